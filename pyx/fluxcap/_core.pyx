@@ -1,0 +1,415 @@
+"""The compiled core's door to Python: buffers in, columns and totals out. Types and docstrings: _core.pyi."""
+
+from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.buffer cimport PyBUF_WRITE
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memmove, memset
+
+import os
+
+from fluxcap.bytes cimport net16
+from fluxcap.capture.capture cimport fill_batch
+from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
+from fluxcap.capture.reader cimport (
+    BROKEN, DAMAGES_END, DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, Interface, MAX_BLOCK, MORE,
+    MORE_INTERFACES, Reader, Step)
+from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels, verify_batch
+from fluxcap.columns cimport Columns, append_rows, collect_batch, free_columns, reserve_columns
+from fluxcap.decode cimport decode_batch
+from fluxcap.flows.count cimport close_rows, count_batch, merge_row, read_row
+from fluxcap.flows.key cimport ABSENT as NO_WORD
+from fluxcap.flows.key cimport KeyPlan, WORD_DST_MAC, WORD_PORTS, WORD_SRC_MAC
+from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, MAX_ROWS, free_flows, reserve
+from fluxcap.tally cimport Totals, tally_batch
+from fluxcap.types cimport (
+    ANOMALIES_END, BATCH, Batch, DISPOSITIONS_END, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK, VERDICTS_END)
+
+cdef enum:
+    # One read() into this much beats mapping the file: no page faults, and the copy stays in L2 (1 MiB and up today).
+    WINDOW = 262144
+    # A record or block that does not fit doubles the window, up to one block and the start of the next.
+    MAX_WINDOW = 2 * MAX_BLOCK
+    RECORDS_AT_ONCE = 1024      # flow rows turned into records between two column copies: 280 KiB
+
+VERDICTS = ("none", "good", "bad", "partial", "absent", "illegal", "truncated", "fragment", "bad_length")
+DISPOSITIONS = ("counted", "non_ip", "unknown_link", "unknown_transport", "truncated_header", "malformed",
+                "orphan_fragment", "filtered")
+REASONS = ("none", "short_link", "short_ip", "short_extension", "short_transport", "wrong_version", "header_length",
+           "total_length", "too_many_tags", "too_many_extensions", "too_many_layers")
+DAMAGES = ("none", "empty", "not_a_capture", "file_header_cut", "unsupported_version", "reserved_link_bits",
+           "record_header_cut", "record_cut", "caplen_too_big", "block_too_short", "block_too_long", "block_misaligned",
+           "block_trailer", "block_cut", "no_interface", "too_many_interfaces", "caplen_past_block", "byte_order_magic",
+           "tsresol")
+ANOMALIES = ("captured_over_wire", "captured_over_snaplen", "fraction_over_second", "time_went_back",
+             "tunnels_too_deep", "option_overrun", "tsresol_length")
+assert len(VERDICTS) == VERDICTS_END and len(DISPOSITIONS) == DISPOSITIONS_END and len(REASONS) == REASONS_END
+assert len(DAMAGES) == DAMAGES_END and len(ANOMALIES) == ANOMALIES_END
+
+WANTS_INPUT, ROWS_FULL, FLOWS_FULL, DAMAGED = 0, 1, 2, 3
+cdef enum Outcome:
+    OUTCOME_WANTS_INPUT
+    OUTCOME_ROWS_FULL
+    OUTCOME_FLOWS_FULL
+    OUTCOME_DAMAGED
+    OUTCOME_NO_MEMORY
+
+include "fields.pxi"
+
+
+# Kernels ------------------------------------------------------------------------------------------------------------
+
+cdef KernelRow kernel_rows[KERNELS_MAX]
+cdef size_t n_kernels = list_kernels(kernel_rows)
+cdef KernelRow chosen
+
+
+cdef KernelRow* find_kernel(str name) except NULL:
+    cdef size_t i
+    for i in range(n_kernels):
+        if kernel_rows[i].name.decode() == name:
+            if not kernel_rows[i].supported:
+                raise ValueError(f"this processor cannot run the checksum kernel {name!r}; it has {', '.join(kernels())}")
+            return &kernel_rows[i]
+    raise ValueError(f"unknown checksum kernel {name!r}; there are {', '.join(kernels())}")
+
+
+def kernels():
+    cdef size_t i
+    return tuple([kernel_rows[i].name.decode() for i in range(n_kernels) if kernel_rows[i].supported])
+
+
+def kernel():
+    return chosen.name.decode()
+
+
+def use_kernel(str name):
+    global chosen
+    chosen = find_kernel(name)[0]
+
+
+use_kernel(os.environ.get("FLUXCAP_KERNEL") or kernels()[0])
+
+
+def ones_sum(const uint8_t[::1] data, str kernel=None):
+    cdef SumKernel run = (find_kernel(kernel)[0] if kernel else chosen).run
+    cdef SumJob job
+    cdef size_t at = 0, left = data.shape[0]
+    cdef uint64_t sum = 0
+    with nogil:
+        while left:
+            # An even number of octets at a time, within what a kernel's 32-bit lanes can hold.
+            job.at = &data[at]
+            job.length = <uint32_t>(left if left < WINDOW else WINDOW)
+            run(&job, 1)
+            sum += job.sum
+            at += job.length
+            left -= job.length
+    return net16(<uint16_t>fold(sum))
+
+
+def crc32c(const uint8_t[::1] data):
+    return <uint32_t>~crc32c_update(<uint32_t>0xFFFFFFFFU, &data[0] if data.shape[0] else NULL, data.shape[0])
+
+
+# Columns ------------------------------------------------------------------------------------------------------------
+
+cdef class Column:
+    cdef readonly str name
+    cdef readonly str dtype
+    cdef readonly int width
+    cdef uint8_t* data
+    cdef uint64_t n
+    cdef uint64_t octets
+
+    def __dealloc__(self):
+        free(self.data)
+
+    def __len__(self):
+        return self.n
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        PyBuffer_FillInfo(view, self, self.data if self.octets else <void*>b"", self.octets, 1, flags)
+
+
+cdef dict hand_over(Columns* c, tuple fields):
+    """The collected columns as objects that own their memory; the collector starts anew."""
+    cdef dict made = {}
+    cdef Column column
+    cdef uint32_t i
+    for i in range(c.n_columns):
+        column = Column.__new__(Column)
+        column.name, _, _, column.dtype, column.width = fields[i]
+        column.n = c.n
+        column.octets = c.n * c.size[i]
+        # Doubling left up to half of it unused; giving it back fails only where it changes nothing.
+        column.data = <uint8_t*>realloc(c.data[i], column.octets) if column.octets else NULL
+        if column.data == NULL:
+            column.data = c.data[i]
+        c.data[i] = NULL
+        made[column.name] = column
+    c.n = 0
+    c.room = 0
+    return made
+
+
+cdef int plan_columns(Columns* c, tuple fields) except -1:
+    cdef uint32_t i
+    c.n_columns = len(fields)
+    for i in range(c.n_columns):
+        _, c.offset[i], c.size[i], _, _ = fields[i]
+    return 0
+
+
+# Scanner ------------------------------------------------------------------------------------------------------------
+
+cdef class Scanner:
+    cdef Reader reader
+    cdef Batch* batch
+    cdef Columns columns
+    cdef Flows flow_table
+    cdef Totals* totals_
+    cdef SumKernel kernel
+    cdef tuple packet_fields
+    cdef tuple flow_fields
+    cdef dict link_types        # of the inputs before this one
+    cdef bint counts_flows
+    cdef bint decap
+    cdef uint64_t row_limit
+    cdef uint32_t file
+    cdef bint begun
+
+    def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, decap=True, file=0):
+        self.batch = <Batch*>malloc(sizeof(Batch))
+        self.totals_ = <Totals*>calloc(1, sizeof(Totals))
+        self.reader.buffer = <uint8_t*>malloc(WINDOW)
+        self.reader.capacity = WINDOW
+        if self.batch == NULL or self.totals_ == NULL or self.reader.buffer == NULL:
+            raise MemoryError
+        self.grow_interfaces()
+        self.kernel = chosen.run
+        self.link_types = {}
+        self.decap = decap
+        self.file = file
+        self.row_limit = row_limit
+        self.packet_fields = tuple([packet_field(name) for name in columns])
+        plan_columns(&self.columns, self.packet_fields)
+        self.columns.verdicts = verdicts
+        self.flow_fields = ()
+        if key is not None:
+            self.counts_flows = True
+            self.plan_flows(key)
+
+    def __dealloc__(self):
+        free(self.batch)
+        free(self.totals_)
+        free(self.reader.buffer)
+        free(self.reader.interfaces)
+        free_columns(&self.columns)
+        free_flows(&self.flow_table)
+
+    cdef int plan_flows(self, key) except -1:
+        plan_key(&self.flow_table.plan, key)
+        self.flow_table.stride = flow_stride(&self.flow_table.plan)
+        self.flow_table.idle_timeout = key["idle_timeout"]
+        self.flow_table.active_timeout = key["active_timeout"]
+        self.flow_table.max_rows = min(key["max_flows"] or MAX_ROWS, MAX_ROWS)
+        self.flow_fields = flow_fields(key)
+        return 0
+
+    cdef int grow_interfaces(self) except -1:
+        cdef uint32_t wanted = self.reader.interfaces_room * 2 or 4
+        cdef void* grown = realloc(self.reader.interfaces, wanted * sizeof(Interface))
+        if grown == NULL:
+            raise MemoryError
+        self.reader.interfaces = <Interface*>grown
+        self.reader.interfaces_room = wanted
+        return 0
+
+    def begin(self):
+        cdef Reader* r = &self.reader
+        if self.begun:
+            self.link_types = self.count_link_types()
+            self.file += 1
+        self.begun = True
+        r.start = r.end = 0
+        r.base = 0
+        r.ended = False
+        r.format = FORMAT_UNKNOWN
+        r.swapped = False
+        r.number = 0
+        r.last_time = 0
+        r.sections = 0
+        r.section_interfaces = 0
+        r.n_interfaces = 0
+        memset(&r.damage, 0, sizeof(Damage))
+        memset(r.interfaces, 0, sizeof(Interface))
+
+    def space(self):
+        cdef Reader* r = &self.reader
+        cdef void* grown
+        if r.start:
+            memmove(r.buffer, r.buffer + r.start, r.end - r.start)
+            r.base += r.start
+            r.end -= r.start
+            r.start = 0
+        if r.end == r.capacity:
+            if r.capacity >= MAX_WINDOW:
+                raise RuntimeError("the window is full: run() has to come before more input")
+            grown = realloc(r.buffer, r.capacity * 2)
+            if grown == NULL:
+                raise MemoryError
+            r.buffer = <uint8_t*>grown
+            r.capacity *= 2
+        return PyMemoryView_FromMemory(<char*>r.buffer + r.end, r.capacity - r.end, PyBUF_WRITE)
+
+    def advance(self, size_t n):
+        if n > self.reader.capacity - self.reader.end:
+            raise ValueError("more octets than space() had")
+        self.reader.end += n
+
+    def finish(self):
+        self.reader.ended = True
+
+    def run(self):
+        cdef Outcome outcome
+        while True:
+            with nogil:
+                outcome = self.scan()
+            if outcome == OUTCOME_NO_MEMORY:
+                raise MemoryError("no room for more rows")
+            if outcome != OUTCOME_WANTS_INPUT or self.reader.n_interfaces < self.reader.interfaces_room:
+                return outcome
+            self.grow_interfaces()
+
+    cdef Outcome scan(self) noexcept nogil:
+        """The whole data path: capture, decode, checksum, flows, ledger, columns, a batch at a time."""
+        cdef Reader* r = &self.reader
+        cdef Batch* batch = self.batch
+        cdef Step step
+        cdef uint32_t limit = BATCH, filled
+        while True:
+            if self.row_limit and self.columns.n + BATCH > self.row_limit:
+                limit = <uint32_t>(self.row_limit - self.columns.n)
+                if limit == 0:
+                    return OUTCOME_ROWS_FULL
+            if self.counts_flows and not reserve(&self.flow_table, BATCH):
+                return OUTCOME_NO_MEMORY
+            if self.columns.n_columns and not reserve_columns(&self.columns, BATCH):
+                return OUTCOME_NO_MEMORY
+            step = fill_batch(r, batch, limit)
+            filled = batch.n
+            decode_batch(batch, self.decap, self.file, r.anomalies)
+            verify_batch(batch, self.kernel)
+            if self.counts_flows:
+                batch.n = count_batch(&self.flow_table, batch)
+            tally_batch(batch, r, self.totals_)
+            if self.columns.n_columns:
+                collect_batch(&self.columns, batch)
+            if batch.n < filled:
+                close_rows(&self.flow_table)
+                return OUTCOME_FLOWS_FULL
+            if step == BROKEN:
+                return OUTCOME_DAMAGED
+            if step == MORE or step == MORE_INTERFACES:
+                return OUTCOME_WANTS_INPUT
+
+    def take(self):
+        return hand_over(&self.columns, self.packet_fields)
+
+    def flows(self):
+        cdef Columns c
+        cdef FlowRecord* records = <FlowRecord*>malloc(RECORDS_AT_ONCE * sizeof(FlowRecord))
+        cdef uint32_t rows[RECORDS_AT_ONCE]
+        cdef uint32_t n, i
+        cdef uint64_t done = 0
+        cdef Flows* f = &self.flow_table
+        memset(&c, 0, sizeof(Columns))
+        plan_columns(&c, self.flow_fields)
+        try:
+            if records == NULL or not reserve_columns(&c, f.n):
+                raise MemoryError
+            with nogil:
+                for i in range(RECORDS_AT_ONCE):
+                    rows[i] = i
+                while done < f.n:
+                    n = <uint32_t>(f.n - done if f.n - done < RECORDS_AT_ONCE else RECORDS_AT_ONCE)
+                    for i in range(n):
+                        read_row(f, done + i, &records[i])
+                    append_rows(&c, records, sizeof(FlowRecord), rows, n)
+                    done += n
+            return hand_over(&c, self.flow_fields)
+        finally:
+            free(records)
+            free_columns(&c)
+
+    def add_flows(self, dict columns, uint64_t n):
+        cdef Columns c
+        cdef FlowRecord record
+        cdef const uint8_t[::1] view
+        cdef uint64_t row
+        cdef uint32_t i
+        cdef Flows* f = &self.flow_table
+        cdef list held = []     # the buffers stay alive, and their pointers valid, until the last row is read
+        memset(&c, 0, sizeof(Columns))
+        plan_columns(&c, self.flow_fields)
+        for i in range(c.n_columns):
+            view = columns[self.flow_fields[i][0]]
+            if <uint64_t>view.shape[0] != n * c.size[i]:
+                raise ValueError(f"column {self.flow_fields[i][0]} has {view.shape[0]} octets, not {n} times {c.size[i]}")
+            held.append(view)
+            c.data[i] = <uint8_t*>&view[0] if n else NULL
+        for row in range(n):
+            memset(&record, 0, sizeof(FlowRecord))
+            for i in range(c.n_columns):
+                memcpy(<uint8_t*>&record + c.offset[i], c.data[i] + row * c.size[i], c.size[i])
+            if not reserve(f, 1):
+                raise MemoryError("no room for more rows")
+            if not merge_row(f, &record):
+                raise MemoryError(f"more than {f.max_rows} flows")
+
+    @property
+    def damage(self):
+        if self.reader.damage.code == DAMAGE_NONE:
+            return None
+        return self.reader.damage
+
+    cdef dict count_link_types(self):
+        cdef dict counts = dict(self.link_types)
+        cdef uint32_t i
+        for i in range(self.reader.n_interfaces):
+            if self.reader.interfaces[i].packets:
+                link_type = self.reader.interfaces[i].link_type
+                counts[link_type] = counts.get(link_type, 0) + self.reader.interfaces[i].packets
+        return counts
+
+    def totals(self):
+        cdef Totals* t = self.totals_
+        cdef int i
+        return {
+            "packets": t.packets,
+            "captured_octets": t.captured,
+            "wire_octets": t.wire,
+            "first": t.first,
+            "last": t.last,
+            "in_order": self.reader.anomalies[TIME_WENT_BACK] == 0,
+            "dispositions": [(t.records[i], t.octets[i]) for i in range(DISPOSITIONS_END)],
+            "reasons": [t.reasons[i] for i in range(REASONS_END)],
+            "verdicts": {i: t.verdicts[i] for i in range(256) if any(t.verdicts[i])},
+            "ip_verdicts": t.ip_verdicts,
+            "gre_verdicts": t.gre_verdicts,
+            "link_types": self.count_link_types(),
+            "ip_versions": {i: t.ip_versions[i] for i in range(7) if t.ip_versions[i]},
+            "anomalies": self.reader.anomalies,
+        }
+
+    def format(self):
+        cdef Reader* r = &self.reader
+        return {
+            "name": {FORMAT_PCAP: "pcap", FORMAT_PCAPNG: "pcapng"}.get(r.format, ""),
+            "variant": pcap_variant(r) if r.format == FORMAT_PCAP else "",
+            "byte_order": byte_order_name(r.swapped),
+            "sections": r.sections,
+            "interfaces": [interface_row(&r.interfaces[i], r.format) for i in range(r.n_interfaces)],
+        }

@@ -1,0 +1,64 @@
+/* Loads from any alignment, in the byte order of the network, of a capture file, or of this machine; net16() and
+ * net32() give a number the value that its octets in network order have when loaded natively.
+ * memcpy is the one portable unaligned load; compilers turn each function into one or two instructions. */
+#ifndef FLUXCAP_BYTES_H
+#define FLUXCAP_BYTES_H
+
+#include <stdint.h>
+#include <string.h>
+
+static inline uint16_t native16(const uint8_t *at) { uint16_t v; memcpy(&v, at, sizeof v); return v; }
+static inline uint32_t native32(const uint8_t *at) { uint32_t v; memcpy(&v, at, sizeof v); return v; }
+static inline uint64_t native64(const uint8_t *at) { uint64_t v; memcpy(&v, at, sizeof v); return v; }
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static inline uint16_t be16(const uint8_t *at) { return __builtin_bswap16(native16(at)); }
+static inline uint32_t be32(const uint8_t *at) { return __builtin_bswap32(native32(at)); }
+static inline uint32_t le32(const uint8_t *at) { return native32(at); }
+static inline uint16_t le16(const uint8_t *at) { return native16(at); }
+static inline uint16_t net16(uint16_t v) { return __builtin_bswap16(v); }
+static inline uint32_t net32(uint32_t v) { return __builtin_bswap32(v); }
+#else
+static inline uint16_t be16(const uint8_t *at) { return native16(at); }
+static inline uint32_t be32(const uint8_t *at) { return native32(at); }
+static inline uint32_t le32(const uint8_t *at) { return __builtin_bswap32(native32(at)); }
+static inline uint16_t le16(const uint8_t *at) { return __builtin_bswap16(native16(at)); }
+static inline uint16_t net16(uint16_t v) { return v; }
+static inline uint32_t net32(uint32_t v) { return v; }
+#endif
+
+static inline uint32_t be24(const uint8_t *at) { return (uint32_t)at[0] << 16 | (uint32_t)at[1] << 8 | at[2]; }
+
+/* A capture file is written in its maker's byte order: `swapped` says that it is not ours. */
+static inline uint16_t file16(const uint8_t *at, int swapped) {
+    uint16_t v = native16(at);
+    return swapped ? __builtin_bswap16(v) : v;
+}
+static inline uint32_t file32(const uint8_t *at, int swapped) {
+    uint32_t v = native32(at);
+    return swapped ? __builtin_bswap32(v) : v;
+}
+static inline uint64_t file64(const uint8_t *at, int swapped) {
+    uint64_t v = native64(at);
+    return swapped ? __builtin_bswap64(v) : v;
+}
+
+/* ticks * multiplier / divisor >> shift, in 128 bits: 64-bit arithmetic is wrong from 10^-12 s or 2^-34 s on. */
+static inline int64_t scale_ticks(uint64_t ticks, uint64_t multiplier, uint64_t divisor, unsigned shift, int64_t offset_s) {
+    __int128 ns = (__int128)(((unsigned __int128)ticks * multiplier / divisor) >> shift) + (__int128)offset_s * 1000000000;
+    return ns > INT64_MAX ? INT64_MAX : ns < INT64_MIN ? INT64_MIN : (int64_t)ns;
+}
+
+/* Is the 128-bit number (high, low) the greater one? One subtraction with borrow: the order of the two ends of a
+ * flow is as good as random, and a mispredicted branch would cost more than all the rest of the key. */
+static inline int greater128(uint64_t a_high, uint64_t a_low, uint64_t b_high, uint64_t b_low) {
+    return ((unsigned __int128)a_high << 64 | a_low) > ((unsigned __int128)b_high << 64 | b_low);
+}
+
+/* The two halves of a 64x64 -> 128 bit product, folded: one multiplication mixes every bit of both sides. */
+static inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+#endif

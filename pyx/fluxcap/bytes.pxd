@@ -1,0 +1,21 @@
+# Loads from any alignment and the few 128-bit operations; the code is in bytes.h.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from "bytes.h" nogil:
+    uint16_t native16(const uint8_t* at)
+    uint32_t native32(const uint8_t* at)
+    uint64_t native64(const uint8_t* at)
+    uint16_t be16(const uint8_t* at)
+    uint32_t be24(const uint8_t* at)
+    uint32_t be32(const uint8_t* at)
+    uint16_t net16(uint16_t value)
+    uint32_t net32(uint32_t value)
+    uint16_t le16(const uint8_t* at)
+    uint32_t le32(const uint8_t* at)
+    uint16_t file16(const uint8_t* at, bint swapped)
+    uint32_t file32(const uint8_t* at, bint swapped)
+    uint64_t file64(const uint8_t* at, bint swapped)
+    int64_t scale_ticks(uint64_t ticks, uint64_t multiplier, uint64_t divisor, unsigned int shift, int64_t offset_s)
+    bint greater128(uint64_t a_high, uint64_t a_low, uint64_t b_high, uint64_t b_low)
+    uint64_t multiply_fold(uint64_t a, uint64_t b)

@@ -1,0 +1,67 @@
+# From octets to records: which format an input is, and the next batch of its packets.
+
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memset
+
+from fluxcap.bytes cimport be32, file32
+from fluxcap.capture.pcap cimport is_pcap, pcap_header, pcap_record
+from fluxcap.capture.pcapng cimport SECTION_HEADER, pcapng_block
+from fluxcap.capture.reader cimport (
+    EMPTY, FILE_HEADER_CUT, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, MORE, NOT_A_CAPTURE, RECORD, Reader, SKIPPED,
+    Step, available, broken, more)
+from fluxcap.types cimport Batch, Packet, TIME_WENT_BACK
+
+cdef enum:
+    MAGIC = 4                   # octets that tell one format from another
+    SMALLEST_FILE_HEADER = 24
+
+cdef inline Step probe(Reader* r) noexcept nogil:
+    """Which format is this? One row a format: its test, then what reads its file header."""
+    cdef const uint8_t* at = r.buffer + r.start
+    if available(r) < MAGIC:
+        if r.ended and available(r) == 0:
+            return broken(r, EMPTY, 0, 0)
+        return more(r, FILE_HEADER_CUT, SMALLEST_FILE_HEADER)
+    if file32(at, False) == SECTION_HEADER:
+        r.format = FORMAT_PCAPNG
+        return SKIPPED
+    r.swapped = not is_pcap(file32(at, False), r)
+    if not r.swapped or is_pcap(file32(at, True), r):
+        r.format = FORMAT_UNKNOWN           # until its header is there whole
+        step = pcap_header(r)
+        if step == SKIPPED:
+            r.format = FORMAT_PCAP
+        return step
+    return broken(r, NOT_A_CAPTURE, be32(at), 0)
+
+cdef inline Step next_record(Reader* r, Packet* p) noexcept nogil:
+    cdef Step step = SKIPPED
+    while step == SKIPPED:
+        if r.format == FORMAT_PCAP:
+            if available(r) == 0:
+                return MORE
+            step = pcap_record(r, p)
+        elif r.format == FORMAT_PCAPNG:
+            if available(r) == 0:
+                return MORE
+            step = pcapng_block(r, p)
+        else:
+            step = probe(r)
+    return step
+
+cdef inline Step fill_batch(Reader* r, Batch* batch, uint32_t limit) noexcept nogil:
+    """Put up to `limit` records into the batch; the step that ended it (RECORD: the batch is full) is returned."""
+    cdef Step step = RECORD
+    cdef Packet* p
+    batch.n = 0
+    while batch.n < limit:
+        p = &batch.packets[batch.n]
+        step = next_record(r, p)
+        if step != RECORD:
+            return step
+        batch.n += 1
+        r.number += 1
+        p.number = r.number
+        r.anomalies[TIME_WENT_BACK] += p.time < r.last_time and r.number > 1
+        r.last_time = p.time
+    return step

@@ -1,0 +1,109 @@
+# pcap: a file header, then records of header and data. https://www.tcpdump.org/manpages/pcap-savefile.5.html
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from fluxcap.bytes cimport file16, file32
+from fluxcap.capture.reader cimport (
+    CAPLEN_TOO_BIG, FILE_HEADER_CUT, FORMAT_PCAP, Interface, MAX_CAPTURED, RECORD, RECORD_CUT, RECORD_HEADER_CUT,
+    RESERVED_LINK_BITS, Reader, SKIPPED, Step, UNSUPPORTED_VERSION, available, broken, more, position)
+from fluxcap.types cimport (
+    CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, FRACTION_OVER_SECOND, Packet)
+
+cdef enum:                      # file header, offsets in octets
+    VERSION_MAJOR = 4
+    VERSION_MINOR = 6
+    SNAPLEN = 16
+    LINK_TYPE = 20
+    FILE_HEADER = 24
+
+cdef enum:                      # record header
+    SECONDS = 0
+    FRACTION = 4
+    CAPTURED_LENGTH = 8
+    WIRE_LENGTH = 12
+    RECORD_HEADER = 16
+    MODIFIED_RECORD_HEADER = 24 # + interface index, protocol, packet type (Kuznetzov's patch)
+
+cdef enum:                      # the link type field
+    LINK_TYPE_MASK = 0x0000FFFF
+    RESERVED_BITS = 0x03FF0000
+    FCS_PRESENT = 0x04000000
+    FCS_SHIFT = 28              # length of the frame check sequence in units of 16 bits
+
+# Which of the two lengths comes first changed before version 2.4; in 2.3 nobody agreed, so the smaller one is the
+# captured length (libpcap, sf-pcap.c).
+cdef enum:
+    CAPTURED_FIRST
+    WIRE_FIRST
+    SMALLER_IS_CAPTURED
+
+cdef inline bint is_pcap(uint32_t magic, Reader* r) noexcept nogil:
+    """Is this the magic of a pcap, read in the byte order r.swapped says? Sets what the magic tells."""
+    r.fraction_ns = 1000
+    r.record_header = RECORD_HEADER
+    if magic == <uint32_t>0xA1B2C3D4U:
+        pass
+    elif magic == <uint32_t>0xA1B23C4DU:
+        r.fraction_ns = 1
+    elif magic == <uint32_t>0xA1B2CD34U:
+        r.record_header = MODIFIED_RECORD_HEADER
+    else:
+        return False
+    r.format = FORMAT_PCAP
+    return True
+
+cdef inline Step pcap_header(Reader* r) noexcept nogil:
+    cdef const uint8_t* at = r.buffer + r.start
+    cdef uint32_t link_type, major, minor
+    cdef Interface* interface
+    if available(r) < FILE_HEADER:
+        return more(r, FILE_HEADER_CUT, FILE_HEADER)
+    major = file16(at + VERSION_MAJOR, r.swapped)
+    minor = file16(at + VERSION_MINOR, r.swapped)
+    # 2.0 to 2.4, and the 543.0 that some old ports wrote; libpcap refuses the rest.
+    if not (major == 2 and minor <= 4 or major == 543 and minor == 0):
+        return broken(r, UNSUPPORTED_VERSION, <uint64_t>major << 16 | minor, 0)
+    r.lengths = CAPTURED_FIRST
+    if major == 2 and minor < 3:
+        r.lengths = WIRE_FIRST
+    elif major == 2 and minor == 3:
+        r.lengths = SMALLER_IS_CAPTURED
+    link_type = file32(at + LINK_TYPE, r.swapped)
+    if link_type & RESERVED_BITS:
+        return broken(r, RESERVED_LINK_BITS, link_type, 0)
+    interface = &r.interfaces[0]
+    r.n_interfaces = 1
+    interface.link_type = <uint16_t>(link_type & LINK_TYPE_MASK)
+    interface.fcs = <uint8_t>((link_type >> FCS_SHIFT) * 2) if link_type & FCS_PRESENT else 0
+    interface.snaplen = file32(at + SNAPLEN, r.swapped)
+    r.start += FILE_HEADER
+    return SKIPPED
+
+cdef inline Step pcap_record(Reader* r, Packet* p) noexcept nogil:
+    cdef const uint8_t* at = r.buffer + r.start
+    cdef uint32_t captured, wire, fraction
+    cdef Interface* interface = &r.interfaces[0]
+    if available(r) < r.record_header:
+        return more(r, RECORD_HEADER_CUT, r.record_header)
+    captured = file32(at + CAPTURED_LENGTH, r.swapped)
+    wire = file32(at + WIRE_LENGTH, r.swapped)
+    if r.lengths == WIRE_FIRST or r.lengths == SMALLER_IS_CAPTURED and captured > wire:
+        captured, wire = wire, captured
+    if captured > MAX_CAPTURED:
+        return broken(r, CAPLEN_TOO_BIG, captured, MAX_CAPTURED)
+    if available(r) - r.record_header < captured:
+        return more(r, RECORD_CUT, <uint64_t>r.record_header + captured)
+    fraction = file32(at + FRACTION, r.swapped)
+    p.data = at + r.record_header
+    p.time = <int64_t>file32(at + SECONDS, r.swapped) * 1000000000 + <int64_t>fraction * r.fraction_ns
+    p.captured = captured
+    p.wire = wire
+    p.interface = 0
+    p.link_type = interface.link_type
+    p.fcs = interface.fcs
+    p.offset = position(r) + r.record_header
+    r.start += r.record_header + captured
+    r.anomalies[FRACTION_OVER_SECOND] += <uint64_t>fraction * r.fraction_ns >= 1000000000
+    r.anomalies[CAPTURED_OVER_WIRE] += captured > wire
+    r.anomalies[CAPTURED_OVER_SNAPLEN] += captured > interface.snaplen and interface.snaplen != 0
+    return RECORD

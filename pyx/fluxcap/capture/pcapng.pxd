@@ -1,0 +1,215 @@
+# pcapng: sections of blocks, each block framed by its length on both sides. draft-ietf-opsawg-pcapng
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from fluxcap.bytes cimport file16, file32, file64, scale_ticks
+from fluxcap.capture.reader cimport (
+    BLOCK_CUT, BLOCK_MISALIGNED, BLOCK_TOO_LONG, BLOCK_TOO_SHORT, BLOCK_TRAILER, BYTE_ORDER_MAGIC, CAPLEN_PAST_BLOCK,
+    CAPLEN_TOO_BIG, DamageCode, Interface, MAX_BLOCK, MAX_CAPTURED, MAX_INTERFACES, MORE_INTERFACES, NAME_OCTETS,
+    NO_INTERFACE, RECORD, Reader, SKIPPED, Step, TOO_MANY_INTERFACES, TSRESOL, UNSUPPORTED_VERSION, available, broken,
+    more, position)
+from fluxcap.types cimport CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, OPTION_OVERRUN, Packet, TSRESOL_LENGTH
+
+cdef enum:                      # block types
+    SECTION_HEADER = 0x0A0D0D0A # a palindrome: the same in both byte orders
+    INTERFACE_DESCRIPTION = 1
+    OBSOLETE_PACKET = 2
+    SIMPLE_PACKET = 3
+    ENHANCED_PACKET = 6
+
+cdef enum:                      # any block: type, length, body, length; sizes in octets
+    BLOCK_HEADER = 8
+    BLOCK_TRAILER_SIZE = 4
+    BLOCK_MINIMUM = 12
+    # The smallest block of each kind.
+    SECTION_MINIMUM = 28
+    INTERFACE_MINIMUM = 20
+    OBSOLETE_MINIMUM = 32
+    SIMPLE_MINIMUM = 16
+    ENHANCED_MINIMUM = 32
+
+cdef enum:                      # section header body
+    ORDER_MAGIC = 8
+    ORDER_MAGIC_VALUE = 0x1A2B3C4D
+    SECTION_MAJOR = 12
+
+cdef enum:                      # options of an interface description
+    OPTION_END = 0
+    OPTION_NAME = 2
+    OPTION_TSRESOL = 9
+    OPTION_FCSLEN = 13
+    OPTION_TSOFFSET = 14
+    TSRESOL_POWER_OF_TWO = 0x80
+    MAX_DECIMAL_RESOLUTION = 19 # 10^19 is the last power of ten in 64 bits
+    MAX_BINARY_RESOLUTION = 63
+    DEFAULT_RESOLUTION = 6      # microseconds
+
+cdef inline void set_resolution(Interface* interface, uint8_t tsresol) noexcept nogil:
+    cdef uint32_t power = tsresol & 0x7F, i
+    interface.tsresol = tsresol
+    interface.multiplier = 1
+    interface.divisor = 1
+    interface.shift = 0
+    if tsresol & TSRESOL_POWER_OF_TWO:
+        interface.multiplier = 1000000000
+        interface.shift = power
+        if power > MAX_BINARY_RESOLUTION:
+            interface.divisor = 0
+    elif power > MAX_DECIMAL_RESOLUTION:
+        interface.divisor = 0
+    else:
+        for i in range(power, 9):
+            interface.multiplier *= 10
+        for i in range(9, power):
+            interface.divisor *= 10
+
+cdef inline Step section_header(Reader* r, const uint8_t* at) noexcept nogil:
+    if file16(at + SECTION_MAJOR, r.swapped) != 1:
+        return broken(r, UNSUPPORTED_VERSION, <uint64_t>file16(at + SECTION_MAJOR, r.swapped) << 16, 0)
+    r.sections += 1
+    r.section_interfaces = r.n_interfaces
+    return SKIPPED
+
+cdef inline Step interface_description(Reader* r, const uint8_t* at, uint32_t length) noexcept nogil:
+    cdef Interface* interface
+    cdef uint32_t left = length - INTERFACE_MINIMUM, code, size
+    cdef const uint8_t* option = at + 16
+    if r.n_interfaces == MAX_INTERFACES:
+        return broken(r, TOO_MANY_INTERFACES, r.n_interfaces, MAX_INTERFACES)
+    if r.n_interfaces == r.interfaces_room:
+        return MORE_INTERFACES
+    interface = &r.interfaces[r.n_interfaces]
+    r.n_interfaces += 1
+    memset(interface, 0, sizeof(Interface))
+    interface.link_type = file16(at + 8, r.swapped)
+    interface.snaplen = file32(at + 12, r.swapped)
+    set_resolution(interface, DEFAULT_RESOLUTION)
+    while left >= 4:
+        code = file16(option, r.swapped)
+        size = file16(option + 2, r.swapped)
+        option += 4
+        left -= 4
+        if code == OPTION_END:
+            break
+        if size > left:
+            r.anomalies[OPTION_OVERRUN] += 1
+            break
+        if code == OPTION_NAME:
+            interface.name_length = <uint8_t>(size if size < NAME_OCTETS else NAME_OCTETS)
+            memcpy(interface.name, option, interface.name_length)
+        elif code == OPTION_TSRESOL:
+            if size == 1:
+                set_resolution(interface, option[0])
+            else:
+                r.anomalies[TSRESOL_LENGTH] += 1
+        elif code == OPTION_FCSLEN and size == 1:
+            interface.fcs = option[0]
+        elif code == OPTION_TSOFFSET and size == 8:
+            interface.offset_s = <int64_t>file64(option, r.swapped)
+        size = (size + 3) & ~3  # options are padded to 32 bits; size <= left < MAX_BLOCK, so this cannot wrap
+        if size > left:
+            break
+        option += size
+        left -= size
+    return SKIPPED
+
+cdef inline Step packet_block(Reader* r, Packet* p, uint32_t index, const uint8_t* lengths, const uint8_t* times,
+                              const uint8_t* data, uint64_t room) noexcept nogil:
+    """Fill the packet from an enhanced, obsolete (`lengths` at captured length) or simple block (captured NULL times)."""
+    cdef Interface* interface
+    cdef uint32_t captured, wire
+    cdef uint64_t ticks
+    if index >= r.n_interfaces - r.section_interfaces:
+        return broken(r, NO_INTERFACE, index, r.n_interfaces - r.section_interfaces)
+    p.interface = r.section_interfaces + index
+    interface = &r.interfaces[p.interface]
+    if times != NULL:
+        captured = file32(lengths, r.swapped)
+        wire = file32(lengths + 4, r.swapped)
+        if interface.divisor == 0:
+            return broken(r, TSRESOL, interface.tsresol, 0)
+        ticks = <uint64_t>file32(times, r.swapped) << 32 | file32(times + 4, r.swapped)
+        p.time = scale_ticks(ticks, interface.multiplier, interface.divisor, interface.shift, interface.offset_s)
+    else:
+        # A simple block has no time and no captured length: the snap length says how much of it was kept.
+        wire = file32(lengths, r.swapped)
+        captured = wire if interface.snaplen == 0 or wire < interface.snaplen else interface.snaplen
+        p.time = 0
+    if captured > room:
+        return broken(r, CAPLEN_PAST_BLOCK, captured, room)
+    if captured > MAX_CAPTURED:
+        return broken(r, CAPLEN_TOO_BIG, captured, MAX_CAPTURED)
+    p.data = data
+    p.captured = captured
+    p.wire = wire
+    p.link_type = interface.link_type
+    p.fcs = interface.fcs
+    p.offset = r.base + <uint64_t>(data - r.buffer)
+    r.anomalies[CAPTURED_OVER_WIRE] += captured > wire
+    r.anomalies[CAPTURED_OVER_SNAPLEN] += captured > interface.snaplen and interface.snaplen != 0
+    return RECORD
+
+cdef inline uint32_t block_minimum(uint32_t kind) noexcept nogil:
+    if kind == ENHANCED_PACKET:
+        return ENHANCED_MINIMUM
+    elif kind == INTERFACE_DESCRIPTION:
+        return INTERFACE_MINIMUM
+    elif kind == SECTION_HEADER:
+        return SECTION_MINIMUM
+    elif kind == OBSOLETE_PACKET:
+        return OBSOLETE_MINIMUM
+    elif kind == SIMPLE_PACKET:
+        return SIMPLE_MINIMUM
+    return BLOCK_MINIMUM
+
+cdef inline Step byte_order(Reader* r, const uint8_t* at) noexcept nogil:
+    """A section header says in which byte order it and what follows is written, its own length included."""
+    if available(r) < ORDER_MAGIC + 4:
+        return more(r, BLOCK_CUT, SECTION_MINIMUM)
+    r.swapped = False
+    if file32(at + ORDER_MAGIC, False) != ORDER_MAGIC_VALUE:
+        if file32(at + ORDER_MAGIC, True) != ORDER_MAGIC_VALUE:
+            return broken(r, BYTE_ORDER_MAGIC, file32(at + ORDER_MAGIC, False), ORDER_MAGIC_VALUE)
+        r.swapped = True
+    return SKIPPED
+
+cdef inline Step pcapng_block(Reader* r, Packet* p) noexcept nogil:
+    cdef const uint8_t* at = r.buffer + r.start
+    cdef uint32_t kind, length, trailer
+    cdef Step step
+    if available(r) < BLOCK_HEADER:
+        return more(r, BLOCK_CUT, BLOCK_MINIMUM)
+    kind = file32(at, r.swapped)
+    if kind == SECTION_HEADER:
+        step = byte_order(r, at)
+        if step != SKIPPED:
+            return step
+    length = file32(at + 4, r.swapped)
+    if length < block_minimum(kind):
+        return broken(r, BLOCK_TOO_SHORT, length, block_minimum(kind))
+    if length > MAX_BLOCK:
+        return broken(r, BLOCK_TOO_LONG, length, MAX_BLOCK)
+    if length & 3:
+        return broken(r, BLOCK_MISALIGNED, length, 4)
+    if available(r) < length:
+        return more(r, BLOCK_CUT, length)
+    trailer = file32(at + length - BLOCK_TRAILER_SIZE, r.swapped)
+    if trailer != length:
+        return broken(r, BLOCK_TRAILER, trailer, length)
+    # The whole block is in the window and at least as long as its kind needs: fixed fields are read freely below.
+    if kind == ENHANCED_PACKET:
+        step = packet_block(r, p, file32(at + 8, r.swapped), at + 20, at + 12, at + 28, length - ENHANCED_MINIMUM)
+    elif kind == SIMPLE_PACKET:
+        step = packet_block(r, p, 0, at + 8, NULL, at + 12, length - SIMPLE_MINIMUM)
+    elif kind == OBSOLETE_PACKET:
+        step = packet_block(r, p, file16(at + 8, r.swapped), at + 20, at + 12, at + 28, length - OBSOLETE_MINIMUM)
+    elif kind == INTERFACE_DESCRIPTION:
+        step = interface_description(r, at, length)
+    elif kind == SECTION_HEADER:
+        step = section_header(r, at)
+    else:
+        step = SKIPPED
+    if step == RECORD or step == SKIPPED:
+        r.start += length
+    return step

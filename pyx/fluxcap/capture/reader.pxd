@@ -1,0 +1,118 @@
+# The state of reading one input: a window of its octets, what its headers said, and what was wrong with it.
+# A format's `next` function looks at the window and returns a Step; only on RECORD is the packet filled.
+# No size that a file states is ever allocated: the window grows only by doubling when it is full of octets that came.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from fluxcap.types cimport ANOMALIES_END
+
+cdef enum:
+    # Longest record we believe: libpcap's MAXIMUM_SNAPLEN and Wireshark's WTAP_MAX_PACKET_SIZE_STANDARD. A larger
+    # captured length is a damaged file, and believing it means reading garbage as packets.
+    MAX_CAPTURED = 262144
+    # Longest pcapng block, as libpcap has it (MAX_BLOCKSIZE): room for a record and its comments, or for a key log.
+    MAX_BLOCK = 16777216
+    # Interface descriptions in one input. A hundred thousand exist in test suites; each costs us sizeof(Interface),
+    # five times the octets it takes in the file, so there has to be an end.
+    MAX_INTERFACES = 262144
+    NAME_OCTETS = 64            # of an interface's name, kept for display (Linux allows 15, Windows shows GUIDs of 50)
+
+cdef enum Step:
+    RECORD                      # a packet is filled, the window moved past it
+    SKIPPED                     # a block without a packet was passed
+    MORE                        # the window ends inside the record
+    MORE_INTERFACES             # an interface description needs room in the table; call again when there is some
+    BROKEN                      # reader.damage says how
+
+cdef enum Format:
+    FORMAT_UNKNOWN
+    FORMAT_PCAP
+    FORMAT_PCAPNG
+
+cdef enum DamageCode:
+    DAMAGE_NONE
+    EMPTY                       # no octet at all
+    NOT_A_CAPTURE               # found = first four octets, big-endian
+    FILE_HEADER_CUT             # found < wanted octets
+    UNSUPPORTED_VERSION         # found = major << 16 | minor
+    RESERVED_LINK_BITS          # found = the pcap link type field (bits 16..25 must be zero)
+    RECORD_HEADER_CUT           # found < wanted octets
+    RECORD_CUT                  # found < wanted octets
+    CAPLEN_TOO_BIG              # found > wanted = MAX_CAPTURED
+    BLOCK_TOO_SHORT             # found < wanted octets, by the block's length field
+    BLOCK_TOO_LONG              # found > wanted = MAX_BLOCK
+    BLOCK_MISALIGNED            # found, not a multiple of 4
+    BLOCK_TRAILER               # found = trailing length, wanted = leading length
+    BLOCK_CUT                   # found < wanted octets
+    NO_INTERFACE                # found = interface index, wanted = number of interfaces
+    TOO_MANY_INTERFACES         # wanted = MAX_INTERFACES
+    CAPLEN_PAST_BLOCK           # found = captured length, wanted = room in the block
+    BYTE_ORDER_MAGIC            # found
+    TSRESOL                     # found = the option's octet
+    DAMAGES_END
+
+cdef struct Damage:
+    uint32_t code
+    uint64_t packet             # records read whole before it
+    uint64_t offset             # of the broken record or block
+    uint64_t found              # the two numbers that disagree
+    uint64_t wanted
+
+cdef struct Interface:
+    uint16_t link_type
+    uint8_t fcs                 # octets
+    uint8_t name_length
+    uint32_t snaplen            # 0 = no limit
+    uint64_t packets
+    uint64_t multiplier         # ns = ticks * multiplier / divisor >> shift + offset
+    uint64_t divisor            # 0 = a resolution that no clock has
+    uint32_t shift
+    uint8_t tsresol             # as the file has it
+    int64_t offset_s
+    uint8_t name[NAME_OCTETS]
+
+cdef struct Reader:
+    # the window
+    uint8_t* buffer
+    size_t capacity
+    size_t start                # first octet not consumed
+    size_t end                  # past the last octet there
+    uint64_t base               # offset in the input of buffer[0]
+    bint ended                  # no more octets will come
+    # the input
+    int format
+    bint swapped                # its byte order is not this machine's
+    uint64_t number             # records read
+    int64_t last_time
+    Damage damage
+    uint64_t anomalies[ANOMALIES_END]
+    # pcap
+    uint32_t record_header      # 16 octets, or 24 with Kuznetzov's modified header
+    uint32_t fraction_ns        # ns a unit of the time stamp's fraction
+    int lengths                 # how the two lengths stand, see pcap.pxd
+    # pcapng
+    uint32_t sections
+    uint32_t section_interfaces # index of the section's first interface
+    Interface* interfaces
+    uint32_t n_interfaces
+    uint32_t interfaces_room
+
+cdef inline size_t available(const Reader* r) noexcept nogil:
+    return r.end - r.start
+
+cdef inline uint64_t position(const Reader* r) noexcept nogil:
+    return r.base + r.start
+
+cdef inline Step broken(Reader* r, DamageCode code, uint64_t found, uint64_t wanted) noexcept nogil:
+    r.damage.code = code
+    r.damage.packet = r.number
+    r.damage.offset = position(r)
+    r.damage.found = found
+    r.damage.wanted = wanted
+    return BROKEN
+
+cdef inline Step more(Reader* r, DamageCode if_ended, uint64_t wanted) noexcept nogil:
+    """The window is too short for `wanted` octets: wait for them, or call the input cut when it has ended."""
+    if r.ended:
+        return broken(r, if_ended, available(r), wanted)
+    return MORE

@@ -1,0 +1,109 @@
+# The verdicts: one pass over a batch takes the sums that decode asked for and judges them.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from fluxcap.bytes cimport be16, native16, native32, native64, net16, net32
+from fluxcap.types cimport (
+    BATCH, Batch, Packet, SUM_CRC32C, SUM_PSEUDO, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, VERDICT_PENDING)
+
+cdef extern from "checksum_kernels.h" nogil:
+    ctypedef struct SumJob:
+        const uint8_t* at
+        uint32_t length
+        uint32_t sum
+    ctypedef void (*SumKernel)(SumJob* jobs, size_t n) noexcept nogil
+    ctypedef struct KernelRow:
+        const char* name
+        SumKernel run
+        bint supported
+    enum: KERNELS_MAX
+    size_t list_kernels(KernelRow* rows)
+    uint32_t fold(uint64_t sum)
+    uint32_t sum_octets(const uint8_t* at, size_t length)
+    uint32_t crc32c_update(uint32_t crc, const uint8_t* at, size_t length)
+
+cdef inline uint64_t add_address(const uint8_t* at) noexcept nogil:
+    """The 16-bit words of 16 octets, added as 32-bit ones. The ::ffff before an IPv4 address adds 0xFFFF, which is zero
+    in ones' complement, so that one rule serves both versions without a branch."""
+    cdef uint64_t high = native64(at), low = native64(at + 8)
+    return (high >> 32) + <uint32_t>high + (low >> 32) + <uint32_t>low
+
+cdef inline uint64_t add_override(const uint8_t* at, uint32_t octets) noexcept nogil:
+    return add_address(at) if octets == 16 else <uint64_t>native32(at)
+
+cdef inline uint32_t pseudo_sum(const Packet* p) noexcept nogil:
+    """Folded sum of the pseudo-header: RFC 768; RFC 8200 section 8.1, whose wider length field gives the same sum."""
+    cdef uint64_t sum = net16(p.key.protocol)
+    sum += net32(p.pseudo_length)
+    sum += add_address(p.key.src_ip) if p.pseudo_src == NULL else add_override(p.pseudo_src, p.pseudo_octets)
+    sum += add_address(p.key.dst_ip) if p.pseudo_dst == NULL else add_override(p.pseudo_dst, p.pseudo_octets)
+    return fold(sum)
+
+cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
+    """`sum` is that of the octets under the checksum, the field included."""
+    cdef uint32_t seed = 0, total
+    cdef uint16_t field = net16(p.checksum)
+    if p.sum_kind == SUM_PSEUDO:
+        seed = pseudo_sum(p)
+    total = fold(<uint64_t>sum + seed)
+    if total == 0xFFFF:
+        p.verdict = VERDICT_GOOD
+        p.expected = p.checksum
+        return
+    p.expected = right_field(total, field)
+    # An ICMP message has no pseudo-header, so nothing is left in its field for a card to complete.
+    p.verdict = VERDICT_PARTIAL if p.sum_kind == SUM_PSEUDO and field == seed else VERDICT_BAD
+
+cdef inline uint16_t right_field(uint32_t total, uint16_t field) noexcept nogil:
+    """What a field should hold, from the sum that includes what it does hold. Zero is sent as 0xFFFF, its other form
+    (RFC 768; RFC 1624 section 3 shows that no other protocol's sum comes to it)."""
+    cdef uint16_t wanted = <uint16_t>(0xFFFF - fold(<uint64_t>total + 0xFFFF - field))
+    return net16(wanted if wanted else 0xFFFF)
+
+cdef inline void judge_crc(Packet* p) noexcept nogil:
+    """SCTP: the CRC is taken with its own field as zero (RFC 9260 section 6.8)."""
+    cdef const uint8_t* at = p.data + p.sum_at
+    cdef uint8_t[4] zero = [0, 0, 0, 0]
+    cdef uint32_t crc = crc32c_update(<uint32_t>0xFFFFFFFFU, at, 8)
+    crc = crc32c_update(crc, zero, 4)
+    p.expected = ~crc32c_update(crc, at + 12, p.sum_length - 12)
+    p.verdict = VERDICT_GOOD if p.expected == p.checksum else VERDICT_BAD
+
+cdef inline void judge_ipv4(Packet* p) noexcept nogil:
+    """RFC 791 section 3.1: over the header alone. Cards that fill it in are handed a zero: the empty pseudo-header's sum."""
+    cdef const uint8_t* at = p.data + p.ip_at
+    cdef uint64_t sum
+    cdef uint32_t total
+    if p.ip_header_length == 20:
+        sum = <uint64_t>native32(at) + native32(at + 4) + native32(at + 8) + native32(at + 12) + native32(at + 16)
+        total = fold(sum)
+    else:
+        total = sum_octets(at, p.ip_header_length)
+    if total == 0xFFFF:
+        p.ip_verdict = VERDICT_GOOD
+        p.ip_expected = p.ip_checksum
+        return
+    p.ip_expected = right_field(total, net16(p.ip_checksum))
+    p.ip_verdict = VERDICT_PARTIAL if p.ip_checksum == 0 else VERDICT_BAD
+
+cdef inline void verify_batch(Batch* batch, SumKernel kernel) noexcept nogil:
+    cdef SumJob jobs[BATCH]
+    cdef Packet* asked[BATCH]
+    cdef Packet* p
+    cdef uint32_t i, n = 0
+    for i in range(batch.n):
+        p = &batch.packets[i]
+        if p.ip_verdict == VERDICT_PENDING:
+            judge_ipv4(p)
+        if p.verdict != VERDICT_PENDING:
+            continue
+        if p.sum_kind == SUM_CRC32C:
+            judge_crc(p)
+            continue
+        jobs[n].at = p.data + p.sum_at
+        jobs[n].length = p.sum_length
+        asked[n] = p
+        n += 1
+    kernel(jobs, n)
+    for i in range(n):
+        judge(asked[i], jobs[i].sum)

@@ -1,0 +1,152 @@
+/* Ones'-complement sums (RFC 1071) and CRC32c (RFC 9260 appendix A), one implementation per kind of processor.
+ *
+ * A kernel takes a list of jobs, so that choosing it costs one indirect call a batch, and its target attribute covers
+ * the loop. The sum is taken over 16-bit words in this machine's byte order, which RFC 1071 section 2(B) allows: the
+ * result only has to be byte-swapped when it is shown. The rest of the build needs no -m flags.
+ *
+ * To add a kernel: one function, one row in KERNELS. The tests run every row that the processor supports. */
+#ifndef FLUXCAP_CHECKSUM_KERNELS_H
+#define FLUXCAP_CHECKSUM_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+typedef struct {
+    const uint8_t *at;
+    uint32_t length;  /* octets; at most MAX_CAPTURED, far below where 32-bit lanes could overflow (2 MiB) */
+    uint32_t sum;     /* folded, 0..0xFFFF, in this machine's byte order */
+} SumJob;
+
+typedef void (*SumKernel)(SumJob *jobs, size_t n);
+
+static inline uint32_t fold(uint64_t sum) {
+    sum = (sum & 0xFFFFFFFF) + (sum >> 32);
+    sum = (sum & 0xFFFF) + (sum >> 16);
+    sum = (sum & 0xFFFF) + (sum >> 16);
+    return (uint32_t)((sum & 0xFFFF) + (sum >> 16));
+}
+
+static inline uint32_t sum_octets(const uint8_t *at, size_t length) {
+    uint64_t sum = 0, word;
+    for (; length >= 4; at += 4, length -= 4) {
+        uint32_t half;
+        memcpy(&half, at, 4);
+        sum += half;
+    }
+    word = 0;
+    memcpy(&word, at, length);
+    /* On a big-endian machine the zero padding has to come last in the 16-bit words, which memcpy at the low address
+     * does for the 64-bit word as a whole: its four words are summed below. */
+    return fold(sum + (word & 0xFFFFFFFF) + (word >> 32));
+}
+
+static void sum_scalar(SumJob *jobs, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        jobs[i].sum = sum_octets(jobs[i].at, jobs[i].length);
+}
+
+#if defined(__x86_64__)
+/* Two 16-bit words a 32-bit lane are added apart: the even ones by masking, the odd ones by shifting. */
+__attribute__((target("avx2"))) static void sum_avx2(SumJob *jobs, size_t n) {
+    const __m256i low = _mm256_set1_epi32(0xFFFF), low32 = _mm256_set1_epi64x(0xFFFFFFFF);
+    static const int32_t masks[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *at = jobs[i].at;
+        uint32_t length = jobs[i].length, tail = 0;
+        __m256i sum = _mm256_setzero_si256(), v;
+        for (; length >= 32; at += 32, length -= 32) {
+            v = _mm256_loadu_si256((const __m256i *)at);
+            sum = _mm256_add_epi32(sum, _mm256_add_epi32(_mm256_and_si256(v, low), _mm256_srli_epi32(v, 16)));
+        }
+        /* The masked load touches whole 32-bit words only; up to three octets stay for memcpy. */
+        v = _mm256_maskload_epi32((const int *)at, _mm256_loadu_si256((const __m256i *)(masks + 8 - length / 4)));
+        sum = _mm256_add_epi32(sum, _mm256_add_epi32(_mm256_and_si256(v, low), _mm256_srli_epi32(v, 16)));
+        memcpy(&tail, at + (length & ~3u), length & 3);
+        sum = _mm256_add_epi64(_mm256_and_si256(sum, low32), _mm256_srli_epi64(sum, 32));
+        __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+        half = _mm_add_epi64(half, _mm_unpackhi_epi64(half, half));
+        jobs[i].sum = fold((uint64_t)_mm_cvtsi128_si64(half) + tail);
+    }
+}
+
+__attribute__((target("avx512f,avx512bw,avx512vl,bmi2"))) static void sum_avx512(SumJob *jobs, size_t n) {
+    const __m512i low = _mm512_set1_epi32(0xFFFF), low32 = _mm512_set1_epi64(0xFFFFFFFF);
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *at = jobs[i].at;
+        uint32_t length = jobs[i].length;
+        __m512i sum = _mm512_setzero_si512(), v;
+        for (; length > 64; at += 64, length -= 64) {
+            v = _mm512_loadu_si512(at);
+            sum = _mm512_add_epi32(sum, _mm512_add_epi32(_mm512_and_si512(v, low), _mm512_srli_epi32(v, 16)));
+        }
+        /* 0..64 octets in one masked load: no scalar tail, no octet past the end is touched. */
+        v = _mm512_maskz_loadu_epi8(length == 64 ? ~0ull : _bzhi_u64(~0ull, length), at);
+        sum = _mm512_add_epi32(sum, _mm512_add_epi32(_mm512_and_si512(v, low), _mm512_srli_epi32(v, 16)));
+        sum = _mm512_add_epi64(_mm512_and_si512(sum, low32), _mm512_srli_epi64(sum, 32));
+        jobs[i].sum = fold((uint64_t)_mm512_reduce_add_epi64(sum));
+    }
+}
+#endif
+
+typedef struct {
+    const char *name;
+    SumKernel run;
+    int supported;
+} KernelRow;
+
+enum { KERNELS_MAX = 3 };
+
+/* Fastest first. */
+static size_t list_kernels(KernelRow rows[KERNELS_MAX]) {
+    size_t n = 0;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    rows[n++] = (KernelRow){"avx512", sum_avx512, __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                                                      __builtin_cpu_supports("bmi2")};
+    rows[n++] = (KernelRow){"avx2", sum_avx2, __builtin_cpu_supports("avx2")};
+#endif
+    rows[n++] = (KernelRow){"scalar", sum_scalar, 1};
+    return n;
+}
+
+/* CRC32c, reflected polynomial 0x82F63B78, without the final complement so that pieces can follow each other. */
+static inline uint32_t crc32c_octet(uint32_t crc, uint8_t octet) {
+    crc ^= octet;
+    for (int bit = 0; bit < 8; bit++)
+        crc = crc >> 1 ^ (crc & 1 ? 0x82F63B78u : 0);
+    return crc;
+}
+
+static uint32_t crc32c_scalar(uint32_t crc, const uint8_t *at, size_t length) {
+    while (length--)
+        crc = crc32c_octet(crc, *at++);
+    return crc;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const uint8_t *at, size_t length) {
+    uint64_t wide = crc, word;
+    for (; length >= 8; at += 8, length -= 8) {
+        memcpy(&word, at, 8);
+        wide = _mm_crc32_u64(wide, word);
+    }
+    crc = (uint32_t)wide;
+    while (length--)
+        crc = _mm_crc32_u8(crc, *at++);
+    return crc;
+}
+#endif
+
+static uint32_t crc32c_update(uint32_t crc, const uint8_t *at, size_t length) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("sse4.2"))
+        return crc32c_sse42(crc, at, length);
+#endif
+    return crc32c_scalar(crc, at, length);
+}
+
+#endif

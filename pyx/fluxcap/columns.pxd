@@ -1,0 +1,84 @@
+# Columns: fields of an array of structs, copied out side by side. The same code serves packets and flow records.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy
+
+from fluxcap.types cimport BATCH, Batch, Packet
+
+cdef enum:
+    MAX_COLUMNS = 64            # there are about forty to ask for
+    IP_VERDICT_SHIFT = 16       # verdict masks: transport verdicts in the lower half, IPv4 header verdicts in the upper
+
+cdef struct Columns:
+    uint32_t n_columns
+    uint32_t offset[MAX_COLUMNS]    # of the field in its struct
+    uint32_t size[MAX_COLUMNS]      # octets
+    uint8_t* data[MAX_COLUMNS]
+    uint64_t n                      # rows there
+    uint64_t room
+    uint32_t verdicts               # which rows are wanted
+
+cdef inline bint reserve_columns(Columns* c, uint64_t more) noexcept nogil:
+    cdef uint64_t wanted = c.room
+    cdef uint32_t i
+    cdef void* grown
+    if c.n + more <= c.room:
+        return True
+    while wanted < c.n + more:
+        wanted = wanted * 2 if wanted else BATCH * 4
+    for i in range(c.n_columns):
+        grown = realloc(c.data[i], wanted * c.size[i])
+        if grown == NULL:
+            return False
+        c.data[i] = <uint8_t*>grown
+    c.room = wanted
+    return True
+
+cdef inline void free_columns(Columns* c) noexcept nogil:
+    cdef uint32_t i
+    for i in range(c.n_columns):
+        free(c.data[i])
+        c.data[i] = NULL
+    c.n = 0
+    c.room = 0
+
+cdef inline void copy_sized(uint8_t* to, const uint8_t* base, uint64_t stride, const uint32_t* rows, uint32_t n,
+                            uint32_t size) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        memcpy(to + <uint64_t>i * size, base + rows[i] * stride, size)
+
+cdef inline void append_rows(Columns* c, const void* structs, uint64_t stride, const uint32_t* rows,
+                             uint32_t n) noexcept nogil:
+    """Append the chosen structs' fields; room for them was reserved. A constant size makes each copy one move."""
+    cdef uint32_t i, size
+    cdef uint8_t* to
+    cdef const uint8_t* base
+    for i in range(c.n_columns):
+        size = c.size[i]
+        to = c.data[i] + c.n * size
+        base = <const uint8_t*>structs + c.offset[i]
+        if size == 1:
+            copy_sized(to, base, stride, rows, n, 1)
+        elif size == 2:
+            copy_sized(to, base, stride, rows, n, 2)
+        elif size == 4:
+            copy_sized(to, base, stride, rows, n, 4)
+        elif size == 8:
+            copy_sized(to, base, stride, rows, n, 8)
+        elif size == 16:
+            copy_sized(to, base, stride, rows, n, 16)
+        else:
+            copy_sized(to, base, stride, rows, n, size)
+    c.n += n
+
+cdef inline void collect_batch(Columns* c, const Batch* batch) noexcept nogil:
+    cdef uint32_t rows[BATCH]
+    cdef uint32_t i, n = 0, verdicts
+    for i in range(batch.n):
+        verdicts = <uint32_t>1 << batch.packets[i].verdict | \
+            <uint32_t>1 << (batch.packets[i].ip_verdict + IP_VERDICT_SHIFT)
+        rows[n] = i
+        n += verdicts & c.verdicts != 0
+    append_rows(c, batch.packets, sizeof(Packet), rows, n)

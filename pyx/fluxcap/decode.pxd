@@ -1,0 +1,64 @@
+# The walk: link > encapsulation* > network > transport, and again inside each tunnel. It names no protocol's fields.
+
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memset
+
+from fluxcap.layers.cursor cimport (
+    Cursor, ETHERTYPE, LINK, LLC, MAX_LAYERS, NUMBER_MASK, Next, PPP_PROTOCOL, PROTOCOL, SPACE_MASK, STOP, UDP_PORT,
+    drop_tail, give_up)
+from fluxcap.layers.encap cimport by_ethertype, by_ppp_protocol, llc
+from fluxcap.layers.link cimport by_link_type
+from fluxcap.layers.protocol cimport by_protocol
+from fluxcap.layers.tunnel cimport by_udp_port
+from fluxcap.types cimport (
+    Batch, MALFORMED, NON_IP, Packet, REASON_NONE, SUM_NONE, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, VERDICT_PENDING)
+
+from libc.stdint cimport uint64_t
+
+cdef inline Next step(Next next, Cursor* c, Packet* p) noexcept nogil:
+    cdef uint32_t space = next & SPACE_MASK, number = next & NUMBER_MASK
+    if space == ETHERTYPE:
+        return by_ethertype(number, c, p)
+    elif space == PROTOCOL:
+        return by_protocol(number, c, p)
+    elif space == UDP_PORT:
+        return by_udp_port(number, c, p)
+    elif space == LINK:
+        return by_link_type(number, c, p)
+    elif space == PPP_PROTOCOL:
+        return by_ppp_protocol(number)
+    return llc(c, p)
+
+cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
+    cdef Next next = <Next>LINK | p.link_type
+    cdef uint32_t layers = 0
+    memset(&p.key, 0, sizeof(Packet) - (<char*>&p.key - <char*>p))
+    p.key.file = file
+    p.disposition = NON_IP
+    p.flow = -1
+    c.base = p.data
+    c.at = 0
+    c.captured = p.captured
+    c.wire = p.wire if p.wire > p.captured else p.captured
+    c.tags = 0
+    c.extensions = 0
+    if p.fcs:
+        drop_tail(c, p.fcs)
+    while next != STOP:
+        if layers == MAX_LAYERS:
+            give_up(p, MALFORMED, TOO_MANY_LAYERS)
+            break
+        layers += 1
+        next = step(next, c, p)
+    if p.depth and p.ip_version == 0:
+        # What the tunnel held is no IP packet, or not one that can be read: the packet around it is what there is.
+        p[0] = c.outer
+
+cdef inline void decode_batch(Batch* batch, bint decap, uint32_t file, uint64_t* anomalies) noexcept nogil:
+    cdef Cursor c
+    cdef uint32_t i
+    c.decap = decap
+    for i in range(batch.n):
+        c.too_deep = False
+        decode(&batch.packets[i], &c, file)
+        anomalies[TUNNELS_TOO_DEEP] += c.too_deep

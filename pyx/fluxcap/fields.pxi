@@ -1,0 +1,202 @@
+# What a table can have for columns: name, offset in its struct, octets, numpy typestr and items a value.
+# One row here makes a packet column; a row in KEY makes one that flows can be keyed by as well.
+
+import sys
+
+cdef Packet packet_    # only its address is used, to measure where fields lie
+cdef Key key_
+cdef FlowRecord record_
+
+
+cdef tuple field(str name, size_t offset, size_t octets, str kind, int width=1):
+    order = "|" if octets == width else "<" if sys.byteorder == "little" else ">"
+    return name, offset, octets, f"{order}{kind}{octets // width}", width
+
+
+cdef size_t in_packet(void* at) noexcept:
+    return <char*>at - <char*>&packet_
+
+
+cdef size_t in_key(void* at) noexcept:
+    return <char*>at - <char*>&key_
+
+
+cdef size_t in_record(void* at) noexcept:
+    return <char*>at - <char*>&record_
+
+
+# In the order in which they stand in a flow table.
+cdef dict KEY = {row[0]: row for row in (
+    field("protocol", in_key(&key_.protocol), 1, "u"),
+    field("src_ip", in_key(&key_.src_ip), 16, "u", 16),
+    field("src_port", in_key(&key_.src_port), 2, "u"),
+    field("dst_ip", in_key(&key_.dst_ip), 16, "u", 16),
+    field("dst_port", in_key(&key_.dst_port), 2, "u"),
+    field("vlan", in_key(&key_.vlan), 2, "u"),
+    field("file", in_key(&key_.file), 4, "u"),
+    field("src_mac", in_key(&key_.src_mac), 6, "u", 6),
+    field("dst_mac", in_key(&key_.dst_mac), 6, "u", 6),
+    field("ethertype", in_key(&key_.ethertype), 2, "u"),
+    field("inner_vlan", in_key(&key_.inner_vlan), 2, "u"),
+    field("mpls_label", in_key(&key_.mpls_label), 4, "u"),
+    field("tunnel_id", in_key(&key_.tunnel_id), 4, "u"),
+    field("tos", in_key(&key_.tos), 1, "u"),
+    field("flow_label", in_key(&key_.flow_label), 4, "u"),
+)}
+cdef tuple INTERVAL = field("interval", in_key(&key_.interval), 8, "i")
+
+cdef dict PACKET = {row[0]: row for row in (
+    field("packet", in_packet(&packet_.number), 8, "u"),
+    field("time", in_packet(&packet_.time), 8, "i"),
+    field("captured_length", in_packet(&packet_.captured), 4, "u"),
+    field("wire_length", in_packet(&packet_.wire), 4, "u"),
+    field("interface", in_packet(&packet_.interface), 4, "u"),
+    field("link_type", in_packet(&packet_.link_type), 2, "u"),
+    field("ip_version", in_packet(&packet_.ip_version), 1, "u"),
+    field("payload_length", in_packet(&packet_.payload_length), 4, "u"),
+    field("checksum", in_packet(&packet_.checksum), 4, "u"),
+    field("verdict", in_packet(&packet_.verdict), 1, "u"),
+    field("ip_verdict", in_packet(&packet_.ip_verdict), 1, "u"),
+    field("tcp_flags", in_packet(&packet_.tcp_flags), 1, "u"),
+    field("tcp_seq", in_packet(&packet_.tcp_seq), 4, "u"),
+    field("tcp_ack", in_packet(&packet_.tcp_ack), 4, "u"),
+    field("tcp_window", in_packet(&packet_.tcp_window), 2, "u"),
+    field("ttl", in_packet(&packet_.ttl), 1, "u"),
+    field("ip_id", in_packet(&packet_.ip_id), 4, "u"),
+    field("fragment_offset", in_packet(&packet_.fragment_offset), 4, "u"),
+    field("depth", in_packet(&packet_.depth), 1, "u"),
+    field("disposition", in_packet(&packet_.disposition), 1, "u"),
+    field("offset", in_packet(&packet_.offset), 8, "u"),
+    field("flow", in_packet(&packet_.flow), 8, "i"),
+    field("reason", in_packet(&packet_.reason), 1, "u"),
+    field("expected", in_packet(&packet_.expected), 4, "u"),
+    field("ip_checksum", in_packet(&packet_.ip_checksum), 2, "u"),
+    field("ip_expected", in_packet(&packet_.ip_expected), 2, "u"),
+)}
+PACKET.update({name: (name, offset + in_packet(&packet_.key), octets, dtype, width)
+               for name, offset, octets, dtype, width in KEY.values()})
+
+cdef tuple FORWARD = (
+    field("packets", in_record(&record_.packets[0]), 8, "u"),
+    field("bytes", in_record(&record_.octets[0]), 8, "u"),
+    field("payload_bytes", in_record(&record_.payload[0]), 8, "u"),
+)
+cdef tuple REVERSE = (
+    field("reverse_packets", in_record(&record_.packets[1]), 8, "u"),
+    field("reverse_bytes", in_record(&record_.octets[1]), 8, "u"),
+    field("reverse_payload_bytes", in_record(&record_.payload[1]), 8, "u"),
+)
+cdef tuple TIMES = (
+    field("first", in_record(&record_.first), 8, "i"),
+    field("last", in_record(&record_.last), 8, "i"),
+    field("tcp_flags", in_record(&record_.tcp_flags[0]), 1, "u"),
+)
+cdef tuple REVERSE_FLAGS = (field("reverse_tcp_flags", in_record(&record_.tcp_flags[1]), 1, "u"),)
+cdef tuple ENDING = tuple([field(VERDICTS[v], in_record(&record_.verdicts[v]), 8, "u") for v in range(1, VERDICTS_END)]) + (
+    field("ip_bad", in_record(&record_.ip_bad), 8, "u"),
+    field("end_reason", in_record(&record_.end_reason), 1, "u"),
+)
+
+PACKET_COLUMNS = (
+    "packet", "time", "captured_length", "wire_length", "interface", "link_type", "vlan", "ip_version", "src_ip",
+    "dst_ip", "protocol", "src_port", "dst_port", "payload_length", "checksum", "verdict", "ip_verdict", "tcp_flags",
+    "tcp_seq", "tcp_ack", "tcp_window", "ttl", "ip_id", "fragment_offset", "depth", "disposition", "offset")
+EXTRA_COLUMNS = tuple([name for name in PACKET if name not in PACKET_COLUMNS])
+FLOW_COLUMNS = tuple([row[0] for row in FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING])
+KEY_FIELDS = tuple(KEY)
+
+
+cdef tuple packet_field(name):
+    if name not in PACKET:
+        raise ValueError(f"unknown packet column {name!r}")
+    return PACKET[name]
+
+
+cdef tuple flow_fields(key):
+    """The columns of a flow table with this key, in order; the key stands first in FlowRecord, so its offsets hold."""
+    cdef set asked = {name for name, _, _ in key["fields"]}
+    cdef tuple fields = tuple([row for row in KEY.values() if row[0] in asked])
+    if key["interval"]:
+        fields += (INTERVAL,)
+    if key["biflow"]:
+        return fields + FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING
+    return fields + FORWARD + TIMES + ENDING
+
+
+cdef int set_bits(uint8_t* at, int bits) except -1:
+    cdef int i
+    for i in range(bits):
+        at[i // 8] |= 0x80 >> i % 8
+    return 0
+
+
+cdef int plan_key(KeyPlan* plan, key) except -1:
+    """Turn field names and prefix lengths into masks over the words of Key."""
+    cdef Key v4, v6, kept
+    cdef uint64_t* mask_v4 = <uint64_t*>&v4
+    cdef uint64_t* mask_v6 = <uint64_t*>&v6
+    cdef uint64_t* keep = <uint64_t*>&kept
+    cdef uint32_t i
+    cdef size_t offset, octets
+    memset(plan, 0, sizeof(KeyPlan))
+    memset(&v4, 0, sizeof(Key))
+    memset(&v6, 0, sizeof(Key))
+    memset(&kept, 0, sizeof(Key))
+    for name, prefix_v4, prefix_v6 in key["fields"]:
+        if name not in KEY:
+            raise ValueError(f"unknown key field {name!r}")
+        _, offset, octets, _, _ = KEY[name]
+        memset(<uint8_t*>&kept + offset, 0xFF, octets)
+        if octets == 16:        # an IPv4 address is the last 32 bits of ::ffff:a.b.c.d
+            set_bits(<uint8_t*>&v4 + offset, 96 + prefix_v4)
+            set_bits(<uint8_t*>&v6 + offset, prefix_v6)
+        else:
+            memset(<uint8_t*>&v4 + offset, 0xFF, octets)
+            memset(<uint8_t*>&v6 + offset, 0xFF, octets)
+    plan.interval = key["interval"]
+    if plan.interval:
+        kept.interval = v4.interval = v6.interval = -1
+    plan.ip_at = plan.ports_at = plan.mac_at = NO_WORD
+    plan.biflow = key["biflow"]
+    for i in range(4):
+        plan.mask_v4[i] = mask_v4[i]
+        plan.prefixes |= mask_v4[i] != mask_v6[i]
+    for i in range(KEY_WORDS):
+        if keep[i]:
+            plan.word[plan.n] = i
+            plan.mask[plan.n] = mask_v6[i]
+            if i == 0 and keep[2]:
+                plan.ip_at = plan.n
+            elif i == WORD_PORTS and kept.src_port and kept.dst_port:
+                plan.ports_at = plan.n
+            elif i == WORD_SRC_MAC and keep[WORD_DST_MAC]:
+                plan.mac_at = plan.n
+            plan.n += 1
+    seeds = os.urandom(sizeof(plan.seed))
+    memcpy(plan.seed, <const char*>seeds, sizeof(plan.seed))
+    return 0
+
+
+cdef uint64_t flow_stride(const KeyPlan* plan) noexcept:
+    return sizeof(FlowRow) + plan.n * 8
+
+
+cdef str byte_order_name(bint swapped):
+    return sys.byteorder if not swapped else {"little": "big", "big": "little"}[sys.byteorder]
+
+
+cdef str pcap_variant(const Reader* r):
+    return ("ns" if r.fraction_ns == 1 else "us") + (" modified" if r.record_header == MODIFIED_RECORD_HEADER else "")
+
+
+cdef dict interface_row(const Interface* interface, int format):
+    cdef double ticks = 1e6
+    if format == FORMAT_PCAPNG and interface.divisor:
+        ticks = <double>interface.divisor * <double>(<uint64_t>1 << interface.shift) * 1e9 / <double>interface.multiplier
+    return {
+        "link_type": interface.link_type,
+        "snaplen": interface.snaplen,
+        "packets": interface.packets,
+        "name": (<const char*>interface.name)[:interface.name_length],
+        "ticks_per_second": ticks,
+    }

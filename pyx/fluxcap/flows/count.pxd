@@ -1,0 +1,161 @@
+# Counting a batch into the flow table, merging rows of another table into it, and reading rows out.
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from fluxcap.flows.key cimport KeyPlan, hash_words, project, unproject
+from fluxcap.flows.table cimport (
+    EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, RareCounts, add_row, expired, find_slot, home,
+    key_of, rare_of, row_at, row_of)
+from fluxcap.memory cimport prefetch
+from fluxcap.types cimport (
+    BATCH, Batch, KEY_WORDS, Packet, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, VERDICT_NONE, VERDICT_PARTIAL, in_a_flow)
+
+cdef enum:
+    FIVE_TUPLE_WORDS = 5
+
+cdef inline int64_t interval_start(int64_t time, int64_t interval) noexcept nogil:
+    cdef int64_t rest = time % interval
+    return time - rest - (interval if rest < 0 else 0)
+
+cdef inline void count_packet(Flows* f, FlowRow* row, const Packet* p, uint32_t way) noexcept nogil:
+    row.packets[way] += 1
+    row.octets[way] += p.wire
+    row.payload[way] += p.payload_length
+    row.tcp_flags[way] |= p.tcp_flags
+    row.first = p.time if p.time < row.first else row.first
+    row.last = p.time if p.time > row.last else row.last
+    row.good += p.verdict == VERDICT_GOOD
+    row.partial += p.verdict == VERDICT_PARTIAL
+    if p.verdict > VERDICT_GOOD and p.verdict != VERDICT_PARTIAL:
+        rare_of(f, row).verdicts[p.verdict] += 1
+    if p.ip_verdict == VERDICT_BAD:
+        rare_of(f, row).ip_bad += 1
+
+cdef inline uint32_t count_words(Flows* f, Batch* batch, uint32_t n) noexcept nogil:
+    """Count the batch under keys of n words; fewer than batch.n are counted when the table is full."""
+    cdef uint64_t words[BATCH][KEY_WORDS]
+    cdef uint64_t tags[BATCH]
+    cdef uint8_t flips[BATCH]
+    cdef const KeyPlan* plan = &f.plan
+    cdef Packet* p
+    cdef FlowRow* row
+    cdef uint64_t* slot
+    cdef uint32_t i
+    cdef EndReason reason
+    # Three passes, so that the misses of one packet's slot and row are under way while the others' keys are made.
+    for i in range(batch.n):
+        p = &batch.packets[i]
+        if not in_a_flow(p):
+            continue
+        if plan.interval:
+            p.key.interval = interval_start(p.time, plan.interval)
+        flips[i] = <uint8_t>project(plan, &p.key, n, words[i])
+        tags[i] = hash_words(plan, words[i], n) >> 32
+        prefetch(&f.index[home(f, tags[i])])
+    for i in range(batch.n):
+        if in_a_flow(&batch.packets[i]) and f.index[home(f, tags[i])]:
+            row = row_of(f, f.index[home(f, tags[i])])
+            prefetch(row)
+            prefetch(<char*>row + 64)
+    for i in range(batch.n):
+        p = &batch.packets[i]
+        if not in_a_flow(p):
+            continue
+        slot = find_slot(f, words[i], n, tags[i])
+        row = NULL
+        if slot[0]:
+            row = row_of(f, slot[0])
+            reason = expired(f, row, p.time)
+            if reason:
+                row.end_reason = reason
+                row = NULL
+        if row == NULL:
+            if f.n == f.max_rows:
+                return i
+            row = add_row(f, slot, words[i], n, tags[i], flips[i], p.time)
+        count_packet(f, row, p, flips[i] ^ row.flipped)
+        p.flow = <int64_t><uint32_t>slot[0] - 1
+    return batch.n
+
+cdef inline uint32_t count_batch(Flows* f, Batch* batch) noexcept nogil:
+    # The constant lets the compiler unroll the key's loops for the default key; the code is the same.
+    if f.plan.n == FIVE_TUPLE_WORDS:
+        return count_words(f, batch, FIVE_TUPLE_WORDS)
+    return count_words(f, batch, f.plan.n)
+
+cdef inline void close_rows(Flows* f) noexcept nogil:
+    """The table was full before the input ended: what is open was not ended by the end of the capture."""
+    cdef uint64_t i
+    for i in range(f.n):
+        if row_at(f, i).end_reason == FORCED_END:
+            row_at(f, i).end_reason = LACK_OF_RESOURCES
+
+cdef inline void read_row(const Flows* f, uint64_t i, FlowRecord* record) noexcept nogil:
+    cdef FlowRow* row = row_at(f, i)
+    cdef uint32_t v
+    memset(record, 0, sizeof(FlowRecord))
+    unproject(&f.plan, key_of(row), row.flipped, &record.key)
+    if row.rare:
+        for v in range(VERDICTS_END):
+            record.verdicts[v] = f.rare[row.rare - 1].verdicts[v]
+        record.ip_bad = f.rare[row.rare - 1].ip_bad
+    for v in range(2):
+        record.packets[v] = row.packets[v]
+        record.octets[v] = row.octets[v]
+        record.payload[v] = row.payload[v]
+        record.tcp_flags[v] = row.tcp_flags[v]
+    record.verdicts[VERDICT_GOOD] = row.good
+    record.verdicts[VERDICT_PARTIAL] = row.partial
+    record.first = row.first
+    record.last = row.last
+    record.end_reason = row.end_reason
+
+cdef inline void turn_row(FlowRow* row) noexcept nogil:
+    row.packets[0], row.packets[1] = row.packets[1], row.packets[0]
+    row.octets[0], row.octets[1] = row.octets[1], row.octets[0]
+    row.payload[0], row.payload[1] = row.payload[1], row.payload[0]
+    row.tcp_flags[0], row.tcp_flags[1] = row.tcp_flags[1], row.tcp_flags[0]
+    row.flipped ^= 1
+
+cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
+    """Add a row of another table with the same key; False when this table is full.
+
+    Forward becomes the direction of the row that began first. With an idle timeout rows have to come in order of
+    `first`: a row then continues the one before it exactly when one table over all the packets would have."""
+    cdef uint64_t words[KEY_WORDS]
+    cdef uint32_t flip = project(&f.plan, &record.key, f.plan.n, words), v
+    cdef uint64_t tag = hash_words(&f.plan, words, f.plan.n) >> 32
+    cdef uint64_t* slot = find_slot(f, words, f.plan.n, tag)
+    cdef FlowRow* row = NULL
+    cdef RareCounts* rare
+    cdef bint rarely = record.ip_bad != 0
+    if slot[0]:
+        row = row_of(f, slot[0])
+        if expired(f, row, record.first):
+            row.end_reason = expired(f, row, record.first)
+            row = NULL
+        elif record.first < row.first and flip != row.flipped:
+            turn_row(row)
+    if row == NULL:
+        if f.n == f.max_rows:
+            return False
+        row = add_row(f, slot, words, f.plan.n, tag, flip, record.first)
+    for v in range(2):
+        row.packets[v ^ flip ^ row.flipped] += record.packets[v]
+        row.octets[v ^ flip ^ row.flipped] += record.octets[v]
+        row.payload[v ^ flip ^ row.flipped] += record.payload[v]
+        row.tcp_flags[v ^ flip ^ row.flipped] |= record.tcp_flags[v]
+    row.first = record.first if record.first < row.first else row.first
+    row.last = record.last if record.last > row.last else row.last
+    row.end_reason = record.end_reason
+    row.good += record.verdicts[VERDICT_GOOD]
+    row.partial += record.verdicts[VERDICT_PARTIAL]
+    for v in range(VERDICT_BAD, VERDICTS_END):
+        rarely |= v != VERDICT_PARTIAL and record.verdicts[v] != 0
+    if rarely:
+        rare = rare_of(f, row)
+        for v in range(VERDICT_BAD, VERDICTS_END):
+            rare.verdicts[v] += record.verdicts[v]
+        rare.ip_bad += record.ip_bad
+    return True

@@ -1,0 +1,114 @@
+# A flow key: the Key struct under a mask, packed to the words the mask keeps, and turned to one canonical direction.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from fluxcap.bytes cimport greater128, multiply_fold
+from fluxcap.types cimport KEY_WORDS, Key
+
+cdef enum:                      # which words of Key hold what has a counterpart in the other direction
+    WORD_SRC_IP = 0             # two words
+    WORD_DST_IP = 2             # two words
+    WORD_PORTS = 4              # its first half: source port, destination port
+    WORD_SRC_MAC = 7
+    WORD_DST_MAC = 8
+    ABSENT = 255
+
+cdef struct KeyPlan:
+    uint64_t mask[KEY_WORDS]    # of the words kept, in order
+    uint64_t mask_v4[4]         # for the address words where IPv4 and IPv6 prefixes differ
+    uint8_t word[KEY_WORDS]     # which word of Key each of them is
+    uint32_t n
+    bint prefixes               # mask_v4 differs from mask
+    bint biflow
+    uint8_t ip_at               # where src_ip begins among the words kept, or ABSENT; dst_ip is two further on
+    uint8_t ports_at
+    uint8_t mac_at              # dst_mac is the next one
+    int64_t interval            # ns, 0 = none
+    uint64_t seed[KEY_WORDS + 1]
+
+cdef inline uint64_t swap_ports(uint64_t word) noexcept nogil:
+    """Exchange the two 16-bit ports that stand first in memory, whatever this machine's byte order."""
+    cdef uint32_t pair
+    memcpy(&pair, &word, 4)
+    pair = pair << 16 | pair >> 16
+    memcpy(&word, &pair, 4)
+    return word
+
+cdef inline bint is_mapped(const uint64_t* address) noexcept nogil:
+    """::ffff:0:0/96, an IPv4 address."""
+    cdef const uint8_t* at = <const uint8_t*>address
+    return address[0] == 0 and at[8] == 0 and at[9] == 0 and at[10] == 0xFF and at[11] == 0xFF
+
+cdef inline void mask_prefixes(const KeyPlan* plan, const uint64_t* raw, uint64_t* words) noexcept nogil:
+    cdef uint32_t i, which
+    for i in range(plan.n):
+        which = plan.word[i]
+        if which < WORD_PORTS and is_mapped(raw + (which & 2)):
+            words[i] = raw[which] & plan.mask_v4[which]
+
+cdef inline uint32_t direction(const KeyPlan* plan, const uint64_t* words) noexcept nogil:
+    """1 where the key has to be turned so that both directions give the same words."""
+    cdef const uint64_t* ip = words + plan.ip_at
+    cdef uint64_t ports
+    if plan.ip_at != ABSENT:
+        if ip[0] != ip[2] or ip[1] != ip[3]:
+            return greater128(ip[0], ip[1], ip[2], ip[3])
+    if plan.ports_at != ABSENT:
+        ports = words[plan.ports_at]
+        if ports != swap_ports(ports):
+            return ports > swap_ports(ports)
+    if plan.mac_at != ABSENT:
+        return words[plan.mac_at] > words[plan.mac_at + 1]
+    return 0
+
+cdef inline void exchange(uint64_t* a, uint64_t* b, uint64_t mask) noexcept nogil:
+    cdef uint64_t difference = (a[0] ^ b[0]) & mask
+    a[0] ^= difference
+    b[0] ^= difference
+
+cdef inline void turn(const KeyPlan* plan, uint64_t* words, uint32_t flip) noexcept nogil:
+    """Exchange the two ends if flip is 1. Without a branch: the direction of a packet is as good as random."""
+    cdef uint64_t mask = 0 - <uint64_t>flip, ports
+    if plan.ip_at != ABSENT:
+        exchange(&words[plan.ip_at], &words[plan.ip_at + 2], mask)
+        exchange(&words[plan.ip_at + 1], &words[plan.ip_at + 3], mask)
+    if plan.ports_at != ABSENT:
+        ports = words[plan.ports_at]
+        words[plan.ports_at] = ports ^ ((ports ^ swap_ports(ports)) & mask)
+    if plan.mac_at != ABSENT:
+        exchange(&words[plan.mac_at], &words[plan.mac_at + 1], mask)
+
+cdef inline uint32_t project(const KeyPlan* plan, const Key* key, uint32_t n, uint64_t* words) noexcept nogil:
+    """The canonical words of a key (n = plan.n, given apart so that it can be a constant); 1 if they are turned."""
+    cdef const uint64_t* raw = <const uint64_t*>key
+    cdef uint32_t i, flip = 0
+    for i in range(n):
+        words[i] = raw[plan.word[i]] & plan.mask[i]
+    if plan.prefixes:
+        mask_prefixes(plan, raw, words)
+    if plan.biflow:
+        flip = direction(plan, words)
+        turn(plan, words, flip)
+    return flip
+
+cdef inline void unproject(const KeyPlan* plan, const uint64_t* words, uint32_t flip, Key* key) noexcept nogil:
+    """The key in the direction it was seen in; fields outside the mask are zero. `key` is zeroed by the caller."""
+    cdef uint64_t turned[KEY_WORDS]
+    cdef uint64_t* raw = <uint64_t*>key
+    cdef uint32_t i
+    for i in range(plan.n):
+        turned[i] = words[i]
+    turn(plan, turned, flip)
+    for i in range(plan.n):
+        raw[plan.word[i]] = turned[i]
+
+cdef inline uint64_t hash_words(const KeyPlan* plan, const uint64_t* words, uint32_t n) noexcept nogil:
+    """Two words a multiplication, under seeds drawn for this process: nobody can aim at one slot from outside."""
+    cdef uint64_t sum = plan.seed[KEY_WORDS]
+    cdef uint32_t i
+    for i in range(0, n - (n & 1), 2):
+        sum += multiply_fold(words[i] ^ plan.seed[i], words[i + 1] ^ plan.seed[i + 1])
+    if n & 1:
+        sum += multiply_fold(words[n - 1] ^ plan.seed[n - 1], plan.seed[n])
+    return multiply_fold(sum, plan.seed[KEY_WORDS] | 1)

@@ -1,0 +1,177 @@
+# The flow table: dense rows in first-seen order behind an index of (tag, row) slots.
+#
+# A slot is 64 bits: the upper half of it 32 bits of the hash, the lower half the row number plus one. The slot's home is
+# the tag's own upper bits, so growing the index never touches a row. Growth happens between batches only.
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from fluxcap.flows.key cimport KeyPlan
+from fluxcap.memory cimport pages_free, pages_grow, pages_new
+from fluxcap.types cimport BATCH, Key, VERDICTS_END
+
+cdef enum:
+    FIRST_INDEX_BITS = 12
+    FIRST_ROWS = 2048
+    MAX_INDEX_BITS = 31         # of the 32 bits in a tag
+    MAX_ROWS = 1 << 30          # half of the largest index
+
+cdef enum EndReason:            # IPFIX flowEndReason, information element 136
+    IDLE_TIMEOUT = 1
+    ACTIVE_TIMEOUT = 2
+    FORCED_END = 4
+    LACK_OF_RESOURCES = 5
+
+# 88 octets, and the key's words after it: 128, two cache lines, for the five-tuple. Nearly every record is good or
+# partial, so only those two verdicts are counted here and the others in a RareCounts that a row gets when it needs one.
+cdef struct FlowRow:
+    uint64_t packets[2]         # [0] forward, [1] reverse
+    uint64_t octets[2]
+    uint64_t payload[2]
+    int64_t first
+    int64_t last
+    uint64_t good
+    uint64_t partial
+    uint32_t rare               # 1 + index of its RareCounts, 0 = none
+    uint8_t tcp_flags[2]
+    uint8_t flipped             # the canonical key is the reverse of the first record's direction
+    uint8_t end_reason
+
+cdef struct RareCounts:
+    uint64_t verdicts[VERDICTS_END]
+    uint64_t ip_bad
+
+cdef struct Flows:
+    KeyPlan plan
+    uint64_t stride             # octets a row, the key included
+    int64_t idle_timeout        # ns, 0 = none
+    int64_t active_timeout
+    uint64_t max_rows
+    uint8_t* rows
+    uint64_t n
+    uint64_t room
+    uint64_t* index
+    uint32_t bits
+    RareCounts* rare
+    uint64_t n_rare
+    uint64_t rare_room
+
+# A row as people see it: the whole key in the direction of the first record, every counter in its place.
+cdef struct FlowRecord:
+    Key key
+    uint64_t packets[2]
+    uint64_t octets[2]
+    uint64_t payload[2]
+    int64_t first
+    int64_t last
+    uint64_t verdicts[VERDICTS_END]
+    uint64_t ip_bad
+    uint8_t tcp_flags[2]
+    uint8_t end_reason
+
+cdef inline FlowRow* row_at(const Flows* f, uint64_t i) noexcept nogil:
+    return <FlowRow*>(f.rows + i * f.stride)
+
+cdef inline uint64_t* key_of(FlowRow* row) noexcept nogil:
+    return <uint64_t*>(row + 1)
+
+cdef inline FlowRow* row_of(const Flows* f, uint64_t slot) noexcept nogil:
+    """The row that a filled slot leads to."""
+    return row_at(f, <uint32_t>slot - 1)
+
+cdef inline uint64_t home(const Flows* f, uint64_t tag) noexcept nogil:
+    return tag >> (32 - f.bits)
+
+cdef inline bint grow_index(Flows* f) noexcept nogil:
+    cdef uint32_t bits = f.bits + 1 if f.bits else FIRST_INDEX_BITS
+    cdef uint64_t size = <uint64_t>1 << bits, old = <uint64_t>1 << f.bits if f.bits else 0, i, at
+    cdef uint64_t* index = <uint64_t*>pages_new(size * 8)
+    if index == NULL:
+        return False
+    for i in range(old):
+        if f.index[i]:
+            at = f.index[i] >> 32 >> (32 - bits)
+            while index[at]:
+                at = (at + 1) & (size - 1)
+            index[at] = f.index[i]
+    pages_free(f.index, old * 8)
+    f.index = index
+    f.bits = bits
+    return True
+
+cdef inline bint reserve(Flows* f, uint64_t more) noexcept nogil:
+    """Room for `more` new rows, each with rare verdicts; False when memory is out. Call between batches."""
+    cdef uint64_t wanted
+    cdef void* grown
+    # Half full at most: linear probing then needs 1.5 slots a hit.
+    while (f.n + more) * 2 > (<uint64_t>1 << f.bits if f.bits else 0):
+        if not grow_index(f):
+            return False
+    if f.n + more > f.room:
+        wanted = f.room * 2 if f.room else FIRST_ROWS
+        while wanted < f.n + more:
+            wanted *= 2
+        grown = pages_grow(f.rows, f.room * f.stride, wanted * f.stride)
+        if grown == NULL:
+            return False
+        f.rows = <uint8_t*>grown
+        f.room = wanted
+    if f.n_rare + more > f.rare_room:
+        wanted = f.rare_room * 2 if f.rare_room else BATCH * 2
+        while wanted < f.n_rare + more:
+            wanted *= 2
+        grown = pages_grow(f.rare, f.rare_room * sizeof(RareCounts), wanted * sizeof(RareCounts))
+        if grown == NULL:
+            return False
+        f.rare = <RareCounts*>grown
+        f.rare_room = wanted
+    return True
+
+cdef inline void free_flows(Flows* f) noexcept nogil:
+    pages_free(f.rows, f.room * f.stride)
+    pages_free(f.index, <uint64_t>8 << f.bits if f.bits else 0)
+    pages_free(f.rare, f.rare_room * sizeof(RareCounts))
+
+cdef inline bint same_words(const uint64_t* a, const uint64_t* b, uint32_t n) noexcept nogil:
+    cdef uint64_t difference = 0
+    cdef uint32_t i
+    for i in range(n):
+        difference |= a[i] ^ b[i]
+    return difference == 0
+
+cdef inline uint64_t* find_slot(const Flows* f, const uint64_t* words, uint32_t n, uint64_t tag) noexcept nogil:
+    """The slot that holds these words, or the empty one where they belong. reserve() keeps empty slots around."""
+    cdef uint64_t mask = (<uint64_t>1 << f.bits) - 1, at = home(f, tag)
+    while f.index[at]:
+        if f.index[at] >> 32 == tag and same_words(key_of(row_of(f, f.index[at])), words, n):
+            break
+        at = (at + 1) & mask
+    return &f.index[at]
+
+cdef inline FlowRow* add_row(Flows* f, uint64_t* slot, const uint64_t* words, uint32_t n, uint64_t tag,
+                             uint32_t flip, int64_t time) noexcept nogil:
+    """A new row at the end, zeroed by the memory it lies in; the slot leads to it from now on."""
+    cdef FlowRow* row = row_at(f, f.n)
+    cdef uint32_t i
+    for i in range(n):
+        key_of(row)[i] = words[i]
+    row.first = time
+    row.last = time
+    row.flipped = <uint8_t>flip
+    row.end_reason = FORCED_END
+    f.n += 1
+    slot[0] = tag << 32 | f.n
+    return row
+
+cdef inline RareCounts* rare_of(Flows* f, FlowRow* row) noexcept nogil:
+    if row.rare == 0:
+        f.n_rare += 1
+        row.rare = <uint32_t>f.n_rare
+    return &f.rare[row.rare - 1]
+
+cdef inline EndReason expired(const Flows* f, const FlowRow* row, int64_t first) noexcept nogil:
+    """Does a record (or a row to merge) that begins at `first` come too late for this row? 0 = no."""
+    if f.idle_timeout and first - row.last >= f.idle_timeout:
+        return IDLE_TIMEOUT
+    if f.active_timeout and first - row.first >= f.active_timeout:
+        return ACTIVE_TIMEOUT
+    return <EndReason>0

@@ -1,0 +1,96 @@
+# The walk over one record's headers: where it stands, how far it may read, and what comes next.
+#
+# Each protocol is one function `Next name(Cursor* c, Packet* p)`. It checks a length once, reads, moves the cursor past
+# its header and says what follows. A function that cannot go on calls give_up() or short() and the walk ends.
+#
+# Two ends are kept, both narrowed by every length field on the way: `captured`, how far octets are there to be read, and
+# `wire`, how far the packet went. Their difference is what makes a verdict `truncated`.  at <= captured <= wire, always.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memset
+
+from fluxcap.types cimport (
+    Disposition, Key, MALFORMED, NON_IP, Packet, Reason, REASON_NONE, TRUNCATED_HEADER, VERDICT_NONE)
+
+cdef enum:
+    MAX_DEPTH = 8               # tunnels in tunnels; real nesting ends at three, fuzzers start at a thousand
+    MAX_TAGS = 16               # VLAN tags; two are QinQ, three have been seen
+    MAX_EXTENSIONS = 16         # IPv6 extension headers; RFC 8200 section 4.1 lists seven, destination options twice
+    MAX_LAYERS = 128            # headers in all: 8 tunnels of 16; every step costs time, so there is an end
+
+# What comes next: a number space and a number in it.
+cdef enum Space:
+    STOP = 0
+    LINK = 1 << 16              # pcap link type
+    ETHERTYPE = 2 << 16         # ethertype, or a length that says LLC follows
+    PROTOCOL = 3 << 16          # IP protocol number
+    PPP_PROTOCOL = 4 << 16
+    UDP_PORT = 5 << 16          # destination port of a UDP datagram that may hold a tunnel
+    LLC = 6 << 16
+    SPACE_MASK = 0x7FFF0000
+    NUMBER_MASK = 0x0000FFFF
+
+ctypedef uint32_t Next
+
+cdef struct Cursor:
+    const uint8_t* base         # the record's data
+    uint32_t at                 # next octet to read
+    uint32_t captured
+    uint32_t wire
+    uint8_t decap
+    uint8_t tags
+    uint8_t extensions
+    uint8_t too_deep            # a tunnel was left closed because of MAX_DEPTH
+    Packet outer                # the packet as the last IP header outside a tunnel left it; valid when p.depth > 0
+
+cdef inline uint32_t captured_left(const Cursor* c) noexcept nogil:
+    return c.captured - c.at
+
+cdef inline uint32_t wire_left(const Cursor* c) noexcept nogil:
+    return c.wire - c.at
+
+cdef inline const uint8_t* here(const Cursor* c) noexcept nogil:
+    return c.base + c.at
+
+cdef inline void narrow(Cursor* c, uint32_t length) noexcept nogil:
+    """What follows is `length` octets long; anything after it is padding or a trailer. length <= wire_left(c)."""
+    c.wire = c.at + length
+    if c.captured > c.wire:
+        c.captured = c.wire
+
+cdef inline void drop_tail(Cursor* c, uint32_t octets) noexcept nogil:
+    """The last octets on the wire are a frame check sequence or an integrity value."""
+    if wire_left(c) >= octets:
+        narrow(c, wire_left(c) - octets)
+
+cdef inline Next give_up(Packet* p, Disposition disposition, Reason reason) noexcept nogil:
+    p.disposition = disposition
+    p.reason = reason
+    return STOP
+
+cdef inline Next short(Cursor* c, Packet* p, uint32_t needed, Reason reason) noexcept nogil:
+    """Fewer than `needed` octets are there: cut by the snap length, or never on the wire."""
+    if wire_left(c) < needed:
+        return give_up(p, MALFORMED, reason)
+    return give_up(p, TRUNCATED_HEADER, reason)
+
+cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
+    """Start afresh inside a tunnel; False where the walk has to stay outside. A tunnel without an IP packet in it
+    leaves the record with the IP header around it: the walk restores `outer`."""
+    cdef uint32_t file = p.key.file
+    cdef uint32_t tunnel_id = p.key.tunnel_id
+    if not c.decap:
+        return False
+    if p.depth == MAX_DEPTH:
+        c.too_deep = True
+        return False
+    c.outer = p[0]
+    c.tags = 0
+    c.extensions = 0
+    memset(&p.key, 0, sizeof(Packet) - (<char*>&p.key - <char*>p))
+    p.key.file = file
+    p.key.tunnel_id = tunnel_id
+    p.gre_verdict = c.outer.gre_verdict
+    p.depth = c.outer.depth + 1
+    p.disposition = NON_IP
+    return True

@@ -1,0 +1,52 @@
+# Assigned numbers that more than one layer speaks of. https://www.iana.org/assignments
+
+cdef enum:                      # ethertypes
+    ETHERTYPE_IPV4 = 0x0800
+    ETHERTYPE_ERSPAN_III = 0x22EB
+    ETHERTYPE_TRANSPARENT = 0x6558      # an Ethernet frame (RFC 1701, RFC 7637)
+    ETHERTYPE_VLAN = 0x8100
+    ETHERTYPE_IPV6 = 0x86DD
+    ETHERTYPE_PPP = 0x880B
+    ETHERTYPE_MPLS = 0x8847
+    ETHERTYPE_MPLS_MULTICAST = 0x8848
+    ETHERTYPE_PPPOE_SESSION = 0x8864
+    ETHERTYPE_QINQ = 0x88A8
+    ETHERTYPE_ERSPAN = 0x88BE
+    ETHERTYPE_MACSEC = 0x88E5
+    ETHERTYPE_QINQ_OLD = 0x9100
+    ETHERTYPE_FIRST = 0x0600            # under it the field is a length (IEEE 802.3) and LLC follows
+
+cdef enum:                      # IP protocols
+    IP_HOP_BY_HOP = 0
+    IP_ICMP = 1
+    IP_IGMP = 2
+    IP_IPV4 = 4
+    IP_TCP = 6
+    IP_UDP = 17
+    IP_DCCP = 33
+    IP_IPV6 = 41
+    IP_ROUTING = 43
+    IP_FRAGMENT = 44
+    IP_GRE = 47
+    IP_ESP = 50
+    IP_AH = 51
+    IP_ICMPV6 = 58
+    IP_NO_NEXT = 59
+    IP_DESTINATION_OPTIONS = 60
+    IP_SCTP = 132
+    IP_MOBILITY = 135
+    IP_UDP_LITE = 136
+    IP_MPLS = 137
+    IP_HIP = 139
+    IP_SHIM6 = 140
+    IP_ETHERNET = 143
+
+cdef enum:                      # UDP ports of tunnels
+    PORT_TEREDO = 3544
+    PORT_GTP_U = 2152
+    PORT_VXLAN = 4789
+    PORT_VXLAN_GPE = 4790
+    PORT_LISP = 4341
+    PORT_GRE_IN_UDP = 4754
+    PORT_GENEVE = 6081
+    PORT_MPLS_IN_UDP = 6635

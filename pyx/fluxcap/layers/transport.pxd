@@ -1,0 +1,247 @@
+# From an IP protocol number to ports, payload extent, and what there is to verify.
+#
+# Verdicts are judged in the contract's order: a zero field (absent, illegal), then bad_length, fragment, truncated; what
+# is left is VERDICT_PENDING and the checksum stage takes the sum over [sum_at, sum_at + sum_length).
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from fluxcap.bytes cimport be16, be32, le32
+from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_PORT, captured_left, here, short, wire_left
+from fluxcap.layers.numbers cimport (
+    PORT_GENEVE, PORT_GRE_IN_UDP, PORT_GTP_U, PORT_LISP, PORT_MPLS_IN_UDP, PORT_VXLAN, PORT_VXLAN_GPE)
+from fluxcap.types cimport (
+    COUNTED, Packet, SHORT_TRANSPORT, SUM_CRC32C, SUM_PLAIN, SUM_PSEUDO, Sum, VERDICT_ABSENT, VERDICT_BAD_LENGTH,
+    VERDICT_FRAGMENT, VERDICT_ILLEGAL, VERDICT_PENDING, VERDICT_TRUNCATED)
+
+cdef enum:
+    PORTS = 4                   # octets: source and destination port, the same in UDP, TCP, SCTP, DCCP and UDP-Lite
+
+cdef inline bint ports(Cursor* c, Packet* p) noexcept nogil:
+    cdef const uint8_t* at = here(c)
+    if captured_left(c) < PORTS:
+        return False
+    p.key.src_port = be16(at)
+    p.key.dst_port = be16(at + 2)
+    p.disposition = COUNTED
+    return True
+
+cdef inline void payload_after(Cursor* c, Packet* p, uint32_t header) noexcept nogil:
+    p.payload_length = wire_left(c) - header if wire_left(c) > header else 0
+
+cdef inline void header_cut(Cursor* c, Packet* p, uint32_t header) noexcept nogil:
+    """The ports are there, the rest of the header is not: by the snap length, or because the lengths lie."""
+    p.payload_length = 0
+    if p.fragmented:
+        p.verdict = VERDICT_FRAGMENT
+    elif p.length_lies or wire_left(c) < header:
+        p.verdict = VERDICT_BAD_LENGTH
+    else:
+        p.verdict = VERDICT_TRUNCATED
+
+cdef inline void to_sum(Cursor* c, Packet* p, Sum kind, uint32_t covered, uint32_t total) noexcept nogil:
+    """`covered` octets from here are under the checksum of a message of `total` octets; covered <= total."""
+    p.sum_kind = kind
+    p.sum_at = c.at
+    p.sum_length = covered
+    p.pseudo_length = total
+    if p.length_lies:
+        p.verdict = VERDICT_BAD_LENGTH
+    elif p.fragmented:
+        p.verdict = VERDICT_FRAGMENT
+    elif covered > captured_left(c):
+        p.verdict = VERDICT_TRUNCATED
+    else:
+        p.verdict = VERDICT_PENDING
+
+cdef enum:                      # UDP, RFC 768
+    UDP_LENGTH = 4              # header and data; 0 = over 65535, IPv6 jumbograms and super-packets (RFC 2675 section 4)
+    UDP_CHECKSUM = 6
+    UDP_HEADER = 8
+    UDP_LENGTH_MAX = 65535
+
+cdef inline bint may_be_zero(uint32_t dst_port) noexcept nogil:
+    """Ports of tunnels that may leave out the UDP checksum over IPv6 (RFC 6935, RFC 6936 and each tunnel's own)."""
+    return (dst_port == PORT_VXLAN or dst_port == PORT_VXLAN_GPE or dst_port == PORT_GENEVE or dst_port == PORT_GTP_U
+            or dst_port == PORT_LISP or dst_port == PORT_GRE_IN_UDP or dst_port == PORT_MPLS_IN_UDP)
+
+cdef inline Next udp(Cursor* c, Packet* p) noexcept nogil:
+    cdef const uint8_t* at = here(c)
+    cdef uint32_t length
+    if not ports(c, p):
+        return short(c, p, PORTS, SHORT_TRANSPORT)
+    if captured_left(c) < UDP_HEADER:
+        header_cut(c, p, UDP_HEADER)
+        return STOP
+    p.checksum = be16(at + UDP_CHECKSUM)
+    length = be16(at + UDP_LENGTH)
+    if length == 0 and wire_left(c) > UDP_LENGTH_MAX:
+        length = wire_left(c)
+    if length < UDP_HEADER or length > wire_left(c):
+        payload_after(c, p, UDP_HEADER)
+    else:
+        p.payload_length = length - UDP_HEADER
+    if p.checksum == 0:
+        p.verdict = VERDICT_ABSENT if p.ip_version == 4 or may_be_zero(p.key.dst_port) else VERDICT_ILLEGAL
+    elif length < UDP_HEADER or length > wire_left(c) and not p.fragmented:
+        p.verdict = VERDICT_BAD_LENGTH
+    else:
+        to_sum(c, p, SUM_PSEUDO, length, length)
+    if p.fragmented:
+        return STOP
+    return <Next>UDP_PORT | p.key.dst_port
+
+cdef enum:                      # UDP-Lite, RFC 3828 section 3.1
+    UDP_LITE_COVERAGE = 4       # 0 = all; 1..7 would leave out the header and are illegal
+
+cdef inline Next udp_lite(Cursor* c, Packet* p) noexcept nogil:
+    cdef const uint8_t* at = here(c)
+    cdef uint32_t coverage
+    if not ports(c, p):
+        return short(c, p, PORTS, SHORT_TRANSPORT)
+    if captured_left(c) < UDP_HEADER:
+        header_cut(c, p, UDP_HEADER)
+        return STOP
+    p.checksum = be16(at + UDP_CHECKSUM)
+    payload_after(c, p, UDP_HEADER)
+    coverage = be16(at + UDP_LITE_COVERAGE)
+    if coverage == 0:
+        coverage = wire_left(c)
+    if p.checksum == 0 or coverage < UDP_HEADER or coverage > wire_left(c) and not p.fragmented:
+        p.verdict = VERDICT_ILLEGAL
+    else:
+        to_sum(c, p, SUM_PSEUDO, coverage, wire_left(c))
+    return STOP
+
+cdef enum:                      # TCP, RFC 9293 section 3.1
+    TCP_SEQUENCE = 4
+    TCP_ACKNOWLEDGMENT = 8
+    TCP_DATA_OFFSET = 12
+    TCP_FLAGS = 13
+    TCP_WINDOW = 14
+    TCP_CHECKSUM = 16
+    TCP_HEADER = 20
+
+cdef inline Next tcp(Cursor* c, Packet* p) noexcept nogil:
+    cdef const uint8_t* at = here(c)
+    cdef uint32_t header
+    if not ports(c, p):
+        return short(c, p, PORTS, SHORT_TRANSPORT)
+    if captured_left(c) < TCP_HEADER:
+        header_cut(c, p, TCP_HEADER)
+        return STOP
+    p.tcp_seq = be32(at + TCP_SEQUENCE)
+    p.tcp_ack = be32(at + TCP_ACKNOWLEDGMENT)
+    p.tcp_flags = at[TCP_FLAGS]
+    p.tcp_window = be16(at + TCP_WINDOW)
+    p.checksum = be16(at + TCP_CHECKSUM)
+    header = (at[TCP_DATA_OFFSET] >> 4) * 4
+    payload_after(c, p, header)
+    to_sum(c, p, SUM_PSEUDO, wire_left(c), wire_left(c))
+    if header < TCP_HEADER or header > wire_left(c) and not p.fragmented:
+        p.verdict = VERDICT_BAD_LENGTH
+    return STOP
+
+cdef enum:                      # SCTP, RFC 9260 section 3.1
+    SCTP_CHECKSUM = 8
+    SCTP_HEADER = 12
+
+cdef inline Next sctp(Cursor* c, Packet* p) noexcept nogil:
+    cdef const uint8_t* at = here(c)
+    if not ports(c, p):
+        return short(c, p, PORTS, SHORT_TRANSPORT)
+    if captured_left(c) < SCTP_HEADER:
+        header_cut(c, p, SCTP_HEADER)
+        return STOP
+    p.checksum = le32(at + SCTP_CHECKSUM)   # sent least significant octet first (RFC 9260 appendix A)
+    payload_after(c, p, SCTP_HEADER)
+    if p.checksum == 0:
+        p.verdict = VERDICT_ABSENT          # RFC 9653
+    else:
+        to_sum(c, p, SUM_CRC32C, wire_left(c), wire_left(c))
+    return STOP
+
+cdef enum:                      # DCCP, RFC 4340 section 5.1
+    DCCP_DATA_OFFSET = 4        # in units of 4 octets
+    DCCP_COVERAGE = 5           # low four bits: 0 = all, n = the header and n - 1 units of 4 octets
+    DCCP_CHECKSUM = 6
+    DCCP_HEADER = 12
+
+cdef inline Next dccp(Cursor* c, Packet* p) noexcept nogil:
+    cdef const uint8_t* at = here(c)
+    cdef uint32_t header, coverage
+    if not ports(c, p):
+        return short(c, p, PORTS, SHORT_TRANSPORT)
+    if captured_left(c) < DCCP_HEADER:
+        header_cut(c, p, DCCP_HEADER)
+        return STOP
+    p.checksum = be16(at + DCCP_CHECKSUM)
+    header = at[DCCP_DATA_OFFSET] * 4
+    payload_after(c, p, header)
+    coverage = at[DCCP_COVERAGE] & 0x0F
+    coverage = header + (coverage - 1) * 4 if coverage else wire_left(c)
+    if header < DCCP_HEADER or (header > wire_left(c) or coverage > wire_left(c)) and not p.fragmented:
+        p.verdict = VERDICT_BAD_LENGTH
+    else:
+        to_sum(c, p, SUM_PSEUDO, coverage, wire_left(c))
+    return STOP
+
+cdef enum:                      # ICMP, RFC 792; ICMPv6, RFC 4443
+    ICMP_CHECKSUM = 2
+    ICMP_ID = 4
+    ICMP_HEADER = 8
+    ECHO_REPLY = 0
+    ECHO = 8
+    ECHO_V6 = 128
+    ECHO_REPLY_V6 = 129
+
+cdef inline Next query(Cursor* c, Packet* p, bint request) noexcept nogil:
+    """Both sides of a request and its reply name the same identifier, so it stands where a port would: at the asker."""
+    cdef uint16_t identifier
+    if captured_left(c) < ICMP_HEADER:
+        return short(c, p, ICMP_HEADER, SHORT_TRANSPORT)
+    identifier = be16(here(c) + ICMP_ID)
+    p.key.src_port = identifier if request else 0
+    p.key.dst_port = 0 if request else identifier
+    p.disposition = COUNTED
+    return STOP
+
+cdef inline Next message(Cursor* c, Packet* p) noexcept nogil:
+    p.key.src_port = here(c)[0]
+    p.key.dst_port = here(c)[1]
+    p.disposition = COUNTED
+    return STOP
+
+cdef inline Next icmp(Cursor* c, Packet* p) noexcept nogil:
+    cdef uint32_t kind
+    if captured_left(c) < PORTS:
+        return short(c, p, PORTS, SHORT_TRANSPORT)
+    kind = here(c)[0]
+    p.checksum = be16(here(c) + ICMP_CHECKSUM)
+    payload_after(c, p, ICMP_HEADER)
+    to_sum(c, p, SUM_PLAIN, wire_left(c), wire_left(c))
+    if kind == ECHO or kind == ECHO_REPLY:
+        return query(c, p, kind == ECHO)
+    elif 13 <= kind <= 18:      # timestamp, information and address mask: each odd request has an even reply after it
+        return query(c, p, kind & 1)
+    return message(c, p)
+
+cdef inline Next icmpv6(Cursor* c, Packet* p) noexcept nogil:
+    cdef uint32_t kind
+    if captured_left(c) < PORTS:
+        return short(c, p, PORTS, SHORT_TRANSPORT)
+    kind = here(c)[0]
+    p.checksum = be16(here(c) + ICMP_CHECKSUM)
+    payload_after(c, p, ICMP_HEADER)
+    to_sum(c, p, SUM_PSEUDO, wire_left(c), wire_left(c))
+    if kind == ECHO_V6 or kind == ECHO_REPLY_V6:
+        return query(c, p, kind == ECHO_V6)
+    return message(c, p)
+
+cdef inline Next igmp(Cursor* c, Packet* p) noexcept nogil:
+    """RFC 3376 section 4: no ports, but a checksum."""
+    if captured_left(c) < PORTS:
+        return STOP
+    p.checksum = be16(here(c) + ICMP_CHECKSUM)
+    payload_after(c, p, ICMP_HEADER)
+    to_sum(c, p, SUM_PLAIN, wire_left(c), wire_left(c))
+    return STOP

@@ -1,0 +1,148 @@
+# What travels through the core: one small struct, Packet, a batch of them at a time, and the enums that name outcomes.
+# Each stage reads what the stages before it wrote and adds its own fields:
+#   capture  -> number .. link_type     decode -> key .. sum_*     checksum -> verdict, ip_verdict, expected     flows -> flow
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef enum:
+    # Packets a stage takes at once: enough to pay for a call and to hide a cache miss behind the packets after it,
+    # few enough (256 * 256 octets) to stay in L2 beside the read buffer.
+    BATCH = 256
+
+    KEY_WORDS = 11
+
+cdef enum:                      # Verdict
+    VERDICT_NONE
+    VERDICT_GOOD
+    VERDICT_BAD
+    VERDICT_PARTIAL
+    VERDICT_ABSENT
+    VERDICT_ILLEGAL
+    VERDICT_TRUNCATED
+    VERDICT_FRAGMENT
+    VERDICT_BAD_LENGTH
+    VERDICTS_END
+    VERDICT_PENDING = 255       # decode found a sum to be taken; verify_batch() leaves none of these
+
+ctypedef uint8_t Disposition
+cdef enum:                      # Disposition
+    COUNTED
+    NON_IP
+    UNKNOWN_LINK
+    UNKNOWN_TRANSPORT
+    TRUNCATED_HEADER
+    MALFORMED
+    ORPHAN_FRAGMENT
+    FILTERED
+    DISPOSITIONS_END
+
+# Why a record is MALFORMED or TRUNCATED_HEADER: where the walk stopped.
+ctypedef uint8_t Reason
+cdef enum:                      # Reason
+    REASON_NONE
+    SHORT_LINK                  # the record ends inside a link-layer or encapsulation header
+    SHORT_IP                    # ... inside an IPv4 or IPv6 header
+    SHORT_EXTENSION             # ... inside an IPv6 extension header or AH
+    SHORT_TRANSPORT             # ... before the ports
+    WRONG_VERSION               # an IP header whose version is not what the layer below announced
+    HEADER_LENGTH               # IPv4 IHL under 5
+    TOTAL_LENGTH                # IPv4 total length under its own header's
+    TOO_MANY_TAGS               # over MAX_TAGS VLAN tags
+    TOO_MANY_EXTENSIONS         # over MAX_EXTENSIONS extension headers
+    TOO_MANY_LAYERS             # over MAX_LAYERS headers in all
+    REASONS_END
+
+# Oddities worth a count, none of them fatal.
+cdef enum:                      # Anomaly
+    CAPTURED_OVER_WIRE          # captured length over the wire length
+    CAPTURED_OVER_SNAPLEN       # captured length over the snap length the file declares
+    FRACTION_OVER_SECOND        # a pcap record's fraction of a second is a second or more
+    TIME_WENT_BACK              # earlier than the record before it
+    TUNNELS_TOO_DEEP            # more tunnels than MAX_DEPTH: read to that depth
+    OPTION_OVERRUN              # a pcapng option runs past its block: the rest of its options was dropped
+    TSRESOL_LENGTH              # if_tsresol not one octet long: microseconds assumed
+    ANOMALIES_END
+
+# What checksum stage is to do; decode sets it.
+cdef enum Sum:
+    SUM_NONE
+    SUM_PLAIN                   # Internet checksum over the message alone (ICMP, IGMP)
+    SUM_PSEUDO                  # ... with a pseudo-header (UDP, TCP, UDP-Lite, DCCP, ICMPv6)
+    SUM_CRC32C                  # SCTP
+
+# Everything a flow can be keyed by, zero-filled, in whole 64-bit words: a key is this struct under a mask, so that
+# any set of fields is the same code. IPv4 addresses are ::ffff:a.b.c.d.
+cdef struct Key:
+    uint8_t src_ip[16]          # words 0, 1
+    uint8_t dst_ip[16]          # words 2, 3
+    uint16_t src_port           # word 4
+    uint16_t dst_port
+    uint16_t vlan
+    uint8_t protocol
+    uint8_t tos
+    uint16_t ethertype          # word 5
+    uint16_t inner_vlan
+    uint32_t flow_label
+    uint32_t mpls_label         # word 6
+    uint32_t tunnel_id
+    uint8_t src_mac[6]          # word 7
+    uint8_t src_pad[2]
+    uint8_t dst_mac[6]          # word 8
+    uint8_t dst_pad[2]
+    uint32_t file               # word 9
+    uint32_t file_pad
+    int64_t interval            # word 10: start of the time interval, ns; 0 without intervals
+
+cdef struct Packet:
+    # capture
+    const uint8_t* data
+    int64_t time                # ns since the epoch
+    uint64_t number             # 1-based, in its file
+    uint64_t offset             # of data in the decompressed file
+    uint32_t captured           # octets
+    uint32_t wire               # octets
+    uint32_t interface          # index in its file, over all sections
+    uint16_t link_type
+    uint8_t fcs                 # octets of frame check sequence at the end of the wire length
+    # decode
+    uint8_t disposition
+    Key key
+    uint8_t reason
+    uint8_t ip_version          # 0 = no IP header was read
+    uint8_t depth               # tunnels descended
+    uint8_t ttl                 # IPv6: hop limit
+    uint8_t tcp_flags
+    uint8_t length_lies         # the IP length goes past the record's wire length
+    uint8_t fragmented          # part of a fragmented datagram
+    uint8_t sum_kind
+    uint32_t ip_id
+    uint32_t fragment_offset    # octets
+    uint32_t payload_length     # octets above the transport header, of those the record had on the wire
+    uint32_t tcp_seq
+    uint32_t tcp_ack
+    uint16_t tcp_window
+    uint16_t ip_header_length
+    uint32_t ip_at              # of the IP header in data
+    uint32_t sum_at             # of the summed octets in data
+    uint32_t sum_length         # octets covered
+    uint32_t pseudo_length      # the pseudo-header's length field
+    const uint8_t* pseudo_src   # where it is not src_ip: the home address (RFC 6275 section 11.3.1); else NULL
+    const uint8_t* pseudo_dst   # where it is not dst_ip: the last hop of a live route (RFC 8200 section 8.1); else NULL
+    uint8_t pseudo_octets       # of the two above: 4 or 16
+    uint8_t gre_verdict
+    # checksum
+    uint8_t verdict
+    uint8_t ip_verdict
+    uint32_t checksum           # as the record holds it (SCTP: 32 bits)
+    uint32_t expected           # what it would be if it were right; 0 where none was computed
+    uint16_t ip_checksum
+    uint16_t ip_expected
+    # flows
+    int64_t flow                # row in the flow table, -1 = in none
+
+cdef struct Batch:
+    Packet packets[BATCH]
+    uint32_t n
+
+cdef inline bint in_a_flow(const Packet* p) noexcept nogil:
+    return p.disposition == COUNTED or p.disposition == UNKNOWN_TRANSPORT or p.disposition == ORPHAN_FRAGMENT

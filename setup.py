@@ -1,0 +1,38 @@
+"""The one compiled module. Everything else about the project is in pyproject.toml."""
+
+import os
+import shutil
+import sys
+import sysconfig
+from glob import glob
+
+from setuptools import Extension, setup
+
+# FLUXCAP_DEBUG=1 builds with every check that can find a mistake; tests/README.md says how to run that build.
+DEBUG = os.environ.get("FLUXCAP_DEBUG") == "1"
+
+core = Extension(
+    "fluxcap._core",
+    ["pyx/fluxcap/_core.pyx"],
+    include_dirs=["pyx/fluxcap"],
+    depends=glob("pyx/fluxcap/**/*.p*", recursive=True) + glob("pyx/fluxcap/*.h"),
+    extra_compile_args=["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"] if DEBUG else ["-O3"],
+    extra_link_args=["-fsanitize=address,undefined"] if DEBUG else [],
+)
+core.cython_c_in_temp = True
+core.cython_include_dirs = ["pyx"]
+core.cython_directives = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": DEBUG,
+    "embedsignature": True,
+    "freethreading_compatible": True,
+}
+
+compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+if "sdist" not in sys.argv and "egg_info" not in sys.argv and not shutil.which(compiler):
+    sys.exit(f"fluxcap is compiled when it is installed, and the C compiler '{compiler}' is missing: apt install gcc python3-dev")
+
+setup(ext_modules=[core])

@@ -1,0 +1,135 @@
+"""Types of the compiled core. It needs no numpy: columns leave it as read-only buffers with a numpy typestr."""
+
+from collections.abc import Sequence
+from typing import Final, Literal, TypedDict
+
+VERDICTS: Final[tuple[str, ...]]
+DISPOSITIONS: Final[tuple[str, ...]]
+REASONS: Final[tuple[str, ...]]  # why a record is `malformed` or `truncated_header`, by code; 0 is "none"
+DAMAGES: Final[tuple[str, ...]]  # what is wrong with a file, by code; 0 is "none"
+ANOMALIES: Final[tuple[str, ...]]  # oddities that are counted, never fatal; order of Totals["anomalies"]
+
+PACKET_COLUMNS: Final[tuple[str, ...]]  # the columns made when none are asked for, in order
+EXTRA_COLUMNS: Final[tuple[str, ...]]  # the columns made only by name; among them `expected` (the transport checksum that
+#   would be right, where one was computed), `ip_checksum` and `ip_expected`, and `reason` (index into REASONS)
+FLOW_COLUMNS: Final[tuple[str, ...]]  # every value column a flow table can have, in order (key columns not among them)
+KEY_FIELDS: Final[tuple[str, ...]]  # fields a key can be made of, in the order they stand in a table
+
+# Scanner.run() says why it came back.
+WANTS_INPUT: Final[int]  # everything complete in the buffer is processed
+ROWS_FULL: Final[int]  # `row_limit` packet rows are collected: take() them, then run() again
+FLOWS_FULL: Final[int]  # `max_flows` is reached: nothing after the last counted record was read
+DAMAGED: Final[int]  # the input is broken here; see Scanner.damage
+
+KernelName = Literal["avx512", "avx2", "scalar"]
+
+def kernels() -> tuple[KernelName, ...]:
+    """Checksum kernels this processor can run, fastest first."""
+
+def kernel() -> KernelName:
+    """The kernel in use: the fastest, or the one FLUXCAP_KERNEL named at import."""
+
+def use_kernel(name: str) -> None:
+    """Use this kernel from now on. ValueError: unknown, or this processor lacks it."""
+
+def ones_sum(data: bytes | bytearray | memoryview, kernel: str | None = None) -> int:
+    """Folded ones'-complement sum (0..0xFFFF) of big-endian 16-bit words, an odd last octet padded with zero (RFC 1071)."""
+
+def crc32c(data: bytes | bytearray | memoryview) -> int:
+    """CRC32c (RFC 9260 appendix A) as an integer."""
+
+class Column:
+    """One column of a table: n values of `width` items of `dtype`, read-only, through the buffer protocol (as octets)."""
+
+    name: str
+    dtype: str  # numpy typestr of one item: "|u1" "<u2" "<u4" "<u8" "<i8"
+    width: int  # items a value: 1; 16 for an IP address, 6 for a MAC address (dtype "|u1")
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+class Damage(TypedDict):
+    code: int  # index into DAMAGES
+    packet: int  # records read whole before the damage
+    offset: int  # octets into the (decompressed) input
+    found: int  # the two numbers that disagree; their meaning depends on the code
+    wanted: int
+
+class Interface(TypedDict):
+    link_type: int
+    snaplen: int
+    packets: int
+    name: bytes
+    description: bytes
+    ticks_per_second: float
+
+class Totals(TypedDict):
+    """What was seen since the scanner was made."""
+
+    packets: int
+    captured_octets: int
+    wire_octets: int
+    first: int  # ns; the earliest, and with `last` the latest, time stamp (0 and 0 without packets)
+    last: int
+    in_order: bool  # no record is earlier than the one before it in its input
+    dispositions: list[tuple[int, int]]  # (records, wire octets) by disposition code
+    reasons: list[int]  # records by reason code
+    verdicts: dict[int, list[int]]  # IP protocol -> records by transport verdict code
+    ip_verdicts: list[int]  # records by IPv4 header verdict code
+    gre_verdicts: list[int]
+    link_types: dict[int, int]  # link type -> records
+    ip_versions: dict[int, int]  # 0 (no IP), 4, 6 -> records
+    anomalies: list[int]
+
+class CaptureFormat(TypedDict):
+    """The input being read, or the last one read."""
+
+    name: str  # "pcap" "pcapng" ("" before anything is known)
+    variant: str  # e.g. "us" "ns" "us modified"; "" for pcapng
+    byte_order: str  # "little" "big"
+    sections: int
+    interfaces: list[Interface]
+    comments: list[bytes]  # section comments of a pcapng, at most a few
+
+class KeySpec(TypedDict):
+    fields: Sequence[tuple[str, int, int]]  # (name in KEY_FIELDS, IPv4 prefix length 0..32, IPv6 prefix length 0..128)
+    biflow: bool
+    idle_timeout: int  # ns, 0 = none
+    active_timeout: int  # ns, 0 = none
+    interval: int  # ns, 0 = none
+    max_flows: int  # 0 = as many as the core can hold
+
+class Scanner:
+    """Reads one or several inputs as one capture, through one reused buffer.
+
+    For each input: begin(), then readinto(space()), advance(n), run() again and again, at its end finish() and run()
+    until it no longer says ROWS_FULL.
+    """
+
+    damage: Damage | None  # of the current input; begin() clears it
+    def __init__(
+        self,
+        *,
+        key: KeySpec | None = None,  # None: no flow table is made
+        columns: Sequence[str] = (),  # none: no packet rows are collected
+        verdicts: int = 0xFFFFFFFF,  # collect a record's row if bit `verdict` or bit 16 + `ip_verdict` is set
+        row_limit: int = 0,  # packet rows that make run() say ROWS_FULL; 0 = no limit
+        decap: bool = True,
+        file: int = 0,  # index of the first input
+    ) -> None: ...
+    def begin(self) -> None: ...
+    def space(self) -> memoryview:
+        """The free part of the read buffer (at least one octet), writable until the next call of any method."""
+    def advance(self, n: int) -> None:
+        """n octets were put into space()."""
+    def finish(self) -> None:
+        """The current input has ended; an incomplete record makes run() say DAMAGED."""
+    def run(self) -> int:
+        """Process what is in the buffer without holding the GIL."""
+    def take(self) -> dict[str, Column]:
+        """The packet rows collected since the last take(), in the order the columns were asked for."""
+    def flows(self) -> dict[str, Column]:
+        """The flow table, in first-seen order: the key's columns, then FLOW_COLUMNS (reverse_* only when biflow)."""
+    def add_flows(self, columns: dict[str, memoryview], n: int) -> None:
+        """Merge n rows made by flows() with the same key into this scanner's table (exact; not with active_timeout)."""
+    def totals(self) -> Totals: ...
+    def format(self) -> CaptureFormat: ...
