@@ -14,7 +14,7 @@ from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
 from fluxcap.capture.reader cimport (
     BROKEN, DAMAGES_END, DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, Interface, MAX_BLOCK, MORE,
-    MORE_INTERFACES, Reader, Step)
+    MORE_INTERFACES, RECORD, Reader, Step)
 from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels, verify_batch
 from fluxcap.columns cimport Columns, append_rows, collect_batch, free_columns, reserve_columns
 from fluxcap.decode cimport decode_batch
@@ -22,6 +22,7 @@ from fluxcap.flows.count cimport close_rows, count_batch, merge_row, read_row
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.key cimport KeyPlan, WORD_DST_MAC, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, MAX_ROWS, free_flows, reserve
+from fluxcap.holding cimport Holding, free_holding, gather, held_count, needs_holding, open_holding, release
 from fluxcap.tally cimport Totals, tally_batch
 from fluxcap.types cimport (
     ANOMALIES_END, BATCH, Batch, DISPOSITIONS_END, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK, VERDICTS_END)
@@ -43,7 +44,7 @@ DAMAGES = ("none", "empty", "not_a_capture", "file_header_cut", "unsupported_ver
            "block_trailer", "block_cut", "no_interface", "too_many_interfaces", "caplen_past_block", "byte_order_magic",
            "tsresol")
 ANOMALIES = ("captured_over_wire", "captured_over_snaplen", "fraction_over_second", "time_went_back",
-             "tunnels_too_deep", "option_overrun", "tsresol_length")
+             "tunnels_too_deep", "datagrams_evicted", "fragments_not_held", "option_overrun", "tsresol_length")
 assert len(VERDICTS) == VERDICTS_END and len(DISPOSITIONS) == DISPOSITIONS_END and len(REASONS) == REASONS_END
 assert len(DAMAGES) == DAMAGES_END and len(ANOMALIES) == ANOMALIES_END
 
@@ -168,6 +169,7 @@ cdef class Scanner:
     cdef Reader reader
     cdef Batch* batch
     cdef Columns columns
+    cdef Holding holding
     cdef Flows flow_table
     cdef Totals* totals_
     cdef SumKernel kernel
@@ -190,6 +192,8 @@ cdef class Scanner:
         self.grow_interfaces()
         self.kernel = chosen.run
         self.link_types = {}
+        seed = os.urandom(sizeof(uint64_t))
+        memcpy(&self.holding.fragments.seed, <const char*>seed, sizeof(uint64_t))
         self.decap = decap
         self.file = file
         self.row_limit = row_limit
@@ -208,6 +212,7 @@ cdef class Scanner:
         free(self.reader.interfaces)
         free_columns(&self.columns)
         free_flows(&self.flow_table)
+        free_holding(&self.holding)
 
     cdef int plan_flows(self, key) except -1:
         plan_key(&self.flow_table.plan, key)
@@ -284,36 +289,53 @@ cdef class Scanner:
             self.grow_interfaces()
 
     cdef Outcome scan(self) noexcept nogil:
-        """The whole data path: capture, decode, checksum, flows, ledger, columns, a batch at a time."""
+        """The whole data path: capture, decode, checksum, fragments, then what is made of the packets; a batch at a time."""
         cdef Reader* r = &self.reader
         cdef Batch* batch = self.batch
-        cdef Step step
-        cdef uint32_t limit = BATCH, filled
+        cdef Step step = RECORD
+        cdef Outcome outcome
+        cdef uint32_t limit = BATCH
         while True:
             if self.row_limit and self.columns.n + BATCH > self.row_limit:
                 limit = <uint32_t>(self.row_limit - self.columns.n)
                 if limit == 0:
                     return OUTCOME_ROWS_FULL
-            if self.counts_flows and not reserve(&self.flow_table, BATCH):
+            if held_count(&self.holding):
+                release(&self.holding, batch, limit, step == BROKEN or step == MORE and r.ended, r.anomalies)
+            else:
+                batch.n = 0
+            if batch.n == 0:
+                if step == BROKEN:
+                    return OUTCOME_DAMAGED
+                if step == MORE or step == MORE_INTERFACES:
+                    return OUTCOME_WANTS_INPUT
+                step = fill_batch(r, batch, limit)
+                decode_batch(batch, self.decap, self.file, r.anomalies)
+                verify_batch(batch, self.kernel)
+                if needs_holding(&self.holding, batch):
+                    if not open_holding(&self.holding):
+                        return OUTCOME_NO_MEMORY
+                    gather(&self.holding, batch, r.anomalies)
+            outcome = self.count(batch)
+            if outcome != OUTCOME_WANTS_INPUT:
+                return outcome
+
+    cdef Outcome count(self, Batch* batch) noexcept nogil:
+        """Flows, ledger and columns of a batch that is decoded and judged."""
+        cdef uint32_t whole = batch.n
+        if self.counts_flows:
+            if not reserve(&self.flow_table, BATCH):
                 return OUTCOME_NO_MEMORY
-            if self.columns.n_columns and not reserve_columns(&self.columns, BATCH):
+            batch.n = count_batch(&self.flow_table, batch)
+        tally_batch(batch, &self.reader, self.totals_)
+        if self.columns.n_columns:
+            if not reserve_columns(&self.columns, BATCH):
                 return OUTCOME_NO_MEMORY
-            step = fill_batch(r, batch, limit)
-            filled = batch.n
-            decode_batch(batch, self.decap, self.file, r.anomalies)
-            verify_batch(batch, self.kernel)
-            if self.counts_flows:
-                batch.n = count_batch(&self.flow_table, batch)
-            tally_batch(batch, r, self.totals_)
-            if self.columns.n_columns:
-                collect_batch(&self.columns, batch)
-            if batch.n < filled:
-                close_rows(&self.flow_table)
-                return OUTCOME_FLOWS_FULL
-            if step == BROKEN:
-                return OUTCOME_DAMAGED
-            if step == MORE or step == MORE_INTERFACES:
-                return OUTCOME_WANTS_INPUT
+            collect_batch(&self.columns, batch)
+        if batch.n < whole:
+            close_rows(&self.flow_table)
+            return OUTCOME_FLOWS_FULL
+        return OUTCOME_WANTS_INPUT
 
     def take(self):
         return hand_over(&self.columns, self.packet_fields)

@@ -10,7 +10,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from fluxcap.types cimport (
-    Disposition, Key, MALFORMED, NON_IP, Packet, Reason, REASON_NONE, TRUNCATED_HEADER, VERDICT_NONE)
+    Disposition, IN_A_FRAGMENT, MALFORMED, NON_IP, Packet, Reason, TRUNCATED_HEADER, WHOLE)
 
 cdef enum:
     MAX_DEPTH = 8               # tunnels in tunnels; real nesting ends at three, fuzzers start at a thousand
@@ -91,6 +91,8 @@ cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
     p.key.file = file
     p.key.tunnel_id = tunnel_id
     p.gre_verdict = c.outer.gre_verdict
+    p.fragmented = IN_A_FRAGMENT if c.outer.fragmented else WHOLE
     p.depth = c.outer.depth + 1
+    p.flow = -1
     p.disposition = NON_IP
     return True

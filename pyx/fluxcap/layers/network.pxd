@@ -10,8 +10,8 @@ from fluxcap.layers.cursor cimport (
 from fluxcap.layers.numbers cimport (
     IP_AH, IP_DESTINATION_OPTIONS, IP_HIP, IP_HOP_BY_HOP, IP_NO_NEXT, IP_SHIM6)
 from fluxcap.types cimport (
-    HEADER_LENGTH, MALFORMED, ORPHAN_FRAGMENT, Packet, REASON_NONE, SHORT_EXTENSION, SHORT_IP, TOO_MANY_EXTENSIONS,
-    TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_FRAGMENT, VERDICT_PENDING, VERDICT_TRUNCATED,
+    FRAGMENT, HEADER_LENGTH, MALFORMED, ORPHAN_FRAGMENT, Packet, REASON_NONE, SHORT_EXTENSION, SHORT_IP,
+    TOO_MANY_EXTENSIONS, TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_FRAGMENT, VERDICT_PENDING, VERDICT_TRUNCATED, WHOLE,
     WRONG_VERSION)
 
 cdef enum:                      # IPv4, RFC 791 section 3.1
@@ -68,7 +68,7 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
     if total < header and total != 0:
         return give_up(p, MALFORMED, TOTAL_LENGTH)
     if total > wire_left(c):
-        p.length_lies = True
+        p.length_lies = p.fragmented == WHOLE
     elif total != 0:            # zero: a segmentation super-packet over 65535 octets, as long as the record says
         narrow(c, total)
     p.ip_version = 4
@@ -95,13 +95,16 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
     p.payload_length = wire_left(c)
     fragment = be16(at + IPV4_FRAGMENT) & FRAGMENT_MASK
     if fragment:
-        return fragmented(p, (fragment & OFFSET_MASK) * 8, at[IPV4_PROTOCOL])
+        return fragmented(c, p, (fragment & OFFSET_MASK) * 8, fragment & MORE_FRAGMENTS != 0, at[IPV4_PROTOCOL])
     return <Next>PROTOCOL | at[IPV4_PROTOCOL]
 
-cdef inline Next fragmented(Packet* p, uint32_t offset, uint32_t protocol) noexcept nogil:
+cdef inline Next fragmented(Cursor* c, Packet* p, uint32_t offset, bint more, uint32_t protocol) noexcept nogil:
     """One piece of a datagram: only the first one holds the transport header."""
-    p.fragmented = True
+    p.fragmented = FRAGMENT
     p.fragment_offset = offset
+    p.fragment_at = c.at
+    p.fragment_length = wire_left(c)
+    p.more_fragments = more
     if offset == 0:
         return <Next>PROTOCOL | protocol
     p.verdict = VERDICT_FRAGMENT
@@ -125,7 +128,7 @@ cdef inline Next ipv6(Cursor* c, Packet* p) noexcept nogil:
     c.at += IPV6_HEADER
     length = be16(at + IPV6_PAYLOAD_LENGTH)
     if length > wire_left(c):
-        p.length_lies = True
+        p.length_lies = p.fragmented == WHOLE
     elif length != 0:           # zero: a jumbogram (its option narrows later) or a segmentation super-packet
         narrow(c, length)
     p.ip_version = 6
@@ -222,7 +225,7 @@ cdef inline Next ipv6_fragment(Cursor* c, Packet* p) noexcept nogil:
     # Offset zero and no more: a whole datagram that says it is one (RFC 6946).
     if following == STOP or field & (0xFFF8 | MORE_FRAGMENTS_V6) == 0:
         return following
-    return fragmented(p, field & 0xFFF8, at[0])
+    return fragmented(c, p, field & 0xFFF8, field & MORE_FRAGMENTS_V6, at[0])
 
 cdef inline Next authentication(Cursor* c, Packet* p) noexcept nogil:
     """AH, RFC 4302 section 2.2: its length counts units of 4 octets, less two."""

@@ -1,0 +1,89 @@
+# Packets that wait: a fragment that came before the first one of its datagram does not know its ports yet. It is held
+# back, and what follows it with it, so that records leave in the order in which they came.
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from fluxcap.fragments cimport Datagram, Fragments, LIFETIME_S, PLACES, SETS, add_fragment, is_of, join
+from fluxcap.memory cimport pages_free, pages_new
+from fluxcap.types cimport BATCH, Batch, FRAGMENT, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
+
+cdef enum:
+    # Packets held back at most, 2 MiB of them: senders that put the last fragment first are done within one datagram.
+    HELD_MAX = 8192
+
+cdef struct Holding:
+    Fragments fragments
+    Packet* held                # a ring
+    uint64_t head               # packets ever let go
+    uint64_t tail               # packets ever held
+
+cdef inline uint64_t held_count(const Holding* h) noexcept nogil:
+    return h.tail - h.head
+
+cdef inline bint open_holding(Holding* h) noexcept nogil:
+    """Memory for both tables, taken when the first fragment shows up."""
+    if h.held == NULL:
+        h.fragments.datagrams = <Datagram*>pages_new(SETS * PLACES * sizeof(Datagram))
+        h.held = <Packet*>pages_new(HELD_MAX * sizeof(Packet))
+    return h.held != NULL and h.fragments.datagrams != NULL
+
+cdef inline void free_holding(Holding* h) noexcept nogil:
+    pages_free(h.fragments.datagrams, SETS * PLACES * sizeof(Datagram))
+    pages_free(h.held, HELD_MAX * sizeof(Packet))
+
+cdef inline void let_go(Holding* h, Datagram* d) noexcept nogil:
+    """The first fragment came: those that waited for it know their ports now."""
+    cdef uint32_t place = d.waiting
+    cdef Packet* p
+    d.waiting = 0
+    while place:
+        p = &h.held[place - 1]
+        # A packet that was let go early left its place to another: what lies behind it in the chain is older still.
+        if not p.waiting or not is_of(d, p):
+            break
+        place = p.next_held
+        p.waiting = False
+        join(d, p)
+
+cdef inline void gather_fragment(Holding* h, Packet* p, uint32_t place, uint64_t* anomalies) noexcept nogil:
+    cdef Datagram* d = add_fragment(&h.fragments, p, anomalies)
+    if d.first_seen:
+        let_go(h, d)
+    elif p.disposition == ORPHAN_FRAGMENT:
+        p.next_held = d.waiting
+        p.waiting = True
+        d.waiting = place + 1
+
+cdef inline bint needs_holding(const Holding* h, const Batch* batch) noexcept nogil:
+    cdef uint32_t i
+    cdef bint fragments = held_count(h) != 0
+    for i in range(batch.n):
+        fragments |= batch.packets[i].fragmented == FRAGMENT
+    return fragments
+
+cdef inline void gather(Holding* h, Batch* batch, uint64_t* anomalies) noexcept nogil:
+    """Move a batch into the ring, its fragments through their datagrams. release() made room for it."""
+    cdef uint32_t i, place
+    for i in range(batch.n):
+        place = <uint32_t>(h.tail % HELD_MAX)
+        h.held[place] = batch.packets[i]
+        h.tail += 1
+        if batch.packets[i].fragmented == FRAGMENT:
+            gather_fragment(h, &h.held[place], place, anomalies)
+    batch.n = 0
+
+cdef inline void release(Holding* h, Batch* batch, uint32_t limit, bint everything, uint64_t* anomalies) noexcept nogil:
+    """Put up to `limit` packets that need not wait any longer into the batch, in the order in which they came."""
+    cdef Packet* p
+    cdef int64_t newest = h.held[(h.tail - 1) % HELD_MAX].time
+    batch.n = 0
+    while held_count(h) and batch.n < limit:
+        p = &h.held[h.head % HELD_MAX]
+        if p.waiting and not everything:
+            if held_count(h) <= HELD_MAX - BATCH and newest - p.time <= <int64_t>LIFETIME_S * 1000000000:
+                break
+            anomalies[FRAGMENTS_NOT_HELD] += 1
+        p.waiting = False
+        batch.packets[batch.n] = p[0]
+        batch.n += 1
+        h.head += 1
