@@ -35,7 +35,8 @@ cdef inline void tally_batch(const Batch* batch, Reader* r, Totals* t) noexcept 
         t.records[p.disposition] += 1
         t.octets[p.disposition] += p.wire
         t.reasons[p.reason] += 1
-        t.verdicts[p.key.protocol][p.verdict] += 1
+        if p.ip_version:
+            t.verdicts[p.key.protocol][p.verdict] += 1
         t.ip_verdicts[p.ip_verdict] += 1
         t.gre_verdicts[p.gre_verdict] += 1
         t.ip_versions[p.ip_version] += 1

@@ -59,7 +59,6 @@ class Interface(TypedDict):
     snaplen: int
     packets: int
     name: bytes
-    description: bytes
     ticks_per_second: float
 
 class Totals(TypedDict):
@@ -88,7 +87,6 @@ class CaptureFormat(TypedDict):
     byte_order: str  # "little" "big"
     sections: int
     interfaces: list[Interface]
-    comments: list[bytes]  # section comments of a pcapng, at most a few
 
 class KeySpec(TypedDict):
     fields: Sequence[tuple[str, int, int]]  # (name in KEY_FIELDS, IPv4 prefix length 0..32, IPv6 prefix length 0..128)

@@ -30,7 +30,7 @@ cdef enum:                      # the link type field
     FCS_PRESENT = 0x04000000
     FCS_SHIFT = 28              # length of the frame check sequence in units of 16 bits
 
-# Which of the two lengths comes first changed before version 2.4; in 2.3 nobody agreed, so the smaller one is the
+# Which of the two lengths comes first changed in version 2.4 (and 543.0 came before it); in 2.3 nobody agreed, so the smaller one is the
 # captured length (libpcap, sf-pcap.c).
 cdef enum:
     CAPTURED_FIRST
@@ -64,9 +64,9 @@ cdef inline Step pcap_header(Reader* r) noexcept nogil:
     if not (major == 2 and minor <= 4 or major == 543 and minor == 0):
         return broken(r, UNSUPPORTED_VERSION, <uint64_t>major << 16 | minor, 0)
     r.lengths = CAPTURED_FIRST
-    if major == 2 and minor < 3:
+    if major == 543 or minor < 3:
         r.lengths = WIRE_FIRST
-    elif major == 2 and minor == 3:
+    elif minor == 3:
         r.lengths = SMALLER_IS_CAPTURED
     link_type = file32(at + LINK_TYPE, r.swapped)
     if link_type & RESERVED_BITS:

@@ -33,6 +33,7 @@ cdef enum:                      # section header body
     ORDER_MAGIC = 8
     ORDER_MAGIC_VALUE = 0x1A2B3C4D
     SECTION_MAJOR = 12
+    SECTION_MINOR = 14
 
 cdef enum:                      # options of an interface description
     OPTION_END = 0
@@ -65,8 +66,10 @@ cdef inline void set_resolution(Interface* interface, uint8_t tsresol) noexcept 
             interface.divisor *= 10
 
 cdef inline Step section_header(Reader* r, const uint8_t* at) noexcept nogil:
-    if file16(at + SECTION_MAJOR, r.swapped) != 1:
-        return broken(r, UNSUPPORTED_VERSION, <uint64_t>file16(at + SECTION_MAJOR, r.swapped) << 16, 0)
+    cdef uint32_t major = file16(at + SECTION_MAJOR, r.swapped), minor = file16(at + SECTION_MINOR, r.swapped)
+    # 1.2 was never specified, but written; it reads as 1.0 (the draft's section 4.1).
+    if major != 1 or minor != 0 and minor != 2:
+        return broken(r, UNSUPPORTED_VERSION, <uint64_t>major << 16 | minor, 0)
     r.sections += 1
     r.section_interfaces = r.n_interfaces
     return SKIPPED

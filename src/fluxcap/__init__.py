@@ -1,0 +1,73 @@
+"""Packet captures as flow tables, with a verdict on every checksum.
+
+Each name is imported when it is first used, so that `import fluxcap` costs next to nothing and never imports numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fluxcap._core import DISPOSITIONS, VERDICTS
+    from fluxcap.aggregator import FlowAggregator
+    from fluxcap.checksums import ChecksumReport, read_checksums
+    from fluxcap.errors import CaptureError, DamagedCaptureWarning, NotACaptureError, TruncatedError, UnsupportedError
+    from fluxcap.flow_table import FlowTable, merge
+    from fluxcap.info import CaptureInfo, read_info
+    from fluxcap.packet_table import PacketScan, PacketTable
+    from fluxcap.read import read_flows, read_packets, scan_packets
+
+    __version__: str
+
+_HOMES = {
+    "_core": ("DISPOSITIONS", "VERDICTS"),
+    "aggregator": ("FlowAggregator",),
+    "checksums": ("ChecksumReport", "read_checksums"),
+    "errors": ("CaptureError", "DamagedCaptureWarning", "NotACaptureError", "TruncatedError", "UnsupportedError"),
+    "flow_table": ("FlowTable", "merge"),
+    "info": ("CaptureInfo", "read_info"),
+    "packet_table": ("PacketScan", "PacketTable"),
+    "read": ("read_flows", "read_packets", "scan_packets"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DISPOSITIONS",
+    "VERDICTS",
+    "CaptureError",
+    "CaptureInfo",
+    "ChecksumReport",
+    "DamagedCaptureWarning",
+    "FlowAggregator",
+    "FlowTable",
+    "NotACaptureError",
+    "PacketScan",
+    "PacketTable",
+    "TruncatedError",
+    "UnsupportedError",
+    "__version__",
+    "merge",
+    "read_checksums",
+    "read_flows",
+    "read_info",
+    "read_packets",
+    "scan_packets",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("fluxcap")
+    elif name in _HOME_OF:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value  # so that this is not asked again
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

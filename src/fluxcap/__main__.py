@@ -1,0 +1,5 @@
+"""`python -m fluxcap`."""
+
+from fluxcap.cli.main import entry
+
+entry()

@@ -1,0 +1,156 @@
+"""The checksum health of captures: verdicts counted, bad records listed, offload explained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fluxcap import keys, text
+from fluxcap._core import VERDICTS
+from fluxcap.flow_table import key_spec
+from fluxcap.inputs import Captures, expand
+from fluxcap.packet_table import PacketTable
+from fluxcap.reading import Metadata, OnDamage, Reading
+from fluxcap.tables import Array, arrays
+
+BAD_COLUMNS = (
+    *("file", "packet", "time", "offset", "protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
+    *("verdict", "checksum", "expected", "ip_verdict", "ip_checksum", "ip_expected"),
+)
+BAD, ILLEGAL = VERDICTS.index("bad"), VERDICTS.index("illegal")
+IP_VERDICT_BIT = 16  # where the bits of `ip_verdict` begin in a scanner's `verdicts`
+LISTED = 1 << BAD | 1 << ILLEGAL | 1 << IP_VERDICT_BIT + BAD
+ROWS_AT_ONCE = 4096  # of bad records, beyond the limit of the list
+NAMED_SOURCES = 3  # in the sentence about offload
+
+
+class Source(NamedTuple):
+    """An address that records with partial checksums came from; numbers of records."""
+
+    address: str
+    packets: int
+    partial: int
+    bad: int
+
+
+@dataclass(frozen=True)
+class ChecksumReport:
+    """What the checksums of captures say.
+
+    `verdicts`: records by verdict name, for every IP protocol number seen; `ip_verdicts`: those of IPv4 headers;
+    `gre_verdicts`: those of GRE headers. `bad`: the records whose transport checksum is bad or illegal, or whose IPv4
+    header checksum is bad; no more than `list_limit` of the `bad_records` that there are. `sources`: where partial
+    checksums came from, most of them first; `offload`: one sentence on these, None without any. `metadata`: as tables
+    have it.
+    """
+
+    packets: int
+    verdicts: dict[int, dict[str, int]]
+    ip_verdicts: dict[str, int]
+    gre_verdicts: dict[str, int]
+    bad_records: int
+    bad: PacketTable
+    sources: tuple[Source, ...]
+    offload: str | None
+    metadata: Metadata
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as dicts, lists, texts and integers; `bad` as one dict a record."""
+        columns = [
+            text.cells(name, array) if name in text.FORMATTERS else array.tolist()
+            for name, array in self.bad.to_dict().items()
+        ]
+        return {
+            "packets": self.packets,
+            "verdicts": {str(protocol): counts for protocol, counts in self.verdicts.items()},
+            "ip_verdicts": self.ip_verdicts,
+            "gre_verdicts": self.gre_verdicts,
+            "bad_records": self.bad_records,
+            "bad": [dict(zip(self.bad.columns, row, strict=True)) for row in zip(*columns, strict=True)],
+            "sources": [source._asdict() for source in self.sources],
+            "offload": self.offload,
+            "metadata": self.metadata,
+        }
+
+
+def read_checksums(
+    src: Captures, *, decap: bool = True, list_limit: int = 1000, on_damage: OnDamage = "warn"
+) -> ChecksumReport:
+    """Judge every checksum of captures, list the first `list_limit` bad ones and count the rest.
+
+    Everything else as in read_flows().
+    """
+    if list_limit < 0:
+        raise ValueError(f"list_limit is at least 0, not {list_limit}")
+    reading = Reading(
+        key=key_spec(keys.parse("src_ip")),
+        columns=BAD_COLUMNS,
+        verdicts=LISTED,
+        row_limit=max(list_limit, ROWS_AT_ONCE),
+        decap=decap,
+        on_damage=on_damage,
+    )
+    bad = _Bad(reading)
+    with reading.partial(lambda: _report(reading, bad, list_limit)):
+        for _ in reading.read(expand(src)):
+            bad.take()
+    return _report(reading, bad, list_limit)
+
+
+class _Bad:
+    """The first bad records of a reading, and how many there are: rows after `row_limit` are counted and dropped."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.columns: dict[str, Array] = {}
+        self.records = 0
+        self._reading = reading
+
+    def take(self) -> None:
+        columns = arrays(self._reading.scanner.take())
+        self.records += len(columns["packet"])
+        self.columns = self.columns or columns
+
+
+def _report(reading: Reading, bad: _Bad, list_limit: int) -> ChecksumReport:
+    bad.take()
+    totals = reading.scanner.totals()
+    metadata = reading.metadata()
+    sources = _sources(arrays(reading.scanner.flows()))
+    return ChecksumReport(
+        packets=totals["packets"],
+        verdicts={protocol: verdict_names(counts) for protocol, counts in sorted(totals["verdicts"].items())},
+        ip_verdicts=verdict_names(totals["ip_verdicts"]),
+        gre_verdicts=verdict_names(totals["gre_verdicts"]),
+        bad_records=bad.records,
+        bad=PacketTable(bad.columns, metadata).head(list_limit),
+        sources=sources,
+        offload=_offload(sources),
+        metadata=metadata,
+    )
+
+
+def verdict_names(counts: Sequence[int]) -> dict[str, int]:
+    """Counts by verdict code as counts by verdict name."""
+    return dict(zip(VERDICTS, counts, strict=True))
+
+
+def _sources(flows: dict[str, Array]) -> tuple[Source, ...]:
+    rows = np.flatnonzero(flows["partial"])
+    rows = rows[np.argsort(-flows["partial"][rows].astype(np.int64), kind="stable")]
+    counts = (flows[name][rows].tolist() for name in ("packets", "partial", "bad"))
+    return tuple(map(Source, text.addresses(flows["src_ip"][rows]), *counts))
+
+
+def _offload(sources: Sequence[Source]) -> str | None:
+    """Who sent the partial checksums, and why they are nothing to worry about."""
+    if not sources:
+        return None
+    total = sum(source.partial for source in sources)
+    *others, last = [source.address for source in sources[:NAMED_SOURCES]]
+    named = f"{', '.join(others)} and {last}" if others else last
+    what = "The only partial checksum comes" if total == 1 else f"All {total:,} partial checksums come"
+    where = named if len(sources) <= NAMED_SOURCES else f"{len(sources):,} sources, most of them {named}"
+    return f"{what} from {where}: captured on the sender before the network card filled them in."

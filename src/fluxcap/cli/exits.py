@@ -1,0 +1,54 @@
+"""What the process says when it ends: its exit codes, and the failures that lead to them."""
+
+from enum import IntEnum
+from typing import Self
+
+
+class Exit(IntEnum):
+    """Exit codes."""
+
+    DONE = 0  # also without a single row
+    TOO_MANY_BAD = 1  # `check` found more than --max-bad
+    REFUSED = 2  # wrong usage, or an input that cannot be read
+    DAMAGED = 3  # results are printed, but an input was damaged or cut
+    LIMITED = 4  # results are printed up to a limit that the user set
+    NOT_WRITTEN = 5
+    BUG = 70  # EX_SOFTWARE of sysexits.h
+    INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+    PIPE_CLOSED = 141  # 128 + SIGPIPE
+    TERMINATED = 143  # 128 + SIGTERM
+
+
+# A count from an unfinished or damaged reading is a lower bound, and that weighs more than how large it is.
+_RISING = (Exit.DONE, Exit.TOO_MANY_BAD, Exit.DAMAGED, Exit.LIMITED, Exit.INTERRUPTED)
+
+
+def worst(*exits: Exit) -> Exit:
+    """Of the ways in which a command that printed its results ended, the one to report."""
+    return max(exits, key=_RISING.index)
+
+
+class CommandError(Exception):
+    """Ends the process: an `error:` line, a `help:` line, an exit code."""
+
+    def __init__(self, message: str, help: str = "", code: Exit = Exit.REFUSED) -> None:
+        super().__init__(message)
+        self.help = help
+        self.code = code
+
+
+class UsageError(CommandError):
+    """The command line asks for something that there is not."""
+
+    @classmethod
+    def of(cls, error: ValueError) -> Self:
+        """From the library's words for a wrong argument, in which what to do stands behind a semicolon."""
+        message, _, help = str(error).partition("; ")
+        return cls(message, help[:1].upper() + help[1:])
+
+
+class OutputError(CommandError):
+    """The output could not be written."""
+
+    def __init__(self, message: str, help: str) -> None:
+        super().__init__(message, help, Exit.NOT_WRITTEN)

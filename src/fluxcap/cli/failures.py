@@ -1,0 +1,52 @@
+"""What becomes of exceptions and warnings: words for people, and exit codes."""
+
+import warnings
+from collections.abc import Callable, Iterable
+
+from fluxcap.cli.exits import CommandError, Exit, worst
+from fluxcap.cli.messages import Messages
+from fluxcap.errors import CaptureError, DamagedCaptureWarning
+
+
+def explained(error: Exception) -> CommandError:
+    """What an exception means to whoever typed the command."""
+    if isinstance(error, CommandError):
+        return error
+    if isinstance(error, CaptureError):
+        return CommandError(str(error), error.help)
+    if isinstance(error, MemoryError):
+        return CommandError(
+            "out of memory", "Fewer fields in --by make fewer flows, and --max-flows N stops at N of them."
+        )
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return CommandError(f"{where}{error.strerror}", "Check the path and its permissions.")
+    return CommandError(
+        f"{type(error).__name__}: {error}",
+        "This is a bug in fluxcap: please report it with what --debug shows.",
+        Exit.BUG,
+    )
+
+
+def with_warnings(work: Callable[[], Exit], messages: Messages) -> Exit:
+    """Do the work, then repeat what the library warned of; a damaged input decides on the exit code too."""
+    with warnings.catch_warnings(record=True) as caught:
+        # Only the library's words about the inputs are for people, and however alike two are, both count.
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        try:
+            code = work()
+        finally:
+            damaged = _repeat([one.message for one in caught], messages)
+    return worst(code, damaged)
+
+
+def _repeat(caught: Iterable[Warning | str], messages: Messages) -> Exit:
+    code = Exit.DONE
+    for warning in caught:
+        if isinstance(warning, DamagedCaptureWarning):
+            messages.error(str(warning.error), warning.error.help)
+            code = Exit.DAMAGED
+        else:
+            messages.warning(str(warning))
+    return code

@@ -1,0 +1,121 @@
+"""`fluxcap flows`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fluxcap import keys
+from fluxcap._core import FLOW_COLUMNS
+from fluxcap.cli import inputs, options, summary
+from fluxcap.cli.exits import Exit
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.options import Options, Order, Parser
+from fluxcap.cli.output import choose
+from fluxcap.cli.progress import Progress
+from fluxcap.formats import Rows
+from fluxcap.formats.table import human
+
+if TYPE_CHECKING:
+    from fluxcap.flow_table import FlowTable
+
+HELP: Final = "the flows of a capture, with the verdicts on their checksums"
+DESCRIPTION: Final = """\
+The flows of one or several captures, read as one. A row counts both directions
+of a flow, forward being that of its first packet. Rows stand in the order in
+which the flows began; a table for people begins with those of most packets.
+"""
+BIGGEST_FIRST: Final = Order("packets", descending=True)
+REVERSE: Final = "reverse_"
+
+
+def configure(parser: Parser) -> None:
+    """Add the options of this command."""
+    options.add_common(parser)
+    options.add_rows(parser)
+    parser.add_argument(
+        "--by",
+        type=options.checked_by(keys.parse),
+        default="5tuple",
+        metavar="KEY",
+        help=f"what makes a flow: {', '.join(keys.SETS)} (default 5tuple), or fields as in src_ip/24,dst_port",
+    )
+    parser.add_argument("--uniflow", action="store_true", help="each direction in a row of its own")
+    for name, what in (
+        ("--idle-timeout", "a new row after a silence of this length, as in 30s or 500ms"),
+        ("--active-timeout", "a new row when one has lasted this long"),
+        ("--interval", "new rows at every multiple of this time"),
+    ):
+        parser.add_argument(name, type=options.duration(name), metavar="TIME", help=what)
+    parser.add_argument("--max-flows", type=options.positive, metavar="N", help="stop at so many flows: exit code 4")
+
+
+def run(given: Options, messages: Messages) -> Exit:
+    """Read the flows, sort and cut them as asked for, write them."""
+    output = choose(given.format, given.output, given.color)
+    found = inputs.find(given.inputs, output)
+    order = Order.of(given) or (BIGGEST_FIRST if output.for_people else None)
+    options.check_columns((*(given.columns or ()), *([order.column] if order else ())), _columns(given))
+    table = _read(given, Progress(found, messages))
+    metadata = table.metadata
+    output.write(_rows(table, given, order, options.row_limit(given, output)))
+    if output.for_people:
+        _hint(table, messages)
+    if metadata["interrupted"]:
+        return Exit.INTERRUPTED
+    if metadata["flows_full"]:
+        octets = human.octets(metadata["wire_octets"])
+        packets, flows = human.counted(metadata["packets"], "packet"), human.counted(len(table), "flow")
+        messages.warning(f"--max-flows: {packets} were read ({octets}), in {flows}")
+        return Exit.LIMITED
+    return Exit.DONE
+
+
+def _columns(given: Options) -> list[str]:
+    """The columns that the table will have: known before hours of reading."""
+    key = keys.parse(given.by, not given.uniflow)
+    values = [name for name in FLOW_COLUMNS if key.biflow or not name.startswith(REVERSE)]
+    return [*(field for field, *_ in key.fields), *(["interval"] if given.interval else []), *values]
+
+
+def _read(given: Options, progress: Progress) -> FlowTable:
+    from fluxcap.read import collect_flows
+
+    with progress:
+        return collect_flows(
+            given.inputs,
+            given.by,
+            biflow=not given.uniflow,
+            decap=given.decap,
+            idle_timeout=given.idle_timeout,
+            active_timeout=given.active_timeout,
+            interval=given.interval,
+            max_flows=given.max_flows,
+            on_damage="raise" if given.strict else "warn",
+            on_interrupt="return",
+        )
+
+
+def _rows(table: FlowTable, given: Options, order: Order | None, limit: int) -> Rows:
+    total = len(table)
+    if order is not None:
+        table = table.sort(order.column, order.descending)
+    if limit:
+        table = table.head(limit)
+    return Rows(
+        [table],
+        given.columns or table.columns,
+        chosen=given.columns is not None,
+        noun="flows",
+        heading=summary.heading(table.metadata),
+        metadata=lambda: summary.members(table.metadata),
+        left_out=lambda: total - len(table),
+    )
+
+
+def _hint(table: FlowTable, messages: Messages) -> None:
+    partial = int(table["partial"].sum())
+    bad = int(table["bad"].sum() + table["ip_bad"].sum())
+    if bad:
+        messages.hint(f"{human.count(bad)} bad: `fluxcap check` lists them")
+    elif partial:
+        messages.hint(f"{human.count(partial)} checksums are partial: {summary.OFFLOAD}")

@@ -1,0 +1,45 @@
+"""`fluxcap info`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fluxcap import formats
+from fluxcap.cli import health, inputs, options, summary
+from fluxcap.cli.exits import Exit
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.options import Options, Parser
+from fluxcap.cli.output import choose
+from fluxcap.cli.progress import Progress
+from fluxcap.formats.table import human
+
+HELP: Final = "what is in a capture: formats, times, protocols, health"
+DESCRIPTION: Final = """\
+What is in one or several captures, read as one: formats, times, the mix of
+protocols, what became of every record, and how sound the checksums are.
+"""
+
+
+def configure(parser: Parser) -> None:
+    """Add the options of this command."""
+    options.add_common(parser)
+
+
+def run(given: Options, messages: Messages) -> Exit:
+    """Survey the inputs and say what they are."""
+    from fluxcap.info import read_info
+
+    output = choose(given.format, given.output, given.color)
+    with Progress(inputs.find(given.inputs, output), messages):
+        info = read_info(given.inputs, decap=given.decap, on_damage="raise" if given.strict else "warn")
+    with output.stream() as out:
+        if output.for_people:
+            from fluxcap.cli.screens import draw_info
+
+            draw_info(info, out, output.screen)
+        else:
+            formats.write_object(output.format, out, summary.members(info.to_dict()))
+    bad = health.bad(info)
+    if bad and output.for_people:
+        messages.hint(f"`fluxcap check` lists the {human.counted(bad, 'bad checksum')}")
+    return Exit.DONE

@@ -1,0 +1,123 @@
+"""The way in: which command runs, and the exit code."""
+
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Final, NoReturn, Protocol, cast
+
+from fluxcap.cli.exits import Exit, UsageError
+from fluxcap.cli.failures import explained, with_warnings
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.options import Options, Parser
+from fluxcap.cli.output import print_text
+from fluxcap.suggest import unknown
+
+COMMANDS: Final = ("info", "flows", "check", "packets")  # the modules here that are commands, as --help lists them
+VERSION_OPTIONS: Final = ("-V", "--version")
+
+OVERVIEW: Final = """\
+fluxcap reads packet captures: flow tables, and a verdict on every checksum.
+
+  fluxcap info x.pcap       what is in a capture, and whether it is sound
+  fluxcap flows x.pcap      its flows; in a pipe as tab-separated values
+  fluxcap check x.pcap      its bad checksums; exit code 1 if there are any
+
+A capture is a pcap or pcapng file, also in gzip, zstd, lz4, xz or bzip2,
+and - is standard input. Several are read as one; so are the files of a
+directory or a glob.
+
+`fluxcap --help` lists the commands, `fluxcap COMMAND --help` their options.
+"""
+EXIT_CODES: Final = """\
+exit codes:
+    0  done, also without a single row
+    1  `check` found more bad checksums than --max-bad
+    2  wrong usage, or an input that cannot be read
+    3  done, but an input was damaged or cut: standard error names it
+    4  stopped at a limit you set; what was read before it is printed
+    5  the output could not be written
+  130  interrupted; what was read before is printed
+  141  nobody reads the output any longer
+"""
+
+
+class Command(Protocol):
+    """A module that is a command."""
+
+    HELP: str  # one line for the list of commands
+    DESCRIPTION: str  # what its own --help says
+
+    def configure(self, parser: Parser, /) -> None:
+        """Add its options."""
+
+    def run(self, options: Options, messages: Messages, /) -> Exit:
+        """Do it."""
+
+
+def entry() -> NoReturn:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line and return the exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _run(list(arguments))
+    except BrokenPipeError:
+        return Exit.PIPE_CLOSED
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except Exception as error:
+        if "--debug" in arguments:
+            import traceback
+
+            traceback.print_exc()
+        explanation = explained(error)
+        Messages().error(str(explanation), explanation.help)
+        return explanation.code
+
+
+def parser() -> Parser:
+    """The whole command line as one parser."""
+    whole = Parser(prog="fluxcap", description=OVERVIEW.partition("\n")[0], epilog=EXIT_CODES)
+    whole.add_argument(*VERSION_OPTIONS, action="store_true", help="show the versions of fluxcap and what it uses")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND")
+    for name in COMMANDS:
+        command = _command(name)
+        command.configure(commands.add_parser(name, help=command.HELP, description=command.DESCRIPTION))
+    return whole
+
+
+def _run(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else ""
+    if name in VERSION_OPTIONS:
+        from fluxcap.cli.versions import versions
+
+        print_text(versions())
+        return Exit.DONE
+    if name.startswith("-"):
+        parser().read(arguments)  # --help, or no option that there is
+    if not name:
+        print_text(OVERVIEW)
+        return Exit.DONE
+    if name not in COMMANDS:
+        raise UsageError.of(unknown("command", name, COMMANDS))
+    command = _command(name)
+    # Its own parser, not the whole one: options may stand between inputs, and only one module is imported.
+    own = Parser(prog=f"fluxcap {name}", description=command.DESCRIPTION)
+    command.configure(own)
+    options = own.read(arguments[1:])
+    messages = Messages(options.color, options.quiet)
+    return with_warnings(lambda: command.run(options, messages), messages)
+
+
+def _command(name: str) -> Command:
+    return cast(Command, importlib.import_module(f"fluxcap.cli.{name}"))
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    # As an exception, so that unfinished files are removed on the way out.
+    sys.exit(Exit.TERMINATED)

@@ -1,0 +1,60 @@
+"""What people are told on standard error, and the one place that decides on colour."""
+
+import os
+import sys
+from contextlib import suppress
+from typing import Final, Literal, TextIO
+
+from fluxcap.errors import printable
+
+ColorChoice = Literal["auto", "always", "never"]
+
+STYLES: Final = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "hint": "\x1b[1;36m", "help": "\x1b[1;36m"}
+PLAIN: Final = "\x1b[0m"
+
+
+def wants_color(stream: TextIO | None, choice: ColorChoice = "auto") -> bool:
+    """Whether to colour what goes to this stream: the option, else NO_COLOR, else FORCE_COLOR, else what it is."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at this stream; None is a stream that was closed before the start."""
+    return stream is not None and stream.isatty()
+
+
+class Messages:
+    """Lines on standard error. `quiet` leaves only errors."""
+
+    def __init__(self, color: ColorChoice = "auto", quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._color = wants_color(sys.stderr, color)
+
+    def error(self, text: str, help: str = "") -> None:
+        """What went wrong and where, then what to do."""
+        self._say("error", text)
+        if help:
+            self._say("help", help)
+
+    def warning(self, text: str) -> None:
+        """What was not as it should be, though the result stands."""
+        if not self.quiet:
+            self._say("warning", text)
+
+    def hint(self, text: str) -> None:
+        """What may be worth knowing."""
+        if not self.quiet:
+            self._say("hint", text)
+
+    def _say(self, kind: str, text: str) -> None:
+        label = f"{STYLES[kind]}{kind}:{PLAIN}" if self._color else f"{kind}:"
+        if sys.stderr is None:  # closed before the start; print() would take standard output for it
+            return
+        with suppress(OSError):  # nowhere is left to say so
+            print(label, printable(text), file=sys.stderr, flush=True)

@@ -1,0 +1,147 @@
+"""Options that several commands have, and the parser they share."""
+
+import argparse
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, Self
+
+from fluxcap import formats
+from fluxcap.cli.exits import UsageError
+from fluxcap.cli.output import Output, print_text
+from fluxcap.suggest import unknown
+
+AUTO: Final = "auto"
+SCREEN_ROWS: Final = 20  # rows of a table for people when -n does not say: they fit one screen
+
+Options = argparse.Namespace
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are UsageErrors."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # An abbreviation that works today would be ambiguous with the next option.
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
+        raise UsageError(message)
+
+    def print_help(self, file: Any = None) -> None:
+        """Put the help on standard output."""
+        print_text(self.format_help())
+
+    def read(self, arguments: list[str]) -> Options:
+        """The options; those of a command in any order with its inputs."""
+        try:
+            parse = self.parse_known_args if self._subparsers else self.parse_known_intermixed_args
+            options, rest = parse(arguments)
+            for word in rest:
+                raise UsageError.of(unknown("option", word.partition("=")[0], self._option_string_actions))
+        except UsageError as error:
+            error.help = error.help or f"`{self.prog} --help` shows how it is used."
+            raise
+        return options
+
+
+def add_common(parser: Parser) -> None:
+    """What every command that reads captures takes."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a file, glob or directory; - is standard input")
+    parser.add_argument("-f", "--format", type=_format, default=AUTO, help="how to write the results (below)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to write them; the suffix decides the format")
+    parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
+    parser.add_argument("--strict", action="store_true", help="refuse a damaged input: exit code 2, nothing printed")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours on the terminal")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no warnings, no hints, no progress")
+    parser.add_argument("--debug", action="store_true", help="show where in the program an error came from")
+    names = (AUTO, *formats.names())
+    width = max(map(len, names))
+    lines = [f"  {AUTO:{width}}  what the suffix of -o says; else table on a terminal, tsv in a pipe"]
+    lines += [f"  {name:{width}}  {formats.find(name).HELP}" for name in names[1:]]
+    parser.epilog = "\n".join(("formats:", *lines))
+
+
+def add_rows(parser: Parser) -> None:
+    """What every command whose result is a table takes."""
+    shown = f"how many rows, 0 = all (default: {SCREEN_ROWS} in a table, else all)"
+    parser.add_argument("-n", "--rows", type=natural, metavar="N", help=shown)
+    parser.add_argument("-s", "--sort", metavar="COLUMN", help="largest of this column first; +COLUMN: smallest")
+    parser.add_argument("--columns", type=_words, metavar="A,B,C", help="just these columns, in this order")
+
+
+def positive(text: str) -> int:
+    """A count, from 1."""
+    if natural(text) == 0:
+        raise argparse.ArgumentTypeError("0 is too few")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """A count, from 0."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def checked_by(check: Callable[[str], object]) -> Callable[[str], str]:
+    """The type of an option whose text the library takes as it is, and refuses with a ValueError."""
+
+    def same(text: str) -> str:
+        try:
+            check(text)
+        except ValueError as error:
+            raise UsageError.of(error) from error
+        return text
+
+    return same
+
+
+def duration(option: str) -> Callable[[str], str]:
+    """The type of an option that is a length of time."""
+
+    def check(text: str) -> None:
+        from fluxcap.durations import nanoseconds
+
+        nanoseconds(text, option)
+
+    return checked_by(check)
+
+
+def row_limit(options: Options, output: Output) -> int:
+    """How many rows to write, 0 = all."""
+    rows: int | None = options.rows
+    return rows if rows is not None else SCREEN_ROWS if output.for_people else 0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What rows are sorted by."""
+
+    column: str
+    descending: bool
+
+    @classmethod
+    def of(cls, options: Options) -> Self | None:
+        """What --sort asks for."""
+        if options.sort is None:
+            return None
+        return cls(options.sort.removeprefix("+"), not options.sort.startswith("+"))
+
+
+def check_columns(names: Iterable[str], known: Iterable[str]) -> None:
+    """UsageError if one of the names is no column."""
+    columns = list(known)
+    for name in names:
+        if name not in columns:
+            raise UsageError.of(unknown("column", name, columns))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
+
+
+def _format(text: str) -> str:
+    known = (AUTO, *formats.names())
+    if text not in known:
+        raise UsageError.of(unknown("format", text, known))
+    return text

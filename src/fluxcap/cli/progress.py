@@ -1,0 +1,69 @@
+"""How far reading has come, on standard error, when a person waits for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Event, Thread
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from fluxcap.cli.messages import Messages, is_terminal
+
+if TYPE_CHECKING:
+    from fluxcap.inputs import Input
+
+PATIENCE: Final = 0.5  # seconds before a person wonders
+REFRESH: Final = 0.1  # seconds
+ACCOUNTS: Final = Path("/proc/self/io")  # proc(5): `rchar` is what this process has read, from page cache or disk
+
+
+class Progress:
+    """A bar from half a second after this is entered until it is left; then no trace of it stays.
+
+    It watches the process from beside instead of counting in the reading loop: what has been read is known to the
+    kernel, in octets as they are stored, whatever layers of decompression are in between.
+    """
+
+    def __init__(self, inputs: Iterable[Input], messages: Messages) -> None:
+        sizes = [item.size for item in inputs]
+        self._total = sum(size or 0 for size in sizes) if None not in sizes else None
+        self._wanted = is_terminal(sys.stderr) and not messages.quiet and os.environ.get("TERM") != "dumb"
+        self._over = Event()
+        self._thread = Thread(target=self._show, daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._wanted and ACCOUNTS.exists():
+            self._start = _octets_read()
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _show(self) -> None:
+        if self._over.wait(PATIENCE):
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import Progress as Bar
+
+        parts = BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn()
+        with Bar(*parts, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+            task = bar.add_task("", total=self._total)
+            while not self._over.wait(REFRESH):
+                done = _octets_read() - self._start
+                # A little is read besides the inputs: modules that are imported.
+                bar.update(task, completed=done if self._total is None else min(done, self._total), refresh=True)
+
+
+def _octets_read() -> int:
+    label, octets = ACCOUNTS.read_text().split()[:2]
+    assert label == "rchar:"
+    return int(octets)

@@ -1,0 +1,42 @@
+"""What is said of the inputs as a whole: the line above a table, the members beside the rows of a JSON object."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from fluxcap import text
+from fluxcap.errors import printable
+from fluxcap.formats.table import human
+
+NAMED_INPUTS: Final = 2
+JOINT: Final = " · "
+OFFLOAD: Final = "captured on the sender before the network card filled them in"
+
+
+def heading(metadata: Mapping[str, Any]) -> str:
+    """Inputs, packets, octets and the time they span, in one line."""
+    packets = f"{human.count(metadata['packets'])} packet{'' if metadata['packets'] == 1 else 's'}"
+    parts = [named(metadata["inputs"]), packets, human.octets(metadata["wire_octets"])]
+    if metadata["packets"]:
+        parts.append(human.span(metadata["first"], metadata["last"]))
+    return JOINT.join(parts)
+
+
+def named(inputs: Iterable[str]) -> str:
+    """The inputs by name, as many as there is room for."""
+    names = list(inputs)
+    shown = ", ".join(map(printable, names[:NAMED_INPUTS]))
+    more = len(names) - NAMED_INPUTS
+    return f"{shown} and {human.count(more)} more" if more > 0 else shown
+
+
+def members(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata in JSON's terms."""
+    plain = dict(metadata)
+    if "damage" in plain:
+        plain["damage"] = [damage._asdict() for damage in plain["damage"]]
+    if "ledger" in plain:
+        plain["ledger"] = {name: {"records": n, "octets": octets} for name, (n, octets) in plain["ledger"].items()}
+    for name in ("first", "last"):
+        if name in plain:
+            plain[name] = text.time(plain[name]) if plain["packets"] else None
+    return plain

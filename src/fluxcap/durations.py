@@ -1,0 +1,63 @@
+"""Lengths of time as whole nanoseconds."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Duration = int | float | str | datetime.timedelta | np.timedelta64
+
+_UNITS = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "min": 60 * 10**9,
+    "h": 3600 * 10**9,
+    "d": 86400 * 10**9,
+}
+_TEXT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zµ]*)\s*")
+_LONGEST = (1 << 63) - 1
+
+
+def nanoseconds(duration: Duration | None, name: str) -> int:
+    """A length of time in nanoseconds; 0 for None.
+
+    Numbers are seconds; texts are a number and a unit (ns us ms s m h d; seconds without one). ValueError or TypeError,
+    naming the parameter `name`, if it is none, not positive, or past 292 years.
+    """
+    if duration is None:
+        return 0
+    exact = _exact(duration, name)
+    whole = round(exact)
+    if not 0 < whole <= _LONGEST:
+        raise ValueError(f"{name} must be at least 1 ns and at most 292 years, not {duration!r}")
+    return whole
+
+
+def _exact(duration: Any, name: str) -> Fraction | int:
+    if isinstance(duration, datetime.timedelta):
+        return duration // datetime.timedelta(microseconds=1) * 1000
+    if isinstance(duration, str):
+        match = _TEXT.fullmatch(duration)
+        if match is None or (match[2] or "s") not in _UNITS:
+            raise ValueError(f"{name}: {duration!r} is no length of time such as 30, '500ms', '30s', '1.5m' or '1h'")
+        return Fraction(match[1]) * _UNITS[match[2] or "s"]
+    if isinstance(duration, int) and not isinstance(duration, bool):
+        return duration * _UNITS["s"]
+    if isinstance(duration, float):
+        try:
+            # The shortest decimal that names the float is what the caller wrote: 0.1 is 100 ms, not a hair more.
+            return Fraction(float.__repr__(duration)) * _UNITS["s"]
+        except ValueError:  # inf, nan
+            raise ValueError(f"{name} must be finite, not {duration!r}") from None
+    if type(duration).__name__ == "timedelta64":  # of numpy, which is not imported for this
+        return int(duration.astype("m8[ns]").astype("i8"))
+    raise TypeError(f"{name}: a {type(duration).__name__} is no length of time")

@@ -1,0 +1,162 @@
+"""What can be wrong with an input: the exceptions, and the one table that turns the core's damage codes into them.
+
+A leaf: it imports nothing of the package, so that everything else can.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+# What a terminal would obey rather than show: C0, DEL and C1, line and paragraph separators, the marks that turn the
+# direction of writing round (CVE-2021-42574), and the stand-ins for octets of a path that are no UTF-8 (PEP 383).
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+
+
+def printable(text: str) -> str:
+    """The text with everything that would control a terminal written as \\xNN (or \\uNNNN)."""
+    return _UNPRINTABLE.sub(_escape, text)
+
+
+class CaptureError(Exception):
+    """An input could not be read to its end.
+
+    Attributes: `path` of the input; `offset`, octets into the decompressed input where the broken record or block
+    begins; `packet`, the number of records read whole before it; `reason`, with the two numbers that disagree;
+    `partial`, the table of what was read (None if nothing was); `help`, one sentence on what to do next.
+    """
+
+    _state = "damaged"
+
+    def __init__(
+        self, path: str, offset: int = 0, packet: int = 0, *, reason: str = "", partial: Any = None, help: str = ""
+    ) -> None:
+        super().__init__(path, offset, packet)
+        self.path = path
+        self.offset = offset
+        self.packet = packet
+        self.reason = reason
+        self.partial = partial
+        self.help = help
+
+    def __str__(self) -> str:
+        after = f"after packet {self.packet}" if self.packet else "before any packet"
+        where = f" at octet {self.offset}, {after}" if self.offset else ""
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{printable(self.path)}: {self._state}{where}{reason}"
+
+    @property
+    def fatal(self) -> bool:
+        """Whether not even the header of the input could be read, so that there is nothing to hand back."""
+        return self.offset == 0
+
+
+class NotACaptureError(CaptureError):
+    """The input is no capture at all."""
+
+    _state = "not a capture"
+
+
+class TruncatedError(CaptureError):
+    """The input ends inside a record or block."""
+
+    _state = "cut short"
+
+
+class UnsupportedError(CaptureError):
+    """The input is a capture of a kind that is not read."""
+
+    _state = "not supported"
+
+    @property
+    def fatal(self) -> bool:
+        """Whether it struck before any record."""
+        return self.packet == 0
+
+
+class DamagedCaptureWarning(UserWarning):
+    """An input was read up to where it is damaged; `error` is the CaptureError that says where and why."""
+
+    def __init__(self, error: CaptureError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class Damage(NamedTuple):
+    """One entry of `metadata["damage"]`."""
+
+    path: str
+    packet: int
+    offset: int
+    reason: str
+
+
+class _Kind(NamedTuple):
+    error: type[CaptureError]
+    reason: str  # format(found=, wanted=, what=)
+    help: str
+
+
+_FRESH = "Get a complete copy of the file."
+_KEPT = "What was read before it is kept; "
+_CUT = "The capturing program was probably stopped in the middle of a write; the records before it are kept."
+_CORRUPT = _KEPT + "get a fresh copy of the file if you can."
+_CONVERT = "pcap and pcapng are read, plain or in gzip, zstd, lz4, xz or bzip2; `editcap` converts other captures."
+
+_KINDS = {
+    "empty": _Kind(
+        NotACaptureError, "it is empty", "Check that the capturing program could write, and give it time to flush."
+    ),
+    "not_a_capture": _Kind(NotACaptureError, "it is {what}", _CONVERT),
+    "file_header_cut": _Kind(NotACaptureError, "the file header needs {wanted} octets, {found} are there", _FRESH),
+    "unsupported_version": _Kind(
+        UnsupportedError, "version {major}.{minor} of the format", "`editcap` may convert it to pcapng."
+    ),
+    "reserved_link_bits": _Kind(
+        UnsupportedError,
+        "the link type field is {found:#010x}, and its bits 16 to 25 must be zero",
+        "The file header is damaged or of a private format; get a fresh copy, or convert it with `editcap`.",
+    ),
+    "record_header_cut": _Kind(TruncatedError, "a record header needs {wanted} octets, {found} are there", _CUT),
+    "record_cut": _Kind(TruncatedError, "the record needs {wanted} octets, {found} are there", _CUT),
+    "block_cut": _Kind(TruncatedError, "the block needs {wanted} octets, {found} are there", _CUT),
+    "caplen_too_big": _Kind(CaptureError, "captured length {found} is larger than {wanted}", _CORRUPT),
+    "block_too_short": _Kind(CaptureError, "block length {found} is less than the {wanted} it needs", _CORRUPT),
+    "block_too_long": _Kind(CaptureError, "block length {found} is larger than {wanted}", _CORRUPT),
+    "block_misaligned": _Kind(CaptureError, "block length {found} is not a multiple of 4", _CORRUPT),
+    "block_trailer": _Kind(CaptureError, "block length {wanted} at its start, {found} at its end", _CORRUPT),
+    "no_interface": _Kind(CaptureError, "a packet of interface {found} where {wanted} are described", _CORRUPT),
+    "too_many_interfaces": _Kind(CaptureError, "more than {wanted} interfaces", _CORRUPT),
+    "caplen_past_block": _Kind(
+        CaptureError, "captured length {found} in a block with room for {wanted} octets", _CORRUPT
+    ),
+    "byte_order_magic": _Kind(CaptureError, "byte-order magic {found:#010x} instead of 0x1a2b3c4d", _CORRUPT),
+    "tsresol": _Kind(
+        CaptureError, "time stamps in units of if_tsresol {found:#04x}, finer than 64 bits can count", _CORRUPT
+    ),
+    "compressed": _Kind(CaptureError, "{what}", _CORRUPT),
+    "compressed_cut": _Kind(TruncatedError, "{what}", _KEPT + "get a complete copy of the file if you can."),
+    "read_error": _Kind(CaptureError, "{what}", _KEPT + "check the disk or the connection it came from."),
+}
+
+
+def damage_error(
+    name: str, *, path: str, offset: int, packet: int, found: int = 0, wanted: int = 0, what: str = ""
+) -> CaptureError:
+    """The error for a damage of this name (one of `_core.DAMAGES`, or one that the reading of octets met).
+
+    `found` and `wanted` are the two numbers that disagree; `what` says what the core cannot know.
+    """
+    kind = _KINDS[name]
+    reason = kind.reason.format(found=found, wanted=wanted, what=what, major=found >> 16, minor=found & 0xFFFF)
+    if offset == 0 and not issubclass(kind.error, NotACaptureError | UnsupportedError):
+        # Whatever it was, it broke the very first header, and nothing is left to read.
+        return NotACaptureError(path, offset, packet, reason=reason, help=_FRESH)
+    return kind.error(path, offset, packet, reason=reason, help=kind.help)

@@ -1,0 +1,131 @@
+"""Flow tables, and merging them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fluxcap import keys
+from fluxcap._core import Scanner
+from fluxcap.durations import nanoseconds
+from fluxcap.reading import Metadata, Reading
+from fluxcap.tables import Array, Table, arrays
+
+if TYPE_CHECKING:
+    from fluxcap._core import KeySpec
+    from fluxcap.durations import Duration
+
+_ALIKE = ("by", "biflow", "interval", "idle_timeout")  # what the tables of a merge must have in common
+
+
+class FlowTable(Table):
+    """One row a flow, in the order of their first records.
+
+    `a | b` is `merge([a, b])`. The metadata says how the flows were made: `by`, `biflow`, and in nanoseconds (0 = none)
+    `interval`, `idle_timeout` and `active_timeout`; `flows_full` if `max_flows` ended the reading, `interrupted` if
+    Ctrl-C did.
+    """
+
+    __slots__ = ()
+
+    def __or__(self, other: FlowTable) -> FlowTable:
+        return merge([self, other]) if isinstance(other, FlowTable) else NotImplemented
+
+    def __repr__(self) -> str:
+        made = self.metadata
+        inputs = "1 input" if len(made["inputs"]) == 1 else f"{len(made['inputs']):,} inputs"
+        return f"<FlowTable: {len(self):,} flows by {made['by']}, of {made['packets']:,} packets in {inputs}>"
+
+
+def key_spec(
+    key: keys.Key,
+    *,
+    idle_timeout: Duration | None = None,
+    active_timeout: Duration | None = None,
+    interval: Duration | None = None,
+    max_flows: int | None = None,
+) -> KeySpec:
+    """How the core is told to make flows."""
+    if max_flows is not None and max_flows < 1:
+        raise ValueError(f"max_flows is at least 1, not {max_flows}")
+    return {
+        "fields": key.fields,
+        "biflow": key.biflow,
+        "idle_timeout": nanoseconds(idle_timeout, "idle_timeout"),
+        "active_timeout": nanoseconds(active_timeout, "active_timeout"),
+        "interval": nanoseconds(interval, "interval"),
+        "max_flows": max_flows or 0,
+    }
+
+
+def flow_table(reading: Reading, key: keys.Key, spec: KeySpec, interrupted: bool = False) -> FlowTable:
+    """The flows that a reading has made so far."""
+    made = {
+        "by": key.text,
+        "biflow": key.biflow,
+        "interval": spec["interval"],
+        "idle_timeout": spec["idle_timeout"],
+        "active_timeout": spec["active_timeout"],
+        "flows_full": reading.flows_full,
+        "interrupted": interrupted,
+    }
+    return FlowTable(arrays(reading.scanner.flows()), reading.metadata() | made)
+
+
+def merge(tables: Iterable[FlowTable]) -> FlowTable:
+    """One table of all the flows, as if the captures had been read together.
+
+    Exact and associative; commutative up to the order of rows. ValueError if there is no table, if they were made with
+    different keys, directions, intervals or idle timeouts, or with an active timeout.
+    """
+    parts = list(tables)
+    if not parts:
+        raise ValueError("nothing to merge: the list of tables is empty")
+    made = parts[0].metadata
+    for part in parts:
+        for name in _ALIKE:
+            if part.metadata[name] != made[name]:
+                raise ValueError(f"tables of different {name} do not merge: {made[name]!r} and {part.metadata[name]!r}")
+        if part.metadata["active_timeout"]:
+            raise ValueError(
+                "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
+                " read the captures together instead"
+            )
+    key = keys.parse(made["by"], made["biflow"])
+    spec = key_spec(key)
+    spec["idle_timeout"], spec["interval"] = made["idle_timeout"], made["interval"]
+    scanner = Scanner(key=spec)
+    for columns in _in_time_order(parts) if made["idle_timeout"] else map(FlowTable.to_dict, parts):
+        octets = {name: np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for name, array in columns.items()}
+        scanner.add_flows(octets, len(columns["first"]))
+    return FlowTable(arrays(scanner.flows()), made | _sums([part.metadata for part in parts]))
+
+
+def _in_time_order(parts: list[FlowTable]) -> Iterator[dict[str, Array]]:
+    """All rows by the time of their first record: whether a row continues another shows only in that order."""
+    order = np.argsort(np.concatenate([part["first"] for part in parts]), kind="stable")
+    yield {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0].columns}
+
+
+def _sums(parts: list[Metadata]) -> Metadata:
+    """The metadata that the parts have between them."""
+    timed = [part for part in parts if part["packets"]]
+    ledger = {
+        disposition: tuple(map(sum, zip(*(part["ledger"][disposition] for part in parts), strict=True)))
+        for disposition in parts[0]["ledger"]
+    }
+    sums: dict[str, Any] = {
+        name: sum(part[name] for part in parts) for name in ("packets", "captured_octets", "wire_octets")
+    }
+    lists = {name: [one for part in parts for one in part[name]] for name in ("inputs", "skipped", "damage")}
+    return {
+        **sums,
+        **lists,
+        "ledger": ledger,
+        "first": min((part["first"] for part in timed), default=0),
+        "last": max((part["last"] for part in timed), default=0),
+        "flows_full": any(part["flows_full"] for part in parts),
+        "interrupted": any(part["interrupted"] for part in parts),
+    }

@@ -1,0 +1,139 @@
+"""Output formats, one module each. A module dropped into this package is a format; nothing else lists it.
+
+A format module has
+    HELP      one line for --help
+    SUFFIXES  the endings of file names that choose it
+    write     write(out, rows, screen) puts `rows` on a binary stream, as they come; only the terminal form looks at
+              `screen`
+may have
+    write_object  write_object(out, members) for what is one object rather than rows of a table; without it the members
+                  are written as rows of a table with the columns `field` and `value`
+and imports neither numpy nor a package outside the standard library before write() is called.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol, cast
+
+WORDS: Final = {None: "", True: "true", False: "false"}  # for members that are no text or number
+CHUNK_ROWS: Final = 16_384  # rows made into text at a time: some ten MB of strings, however long the table
+
+
+class Table(Protocol):
+    """What a format needs of a table; numpy columns, numbers or objects."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names of the columns, in order."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A small table of plain lists."""
+
+    values: Mapping[str, list[Any]]
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names of the columns, in order."""
+        return tuple(self.values)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.values.values())))
+
+    def __getitem__(self, name: str, /) -> list[Any]:
+        return self.values[name]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is written: tables one after the other that have the same columns."""
+
+    tables: Iterable[Table]
+    columns: Sequence[str]  # those to write, in this order
+    chosen: bool = False  # the columns were asked for by name: the terminal form shows just these
+    noun: str = "rows"  # what a row is, in the plural
+    heading: str = ""  # a line above the terminal form
+    metadata: Callable[[], Mapping[str, Any]] = lambda: {}  # of all tables; complete once they are exhausted
+    left_out: Callable[[], int | None] = lambda: 0  # rows that were not asked for; None: some, not counted
+
+
+@dataclass(frozen=True)
+class Screen:
+    """The terminal a table is drawn for."""
+
+    width: int | None = None  # None: as wide as the terminal is
+    color: bool = False
+    encoding: str = "utf-8"
+
+
+PLAIN: Final = Screen()
+
+
+class Format(Protocol):
+    """A module of this package."""
+
+    HELP: str
+    SUFFIXES: tuple[str, ...]
+
+    def write(self, out: BinaryIO, rows: Rows, screen: Screen = ..., /) -> None:
+        """Write the rows as they come."""
+
+
+def names() -> list[str]:
+    """The names of the formats there are."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def find(name: str) -> Format:
+    """The format of this name, which is one of names()."""
+    return cast(Format, importlib.import_module(f"{__name__}.{name}"))
+
+
+def name_for(path: str | Path) -> str | None:
+    """The name of the format that the suffix of a file name chooses, if one does."""
+    suffix = Path(path).suffix.lower()
+    return next((name for name in names() if suffix in find(name).SUFFIXES), None)
+
+
+def suffixes() -> list[str]:
+    """Every suffix that chooses a format."""
+    return sorted(suffix for name in names() for suffix in find(name).SUFFIXES)
+
+
+def write_object(name: str, out: BinaryIO, members: Mapping[str, Any]) -> None:
+    """Write one object in the format of this name."""
+    module = find(name)
+    if own := getattr(module, "write_object", None):
+        own(out, members)
+        return
+    fields = dict(_fields(members))
+    listing = Listing({"field": list(fields), "value": list(fields.values())})
+    module.write(out, Rows([listing], listing.columns))
+
+
+def _fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of nested members, each under the names on the way to it, joined by dots."""
+    if isinstance(value, Mapping):
+        inside = value.items()
+    elif isinstance(value, (list, tuple)):
+        inside = dict(enumerate(value)).items()
+    else:
+        yield path, WORDS[value] if value is None or isinstance(value, bool) else value
+        return
+    for name, member in inside:
+        yield from _fields(member, f"{path}.{name}" if path else str(name))
+
+
+def chunks(rows: Rows, cells: Callable[[str, Any], list[str]], size: int = CHUNK_ROWS) -> Iterator[list[list[str]]]:
+    """Texts of `size` rows at a time, a list for each column; `cells` makes them from a column's name and values."""
+    for table in rows.tables:
+        columns = [(name, table[name]) for name in rows.columns]
+        for start in range(0, len(table), size):
+            yield [cells(name, values[start : start + size]) for name, values in columns]

@@ -1,0 +1,22 @@
+"""Newline-delimited JSON: one row a line, an object without a wrapper."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, BinaryIO, Final
+
+from fluxcap.formats import PLAIN, Rows, Screen
+from fluxcap.formats.json import header, object_chunks
+
+HELP: Final = "one JSON object a row, one row a line"
+SUFFIXES: Final = (".ndjson", ".jsonl")
+
+
+def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
+    """Write the rows as they come."""
+    for lines in object_chunks(rows):
+        out.write(("\n".join(lines) + "\n").encode())
+
+
+def write_object(out: BinaryIO, members: Mapping[str, Any]) -> None:
+    """One line."""
+    out.write((json.dumps({**header(), **members}) + "\n").encode())

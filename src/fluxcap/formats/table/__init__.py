@@ -1,0 +1,16 @@
+"""The terminal form: a box that fits the screen, numbers for people, and a footer that says what is not shown."""
+
+from typing import BinaryIO, Final
+
+from fluxcap.formats import PLAIN, Rows, Screen
+
+HELP: Final = "a box for people (what a terminal gets)"
+SUFFIXES: Final = (".txt",)
+
+
+def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
+    """Write the rows as they come."""
+    # rich is imported when there is something to draw, and not before.
+    from fluxcap.formats.table.frame import draw
+
+    draw(out, rows, screen)

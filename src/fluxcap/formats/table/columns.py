@@ -1,0 +1,248 @@
+"""What a person is shown of a table: which columns, under which titles, in which words, and which go first for room."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import takewhile
+from typing import Any, Final
+
+from fluxcap import names, text
+from fluxcap.errors import printable
+from fluxcap.formats.table import human
+from fluxcap.formats.table.endpoints import COLUMNS as ENDPOINTS
+from fluxcap.formats.table.endpoints import Endpoints
+
+Values = Any  # a numpy array, one value a row
+
+GAP: Final = 2  # blanks between columns
+FRAME: Final = 4  # a line and a blank at either side
+
+KEY, ESSENTIAL, USEFUL, MINOR = range(4)  # ranks: without room the highest go first, of the same rank the last
+
+
+def unstyled(cell: str) -> str:
+    """As the terminal writes."""
+    return ""
+
+
+def alarm(cell: str) -> str:
+    """For counts that should be zero."""
+    return "dim" if cell == "0" else "bold red"
+
+
+def notice(cell: str) -> str:
+    """For counts that need a word of explanation unless they are zero."""
+    return "dim" if cell == "0" else "yellow"
+
+
+def verdict_style(cell: str) -> str:
+    """For a name, which is a verdict or calls for no style."""
+    return VERDICT_STYLES.get(cell, "")
+
+
+VERDICT_STYLES: Final[Mapping[str, str]] = {
+    "good": "green",
+    "bad": "bold red",
+    "illegal": "bold red",
+    "bad_length": "bold red",
+    "partial": "yellow",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A column as it is drawn."""
+
+    title: str  # nearly always the column's own name, so that --sort and --columns can be guessed
+    cells: list[str]
+    rank: int = KEY
+    right: bool = True
+    style: Callable[[str], str] = unstyled
+    endpoints: Endpoints | None = None  # what the cells are of, if they can be made narrower
+
+    @property
+    def width(self) -> int:
+        """Of its longest line."""
+        return max(map(len, "\n".join((self.title, *self.cells)).split("\n")))
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How the values of a column are worded, and when it is worth its room."""
+
+    rank: int
+    cells: Callable[[Values], list[str]]
+    right: bool = True
+    style: Callable[[str], str] = unstyled
+    dull: Callable[[Values], bool] = lambda values: False  # whether the column says nothing here
+
+
+def each(word: Callable[[Any], str]) -> Callable[[Values], list[str]]:
+    """Cells from a function of one value."""
+    return lambda values: [word(value) for value in values.tolist()]
+
+
+def clock(digits: int) -> Callable[[Values], list[str]]:
+    """Times of day with so many digits of a second, behind the date when there is more than one."""
+
+    def cells(times: Values) -> list[str]:
+        texts = text.times(times)
+        one_day = len({one[: len("2026-11-02")] for one in texts}) == 1
+        start, end = len("2026-11-02T") if one_day else 0, len("2026-11-02T10:00:00.") + digits
+        return [one[start:end].replace("T", " ") for one in texts]
+
+    return cells
+
+
+def zero(values: Values) -> bool:
+    """Whether all are zero."""
+    return not values.any()
+
+
+def uniform(values: Values) -> bool:
+    """Whether all are the same."""
+    return bool((values == values[:1]).all())
+
+
+def protocol(number: int) -> str:
+    """Its name; blank for 0, which a packet without IP has."""
+    return names.protocol(number) if number else ""
+
+
+def words(name: str, *, calm: frozenset[str] = frozenset(), rank: int = USEFUL) -> Spec:
+    """A column of names, which is dull where there are only `calm` ones."""
+
+    def cells(values: Values) -> list[str]:
+        return text.cells(name, values)
+
+    return Spec(rank, cells, False, verdict_style, lambda values: calm.issuperset(cells(values)))
+
+
+COUNT: Final = each(human.count)
+OCTETS: Final = each(human.octets)
+HEX: Final = each("{:#06x}".format)
+FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
+
+TITLES: Final[Mapping[str, str]] = {"protocol": "proto"}  # three characters that two addresses beside it need
+LEADING: Final = ("packet", "time", "interval", "protocol")  # before source and destination
+# In the order they stand on the screen. A column that is not here is shown when it is asked for or part of the key.
+SPECS: Final[Mapping[str, Spec]] = {
+    "packet": Spec(KEY, COUNT),
+    "time": Spec(ESSENTIAL, clock(6)),
+    "interval": Spec(KEY, clock(3)),
+    "protocol": Spec(ESSENTIAL, each(protocol), right=False),
+    "packets": Spec(KEY, COUNT),
+    "reverse_packets": Spec(USEFUL, COUNT),
+    "bytes": Spec(ESSENTIAL, OCTETS),
+    "reverse_bytes": Spec(USEFUL, OCTETS),
+    "bad": Spec(ESSENTIAL, COUNT, style=alarm, dull=zero),
+    "illegal": Spec(ESSENTIAL, COUNT, style=alarm, dull=zero),
+    "ip_bad": Spec(ESSENTIAL, COUNT, style=alarm, dull=zero),
+    "bad_length": Spec(USEFUL, COUNT, style=alarm, dull=zero),
+    "partial": Spec(USEFUL, COUNT, style=notice, dull=zero),
+    "duration": Spec(USEFUL, each(human.duration)),
+    "first": Spec(MINOR, clock(3)),
+    "wire_length": Spec(ESSENTIAL, COUNT),
+    "verdict": words("verdict", calm=frozenset(("none",)), rank=ESSENTIAL),
+    "ip_verdict": words("ip_verdict", calm=frozenset(("none", "good"))),
+    "checksum": Spec(USEFUL, HEX),
+    "expected": Spec(USEFUL, HEX),
+    "ip_checksum": Spec(USEFUL, HEX),
+    "ip_expected": Spec(USEFUL, HEX),
+    "disposition": words("disposition", calm=frozenset(("counted",))),
+    "reason": words("reason", calm=frozenset(("none",))),
+    "payload_length": Spec(MINOR, COUNT),
+    "tcp_flags": Spec(MINOR, FLAGS, right=False, dull=zero),
+    "reverse_tcp_flags": Spec(MINOR, FLAGS, right=False, dull=zero),
+    "good": Spec(MINOR, COUNT, dull=zero),
+    "absent": Spec(MINOR, COUNT, dull=zero),
+    "truncated": Spec(MINOR, COUNT, dull=zero),
+    "fragment": Spec(MINOR, COUNT, dull=zero),
+    "depth": Spec(MINOR, COUNT, dull=zero),
+    "interface": Spec(MINOR, COUNT, dull=uniform),
+}
+# What the screen would abridge is written in full when it is asked for.
+FULL: Final[Mapping[str, Callable[[Values], list[str]]]] = {
+    "time": text.times,
+    "interval": text.times,
+    "first": text.times,
+    "last": text.times,
+    "payload_bytes": OCTETS,
+    "reverse_payload_bytes": OCTETS,
+}
+
+
+def chosen(values: Mapping[str, Values]) -> list[Shown]:
+    """Exactly the columns that were asked for, each by itself."""
+    return [_by_itself(name, column) for name, column in values.items()]
+
+
+def worthwhile(values: Mapping[str, Values]) -> list[Shown]:
+    """The columns that matter, in the order they stand on the screen."""
+    if "first" in values and "last" in values:
+        values = {**values, "duration": values["last"] - values["first"]}
+    leading = [_abridged(name, values[name]) for name in LEADING if name in values]
+    sockets = [] if values.keys().isdisjoint(ENDPOINTS) else [_endpoints(values)]
+    # A flow table begins with its key: whatever tells its rows apart is shown.
+    before_values = takewhile(lambda name: name != "packets", values) if "packets" in values else ()
+    key = [_by_itself(name, values[name]) for name in before_values if name not in (*LEADING, *ENDPOINTS)]
+    rest = [_abridged(name, values[name]) for name in SPECS if name not in LEADING and _tells(name, values)]
+    return leading + sockets + key + rest
+
+
+def fit(columns: Sequence[Shown], width: int) -> list[Shown]:
+    """As many of the columns as there is room for; before an essential one goes, the longest sockets take two lines."""
+    flat = _dropped(columns, width, keep=ESSENTIAL)
+    excess = _total(flat) - width
+    if excess <= 0:
+        return flat
+    return _dropped([_narrowed(column, excess) for column in columns], width, keep=KEY)
+
+
+def _narrowed(column: Shown, excess: int) -> Shown:
+    if column.endpoints is None:
+        return column
+    title, *cells = column.endpoints.lines(max(column.width - excess, column.endpoints.least_width))
+    return replace(column, title=title, cells=cells)
+
+
+def _dropped(columns: Iterable[Shown], width: int, keep: int) -> list[Shown]:
+    kept = list(columns)
+    while _total(kept) > width:
+        last = max(range(len(kept)), key=lambda place: (kept[place].rank, place))
+        if kept[last].rank <= keep:
+            break
+        del kept[last]
+    return kept
+
+
+def _total(columns: Sequence[Shown]) -> int:
+    return sum(column.width for column in columns) + GAP * (len(columns) - 1) + FRAME
+
+
+def _tells(name: str, values: Mapping[str, Values]) -> bool:
+    return name in values and not SPECS[name].dull(values[name])
+
+
+def _abridged(name: str, values: Values) -> Shown:
+    spec = SPECS[name]
+    return Shown(_title(name), spec.cells(values), spec.rank, spec.right, spec.style)
+
+
+def _by_itself(name: str, values: Values) -> Shown:
+    spec = SPECS.get(name) or Spec(KEY, partial(text.cells, name), text.is_number(name, values))
+    if text.is_free(values):
+        numbers = all(isinstance(value, int) for value in values)
+        cells = [human.count(value) if isinstance(value, int) else printable(value) for value in values]
+        return Shown(_title(name), cells, right=numbers, style=spec.style)
+    return Shown(_title(name), FULL.get(name, spec.cells)(values), KEY, spec.right, spec.style)
+
+
+def _endpoints(values: Mapping[str, Values]) -> Shown:
+    pair = Endpoints(values)
+    title, *cells = pair.lines()
+    return Shown(title, cells, right=False, endpoints=pair)
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name, name).replace("_", "\n")

@@ -1,0 +1,101 @@
+"""Drawing tables in boxes, with rich."""
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, Final
+
+from rich.box import Box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from fluxcap.formats import Rows, Screen
+from fluxcap.formats.table import columns, human
+from fluxcap.formats.table.columns import GAP
+
+PAGE_ROWS: Final = 1000  # rows in one box: the first appear at once, however many follow
+OUTLINE: Final = Box("╭──╮\n│  │\n├──┤\n│  │\n├──┤\n├──┤\n│  │\n╰──╯\n")  # no lines inside: blanks part the columns
+
+
+class Canvas:
+    """A binary stream that is drawn on."""
+
+    def __init__(self, out: BinaryIO, screen: Screen) -> None:
+        self._out = out
+        self._drawn = io.BytesIO()
+        # What the terminal cannot show becomes "?"; for boxes rich knows better, once it knows the encoding.
+        text = io.TextIOWrapper(self._drawn, screen.encoding, "replace", write_through=True)
+        self._console = Console(
+            file=text,
+            width=screen.width,
+            force_terminal=screen.color,
+            color_system="standard" if screen.color else None,
+            markup=False,
+            highlight=False,
+            emoji=False,
+        )
+        self.width = self._console.width
+
+    def line(self, text: str, style: str = "") -> None:
+        """A line, wrapped between words where it is too long."""
+        self._console.print(Text(text, style))
+        self._flush()
+
+    def facts(self, facts: Iterable[tuple[str, str]]) -> None:
+        """A label and a text in each line."""
+        grid = RichTable.grid(padding=(0, GAP, 0, 0))
+        grid.add_column(style="bold")
+        grid.add_column(overflow="fold")
+        for label, fact in facts:
+            grid.add_row(Text(label), Text(fact))
+        self._console.print(grid)
+        self._flush()
+
+    def box(self, shown: Sequence[columns.Shown]) -> None:
+        """Columns side by side, below their titles."""
+        table = RichTable(box=OUTLINE, collapse_padding=True, border_style="dim", header_style="bold")
+        for column in shown:
+            table.add_column(
+                Text(column.title, justify="right" if column.right else "left"),
+                justify="right" if column.right else "left",
+                vertical="top",
+                overflow="fold",
+            )
+        for row in zip(*(column.cells for column in shown), strict=True):
+            table.add_row(*(Text(cell, column.style(cell)) for cell, column in zip(row, shown, strict=True)))
+        self._console.print(table)
+        self._flush()
+
+    def footer(self, left_out: int | None, noun: str, advice: str) -> None:
+        """A line on the rows that are not in the box (None: some, not counted), if there are any."""
+        if left_out or left_out is None:
+            more = "more" if left_out is None else f"{human.count(left_out)} more"
+            self.line(f"… {more} {noun} ({advice})", "dim")
+
+    def _flush(self) -> None:
+        # rich fills up the last column of a grid with blanks.
+        self._out.writelines(line.rstrip() + b"\n" for line in self._drawn.getvalue().splitlines())
+        self._drawn.seek(0)
+        self._drawn.truncate()
+
+
+def draw(out: BinaryIO, rows: Rows, screen: Screen) -> None:
+    """Heading, boxes, footer."""
+    canvas = Canvas(out, screen)
+    if rows.heading:
+        canvas.line(rows.heading)
+    drawn = 0
+    for values in _pages(rows):
+        shown = columns.chosen(values) if rows.chosen else columns.fit(columns.worthwhile(values), canvas.width)
+        canvas.box(shown)
+        drawn += len(shown[0].cells)
+    canvas.footer(rows.left_out(), rows.noun, "-n 0 for all, -f csv to export")
+    if not drawn:
+        canvas.line(f"no {rows.noun}", "dim")
+
+
+def _pages(rows: Rows) -> Iterator[Mapping[str, Any]]:
+    for table in rows.tables:
+        arrays = {name: table[name] for name in rows.columns}
+        for start in range(0, len(table), PAGE_ROWS):
+            yield {name: values[start : start + PAGE_ROWS] for name, values in arrays.items()}

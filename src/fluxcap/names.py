@@ -1,0 +1,115 @@
+"""Codes as people write them. A code without a name here is written as its number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+# https://www.iana.org/assignments/protocol-numbers
+PROTOCOLS: Final[Mapping[int, str]] = {
+    0: "HOPOPT",
+    1: "ICMP",
+    2: "IGMP",
+    4: "IPv4",
+    6: "TCP",
+    8: "EGP",
+    17: "UDP",
+    27: "RDP",
+    33: "DCCP",
+    41: "IPv6",
+    43: "IPv6-Route",
+    44: "IPv6-Frag",
+    46: "RSVP",
+    47: "GRE",
+    50: "ESP",
+    51: "AH",
+    58: "ICMPv6",
+    59: "IPv6-NoNxt",
+    60: "IPv6-Opts",
+    88: "EIGRP",
+    89: "OSPF",
+    94: "IPIP",
+    97: "ETHERIP",
+    98: "ENCAP",
+    103: "PIM",
+    108: "IPComp",
+    112: "VRRP",
+    115: "L2TP",
+    132: "SCTP",
+    133: "FC",
+    135: "Mobility",
+    136: "UDP-Lite",
+    137: "MPLS-in-IP",
+    139: "HIP",
+    140: "Shim6",
+    143: "Ethernet",
+    255: "Reserved",
+}
+
+# https://www.tcpdump.org/linktypes.html, without LINKTYPE_
+LINK_TYPES: Final[Mapping[int, str]] = {
+    0: "NULL",
+    1: "ETHERNET",
+    6: "IEEE802_5",
+    7: "ARCNET_BSD",
+    8: "SLIP",
+    9: "PPP",
+    10: "FDDI",
+    12: "RAW",
+    14: "RAW",
+    50: "PPP_HDLC",
+    51: "PPP_ETHER",
+    100: "ATM_RFC1483",
+    101: "RAW",
+    104: "C_HDLC",
+    105: "IEEE802_11",
+    107: "FRELAY",
+    108: "LOOP",
+    113: "LINUX_SLL",
+    117: "PFLOG",
+    119: "IEEE802_11_PRISM",
+    122: "IP_OVER_FC",
+    127: "IEEE802_11_RADIOTAP",
+    129: "ARCNET_LINUX",
+    138: "APPLE_IP_OVER_IEEE1394",
+    147: "USER0",
+    163: "IEEE802_11_AVS",
+    166: "PPP_PPPD",
+    187: "BLUETOOTH_HCI_H4",
+    189: "USB_LINUX",
+    192: "PPI",
+    195: "IEEE802_15_4_WITHFCS",
+    201: "BLUETOOTH_HCI_H4_WITH_PHDR",
+    204: "PPP_WITH_DIR",
+    220: "USB_LINUX_MMAPPED",
+    226: "IPNET",
+    227: "CAN_SOCKETCAN",
+    228: "IPV4",
+    229: "IPV6",
+    230: "IEEE802_15_4_NOFCS",
+    239: "NFLOG",
+    249: "USBPCAP",
+    253: "NETLINK",
+    272: "NORDIC_BLE",
+    276: "LINUX_SLL2",
+}
+
+# Bit 7 to bit 0 of octet 13 of the TCP header (RFC 9293 section 3.1), as nfdump writes them.
+TCP_FLAGS: Final = "CEUAPRSF"
+
+
+def protocol(number: int) -> str:
+    """The name of an IP protocol."""
+    return PROTOCOLS.get(number, str(number))
+
+
+def link_type(number: int) -> str:
+    """The name of a link type."""
+    return LINK_TYPES.get(number, str(number))
+
+
+def tcp_flags(flags: int) -> str:
+    """The eight flag bits as letters in the order CEUAPRSF, a dot for each that is not set: 0x12 is ...A..S."""
+    return "".join(
+        letter if flags >> (len(TCP_FLAGS) - 1 - place) & 1 else "." for place, letter in enumerate(TCP_FLAGS)
+    )

@@ -1,0 +1,111 @@
+"""Packet tables, whole or in batches of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from fluxcap import keys
+from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS
+from fluxcap.flow_table import key_spec
+from fluxcap.inputs import Input
+from fluxcap.reading import Metadata, OnDamage, Reading
+from fluxcap.suggest import unknown
+from fluxcap.tables import Table, arrays
+
+if TYPE_CHECKING:
+    from fluxcap._core import KeySpec
+
+FLOW = "flow"
+
+
+class PacketTable(Table):
+    """One row a record, in the order of the capture."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<PacketTable: {len(self):,} packets, {len(self.columns)} columns>"
+
+
+def packet_table(reading: Reading) -> PacketTable:
+    """The rows that a reading has collected since they were last taken."""
+    return PacketTable(arrays(reading.scanner.take()), reading.metadata())
+
+
+def choose(
+    columns: str | Sequence[str] | None, by: str | Iterable[str] | None
+) -> tuple[tuple[str, ...], KeySpec | None]:
+    """The columns that are meant, and the key of the flows that the column `flow` counts, if it is among them."""
+    if columns is None:
+        chosen = PACKET_COLUMNS if by is None else (*PACKET_COLUMNS, FLOW)
+    else:
+        chosen = tuple(name.strip() for name in columns.split(",")) if isinstance(columns, str) else tuple(columns)
+    known = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
+    for name in chosen:
+        if name not in known:
+            raise unknown("column", name, known)
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise ValueError("columns must name at least one column, and none twice")
+    if FLOW in chosen:
+        return chosen, key_spec(keys.parse("5tuple" if by is None else by))
+    if by is not None:
+        raise ValueError("by= says what the column 'flow' counts, and that is not among the columns")
+    return chosen, None
+
+
+class PacketScan:
+    """The packets of a capture as PacketTables of `batch_size` rows (the last one shorter), in bounded memory.
+
+    Each iteration reads the inputs anew; standard input, a pipe or an open file can be read once (then ValueError).
+    `metadata` is that of the last iteration that reached the end.
+    """
+
+    def __init__(
+        self,
+        inputs: list[Input],
+        columns: tuple[str, ...],
+        key: KeySpec | None,
+        *,
+        decap: bool,
+        batch_size: int,
+        on_damage: OnDamage,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is at least 1, not {batch_size}")
+        self.columns = columns
+        self.batch_size = batch_size
+        self.metadata: Metadata = {}
+        self._inputs = inputs
+        self._key = key
+        self._decap = decap
+        self._on_damage = on_damage
+        self._begun = False
+
+    def __repr__(self) -> str:
+        names = ", ".join(item.name for item in self._inputs)
+        return f"<PacketScan of {names}: {len(self.columns)} columns, {self.batch_size:,} packets a batch>"
+
+    def __iter__(self) -> Iterator[PacketTable]:
+        if self._begun:
+            for item in self._inputs:
+                if item.once:
+                    raise ValueError(f"{item.name} can be read only once; save it to a file to scan it again")
+        self._begun = True
+        return self._batches()
+
+    def _batches(self) -> Iterator[PacketTable]:
+        reading = Reading(
+            key=self._key,
+            columns=self.columns,
+            row_limit=self.batch_size,
+            decap=self._decap,
+            on_damage=self._on_damage,
+        )
+        with reading.partial(lambda: packet_table(reading)):  # the rows that were not handed out yet
+            for _ in reading.read(self._inputs):
+                yield packet_table(reading)
+        rest = packet_table(reading)
+        if len(rest):
+            yield rest
+        self.metadata = rest.metadata

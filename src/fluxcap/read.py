@@ -1,0 +1,114 @@
+"""Reading captures into tables of flows and of packets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from fluxcap import keys
+from fluxcap.flow_table import FlowTable, flow_table, key_spec
+from fluxcap.inputs import Captures, expand
+from fluxcap.packet_table import PacketScan, PacketTable, choose, packet_table
+from fluxcap.reading import OnDamage, Reading
+
+if TYPE_CHECKING:
+    from fluxcap.durations import Duration
+
+
+def read_flows(
+    src: Captures,
+    by: str | Iterable[str] = "5tuple",
+    *,
+    biflow: bool = True,
+    decap: bool = True,
+    idle_timeout: Duration | None = None,
+    active_timeout: Duration | None = None,
+    interval: Duration | None = None,
+    max_flows: int | None = None,
+    on_damage: OnDamage = "warn",
+) -> FlowTable:
+    """Read captures into one table of flows.
+
+    `src`: a path, glob, directory, `-`, open binary file, bytes, or a list of these, read as one capture in that order.
+    `by`: the fields that make a flow, or a named set: `5tuple`, `ports`, `hosts`, `sockets`; `src_ip/24` is a network.
+    `biflow`: both directions share a row, if the key is symmetric. `decap`: look into tunnels, to the innermost packet.
+    Timeouts and `interval`: seconds, or texts such as `"30s"` and `"500ms"`. `max_flows`: stop, with a warning, before
+    the record that would need one flow more.
+
+    Raises NotACaptureError for an input that is no capture. Where one is damaged, what was read before it counts:
+    DamagedCaptureWarning, or with `on_damage="raise"` a CaptureError with the table on its `partial`.
+    """
+    return collect_flows(
+        src,
+        by,
+        biflow=biflow,
+        decap=decap,
+        idle_timeout=idle_timeout,
+        active_timeout=active_timeout,
+        interval=interval,
+        max_flows=max_flows,
+        on_damage=on_damage,
+    )
+
+
+def collect_flows(
+    src: Captures,
+    by: str | Iterable[str],
+    *,
+    biflow: bool,
+    decap: bool,
+    idle_timeout: Duration | None,
+    active_timeout: Duration | None,
+    interval: Duration | None,
+    max_flows: int | None,
+    on_damage: OnDamage,
+    on_interrupt: Literal["raise", "return"] = "raise",
+) -> FlowTable:
+    """read_flows(), with a choice of what Ctrl-C does: `return` what was read, `interrupted` true in the metadata."""
+    key = keys.parse(by, biflow)
+    spec = key_spec(
+        key, idle_timeout=idle_timeout, active_timeout=active_timeout, interval=interval, max_flows=max_flows
+    )
+    reading = Reading(key=spec, decap=decap, on_damage=on_damage)
+    try:
+        return reading.collect(expand(src), lambda: flow_table(reading, key, spec))
+    except KeyboardInterrupt:
+        if on_interrupt == "raise":
+            raise
+        return flow_table(reading, key, spec, interrupted=True)
+
+
+def read_packets(
+    src: Captures,
+    *,
+    columns: str | Sequence[str] | None = None,
+    decap: bool = True,
+    by: str | Iterable[str] | None = None,
+    on_damage: OnDamage = "warn",
+) -> PacketTable:
+    """Read captures into one table of packets, one row a record.
+
+    `columns`: names, all of the default ones if None. `by`: make flows by this key in the same pass, and put the number
+    of the packet's row in that flow table in the column `flow` (with `flow` in `columns` and no `by`: by five-tuple).
+    Everything else as in read_flows().
+    """
+    chosen, key = choose(columns, by)
+    reading = Reading(key=key, columns=chosen, decap=decap, on_damage=on_damage)
+    return reading.collect(expand(src), lambda: packet_table(reading))
+
+
+def scan_packets(
+    src: Captures,
+    *,
+    columns: str | Sequence[str] | None = None,
+    decap: bool = True,
+    batch_size: int = 65536,
+    by: str | Iterable[str] | None = None,
+    on_damage: OnDamage = "warn",
+) -> PacketScan:
+    """The packets of captures as an iterable of tables of `batch_size` rows, for captures larger than memory.
+
+    Parameters as in read_packets().
+    """
+    chosen, key = choose(columns, by)
+    return PacketScan(expand(src), chosen, key, decap=decap, batch_size=batch_size, on_damage=on_damage)

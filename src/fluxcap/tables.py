@@ -1,0 +1,137 @@
+"""What every table is: one aligned, read-only numpy array a column, and metadata that says where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from fluxcap import _core, text
+from fluxcap.reading import Metadata
+from fluxcap.suggest import unknown
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # typed where pandas-stubs is installed
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def arrays(columns: Mapping[str, _core.Column]) -> dict[str, Array]:
+    """The core's columns as arrays over the same memory: (n,), or (n, width) where a value has several items."""
+    return {name: _array(column) for name, column in columns.items()}
+
+
+def _array(column: _core.Column) -> Array:
+    array: Array = np.frombuffer(memoryview(column), dtype=np.dtype(column.dtype))
+    return array if column.width == 1 else array.reshape(-1, column.width)
+
+
+class Table:
+    """Columns of equal length, in order.
+
+    `table["name"]` is the column's array: shape (n,), or (n, 16) and (n, 6) octets for IP and MAC addresses. Times are
+    int64 nanoseconds since the epoch, UTC. Tables are equal if their columns are; metadata is not compared.
+    """
+
+    __slots__ = ("_columns", "metadata")
+    metadata: Metadata
+
+    def __init__(self, columns: Mapping[str, Array], metadata: Metadata | None = None) -> None:
+        self._columns = dict(columns)
+        self.metadata = {} if metadata is None else metadata
+        if len(set(map(len, self._columns.values()))) > 1:
+            raise ValueError("the columns of a table are of equal length")
+        for array in self._columns.values():
+            array.flags.writeable = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(self._columns)
+
+    @property
+    def nbytes(self) -> int:
+        """Octets of memory that the columns take."""
+        return sum(array.nbytes for array in self._columns.values())
+
+    def __len__(self) -> int:
+        return len(next(iter(self._columns.values()), ()))
+
+    def __getitem__(self, name: str) -> Array:
+        try:
+            return self._columns[name]
+        except KeyError:
+            raise KeyError(str(unknown("column", name, self._columns))) from None
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        assert isinstance(other, Table)
+        return self.columns == other.columns and all(
+            np.array_equal(array, other._columns[name]) for name, array in self._columns.items()
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+    __iter__ = None  # a table has columns; its rows are no objects
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._columns, self.metadata)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self):,} rows, {len(self._columns)} columns>"
+
+    def head(self, n: int = 5) -> Self:
+        """The first n rows."""
+        return self._rows(slice(max(n, 0)))
+
+    def filter(self, mask: Any) -> Self:
+        """The rows where `mask`, one bool a row, is true."""
+        mask = np.asarray(mask)
+        if mask.dtype != np.bool_ or mask.shape != (len(self),):
+            raise ValueError(f"the mask must be {len(self)} bools, not {mask.shape} of {mask.dtype}")
+        return self._rows(mask)
+
+    def sort(self, by: str | Sequence[str], descending: bool = True) -> Self:
+        """The rows in the order of one or several columns, the first counting most; addresses by their octets.
+
+        Rows that are equal there keep their order.
+        """
+        names = [by] if isinstance(by, str) else list(by)
+        keys = [_sortable(self[name]) for name in reversed(names)]
+        if not descending:
+            return self._rows(np.lexsort(keys))
+        # Sorting the rows backwards and turning the result round is descending, and stable.
+        return self._rows(len(self) - 1 - np.lexsort([key[::-1] for key in keys])[::-1])
+
+    def _rows(self, which: Any) -> Self:
+        return type(self)({name: array[which] for name, array in self._columns.items()}, self.metadata)
+
+    def to_dict(self) -> dict[str, Array]:
+        """The columns as a new dict of the same arrays."""
+        return dict(self._columns)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A pandas DataFrame: addresses and the names of codes as categories, times as datetime64[ns, UTC]."""
+        import pandas as pd
+
+        return pd.DataFrame({name: _series(name, array) for name, array in self._columns.items()})
+
+
+def _sortable(array: Array) -> Array:
+    if array.ndim == 1:
+        return array
+    # Compared as octets; the trailing zeros that numpy strips of an "S" make no difference between equal lengths.
+    return np.ascontiguousarray(array).view(f"S{array.shape[1]}").reshape(-1)
+
+
+def _series(name: str, array: Array) -> Any:
+    import pandas as pd
+
+    formatter = text.FORMATTERS.get(name)
+    if formatter is None:
+        return array
+    if formatter is text.times:
+        return pd.to_datetime(array, unit="ns", utc=True)
+    _, where, codes = np.unique(_sortable(array), return_index=True, return_inverse=True)
+    return pd.Categorical.from_codes(codes, categories=text.cells(name, array[where]))

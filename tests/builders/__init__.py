@@ -1,0 +1,115 @@
+# ruff: noqa: F401 (this file names what the package offers)
+"""Packets as octets, one small function a header, composed from the inside out:
+
+    ethernet(vlan(ipv4(udp(b"hello", 4000, 53), "192.0.2.1", "192.0.2.2"), 7))
+
+Lengths, types and checksums are right by default, and each is an argument where a test wants it wrong. A checksum
+argument is None (the right value), an integer (that value) or, where there is a pseudo-header, "partial" (its
+uncomplemented sum, as a kernel leaves it to the network card).
+"""
+
+from .layer import Checksum, Layer, completed, packed
+from .link import MAC_A, MAC_B, ethernet, llc_snap, mpls, null, ppp, pppoe, sll, sll2, vlan
+from .network import (
+    authentication,
+    destination_options,
+    fragment,
+    hop_by_hop,
+    ipv4,
+    ipv6,
+    jumbo_payload,
+    option,
+    other_extension,
+    pieces,
+    routing,
+    source_route,
+)
+from .numbers import (
+    ACK,
+    AH,
+    CWR,
+    DCCP,
+    DESTINATION_OPTIONS,
+    ECE,
+    ETHERNET,
+    ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
+    ETHERTYPE_MPLS,
+    ETHERTYPE_PPPOE,
+    ETHERTYPE_SERVICE_VLAN,
+    ETHERTYPE_TRANSPARENT_ETHERNET,
+    ETHERTYPE_VLAN,
+    FIN,
+    FRAGMENT,
+    GENEVE_PORT,
+    GRE,
+    GTP_U_PORT,
+    HOP_BY_HOP,
+    ICMP,
+    ICMPV6,
+    IGMP,
+    IPV4,
+    IPV6,
+    LINK_ETHERNET,
+    LINK_IPV4,
+    LINK_IPV6,
+    LINK_LOOP,
+    LINK_NULL,
+    LINK_PPP,
+    LINK_RAW,
+    LINK_SLL,
+    LINK_SLL2,
+    MPLS_IN_IP,
+    PSH,
+    ROUTING,
+    RST,
+    SCTP,
+    SYN,
+    TCP,
+    UDP,
+    UDP_LITE,
+    URG,
+    VXLAN_PORT,
+)
+from .other_links import (
+    LINK_ARCNET_LINUX,
+    LINK_C_HDLC,
+    LINK_FDDI,
+    LINK_FRELAY,
+    LINK_IPNET,
+    LINK_NFLOG,
+    LINK_PFLOG,
+    LINK_PPP_ETHER,
+    LINK_PPP_HDLC,
+    LINK_TOKEN_RING,
+    MACSEC_ICV,
+    arcnet,
+    c_hdlc,
+    fddi,
+    frame_relay,
+    frame_relay_snap,
+    ipnet,
+    macsec,
+    nflog,
+    pflog,
+    token_ring,
+)
+from .transport import dccp, icmp, icmpv6, igmp, sctp, sctp_data, tcp, udp, udp_lite
+from .tunnels import erspan_2, erspan_3, geneve, gre, gre_pptp, gtp_u, gtp_u_extended, teredo, vxlan, vxlan_gpe
+from .wireless import (
+    BEACON,
+    FROM_DS,
+    LINK_IEEE802_11,
+    LINK_PPI,
+    LINK_PRISM,
+    LINK_RADIOTAP,
+    NULL_FUNCTION,
+    PROTECTED,
+    TO_DS,
+    amsdu,
+    avs,
+    ieee802_11,
+    ppi,
+    prism,
+    radiotap,
+)

@@ -1,0 +1,258 @@
+"""One packet a case: its octets, what a reader should find in it, and what its headers are, for cutting it up.
+
+`headers` lists them from the outside in, each as the reason a record has that ends inside it and its octets. Inside a
+tunnel's headers, or those of the packet in it, a record still has the packet around the tunnel: OUTER.
+"""
+
+from typing import Any, NamedTuple
+
+import builders as b
+
+LINK, IP, EXTENSION, TRANSPORT, OUTER = "short_link", "short_ip", "short_extension", "short_transport", "outer"
+PORTS = (TRANSPORT, 4)
+UDP_V4, UDP_V6 = ((IP, 20), PORTS), ((IP, 40), PORTS)
+
+SRC4, DST4, SRC6, DST6 = "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"
+SIZE = 13  # octets of payload: odd, as the sums of real datagrams often are
+V4, V6 = b.ipv4(b.udp(bytes(range(SIZE)))), b.ipv6(b.udp(bytes(range(SIZE))))
+
+
+class Case(NamedTuple):
+    octets: bytes
+    headers: tuple[tuple[str, int], ...]
+    link_type: int = b.LINK_ETHERNET
+    tail: int = 0  # octets after the packet, no part of it
+    expected: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+
+
+def over(link_type: int, octets: bytes, size: int, headers: tuple[tuple[str, int], ...] = UDP_V4, **more: Any) -> Case:
+    """A link header of `size` octets before one of the two packets above."""
+    tail = more.pop("tail", 0)
+    return Case(octets, ((LINK, size), *headers), link_type, tail, more)
+
+
+def wlan(frame: bytes, size: int, **more: Any) -> Case:
+    return over(b.LINK_IEEE802_11, frame, size + 8, **more)
+
+
+MACS = {"src_mac": b.MAC_A, "dst_mac": b.MAC_B}
+SOURCE = {"src_mac": b.MAC_A}
+LLC = b.llc_snap(V4)  # 8 octets
+RADIO = b.ieee802_11(LLC)  # 24 octets
+
+LINKS = {
+    "Ethernet": over(b.LINK_ETHERNET, b.ethernet(V4), 14, **MACS, ethertype=0x0800),
+    "Ethernet, IPv6": over(b.LINK_ETHERNET, b.ethernet(V6), 14, UDP_V6, **MACS, ethertype=0x86DD),
+    "IEEE 802.3 with LLC and SNAP": over(b.LINK_ETHERNET, b.ethernet(LLC), 22, **MACS, ethertype=0x0800),
+    "IEEE 802.3 with SNAP of 802.1H": over(b.LINK_ETHERNET, b.ethernet(b.llc_snap(V4, oui=b"\0\0\xf8")), 22),
+    "IEEE 802.3 with LLC's own number of IP": over(
+        b.LINK_ETHERNET, b.ethernet(b"\6\6\3" + V4, ethertype=3 + len(V4)), 17
+    ),
+    "RAW": over(b.LINK_RAW, V4, 0),
+    "RAW, IPv6": over(b.LINK_RAW, V6, 0, UDP_V6),
+    "RAW of BSD/OS": over(12, V4, 0),
+    "RAW of OpenBSD": over(14, V6, 0, UDP_V6),
+    "IPv4": over(b.LINK_IPV4, V4, 0),
+    "IPv6": over(b.LINK_IPV6, V6, 0, UDP_V6),
+    "NULL, little-endian": over(b.LINK_NULL, b.null(V4), 4),
+    "NULL, big-endian": over(b.LINK_NULL, b.null(V4, byteorder="big"), 4),
+    "NULL of NetBSD, IPv6": over(b.LINK_NULL, b.null(V6, family=24), 4, UDP_V6),
+    "NULL of FreeBSD, IPv6": over(b.LINK_NULL, b.null(V6, family=28), 4, UDP_V6),
+    "NULL of Darwin, IPv6": over(b.LINK_NULL, b.null(V6, family=30), 4, UDP_V6),
+    "LOOP": over(b.LINK_LOOP, b.null(V4, byteorder="big"), 4),
+    "SLL": over(b.LINK_SLL, b.sll(V4), 16, **SOURCE, ethertype=0x0800),
+    "SLL with LLC and SNAP": over(b.LINK_SLL, b.sll(LLC, ethertype=4), 24),
+    "SLL2": over(b.LINK_SLL2, b.sll2(V6), 20, UDP_V6, **SOURCE),
+    "PPP": over(b.LINK_PPP, b.ppp(V4), 4),
+    "PPP, IPv6": over(b.LINK_PPP, b.ppp(V6), 4, UDP_V6),
+    "PPP without address and control": over(b.LINK_PPP, b.ppp(V4, framing=b""), 2),
+    "PPP with a protocol field of one octet": over(b.LINK_PPP, b"\xff\x03\x21" + V4, 3),
+    "PPP in HDLC": over(b.LINK_PPP_HDLC, b.ppp(V4), 4),
+    "PPP in HDLC that is Cisco's": over(b.LINK_PPP_HDLC, b.c_hdlc(V4), 4),
+    "PPPoE without Ethernet": over(b.LINK_PPP_ETHER, b.pppoe(V4), 8),
+    "Cisco HDLC": over(b.LINK_C_HDLC, b.c_hdlc(V4), 4),
+    "Cisco HDLC, IPv6": over(b.LINK_C_HDLC, b.c_hdlc(V6), 4, UDP_V6),
+    "frame relay": over(b.LINK_FRELAY, b.frame_relay(V4), 4),
+    "frame relay, four octets of address": over(b.LINK_FRELAY, b.frame_relay(V6, b"\x18\x40\x02\x03"), 6, UDP_V6),
+    "frame relay with SNAP": over(b.LINK_FRELAY, b.frame_relay_snap(V4), 10),
+    "FDDI": over(b.LINK_FDDI, b.fddi(LLC), 21, **MACS),
+    "token ring": over(b.LINK_TOKEN_RING, b.token_ring(LLC), 22),
+    "token ring with a route": over(b.LINK_TOKEN_RING, b.token_ring(LLC, b"\x06\0\0\0\0\0"), 28),
+    "ARCNET": over(b.LINK_ARCNET_LINUX, b.arcnet(V4), 8),
+    "ARCNET, IPv6": over(b.LINK_ARCNET_LINUX, b.arcnet(V6), 8, UDP_V6),
+    "PFLOG": over(b.LINK_PFLOG, b.pflog(V4), 64),
+    "PFLOG, IPv6": over(b.LINK_PFLOG, b.pflog(V6, length=100), 100, UDP_V6),
+    "IPNET": over(b.LINK_IPNET, b.ipnet(V4), 24),
+    "IPNET, IPv6": over(b.LINK_IPNET, b.ipnet(V6), 24, UDP_V6),
+    "NFLOG": over(b.LINK_NFLOG, b.nflog(V4), 16),
+    "NFLOG with a value of odd length before": over(b.LINK_NFLOG, b.nflog(V6, prefix=b"abcde"), 20, UDP_V6),
+    "802.11 within a cell": wlan(RADIO, 24, **MACS),
+    "802.11 to an access point": wlan(b.ieee802_11(LLC, b.TO_DS), 24, **MACS),
+    "802.11 from an access point": wlan(b.ieee802_11(LLC, b.FROM_DS), 24, **MACS),
+    "802.11 between access points": wlan(b.ieee802_11(LLC, b.TO_DS | b.FROM_DS), 30, **MACS),
+    "802.11 with QoS": wlan(b.ieee802_11(LLC, qos=b"\0\0"), 26, **MACS),
+    "802.11 with QoS and HT control": wlan(b.ieee802_11(LLC, qos=b"\0\0", ht=bytes(4)), 30, **MACS),
+    "802.11 aggregate": wlan(b.ieee802_11(b.amsdu(LLC), qos=b"\x80\0"), 40, **MACS),
+    "radiotap": over(b.LINK_RADIOTAP, b.radiotap(RADIO), 40, **MACS),
+    "radiotap with two presence words": over(b.LINK_RADIOTAP, b.radiotap(RADIO, present=(0x80000000, 0)), 44),
+    "radiotap of a padded frame": over(
+        b.LINK_RADIOTAP, b.radiotap(b.ieee802_11(LLC, qos=b"\0\0", padding=b"\0\0"), b"\x20", (2,)), 45
+    ),
+    "radiotap with time stamp and frame check sequence": over(
+        b.LINK_RADIOTAP, b.radiotap(RADIO + b"fcs!", bytes(8) + b"\x10", (3,)), 49, tail=4
+    ),
+    "Prism": over(b.LINK_PRISM, b.prism(RADIO), 176),
+    "AVS": over(b.LINK_PRISM, b.avs(RADIO), 96),
+    "PPI before 802.11": over(b.LINK_PPI, b.ppi(RADIO, b.LINK_IEEE802_11, bytes(12)), 52),
+    "PPI before Ethernet": over(b.LINK_PPI, b.ppi(b.ethernet(V6), b.LINK_ETHERNET), 22, UDP_V6),
+}
+
+BETWEEN = {
+    "802.1Q": over(1, b.ethernet(b.vlan(V4, 7)), 18, **MACS, vlan=7, inner_vlan=0, ethertype=0x0800),
+    "802.1Q with priority bits": over(1, b.ethernet(b.vlan(V4, 0xF007)), 18, vlan=7),
+    "802.1ad": over(
+        1, b.ethernet(b.vlan(b.vlan(V6, 8), 7, tpid=b.ETHERTYPE_SERVICE_VLAN)), 22, UDP_V6, vlan=7, inner_vlan=8
+    ),
+    "QinQ of old": over(1, b.ethernet(b.vlan(b.vlan(V4, 8), 7, tpid=0x9100)), 22, vlan=7, inner_vlan=8),
+    "three tags": over(1, b.ethernet(b.vlan(b.vlan(b.vlan(V4, 9), 8), 7)), 26, vlan=7, inner_vlan=8),
+    "a tag before LLC and SNAP": over(1, b.ethernet(b.vlan(LLC, 7)), 26, vlan=7),
+    "a tag in SLL": over(b.LINK_SLL, b.sll(b.vlan(V4, 7)), 20, vlan=7),
+    "MPLS": over(1, b.ethernet(b.mpls(V4, 100)), 18, mpls_label=100),
+    "MPLS, IPv6 under three labels": over(1, b.ethernet(b.mpls(V6, 100, 200, 300)), 26, UDP_V6, mpls_label=100),
+    "MPLS multicast": over(1, b.ethernet(b.mpls(V4, 100), ethertype=0x8848), 18, mpls_label=100),
+    "MPLS pseudo-wire with a control word": over(
+        1, b.ethernet(b.mpls(bytes(4) + b.ethernet(V4), 100)), 36, mpls_label=100
+    ),
+    "MPLS in PPP": over(b.LINK_PPP, b.ppp(b.mpls(V4, 100)), 8, mpls_label=100),
+    "MPLS under a tag": over(1, b.ethernet(b.vlan(b.mpls(V4, 100), 7)), 22, vlan=7, mpls_label=100),
+    "PPPoE": over(1, b.ethernet(b.pppoe(V4)), 22),
+    "PPPoE, IPv6": over(1, b.ethernet(b.pppoe(V6)), 22, UDP_V6),
+    "PPPoE and Ethernet padding": over(1, b.ethernet(b.pppoe(V4) + b"padding", 0x8864), 22, tail=7),
+    "MACsec": over(1, b.ethernet(b.macsec(V4)), 22, tail=b.MACSEC_ICV),
+    "MACsec that names its channel": over(1, b.ethernet(b.macsec(V4, sci=bytes(8))), 30, tail=b.MACSEC_ICV),
+    "Ethernet in Ethernet": over(1, b.ethernet(b.ethernet(V4)), 28, **MACS),
+}
+
+OPTIONS = b"\x94\x04\0\0"  # router alert (RFC 2113)
+EXTENDED = {
+    "hop-by-hop options": (b.hop_by_hop(b.udp(bytes(SIZE))), 8),
+    "destination options": (b.destination_options(b.udp(bytes(SIZE)), b.option(4, bytes(5))), 16),
+    "a routing header": (b.routing(b.udp(bytes(SIZE)), [DST6], 0), 24),
+    "an authentication header": (b.authentication(b.udp(bytes(SIZE))), 24),
+    "a HIP header": (b.other_extension(b.udp(bytes(SIZE)), 139), 8),
+    "a Shim6 header": (b.other_extension(b.udp(bytes(SIZE)), 140, bytes(14)), 16),
+    "an atomic fragment header": (b.fragment(b.udp(bytes(SIZE)), 0, False), 8),
+    "the order of RFC 8200 section 4.1": (
+        b.hop_by_hop(
+            b.destination_options(
+                b.routing(b.fragment(b.authentication(b.destination_options(b.udp(bytes(SIZE)))), 0, False), [DST6], 0)
+            )
+        ),
+        8 + 8 + 24 + 8 + 24 + 8,
+    ),
+}
+NETWORK = {
+    "IPv4 options": over(1, b.ethernet(b.ipv4(b.udp(bytes(SIZE)), options=OPTIONS)), 14, ((IP, 24), PORTS)),
+    "forty octets of IPv4 options": over(
+        1, b.ethernet(b.ipv4(b.udp(bytes(SIZE)), options=b"\1" * 40)), 14, ((IP, 60), PORTS)
+    ),
+    "AH over IPv4": over(
+        1, b.ethernet(b.ipv4(b.authentication(b.udp(bytes(SIZE))))), 14, ((IP, 20), (EXTENSION, 24), PORTS)
+    ),
+    "Ethernet padding": over(1, b.ethernet(V4 + b"padding", 0x0800), 14, tail=7),
+    "Ethernet padding, IPv6": over(1, b.ethernet(V6 + b"padding", 0x86DD), 14, UDP_V6, tail=7),
+    **{
+        f"IPv6 with {name}": over(1, b.ethernet(b.ipv6(chain)), 14, ((IP, 40), (EXTENSION, size), PORTS))
+        for name, (chain, size) in EXTENDED.items()
+    },
+}
+
+PLAIN = {**LINKS, **BETWEEN, **NETWORK}
+
+
+# Tunnels --------------------------------------------------------------------------------------------------------------
+
+IN4 = b.ipv4(b.udp(bytes(7), 1111, 2222), "10.0.0.1", "10.0.0.2")
+IN6 = b.ipv6(b.udp(bytes(7), 1111, 2222), "fd00::1", "fd00::2")
+FRAME, TAGGED = b.ethernet(IN4, src=b.MAC_B, dst=b.MAC_A), b.ethernet(b.vlan(IN4, 9))
+FRAME_SIZE = 34  # Ethernet and IPv4 header
+KEY = 0x12345678
+
+
+class Tunnel(NamedTuple):
+    octets: bytes
+    headers: tuple[tuple[str, int], ...]
+    protocol: int  # of the packet around the tunnel, and its destination port
+    port: int
+    expected: dict[str, Any]
+
+
+def in_ip(layer: b.Layer, size: int, **expected: Any) -> Tunnel:
+    """A tunnel right above IPv4; `size` counts its header and those of the packet in it, up to the ports."""
+    headers = ((LINK, 14), (IP, 20), (OUTER, size), PORTS)
+    return Tunnel(b.ethernet(b.ipv4(layer)), headers, layer.protocol or 0, 0, expected)
+
+
+def in_ipv6(layer: b.Layer, size: int, **expected: Any) -> Tunnel:
+    headers = ((LINK, 14), (IP, 40), (OUTER, size), PORTS)
+    return Tunnel(b.ethernet(b.ipv6(layer)), headers, layer.protocol or 0, 0, expected)
+
+
+def in_udp(port: int, octets: bytes, size: int, **expected: Any) -> Tunnel:
+    headers = ((LINK, 14), (IP, 20), PORTS, (OUTER, 4 + size), PORTS)
+    return Tunnel(b.ethernet(b.ipv4(b.udp(octets, 40000, port))), headers, b.UDP, port, expected)
+
+
+GPE_PORT, TEREDO_PORT, MPLS_PORT = 4790, 3544, 6635
+ERSPAN, ERSPAN_III = 0x88BE, 0x22EB
+GENEVE_OPTION = bytes.fromhex("0102030200000000deadbeef")
+PPP4 = b.ppp(IN4)
+
+TUNNELS = {
+    "IP in IP (RFC 2003)": in_ip(IN4, 20),
+    "6in4 (RFC 4213)": in_ip(IN6, 40),
+    "4in6 (RFC 2473)": in_ipv6(IN4, 20),
+    "6in6 (RFC 2473)": in_ipv6(IN6, 40),
+    "Ethernet in IPv6 (RFC 8986)": in_ipv6(FRAME, FRAME_SIZE),
+    "MPLS in IP (RFC 4023)": in_ip(b.mpls(IN4, 100), 24, mpls_label=100),
+    "GRE (RFC 2784)": in_ip(b.gre(IN4), 24),
+    "GRE of IPv6 in IPv6 (RFC 7676)": in_ipv6(b.gre(IN6), 44),
+    "GRE with a checksum": in_ip(b.gre(IN4, checksum="right"), 28),
+    "GRE with a key (RFC 2890)": in_ip(b.gre(IN4, key=KEY), 28, tunnel_id=KEY),
+    "GRE with a sequence number": in_ip(b.gre(IN4, sequence=3), 28),
+    "GRE with all of them": in_ip(b.gre(IN4, key=KEY, sequence=3, checksum="right"), 36, tunnel_id=KEY),
+    "GRE of an Ethernet frame": in_ip(b.gre(FRAME), 4 + FRAME_SIZE, src_mac=b.MAC_B, dst_mac=b.MAC_A),
+    "GRE of MPLS": in_ip(b.gre(b.mpls(IN4, 100)), 28, mpls_label=100),
+    "NVGRE (RFC 7637)": in_ip(b.gre(TAGGED, key=KEY), 8 + 4 + FRAME_SIZE, tunnel_id=KEY, vlan=9),
+    "ERSPAN I": in_ip(b.gre(FRAME, ERSPAN), 4 + FRAME_SIZE),
+    "ERSPAN II": in_ip(b.gre(b.erspan_2(TAGGED), ERSPAN, sequence=1), 16 + 4 + FRAME_SIZE, vlan=9),
+    "ERSPAN III": in_ip(b.gre(b.erspan_3(FRAME), ERSPAN_III, sequence=1), 20 + FRAME_SIZE),
+    "ERSPAN III of a platform": in_ip(
+        b.gre(b.erspan_3(FRAME, platform=bytes(8)), ERSPAN_III, sequence=1), 28 + FRAME_SIZE
+    ),
+    # RFC 2637 section 4.1: the upper half of the key is a length, which says nothing about the tunnel.
+    "PPTP (RFC 2637)": in_ip(b.gre_pptp(PPP4, 77, sequence=1), 12 + 4 + 20, tunnel_id=77),
+    "PPTP with an acknowledgment": in_ip(b.gre_pptp(PPP4, 77, sequence=1, acknowledgment=1), 16 + 4 + 20, tunnel_id=77),
+    "VXLAN (RFC 7348)": in_udp(b.VXLAN_PORT, b.vxlan(FRAME, 5001), 8 + FRAME_SIZE, tunnel_id=5001, src_mac=b.MAC_B),
+    "VXLAN of a tagged frame": in_udp(b.VXLAN_PORT, b.vxlan(TAGGED, 5001), 12 + FRAME_SIZE, tunnel_id=5001, vlan=9),
+    "VXLAN-GPE of IPv4": in_udp(GPE_PORT, b.vxlan_gpe(IN4, 5001, 1), 8 + 20, tunnel_id=5001),
+    "VXLAN-GPE of IPv6": in_udp(GPE_PORT, b.vxlan_gpe(IN6, 5001, 2), 8 + 40, tunnel_id=5001),
+    "VXLAN-GPE of a frame": in_udp(GPE_PORT, b.vxlan_gpe(FRAME, 5001, 3), 8 + FRAME_SIZE, tunnel_id=5001),
+    "GENEVE (RFC 8926)": in_udp(b.GENEVE_PORT, b.geneve(FRAME, 0xABCDEF), 8 + FRAME_SIZE, tunnel_id=0xABCDEF),
+    "GENEVE of IPv6": in_udp(b.GENEVE_PORT, b.geneve(IN6, 1), 8 + 40, tunnel_id=1),
+    "GENEVE with options": in_udp(b.GENEVE_PORT, b.geneve(IN4, 1, GENEVE_OPTION), 20 + 20, tunnel_id=1),
+    "GTP-U (TS 29.281)": in_udp(b.GTP_U_PORT, b.gtp_u(IN4, KEY), 8 + 20, tunnel_id=KEY),
+    "GTP-U of IPv6": in_udp(b.GTP_U_PORT, b.gtp_u(IN6, KEY), 8 + 40, tunnel_id=KEY),
+    "GTP-U with a sequence number": in_udp(b.GTP_U_PORT, b.gtp_u(IN4, KEY, 3), 12 + 20, tunnel_id=KEY),
+    "GTP-U with an extension header": in_udp(
+        b.GTP_U_PORT, b.gtp_u_extended(IN4, b"\x10\x09", teid=KEY), 16 + 20, tunnel_id=KEY
+    ),
+    "GTP-U with two extension headers": in_udp(
+        b.GTP_U_PORT, b.gtp_u_extended(IN6, b"\x10\x09", bytes(6), teid=KEY), 24 + 40, tunnel_id=KEY
+    ),
+    "Teredo (RFC 4380)": in_udp(TEREDO_PORT, b.teredo(IN6), 40),
+    "Teredo with an origin": in_udp(TEREDO_PORT, b.teredo(IN6, origin=True), 8 + 40),
+    "Teredo with authentication": in_udp(TEREDO_PORT, b.teredo(IN6, client=b"me"), 15 + 40),
+    "Teredo with both": in_udp(TEREDO_PORT, b.teredo(IN6, client=b"", origin=True), 13 + 8 + 40),
+    "MPLS in UDP (RFC 7510)": in_udp(MPLS_PORT, b.mpls(IN4, 100), 4 + 20, mpls_label=100),
+}

@@ -1,0 +1,113 @@
+"""The command line run as its users run it: with pipes, or at a terminal of a given size."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+COMMAND = [sys.executable, "-m", "fluxcap"]
+PATIENCE = 30  # seconds until a run is given up
+ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\].*?\x07|[()][A-Z0-9])")  # CSI, OSC and character set sequences
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The environment without what decides on colours and widths, but for `changes`."""
+    decisive = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "PYTHONIOENCODING")
+    kept = {name: value for name, value in os.environ.items() if name not in decisive}
+    return {**kept, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **changes}
+
+
+def fluxcap(
+    *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run it in a pipe and wait; both outputs as text, every octet kept."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)], input=stdin, capture_output=True, cwd=cwd, env=environment(**(env or {})),
+        timeout=PATIENCE,
+    )  # fmt: skip
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def shell(script: str, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a bash script in which "$fluxcap" is the command and $1, $2, ... the arguments."""
+    preamble = 'fluxcap() { "$PYTHON" -m fluxcap "$@"; }\n'
+    return subprocess.run(
+        ["bash", "-c", preamble + script, "bash", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment(PYTHON=sys.executable),
+        timeout=PATIENCE,
+    )
+
+
+def error_lines(stderr: str) -> list[str]:
+    """Its lines, which must be one `error:` and one `help:`."""
+    lines = stderr.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["error", "help"], stderr
+    return lines
+
+
+class Screen(NamedTuple):
+    """What a terminal was sent."""
+
+    raw: str
+    code: int
+
+    @property
+    def text(self) -> str:
+        """Without colours."""
+        return ESCAPE.sub("", self.raw).replace("\r\n", "\n")
+
+    @property
+    def lines(self) -> list[str]:
+        """The text in lines."""
+        return self.text.splitlines()
+
+
+def terminal(
+    *arguments: str | Path,
+    columns: int = 80,
+    rows: int = 24,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: int | None = None,
+    stdout: int | None = None,
+) -> Screen:
+    """Run it at a terminal: all of its streams, but for those given as other descriptors."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    with subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdin=slave if stdin is None else stdin,
+        stdout=slave if stdout is None else stdout,
+        stderr=slave,
+        cwd=cwd,
+        env=environment(**(env or {})),
+        start_new_session=True,
+    ) as process:
+        os.close(slave)
+        sent = b""
+        with suppress(OSError):  # EIO: the last of its ends was closed
+            while octets := os.read(master, 1 << 16):
+                sent += octets
+        os.close(master)
+        return Screen(sent.decode(), process.wait(PATIENCE))
+
+
+def wait_until_read(descriptor: int) -> None:
+    """Wait until nothing is left in a pipe, whose other end a process reads."""
+    end = time.monotonic() + PATIENCE
+    while struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0]:
+        assert time.monotonic() < end, "nobody reads the pipe"
+        time.sleep(0.01)
+    time.sleep(0.2)  # what was read last is processed in much less
