@@ -9,9 +9,12 @@ from libc.string cimport memcmp, memcpy, memset
 
 from fluxcap.bytes cimport multiply_fold, native64, net16, net32
 from fluxcap.checksum cimport fold, pseudo_sum, right_field, sum_octets
+from fluxcap.layers.numbers cimport IP_TCP
+from fluxcap.layers.transport cimport TCP_HEADER
 from fluxcap.types cimport (
-    DATAGRAMS_EVICTED, Packet, SUM_CRC32C, SUM_NONE, SUM_PSEUDO, VERDICT_ABSENT, VERDICT_BAD, VERDICT_BAD_LENGTH,
-    VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_ILLEGAL, VERDICT_PARTIAL, VERDICT_TRUNCATED, in_a_flow)
+    DATAGRAMS_EVICTED, Key, Packet, SUM_CRC32C, SUM_NONE, SUM_PSEUDO, VERDICT_ABSENT, VERDICT_BAD,
+    VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_ILLEGAL, VERDICT_PARTIAL, VERDICT_TRUNCATED,
+    in_a_flow)
 
 cdef enum:
     SETS = 512                  # 2048 datagrams under way at once: Linux keeps 4 MB of fragments, about as many
@@ -25,11 +28,16 @@ cdef struct Piece:
     uint32_t length
     uint32_t sum                # folded, this machine's byte order
 
-cdef struct Datagram:
-    uint8_t src_ip[16]
-    uint8_t dst_ip[16]
+# What tells datagrams apart: addresses, identification and, over IPv4, the protocol (RFC 791 section 2.3; RFC 8200
+# section 4.5). They are read from the fragment's own IP header: in a tunnel, the packet's key is that of what is inside.
+cdef struct Identity:
+    uint8_t addresses[32]       # as they stand in the header; IPv4 has 8 octets of them
     uint32_t id
-    uint8_t protocol            # 0 for IPv6, whose identification stands alone (RFC 8200 section 4.5)
+    uint32_t protocol
+
+cdef struct Datagram:
+    Identity identity
+    uint64_t serial
     uint8_t used
     uint8_t complete
     uint8_t spoiled             # fragments overlap or contradict each other: never verified
@@ -44,31 +52,49 @@ cdef struct Datagram:
     uint8_t disposition
     uint8_t first_verdict
     uint8_t sum_kind
-    uint16_t src_port
-    uint16_t dst_port
-    uint8_t transport
+    uint8_t ip_version
+    uint8_t depth
+    Key key
     uint16_t checksum
     uint32_t skip               # octets of extension headers before the transport header
     uint32_t covered            # by the checksum: UDP length; 0 = all there is
+    uint8_t headless            # the checksum itself lies in another piece
+    uint8_t oversummed          # a piece was summed beyond what the checksum covers
     uint32_t seed               # folded sum of the pseudo-header without its length
     Piece pieces[MAX_PIECES]
 
 cdef struct Fragments:
     Datagram* datagrams         # SETS * PLACES of them
+    uint64_t serial             # datagrams ever begun
     uint64_t seed
 
-cdef inline bint is_of(const Datagram* d, const Packet* p) noexcept nogil:
-    return (d.used and d.id == p.ip_id and d.protocol == (p.key.protocol if p.ip_version == 4 else 0)
-            and memcmp(d.src_ip, p.key.src_ip, 32) == 0)
+cdef inline Identity identify(const Packet* p) noexcept nogil:
+    cdef Identity identity
+    cdef const uint8_t* ip = p.data + p.fragment_ip_at
+    memset(&identity, 0, sizeof(Identity))
+    identity.id = p.fragment_id
+    if ip[0] >> 4 == 4:
+        memcpy(identity.addresses, ip + 12, 8)
+        identity.protocol = ip[9]
+    else:
+        memcpy(identity.addresses, ip + 8, 32)
+    return identity
+
+cdef inline uint64_t hash_identity(const Fragments* f, const Identity* identity) noexcept nogil:
+    cdef uint64_t hash = f.seed + identity.id
+    cdef uint32_t i
+    for i in range(0, 32, 16):
+        hash = multiply_fold(hash ^ native64(identity.addresses + i), f.seed ^ native64(identity.addresses + i + 8))
+    return multiply_fold(hash, f.seed | 1)
 
 cdef inline Datagram* find_datagram(Fragments* f, const Packet* p, uint64_t* anomalies) noexcept nogil:
     """The datagram this fragment belongs to, or a place for it to begin in."""
-    cdef uint64_t hash = multiply_fold(native64(p.key.src_ip + 8) ^ f.seed, native64(p.key.dst_ip + 8) ^ p.ip_id ^ f.seed)
-    cdef Datagram* set_ = f.datagrams + (multiply_fold(hash, f.seed | 1) % SETS) * PLACES
+    cdef Identity identity = identify(p)
+    cdef Datagram* set_ = f.datagrams + hash_identity(f, &identity) % SETS * PLACES
     cdef Datagram* oldest = set_
     cdef uint32_t i
     for i in range(PLACES):
-        if is_of(&set_[i], p):
+        if set_[i].used and memcmp(&set_[i].identity, &identity, sizeof(Identity)) == 0:
             if p.time - set_[i].time <= <int64_t>LIFETIME_S * 1000000000:
                 return &set_[i]
             oldest = &set_[i]
@@ -77,16 +103,17 @@ cdef inline Datagram* find_datagram(Fragments* f, const Packet* p, uint64_t* ano
             oldest = &set_[i]
     if oldest.used and not oldest.complete:
         anomalies[DATAGRAMS_EVICTED] += 1
-    begin_datagram(oldest, p)
+    oldest.identity = identity
+    begin_datagram(f, oldest)
     return oldest
 
-cdef inline void begin_datagram(Datagram* d, const Packet* p) noexcept nogil:
+cdef inline void begin_datagram(Fragments* f, Datagram* d) noexcept nogil:
+    cdef Identity identity = d.identity
     memset(d, 0, sizeof(Datagram) - sizeof(d.pieces))
-    memcpy(d.src_ip, p.key.src_ip, 32)      # and dst_ip, its neighbour in both structs
-    d.id = p.ip_id
-    d.protocol = p.key.protocol if p.ip_version == 4 else 0
+    f.serial += 1
+    d.serial = f.serial
+    d.identity = identity
     d.used = True
-    d.time = p.time
 
 cdef inline bint same_piece(const Datagram* d, const Piece* piece) noexcept nogil:
     cdef uint32_t i
@@ -115,31 +142,41 @@ cdef inline void add_piece(Datagram* d, const Piece* piece, bint more) noexcept 
 
 cdef inline void note_first(Datagram* d, Packet* p) noexcept nogil:
     """What only the first fragment tells. Its header may be cut too short to tell."""
+    cdef uint32_t i
     d.first_seen = True
     d.disposition = p.disposition
     d.first_verdict = p.verdict
-    d.src_port = p.key.src_port
-    d.dst_port = p.key.dst_port
-    d.transport = p.key.protocol
+    d.key = p.key
+    d.ip_version = p.ip_version
+    d.depth = p.depth
     d.sum_kind = p.sum_kind
     d.checksum = <uint16_t>p.checksum
     if p.sum_kind == SUM_NONE:
         return
     d.skip = p.sum_at - p.fragment_at
-    d.covered = p.pseudo_length if p.pseudo_length != p.fragment_length - d.skip else 0
+    if d.skip & 1:              # pieces on the other octet's grid do not add
+        d.sum_kind = SUM_NONE
+    if p.pseudo_length != p.fragment_length - d.skip:
+        d.covered = p.pseudo_length
+        for i in range(d.n):
+            if d.pieces[i].start + d.pieces[i].length > d.skip + d.covered:
+                d.oversummed = True
     p.pseudo_length = 0
     d.seed = pseudo_sum(p) if p.sum_kind == SUM_PSEUDO else 0
+    d.headless = p.key.protocol == IP_TCP and p.fragment_length - d.skip < TCP_HEADER
 
 cdef inline void join(const Datagram* d, Packet* p) noexcept nogil:
-    """Give a later fragment what the first one said: it is part of the same flow."""
-    p.key.src_port = d.src_port
-    p.key.dst_port = d.dst_port
-    p.key.protocol = d.transport
+    """Give a later fragment what the first one said, the packet in a tunnel included: it is part of the same flow."""
+    cdef uint32_t file = p.key.file
+    p.key = d.key
+    p.key.file = file
+    p.ip_version = d.ip_version
+    p.depth = d.depth
     p.disposition = d.disposition
 
 cdef inline void judge_datagram(const Datagram* d, Packet* p) noexcept nogil:
     """The verdict of the whole datagram, for the record that completed it. What stays `fragment` cannot be told from
-    sums alone: a CRC, a checksum that leaves out the end of the datagram, or no transport header in the first piece."""
+    sums alone: a CRC, or no transport header in the first piece."""
     cdef uint32_t length = d.total - d.skip, total, i
     cdef uint64_t sum = 0
     if d.first_verdict == VERDICT_ABSENT or d.first_verdict == VERDICT_ILLEGAL:
@@ -151,8 +188,10 @@ cdef inline void judge_datagram(const Datagram* d, Packet* p) noexcept nogil:
     if d.covered > length:
         p.verdict = VERDICT_BAD_LENGTH
         return
-    if d.covered and d.covered < length:
-        return
+    if d.covered:               # a surplus after the UDP length is not summed (RFC 9868 section 8)
+        if d.oversummed:
+            return
+        length = d.covered
     if d.cut:
         p.verdict = VERDICT_TRUNCATED
         return
@@ -164,6 +203,8 @@ cdef inline void judge_datagram(const Datagram* d, Packet* p) noexcept nogil:
         p.verdict = VERDICT_GOOD
         p.expected = p.checksum
         return
+    if d.headless:
+        return
     p.expected = right_field(total, net16(d.checksum))
     p.verdict = VERDICT_BAD
     if d.sum_kind == SUM_PSEUDO and net16(d.checksum) == fold(<uint64_t>d.seed + net32(length)):
@@ -174,18 +215,23 @@ cdef inline Datagram* add_fragment(Fragments* f, Packet* p, uint64_t* anomalies)
     datagram. The datagram is returned so that the caller can hold the packet back, or let go those that waited."""
     cdef Datagram* d = find_datagram(f, p, anomalies)
     cdef const uint8_t* at = p.data + p.fragment_at
-    cdef uint32_t captured = p.captured - p.fragment_at if p.captured > p.fragment_at else 0, skip = 0
+    cdef uint32_t captured = p.captured - p.fragment_at if p.captured > p.fragment_at else 0, skip = 0, end
     cdef Piece piece
     if captured > p.fragment_length:
         captured = p.fragment_length
+    end = captured
     if p.fragment_offset == 0 and p.sum_kind != SUM_NONE:
         skip = p.sum_at - p.fragment_at
+        end = min(end, skip + p.pseudo_length)
+    elif d.first_seen and d.covered:
+        end = min(end, max(d.skip + d.covered, p.fragment_offset) - p.fragment_offset)
     piece.start = p.fragment_offset
     piece.length = p.fragment_length
-    piece.sum = sum_octets(at + skip, captured - skip if captured > skip else 0)
+    piece.sum = sum_octets(at + skip, end - skip if end > skip else 0)
     if d.complete and not same_piece(d, &piece):
-        begin_datagram(d, p)    # its identification is in use again
+        begin_datagram(f, d)    # its identification is in use again
     d.time = p.time
+    p.datagram = d.serial
     if not same_piece(d, &piece):
         d.cut |= captured < p.fragment_length
         add_piece(d, &piece, p.more_fragments)

@@ -3,9 +3,9 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from fluxcap.fragments cimport Datagram, Fragments, LIFETIME_S, PLACES, SETS, add_fragment, is_of, join
+from fluxcap.fragments cimport Datagram, Fragments, LIFETIME_S, PLACES, SETS, add_fragment, join
 from fluxcap.memory cimport pages_free, pages_new
-from fluxcap.types cimport BATCH, Batch, FRAGMENT, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
+from fluxcap.types cimport BATCH, Batch, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
 
 cdef enum:
     # Packets held back at most, 2 MiB of them: senders that put the last fragment first are done within one datagram.
@@ -39,7 +39,7 @@ cdef inline void let_go(Holding* h, Datagram* d) noexcept nogil:
     while place:
         p = &h.held[place - 1]
         # A packet that was let go early left its place to another: what lies behind it in the chain is older still.
-        if not p.waiting or not is_of(d, p):
+        if not p.waiting or p.datagram != d.serial:
             break
         place = p.next_held
         p.waiting = False
@@ -58,7 +58,7 @@ cdef inline bint needs_holding(const Holding* h, const Batch* batch) noexcept no
     cdef uint32_t i
     cdef bint fragments = held_count(h) != 0
     for i in range(batch.n):
-        fragments |= batch.packets[i].fragmented == FRAGMENT
+        fragments |= batch.packets[i].fragmented
     return fragments
 
 cdef inline void gather(Holding* h, Batch* batch, uint64_t* anomalies) noexcept nogil:
@@ -68,7 +68,7 @@ cdef inline void gather(Holding* h, Batch* batch, uint64_t* anomalies) noexcept 
         place = <uint32_t>(h.tail % HELD_MAX)
         h.held[place] = batch.packets[i]
         h.tail += 1
-        if batch.packets[i].fragmented == FRAGMENT:
+        if batch.packets[i].fragmented:
             gather_fragment(h, &h.held[place], place, anomalies)
     batch.n = 0
 

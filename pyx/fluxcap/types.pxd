@@ -65,11 +65,6 @@ cdef enum:                      # Anomaly
     TSRESOL_LENGTH              # if_tsresol not one octet long: microseconds assumed
     ANOMALIES_END
 
-cdef enum Fragmented:
-    WHOLE
-    FRAGMENT                    # a piece of a datagram; `fragment_at` and its neighbours are set
-    IN_A_FRAGMENT               # inside a tunnel whose own packet is a first fragment: what follows is not all here
-
 # What the checksum stage is to do; decode sets it.
 cdef enum Sum:
     SUM_NONE
@@ -120,15 +115,18 @@ cdef struct Packet:
     uint8_t ttl                 # IPv6: hop limit
     uint8_t tcp_flags
     uint8_t length_lies         # the IP length goes past the record's wire length
-    uint8_t fragmented          # see Fragmented
+    uint8_t fragmented          # a piece of a datagram, or what a tunnel in such a piece holds
     uint8_t more_fragments
     uint8_t waiting             # held back until its datagram's first fragment comes
     uint8_t sum_kind
     uint32_t ip_id
     uint32_t fragment_offset    # octets
-    uint32_t fragment_at        # of the fragment's octets in data
+    uint32_t fragment_ip_at     # of the fragment's IP header in data; in a tunnel, that of the packet around it
+    uint32_t fragment_at        # of its octets
     uint32_t fragment_length    # of them, on the wire
+    uint32_t fragment_id
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none
+    uint64_t datagram           # serial number of that datagram
     uint32_t payload_length     # octets above the transport header, of those the record had on the wire
     uint32_t tcp_seq
     uint32_t tcp_ack

@@ -168,10 +168,14 @@ cdef inline RareCounts* rare_of(Flows* f, FlowRow* row) noexcept nogil:
         row.rare = <uint32_t>f.n_rare
     return &f.rare[row.rare - 1]
 
+cdef inline uint64_t later_by(int64_t time, int64_t than) noexcept nogil:
+    """Two times may lie further apart than 63 bits of ns can say; 0 where `time` is the earlier one."""
+    return <uint64_t>time - <uint64_t>than if time > than else 0
+
 cdef inline EndReason expired(const Flows* f, const FlowRow* row, int64_t first) noexcept nogil:
     """Does a record (or a row to merge) that begins at `first` come too late for this row? 0 = no."""
-    if f.idle_timeout and first - row.last >= f.idle_timeout:
+    if f.idle_timeout and later_by(first, row.last) >= <uint64_t>f.idle_timeout:
         return IDLE_TIMEOUT
-    if f.active_timeout and first - row.first >= f.active_timeout:
+    if f.active_timeout and later_by(first, row.first) >= <uint64_t>f.active_timeout:
         return ACTIVE_TIMEOUT
     return <EndReason>0

@@ -9,8 +9,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
-from fluxcap.types cimport (
-    Disposition, IN_A_FRAGMENT, MALFORMED, NON_IP, Packet, Reason, TRUNCATED_HEADER, WHOLE)
+from fluxcap.types cimport Disposition, MALFORMED, NON_IP, Packet, Reason, TRUNCATED_HEADER
 
 cdef enum:
     MAX_DEPTH = 8               # tunnels in tunnels; real nesting ends at three, fuzzers start at a thousand
@@ -91,7 +90,13 @@ cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
     p.key.file = file
     p.key.tunnel_id = tunnel_id
     p.gre_verdict = c.outer.gre_verdict
-    p.fragmented = IN_A_FRAGMENT if c.outer.fragmented else WHOLE
+    if c.outer.fragmented:      # what is inside comes in the same pieces
+        p.fragmented = True
+        p.more_fragments = c.outer.more_fragments
+        p.fragment_ip_at = c.outer.fragment_ip_at
+        p.fragment_at = c.outer.fragment_at
+        p.fragment_length = c.outer.fragment_length
+        p.fragment_id = c.outer.fragment_id
     p.depth = c.outer.depth + 1
     p.flow = -1
     p.disposition = NON_IP

@@ -1,4 +1,4 @@
-# Between link and network: tags, labels, sessions, LLC. From an ethertype (or PPP protocol, or LLC header) onward.
+# Between link and network: tags, labels, sessions, service headers, LLC. From an ethertype (or PPP protocol, or LLC header) onward.
 # A new encapsulation is one function and one row in by_ethertype().
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
@@ -10,6 +10,9 @@ from fluxcap.layers.cursor cimport (
 from fluxcap.layers.network cimport ipv4, ipv6
 from fluxcap.layers.numbers cimport *
 from fluxcap.types cimport MALFORMED, NON_IP, Packet, REASON_NONE, SHORT_LINK, TOO_MANY_TAGS
+
+cdef enum:
+    ETHERNET_LINK = 1           # LINKTYPE_ETHERNET: a whole frame follows
 
 cdef inline Next vlan(Cursor* c, Packet* p) noexcept nogil:
     """IEEE 802.1Q: priority and VLAN identifier (12 bits), then the next ethertype."""
@@ -25,6 +28,45 @@ cdef inline Next vlan(Cursor* c, Packet* p) noexcept nogil:
     c.tags += 1
     c.at += 4
     return <Next>ETHERTYPE | be16(at + 2)
+
+cdef inline Next tagged(Cursor* c, Packet* p, uint32_t tag) noexcept nogil:
+    """A tag of `tag` octets that says nothing a flow could use, then the next ethertype: VN-Tag, E-TAG."""
+    cdef const uint8_t* at = here(c)
+    if captured_left(c) < tag + 2:
+        return short(c, p, tag + 2, SHORT_LINK)
+    c.at += tag + 2
+    return <Next>ETHERTYPE | be16(at + tag)
+
+cdef inline Next backbone(Cursor* c, Packet* p) noexcept nogil:
+    """IEEE 802.1ah: a service tag, then the customer's whole frame."""
+    if captured_left(c) < 4:
+        return short(c, p, 4, SHORT_LINK)
+    c.at += 4
+    return <Next>LINK | ETHERNET_LINK
+
+cdef enum:                      # NSH, RFC 8300 section 2.2
+    NSH_LENGTH = 1              # low six bits: units of 4 octets, the whole header
+    NSH_PROTOCOL = 3
+    NSH_HEADER = 8
+
+cdef inline Next nsh(Cursor* c, Packet* p) noexcept nogil:
+    cdef const uint8_t* at = here(c)
+    cdef uint32_t length
+    if captured_left(c) < NSH_HEADER:
+        return short(c, p, NSH_HEADER, SHORT_LINK)
+    length = (at[NSH_LENGTH] & 0x3F) * 4
+    if length < NSH_HEADER or captured_left(c) < length:
+        return short(c, p, length, SHORT_LINK)
+    c.at += length
+    if at[NSH_PROTOCOL] == 1:
+        return <Next>ETHERTYPE | ETHERTYPE_IPV4
+    elif at[NSH_PROTOCOL] == 2:
+        return <Next>ETHERTYPE | ETHERTYPE_IPV6
+    elif at[NSH_PROTOCOL] == 3:
+        return <Next>LINK | ETHERNET_LINK
+    elif at[NSH_PROTOCOL] == 5:
+        return <Next>ETHERTYPE | ETHERTYPE_MPLS
+    return STOP
 
 cdef enum:                      # MPLS label stack entry, RFC 3032
     MPLS_ENTRY = 4
@@ -53,7 +95,7 @@ cdef inline Next mpls(Cursor* c, Packet* p) noexcept nogil:
         return <Next>ETHERTYPE | ETHERTYPE_IPV6
     elif version == 0 and captured_left(c) >= 4:
         c.at += 4
-        return <Next>LINK | 1
+        return <Next>LINK | ETHERNET_LINK
     return STOP
 
 cdef enum:                      # PPPoE, RFC 2516
@@ -135,9 +177,17 @@ cdef inline Next by_ethertype(uint32_t ethertype, Cursor* c, Packet* p) noexcept
     elif ethertype == ETHERTYPE_PPPOE_SESSION:
         return pppoe(c, p)
     elif ethertype == ETHERTYPE_TRANSPARENT:
-        return <Next>LINK | 1
+        return <Next>LINK | ETHERNET_LINK
     elif ethertype == ETHERTYPE_MACSEC:
         return macsec(c, p)
+    elif ethertype == ETHERTYPE_PBB:
+        return backbone(c, p)
+    elif ethertype == ETHERTYPE_VN_TAG:
+        return tagged(c, p, 4)
+    elif ethertype == ETHERTYPE_E_TAG:
+        return tagged(c, p, 6)
+    elif ethertype == ETHERTYPE_NSH:
+        return nsh(c, p)
     elif ethertype < ETHERTYPE_FIRST:
         return ieee802_3(ethertype, c, p)
     return STOP

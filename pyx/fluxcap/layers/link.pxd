@@ -5,10 +5,10 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
-from fluxcap.bytes cimport be16, be32, le16, le32
+from fluxcap.bytes cimport be16, be24, be32, le16, le32
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, LLC, Next, PPP_PROTOCOL, STOP, captured_left, give_up, here, short)
-from fluxcap.layers.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPPOE_SESSION
+from fluxcap.layers.numbers cimport ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPPOE_SESSION
 from fluxcap.layers.wireless cimport ieee802_11, prism, radiotap
 from fluxcap.types cimport MALFORMED, NON_IP, Packet, REASON_NONE, SHORT_LINK, UNKNOWN_LINK
 
@@ -104,8 +104,11 @@ cdef inline Next linux_sll2(Cursor* c, Packet* p) noexcept nogil:
     return sll_protocol(be16(at))
 
 cdef inline Next sll_protocol(uint16_t protocol) noexcept nogil:
-    # Under 1536 the protocol field is no ethertype: 4 says that an 802.2 LLC header follows (LINUX_SLL_P_802_2).
-    return <Next>LLC if protocol == 4 else <Next>ETHERTYPE | protocol
+    # Under 1536 the protocol field is no ethertype: 4 says that an 802.2 LLC header follows (LINUX_SLL_P_802_2), and of
+    # the others (raw 802.3, CAN, netlink, ...) none carries IP.
+    if protocol < ETHERTYPE_FIRST:
+        return <Next>LLC if protocol == 4 else <Next>STOP
+    return <Next>ETHERTYPE | protocol
 
 cdef inline Next ppp(Cursor* c, Packet* p) noexcept nogil:
     """RFC 1661, RFC 1662: address and control may have been compressed away, the protocol's first octet too."""
@@ -166,8 +169,11 @@ cdef inline Next frame_relay(Cursor* c, Packet* p) noexcept nogil:
     elif at[1] == 0x8E:
         return <Next>ETHERTYPE | ETHERTYPE_IPV6
     elif at[1] == 0x80:         # SNAP: the organisation and type follow
-        c.at -= 3
-        return LLC
+        if captured_left(c) < 5:
+            return short(c, p, 5, SHORT_LINK)
+        c.at += 5
+        if be24(at + 2) == 0:
+            return <Next>ETHERTYPE | be16(at + 5)
     return give_up(p, NON_IP, REASON_NONE)
 
 cdef inline Next fddi(Cursor* c, Packet* p) noexcept nogil:
@@ -196,14 +202,15 @@ cdef inline Next token_ring(Cursor* c, Packet* p) noexcept nogil:
     return LLC if at[1] & 0xC0 == 0x40 else <Next>STOP
 
 cdef inline Next arcnet_linux(Cursor* c, Packet* p) noexcept nogil:
-    """Source, destination, offset (2 octets), protocol id; RFC 1201 fragments what is longer, with a sequence header."""
+    """Source, destination, offset (2 octets), protocol id. RFC 1201 puts a fragmentation header after it, RFC 1051 the
+    packet."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < 8:
         return short(c, p, 8, SHORT_LINK)
-    c.at += 8
-    if at[4] == 0xD4:           # RFC 1201: IP
+    c.at += 5 if at[4] == 0xF0 else 8
+    if at[4] == 0xD4 or at[4] == 0xF0:
         return <Next>ETHERTYPE | ETHERTYPE_IPV4
-    elif at[4] == 0xC4:         # IPv6
+    elif at[4] == 0xC4:
         return <Next>ETHERTYPE | ETHERTYPE_IPV6
     return give_up(p, NON_IP, REASON_NONE)
 
@@ -214,7 +221,9 @@ cdef inline Next ppi(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < 8:
         return short(c, p, 8, SHORT_LINK)
     length = le16(at + 2)
-    if length < 8 or captured_left(c) < length:
+    if length < 8:
+        return give_up(p, MALFORMED, SHORT_LINK)
+    if captured_left(c) < length:
         return short(c, p, length, SHORT_LINK)
     c.at += length
     return <Next>LINK | (le32(at + 4) & 0xFFFF)
@@ -242,7 +251,7 @@ cdef inline Next nflog(Cursor* c, Packet* p) noexcept nogil:
         if size > captured_left(c):
             return short(c, p, size, SHORT_LINK)
         c.at += size
-    return STOP
+    return short(c, p, 4, SHORT_LINK)
 
 cdef inline Next pflog(Cursor* c, Packet* p) noexcept nogil:
     """OpenBSD's packet filter log: length (without padding), address family, ..."""
@@ -251,7 +260,9 @@ cdef inline Next pflog(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < 4:
         return short(c, p, 4, SHORT_LINK)
     length = (at[0] + 3) & ~3
-    if length < 4 or captured_left(c) < length:
+    if length < 4:
+        return give_up(p, MALFORMED, SHORT_LINK)
+    if captured_left(c) < length:
         return short(c, p, length, SHORT_LINK)
     c.at += length
     return address_family(p, at[1])

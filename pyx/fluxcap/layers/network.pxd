@@ -10,8 +10,8 @@ from fluxcap.layers.cursor cimport (
 from fluxcap.layers.numbers cimport (
     IP_AH, IP_DESTINATION_OPTIONS, IP_HIP, IP_HOP_BY_HOP, IP_NO_NEXT, IP_SHIM6)
 from fluxcap.types cimport (
-    FRAGMENT, HEADER_LENGTH, MALFORMED, ORPHAN_FRAGMENT, Packet, REASON_NONE, SHORT_EXTENSION, SHORT_IP,
-    TOO_MANY_EXTENSIONS, TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_FRAGMENT, VERDICT_PENDING, VERDICT_TRUNCATED, WHOLE,
+    HEADER_LENGTH, MALFORMED, ORPHAN_FRAGMENT, Packet, REASON_NONE, SHORT_EXTENSION, SHORT_IP,
+    TOO_MANY_EXTENSIONS, TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_FRAGMENT, VERDICT_PENDING, VERDICT_TRUNCATED,
     WRONG_VERSION)
 
 cdef enum:                      # IPv4, RFC 791 section 3.1
@@ -68,7 +68,7 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
     if total < header and total != 0:
         return give_up(p, MALFORMED, TOTAL_LENGTH)
     if total > wire_left(c):
-        p.length_lies = p.fragmented == WHOLE
+        p.length_lies = not p.fragmented
     elif total != 0:            # zero: a segmentation super-packet over 65535 octets, as long as the record says
         narrow(c, total)
     p.ip_version = 4
@@ -100,7 +100,9 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
 
 cdef inline Next fragmented(Cursor* c, Packet* p, uint32_t offset, bint more, uint32_t protocol) noexcept nogil:
     """One piece of a datagram: only the first one holds the transport header."""
-    p.fragmented = FRAGMENT
+    p.fragmented = True
+    p.fragment_ip_at = p.ip_at
+    p.fragment_id = p.ip_id
     p.fragment_offset = offset
     p.fragment_at = c.at
     p.fragment_length = wire_left(c)
@@ -125,10 +127,11 @@ cdef inline Next ipv6(Cursor* c, Packet* p) noexcept nogil:
         return short(c, p, IPV6_HEADER, SHORT_IP)
     if at[0] >> 4 != 6:
         return give_up(p, MALFORMED, WRONG_VERSION)
+    p.ip_at = c.at
     c.at += IPV6_HEADER
     length = be16(at + IPV6_PAYLOAD_LENGTH)
     if length > wire_left(c):
-        p.length_lies = p.fragmented == WHOLE
+        p.length_lies = not p.fragmented
     elif length != 0:           # zero: a jumbogram (its option narrows later) or a segmentation super-packet
         narrow(c, length)
     p.ip_version = 6

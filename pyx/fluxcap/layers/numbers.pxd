@@ -7,12 +7,17 @@ cdef enum:                      # ethertypes
     ETHERTYPE_VLAN = 0x8100
     ETHERTYPE_IPV6 = 0x86DD
     ETHERTYPE_PPP = 0x880B
+    ETHERTYPE_WCCP = 0x883E
     ETHERTYPE_MPLS = 0x8847
     ETHERTYPE_MPLS_MULTICAST = 0x8848
     ETHERTYPE_PPPOE_SESSION = 0x8864
     ETHERTYPE_QINQ = 0x88A8
     ETHERTYPE_ERSPAN = 0x88BE
     ETHERTYPE_MACSEC = 0x88E5
+    ETHERTYPE_PBB = 0x88E7              # provider backbone bridges: 802.1ah I-TAG
+    ETHERTYPE_VN_TAG = 0x8926
+    ETHERTYPE_E_TAG = 0x893F            # 802.1BR
+    ETHERTYPE_NSH = 0x894F
     ETHERTYPE_QINQ_OLD = 0x9100
     ETHERTYPE_FIRST = 0x0600            # under it the field is a length (IEEE 802.3) and LLC follows
 

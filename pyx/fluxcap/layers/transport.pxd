@@ -86,8 +86,6 @@ cdef inline Next udp(Cursor* c, Packet* p) noexcept nogil:
         p.verdict = VERDICT_BAD_LENGTH
     else:
         to_sum(c, p, SUM_PSEUDO, length, length)
-    if p.fragmented:
-        return STOP
     return <Next>UDP_PORT | p.key.dst_port
 
 cdef enum:                      # UDP-Lite, RFC 3828 section 3.1
@@ -128,6 +126,8 @@ cdef inline Next tcp(Cursor* c, Packet* p) noexcept nogil:
         return short(c, p, PORTS, SHORT_TRANSPORT)
     if captured_left(c) < TCP_HEADER:
         header_cut(c, p, TCP_HEADER)
+        if p.fragmented:        # RFC 1858 section 4: a first fragment of 8 or 16 octets; the rest comes in the next
+            to_sum(c, p, SUM_PSEUDO, wire_left(c), wire_left(c))
         return STOP
     p.tcp_seq = be32(at + TCP_SEQUENCE)
     p.tcp_ack = be32(at + TCP_ACKNOWLEDGMENT)

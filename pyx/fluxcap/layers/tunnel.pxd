@@ -99,6 +99,10 @@ cdef inline Next gre(Cursor* c, Packet* p) noexcept nogil:
         return <Next>LINK | ETHERNET_LINK
     elif protocol == ETHERTYPE_PPP:
         return <Next>LINK | PPP_LINK
+    elif protocol == ETHERTYPE_WCCP:    # version 2 has a redirect header of 4 octets, version 1 has not
+        if captured_left(c) >= 4 and here(c)[0] >> 4 != 4:
+            c.at += 4
+        return <Next>ETHERTYPE | ETHERTYPE_IPV4
     return <Next>ETHERTYPE | protocol
 
 cdef inline void gre_sum(Cursor* c, Packet* p) noexcept nogil:
@@ -119,9 +123,14 @@ cdef enum:
     GTP_G_PDU = 0xFF
 
 cdef inline Next vxlan(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 7348 section 5: the I flag set, all reserved octets but the flags zero, and room for a frame."""
+    """RFC 7348 section 5: the I flag set (reserved bits are to be ignored), and a frame whose type is an ethertype or a
+    length that fits."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
-    if captured_left(c) < UDP_HEADER + VXLAN_HEADER + ETHERNET_HEADER or not at[0] & VXLAN_HAS_VNI or at[7] != 0:
+    cdef uint32_t kind
+    if captured_left(c) < UDP_HEADER + VXLAN_HEADER + ETHERNET_HEADER or not at[0] & VXLAN_HAS_VNI:
+        return STOP
+    kind = be16(at + VXLAN_HEADER + ETHERNET_HEADER - 2)
+    if kind < ETHERTYPE_FIRST and kind > wire_left(c) - UDP_HEADER - VXLAN_HEADER - ETHERNET_HEADER:
         return STOP
     p.key.tunnel_id = be24(at + 4)
     if not enter_tunnel(c, p):
@@ -141,6 +150,8 @@ cdef inline Next vxlan_gpe(Cursor* c, Packet* p) noexcept nogil:
         inside = <Next>ETHERTYPE | ETHERTYPE_IPV6
     elif at[3] == 3:
         inside = <Next>LINK | ETHERNET_LINK
+    elif at[3] == 4:
+        inside = <Next>ETHERTYPE | ETHERTYPE_NSH
     p.key.tunnel_id = be24(at + 4)
     if inside == STOP or not enter_tunnel(c, p):
         return STOP
@@ -163,13 +174,15 @@ cdef inline Next geneve(Cursor* c, Packet* p) noexcept nogil:
     return <Next>ETHERTYPE | be16(at + 2)
 
 cdef inline Next gtp_u(Cursor* c, Packet* p) noexcept nogil:
-    """3GPP TS 29.281 section 5: version 1, protocol type 1, a G-PDU whose length is the rest of the datagram."""
+    """3GPP TS 29.281 section 5: version 1, protocol type 1, a G-PDU no longer than the datagram."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef uint32_t header = GTP_HEADER, left, following
     if captured_left(c) < UDP_HEADER + GTP_HEADER:
         return STOP
     left = captured_left(c) - UDP_HEADER
-    if at[0] >> 4 != 3 or at[1] != GTP_G_PDU or be16(at + 2) > wire_left(c) - UDP_HEADER - GTP_HEADER:
+    if at[0] >> 4 != 3 or at[1] != GTP_G_PDU:
+        return STOP
+    if be16(at + 2) > wire_left(c) - UDP_HEADER - GTP_HEADER and not p.fragmented:
         return STOP
     if at[0] & 0x07:
         header += GTP_OPTIONAL
@@ -185,8 +198,8 @@ cdef inline Next gtp_u(Cursor* c, Packet* p) noexcept nogil:
     return ip_at(c, p, UDP_HEADER + header)
 
 cdef inline Next teredo(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 4380 section 5.1.1: perhaps authentication, perhaps an origin indication, then an IPv6 packet of just the
-    length that is left."""
+    """RFC 4380 section 5.1.1: perhaps authentication, perhaps an origin indication, then an IPv6 packet no
+    longer than what is left."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef uint32_t skip = 0, left
     if captured_left(c) < UDP_HEADER + 40:
@@ -200,7 +213,7 @@ cdef inline Next teredo(Cursor* c, Packet* p) noexcept nogil:
         skip += 8
     if left < skip + 40 or at[skip] >> 4 != 6:
         return STOP
-    if be16(at + skip + 4) + 40 > wire_left(c) - UDP_HEADER - skip:
+    if be16(at + skip + 4) + 40 > wire_left(c) - UDP_HEADER - skip and not p.fragmented:
         return STOP
     return ip_at(c, p, UDP_HEADER + skip)
 
@@ -211,6 +224,13 @@ cdef inline Next mpls_in_udp(Cursor* c, Packet* p) noexcept nogil:
         return STOP
     c.at += UDP_HEADER
     return <Next>ETHERTYPE | ETHERTYPE_MPLS
+
+cdef inline Next gre_in_udp(Cursor* c, Packet* p) noexcept nogil:
+    """RFC 8086 section 3: a GRE header of version 0 whose reserved bits are zero."""
+    if captured_left(c) < UDP_HEADER + GRE_HEADER or be16(here(c) + UDP_HEADER) & 0x4FFF:
+        return STOP
+    c.at += UDP_HEADER
+    return gre(c, p)
 
 cdef inline Next by_udp_port(uint32_t port, Cursor* c, Packet* p) noexcept nogil:
     """The cursor stands at the UDP header."""
@@ -224,6 +244,8 @@ cdef inline Next by_udp_port(uint32_t port, Cursor* c, Packet* p) noexcept nogil
         return gtp_u(c, p)
     elif port == PORT_TEREDO:
         return teredo(c, p)
+    elif port == PORT_GRE_IN_UDP:
+        return gre_in_udp(c, p)
     elif port == PORT_MPLS_IN_UDP:
         return mpls_in_udp(c, p)
     return STOP

@@ -4,8 +4,8 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from fluxcap.bytes cimport be32, le16, le32
-from fluxcap.layers.cursor cimport Cursor, LLC, Next, STOP, captured_left, drop_tail, here, short
-from fluxcap.types cimport Packet, SHORT_LINK
+from fluxcap.layers.cursor cimport Cursor, LLC, Next, STOP, captured_left, drop_tail, give_up, here, short
+from fluxcap.types cimport MALFORMED, Packet, SHORT_LINK
 
 cdef enum:
     MAC_OCTETS = 6
@@ -84,7 +84,9 @@ cdef inline Next radiotap(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < 8:
         return short(c, p, 8, SHORT_LINK)
     length = le16(at + 2)
-    if length < 8 or captured_left(c) < length:
+    if length < 8:
+        return give_up(p, MALFORMED, SHORT_LINK)
+    if captured_left(c) < length:
         return short(c, p, length, SHORT_LINK)
     while field <= length and at[field - 1] & RADIOTAP_MORE:
         field += 4
@@ -107,7 +109,9 @@ cdef inline Next prism(Cursor* c, Packet* p) noexcept nogil:
     length = be32(at + 4)
     if length > 0xFFFF:
         length = le32(at + 4)
-    if length < 8 or captured_left(c) < length:
+    if length < 8:
+        return give_up(p, MALFORMED, SHORT_LINK)
+    if captured_left(c) < length:
         return short(c, p, length, SHORT_LINK)
     c.at += length
     return dot11(c, p, False)
