@@ -130,6 +130,13 @@ BETWEEN = {
     "PPPoE and Ethernet padding": over(1, b.ethernet(b.pppoe(V4) + b"padding", 0x8864), 22, tail=7),
     "MACsec": over(1, b.ethernet(b.macsec(V4)), 22, tail=b.MACSEC_ICV),
     "MACsec that names its channel": over(1, b.ethernet(b.macsec(V4, sci=bytes(8))), 30, tail=b.MACSEC_ICV),
+    "802.1ah, a frame behind a service tag": over(1, b.ethernet(bytes(4) + b.ethernet(V4), 0x88E7), 32, **MACS),
+    "VN-Tag": over(1, b.ethernet(bytes(4) + b"\x08\0" + V4, 0x8926), 20),
+    "E-TAG of 802.1BR": over(1, b.ethernet(bytes(6) + b"\x86\xdd" + V6, 0x893F), 22, UDP_V6),
+    "NSH before IPv4 (RFC 8300)": over(1, b.ethernet(b.nsh(V4, 1)), 22),
+    "NSH before IPv6, with context": over(1, b.ethernet(b.nsh(V6, 2, bytes(16))), 38, UDP_V6),
+    "NSH before Ethernet": over(1, b.ethernet(b.nsh(b.ethernet(V4), 3)), 36),
+    "NSH before MPLS": over(1, b.ethernet(b.nsh(b.mpls(V4, 100), 5)), 26, mpls_label=100),
     "Ethernet in Ethernet": over(1, b.ethernet(b.ethernet(V4)), 28, **MACS),
 }
 
@@ -185,6 +192,7 @@ class Tunnel(NamedTuple):
     protocol: int  # of the packet around the tunnel, and its destination port
     port: int
     expected: dict[str, Any]
+    has_length: bool = False  # its header says how long it is, so that it is no tunnel when it ends before that
 
 
 def in_ip(layer: b.Layer, size: int, **expected: Any) -> Tunnel:
@@ -200,11 +208,12 @@ def in_ipv6(layer: b.Layer, size: int, **expected: Any) -> Tunnel:
 
 def in_udp(port: int, octets: bytes, size: int, **expected: Any) -> Tunnel:
     headers = ((LINK, 14), (IP, 20), PORTS, (OUTER, 4 + size), PORTS)
-    return Tunnel(b.ethernet(b.ipv4(b.udp(octets, 40000, port))), headers, b.UDP, port, expected)
+    has_length = port in (b.GTP_U_PORT, TEREDO_PORT)
+    return Tunnel(b.ethernet(b.ipv4(b.udp(octets, 40000, port))), headers, b.UDP, port, expected, has_length)
 
 
-GPE_PORT, TEREDO_PORT, MPLS_PORT = 4790, 3544, 6635
-ERSPAN, ERSPAN_III = 0x88BE, 0x22EB
+GPE_PORT, TEREDO_PORT, MPLS_PORT, GRE_PORT = 4790, 3544, 6635, 4754
+ERSPAN, ERSPAN_III, WCCP = 0x88BE, 0x22EB, 0x883E
 GENEVE_OPTION = bytes.fromhex("0102030200000000deadbeef")
 PPP4 = b.ppp(IN4)
 
@@ -223,6 +232,8 @@ TUNNELS = {
     "GRE with all of them": in_ip(b.gre(IN4, key=KEY, sequence=3, checksum="right"), 36, tunnel_id=KEY),
     "GRE of an Ethernet frame": in_ip(b.gre(FRAME), 4 + FRAME_SIZE, src_mac=b.MAC_B, dst_mac=b.MAC_A),
     "GRE of MPLS": in_ip(b.gre(b.mpls(IN4, 100)), 28, mpls_label=100),
+    "GRE of WCCP": in_ip(b.gre(IN4, WCCP), 24),
+    "GRE of WCCP version 2": in_ip(b.gre(b"\0\1\2\3" + IN4, WCCP), 28),
     "NVGRE (RFC 7637)": in_ip(b.gre(TAGGED, key=KEY), 8 + 4 + FRAME_SIZE, tunnel_id=KEY, vlan=9),
     "ERSPAN I": in_ip(b.gre(FRAME, ERSPAN), 4 + FRAME_SIZE),
     "ERSPAN II": in_ip(b.gre(b.erspan_2(TAGGED), ERSPAN, sequence=1), 16 + 4 + FRAME_SIZE, vlan=9),
@@ -234,11 +245,17 @@ TUNNELS = {
     "PPTP (RFC 2637)": in_ip(b.gre_pptp(PPP4, 77, sequence=1), 12 + 4 + 20, tunnel_id=77),
     "PPTP with an acknowledgment": in_ip(b.gre_pptp(PPP4, 77, sequence=1, acknowledgment=1), 16 + 4 + 20, tunnel_id=77),
     "VXLAN (RFC 7348)": in_udp(b.VXLAN_PORT, b.vxlan(FRAME, 5001), 8 + FRAME_SIZE, tunnel_id=5001, src_mac=b.MAC_B),
+    # RFC 7348 section 5: reserved fields are ignored on receipt; so says RFC 8926 section 3.4 of GENEVE's.
+    "VXLAN with reserved octets": in_udp(
+        b.VXLAN_PORT, b"\x88\1\2\3\0\x13\x89\4" + FRAME, 8 + FRAME_SIZE, tunnel_id=5001
+    ),
     "VXLAN of a tagged frame": in_udp(b.VXLAN_PORT, b.vxlan(TAGGED, 5001), 12 + FRAME_SIZE, tunnel_id=5001, vlan=9),
     "VXLAN-GPE of IPv4": in_udp(GPE_PORT, b.vxlan_gpe(IN4, 5001, 1), 8 + 20, tunnel_id=5001),
     "VXLAN-GPE of IPv6": in_udp(GPE_PORT, b.vxlan_gpe(IN6, 5001, 2), 8 + 40, tunnel_id=5001),
     "VXLAN-GPE of a frame": in_udp(GPE_PORT, b.vxlan_gpe(FRAME, 5001, 3), 8 + FRAME_SIZE, tunnel_id=5001),
+    "VXLAN-GPE of NSH": in_udp(GPE_PORT, b.vxlan_gpe(b.nsh(IN4, 1), 5001, 4), 8 + 8 + 20, tunnel_id=5001),
     "GENEVE (RFC 8926)": in_udp(b.GENEVE_PORT, b.geneve(FRAME, 0xABCDEF), 8 + FRAME_SIZE, tunnel_id=0xABCDEF),
+    "GENEVE with a reserved octet": in_udp(b.GENEVE_PORT, b.geneve(IN4, 1)[:7] + b"\1" + IN4, 8 + 20, tunnel_id=1),
     "GENEVE of IPv6": in_udp(b.GENEVE_PORT, b.geneve(IN6, 1), 8 + 40, tunnel_id=1),
     "GENEVE with options": in_udp(b.GENEVE_PORT, b.geneve(IN4, 1, GENEVE_OPTION), 20 + 20, tunnel_id=1),
     "GTP-U (TS 29.281)": in_udp(b.GTP_U_PORT, b.gtp_u(IN4, KEY), 8 + 20, tunnel_id=KEY),
@@ -254,5 +271,6 @@ TUNNELS = {
     "Teredo with an origin": in_udp(TEREDO_PORT, b.teredo(IN6, origin=True), 8 + 40),
     "Teredo with authentication": in_udp(TEREDO_PORT, b.teredo(IN6, client=b"me"), 15 + 40),
     "Teredo with both": in_udp(TEREDO_PORT, b.teredo(IN6, client=b"", origin=True), 13 + 8 + 40),
+    "GRE in UDP (RFC 8086)": in_udp(GRE_PORT, b.gre(IN4, key=KEY), 8 + 20, tunnel_id=KEY),
     "MPLS in UDP (RFC 7510)": in_udp(MPLS_PORT, b.mpls(IN4, 100), 4 + 20, mpls_label=100),
 }

@@ -1,6 +1,8 @@
 """The command line run as its users run it: with pipes, or at a terminal of a given size."""
 
+import csv
 import fcntl
+import io
 import os
 import pty
 import re
@@ -55,6 +57,11 @@ def error_lines(stderr: str) -> list[str]:
     lines = stderr.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["error", "help"], stderr
     return lines
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    """The rows of tab-separated values by the names of their columns."""
+    return list(csv.DictReader(io.StringIO(text), delimiter="\t"))
 
 
 class Screen(NamedTuple):

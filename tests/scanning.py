@@ -96,7 +96,8 @@ def key(*fields: str, biflow: bool = True, **limits: int) -> KeySpec:
     parsed = []
     for field in fields:
         name, *lengths = field.split("/")
-        parsed.append((name, *(int(one) for one in lengths)) if lengths else (name, 32, 128))
+        v4_length, v6_length = [*map(int, lengths), *(32, 128)[len(lengths) :]]
+        parsed.append((name, v4_length, v6_length))
     spec: Any = {"idle_timeout": 0, "active_timeout": 0, "interval": 0, "max_flows": 0, **limits}
     return {"fields": parsed, "biflow": biflow, **spec}
 

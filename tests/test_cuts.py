@@ -4,10 +4,11 @@ import pytest
 
 import builders as b
 from captures import Record, pcap
-from cases import OUTER, PLAIN, SRC4, SRC6, TRANSPORT, TUNNELS, V4
+from cases import DST6, OUTER, PLAIN, SRC4, SRC6, TRANSPORT, TUNNELS, V4
 from fluxcap._core import REASONS, Scanner
 from scanning import FIVE_TUPLE, Row, anomalies, key, of, rows, scan, taken
 
+LATEST = 0xFFFFFFFF * 1_000_000_000  # ns: seconds of all ones, the first octets of the next record's header
 CUT_SHORT = {"snap length": "truncated_header", "wire": "malformed"}
 
 
@@ -18,10 +19,10 @@ def ledger_adds_up(scanner: Scanner) -> bool:
     return (records, octets) == (totals["packets"], totals["wire_octets"]) and stopped == sum(totals["reasons"][1:])
 
 
-def cut_everywhere(octets: bytes, link_type: int, by: str, **options: bool) -> list[Row]:
+def cut_everywhere(octets: bytes, link_type: int, by: str, time: int = 0, **options: bool) -> list[Row]:
     """A row for each length from no octet to all of them."""
     wire_length = len(octets) if by == "snap length" else 0
-    cuts = [Record(octets[:size], 0, wire_length) for size in range(len(octets) + 1)]
+    cuts = [Record(octets[:size], time, wire_length) for size in range(len(octets) + 1)]
     scanner = scan(pcap(cuts, link_type), key=key(*FIVE_TUPLE), **options)
     assert ledger_adds_up(scanner)
     found = taken(scanner)
@@ -33,14 +34,22 @@ def ends_inside(headers: tuple[tuple[str, int], ...], size: int) -> set[str]:
     """In which headers a packet of this size ends; right between two of them both are meant."""
     inside, start = set(), 0
     for reason, octets in headers:
-        if start <= size < start + octets or size == start + octets and octets and reason != TRANSPORT:
+        if start <= size < start + octets or (size == start + octets and reason != TRANSPORT):
             inside.add(reason)
         start += octets
     return inside if size < start else set()
 
 
-@pytest.mark.parametrize("by", CUT_SHORT)
-@pytest.mark.parametrize("case", PLAIN.values(), ids=PLAIN)
+# What is cut off of a packet that was short on the wire is its end, with any trailer there is.
+SHORT_CASES = [
+    pytest.param(case, by, id=f"{name}, {by}")
+    for name, case in PLAIN.items()
+    for by in CUT_SHORT
+    if by != "wire" or not case.tail
+]
+
+
+@pytest.mark.parametrize(("case", "by"), SHORT_CASES)
 def test_a_packet_cut_at_any_octet_says_where_it_ends_until_its_ports_are_there(case, by):
     end = len(case.octets) - case.tail
     for size, row in enumerate(cut_everywhere(case.octets, case.link_type, by)):
@@ -49,12 +58,9 @@ def test_a_packet_cut_at_any_octet_says_where_it_ends_until_its_ports_are_there(
             assert (size, row["disposition"]) == (size, CUT_SHORT[by])
             assert row["reason"] in reasons, size
         else:
+            cut = "truncated" if by == "snap length" else "bad_length"
             expected = {"disposition": "counted", "reason": "none", "src_port": 40000, "dst_port": 50000}
-            assert (size, of(row, expected)) == (size, expected)
-            if by == "snap length":
-                assert (size, row["verdict"]) == (size, "good" if size >= end else "truncated")
-            elif not case.tail:
-                assert (size, row["verdict"]) == (size, "good" if size == end else "bad_length")
+            assert (size, of(row, expected), row["verdict"]) == (size, expected, "good" if size >= end else cut)
 
 
 @pytest.mark.parametrize("by", CUT_SHORT)
@@ -62,7 +68,9 @@ def test_a_packet_cut_at_any_octet_says_where_it_ends_until_its_ports_are_there(
 def test_a_tunnel_cut_at_any_octet_is_the_packet_around_it_until_the_one_inside_can_be_read(tunnel, by):
     for size, row in enumerate(cut_everywhere(tunnel.octets, b.LINK_ETHERNET, by)):
         reasons = ends_inside(tunnel.headers, size)
-        if not reasons:
+        if tunnel.has_length and by == "wire" and size < len(tunnel.octets) and reasons <= {OUTER, TRANSPORT}:
+            assert (size, row["depth"]) == (size, 0)
+        elif not reasons:
             expected = {"disposition": "counted", "src_port": 1111, "dst_port": 2222, "depth": 1}
             assert (size, of(row, expected)) == (size, expected)
         elif OUTER in reasons:
@@ -85,6 +93,13 @@ def test_without_decap_a_cut_inside_a_tunnel_matters_to_nothing_but_the_verdict(
         if size >= sum(octets for _, octets in around):
             expected = {"depth": 0, "protocol": tunnel.protocol, "dst_port": tunnel.port, "reason": "none"}
             assert (size, of(row, expected)) == (size, expected)
+
+
+@pytest.mark.parametrize("case", {**PLAIN, **TUNNELS}.values(), ids={**PLAIN, **TUNNELS})
+def test_what_follows_a_record_in_the_file_has_no_bearing_on_it(case):
+    link_type = getattr(case, "link_type", b.LINK_ETHERNET)
+    zeroes, ones = (cut_everywhere(case.octets, link_type, "snap length", time) for time in (0, LATEST))
+    assert [{**row, "time": 0} for row in ones] == zeroes
 
 
 SEGMENTS = {
@@ -127,33 +142,32 @@ def test_every_reason_has_a_case_here_or_among_the_malformed():
 
 
 def tags(n: int) -> bytes:
-    inside = V4
-    for tag in range(n, 0, -1):
-        inside = b.vlan(inside, tag)
-    return b.ethernet(inside)
+    return b.ethernet(b"\0\1\x81\0" * (n - 1) + b.vlan(V4, 7), 0x8100)
 
 
 def extensions(n: int) -> bytes:
-    inside = b.udp(b"payload")
-    for _ in range(n):
-        inside = b.destination_options(inside)
-    return b.ethernet(b.ipv6(inside))
+    segment = b.udp(b"payload").over(b.packed(SRC6), b.packed(DST6))
+    padding = b"\0" + b.option(1, bytes(4))
+    chain = (bytes((b.DESTINATION_OPTIONS,)) + padding) * (n - 1) + bytes((b.UDP,)) + padding
+    return b.ethernet(b.ipv6(chain + segment, SRC6, DST6, b.DESTINATION_OPTIONS))
 
 
 def frames(n: int) -> bytes:
-    inside = b.ethernet(V4)
-    for _ in range(n):
-        inside = b.ethernet(inside)
-    return inside
+    return b.ethernet(b"", 0x6558) * n + b.ethernet(V4)
 
 
 @pytest.mark.parametrize(
-    ("build", "most", "reason"),
-    [(tags, 16, "too_many_tags"), (extensions, 16, "too_many_extensions"), (frames, 61, "too_many_layers")],
+    ("build", "most", "too_many", "reason"),
+    [
+        (tags, 16, 17, "too_many_tags"),
+        (extensions, 16, 17, "too_many_extensions"),
+        (frames, 50, 64, "too_many_layers"),  # 128 in all; one of these is two
+    ],
 )
-def test_headers_are_read_up_to_a_limit_and_over_it_the_record_is_malformed(build, most, reason):
-    assert rows(pcap([Record(build(most))]))[0]["disposition"] == "counted"
-    for n in (most + 2, most + 100, 3000):
+def test_headers_are_read_up_to_a_limit_and_over_it_the_record_is_malformed(build, most, too_many, reason):
+    (row,) = rows(pcap([Record(build(most))]))
+    assert (row["disposition"], row["verdict"]) == ("counted", "good")
+    for n in (too_many, 1000, 7000):
         expected = {"disposition": "malformed", "reason": reason}
         assert of(rows(pcap([Record(build(n))]))[0], expected) == expected
 

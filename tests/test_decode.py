@@ -88,6 +88,7 @@ MALFORMED = [
      b.ethernet(b.ipv4(b"\x11\0" + bytes(10) + b.udp(), protocol=b.AH)), "short_extension"),
     ("extension header past the packet", 1,
      b.ethernet(b.ipv6(b"\x11\x09" + bytes(6) + b.udp(), next_header=0)), "short_extension"),
+    ("NSH of one word", 1, b.ethernet(b"\x0f\xc1\2\1" + bytes(4) + V4, 0x894F), "short_link"),
     ("radiotap of four octets", b.LINK_RADIOTAP, b"\0\0\4\0" + bytes(4) + RADIO, "short_link"),
     ("PPI of four octets", b.LINK_PPI, b"\0\0\4\0\1\0\0\0" + b.ethernet(V4), "short_link"),
     ("Prism header of four octets", b.LINK_PRISM, struct.pack("<II", 0x44, 4) + bytes(40), "short_link"),

@@ -14,7 +14,8 @@ from fluxcap.formats import Listing, Rows, Screen
 from fluxcap.formats.table import human
 from fluxcap.tables import Table
 
-NASTY = ["=1+2", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "tab\there", "back\\slash", "line\nbreak", 'quo"te, comma', "\x1b[2J"]
+FORMULAS = ["=1+2", "+1", "-1", "@SUM(A1)", "\tx", "\rx"]
+NASTY = [*FORMULAS, "tab\there", "back\\slash", "line\nbreak", 'quo"te, comma', "\x1b[2J"]
 UNTOUCHABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")  # what no output may hold; newlines end its lines
 
 
@@ -231,7 +232,7 @@ def test_sockets_too_long_for_one_line_take_two():
 def test_the_footer_says_how_many_rows_are_left_out_and_how_to_have_them():
     text = written("table", flows(), noun="flows", left_out=lambda: 4812)
     assert text.splitlines()[-1] == "… 4,812 more flows (-n 0 for all, -f csv to export)"
-    assert written("table", flows(), noun="packets", left_out=lambda: None).splitlines()[-1].startswith("… more packets")
+    assert "… more packets (" in written("table", flows(), noun="packets", left_out=lambda: None)
     assert "more" not in written("table", flows())
 
 

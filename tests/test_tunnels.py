@@ -65,26 +65,26 @@ NOT_A_TUNNEL = [
     # what, destination port, octets of the datagram
     ("VXLAN of no octets", 4789, b""),
     ("VXLAN without the I flag", 4789, bytes(8) + FRAME),
-    ("VXLAN with a reserved octet that is not zero", 4789, b"\x08" + bytes(6) + b"\1" + FRAME),
+    ("VXLAN of a frame whose length does not fit", 4789, b.vxlan(b.ethernet(bytes(28), 1200))),
     ("VXLAN with no room for a frame", 4789, b.vxlan(bytes(13))),
     ("VXLAN of ARP", 4789, b.vxlan(b.ethernet(bytes(28), 0x0806))),
     ("text where VXLAN would be", 4789, b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"),
     ("VXLAN-GPE without the P bit", 4790, b"\x08\0\0\1" + bytes(4) + IN4),
-    ("VXLAN-GPE of another protocol", 4790, b.vxlan_gpe(IN4, 1, 4)),
+    ("VXLAN-GPE of another protocol", 4790, b.vxlan_gpe(IN4, 1, 99)),
     ("GENEVE of version 1", 6081, b"\x40" + b.geneve(FRAME)[1:]),
     ("GENEVE with options past its end", 6081, b"\x3f" + b.geneve(IN4)[1:]),
-    ("GENEVE with a reserved octet that is not zero", 6081, b.geneve(IN4)[:7] + b"\1" + IN4),
     ("GENEVE of no ethertype", 6081, b"\0\0\0\1" + bytes(4) + IN4),
     ("GTP version 2", 2152, b"\x48" + b.gtp_u(IN4)[1:]),
     ("GTP' ", 2152, b"\x20" + b.gtp_u(IN4)[1:]),
     ("GTP-U echo request", 2152, struct.pack(">BBHIHBB", 0x32, 1, 4, 0, 1, 0, 0)),
     ("GTP-U longer than its datagram", 2152, struct.pack(">BBHI", 0x30, 0xFF, len(IN4) + 1, 1) + IN4),
     ("GTP-U of neither version of IP", 2152, b.gtp_u(b"\x55" + bytes(30))),
-    ("GTP-U with an extension header of no octets", 2152, struct.pack(">BBHIHBB", 0x34, 0xFF, 8, 1, 0, 0, 0x85) + bytes(4)),
+    ("GTP-U with an extension header of no octets", 2152, b.gtp_u_extended(b"\0\0\0\0")[:11] + b"\x85\0\0\0\0"),
     ("GTP-U with an extension header past its end", 2152, b.gtp_u_extended(b"")[:11] + b"\x85\x09\0\0\0"),
     ("Teredo of IPv4", TEREDO_PORT, b.teredo(IN4 + bytes(30))),
     ("Teredo longer than its datagram", TEREDO_PORT, b.teredo(b.ipv6(b.udp(), payload_length=9))),
     ("Teredo with authentication past its end", TEREDO_PORT, b"\0\1\xff\xff" + bytes(40)),
+    ("GRE in UDP of version 1", 4754, b"\x20\1\x08\0\0\0\0\0" + IN4),
     ("MPLS in UDP with a reserved label", 6635, b.mpls(IN4, 3)),
     ("MPLS in UDP of nothing", 6635, b.mpls(b"", 100)),
 ]  # fmt: skip
@@ -135,7 +135,7 @@ def test_a_tunnel_in_a_tunnel_is_descended_to_the_innermost_and_has_its_number()
 def nested(depth: int, inside: b.Layer = IN4) -> bytes:
     """An IPv4 packet in so many others."""
     for level in range(depth):
-        inside = b.ipv4(inside, f"198.51.100.{level}")
+        inside = b.ipv4(inside, f"198.51.100.{level % 250}")
     return b.ethernet(inside)
 
 
@@ -154,15 +154,6 @@ def test_at_most_eight_tunnels_are_descended(depth):
 
 def test_three_thousand_packets_in_each_other_are_read_to_the_eighth():
     assert decoded(nested(3000))["depth"] == 8
-
-
-def test_a_fragment_of_a_tunnel_is_not_looked_into():
-    first = b.ipv4(b.gre(IN4)[:24], protocol=b.GRE, more=True)
-    datagram = b.udp(b.vxlan(FRAME), 40000, b.VXLAN_PORT).over(b.packed(SRC4), b.packed(DST4))
-    rest_of_udp = b.ipv4(datagram[:48], protocol=b.UDP, more=True)
-    for packet, protocol in ((first, b.GRE), (rest_of_udp, b.UDP)):
-        expected = {"src_ip": SRC4, "protocol": protocol, "depth": 0}
-        assert of(decoded(b.ethernet(packet)), expected) == expected
 
 
 def test_the_flow_of_a_tunnelled_packet_is_that_of_the_packet_inside():

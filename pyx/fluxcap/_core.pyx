@@ -71,7 +71,7 @@ cdef KernelRow* find_kernel(str name) except NULL:
     for i in range(n_kernels):
         if kernel_rows[i].name.decode() == name:
             if not kernel_rows[i].supported:
-                raise ValueError(f"this processor cannot run the checksum kernel {name!r}; it has {', '.join(kernels())}")
+                raise ValueError(f"this processor cannot run checksum kernel {name!r}; it has {', '.join(kernels())}")
             return &kernel_rows[i]
     raise ValueError(f"unknown checksum kernel {name!r}; there are {', '.join(kernels())}")
 
@@ -289,7 +289,7 @@ cdef class Scanner:
             self.grow_interfaces()
 
     cdef Outcome scan(self) noexcept nogil:
-        """The whole data path: capture, decode, checksum, fragments, then what is made of the packets; a batch at a time."""
+        """The whole data path, a batch at a time: capture, decode, checksum, fragments, and what is made of packets."""
         cdef Reader* r = &self.reader
         cdef Batch* batch = self.batch
         cdef Step step = RECORD
@@ -379,7 +379,7 @@ cdef class Scanner:
         for i in range(c.n_columns):
             view = columns[self.flow_fields[i][0]]
             if <uint64_t>view.shape[0] != n * c.size[i]:
-                raise ValueError(f"column {self.flow_fields[i][0]} has {view.shape[0]} octets, not {n} times {c.size[i]}")
+                raise ValueError(f"{self.flow_fields[i][0]} has {view.shape[0]} octets, not {n} times {c.size[i]}")
             held.append(view)
             c.data[i] = <uint8_t*>&view[0] if n else NULL
         for row in range(n):

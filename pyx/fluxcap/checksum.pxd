@@ -70,7 +70,7 @@ cdef inline void judge_crc(Packet* p) noexcept nogil:
     p.verdict = VERDICT_GOOD if p.expected == p.checksum else VERDICT_BAD
 
 cdef inline void judge_ipv4(Packet* p) noexcept nogil:
-    """RFC 791 section 3.1: over the header alone. Cards that fill it in are handed a zero: the empty pseudo-header's sum."""
+    """RFC 791 section 3.1: over the header alone. A card is handed zero to fill in, the sum of no pseudo-header."""
     cdef const uint8_t* at = p.data + p.ip_at
     cdef uint64_t sum
     cdef uint32_t total

@@ -92,7 +92,8 @@ cdef tuple TIMES = (
     field("tcp_flags", in_record(&record_.tcp_flags[0]), 1, "u"),
 )
 cdef tuple REVERSE_FLAGS = (field("reverse_tcp_flags", in_record(&record_.tcp_flags[1]), 1, "u"),)
-cdef tuple ENDING = tuple([field(VERDICTS[v], in_record(&record_.verdicts[v]), 8, "u") for v in range(1, VERDICTS_END)]) + (
+cdef tuple COUNTS = tuple([field(VERDICTS[v], in_record(&record_.verdicts[v]), 8, "u") for v in range(1, VERDICTS_END)])
+cdef tuple ENDING = COUNTS + (
     field("ip_bad", in_record(&record_.ip_bad), 8, "u"),
     field("end_reason", in_record(&record_.end_reason), 1, "u"),
 )
@@ -192,7 +193,8 @@ cdef str pcap_variant(const Reader* r):
 cdef dict interface_row(const Interface* interface, int format):
     cdef double ticks = 1e6
     if format == FORMAT_PCAPNG and interface.divisor:
-        ticks = <double>interface.divisor * <double>(<uint64_t>1 << interface.shift) * 1e9 / <double>interface.multiplier
+        ticks = 1e9 * <double>interface.divisor / <double>interface.multiplier
+        ticks *= <double>(<uint64_t>1 << interface.shift)
     return {
         "link_type": interface.link_type,
         "snaplen": interface.snaplen,

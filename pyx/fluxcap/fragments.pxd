@@ -1,8 +1,8 @@
 # Fragmented datagrams: ports for every fragment, and a verdict for the whole, without keeping any payload.
 #
-# Fragment offsets are multiples of 8 octets, so the ones'-complement sums of the fragments simply add. What is kept of a
-# datagram is where its pieces lie and what each sums to. The table is a fixed number of places in sets of four: a hash
-# picks the set, the one longest untouched in it makes room. Nothing grows with the capture.
+# Fragment offsets are multiples of 8 octets, so the ones'-complement sums of the fragments simply add. What is kept of
+# a datagram is where its pieces lie and what each sums to. The table is a fixed number of places in sets of four: a
+# hash picks the set, the one longest untouched in it makes room. Nothing grows with the capture.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
@@ -29,7 +29,8 @@ cdef struct Piece:
     uint32_t sum                # folded, this machine's byte order
 
 # What tells datagrams apart: addresses, identification and, over IPv4, the protocol (RFC 791 section 2.3; RFC 8200
-# section 4.5). They are read from the fragment's own IP header: in a tunnel, the packet's key is that of what is inside.
+# section 4.5). They are read from the fragment's own IP header: in a tunnel, the packet's key is that of what is
+# inside.
 cdef struct Identity:
     uint8_t addresses[32]       # as they stand in the header; IPv4 has 8 octets of them
     uint32_t id
@@ -115,8 +116,13 @@ cdef inline void begin_datagram(Fragments* f, Datagram* d) noexcept nogil:
     d.identity = identity
     d.used = True
 
-cdef inline bint same_piece(const Datagram* d, const Piece* piece) noexcept nogil:
+cdef inline bint same_piece(const Datagram* d, const Piece* piece, const Packet* p) noexcept nogil:
+    """Is this fragment one that was there already? A sum alone does not tell first fragments apart: a checksum makes
+    up for other ports."""
     cdef uint32_t i
+    if piece.start == 0 and d.first_seen and (d.checksum != <uint16_t>p.checksum or d.key.src_port != p.key.src_port
+                                              or d.key.dst_port != p.key.dst_port):
+        return False
     for i in range(d.n):
         if d.pieces[i].start == piece.start:
             return d.pieces[i].length == piece.length and d.pieces[i].sum == piece.sum
@@ -228,11 +234,12 @@ cdef inline Datagram* add_fragment(Fragments* f, Packet* p, uint64_t* anomalies)
     piece.start = p.fragment_offset
     piece.length = p.fragment_length
     piece.sum = sum_octets(at + skip, end - skip if end > skip else 0)
-    if d.complete and not same_piece(d, &piece):
+    if d.complete and not same_piece(d, &piece, p):
         begin_datagram(f, d)    # its identification is in use again
     d.time = p.time
     p.datagram = d.serial
-    if not same_piece(d, &piece):
+    if not same_piece(d, &piece, p):
+        d.spoiled |= p.length_lies
         d.cut |= captured < p.fragment_length
         add_piece(d, &piece, p.more_fragments)
     if p.fragment_offset == 0 and not d.first_seen and in_a_flow(p):

@@ -1,6 +1,6 @@
 # What travels through the core: one small struct, Packet, a batch of them at a time, and the enums that name outcomes.
 # Each stage reads what the stages before it wrote and adds its own fields:
-#   capture  -> number .. link_type     decode -> key .. sum_*     checksum -> verdict, ip_verdict, expected     flows -> flow
+#   capture -> number .. fcs    decode -> key .. sum_*    checksum -> verdict, ip_verdict, expected    flows -> flow
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 

@@ -91,6 +91,7 @@ from .other_links import (
     ipnet,
     macsec,
     nflog,
+    nsh,
     pflog,
     token_ring,
 )

@@ -6,7 +6,8 @@ from .layer import Layer, number
 from .link import MAC_A, MAC_B
 from .numbers import ETHERTYPE_IPV4, ETHERTYPE_IPV6
 
-ETHERTYPE_MACSEC, MACSEC_ICV = 0x88E5, 16
+ETHERTYPE_MACSEC, ETHERTYPE_NSH = 0x88E5, 0x894F
+MACSEC_ICV = 16  # octets
 LINK_TOKEN_RING, LINK_FDDI, LINK_PPP_HDLC, LINK_PPP_ETHER, LINK_C_HDLC, LINK_FRELAY = 6, 10, 50, 51, 104, 107
 LINK_PFLOG, LINK_ARCNET_LINUX, LINK_IPNET, LINK_NFLOG = 117, 129, 226, 239
 
@@ -73,3 +74,9 @@ def macsec(payload: bytes, ethertype: int | None = None, sci: bytes = b"", encry
     control = (0x20 if sci else 0) | (0x0C if encrypted else 0)
     tag = struct.pack(">BBI", control, 0, 1) + sci + struct.pack(">H", number(payload, "ethertype", ethertype))
     return Layer(tag + payload + b"\xaa" * MACSEC_ICV, ETHERTYPE_MACSEC)
+
+
+def nsh(payload: bytes, next_protocol: int, context: bytes = b"") -> Layer:
+    """A network service header, metadata type 2 (RFC 8300 section 2): 1 is IPv4 inside, 2 IPv6, 3 Ethernet, 5 MPLS."""
+    words = 2 + len(context) // 4
+    return Layer(bytes((0x0F, 0xC0 | words, 2, next_protocol)) + b"\0\0\x2a\xff" + context + payload, ETHERTYPE_NSH)

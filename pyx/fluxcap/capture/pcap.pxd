@@ -30,8 +30,8 @@ cdef enum:                      # the link type field
     FCS_PRESENT = 0x04000000
     FCS_SHIFT = 28              # length of the frame check sequence in units of 16 bits
 
-# Which of the two lengths comes first changed in version 2.4 (and 543.0 came before it); in 2.3 nobody agreed, so the smaller one is the
-# captured length (libpcap, sf-pcap.c).
+# Which of the two lengths comes first changed in version 2.4 (and 543.0 came before it); in 2.3 nobody agreed, so the
+# smaller one is the captured length (libpcap, sf-pcap.c).
 cdef enum:
     CAPTURED_FIRST
     WIRE_FIRST

@@ -119,7 +119,7 @@ cdef inline Step interface_description(Reader* r, const uint8_t* at, uint32_t le
 
 cdef inline Step packet_block(Reader* r, Packet* p, uint32_t index, const uint8_t* lengths, const uint8_t* times,
                               const uint8_t* data, uint64_t room) noexcept nogil:
-    """Fill the packet from an enhanced, obsolete (`lengths` at captured length) or simple block (captured NULL times)."""
+    """Fill the packet from an enhanced, obsolete or simple block; the last has neither time nor captured length."""
     cdef Interface* interface
     cdef uint32_t captured, wire
     cdef uint64_t ticks

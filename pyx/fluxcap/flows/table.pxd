@@ -1,7 +1,7 @@
 # The flow table: dense rows in first-seen order behind an index of (tag, row) slots.
 #
-# A slot is 64 bits: the upper half of it 32 bits of the hash, the lower half the row number plus one. The slot's home is
-# the tag's own upper bits, so growing the index never touches a row. Growth happens between batches only.
+# A slot is 64 bits: the upper half of it 32 bits of the hash, the lower half the row number plus one. The slot's home
+# is the tag's own upper bits, so growing the index never touches a row. Growth happens between batches only.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 

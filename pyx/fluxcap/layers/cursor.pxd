@@ -3,8 +3,9 @@
 # Each protocol is one function `Next name(Cursor* c, Packet* p)`. It checks a length once, reads, moves the cursor past
 # its header and says what follows. A function that cannot go on calls give_up() or short() and the walk ends.
 #
-# Two ends are kept, both narrowed by every length field on the way: `captured`, how far octets are there to be read, and
-# `wire`, how far the packet went. Their difference is what makes a verdict `truncated`.  at <= captured <= wire, always.
+# Two ends are kept, both narrowed by every length field on the way: `captured`, how far octets are there to be read,
+# and `wire`, how far the packet went. Their difference is what makes a verdict `truncated`. Always
+# at <= captured <= wire.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset

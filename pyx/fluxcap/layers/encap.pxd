@@ -1,4 +1,5 @@
-# Between link and network: tags, labels, sessions, service headers, LLC. From an ethertype (or PPP protocol, or LLC header) onward.
+# Between link and network: tags, labels, sessions, service headers, LLC. From an ethertype (or PPP protocol, or LLC
+# header) onward.
 # A new encapsulation is one function and one row in by_ethertype().
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
@@ -55,7 +56,9 @@ cdef inline Next nsh(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < NSH_HEADER:
         return short(c, p, NSH_HEADER, SHORT_LINK)
     length = (at[NSH_LENGTH] & 0x3F) * 4
-    if length < NSH_HEADER or captured_left(c) < length:
+    if length < NSH_HEADER:
+        return give_up(p, MALFORMED, SHORT_LINK)
+    if captured_left(c) < length:
         return short(c, p, length, SHORT_LINK)
     c.at += length
     if at[NSH_PROTOCOL] == 1:
@@ -93,7 +96,9 @@ cdef inline Next mpls(Cursor* c, Packet* p) noexcept nogil:
         return <Next>ETHERTYPE | ETHERTYPE_IPV4
     elif version == 6:
         return <Next>ETHERTYPE | ETHERTYPE_IPV6
-    elif version == 0 and captured_left(c) >= 4:
+    elif version == 0:
+        if captured_left(c) < 4:
+            return short(c, p, 4, SHORT_LINK)
         c.at += 4
         return <Next>LINK | ETHERNET_LINK
     return STOP

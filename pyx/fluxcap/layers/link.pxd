@@ -68,7 +68,7 @@ cdef inline Next ip_by_version(Cursor* c, Packet* p) noexcept nogil:
     return give_up(p, NON_IP, REASON_NONE)
 
 cdef inline Next address_family(Packet* p, uint32_t family) noexcept nogil:
-    """BSD address families; every BSD chose its own number for IPv6 (NetBSD 24, FreeBSD 28, Darwin 30; Linux has 10)."""
+    """BSD address families; each chose its own number for IPv6 (NetBSD 24, FreeBSD 28, Darwin 30; Linux 10)."""
     if family == 2:
         return <Next>ETHERTYPE | ETHERTYPE_IPV4
     elif family == 24 or family == 28 or family == 30 or family == 10:
@@ -232,7 +232,7 @@ cdef enum:
     NFLOG_PAYLOAD = 9           # TLV type of the packet itself
 
 cdef inline Next nflog(Cursor* c, Packet* p) noexcept nogil:
-    """Family, version, resource, then TLVs whose length and type are in the writer's byte order (Linux: little-endian)."""
+    """Family, version, resource, then TLVs; length and type are in the writer's byte order, taken as little-endian."""
     cdef const uint8_t* at
     cdef uint32_t size, kind
     if captured_left(c) < 4:

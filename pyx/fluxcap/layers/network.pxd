@@ -11,8 +11,8 @@ from fluxcap.layers.numbers cimport (
     IP_AH, IP_DESTINATION_OPTIONS, IP_HIP, IP_HOP_BY_HOP, IP_NO_NEXT, IP_SHIM6)
 from fluxcap.types cimport (
     HEADER_LENGTH, MALFORMED, ORPHAN_FRAGMENT, Packet, REASON_NONE, SHORT_EXTENSION, SHORT_IP,
-    TOO_MANY_EXTENSIONS, TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_FRAGMENT, VERDICT_PENDING, VERDICT_TRUNCATED,
-    WRONG_VERSION)
+    TOO_MANY_EXTENSIONS, TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_PENDING,
+    VERDICT_TRUNCATED, WRONG_VERSION)
 
 cdef enum:                      # IPv4, RFC 791 section 3.1
     IPV4_TOS = 1
@@ -109,7 +109,7 @@ cdef inline Next fragmented(Cursor* c, Packet* p, uint32_t offset, bint more, ui
     p.more_fragments = more
     if offset == 0:
         return <Next>PROTOCOL | protocol
-    p.verdict = VERDICT_FRAGMENT
+    p.verdict = VERDICT_BAD_LENGTH if p.length_lies else VERDICT_FRAGMENT
     return give_up(p, ORPHAN_FRAGMENT, REASON_NONE)
 
 cdef enum:                      # IPv6, RFC 8200 section 3
@@ -181,7 +181,7 @@ cdef inline Next cut_extension(Cursor* c, Packet* p) noexcept nogil:
     return short(c, p, needed, SHORT_EXTENSION)
 
 cdef inline Next ipv6_options(Cursor* c, Packet* p) noexcept nogil:
-    """Hop-by-hop and destination options: a true length, and the address a mobile node is known by, may be among them."""
+    """Hop-by-hop and destination options: a true length or the address a mobile node is known by may be among them."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t length = extension_length(c), i = 2, jumbo
     if length == 0:
@@ -194,7 +194,9 @@ cdef inline Next ipv6_options(Cursor* c, Packet* p) noexcept nogil:
             break
         if at[i] == OPTION_JUMBO and at[i + 1] == 4:
             jumbo = be32(at + i + 2)    # counted from the end of the IPv6 header, as the 16-bit length would be
-            if c.extensions == 0 and jumbo >= length and jumbo <= wire_left(c):
+            if jumbo > wire_left(c):
+                p.length_lies = True
+            elif c.extensions == 0 and jumbo >= length:
                 narrow(c, jumbo)
         elif at[i] == OPTION_HOME_ADDRESS and at[i + 1] == 16:
             p.pseudo_src = at + i + 2

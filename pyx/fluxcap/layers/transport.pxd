@@ -1,7 +1,7 @@
 # From an IP protocol number to ports, payload extent, and what there is to verify.
 #
-# Verdicts are judged in the contract's order: a zero field (absent, illegal), then bad_length, fragment, truncated; what
-# is left is VERDICT_PENDING and the checksum stage takes the sum over [sum_at, sum_at + sum_length).
+# Verdicts are judged in this order: a zero field (absent, illegal), then bad_length, fragment, truncated; what is left
+# is VERDICT_PENDING, and the checksum stage takes the sum over [sum_at, sum_at + sum_length).
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
@@ -54,7 +54,7 @@ cdef inline void to_sum(Cursor* c, Packet* p, Sum kind, uint32_t covered, uint32
         p.verdict = VERDICT_PENDING
 
 cdef enum:                      # UDP, RFC 768
-    UDP_LENGTH = 4              # header and data; 0 = over 65535, IPv6 jumbograms and super-packets (RFC 2675 section 4)
+    UDP_LENGTH = 4              # header and data; 0 = over 65535: jumbograms (RFC 2675 section 4), super-packets
     UDP_CHECKSUM = 6
     UDP_HEADER = 8
     UDP_LENGTH_MAX = 65535

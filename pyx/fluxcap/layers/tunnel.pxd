@@ -1,6 +1,6 @@
 # Tunnels: an IP packet or an Ethernet frame inside an IP packet. Each function checks that the header is really one,
 # then calls enter_tunnel(); where that says no, the record stays with the IP header around the tunnel.
-# A tunnel in UDP is recognised by its registered destination port and a header that checks out, never by the port alone.
+# A tunnel in UDP is told by its registered destination port and a header that checks out, never by the port alone.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
@@ -71,7 +71,8 @@ cdef inline Next gre(Cursor* c, Packet* p) noexcept nogil:
     if flags & GRE_KEY:
         if captured_left(c) < header + 4:
             return STOP
-        key = be32(at + header)
+        # Version 1 has the payload's length in the upper half of its key.
+        key = be16(at + header + 2) if flags & GRE_VERSION else be32(at + header)
         header += 4
     if flags & GRE_SEQUENCE:
         header += 4
@@ -159,13 +160,13 @@ cdef inline Next vxlan_gpe(Cursor* c, Packet* p) noexcept nogil:
     return inside
 
 cdef inline Next geneve(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 8926 section 3.4: version 0, options that fit, reserved octet zero, and a protocol that is an ethertype."""
+    """RFC 8926 section 3.4: version 0, options that fit, and a protocol that is an ethertype."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef uint32_t header
     if captured_left(c) < UDP_HEADER + GENEVE_HEADER:
         return STOP
     header = UDP_HEADER + GENEVE_HEADER + (at[0] & 0x3F) * 4
-    if at[0] >> 6 != 0 or at[7] != 0 or be16(at + 2) < ETHERTYPE_FIRST or captured_left(c) < header:
+    if at[0] >> 6 != 0 or be16(at + 2) < ETHERTYPE_FIRST or captured_left(c) < header:
         return STOP
     p.key.tunnel_id = be24(at + 4)
     if not enter_tunnel(c, p):

@@ -41,9 +41,10 @@ def run(given: Options, messages: Messages) -> Exit:
 
     output = choose(given.format, given.output, given.color)
     default = SCREEN_ROWS if output.for_people else FILE_ROWS
-    with Progress(inputs.find(given.inputs, output), messages):
+    sources = inputs.find(given.inputs, output)
+    with Progress(sources, messages):
         report = read_checksums(
-            given.inputs,
+            sources.captures,
             decap=given.decap,
             list_limit=default if given.list is None else given.list or ALL,
             on_damage="raise" if given.strict else "warn",

@@ -8,6 +8,7 @@ from fluxcap import keys
 from fluxcap._core import FLOW_COLUMNS
 from fluxcap.cli import inputs, options, summary
 from fluxcap.cli.exits import Exit
+from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
@@ -52,10 +53,10 @@ def configure(parser: Parser) -> None:
 def run(given: Options, messages: Messages) -> Exit:
     """Read the flows, sort and cut them as asked for, write them."""
     output = choose(given.format, given.output, given.color)
-    found = inputs.find(given.inputs, output)
+    sources = inputs.find(given.inputs, output)
     order = Order.of(given) or (BIGGEST_FIRST if output.for_people else None)
     options.check_columns((*(given.columns or ()), *([order.column] if order else ())), _columns(given))
-    table = _read(given, Progress(found, messages))
+    table = _read(given, sources, messages)
     metadata = table.metadata
     output.write(_rows(table, given, order, options.row_limit(given, output)))
     if output.for_people:
@@ -77,12 +78,12 @@ def _columns(given: Options) -> list[str]:
     return [*(field for field, *_ in key.fields), *(["interval"] if given.interval else []), *values]
 
 
-def _read(given: Options, progress: Progress) -> FlowTable:
+def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
     from fluxcap.read import collect_flows
 
-    with progress:
+    with Progress(sources, messages):
         return collect_flows(
-            given.inputs,
+            sources.captures,
             given.by,
             biflow=not given.uniflow,
             decap=given.decap,

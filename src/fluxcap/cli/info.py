@@ -30,8 +30,9 @@ def run(given: Options, messages: Messages) -> Exit:
     from fluxcap.info import read_info
 
     output = choose(given.format, given.output, given.color)
-    with Progress(inputs.find(given.inputs, output), messages):
-        info = read_info(given.inputs, decap=given.decap, on_damage="raise" if given.strict else "warn")
+    sources = inputs.find(given.inputs, output)
+    with Progress(sources, messages):
+        info = read_info(sources.captures, decap=given.decap, on_damage="raise" if given.strict else "warn")
     with output.stream() as out:
         if output.for_people:
             from fluxcap.cli.screens import draw_info

@@ -3,7 +3,8 @@
 import importlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import Final, NoReturn, Protocol, cast
 
@@ -64,20 +65,7 @@ def entry() -> NoReturn:
 def main(arguments: Sequence[str]) -> int:
     """Run one command line and return the exit code."""
     signal.signal(signal.SIGTERM, _terminate)
-    try:
-        return _run(list(arguments))
-    except BrokenPipeError:
-        return Exit.PIPE_CLOSED
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-    except Exception as error:
-        if "--debug" in arguments:
-            import traceback
-
-            traceback.print_exc()
-        explanation = explained(error)
-        Messages().error(str(explanation), explanation.help)
-        return explanation.code
+    return _guarded(lambda: _run(list(arguments)), Messages(), "--debug" in arguments)
 
 
 def parser() -> Parser:
@@ -111,7 +99,26 @@ def _run(arguments: list[str]) -> int:
     command.configure(own)
     options = own.read(arguments[1:])
     messages = Messages(options.color, options.quiet)
-    return with_warnings(lambda: command.run(options, messages), messages)
+    work = partial(with_warnings, partial(command.run, options, messages), messages)
+    return _guarded(work, messages, options.debug)
+
+
+def _guarded(work: Callable[[], int], messages: Messages, debug: bool) -> int:
+    """The exit code of the work, or of what became of it."""
+    try:
+        return work()
+    except BrokenPipeError:
+        return Exit.PIPE_CLOSED
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except Exception as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        explanation = explained(error)
+        messages.error(str(explanation), explanation.help)
+        return explanation.code
 
 
 def _command(name: str) -> Command:

@@ -38,14 +38,14 @@ def run(given: Options, messages: Messages) -> Exit:
     from fluxcap.read import scan_packets
 
     output = choose(given.format, given.output, given.color, whole=given.strict)
-    found = inputs.find(given.inputs, output)
+    sources = inputs.find(given.inputs, output)
     columns = given.columns or PACKET_COLUMNS
     order = Order.of(given)
     needed = columns if order is None or order.column in columns else (*columns, order.column)
     options.check_columns(needed, (*PACKET_COLUMNS, *EXTRA_COLUMNS))
     limit = options.row_limit(given, output)
     scan = scan_packets(
-        given.inputs,
+        sources.captures,
         columns=needed,
         decap=given.decap,
         # One row past the limit tells whether there are more; sorting needs all of them anyway.
@@ -53,7 +53,7 @@ def run(given: Options, messages: Messages) -> Exit:
         on_damage="raise" if given.strict else "warn",
     )
     # What is written to the terminal shows by itself how far it is.
-    waiting = nullcontext() if output.on_terminal else Progress(found, messages)
+    waiting = nullcontext() if output.on_terminal else Progress(sources, messages)
     with waiting, Interruptible() as interruptible:
         batches = interruptible.until_interrupted(scan)
         selection = Selection(batches if order is None else _sorted(batches, order), limit)
@@ -63,7 +63,7 @@ def run(given: Options, messages: Messages) -> Exit:
                 columns,
                 chosen=given.columns is not None,
                 noun="packets",
-                heading=summary.named(item.name for item in found),
+                heading=summary.named(item.name for item in sources.inputs),
                 metadata=lambda: summary.members(scan.metadata or selection.metadata),
                 left_out=lambda: selection.left_out,
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 from fluxcap.cli.messages import Messages, is_terminal
 
 if TYPE_CHECKING:
-    from fluxcap.inputs import Input
+    from fluxcap.cli.inputs import Sources
 
 PATIENCE: Final = 0.5  # seconds before a person wonders
 REFRESH: Final = 0.1  # seconds
@@ -27,8 +26,8 @@ class Progress:
     kernel, in octets as they are stored, whatever layers of decompression are in between.
     """
 
-    def __init__(self, inputs: Iterable[Input], messages: Messages) -> None:
-        sizes = [item.size for item in inputs]
+    def __init__(self, sources: Sources, messages: Messages) -> None:
+        sizes = [item.size for item in sources.inputs]
         self._total = sum(size or 0 for size in sizes) if None not in sizes else None
         self._wanted = is_terminal(sys.stderr) and not messages.quiet and os.environ.get("TERM") != "dumb"
         self._over = Event()

@@ -29,6 +29,7 @@ class Canvas:
             file=text,
             width=screen.width,
             force_terminal=screen.color,
+            no_color=not screen.color,
             color_system="standard" if screen.color else None,
             markup=False,
             highlight=False,
