@@ -71,6 +71,8 @@ def test_max_flows_stops_with_what_was_read_and_exit_code_4(good):
         (["flows", "good.pcap", "--columns", "byte"], "'byte'", "'bytes'"),
         (["flows", "good.pcap", "-s", "packet"], "'packet'", "'packets'"),
         (["flows", "good.pcap", "-s", "reverse_packets", "--uniflow"], "'reverse_packets'", "packets"),
+        (["packets", "good.pcap", "--columns", "packet,time,packet"], "'packet'", "once"),
+        (["packets", "good.pcap", "--columns", ""], "''", "packet"),
         (["packets", "good.pcap", "-s", "src_prt"], "'src_prt'", "'src_port'"),
         (["flows", "good.pcap", "--by", "dstprt"], "'dstprt'", "'dst_port'"),
         (["flows", "god.pcap"], "god.pcap", "good.pcap"),

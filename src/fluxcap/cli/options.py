@@ -1,7 +1,7 @@
 """Options that several commands have, and the parser they share."""
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Self
 
@@ -128,12 +128,16 @@ class Order:
         return cls(options.sort.removeprefix("+"), not options.sort.startswith("+"))
 
 
-def check_columns(names: Iterable[str], known: Iterable[str]) -> None:
-    """UsageError if one of the names is no column."""
-    columns = list(known)
-    for name in names:
-        if name not in columns:
-            raise UsageError.of(unknown("column", name, columns))
+def check_columns(options: Options, known: Sequence[str]) -> None:
+    """UsageError if --columns or --sort names what is no column, or --columns the same one twice."""
+    shown = options.columns or ()
+    sorting = [] if options.sort is None else [options.sort.removeprefix("+")]
+    for name in (*shown, *sorting):
+        if name not in known:
+            raise UsageError.of(unknown("column", name, known))
+    for name in shown:
+        if shown.count(name) > 1:
+            raise UsageError(f"--columns names {name!r} twice", "Name each column once.")
 
 
 def _words(text: str) -> tuple[str, ...]:

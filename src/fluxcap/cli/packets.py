@@ -40,9 +40,9 @@ def run(given: Options, messages: Messages) -> Exit:
     output = choose(given.format, given.output, given.color, whole=given.strict)
     sources = inputs.find(given.inputs, output)
     columns = given.columns or PACKET_COLUMNS
+    options.check_columns(given, (*PACKET_COLUMNS, *EXTRA_COLUMNS))
     order = Order.of(given)
     needed = columns if order is None or order.column in columns else (*columns, order.column)
-    options.check_columns(needed, (*PACKET_COLUMNS, *EXTRA_COLUMNS))
     limit = options.row_limit(given, output)
     scan = scan_packets(
         sources.captures,

@@ -23,7 +23,7 @@ CHUNK_ROWS: Final = 16_384  # rows made into text at a time: some ten MB of stri
 
 
 class Table(Protocol):
-    """What a format needs of a table; numpy columns, numbers or objects."""
+    """What a format needs of a table, whose columns are numpy arrays or lists."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -131,9 +131,9 @@ def _fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from _fields(member, f"{path}.{name}" if path else str(name))
 
 
-def chunks(rows: Rows, cells: Callable[[str, Any], list[str]], size: int = CHUNK_ROWS) -> Iterator[list[list[str]]]:
-    """Texts of `size` rows at a time, a list for each column; `cells` makes them from a column's name and values."""
+def chunks(rows: Rows, cells: Callable[[str, Any], list[str]]) -> Iterator[list[list[str]]]:
+    """Texts of some rows at a time, a list for each column; `cells` makes them from a column's name and values."""
     for table in rows.tables:
         columns = [(name, table[name]) for name in rows.columns]
-        for start in range(0, len(table), size):
-            yield [cells(name, values[start : start + size]) for name, values in columns]
+        for start in range(0, len(table), CHUNK_ROWS):
+            yield [cells(name, values[start : start + CHUNK_ROWS]) for name, values in columns]
