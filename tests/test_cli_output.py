@@ -131,20 +131,20 @@ def test_ctrl_c_leaves_a_whole_json_object():
     assert json.loads(done.stdout)["schema"] == 1
 
 
-def test_ctrl_c_keeps_the_packets_that_were_written():
+def test_ctrl_c_keeps_every_packet_that_was_read():
     many = pcap(records(PACKETS * 3000))
     done = interrupted("packets", "--columns", "packet", "-", octets=many)
     assert done.returncode == 130
     numbers = done.stdout.split()[1:]
-    assert numbers[:3] == ["1", "2", "3"]
-    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
-    assert len(numbers) >= 8192
+    assert numbers == [str(number) for number in range(1, len(PACKETS) * 3000 + 1)]
 
 
 @pytest.mark.parametrize("command", ["info", "check"])
-def test_ctrl_c_is_never_a_traceback(command):
+def test_ctrl_c_prints_what_was_counted_so_far(command):
     done = interrupted(command, "-")
-    assert (done.returncode, done.stderr) == (130, "")
+    whole = fluxcap(command, "-", stdin=GOOD)
+    assert (done.returncode, done.stderr) == (130, whole.stderr)
+    assert done.stdout.replace("interrupted\tTrue", "interrupted\tFalse") == whole.stdout
 
 
 def test_a_terminated_run_leaves_no_unfinished_file(tmp_path):

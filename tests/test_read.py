@@ -14,7 +14,6 @@ import fluxcap
 import oracle
 from captures import pcap, records, rewrapped
 from fluxcap.durations import nanoseconds
-from fluxcap.read import collect_flows
 from fluxcap.reading import Reading
 
 SECOND = 1_000_000_000
@@ -259,12 +258,15 @@ def test_ctrl_c_raises_or_on_request_gives_what_was_read():
     unfinished = pcap(records([REQUEST] * 20))[:-1]
     with pytest.raises(KeyboardInterrupt):
         fluxcap.read_flows(Interrupted(unfinished))
-    limits = dict.fromkeys(("idle_timeout", "active_timeout", "interval", "max_flows"))
-    options = {"by": "5tuple", "biflow": True, "decap": True, "on_damage": "warn", "on_interrupt": "return", **limits}
-    table = collect_flows(Interrupted(unfinished), **options)
+    table = fluxcap.read_flows(Interrupted(unfinished), on_interrupt="return")
     assert table.metadata["interrupted"] is True
     assert table["packets"].tolist() == [19]
     assert table.metadata["damage"] == []
+    assert fluxcap.read_info(Interrupted(unfinished), on_interrupt="return").packets == 19
+    assert fluxcap.read_checksums(Interrupted(unfinished), on_interrupt="return").packets == 19
+    scan = fluxcap.scan_packets(Interrupted(unfinished), batch_size=8, on_interrupt="return")
+    assert [len(batch) for batch in scan] == [8, 8, 3]
+    assert scan.metadata["interrupted"] is True
 
 
 # Batches --------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from fluxcap._core import VERDICTS
 from fluxcap.flow_table import key_spec
 from fluxcap.inputs import Captures, expand
 from fluxcap.packet_table import PacketTable
-from fluxcap.reading import Metadata, OnDamage, Reading
+from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading
 from fluxcap.tables import Array, arrays
 
 BAD_COLUMNS = (
@@ -77,7 +77,12 @@ class ChecksumReport:
 
 
 def read_checksums(
-    src: Captures, *, decap: bool = True, list_limit: int = 1000, on_damage: OnDamage = "warn"
+    src: Captures,
+    *,
+    decap: bool = True,
+    list_limit: int = 1000,
+    on_damage: OnDamage = "warn",
+    on_interrupt: OnInterrupt = "raise",
 ) -> ChecksumReport:
     """Judge every checksum of captures, list the first `list_limit` bad ones and count the rest.
 
@@ -92,6 +97,7 @@ def read_checksums(
         row_limit=max(list_limit, ROWS_AT_ONCE),
         decap=decap,
         on_damage=on_damage,
+        on_interrupt=on_interrupt,
     )
     bad = _Bad(reading)
     with reading.partial(lambda: _report(reading, bad, list_limit)):

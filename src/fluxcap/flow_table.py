@@ -60,7 +60,7 @@ def key_spec(
     }
 
 
-def flow_table(reading: Reading, key: keys.Key, spec: KeySpec, interrupted: bool = False) -> FlowTable:
+def flow_table(reading: Reading, key: keys.Key, spec: KeySpec) -> FlowTable:
     """The flows that a reading has made so far."""
     made = {
         "by": key.text,
@@ -69,7 +69,6 @@ def flow_table(reading: Reading, key: keys.Key, spec: KeySpec, interrupted: bool
         "idle_timeout": spec["idle_timeout"],
         "active_timeout": spec["active_timeout"],
         "flows_full": reading.flows_full,
-        "interrupted": interrupted,
     }
     return FlowTable(arrays(reading.scanner.flows()), reading.metadata() | made)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fluxcap._core import ANOMALIES, REASONS, VERDICTS
 from fluxcap.inputs import Captures, Input, expand
-from fluxcap.reading import Metadata, OnDamage, Reading
+from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading
 
 if TYPE_CHECKING:
     from fluxcap._core import Interface, Totals
@@ -97,20 +97,22 @@ class CaptureInfo:
         return values | rates | {"damage": metadata["damage"], "skipped": metadata["skipped"]}
 
 
-def read_info(src: Captures, *, decap: bool = True, on_damage: OnDamage = "warn") -> CaptureInfo:
+def read_info(
+    src: Captures, *, decap: bool = True, on_damage: OnDamage = "warn", on_interrupt: OnInterrupt = "raise"
+) -> CaptureInfo:
     """Survey captures: formats, times, the mix of protocols, the ledger, checksum verdicts, oddities.
 
     Everything else as in read_flows().
     """
-    survey = _Survey(decap=decap, on_damage=on_damage)
+    survey = _Survey(decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
     return survey.collect(expand(src), survey.info)
 
 
 class _Survey(Reading):
     """A reading that takes down what each input was."""
 
-    def __init__(self, *, decap: bool, on_damage: OnDamage) -> None:
-        super().__init__(decap=decap, on_damage=on_damage)
+    def __init__(self, *, decap: bool, on_damage: OnDamage, on_interrupt: OnInterrupt) -> None:
+        super().__init__(decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
         self.surveyed: list[InputInfo] = []
 
     def read_one(self, item: Input) -> Iterator[None]:

@@ -104,7 +104,7 @@ def _expand(captures: Captures) -> Iterator[Input]:
         view = memoryview(captures).cast("B")
         yield Input("<bytes>", lambda: nullcontext(Memory(view)), size=len(view))
     elif isinstance(captures, str) and captures == STANDARD_INPUT:
-        yield Input("<stdin>", lambda: nullcontext(_File(sys.stdin.buffer)), once=True)
+        yield Input("<stdin>", lambda: nullcontext(_File(_standard_input())), once=True)
     elif isinstance(captures, (str, os.PathLike)):
         yield from _paths(os.fsdecode(captures))
     elif isinstance(captures, io.TextIOBase):
@@ -119,6 +119,11 @@ def _expand(captures: Captures) -> Iterator[Input]:
     else:
         kind = type(captures).__name__
         raise TypeError(f"a {kind} is no capture: give a path, an open binary file, bytes or a list of these")
+
+
+def _standard_input() -> Any:
+    # Without Python's buffer, which would wait for more before it gave away what a slow pipe has brought.
+    return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
 
 
 def _paths(path: str) -> Iterator[Input]:

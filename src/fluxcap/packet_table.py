@@ -9,7 +9,7 @@ from fluxcap import keys
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS
 from fluxcap.flow_table import key_spec
 from fluxcap.inputs import Input
-from fluxcap.reading import Metadata, OnDamage, Reading
+from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading
 from fluxcap.suggest import unknown
 from fluxcap.tables import Table, arrays
 
@@ -70,6 +70,7 @@ class PacketScan:
         decap: bool,
         batch_size: int,
         on_damage: OnDamage,
+        on_interrupt: OnInterrupt,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is at least 1, not {batch_size}")
@@ -80,6 +81,7 @@ class PacketScan:
         self._key = key
         self._decap = decap
         self._on_damage = on_damage
+        self._on_interrupt = on_interrupt
         self._begun = False
 
     def __repr__(self) -> str:
@@ -101,6 +103,7 @@ class PacketScan:
             row_limit=self.batch_size,
             decap=self._decap,
             on_damage=self._on_damage,
+            on_interrupt=self._on_interrupt,
         )
         with reading.partial(lambda: packet_table(reading)):  # the rows that were not handed out yet
             for _ in reading.read(self._inputs):

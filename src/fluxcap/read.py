@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from fluxcap import keys
 from fluxcap.flow_table import FlowTable, flow_table, key_spec
 from fluxcap.inputs import Captures, expand
 from fluxcap.packet_table import PacketScan, PacketTable, choose, packet_table
-from fluxcap.reading import OnDamage, Reading
+from fluxcap.reading import OnDamage, OnInterrupt, Reading
 
 if TYPE_CHECKING:
     from fluxcap.durations import Duration
@@ -26,6 +26,7 @@ def read_flows(
     interval: Duration | None = None,
     max_flows: int | None = None,
     on_damage: OnDamage = "warn",
+    on_interrupt: OnInterrupt = "raise",
 ) -> FlowTable:
     """Read captures into one table of flows.
 
@@ -36,46 +37,15 @@ def read_flows(
     the record that would need one flow more.
 
     Raises NotACaptureError for an input that is no capture. Where one is damaged, what was read before it counts:
-    DamagedCaptureWarning, or with `on_damage="raise"` a CaptureError with the table on its `partial`.
+    DamagedCaptureWarning, or with `on_damage="raise"` a CaptureError with the table on its `partial`. With
+    `on_interrupt="return"` Ctrl-C ends the reading as the end of the input would, `interrupted` true in the metadata.
     """
-    return collect_flows(
-        src,
-        by,
-        biflow=biflow,
-        decap=decap,
-        idle_timeout=idle_timeout,
-        active_timeout=active_timeout,
-        interval=interval,
-        max_flows=max_flows,
-        on_damage=on_damage,
-    )
-
-
-def collect_flows(
-    src: Captures,
-    by: str | Iterable[str],
-    *,
-    biflow: bool,
-    decap: bool,
-    idle_timeout: Duration | None,
-    active_timeout: Duration | None,
-    interval: Duration | None,
-    max_flows: int | None,
-    on_damage: OnDamage,
-    on_interrupt: Literal["raise", "return"] = "raise",
-) -> FlowTable:
-    """read_flows(), with a choice of what Ctrl-C does: `return` what was read, `interrupted` true in the metadata."""
     key = keys.parse(by, biflow)
     spec = key_spec(
         key, idle_timeout=idle_timeout, active_timeout=active_timeout, interval=interval, max_flows=max_flows
     )
-    reading = Reading(key=spec, decap=decap, on_damage=on_damage)
-    try:
-        return reading.collect(expand(src), lambda: flow_table(reading, key, spec))
-    except KeyboardInterrupt:
-        if on_interrupt == "raise":
-            raise
-        return flow_table(reading, key, spec, interrupted=True)
+    reading = Reading(key=spec, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
+    return reading.collect(expand(src), lambda: flow_table(reading, key, spec))
 
 
 def read_packets(
@@ -85,6 +55,7 @@ def read_packets(
     decap: bool = True,
     by: str | Iterable[str] | None = None,
     on_damage: OnDamage = "warn",
+    on_interrupt: OnInterrupt = "raise",
 ) -> PacketTable:
     """Read captures into one table of packets, one row a record.
 
@@ -93,7 +64,7 @@ def read_packets(
     Everything else as in read_flows().
     """
     chosen, key = choose(columns, by)
-    reading = Reading(key=key, columns=chosen, decap=decap, on_damage=on_damage)
+    reading = Reading(key=key, columns=chosen, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
     return reading.collect(expand(src), lambda: packet_table(reading))
 
 
@@ -105,10 +76,19 @@ def scan_packets(
     batch_size: int = 65536,
     by: str | Iterable[str] | None = None,
     on_damage: OnDamage = "warn",
+    on_interrupt: OnInterrupt = "raise",
 ) -> PacketScan:
     """The packets of captures as an iterable of tables of `batch_size` rows, for captures larger than memory.
 
     Parameters as in read_packets().
     """
     chosen, key = choose(columns, by)
-    return PacketScan(expand(src), chosen, key, decap=decap, batch_size=batch_size, on_damage=on_damage)
+    return PacketScan(
+        expand(src),
+        chosen,
+        key,
+        batch_size=batch_size,
+        decap=decap,
+        on_damage=on_damage,
+        on_interrupt=on_interrupt,
+    )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fluxcap._core import KeySpec
 
 OnDamage = Literal["warn", "raise"]
+OnInterrupt = Literal["raise", "return"]
 Metadata = dict[str, Any]
 T = TypeVar("T")
 
@@ -52,16 +53,21 @@ class Reading:
         row_limit: int = 0,
         decap: bool = True,
         on_damage: OnDamage = "warn",
+        on_interrupt: OnInterrupt = "raise",
     ) -> None:
         if on_damage not in ("warn", "raise"):
             raise ValueError(f"on_damage is 'warn' or 'raise', not {on_damage!r}")
+        if on_interrupt not in ("raise", "return"):
+            raise ValueError(f"on_interrupt is 'raise' or 'return', not {on_interrupt!r}")
         self.scanner = Scanner(key=key, columns=columns, verdicts=verdicts, row_limit=row_limit, decap=decap)
         self.inputs: list[str] = []
         self.skipped: list[str] = []  # files of a directory that are no captures
         self.damage: list[CaptureError] = []
         self.flows_full = False
+        self.interrupted = False
         self.ended = True  # nothing more is read from the current input
         self._on_damage = on_damage
+        self._on_interrupt = on_interrupt
 
     def read(self, inputs: Iterable[Input]) -> Iterator[None]:
         """Read the inputs to their ends; comes back whenever `row_limit` rows wait to be taken.
@@ -71,10 +77,15 @@ class Reading:
         directory = ""
         for item in inputs:
             directory = item.directory
-            yield from self.read_one(item)
-            if self.flows_full:
+            try:
+                yield from self.read_one(item)
+            except KeyboardInterrupt:
+                if self._on_interrupt == "raise":
+                    raise
+                self.interrupted = True
+            if self.flows_full or self.interrupted:
                 break
-        if not self.inputs:
+        if not self.inputs and not self.interrupted:
             raise NotACaptureError(
                 directory,
                 reason=f"none of the {len(self.skipped)} files in it is one",
@@ -206,4 +217,5 @@ class Reading:
             "wire_octets": totals["wire_octets"],
             "first": totals["first"],
             "last": totals["last"],
+            "interrupted": self.interrupted,
         }

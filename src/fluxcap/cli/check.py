@@ -48,6 +48,7 @@ def run(given: Options, messages: Messages) -> Exit:
             decap=given.decap,
             list_limit=default if given.list is None else given.list or ALL,
             on_damage="raise" if given.strict else "warn",
+            on_interrupt="return",
         )
     with output.stream() as out:
         if output.for_people:
@@ -61,4 +62,6 @@ def run(given: Options, messages: Messages) -> Exit:
             formats.find(output.format).write(out, Rows([table], table.columns), output.screen)
     if report.offload and not output.for_people:
         messages.hint(report.offload)
+    if report.metadata["interrupted"]:
+        return Exit.INTERRUPTED
     return Exit.TOO_MANY_BAD if health.bad(report) > given.max_bad else Exit.DONE

@@ -79,10 +79,10 @@ def _columns(given: Options) -> list[str]:
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
-    from fluxcap.read import collect_flows
+    from fluxcap.read import read_flows
 
     with Progress(sources, messages):
-        return collect_flows(
+        return read_flows(
             sources.captures,
             given.by,
             biflow=not given.uniflow,

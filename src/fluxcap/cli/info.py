@@ -32,7 +32,12 @@ def run(given: Options, messages: Messages) -> Exit:
     output = choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
     with Progress(sources, messages):
-        info = read_info(sources.captures, decap=given.decap, on_damage="raise" if given.strict else "warn")
+        info = read_info(
+            sources.captures,
+            decap=given.decap,
+            on_damage="raise" if given.strict else "warn",
+            on_interrupt="return",
+        )
     with output.stream() as out:
         if output.for_people:
             from fluxcap.cli.screens import draw_info
@@ -43,4 +48,4 @@ def run(given: Options, messages: Messages) -> Exit:
     bad = health.bad(info)
     if bad and output.for_people:
         messages.hint(f"`fluxcap check` lists the {human.counted(bad, 'bad checksum')}")
-    return Exit.DONE
+    return Exit.INTERRUPTED if info.metadata["interrupted"] else Exit.DONE

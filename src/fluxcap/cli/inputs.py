@@ -5,9 +5,8 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Sequence
-from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from fluxcap.cli.exits import UsageError
 from fluxcap.cli.output import STANDARD, Output
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 class Sources(NamedTuple):
     """What is read."""
 
-    captures: list[str | BinaryIO]  # as the reading functions take them
+    captures: list[str]  # as the reading functions take them
     inputs: list[Input]  # what these come to, one by one
 
 
@@ -27,22 +26,16 @@ def find(paths: Sequence[str], output: Output) -> Sources:
     """What the paths mean. UsageError if one is not there, or if the output would overwrite one."""
     from fluxcap.inputs import expand
 
-    captures = [_standard_input() if path == STANDARD else path for path in paths]
+    if STANDARD in paths and sys.stdin is None:
+        raise UsageError("standard input is closed", "Leave it open, or name a file.")
     try:
-        inputs = expand(captures)
+        inputs = expand(paths)
     except FileNotFoundError as error:
         raise UsageError(f"{error.filename}: {error.strerror}", _nearest(Path(error.filename))) from error
     output.refuse(item.name for item in inputs if item.size is not None)
     if STANDARD in paths:
         output.refuse([STANDARD])
-    return Sources(captures, inputs)
-
-
-def _standard_input() -> BinaryIO:
-    if sys.stdin is None:
-        raise UsageError("standard input is closed", "Leave it open, or name a file.")
-    # Without Python's buffer, which would wait for more before it gave away what a slow pipe has brought.
-    return cast(BinaryIO, cast(BufferedReader, sys.stdin.buffer).raw)
+    return Sources(list(paths), inputs)
 
 
 def _nearest(missing: Path) -> str:

@@ -51,6 +51,7 @@ def run(given: Options, messages: Messages) -> Exit:
         # One row past the limit tells whether there are more; sorting needs all of them anyway.
         batch_size=min(limit + 1, BATCH_ROWS) if limit and not order else BATCH_ROWS,
         on_damage="raise" if given.strict else "warn",
+        on_interrupt="return",
     )
     # What is written to the terminal shows by itself how far it is.
     waiting = nullcontext() if output.on_terminal else Progress(sources, messages)
