@@ -5,10 +5,11 @@ import shutil
 import sys
 import sysconfig
 from glob import glob
+from pathlib import Path
 
 from setuptools import Extension, setup
 
-# FLUXCAP_DEBUG=1 builds with every check that can find a mistake; tests/README.md says how to run that build.
+# FLUXCAP_DEBUG=1 builds with every check that can find a mistake; `.ci/sanitize` shows how to run that build.
 DEBUG = os.environ.get("FLUXCAP_DEBUG") == "1"
 
 core = Extension(
@@ -32,7 +33,11 @@ core.cython_directives = {
 }
 
 compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
-if "sdist" not in sys.argv and "egg_info" not in sys.argv and not shutil.which(compiler):
-    sys.exit(f"fluxcap is compiled when it is installed, and the C compiler '{compiler}' is missing: apt install gcc python3-dev")
+headers = Path(sysconfig.get_path("include"), "Python.h")
+if not {"sdist", "egg_info"}.intersection(sys.argv):
+    if not shutil.which(compiler):
+        sys.exit(f"fluxcap is compiled when it is installed: the C compiler '{compiler}' is missing (apt install gcc)")
+    if not headers.exists():
+        sys.exit(f"fluxcap is compiled when it is installed: {headers} is missing (apt install python3-dev)")
 
 setup(ext_modules=[core])

@@ -5,7 +5,7 @@ import pytest
 import builders as b
 from captures import Record, pcap
 from cases import DST6, OUTER, PLAIN, SRC4, SRC6, TRANSPORT, TUNNELS, V4
-from fluxcap._core import REASONS, Scanner
+from fluxcap._core import DISPOSITIONS, REASONS, Scanner
 from scanning import FIVE_TUPLE, Row, anomalies, key, of, rows, scan, taken
 
 LATEST = 0xFFFFFFFF * 1_000_000_000  # ns: seconds of all ones, the first octets of the next record's header
@@ -14,8 +14,9 @@ CUT_SHORT = {"snap length": "truncated_header", "wire": "malformed"}
 
 def ledger_adds_up(scanner: Scanner) -> bool:
     totals = scanner.totals()
-    records, octets = (sum(amounts) for amounts in zip(*totals["dispositions"], strict=True))
-    stopped = totals["dispositions"][4][0] + totals["dispositions"][5][0]  # truncated_header, malformed
+    ledger = dict(zip(DISPOSITIONS, totals["dispositions"], strict=True))
+    records, octets = (sum(amounts) for amounts in zip(*ledger.values(), strict=True))
+    stopped = ledger["truncated_header"][0] + ledger["malformed"][0]
     return (records, octets) == (totals["packets"], totals["wire_octets"]) and stopped == sum(totals["reasons"][1:])
 
 

@@ -158,7 +158,7 @@ def test_the_folded_pseudo_header_sum_just_as_a_card_is_handed_it_is_partial(tra
     ],
     ids=["TCP over 65535", "TCP over 65535, IPv6", "UDP over 65535", "routing header", "source route", "home address"],
 )
-def test_the_partial_sum_has_the_true_length_and_the_final_addresses(packet):  # fmt: skip
+def test_the_partial_sum_has_the_true_length_and_the_final_addresses(packet):
     assert judged(packet)["verdict"] == "partial"
 
 

@@ -121,6 +121,7 @@ def words(name: str, *, calm: frozenset[str] = frozenset(), rank: int = USEFUL) 
 COUNT: Final = each(human.count)
 OCTETS: Final = each(human.octets)
 HEX: Final = each("{:#06x}".format)
+COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 where none was
 FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
 TITLES: Final[Mapping[str, str]] = {"protocol": "proto"}  # three characters that two addresses beside it need
@@ -146,9 +147,9 @@ SPECS: Final[Mapping[str, Spec]] = {
     "verdict": words("verdict", calm=frozenset(("none",)), rank=ESSENTIAL),
     "ip_verdict": words("ip_verdict", calm=frozenset(("none", "good"))),
     "checksum": Spec(USEFUL, HEX),
-    "expected": Spec(USEFUL, HEX),
+    "expected": Spec(USEFUL, COMPUTED),
     "ip_checksum": Spec(USEFUL, HEX),
-    "ip_expected": Spec(USEFUL, HEX),
+    "ip_expected": Spec(USEFUL, COMPUTED),
     "disposition": words("disposition", calm=frozenset(("counted",))),
     "reason": words("reason", calm=frozenset(("none",))),
     "payload_length": Spec(MINOR, COUNT),
