@@ -4,21 +4,21 @@ import os
 import shutil
 import sys
 import sysconfig
-from glob import glob
 from pathlib import Path
 
 from setuptools import Extension, setup
 
 # FLUXCAP_DEBUG=1 builds with every check that can find a mistake; `.ci/sanitize` shows how to run that build.
 DEBUG = os.environ.get("FLUXCAP_DEBUG") == "1"
+SANITIZE = ["-fsanitize=address,undefined"]
 
 core = Extension(
     "fluxcap._core",
     ["pyx/fluxcap/_core.pyx"],
     include_dirs=["pyx/fluxcap"],
-    depends=glob("pyx/fluxcap/**/*.p*", recursive=True) + glob("pyx/fluxcap/*.h"),
-    extra_compile_args=["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"] if DEBUG else ["-O3"],
-    extra_link_args=["-fsanitize=address,undefined"] if DEBUG else [],
+    depends=[str(path) for path in Path("pyx").rglob("*.[ph]*")],
+    extra_compile_args=["-O1", "-g", *SANITIZE, "-fno-sanitize-recover=undefined"] if DEBUG else ["-O3"],
+    extra_link_args=SANITIZE if DEBUG else [],
 )
 core.cython_c_in_temp = True
 core.cython_include_dirs = ["pyx"]

@@ -1,17 +1,17 @@
-"""Fragmented datagrams: ports for every fragment whatever came first, and one verdict for the whole (RFC 791, RFC 8200)."""
+"""Fragmented datagrams (RFC 791, RFC 8200): ports for every fragment whatever came first, one verdict for the whole."""
 
 from __future__ import annotations
 
 import itertools
 
-import builders as b
 import pytest
-from captures import Record, pcap, records
 from hypothesis import given
 from hypothesis import strategies as st
-from scanning import FIVE_TUPLE, flows, key, rows, scan, taken
 
+import builders as b
+from captures import Record, pcap, records
 from fluxcap._core import ANOMALIES
+from scanning import FIVE_TUPLE, flows, key, rows, scan, taken
 
 SECOND = 1_000_000_000
 DATA = bytes(range(256)) * 8  # 2,048 octets

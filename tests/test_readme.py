@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from command import shell, terminal
 
 ROOT = Path(__file__).parents[1]

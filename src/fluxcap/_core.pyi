@@ -10,8 +10,9 @@ DAMAGES: Final[tuple[str, ...]]  # what is wrong with a file, by code; 0 is "non
 ANOMALIES: Final[tuple[str, ...]]  # oddities that are counted, never fatal; order of Totals["anomalies"]
 
 PACKET_COLUMNS: Final[tuple[str, ...]]  # the columns made when none are asked for, in order
-EXTRA_COLUMNS: Final[tuple[str, ...]]  # the columns made only by name; among them `expected` (the transport checksum that
-#   would be right, where one was computed), `ip_checksum` and `ip_expected`, and `reason` (index into REASONS)
+# The columns made only by name; among them `expected` (the transport checksum that would be right, where one was
+# computed), `ip_checksum` and `ip_expected`, and `reason` (index into REASONS).
+EXTRA_COLUMNS: Final[tuple[str, ...]]
 FLOW_COLUMNS: Final[tuple[str, ...]]  # every value column a flow table can have, in order (key columns not among them)
 KEY_FIELDS: Final[tuple[str, ...]]  # fields a key can be made of, in the order they stand in a table
 
@@ -33,13 +34,13 @@ def use_kernel(name: str) -> None:
     """Use this kernel from now on. ValueError: unknown, or this processor lacks it."""
 
 def ones_sum(data: bytes | bytearray | memoryview, kernel: str | None = None) -> int:
-    """Folded ones'-complement sum (0..0xFFFF) of big-endian 16-bit words, an odd last octet padded with zero (RFC 1071)."""
+    """Folded ones'-complement sum (0..0xFFFF) of big-endian 16-bit words, an odd octet padded with zero (RFC 1071)."""
 
 def crc32c(data: bytes | bytearray | memoryview) -> int:
     """CRC32c (RFC 9260 appendix A) as an integer."""
 
 class Column:
-    """One column of a table: n values of `width` items of `dtype`, read-only, through the buffer protocol (as octets)."""
+    """One column of a table: n values of `width` items of `dtype`, read-only, as octets of the buffer protocol."""
 
     name: str
     dtype: str  # numpy typestr of one item: "|u1" "<u2" "<u4" "<u8" "<i8"
