@@ -1,7 +1,6 @@
 # The walk: link > encapsulation* > network > transport, and again inside each tunnel. It names no protocol's fields.
 
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memset
 
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, LLC, MAX_LAYERS, NUMBER_MASK, Next, PPP_PROTOCOL, PROTOCOL, SPACE_MASK, STOP, UDP_PORT,
@@ -10,6 +9,7 @@ from fluxcap.layers.encap cimport by_ethertype, by_ppp_protocol, llc
 from fluxcap.layers.link cimport by_link_type
 from fluxcap.layers.protocol cimport by_protocol
 from fluxcap.layers.tunnel cimport by_udp_port
+from fluxcap.memory cimport clear
 from fluxcap.types cimport (
     Batch, MALFORMED, NON_IP, Packet, REASON_NONE, SUM_NONE, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, VERDICT_PENDING)
 
@@ -32,7 +32,7 @@ cdef inline Next step(Next next, Cursor* c, Packet* p) noexcept nogil:
 cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
     cdef Next next = <Next>LINK | p.link_type
     cdef uint32_t layers = 0
-    memset(&p.key, 0, sizeof(Packet) - (<char*>&p.key - <char*>p))
+    clear(&p.key, sizeof(Packet) - (<char*>&p.key - <char*>p))
     p.key.file = file
     p.disposition = NON_IP
     p.flow = -1

@@ -8,6 +8,7 @@
 #endif
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -48,6 +49,20 @@ static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
     }
     return grown;
 #endif
+}
+
+/* Zero a struct of a few hundred octets. Compilers turn memset() of such a size into `rep stos`, whose start-up alone
+ * costs as much as half the stores: 10 % of all the time on small packets. */
+typedef uint64_t clear_block __attribute__((vector_size(32), aligned(8), may_alias));
+
+static inline void clear(void *at, size_t octets) {
+    const clear_block zero = {0};
+    char *to = at;
+    for (; octets >= sizeof zero; to += sizeof zero, octets -= sizeof zero) {
+        *(clear_block *)to = zero;
+        __asm__ volatile("" : : : "memory");  /* keeps the loop from being recognised as memset */
+    }
+    memset(to, 0, octets);
 }
 
 static inline void prefetch(const void *at) { __builtin_prefetch(at, 1, 3); }

@@ -5,3 +5,4 @@ cdef extern from "memory.h" nogil:
     void* pages_grow(void* at, size_t octets, size_t wanted)
     void pages_free(void* at, size_t octets)
     void prefetch(const void* at)
+    void clear(void* at, size_t octets)
