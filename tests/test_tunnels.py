@@ -163,3 +163,17 @@ def test_the_flow_of_a_tunnelled_packet_is_that_of_the_packet_inside():
     assert by_five_tuple == [("10.0.0.1", 3), (SRC4, 1)]
     by_tunnel = [(row["tunnel_id"], row["packets"]) for row in flows(capture, by=key("tunnel_id"))]
     assert by_tunnel == [(5001, 1), (0, 3)]
+
+
+# The frame ------------------------------------------------------------------------------------------------------------
+
+WITH_A_FRAME = b.udp(b.vxlan(b.ethernet(IN4)), 40000, 4789)
+WITH_A_TAGGED_FRAME = b.udp(b.vxlan(b.ethernet(b.vlan(IN4, 7))), 40000, 4789)
+
+
+@pytest.mark.parametrize(
+    ("inside", "vlan"), [(IN4, 300), (b.gre(IN4), 300), (WITH_A_FRAME, 0), (WITH_A_TAGGED_FRAME, 7)]
+)
+def test_the_vlan_is_that_of_the_frame_which_carries_the_innermost_packet(inside, vlan):
+    row = decoded(b.ethernet(b.vlan(b.ipv4(inside), 300)))
+    assert of(row, {"depth": 1, "vlan": vlan, "src_port": 1111}) == {"depth": 1, "vlan": vlan, "src_port": 1111}

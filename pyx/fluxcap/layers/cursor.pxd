@@ -8,7 +8,7 @@
 # at <= captured <= wire.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from fluxcap.types cimport Disposition, MALFORMED, NON_IP, Packet, Reason, TRUNCATED_HEADER
 
@@ -77,8 +77,6 @@ cdef inline Next short(Cursor* c, Packet* p, uint32_t needed, Reason reason) noe
 cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
     """Start afresh inside a tunnel; False where the walk has to stay outside. A tunnel without an IP packet in it
     leaves the record with the IP header around it: the walk restores `outer`."""
-    cdef uint32_t file = p.key.file
-    cdef uint32_t tunnel_id = p.key.tunnel_id
     if not c.decap:
         return False
     if p.depth == MAX_DEPTH:
@@ -88,8 +86,14 @@ cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
     c.tags = 0
     c.extensions = 0
     memset(&p.key, 0, sizeof(Packet) - (<char*>&p.key - <char*>p))
-    p.key.file = file
-    p.key.tunnel_id = tunnel_id
+    # The frame stays that of the packet around it, until a tunnel brings another frame.
+    p.key.vlan = c.outer.key.vlan
+    p.key.inner_vlan = c.outer.key.inner_vlan
+    p.key.mpls_label = c.outer.key.mpls_label
+    memcpy(p.key.src_mac, c.outer.key.src_mac, sizeof(p.key.src_mac))
+    memcpy(p.key.dst_mac, c.outer.key.dst_mac, sizeof(p.key.dst_mac))
+    p.key.tunnel_id = c.outer.key.tunnel_id
+    p.key.file = c.outer.key.file
     p.gre_verdict = c.outer.gre_verdict
     if c.outer.fragmented:      # what is inside comes in the same pieces
         p.fragmented = True

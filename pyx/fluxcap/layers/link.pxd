@@ -52,6 +52,8 @@ cdef inline Next ethernet(Cursor* c, Packet* p) noexcept nogil:
         return short(c, p, ETHERNET_HEADER, SHORT_LINK)
     memcpy(p.key.dst_mac, at + ETHERNET_DESTINATION, MAC_OCTETS)
     memcpy(p.key.src_mac, at + ETHERNET_SOURCE, MAC_OCTETS)
+    p.key.vlan = 0              # in a tunnel: tags of the frame around it are not this one's
+    p.key.inner_vlan = 0
     c.at += ETHERNET_HEADER
     return <Next>ETHERTYPE | be16(at + ETHERNET_TYPE)
 
