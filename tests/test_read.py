@@ -244,6 +244,13 @@ def test_max_flows_stops_before_the_flow_too_many_and_says_so():
         fluxcap.read_flows(capture, max_flows=0)
 
 
+def test_the_number_of_threads_changes_nothing():
+    capture = pcap(records([udp(A, B, port, 53) for port in range(100)]))
+    assert fluxcap.read_flows(capture, threads=2) == fluxcap.read_flows(capture)
+    with pytest.raises(ValueError, match="at least 1"):
+        fluxcap.read_flows(capture, threads=0)
+
+
 class Interrupted(io.BytesIO):
     """Ctrl-C where more octets are waited for."""
 

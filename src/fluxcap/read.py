@@ -25,6 +25,7 @@ def read_flows(
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
     max_flows: int | None = None,
+    threads: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> FlowTable:
@@ -34,12 +35,15 @@ def read_flows(
     `by`: the fields that make a flow, or a named set: `5tuple`, `ports`, `hosts`, `sockets`; `src_ip/24` is a network.
     `biflow`: both directions share a row, if the key is symmetric. `decap`: look into tunnels, to the innermost packet.
     Timeouts and `interval`: seconds, or texts such as `"30s"` and `"500ms"`. `max_flows`: stop, with a warning, before
-    the record that would need one flow more.
+    the record that would need one flow more. `threads`: use so many at most; the result never depends on it, and this
+    version reads with one.
 
     Raises NotACaptureError for an input that is no capture. Where one is damaged, what was read before it counts:
     DamagedCaptureWarning, or with `on_damage="raise"` a CaptureError with the table on its `partial`. With
     `on_interrupt="return"` Ctrl-C ends the reading as the end of the input would, `interrupted` true in the metadata.
     """
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is at least 1, not {threads}")
     key = keys.parse(by, biflow)
     spec = key_spec(
         key, idle_timeout=idle_timeout, active_timeout=active_timeout, interval=interval, max_flows=max_flows

@@ -91,6 +91,7 @@ def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
             active_timeout=given.active_timeout,
             interval=given.interval,
             max_flows=given.max_flows,
+            threads=given.threads,
             on_damage="raise" if given.strict else "warn",
             on_interrupt="return",
         )
