@@ -57,61 +57,7 @@ cdef enum Outcome:
     OUTCOME_NO_MEMORY
 
 include "fields.pxi"
-
-
-# Kernels ------------------------------------------------------------------------------------------------------------
-
-cdef KernelRow kernel_rows[KERNELS_MAX]
-cdef size_t n_kernels = list_kernels(kernel_rows)
-cdef KernelRow chosen
-
-
-cdef KernelRow* find_kernel(str name) except NULL:
-    cdef size_t i
-    for i in range(n_kernels):
-        if kernel_rows[i].name.decode() == name:
-            if not kernel_rows[i].supported:
-                raise ValueError(f"this processor cannot run checksum kernel {name!r}; it has {', '.join(kernels())}")
-            return &kernel_rows[i]
-    raise ValueError(f"unknown checksum kernel {name!r}; there are {', '.join(kernels())}")
-
-
-def kernels():
-    cdef size_t i
-    return tuple([kernel_rows[i].name.decode() for i in range(n_kernels) if kernel_rows[i].supported])
-
-
-def kernel():
-    return chosen.name.decode()
-
-
-def use_kernel(str name):
-    global chosen
-    chosen = find_kernel(name)[0]
-
-
-use_kernel(os.environ.get("FLUXCAP_KERNEL") or kernels()[0])
-
-
-def ones_sum(const uint8_t[::1] data, str kernel=None):
-    cdef SumKernel run = (find_kernel(kernel)[0] if kernel else chosen).run
-    cdef SumJob job
-    cdef size_t at = 0, left = data.shape[0]
-    cdef uint64_t sum = 0
-    with nogil:
-        while left:
-            # An even number of octets at a time, within what a kernel's 32-bit lanes can hold.
-            job.at = &data[at]
-            job.length = <uint32_t>(left if left < WINDOW else WINDOW)
-            run(&job, 1)
-            sum += job.sum
-            at += job.length
-            left -= job.length
-    return net16(<uint16_t>fold(sum))
-
-
-def crc32c(const uint8_t[::1] data):
-    return <uint32_t>~crc32c_update(<uint32_t>0xFFFFFFFFU, &data[0] if data.shape[0] else NULL, data.shape[0])
+include "kernels.pxi"
 
 
 # Columns ------------------------------------------------------------------------------------------------------------
