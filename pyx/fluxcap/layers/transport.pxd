@@ -211,14 +211,20 @@ cdef inline Next message(Cursor* c, Packet* p) noexcept nogil:
     p.disposition = COUNTED
     return STOP
 
-cdef inline Next icmp(Cursor* c, Packet* p) noexcept nogil:
-    cdef uint32_t kind
+cdef inline bint summed_message(Cursor* c, Packet* p, Sum kind) noexcept nogil:
+    """Type, code and a checksum over all that follows: what ICMP, ICMPv6 and IGMP have in common."""
     if captured_left(c) < PORTS:
-        return short(c, p, PORTS, SHORT_TRANSPORT)
-    kind = here(c)[0]
+        return False
     p.checksum = be16(here(c) + ICMP_CHECKSUM)
     payload_after(c, p, ICMP_HEADER)
-    to_sum(c, p, SUM_PLAIN, wire_left(c), wire_left(c))
+    to_sum(c, p, kind, wire_left(c), wire_left(c))
+    return True
+
+cdef inline Next icmp(Cursor* c, Packet* p) noexcept nogil:
+    cdef uint32_t kind
+    if not summed_message(c, p, SUM_PLAIN):
+        return short(c, p, PORTS, SHORT_TRANSPORT)
+    kind = here(c)[0]
     if kind == ECHO or kind == ECHO_REPLY:
         return query(c, p, kind == ECHO)
     elif 13 <= kind <= 18:      # timestamp, information and address mask: each odd request has an even reply after it
@@ -227,21 +233,14 @@ cdef inline Next icmp(Cursor* c, Packet* p) noexcept nogil:
 
 cdef inline Next icmpv6(Cursor* c, Packet* p) noexcept nogil:
     cdef uint32_t kind
-    if captured_left(c) < PORTS:
+    if not summed_message(c, p, SUM_PSEUDO):
         return short(c, p, PORTS, SHORT_TRANSPORT)
     kind = here(c)[0]
-    p.checksum = be16(here(c) + ICMP_CHECKSUM)
-    payload_after(c, p, ICMP_HEADER)
-    to_sum(c, p, SUM_PSEUDO, wire_left(c), wire_left(c))
     if kind == ECHO_V6 or kind == ECHO_REPLY_V6:
         return query(c, p, kind == ECHO_V6)
     return message(c, p)
 
 cdef inline Next igmp(Cursor* c, Packet* p) noexcept nogil:
     """RFC 3376 section 4: no ports, but a checksum."""
-    if captured_left(c) < PORTS:
-        return STOP
-    p.checksum = be16(here(c) + ICMP_CHECKSUM)
-    payload_after(c, p, ICMP_HEADER)
-    to_sum(c, p, SUM_PLAIN, wire_left(c), wire_left(c))
+    summed_message(c, p, SUM_PLAIN)
     return STOP
