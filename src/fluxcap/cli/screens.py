@@ -45,7 +45,8 @@ def draw_check(report: ChecksumReport, out: BinaryIO, screen: Screen) -> None:
     for file in dict.fromkeys(report.bad["file"].tolist()):
         if len(files) > 1:
             canvas.line(printable(files[file]))
-        canvas.box(columns.fit(_listed(report.bad.filter(report.bad["file"] == file)), canvas.width))
+        for listed in _listed(report.bad.filter(report.bad["file"] == file)):
+            canvas.box(columns.fit(listed, canvas.width))
     canvas.footer(report.bad_records - len(report.bad), "bad packets", "--list 0 for all")
     for sentence in _sentences(report):
         canvas.line(sentence)
@@ -121,13 +122,16 @@ def _mix(info: CaptureInfo) -> Listing:
     )
 
 
-def _listed(bad: PacketTable) -> list[columns.Shown]:
-    """Where the bad packets are, and their sums, none of which may be left out."""
-    listed = ["packet", "protocol", "src_ip", "src_port", "dst_ip", "dst_port"]
+def _listed(bad: PacketTable) -> Iterator[list[columns.Shown]]:
+    """Where bad transport checksums are, then bad IPv4 headers, and their sums, none of which may be left out."""
     for prefix in ("", "ip_"):
-        if not NOT_BAD.issuperset(text.cells("verdict", bad[f"{prefix}verdict"])):
+        wrong = [cell not in NOT_BAD for cell in text.cells("verdict", bad[f"{prefix}verdict"])]
+        if any(wrong):
+            rows = bad.filter(wrong)
+            listed = ["packet", "protocol", "src_ip", "src_port", "dst_ip", "dst_port"]
             listed += [f"{prefix}verdict", f"{prefix}checksum", f"{prefix}expected"]
-    return [replace(one, rank=columns.KEY) for one in columns.worthwhile({name: bad[name] for name in listed})]
+            shown = columns.worthwhile({name: rows[name] for name in listed})
+            yield [replace(one, rank=columns.KEY) for one in shown]
 
 
 def _sentences(report: ChecksumReport) -> Iterator[str]:
