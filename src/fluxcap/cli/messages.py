@@ -2,7 +2,6 @@
 
 import os
 import sys
-from contextlib import suppress
 from typing import Final, Literal, TextIO
 
 from fluxcap.errors import printable
@@ -56,5 +55,8 @@ class Messages:
         label = f"{STYLES[kind]}{kind}:{PLAIN}" if self._color else f"{kind}:"
         if sys.stderr is None:  # closed before the start; print() would take standard output for it
             return
-        with suppress(OSError):  # nowhere is left to say so
+        try:
             print(label, printable(text), file=sys.stderr, flush=True)
+        except OSError:
+            # Nowhere is left to say so. What stays in its buffer would fail again at exit, and make that exit code 120.
+            sys.stderr = None  # type: ignore[assignment]
