@@ -59,4 +59,4 @@ class Messages:
             print(label, printable(text), file=sys.stderr, flush=True)
         except OSError:
             # Nowhere is left to say so. What stays in its buffer would fail again at exit, and make that exit code 120.
-            sys.stderr = None  # type: ignore[assignment]
+            sys.stderr = None
