@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "decode.pxd": {"layers"},
     "flows": set(),
     "columns.pxd": set(),
-    "filter.pxd": set(),
+    "filter.pxd": {"capture"},
     "fragments.pxd": {"checksum", "layers"},
     "holding.pxd": {"fragments"},
     "tally.pxd": {"capture"},

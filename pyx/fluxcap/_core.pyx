@@ -18,6 +18,7 @@ from fluxcap.capture.reader cimport (
 from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels, verify_batch
 from fluxcap.columns cimport Columns, append_rows, collect_batch, free_columns, reserve_columns
 from fluxcap.decode cimport decode_batch
+from fluxcap.filter cimport FilterProgram, Filters, Instruction, filter_batch, is_sound
 from fluxcap.flows.count cimport close_rows, count_batch, merge_row, read_row
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.key cimport KeyPlan, WORD_DST_MAC, WORD_PORTS, WORD_SRC_MAC
@@ -55,9 +56,11 @@ cdef enum Outcome:
     OUTCOME_FLOWS_FULL
     OUTCOME_DAMAGED
     OUTCOME_NO_MEMORY
+    OUTCOME_WANTS_PROGRAM       # filter_batch() lacks one
 
 include "fields.pxi"
 include "kernels.pxi"
+include "programs.pxi"
 
 
 # Columns ------------------------------------------------------------------------------------------------------------
@@ -113,6 +116,7 @@ cdef int plan_columns(Columns* c, tuple fields) except -1:
 
 cdef class Scanner:
     cdef Reader reader
+    cdef Filters filters
     cdef Batch* batch
     cdef Columns columns
     cdef Holding holding
@@ -121,6 +125,8 @@ cdef class Scanner:
     cdef SumKernel kernel
     cdef tuple packet_fields
     cdef tuple flow_fields
+    cdef object where
+    cdef dict programs          # 1 + place in filters by (link type, swapped)
     cdef dict link_types        # of the inputs before this one
     cdef bint counts_flows
     cdef bint decap
@@ -128,7 +134,7 @@ cdef class Scanner:
     cdef uint32_t file
     cdef bint begun
 
-    def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, decap=True, file=0):
+    def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, decap=True, where=None, file=0):
         self.batch = <Batch*>malloc(sizeof(Batch))
         self.totals_ = <Totals*>calloc(1, sizeof(Totals))
         self.reader.buffer = <uint8_t*>malloc(WINDOW)
@@ -137,6 +143,8 @@ cdef class Scanner:
             raise MemoryError
         self.grow_interfaces()
         self.kernel = chosen.run
+        self.where = where
+        self.programs = {}
         self.link_types = {}
         seed = os.urandom(sizeof(uint64_t))
         memcpy(&self.holding.fragments.seed, <const char*>seed, sizeof(uint64_t))
@@ -156,6 +164,7 @@ cdef class Scanner:
         free(self.totals_)
         free(self.reader.buffer)
         free(self.reader.interfaces)
+        free_filters(&self.filters)
         free_columns(&self.columns)
         free_flows(&self.flow_table)
         free_holding(&self.holding)
@@ -184,6 +193,7 @@ cdef class Scanner:
             self.link_types = self.count_link_types()
             self.file += 1
         self.begun = True
+        self.filters.waiting = 0
         r.start = r.end = 0
         r.base = 0
         r.ended = False
@@ -223,6 +233,15 @@ cdef class Scanner:
     def finish(self):
         self.reader.ended = True
 
+    cdef int find_program(self, Interface* interface) except -1:
+        """Give an interface the filter of its link type, compiled if it is the first of that type."""
+        kind = interface.link_type, bool(interface.swapped)
+        if kind not in self.programs:
+            add_program(&self.filters, self.where(*kind))
+            self.programs[kind] = self.filters.n
+        interface.program = self.programs[kind]
+        return 0
+
     def run(self):
         cdef Outcome outcome
         while True:
@@ -230,12 +249,19 @@ cdef class Scanner:
                 outcome = self.scan()
             if outcome == OUTCOME_NO_MEMORY:
                 raise MemoryError("no room for more rows")
-            if outcome != OUTCOME_WANTS_INPUT or self.reader.n_interfaces < self.reader.interfaces_room:
-                return outcome
-            self.grow_interfaces()
+            if outcome == OUTCOME_WANTS_PROGRAM:
+                self.find_program(&self.reader.interfaces[self.filters.lacking])
+            elif outcome == OUTCOME_WANTS_INPUT and self.reader.n_interfaces == self.reader.interfaces_room:
+                self.grow_interfaces()
+            else:
+                break
+        if self.where is not None and not self.programs and self.reader.ended and self.reader.n_interfaces:
+            # Where there is no record to apply it to, a wrong filter is wrong all the same.
+            self.find_program(&self.reader.interfaces[0])
+        return outcome
 
     cdef Outcome scan(self) noexcept nogil:
-        """The whole data path, a batch at a time: capture, decode, checksum, fragments, and what is made of packets."""
+        """The whole data path, a batch at a time: capture, filter, decode, checksum, fragments, tables."""
         cdef Reader* r = &self.reader
         cdef Batch* batch = self.batch
         cdef Step step = RECORD
@@ -255,8 +281,14 @@ cdef class Scanner:
                     return OUTCOME_DAMAGED
                 if step == MORE or step == MORE_INTERFACES:
                     return OUTCOME_WANTS_INPUT
-                step = fill_batch(r, batch, limit)
-                decode_batch(batch, self.decap, self.file, r.anomalies)
+                if self.filters.waiting:
+                    batch.n = self.filters.waiting
+                    self.filters.waiting = 0
+                else:
+                    step = fill_batch(r, batch, limit)
+                if self.where is not None and not filter_batch(&self.filters, r, batch):
+                    return OUTCOME_WANTS_PROGRAM
+                decode_batch(batch, self.where is not None, self.decap, self.file, r.anomalies)
                 verify_batch(batch, self.kernel)
                 if needs_holding(&self.holding, batch):
                     if not open_holding(&self.holding):

@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
-from fluxcap.types cimport BATCH, Batch, Packet
+from fluxcap.types cimport BATCH, Batch, FILTERED, Packet
 
 cdef enum:
     MAX_COLUMNS = 64            # there are about forty to ask for
@@ -80,5 +80,5 @@ cdef inline void collect_batch(Columns* c, const Batch* batch) noexcept nogil:
         verdicts = <uint32_t>1 << batch.packets[i].verdict | \
             <uint32_t>1 << (batch.packets[i].ip_verdict + IP_VERDICT_SHIFT)
         rows[n] = i
-        n += verdicts & c.verdicts != 0
+        n += (verdicts & c.verdicts != 0) & (batch.packets[i].disposition != FILTERED)
     append_rows(c, batch.packets, sizeof(Packet), rows, n)

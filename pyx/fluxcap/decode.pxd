@@ -9,9 +9,9 @@ from fluxcap.layers.encap cimport by_ethertype, by_ppp_protocol, llc
 from fluxcap.layers.link cimport by_link_type
 from fluxcap.layers.protocol cimport by_protocol
 from fluxcap.layers.tunnel cimport by_udp_port
-from fluxcap.memory cimport clear
 from fluxcap.types cimport (
-    Batch, MALFORMED, NON_IP, Packet, REASON_NONE, SUM_NONE, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, VERDICT_PENDING)
+    Batch, FILTERED, MALFORMED, NON_IP, Packet, REASON_NONE, SUM_NONE, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP,
+    VERDICT_PENDING, reset)
 
 from libc.stdint cimport uint64_t
 
@@ -32,10 +32,8 @@ cdef inline Next step(Next next, Cursor* c, Packet* p) noexcept nogil:
 cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
     cdef Next next = <Next>LINK | p.link_type
     cdef uint32_t layers = 0
-    clear(&p.key, sizeof(Packet) - (<char*>&p.key - <char*>p))
+    reset(p, NON_IP)
     p.key.file = file
-    p.disposition = NON_IP
-    p.flow = -1
     c.base = p.data
     c.at = 0
     c.captured = p.captured
@@ -54,11 +52,15 @@ cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
         # What the tunnel held is no IP packet, or not one that can be read: the packet around it is what there is.
         p[0] = c.outer
 
-cdef inline void decode_batch(Batch* batch, bint decap, uint32_t file, uint64_t* anomalies) noexcept nogil:
+cdef inline void decode_batch(Batch* batch, bint filtered, bint decap, uint32_t file,
+                              uint64_t* anomalies) noexcept nogil:
+    """`filtered`: filter_batch() has set the dispositions."""
     cdef Cursor c
     cdef uint32_t i
     c.decap = decap
     for i in range(batch.n):
+        if filtered and batch.packets[i].disposition == FILTERED:
+            continue
         c.too_deep = False
         decode(&batch.packets[i], &c, file)
         anomalies[TUNNELS_TOO_DEEP] += c.too_deep

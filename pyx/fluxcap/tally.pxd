@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fluxcap.capture.reader cimport Reader
-from fluxcap.types cimport Batch, DISPOSITIONS_END, Packet, REASONS_END, VERDICTS_END
+from fluxcap.types cimport Batch, DISPOSITIONS_END, FILTERED, Packet, REASONS_END, VERDICTS_END
 
 cdef struct Totals:
     uint64_t packets
@@ -34,10 +34,12 @@ cdef inline void tally_batch(const Batch* batch, Reader* r, Totals* t) noexcept 
         t.last = p.time if p.time > t.last else t.last
         t.records[p.disposition] += 1
         t.octets[p.disposition] += p.wire
+        r.interfaces[p.interface].packets += 1
+        if p.disposition == FILTERED:
+            continue
         t.reasons[p.reason] += 1
         if p.ip_version:
             t.verdicts[p.key.protocol][p.verdict] += 1
         t.ip_verdicts[p.ip_verdict] += 1
         t.gre_verdicts[p.gre_verdict] += 1
         t.ip_versions[p.ip_version] += 1
-        r.interfaces[p.interface].packets += 1

@@ -1,8 +1,11 @@
 # What travels through the core: one small struct, Packet, a batch of them at a time, and the enums that name outcomes.
 # Each stage reads what the stages before it wrote and adds its own fields:
-#   capture -> number .. fcs    decode -> key .. sum_*    checksum -> verdict, ip_verdict, expected    flows -> flow
+#   capture -> number .. fcs    filter -> disposition    decode -> disposition .. sum_*
+#   checksum -> verdict, ip_verdict, expected    flows -> flow
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from fluxcap.memory cimport clear
 
 cdef enum:
     # Packets a stage takes at once: enough to pay for a call and to hide a cache miss behind the packets after it, few
@@ -153,6 +156,12 @@ cdef struct Packet:
 cdef struct Batch:
     Packet packets[BATCH]
     uint32_t n
+
+cdef inline void reset(Packet* p, Disposition disposition) noexcept nogil:
+    """What the stages after the capture begin with, and all that a refused record gets."""
+    clear(&p.key, sizeof(Packet) - (<char*>&p.key - <char*>p))
+    p.disposition = disposition
+    p.flow = -1
 
 cdef inline bint in_a_flow(const Packet* p) noexcept nogil:
     return p.disposition == COUNTED or p.disposition == UNKNOWN_TRANSPORT or p.disposition == ORPHAN_FRAGMENT

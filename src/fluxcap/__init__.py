@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from fluxcap._core import DISPOSITIONS, VERDICTS
     from fluxcap.aggregator import FlowAggregator
     from fluxcap.checksums import ChecksumReport, read_checksums
-    from fluxcap.errors import CaptureError, DamagedCaptureWarning, NotACaptureError, TruncatedError, UnsupportedError
+    from fluxcap.errors import (
+        CaptureError,
+        DamagedCaptureWarning,
+        FilterError,
+        NotACaptureError,
+        TruncatedError,
+        UnsupportedError,
+    )
     from fluxcap.flow_table import FlowTable, merge
     from fluxcap.info import CaptureInfo, read_info
     from fluxcap.packet_table import PacketScan, PacketTable
@@ -24,7 +31,10 @@ _HOMES = {
     "_core": ("DISPOSITIONS", "VERDICTS"),
     "aggregator": ("FlowAggregator",),
     "checksums": ("ChecksumReport", "read_checksums"),
-    "errors": ("CaptureError", "DamagedCaptureWarning", "NotACaptureError", "TruncatedError", "UnsupportedError"),
+    "errors": (
+        *("CaptureError", "DamagedCaptureWarning", "FilterError"),
+        *("NotACaptureError", "TruncatedError", "UnsupportedError"),
+    ),
     "flow_table": ("FlowTable", "merge"),
     "info": ("CaptureInfo", "read_info"),
     "packet_table": ("PacketScan", "PacketTable"),
@@ -39,6 +49,7 @@ __all__ = [
     "CaptureInfo",
     "ChecksumReport",
     "DamagedCaptureWarning",
+    "FilterError",
     "FlowAggregator",
     "FlowTable",
     "NotACaptureError",

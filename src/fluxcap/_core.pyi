@@ -1,6 +1,6 @@
 """Types of the compiled core. It needs no numpy: columns leave it as read-only buffers with a numpy typestr."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypedDict
 
 VERDICTS: Final[tuple[str, ...]]
@@ -113,6 +113,9 @@ class Scanner:
         verdicts: int = 0xFFFFFFFF,  # collect a record's row if bit `verdict` or bit 16 + `ip_verdict` is set
         row_limit: int = 0,  # packet rows that make run() say ROWS_FULL; 0 = no limit
         decap: bool = True,
+        # Compiles the filter for a link type, in an input of the other byte order or not: `struct bpf_insn`s, packed.
+        # Refused records are `filtered`: in the ledger, in no table. What it raises, run() raises.
+        where: Callable[[int, bool], bytes] | None = None,
         file: int = 0,  # index of the first input
     ) -> None: ...
     def begin(self) -> None: ...

@@ -33,6 +33,7 @@ class FlowAggregator:
         by: str | Iterable[str] = "5tuple",
         *,
         biflow: bool = True,
+        where: str | None = None,
         decap: bool = True,
         idle_timeout: Duration | None = None,
         active_timeout: Duration | None = None,
@@ -44,7 +45,7 @@ class FlowAggregator:
         self._spec = key_spec(
             self._key, idle_timeout=idle_timeout, active_timeout=active_timeout, interval=interval, max_flows=max_flows
         )
-        self._reading = Reading(key=self._spec, decap=decap, on_damage=on_damage)
+        self._reading = Reading(key=self._spec, where=where, decap=decap, on_damage=on_damage)
         self._reading.begin("<feed>")
         self._closed = False
 

@@ -79,6 +79,7 @@ class ChecksumReport:
 def read_checksums(
     src: Captures,
     *,
+    where: str | None = None,
     decap: bool = True,
     list_limit: int = 1000,
     on_damage: OnDamage = "warn",
@@ -95,6 +96,7 @@ def read_checksums(
         columns=BAD_COLUMNS,
         verdicts=LISTED,
         row_limit=max(list_limit, ROWS_AT_ONCE),
+        where=where,
         decap=decap,
         on_damage=on_damage,
         on_interrupt=on_interrupt,

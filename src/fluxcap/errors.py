@@ -81,6 +81,12 @@ class UnsupportedError(CaptureError):
         return self.packet == 0
 
 
+class FilterError(ValueError):
+    """A filter that libpcap does not understand, or cannot apply to records of a link type that the capture has."""
+
+    help = "The language is that of tcpdump: `man 7 pcap-filter` describes it."
+
+
 class DamagedCaptureWarning(UserWarning):
     """An input was read up to where it is damaged; `error` is the CaptureError that says where and why."""
 

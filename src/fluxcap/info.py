@@ -98,21 +98,26 @@ class CaptureInfo:
 
 
 def read_info(
-    src: Captures, *, decap: bool = True, on_damage: OnDamage = "warn", on_interrupt: OnInterrupt = "raise"
+    src: Captures,
+    *,
+    where: str | None = None,
+    decap: bool = True,
+    on_damage: OnDamage = "warn",
+    on_interrupt: OnInterrupt = "raise",
 ) -> CaptureInfo:
     """Survey captures: formats, times, the mix of protocols, the ledger, checksum verdicts, oddities.
 
     Everything else as in read_flows().
     """
-    survey = _Survey(decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
+    survey = _Survey(where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
     return survey.collect(expand(src), survey.info)
 
 
 class _Survey(Reading):
     """A reading that takes down what each input was."""
 
-    def __init__(self, *, decap: bool, on_damage: OnDamage, on_interrupt: OnInterrupt) -> None:
-        super().__init__(decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
+    def __init__(self, *, where: str | None, decap: bool, on_damage: OnDamage, on_interrupt: OnInterrupt) -> None:
+        super().__init__(where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
         self.surveyed: list[InputInfo] = []
 
     def read_one(self, item: Input) -> Iterator[None]:

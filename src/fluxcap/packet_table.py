@@ -67,6 +67,7 @@ class PacketScan:
         columns: tuple[str, ...],
         key: KeySpec | None,
         *,
+        where: str | None,
         decap: bool,
         batch_size: int,
         on_damage: OnDamage,
@@ -79,6 +80,7 @@ class PacketScan:
         self.metadata: Metadata = {}
         self._inputs = inputs
         self._key = key
+        self._where = where
         self._decap = decap
         self._on_damage = on_damage
         self._on_interrupt = on_interrupt
@@ -101,6 +103,7 @@ class PacketScan:
             key=self._key,
             columns=self.columns,
             row_limit=self.batch_size,
+            where=self._where,
             decap=self._decap,
             on_damage=self._on_damage,
             on_interrupt=self._on_interrupt,

@@ -20,6 +20,7 @@ def read_flows(
     by: str | Iterable[str] = "5tuple",
     *,
     biflow: bool = True,
+    where: str | None = None,
     decap: bool = True,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -33,14 +34,16 @@ def read_flows(
 
     `src`: a path, glob, directory, `-`, open binary file, bytes, or a list of these, read as one capture in that order.
     `by`: the fields that make a flow, or a named set: `5tuple`, `ports`, `hosts`, `sockets`; `src_ip/24` is a network.
-    `biflow`: both directions share a row, if the key is symmetric. `decap`: look into tunnels, to the innermost packet.
+    `biflow`: both directions share a row, if the key is symmetric. `where`: only records that this filter accepts, in
+    the language of tcpdump (extra `where`). `decap`: look into tunnels, to the innermost packet.
     Timeouts and `interval`: seconds, or texts such as `"30s"` and `"500ms"`. `max_flows`: stop, with a warning, before
     the record that would need one flow more. `threads`: use so many at most; the result never depends on it, and this
     version reads with one.
 
-    Raises NotACaptureError for an input that is no capture. Where one is damaged, what was read before it counts:
-    DamagedCaptureWarning, or with `on_damage="raise"` a CaptureError with the table on its `partial`. With
-    `on_interrupt="return"` Ctrl-C ends the reading as the end of the input would, `interrupted` true in the metadata.
+    Raises NotACaptureError for an input that is no capture, FilterError for a filter that libpcap refuses. Where an
+    input is damaged, what was read before it counts: DamagedCaptureWarning, or with `on_damage="raise"` a CaptureError
+    with the table on its `partial`. With `on_interrupt="return"` Ctrl-C ends the reading as the end of the input would,
+    `interrupted` true in the metadata.
     """
     if threads is not None and threads < 1:
         raise ValueError(f"threads is at least 1, not {threads}")
@@ -48,7 +51,7 @@ def read_flows(
     spec = key_spec(
         key, idle_timeout=idle_timeout, active_timeout=active_timeout, interval=interval, max_flows=max_flows
     )
-    reading = Reading(key=spec, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
+    reading = Reading(key=spec, where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
     return reading.collect(expand(src), lambda: flow_table(reading, key, spec))
 
 
@@ -56,6 +59,7 @@ def read_packets(
     src: Captures,
     *,
     columns: str | Sequence[str] | None = None,
+    where: str | None = None,
     decap: bool = True,
     by: str | Iterable[str] | None = None,
     on_damage: OnDamage = "warn",
@@ -68,7 +72,7 @@ def read_packets(
     Everything else as in read_flows().
     """
     chosen, key = choose(columns, by)
-    reading = Reading(key=key, columns=chosen, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
+    reading = Reading(key=key, columns=chosen, where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
     return reading.collect(expand(src), lambda: packet_table(reading))
 
 
@@ -76,6 +80,7 @@ def scan_packets(
     src: Captures,
     *,
     columns: str | Sequence[str] | None = None,
+    where: str | None = None,
     decap: bool = True,
     batch_size: int = 65536,
     by: str | Iterable[str] | None = None,
@@ -92,6 +97,7 @@ def scan_packets(
         chosen,
         key,
         batch_size=batch_size,
+        where=where,
         decap=decap,
         on_damage=on_damage,
         on_interrupt=on_interrupt,

@@ -18,6 +18,7 @@ from fluxcap.compression import DecompressionError
 from fluxcap.errors import CaptureError, Damage, DamagedCaptureWarning, NotACaptureError, damage_error, printable
 from fluxcap.inputs import Input, contents
 from fluxcap.magic import HEAD, is_capture
+from fluxcap.where import compiler
 
 if TYPE_CHECKING:
     from fluxcap._core import KeySpec
@@ -51,6 +52,7 @@ class Reading:
         columns: Sequence[str] = (),
         verdicts: int = ALL_VERDICTS,
         row_limit: int = 0,
+        where: str | None = None,
         decap: bool = True,
         on_damage: OnDamage = "warn",
         on_interrupt: OnInterrupt = "raise",
@@ -59,7 +61,9 @@ class Reading:
             raise ValueError(f"on_damage is 'warn' or 'raise', not {on_damage!r}")
         if on_interrupt not in ("raise", "return"):
             raise ValueError(f"on_interrupt is 'raise' or 'return', not {on_interrupt!r}")
-        self.scanner = Scanner(key=key, columns=columns, verdicts=verdicts, row_limit=row_limit, decap=decap)
+        self.scanner = Scanner(
+            key=key, columns=columns, verdicts=verdicts, row_limit=row_limit, where=compiler(where), decap=decap
+        )
         self.inputs: list[str] = []
         self.skipped: list[str] = []  # files of a directory that are no captures
         self.damage: list[CaptureError] = []

@@ -76,6 +76,7 @@ cdef inline Step pcap_header(Reader* r) noexcept nogil:
     interface.link_type = <uint16_t>(link_type & LINK_TYPE_MASK)
     interface.fcs = <uint8_t>((link_type >> FCS_SHIFT) * 2) if link_type & FCS_PRESENT else 0
     interface.snaplen = file32(at + SNAPLEN, r.swapped)
+    interface.swapped = r.swapped
     r.start += FILE_HEADER
     return SKIPPED
 

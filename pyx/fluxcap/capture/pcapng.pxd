@@ -87,6 +87,7 @@ cdef inline Step interface_description(Reader* r, const uint8_t* at, uint32_t le
     memset(interface, 0, sizeof(Interface))
     interface.link_type = file16(at + 8, r.swapped)
     interface.snaplen = file32(at + 12, r.swapped)
+    interface.swapped = r.swapped
     set_resolution(interface, DEFAULT_RESOLUTION)
     while left >= 4:
         code = file16(option, r.swapped)

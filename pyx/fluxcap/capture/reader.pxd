@@ -62,6 +62,8 @@ cdef struct Interface:
     uint16_t link_type
     uint8_t fcs                 # octets
     uint8_t name_length
+    bint swapped                # described in the byte order that is not this machine's
+    uint32_t program            # 1 + index of its link type's filter program, 0 = not asked for yet
     uint32_t snaplen            # 0 = no limit
     uint64_t packets
     uint64_t multiplier         # ns = ticks * multiplier / divisor >> shift + offset

@@ -45,6 +45,7 @@ def run(given: Options, messages: Messages) -> Exit:
     with Progress(sources, messages):
         report = read_checksums(
             sources.captures,
+            where=given.where,
             decap=given.decap,
             list_limit=default if given.list is None else given.list or ALL,
             on_damage="raise" if given.strict else "warn",

@@ -41,7 +41,7 @@ class UsageError(CommandError):
     """The command line asks for something that there is not."""
 
     @classmethod
-    def of(cls, error: ValueError) -> Self:
+    def of(cls, error: ValueError | ModuleNotFoundError) -> Self:
         """From the library's words for a wrong argument, in which what to do stands behind a semicolon."""
         message, _, help = str(error).partition("; ")
         return cls(message, help[:1].upper() + help[1:])

@@ -3,17 +3,19 @@
 import warnings
 from collections.abc import Callable, Iterable
 
-from fluxcap.cli.exits import CommandError, Exit, worst
+from fluxcap.cli.exits import CommandError, Exit, UsageError, worst
 from fluxcap.cli.messages import Messages
-from fluxcap.errors import CaptureError, DamagedCaptureWarning
+from fluxcap.errors import CaptureError, DamagedCaptureWarning, FilterError
 
 
 def explained(error: Exception) -> CommandError:
     """What an exception means to whoever typed the command."""
     if isinstance(error, CommandError):
         return error
-    if isinstance(error, CaptureError):
+    if isinstance(error, CaptureError | FilterError):
         return CommandError(str(error), error.help)
+    if isinstance(error, ModuleNotFoundError):
+        return UsageError.of(error)
     if isinstance(error, MemoryError):
         return CommandError(
             "out of memory", "Fewer fields in --by make fewer flows, and --max-flows N stops at N of them."

@@ -86,6 +86,7 @@ def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
             sources.captures,
             given.by,
             biflow=not given.uniflow,
+            where=given.where,
             decap=given.decap,
             idle_timeout=given.idle_timeout,
             active_timeout=given.active_timeout,

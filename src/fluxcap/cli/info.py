@@ -34,6 +34,7 @@ def run(given: Options, messages: Messages) -> Exit:
     with Progress(sources, messages):
         info = read_info(
             sources.captures,
+            where=given.where,
             decap=given.decap,
             on_damage="raise" if given.strict else "warn",
             on_interrupt="return",

@@ -49,6 +49,7 @@ def add_common(parser: Parser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a file, glob or directory; - is standard input")
     parser.add_argument("-f", "--format", type=_format, default=AUTO, help="how to write the results (below)")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write them; the suffix decides the format")
+    parser.add_argument("--where", metavar="FILTER", help="only packets that this filter accepts, as tcpdump has them")
     parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
     parser.add_argument("--threads", type=positive, metavar="N", help="use N at most (this version reads with one)")
     parser.add_argument("--strict", action="store_true", help="refuse a damaged input: exit code 2, nothing printed")

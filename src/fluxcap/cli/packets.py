@@ -47,6 +47,7 @@ def run(given: Options, messages: Messages) -> Exit:
     scan = scan_packets(
         sources.captures,
         columns=needed,
+        where=given.where,
         decap=given.decap,
         # One row past the limit tells whether there are more; sorting needs all of them anyway.
         batch_size=min(limit + 1, BATCH_ROWS) if limit and not order else BATCH_ROWS,

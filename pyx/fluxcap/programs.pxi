@@ -1,0 +1,31 @@
+# Filter programs from Python: checked once, then run without a check.
+
+cdef int add_program(Filters* f, const uint8_t[::1] octets) except -1:
+    """Take over a filter program; ValueError if it could not be run safely."""
+    cdef FilterProgram program
+    cdef uint32_t i
+    if octets.shape[0] == 0 or octets.shape[0] % sizeof(Instruction):
+        raise ValueError(f"{octets.shape[0]} octets are no filter program")
+    program.n = <uint32_t>(octets.shape[0] // sizeof(Instruction))
+    programs = <FilterProgram*>realloc(f.programs, (f.n + 1) * sizeof(FilterProgram))
+    if programs == NULL:
+        raise MemoryError
+    f.programs = programs
+    program.instructions = <Instruction*>malloc(octets.shape[0])
+    if program.instructions == NULL:
+        raise MemoryError
+    memcpy(program.instructions, &octets[0], octets.shape[0])
+    for i in range(program.n):
+        if not is_sound(&program, i):
+            free(program.instructions)
+            raise ValueError(f"instruction {i} of the filter program cannot be run")
+    f.programs[f.n] = program
+    f.n += 1
+    return 0
+
+
+cdef void free_filters(Filters* f) noexcept:
+    cdef uint32_t i
+    for i in range(f.n):
+        free(f.programs[i].instructions)
+    free(f.programs)
