@@ -22,8 +22,9 @@ from fluxcap.filter cimport FilterProgram, Filters, Instruction, filter_batch, i
 from fluxcap.flows.count cimport close_rows, count_batch, merge_row, read_row
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.key cimport KeyPlan, WORD_DST_MAC, WORD_PORTS, WORD_SRC_MAC
-from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, MAX_ROWS, free_flows, reserve
+from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, MAX_ROWS, free_flows, open_unseen, reserve
 from fluxcap.holding cimport Holding, free_holding, gather, held_count, needs_holding, open_holding, release
+from fluxcap.quotation cimport quote_batch
 from fluxcap.tally cimport Totals, tally_batch
 from fluxcap.types cimport (
     ANOMALIES_END, BATCH, Batch, DISPOSITIONS_END, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK, VERDICTS_END)
@@ -290,6 +291,8 @@ cdef class Scanner:
                     return OUTCOME_WANTS_PROGRAM
                 decode_batch(batch, self.where is not None, self.decap, self.file, r.anomalies)
                 verify_batch(batch, self.kernel)
+                if self.counts_flows and not quote_batch(&self.flow_table, batch, self.decap, self.file):
+                    return OUTCOME_NO_MEMORY
                 if needs_holding(&self.holding, batch):
                     if not open_holding(&self.holding):
                         return OUTCOME_NO_MEMORY
@@ -319,12 +322,21 @@ cdef class Scanner:
         return hand_over(&self.columns, self.packet_fields)
 
     def flows(self):
+        return self.read_rows(&self.flow_table)
+
+    def unseen(self):
+        cdef Flows none
+        if self.flow_table.unseen != NULL:
+            return self.read_rows(self.flow_table.unseen)
+        memset(&none, 0, sizeof(Flows))
+        return self.read_rows(&none)
+
+    cdef dict read_rows(self, const Flows* f):
         cdef Columns c
         cdef FlowRecord* records = <FlowRecord*>malloc(RECORDS_AT_ONCE * sizeof(FlowRecord))
         cdef uint32_t rows[RECORDS_AT_ONCE]
         cdef uint32_t n, i
         cdef uint64_t done = 0
-        cdef Flows* f = &self.flow_table
         memset(&c, 0, sizeof(Columns))
         plan_columns(&c, self.flow_fields)
         try:
@@ -364,7 +376,7 @@ cdef class Scanner:
             memset(&record, 0, sizeof(FlowRecord))
             for i in range(c.n_columns):
                 memcpy(<uint8_t*>&record + c.offset[i], c.data[i] + row * c.size[i], c.size[i])
-            if not reserve(f, 1):
+            if not reserve(f, 1) or not (record.packets[0] or record.packets[1] or open_unseen(f)):
                 raise MemoryError("no room for more rows")
             if not merge_row(f, &record):
                 raise MemoryError(f"more than {f.max_rows} flows")

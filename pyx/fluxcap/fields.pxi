@@ -96,6 +96,10 @@ cdef tuple COUNTS = tuple([field(VERDICTS[v], in_record(&record_.verdicts[v]), 8
 cdef tuple ENDING = COUNTS + (
     field("ip_bad", in_record(&record_.ip_bad), 8, "u"),
     field("end_reason", in_record(&record_.end_reason), 1, "u"),
+    field("icmp_errors", in_record(&record_.icmp_errors), 8, "u"),
+    field("icmp_type", in_record(&record_.icmp_type), 1, "u"),
+    field("icmp_code", in_record(&record_.icmp_code), 1, "u"),
+    field("_icmp_last", in_record(&record_.icmp_last), 8, "i"),
 )
 
 PACKET_COLUMNS = (
@@ -103,7 +107,8 @@ PACKET_COLUMNS = (
     "dst_ip", "protocol", "src_port", "dst_port", "payload_length", "checksum", "verdict", "ip_verdict", "tcp_flags",
     "tcp_seq", "tcp_ack", "tcp_window", "ttl", "ip_id", "fragment_offset", "depth", "disposition", "offset")
 EXTRA_COLUMNS = tuple([name for name in PACKET if name not in PACKET_COLUMNS])
-FLOW_COLUMNS = tuple([row[0] for row in FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING])
+# A name with an underscore is for merging, not for people.
+FLOW_COLUMNS = tuple([row[0] for row in FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING if row[0][0] != "_"])
 KEY_FIELDS = tuple(KEY)
 
 

@@ -1,7 +1,7 @@
 # What travels through the core: one small struct, Packet, a batch of them at a time, and the enums that name outcomes.
 # Each stage reads what the stages before it wrote and adds its own fields:
 #   capture -> number .. fcs    filter -> disposition    decode -> disposition .. sum_*
-#   checksum -> verdict, ip_verdict, expected    flows -> flow
+#   checksum -> verdict, ip_verdict, expected    quotation -> quote    flows -> flow
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -150,6 +150,9 @@ cdef struct Packet:
     uint32_t expected           # what it would be if it were right; 0 where none was computed
     uint16_t ip_checksum
     uint16_t ip_expected
+    # quotation
+    uint32_t quote_at           # ICMP errors: of the IP header they quote, in data; 0 = none
+    uint32_t quote              # ... 1 + place of its key in the flow table's ring of quoted keys
     # flows
     int64_t flow                # row in the flow table, -1 = in none
 

@@ -130,8 +130,11 @@ class Scanner:
     def take(self) -> dict[str, Column]:
         """The packet rows collected since the last take(), in the order the columns were asked for."""
     def flows(self) -> dict[str, Column]:
-        """The flow table, in first-seen order: the key's columns, then FLOW_COLUMNS (reverse_* only when biflow)."""
+        """The flow table, in first-seen order: the key's columns, then FLOW_COLUMNS (reverse_* only when biflow), then
+        `_icmp_last`, the time (ns) of the last ICMP error."""
+    def unseen(self) -> dict[str, Column]:
+        """Rows as in flows(), without packets: ICMP errors that quote a flow of which no packet has been seen."""
     def add_flows(self, columns: dict[str, memoryview], n: int) -> None:
-        """Merge n rows made by flows() with the same key into this scanner's table (exact; not with active_timeout)."""
+        """Merge n rows of flows() or unseen() of the same key into this table (exact; not with active_timeout)."""
     def totals(self) -> Totals: ...
     def format(self) -> CaptureFormat: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +28,17 @@ class FlowTable(Table):
     Ctrl-C did.
     """
 
-    __slots__ = ()
+    __slots__ = ("_unseen",)
+    _unseen: FlowTable | None  # ICMP errors about flows that are not here: a row each, without packets
+
+    def __init__(
+        self, columns: Mapping[str, Array], metadata: Metadata | None = None, unseen: FlowTable | None = None
+    ) -> None:
+        super().__init__(columns, metadata)
+        self._unseen = unseen
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return *super().__reduce__()[:1], (self._columns, self.metadata, self._unseen)
 
     def __or__(self, other: FlowTable) -> FlowTable:
         return merge([self, other]) if isinstance(other, FlowTable) else NotImplemented
@@ -70,7 +80,13 @@ def flow_table(reading: Reading, key: keys.Key, spec: KeySpec) -> FlowTable:
         "active_timeout": spec["active_timeout"],
         "flows_full": reading.flows_full,
     }
-    return FlowTable(arrays(reading.scanner.flows()), reading.metadata() | made)
+    return _table_of(reading.scanner, reading.metadata() | made)
+
+
+def _table_of(scanner: Scanner, metadata: Metadata) -> FlowTable:
+    unseen = FlowTable(arrays(scanner.unseen()))
+    left = unseen.filter(unseen["icmp_errors"] > 0)
+    return FlowTable(arrays(scanner.flows()), metadata, left if len(left) else None)
 
 
 def merge(tables: Iterable[FlowTable]) -> FlowTable:
@@ -96,16 +112,17 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     spec = key_spec(key)
     spec["idle_timeout"], spec["interval"] = made["idle_timeout"], made["interval"]
     scanner = Scanner(key=spec)
-    for columns in _in_time_order(parts) if made["idle_timeout"] else map(FlowTable.to_dict, parts):
-        octets = {name: np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for name, array in columns.items()}
-        scanner.add_flows(octets, len(columns["first"]))
-    return FlowTable(arrays(scanner.flows()), made | _sums([part.metadata for part in parts]))
+    unseen = [part._unseen for part in parts if part._unseen is not None]
+    for part in [*unseen, *([_in_time_order(parts)] if made["idle_timeout"] else parts)]:
+        octets = {name: np.ascontiguousarray(part[name]).reshape(-1).view(np.uint8).data for name in part._columns}
+        scanner.add_flows(octets, len(part))
+    return _table_of(scanner, made | _sums([part.metadata for part in parts]))
 
 
-def _in_time_order(parts: list[FlowTable]) -> Iterator[dict[str, Array]]:
+def _in_time_order(parts: list[FlowTable]) -> FlowTable:
     """All rows by the time of their first record: whether a row continues another shows only in that order."""
     order = np.argsort(np.concatenate([part["first"] for part in parts]), kind="stable")
-    yield {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0].columns}
+    return FlowTable({name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]._columns})
 
 
 def _sums(parts: list[Metadata]) -> Metadata:

@@ -32,6 +32,8 @@ class Table:
 
     `table["name"]` is the column's array: shape (n,), or (n, 16) and (n, 6) octets for IP and MAC addresses. Times are
     int64 nanoseconds since the epoch, UTC. Tables are equal if their columns are; metadata is not compared.
+
+    A column whose name begins with an underscore travels along with the rows and is not shown: what merging needs.
     """
 
     __slots__ = ("_columns", "metadata")
@@ -48,7 +50,7 @@ class Table:
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns, in order."""
-        return tuple(self._columns)
+        return tuple(name for name in self._columns if not name.startswith("_"))
 
     @property
     def nbytes(self) -> int:
@@ -69,7 +71,7 @@ class Table:
             return NotImplemented
         assert isinstance(other, Table)
         return self.columns == other.columns and all(
-            np.array_equal(array, other._columns[name]) for name, array in self._columns.items()
+            np.array_equal(self._columns[name], other._columns[name]) for name in self.columns
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -79,7 +81,7 @@ class Table:
         return type(self), (self._columns, self.metadata)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {len(self):,} rows, {len(self._columns)} columns>"
+        return f"<{type(self).__name__}: {len(self):,} rows, {len(self.columns)} columns>"
 
     def head(self, n: int = 5) -> Self:
         """The first n rows."""
@@ -109,13 +111,13 @@ class Table:
 
     def to_dict(self) -> dict[str, Array]:
         """The columns as a new dict of the same arrays."""
-        return dict(self._columns)
+        return {name: self._columns[name] for name in self.columns}
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas DataFrame: addresses and the names of codes as categories, times as datetime64[ns, UTC]."""
         import pandas as pd
 
-        return pd.DataFrame({name: _series(name, array) for name, array in self._columns.items()})
+        return pd.DataFrame({name: _series(name, self._columns[name]) for name in self.columns})
 
 
 def _sortable(array: Array) -> Array:

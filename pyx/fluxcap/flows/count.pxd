@@ -9,7 +9,7 @@ from fluxcap.flows.table cimport (
     key_of, rare_of, row_at, row_of)
 from fluxcap.memory cimport prefetch
 from fluxcap.types cimport (
-    BATCH, Batch, KEY_WORDS, Packet, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, VERDICT_NONE, VERDICT_PARTIAL, in_a_flow)
+    BATCH, Batch, KEY_WORDS, Key, Packet, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, in_a_flow)
 
 cdef enum:
     FIVE_TUPLE_WORDS = 5
@@ -31,6 +31,47 @@ cdef inline void count_packet(Flows* f, FlowRow* row, const Packet* p, uint32_t 
         rare_of(f, row).verdicts[p.verdict] += 1
     if p.ip_verdict == VERDICT_BAD:
         rare_of(f, row).ip_bad += 1
+
+cdef inline void note_errors(RareCounts* rare, uint64_t n, int64_t last, uint8_t kind, uint8_t code) noexcept nogil:
+    if rare.icmp_errors == 0 or last >= rare.icmp_last:
+        rare.icmp_last = last
+        rare.icmp_type = kind
+        rare.icmp_code = code
+    rare.icmp_errors += n
+
+cdef inline RareCounts* quoted_row(Flows* f, const uint64_t* words, uint64_t tag) noexcept nogil:
+    """Where errors about the flow of this key are counted: on its row, or for the row that it may still get. NULL where
+    the table is full."""
+    cdef uint64_t* slot = find_slot(f, words, f.plan.n, tag)
+    if slot[0] == 0:
+        f = f.unseen
+        slot = find_slot(f, words, f.plan.n, tag)
+        if slot[0] == 0:
+            if f.n == f.max_rows:
+                return NULL
+            add_row(f, slot, words, f.plan.n, tag, 0, 0)
+    return rare_of(f, row_of(f, slot[0]))
+
+cdef inline void join_error(Flows* f, const Packet* p) noexcept nogil:
+    """Count an ICMP error on the flow of the packet that it quotes."""
+    cdef uint64_t words[KEY_WORDS]
+    cdef Key* key = &f.quoted[p.quote - 1]
+    cdef RareCounts* rare
+    key.interval = interval_start(p.time, f.plan.interval) if f.plan.interval else 0
+    project(&f.plan, key, f.plan.n, words)
+    rare = quoted_row(f, words, hash_words(&f.plan, words, f.plan.n) >> 32)
+    if rare != NULL:
+        note_errors(rare, 1, p.time, <uint8_t>p.key.src_port, <uint8_t>p.key.dst_port)
+
+cdef inline void take_unseen(Flows* f, FlowRow* row, const uint64_t* words, uint64_t tag) noexcept nogil:
+    """A new row gets the errors that quoted it before it was there."""
+    cdef uint64_t* slot = find_slot(f.unseen, words, f.plan.n, tag)
+    cdef RareCounts* rare
+    if slot[0]:
+        rare = rare_of(f.unseen, row_of(f.unseen, slot[0]))
+        if rare.icmp_errors:
+            note_errors(rare_of(f, row), rare.icmp_errors, rare.icmp_last, rare.icmp_type, rare.icmp_code)
+            rare.icmp_errors = 0
 
 cdef inline uint32_t count_words(Flows* f, Batch* batch, uint32_t n) noexcept nogil:
     """Count the batch under keys of n words; fewer than batch.n are counted when the table is full."""
@@ -74,8 +115,12 @@ cdef inline uint32_t count_words(Flows* f, Batch* batch, uint32_t n) noexcept no
             if f.n == f.max_rows:
                 return i
             row = add_row(f, slot, words[i], n, tags[i], flips[i], p.time)
+            if f.unseen != NULL:
+                take_unseen(f, row, words[i], tags[i])
         count_packet(f, row, p, flips[i] ^ row.flipped)
         p.flow = <int64_t><uint32_t>slot[0] - 1
+        if p.quote:
+            join_error(f, p)
     return batch.n
 
 cdef inline uint32_t count_batch(Flows* f, Batch* batch) noexcept nogil:
@@ -100,6 +145,10 @@ cdef inline void read_row(const Flows* f, uint64_t i, FlowRecord* record) noexce
         for v in range(VERDICTS_END):
             record.verdicts[v] = f.rare[row.rare - 1].verdicts[v]
         record.ip_bad = f.rare[row.rare - 1].ip_bad
+        record.icmp_errors = f.rare[row.rare - 1].icmp_errors
+        record.icmp_last = f.rare[row.rare - 1].icmp_last
+        record.icmp_type = f.rare[row.rare - 1].icmp_type
+        record.icmp_code = f.rare[row.rare - 1].icmp_code
     for v in range(2):
         record.packets[v] = row.packets[v]
         record.octets[v] = row.octets[v]
@@ -119,7 +168,7 @@ cdef inline void turn_row(FlowRow* row) noexcept nogil:
     row.flipped ^= 1
 
 cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
-    """Add a row of another table with the same key; False when this table is full.
+    """Add a row of another table with the same key, or one of what it had not seen; False when this table is full.
 
     Forward becomes the direction of the row that began first. With an idle timeout rows have to come in order of
     `first`: a row then continues the one before it exactly when one table over all the packets would have."""
@@ -129,7 +178,13 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     cdef uint64_t* slot = find_slot(f, words, f.plan.n, tag)
     cdef FlowRow* row = NULL
     cdef RareCounts* rare
-    cdef bint rarely = record.ip_bad != 0
+    cdef bint rarely = record.ip_bad != 0 or record.icmp_errors != 0
+    if record.packets[0] == 0 and record.packets[1] == 0:
+        rare = quoted_row(f, words, tag)
+        if rare == NULL:
+            return False
+        note_errors(rare, record.icmp_errors, record.icmp_last, record.icmp_type, record.icmp_code)
+        return True
     if slot[0]:
         row = row_of(f, slot[0])
         if expired(f, row, record.first):
@@ -141,6 +196,8 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
         if f.n == f.max_rows:
             return False
         row = add_row(f, slot, words, f.plan.n, tag, flip, record.first)
+        if f.unseen != NULL:
+            take_unseen(f, row, words, tag)
     for v in range(2):
         row.packets[v ^ flip ^ row.flipped] += record.packets[v]
         row.octets[v ^ flip ^ row.flipped] += record.octets[v]
@@ -158,4 +215,6 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
         for v in range(VERDICT_BAD, VERDICTS_END):
             rare.verdicts[v] += record.verdicts[v]
         rare.ip_bad += record.ip_bad
+        if record.icmp_errors:
+            note_errors(rare, record.icmp_errors, record.icmp_last, record.icmp_type, record.icmp_code)
     return True

@@ -4,6 +4,7 @@
 # is the tag's own upper bits, so growing the index never touches a row. Growth happens between batches only.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
 
 from fluxcap.flows.key cimport KeyPlan
 from fluxcap.memory cimport pages_free, pages_grow, pages_new
@@ -39,6 +40,10 @@ cdef struct FlowRow:
 cdef struct RareCounts:
     uint64_t verdicts[VERDICTS_END]
     uint64_t ip_bad
+    uint64_t icmp_errors        # that quote a packet of this flow
+    int64_t icmp_last           # time of the last of them
+    uint8_t icmp_type           # ... its type and code
+    uint8_t icmp_code
 
 cdef struct Flows:
     KeyPlan plan
@@ -54,6 +59,9 @@ cdef struct Flows:
     RareCounts* rare
     uint64_t n_rare
     uint64_t rare_room
+    Key* quoted                 # by ICMP errors on their way here: a ring
+    uint64_t n_quoted           # ever
+    Flows* unseen               # rows for what was quoted before any packet of it came: no packets, ICMP errors only
 
 # A row as people see it: the whole key in the direction of the first record, every counter in its place.
 cdef struct FlowRecord:
@@ -67,6 +75,10 @@ cdef struct FlowRecord:
     uint64_t ip_bad
     uint8_t tcp_flags[2]
     uint8_t end_reason
+    uint8_t icmp_type
+    uint8_t icmp_code
+    uint64_t icmp_errors
+    int64_t icmp_last
 
 cdef inline FlowRow* row_at(const Flows* f, uint64_t i) noexcept nogil:
     return <FlowRow*>(f.rows + i * f.stride)
@@ -99,7 +111,8 @@ cdef inline bint grow_index(Flows* f) noexcept nogil:
     return True
 
 cdef inline bint reserve(Flows* f, uint64_t more) noexcept nogil:
-    """Room for `more` new rows, each with rare verdicts; False when memory is out. Call between batches."""
+    """Room for `more` packets: a new row for each, and rare counts for it and for what it quotes; False when memory is
+    out. Call between batches."""
     cdef uint64_t wanted
     cdef void* grown
     # Half full at most: linear probing then needs 1.5 slots a hit.
@@ -115,21 +128,36 @@ cdef inline bint reserve(Flows* f, uint64_t more) noexcept nogil:
             return False
         f.rows = <uint8_t*>grown
         f.room = wanted
-    if f.n_rare + more > f.rare_room:
-        wanted = f.rare_room * 2 if f.rare_room else BATCH * 2
-        while wanted < f.n_rare + more:
+    if f.n_rare + 2 * more > f.rare_room:
+        wanted = f.rare_room * 2 if f.rare_room else BATCH * 4
+        while wanted < f.n_rare + 2 * more:
             wanted *= 2
         grown = pages_grow(f.rare, f.rare_room * sizeof(RareCounts), wanted * sizeof(RareCounts))
         if grown == NULL:
             return False
         f.rare = <RareCounts*>grown
         f.rare_room = wanted
-    return True
+    return f.unseen == NULL or reserve(f.unseen, more)
+
+cdef inline bint open_unseen(Flows* f) noexcept nogil:
+    """The table for what was quoted and not seen; False when memory is out."""
+    if f.unseen == NULL:
+        f.unseen = <Flows*>calloc(1, sizeof(Flows))
+        if f.unseen == NULL:
+            return False
+        f.unseen.plan = f.plan
+        f.unseen.stride = f.stride
+        f.unseen.max_rows = f.max_rows
+    return reserve(f.unseen, BATCH)
 
 cdef inline void free_flows(Flows* f) noexcept nogil:
     pages_free(f.rows, f.room * f.stride)
     pages_free(f.index, <uint64_t>8 << f.bits if f.bits else 0)
     pages_free(f.rare, f.rare_room * sizeof(RareCounts))
+    free(f.quoted)
+    if f.unseen != NULL:
+        free_flows(f.unseen)
+        free(f.unseen)
 
 cdef inline bint same_words(const uint64_t* a, const uint64_t* b, uint32_t n) noexcept nogil:
     cdef uint64_t difference = 0

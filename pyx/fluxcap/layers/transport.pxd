@@ -191,7 +191,7 @@ cdef enum:                      # ICMP, RFC 792; ICMPv6, RFC 4443
     ICMP_HEADER = 8
     ECHO_REPLY = 0
     ECHO = 8
-    ECHO_V6 = 128
+    ECHO_V6 = 128               # from here on types are no errors (RFC 4443 section 2.1)
     ECHO_REPLY_V6 = 129
 
 cdef inline Next query(Cursor* c, Packet* p, bint request) noexcept nogil:
@@ -220,6 +220,15 @@ cdef inline bint summed_message(Cursor* c, Packet* p, Sum kind) noexcept nogil:
     to_sum(c, p, kind, wire_left(c), wire_left(c))
     return True
 
+cdef inline bint is_error(uint32_t kind) noexcept nogil:
+    """Destination unreachable, source quench, redirect, time exceeded, parameter problem (RFC 1122 section 3.2.2)."""
+    return 3 <= kind <= 5 or kind == 11 or kind == 12
+
+cdef inline void quotes(Cursor* c, Packet* p) noexcept nogil:
+    """What an error is about follows its header: an IP packet, the first octets of it at least."""
+    if captured_left(c) > ICMP_HEADER:
+        p.quote_at = c.at + ICMP_HEADER
+
 cdef inline Next icmp(Cursor* c, Packet* p) noexcept nogil:
     cdef uint32_t kind
     if not summed_message(c, p, SUM_PLAIN):
@@ -229,6 +238,8 @@ cdef inline Next icmp(Cursor* c, Packet* p) noexcept nogil:
         return query(c, p, kind == ECHO)
     elif 13 <= kind <= 18:      # timestamp, information and address mask: each odd request has an even reply after it
         return query(c, p, kind & 1)
+    elif is_error(kind):
+        quotes(c, p)
     return message(c, p)
 
 cdef inline Next icmpv6(Cursor* c, Packet* p) noexcept nogil:
@@ -238,6 +249,8 @@ cdef inline Next icmpv6(Cursor* c, Packet* p) noexcept nogil:
     kind = here(c)[0]
     if kind == ECHO_V6 or kind == ECHO_REPLY_V6:
         return query(c, p, kind == ECHO_V6)
+    elif kind < ECHO_V6:
+        quotes(c, p)
     return message(c, p)
 
 cdef inline Next igmp(Cursor* c, Packet* p) noexcept nogil:

@@ -141,6 +141,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "ip_bad": Spec(ESSENTIAL, COUNT, style=alarm, dull=zero),
     "bad_length": Spec(USEFUL, COUNT, style=alarm, dull=zero),
     "partial": Spec(USEFUL, COUNT, style=notice, dull=zero),
+    "icmp_errors": Spec(USEFUL, COUNT, style=notice, dull=zero),
     "duration": Spec(USEFUL, each(human.duration)),
     "first": Spec(MINOR, clock(3)),
     "wire_length": Spec(ESSENTIAL, COUNT),

@@ -1,0 +1,73 @@
+# ICMP errors quote the packet they are about. Here its key is read off the quotation, so that counting can join the
+# error to that packet's flow. A quotation is never judged: it may be cut, and routers rewrite what they quote.
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc
+from libc.string cimport memcpy
+
+from fluxcap.decode cimport decode_batch
+from fluxcap.flows.table cimport Flows, open_unseen
+from fluxcap.holding cimport HELD_MAX
+from fluxcap.types cimport ANOMALIES_END, BATCH, Batch, Key, Packet, in_a_flow
+
+cdef enum:
+    # Quoted keys at once: one for each packet that can be on its way to the flow table.
+    QUOTED_MAX = HELD_MAX + BATCH
+    RAW_LINK = 101              # LINKTYPE_RAW: an IP packet, of the version it says
+
+cdef inline void as_record(const Packet* error, Packet* quoted) noexcept nogil:
+    """The quotation as a record of its own, of raw IP."""
+    quoted.data = error.data + error.quote_at
+    quoted.captured = error.captured - error.quote_at
+    quoted.wire = max(error.wire, error.captured) - error.quote_at
+    quoted.link_type = RAW_LINK
+    quoted.fcs = 0
+
+cdef inline void complete_key(Key* key, const Key* error) noexcept nogil:
+    """What a quotation does not hold is as on the error itself, which went the other way."""
+    key.vlan = error.vlan
+    key.inner_vlan = error.inner_vlan
+    key.ethertype = error.ethertype
+    key.mpls_label = error.mpls_label
+    key.tunnel_id = error.tunnel_id
+    memcpy(key.src_mac, error.dst_mac, sizeof(key.src_mac))
+    memcpy(key.dst_mac, error.src_mac, sizeof(key.dst_mac))
+
+cdef inline bint open_quotations(Flows* f) noexcept nogil:
+    """Memory for them, taken when the first ICMP error shows up."""
+    if f.quoted == NULL:
+        f.quoted = <Key*>calloc(QUOTED_MAX, sizeof(Key))
+    return f.quoted != NULL and open_unseen(f)
+
+cdef inline void decode_quotations(Flows* f, Batch* batch, bint decap, uint32_t file) noexcept nogil:
+    cdef Batch quoted
+    cdef uint32_t errors[BATCH]
+    cdef uint64_t anomalies[ANOMALIES_END]      # of quotations; nobody asks
+    cdef Packet* p
+    cdef uint32_t i, place
+    quoted.n = 0
+    for i in range(batch.n):
+        if batch.packets[i].quote_at:
+            as_record(&batch.packets[i], &quoted.packets[quoted.n])
+            errors[quoted.n] = i
+            quoted.n += 1
+    decode_batch(&quoted, False, decap, file, anomalies)
+    for i in range(quoted.n):
+        if in_a_flow(&quoted.packets[i]):
+            p = &batch.packets[errors[i]]
+            complete_key(&quoted.packets[i].key, &p.key)
+            place = <uint32_t>(f.n_quoted % QUOTED_MAX)
+            f.n_quoted += 1
+            f.quoted[place] = quoted.packets[i].key
+            p.quote = place + 1
+
+cdef inline bint quote_batch(Flows* f, Batch* batch, bint decap, uint32_t file) noexcept nogil:
+    """Give each ICMP error the key that it quotes; False when memory is out."""
+    cdef uint32_t i, any = 0
+    for i in range(batch.n):
+        any |= batch.packets[i].quote_at
+    if any:
+        if not open_quotations(f):
+            return False
+        decode_quotations(f, batch, decap, file)
+    return True
