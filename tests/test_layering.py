@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "columns.pxd": set(),
     "filter.pxd": set(),
     "fragments.pxd": {"checksum", "layers"},
-    "holding.pxd": {"fragments"},
+    "holding.pxd": {"decode", "fragments"},
     "tally.pxd": {"capture"},
 }
 SHARED = {"bytes", "memory", "types"}

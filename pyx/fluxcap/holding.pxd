@@ -3,6 +3,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from fluxcap.decode cimport decode_around
 from fluxcap.fragments cimport Datagram, Fragments, LIFETIME_S, PLACES, SETS, add_fragment, join
 from fluxcap.memory cimport pages_free, pages_new
 from fluxcap.types cimport BATCH, Batch, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
@@ -54,12 +55,25 @@ cdef inline void gather_fragment(Holding* h, Packet* p, uint32_t place, uint64_t
         p.waiting = True
         d.waiting = place + 1
 
+cdef inline void gather_around(Holding* h, const Packet* inside, uint64_t* anomalies) noexcept nogil:
+    """What a tunnel holds is read from the piece it begins in; the datagram that is in pieces is the one around the
+    tunnel. Its other pieces learn of it here. Should this one complete it, the record has the verdict of what is inside
+    all the same."""
+    cdef Packet around
+    cdef uint32_t depth = 0
+    while inside.fragmented_around >> depth:
+        if inside.fragmented_around >> depth & 1:
+            around = inside[0]
+            decode_around(&around, depth)
+            gather_fragment(h, &around, 0, anomalies)
+        depth += 1
+
 cdef inline bint needs_holding(const Holding* h, const Batch* batch) noexcept nogil:
     cdef uint32_t i
-    cdef bint fragments = held_count(h) != 0
+    cdef uint32_t fragments = 0
     for i in range(batch.n):
-        fragments |= batch.packets[i].fragmented
-    return fragments
+        fragments |= batch.packets[i].fragmented | batch.packets[i].fragmented_around
+    return fragments or held_count(h)
 
 cdef inline void gather(Holding* h, Batch* batch, uint64_t* anomalies) noexcept nogil:
     """Move a batch into the ring, its fragments through their datagrams. release() made room for it."""
@@ -68,6 +82,8 @@ cdef inline void gather(Holding* h, Batch* batch, uint64_t* anomalies) noexcept 
         place = <uint32_t>(h.tail % HELD_MAX)
         h.held[place] = batch.packets[i]
         h.tail += 1
+        if batch.packets[i].fragmented_around:
+            gather_around(h, &batch.packets[i], anomalies)
         if batch.packets[i].fragmented:
             gather_fragment(h, &h.held[place], place, anomalies)
     batch.n = 0

@@ -115,14 +115,14 @@ cdef struct Packet:
     uint8_t ttl                 # IPv6: hop limit
     uint8_t tcp_flags
     uint8_t length_lies         # the IP length goes past the record's wire length
-    uint8_t fragmented          # a piece of a datagram, or what a tunnel in such a piece holds
+    uint8_t fragmented          # a piece of a datagram
+    uint8_t fragmented_around   # bit n: n tunnels deep is a piece of a datagram, and this packet is what it holds
     uint8_t more_fragments
     uint8_t waiting             # held back until its datagram's first fragment comes
     uint8_t sum_kind
     uint32_t ip_id
     uint32_t fragment_offset    # octets
-    uint32_t fragment_ip_at     # of the fragment's IP header in data; in a tunnel, that of the packet around it
-    uint32_t fragment_at        # of its octets
+    uint32_t fragment_at        # of its octets in data
     uint32_t fragment_length    # of them, on the wire
     uint32_t fragment_id
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none

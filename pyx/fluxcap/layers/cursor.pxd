@@ -37,7 +37,7 @@ cdef struct Cursor:
     uint32_t at                 # next octet to read
     uint32_t captured
     uint32_t wire
-    uint8_t decap
+    uint8_t max_depth           # tunnels to descend at most: MAX_DEPTH, or fewer where the packet around is wanted
     uint8_t tags
     uint8_t extensions
     uint8_t too_deep            # a tunnel was left closed because of MAX_DEPTH
@@ -77,10 +77,8 @@ cdef inline Next short(Cursor* c, Packet* p, uint32_t needed, Reason reason) noe
 cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
     """Start afresh inside a tunnel; False where the walk has to stay outside. A tunnel without an IP packet in it
     leaves the record with the IP header around it: the walk restores `outer`."""
-    if not c.decap:
-        return False
-    if p.depth == MAX_DEPTH:
-        c.too_deep = True
+    if p.depth == c.max_depth:
+        c.too_deep = c.max_depth == MAX_DEPTH
         return False
     c.outer = p[0]
     c.tags = 0
@@ -95,13 +93,7 @@ cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
     p.key.tunnel_id = c.outer.key.tunnel_id
     p.key.file = c.outer.key.file
     p.gre_verdict = c.outer.gre_verdict
-    if c.outer.fragmented:      # what is inside comes in the same pieces
-        p.fragmented = True
-        p.more_fragments = c.outer.more_fragments
-        p.fragment_ip_at = c.outer.fragment_ip_at
-        p.fragment_at = c.outer.fragment_at
-        p.fragment_length = c.outer.fragment_length
-        p.fragment_id = c.outer.fragment_id
+    p.fragmented_around = c.outer.fragmented_around | <uint8_t>(c.outer.fragmented << c.outer.depth)
     p.depth = c.outer.depth + 1
     p.flow = -1
     p.disposition = NON_IP

@@ -68,7 +68,7 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
     if total < header and total != 0:
         return give_up(p, MALFORMED, TOTAL_LENGTH)
     if total > wire_left(c):
-        p.length_lies = not p.fragmented
+        p.length_lies = True
     elif total != 0:            # zero: a segmentation super-packet over 65535 octets, as long as the record says
         narrow(c, total)
     p.ip_version = 4
@@ -101,7 +101,6 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
 cdef inline Next fragmented(Cursor* c, Packet* p, uint32_t offset, bint more, uint32_t protocol) noexcept nogil:
     """One piece of a datagram: only the first one holds the transport header."""
     p.fragmented = True
-    p.fragment_ip_at = p.ip_at
     p.fragment_id = p.ip_id
     p.fragment_offset = offset
     p.fragment_at = c.at
@@ -131,7 +130,7 @@ cdef inline Next ipv6(Cursor* c, Packet* p) noexcept nogil:
     c.at += IPV6_HEADER
     length = be16(at + IPV6_PAYLOAD_LENGTH)
     if length > wire_left(c):
-        p.length_lies = not p.fragmented
+        p.length_lies = True
     elif length != 0:           # zero: a jumbogram (its option narrows later) or a segmentation super-packet
         narrow(c, length)
     p.ip_version = 6

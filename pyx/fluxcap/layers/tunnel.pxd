@@ -10,7 +10,7 @@ from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, Next, PPP_PROTOCOL, STOP, captured_left, enter_tunnel, here, narrow, wire_left)
 from fluxcap.layers.numbers cimport *
 from fluxcap.types cimport (
-    Packet, VERDICT_BAD, VERDICT_GOOD, VERDICT_TRUNCATED)
+    Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_TRUNCATED)
 
 cdef enum:
     ETHERNET_LINK = 1           # LINKTYPE_ETHERNET: a whole frame follows
@@ -108,7 +108,11 @@ cdef inline Next gre(Cursor* c, Packet* p) noexcept nogil:
 
 cdef inline void gre_sum(Cursor* c, Packet* p) noexcept nogil:
     """RFC 2784 section 2.1: the sum over header and payload, without a pseudo-header."""
-    if captured_left(c) < wire_left(c) or p.fragmented:
+    if p.length_lies:
+        p.gre_verdict = VERDICT_BAD_LENGTH
+    elif p.fragmented:
+        p.gre_verdict = VERDICT_FRAGMENT
+    elif captured_left(c) < wire_left(c):
         p.gre_verdict = VERDICT_TRUNCATED
     else:
         p.gre_verdict = VERDICT_GOOD if sum_octets(here(c), wire_left(c)) == 0xFFFF else VERDICT_BAD
