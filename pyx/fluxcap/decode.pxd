@@ -42,6 +42,7 @@ cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
     c.wire = p.wire if p.wire > p.captured else p.captured
     c.tags = 0
     c.extensions = 0
+    c.exact = False
     if p.fcs:
         drop_tail(c, p.fcs)
     while next != STOP:

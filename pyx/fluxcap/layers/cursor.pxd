@@ -15,7 +15,8 @@ from fluxcap.types cimport Disposition, MALFORMED, NON_IP, Packet, Reason, TRUNC
 cdef enum:
     MAX_DEPTH = 8               # tunnels in tunnels; real nesting ends at three, fuzzers start at a thousand
     MAX_TAGS = 16               # VLAN tags; two are QinQ, three have been seen
-    MAX_EXTENSIONS = 16         # IPv6 extension headers; RFC 8200 section 4.1 lists seven, destination options twice
+    # IPv6 extension headers: RFC 8200 section 4.1 lists seven and sets no limit, libpcap's tests have a hundred.
+    MAX_EXTENSIONS = 112
     MAX_LAYERS = 128            # headers in all: 8 tunnels of 16; every step costs time, so there is an end
 
 # What comes next: a number space and a number in it.
@@ -40,6 +41,7 @@ cdef struct Cursor:
     uint8_t max_depth           # tunnels to descend at most: MAX_DEPTH, or fewer where the packet around is wanted
     uint8_t tags
     uint8_t extensions
+    uint8_t exact               # the tunnel is none unless an IP packet fills it to the octet
     uint8_t too_deep            # a tunnel was left closed because of MAX_DEPTH
     Packet outer                # the packet as the last IP header outside a tunnel left it; valid when p.depth > 0
 
