@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "columns.pxd": set(),
     "filter.pxd": set(),
     "fragments.pxd": {"checksum", "layers"},
-    "holding.pxd": {"decode", "fragments"},
+    "holding.pxd": {"fragments"},
     "tally.pxd": {"capture"},
 }
 SHARED = {"bytes", "memory", "types"}

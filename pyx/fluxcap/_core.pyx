@@ -17,12 +17,13 @@ from fluxcap.capture.reader cimport (
     MORE_INTERFACES, RECORD, Reader, Step)
 from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels, verify_batch
 from fluxcap.columns cimport Columns, append_rows, collect_batch, free_columns, reserve_columns
-from fluxcap.decode cimport decode_batch
+from fluxcap.decode cimport decode_packets
 from fluxcap.flows.count cimport close_rows, count_batch, merge_row, read_row
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.key cimport KeyPlan, WORD_DST_MAC, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, MAX_ROWS, free_flows, reserve
 from fluxcap.holding cimport Holding, free_holding, gather, held_count, needs_holding, open_holding, release
+from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.tally cimport Totals, tally_batch
 from fluxcap.types cimport (
     ANOMALIES_END, BATCH, Batch, DISPOSITIONS_END, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK, VERDICTS_END)
@@ -123,7 +124,7 @@ cdef class Scanner:
     cdef tuple flow_fields
     cdef dict link_types        # of the inputs before this one
     cdef bint counts_flows
-    cdef bint decap
+    cdef uint32_t max_depth
     cdef uint64_t row_limit
     cdef uint32_t file
     cdef bint begun
@@ -138,9 +139,10 @@ cdef class Scanner:
         self.grow_interfaces()
         self.kernel = chosen.run
         self.link_types = {}
+        self.holding.decode = decode_packets
         seed = os.urandom(sizeof(uint64_t))
         memcpy(&self.holding.fragments.seed, <const char*>seed, sizeof(uint64_t))
-        self.decap = decap
+        self.max_depth = MAX_DEPTH if decap else 0
         self.file = file
         self.row_limit = row_limit
         self.packet_fields = tuple([packet_field(name) for name in columns])
@@ -256,7 +258,7 @@ cdef class Scanner:
                 if step == MORE or step == MORE_INTERFACES:
                     return OUTCOME_WANTS_INPUT
                 step = fill_batch(r, batch, limit)
-                decode_batch(batch, self.decap, self.file, r.anomalies)
+                decode_packets(batch.packets, batch.n, self.max_depth, self.file, r.anomalies)
                 verify_batch(batch, self.kernel)
                 if needs_holding(&self.holding, batch):
                     if not open_holding(&self.holding):

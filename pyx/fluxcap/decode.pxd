@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.layers.cursor cimport (
-    Cursor, ETHERTYPE, LINK, LLC, MAX_DEPTH, MAX_LAYERS, NUMBER_MASK, Next, PPP_PROTOCOL, PROTOCOL, SPACE_MASK, STOP, UDP_PORT,
+    Cursor, ETHERTYPE, LINK, LLC, MAX_LAYERS, NUMBER_MASK, Next, PPP_PROTOCOL, PROTOCOL, SPACE_MASK, STOP, UDP_PORT,
     drop_tail, give_up)
 from fluxcap.layers.encap cimport by_ethertype, by_ppp_protocol, llc
 from fluxcap.layers.link cimport by_link_type
@@ -11,7 +11,7 @@ from fluxcap.layers.protocol cimport by_protocol
 from fluxcap.layers.tunnel cimport by_udp_port
 from fluxcap.memory cimport clear
 from fluxcap.types cimport (
-    Batch, MALFORMED, NON_IP, Packet, REASON_NONE, SUM_NONE, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, VERDICT_PENDING)
+    MALFORMED, NON_IP, Packet, REASON_NONE, SUM_NONE, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, VERDICT_PENDING)
 
 from libc.stdint cimport uint64_t
 
@@ -55,17 +55,12 @@ cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
         # What the tunnel held is no IP packet, or not one that can be read: the packet around it is what there is.
         p[0] = c.outer
 
-cdef inline void decode_around(Packet* p, uint32_t depth) noexcept nogil:
-    """Decode a record again, so many tunnels deep at most."""
-    cdef Cursor c
-    c.max_depth = <uint8_t>depth
-    decode(p, &c, p.key.file)
-
-cdef inline void decode_batch(Batch* batch, bint decap, uint32_t file, uint64_t* anomalies) noexcept nogil:
+cdef inline void decode_packets(
+        Packet* packets, uint32_t n, uint32_t max_depth, uint32_t file, uint64_t* anomalies) noexcept nogil:
     cdef Cursor c
     cdef uint32_t i
-    c.max_depth = MAX_DEPTH if decap else 0
-    for i in range(batch.n):
+    c.max_depth = <uint8_t>max_depth
+    for i in range(n):
         c.too_deep = False
-        decode(&batch.packets[i], &c, file)
+        decode(&packets[i], &c, file)
         anomalies[TUNNELS_TOO_DEEP] += c.too_deep

@@ -31,8 +31,8 @@ cdef inline Next vlan(Cursor* c, Packet* p) noexcept nogil:
     return <Next>ETHERTYPE | be16(at + 2)
 
 cdef inline Next tagged(Cursor* c, Packet* p, uint32_t tag) noexcept nogil:
-    """A tag of `tag` octets that says nothing a flow could use, then the next ethertype: VN-Tag, E-TAG, Cisco's security
-    group tag."""
+    """A tag of `tag` octets that says nothing a flow could use, then the next ethertype: VN-Tag, E-TAG, Cisco's
+    security group tag."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < tag + 2:
         return short(c, p, tag + 2, SHORT_LINK)

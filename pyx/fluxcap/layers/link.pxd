@@ -33,7 +33,7 @@ cdef enum:                      # LINKTYPE_ values
     LINKTYPE_PRISM = 119
     LINKTYPE_RADIOTAP = 127
     LINKTYPE_ARCNET_LINUX = 129
-    LINKTYPE_USER2 = 149        # macOS wrote PKTAP under it
+    LINKTYPE_USER2 = 149
     LINKTYPE_PPI = 192
     LINKTYPE_IPNET = 226
     LINKTYPE_IPV4 = 228
@@ -250,11 +250,13 @@ cdef inline Next pktap(Cursor* c, Packet* p) noexcept nogil:
     c.at += length
     return <Next>LINK | (le32(at + PKTAP_LINK_TYPE) & 0xFFFF)
 
-cdef inline bint is_pktap(Cursor* c) noexcept nogil:
-    """Does a link type that anyone may use for anything hold this?"""
+cdef inline Next user2(Cursor* c, Packet* p) noexcept nogil:
+    """Anyone may use this for anything; macOS wrote PKTAP under it, which is known by its header."""
     cdef const uint8_t* at = here(c)
-    return (captured_left(c) >= PKTAP_HEADER and le32(at + PKTAP_LENGTH) == PKTAP_HEADER
-            and le32(at + PKTAP_RECORD_TYPE) == PKTAP_PACKET)
+    if (captured_left(c) >= PKTAP_HEADER and le32(at + PKTAP_LENGTH) == PKTAP_HEADER
+            and le32(at + PKTAP_RECORD_TYPE) == PKTAP_PACKET):
+        return pktap(c, p)
+    return give_up(p, UNKNOWN_LINK, REASON_NONE)
 
 cdef enum:
     NFLOG_PAYLOAD = 9           # TLV type of the packet itself
@@ -342,8 +344,10 @@ cdef inline Next by_link_type(uint32_t link_type, Cursor* c, Packet* p) noexcept
         return prism(c, p)
     elif link_type == LINKTYPE_PPI:
         return ppi(c, p)
-    elif link_type == LINKTYPE_PKTAP or link_type == LINKTYPE_USER2 and is_pktap(c):
+    elif link_type == LINKTYPE_PKTAP:
         return pktap(c, p)
+    elif link_type == LINKTYPE_USER2:
+        return user2(c, p)
     elif link_type == LINKTYPE_NFLOG:
         return nflog(c, p)
     elif link_type == LINKTYPE_PFLOG:

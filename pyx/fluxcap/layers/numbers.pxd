@@ -58,5 +58,5 @@ cdef enum:                      # UDP ports of tunnels
     PORT_CAPWAP_DATA = 5247
     PORT_GENEVE = 6081
     PORT_MPLS_IN_UDP = 6635
-    FIRST_TUNNEL_PORT = PORT_GTP_U
+    FIRST_TUNNEL_PORT = PORT_GTP_U      # the lowest and the highest of them
     LAST_TUNNEL_PORT = PORT_MPLS_IN_UDP

@@ -284,6 +284,13 @@ cdef inline Next capwap_data(Cursor* c, Packet* p) noexcept nogil:
         return <Next>LINK | ETHERNET_LINK
     return dot11(c, p, False, at[header] & 0x0F != DOT11_DATA and at[header + 1] & 0x0F == DOT11_DATA)
 
+cdef inline Next answer(Cursor* c, Packet* p) noexcept nogil:
+    """Teredo's servers and relays answer from their port (RFC 4380 sections 5.3, 5.4), and so do GTP's nodes."""
+    if c.exact:
+        return STOP
+    c.exact = True
+    return <Next>UDP_PORT | p.key.src_port
+
 cdef inline Next by_udp_port(uint32_t port, Cursor* c, Packet* p) noexcept nogil:
     """The cursor stands at the UDP header."""
     if port == PORT_VXLAN:
@@ -304,8 +311,4 @@ cdef inline Next by_udp_port(uint32_t port, Cursor* c, Packet* p) noexcept nogil
         return gre_in_udp(c, p)
     elif port == PORT_MPLS_IN_UDP:
         return mpls_in_udp(c, p)
-    elif FIRST_TUNNEL_PORT <= p.key.src_port <= LAST_TUNNEL_PORT and not c.exact:
-        # Teredo's servers and relays answer from their port (RFC 4380 sections 5.3, 5.4), GTP-U's nodes too.
-        c.exact = True
-        return <Next>UDP_PORT | p.key.src_port
-    return STOP
+    return answer(c, p)
