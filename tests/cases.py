@@ -84,6 +84,8 @@ LINKS = {
     "PFLOG, IPv6": over(b.LINK_PFLOG, b.pflog(V6, length=100), 100, UDP_V6),
     "IPNET": over(b.LINK_IPNET, b.ipnet(V4), 24),
     "IPNET, IPv6": over(b.LINK_IPNET, b.ipnet(V6), 24, UDP_V6),
+    "PKTAP": over(b.LINK_PKTAP, b.pktap(b.ethernet(V4), b.LINK_ETHERNET), 122, **MACS),
+    "PKTAP of a newer version, without a link layer": over(b.LINK_PKTAP, b.pktap(V6, 12, more=bytes(48)), 156, UDP_V6),
     "NFLOG": over(b.LINK_NFLOG, b.nflog(V4), 16),
     "NFLOG with a value of odd length before": over(b.LINK_NFLOG, b.nflog(V6, prefix=b"abcde"), 20, UDP_V6),
     "802.11 within a cell": wlan(RADIO, 24, **MACS),
@@ -130,6 +132,14 @@ BETWEEN = {
     "PPPoE and Ethernet padding": over(1, b.ethernet(b.pppoe(V4) + b"padding", 0x8864), 22, tail=7),
     "MACsec": over(1, b.ethernet(b.macsec(V4)), 22, tail=b.MACSEC_ICV),
     "MACsec that names its channel": over(1, b.ethernet(b.macsec(V4, sci=bytes(8))), 30, tail=b.MACSEC_ICV),
+    # IEEE 802.1AE clause 9.7: a short frame may be padded, so it says how long it is.
+    "MACsec of a short frame": over(
+        1, b.ethernet(b.macsec(V4, short_length=2 + len(V4)) + b"pad", 0x88E5), 22, tail=b.MACSEC_ICV + 3
+    ),
+    "MACsec of a short frame with a short integrity value": over(
+        1, b.ethernet(b.macsec(V4, short_length=2 + len(V4), icv=8)), 22, tail=8
+    ),
+    "Cisco's security group tag": over(1, b.ethernet(b.cisco_metadata(V4)), 22, ethertype=0x0800),
     "802.1ah, a frame behind a service tag": over(1, b.ethernet(bytes(4) + b.ethernet(V4), 0x88E7), 32, **MACS),
     "VN-Tag": over(1, b.ethernet(bytes(4) + b"\x08\0" + V4, 0x8926), 20),
     "E-TAG of 802.1BR": over(1, b.ethernet(bytes(6) + b"\x86\xdd" + V6, 0x893F), 22, UDP_V6),
@@ -166,6 +176,9 @@ NETWORK = {
     "AH over IPv4": over(
         1, b.ethernet(b.ipv4(b.authentication(b.udp(bytes(SIZE))))), 14, ((IP, 20), (EXTENSION, 24), PORTS)
     ),
+    # tshark and Zeek read an IP packet by the version it says itself.
+    "IPv6 where IPv4 was announced": over(1, b.ethernet(V6, 0x0800), 14, UDP_V6, ethertype=0x86DD),
+    "IPv4 where IPv6 was announced": over(1, b.ethernet(V4, 0x86DD), 14, ethertype=0x0800),
     "Ethernet padding": over(1, b.ethernet(V4 + b"padding", 0x0800), 14, tail=7),
     "Ethernet padding, IPv6": over(1, b.ethernet(V6 + b"padding", 0x86DD), 14, UDP_V6, tail=7),
     **{
@@ -206,14 +219,17 @@ def in_ipv6(layer: b.Layer, size: int, **expected: Any) -> Tunnel:
     return Tunnel(b.ethernet(b.ipv6(layer)), headers, layer.protocol or 0, 0, expected)
 
 
-def in_udp(port: int, octets: bytes, size: int, **expected: Any) -> Tunnel:
+def in_udp(port: int, octets: bytes, size: int, *, has_length: bool = False, **expected: Any) -> Tunnel:
     headers = ((LINK, 14), (IP, 20), PORTS, (OUTER, 4 + size), PORTS)
-    has_length = port in (b.GTP_U_PORT, TEREDO_PORT)
+    has_length |= port in (b.GTP_U_PORT, GTP_0_PORT, TEREDO_PORT)
     return Tunnel(b.ethernet(b.ipv4(b.udp(octets, 40000, port))), headers, b.UDP, port, expected, has_length)
 
 
-GPE_PORT, TEREDO_PORT, MPLS_PORT, GRE_PORT = 4790, 3544, 6635, 4754
-ERSPAN, ERSPAN_III, WCCP = 0x88BE, 0x22EB, 0x883E
+GPE_PORT, GTP_0_PORT, TEREDO_PORT, MPLS_PORT, GRE_PORT, CAPWAP_PORT = 4790, 3386, 3544, 6635, 4754, 5247
+ERSPAN, ERSPAN_III, WCCP, CISCO_METADATA = 0x88BE, 0x22EB, 0x883E, 0x8909
+NO_P_FLAG = 0x08
+RADIO4 = b.ieee802_11(b.llc_snap(IN4), b.TO_DS | 0x08)  # and the flag of a frame sent again
+SWAPPED = RADIO4[1::-1] + RADIO4[2:]
 GENEVE_OPTION = bytes.fromhex("0102030200000000deadbeef")
 PPP4 = b.ppp(IN4)
 
@@ -232,6 +248,9 @@ TUNNELS = {
     "GRE with all of them": in_ip(b.gre(IN4, key=KEY, sequence=3, checksum="right"), 36, tunnel_id=KEY),
     "GRE of an Ethernet frame": in_ip(b.gre(FRAME), 4 + FRAME_SIZE, src_mac=b.MAC_B, dst_mac=b.MAC_A),
     "GRE of MPLS": in_ip(b.gre(b.mpls(IN4, 100)), 28, mpls_label=100),
+    "GRE of Cisco's security group tag": in_ip(
+        b.gre(b"\x08\0\1\1\0\1\0\x11" + IN4, CISCO_METADATA), 12 + 20, ethertype=0x0800
+    ),
     "GRE of WCCP": in_ip(b.gre(IN4, WCCP), 24),
     "GRE of WCCP version 2": in_ip(b.gre(b"\0\1\2\3" + IN4, WCCP), 28),
     "NVGRE (RFC 7637)": in_ip(b.gre(TAGGED, key=KEY), 8 + 4 + FRAME_SIZE, tunnel_id=KEY, vlan=9),
@@ -253,6 +272,9 @@ TUNNELS = {
     "VXLAN-GPE of IPv4": in_udp(GPE_PORT, b.vxlan_gpe(IN4, 5001, 1), 8 + 20, tunnel_id=5001),
     "VXLAN-GPE of IPv6": in_udp(GPE_PORT, b.vxlan_gpe(IN6, 5001, 2), 8 + 40, tunnel_id=5001),
     "VXLAN-GPE of a frame": in_udp(GPE_PORT, b.vxlan_gpe(FRAME, 5001, 3), 8 + FRAME_SIZE, tunnel_id=5001),
+    "VXLAN-GPE without the P flag": in_udp(
+        GPE_PORT, b.vxlan_gpe(IN4, 5001, 1, NO_P_FLAG), 8 + 20, has_length=True, tunnel_id=5001
+    ),
     "VXLAN-GPE of NSH": in_udp(GPE_PORT, b.vxlan_gpe(b.nsh(IN4, 1), 5001, 4), 8 + 8 + 20, tunnel_id=5001),
     "GENEVE (RFC 8926)": in_udp(b.GENEVE_PORT, b.geneve(FRAME, 0xABCDEF), 8 + FRAME_SIZE, tunnel_id=0xABCDEF),
     "GENEVE with a reserved octet": in_udp(b.GENEVE_PORT, b.geneve(IN4, 1)[:7] + b"\1" + IN4, 8 + 20, tunnel_id=1),
@@ -266,6 +288,12 @@ TUNNELS = {
     ),
     "GTP-U with two extension headers": in_udp(
         b.GTP_U_PORT, b.gtp_u_extended(IN6, b"\x10\x09", bytes(6), teid=KEY), 24 + 40, tunnel_id=KEY
+    ),
+    "GTP version 0 (TS 09.60)": in_udp(GTP_0_PORT, b.gtp_0(IN4, 0x1234), 20 + 20, tunnel_id=0x1234),
+    "CAPWAP (RFC 5415)": in_udp(CAPWAP_PORT, b.capwap(FRAME), 8 + FRAME_SIZE, src_mac=b.MAC_B),
+    "CAPWAP of 802.11 (RFC 5416)": in_udp(CAPWAP_PORT, b.capwap(RADIO4, native=True), 8 + 32 + 20, src_mac=b.MAC_A),
+    "CAPWAP of 802.11, swapped": in_udp(
+        CAPWAP_PORT, b.capwap(SWAPPED, native=True, flags=0x20, wireless=bytes(8)), 16 + 32 + 20, src_mac=b.MAC_A
     ),
     "Teredo (RFC 4380)": in_udp(TEREDO_PORT, b.teredo(IN6), 40),
     "Teredo with an origin": in_udp(TEREDO_PORT, b.teredo(IN6, origin=True), 8 + 40),

@@ -17,7 +17,7 @@ from checksums import crc32c, ones_sum, pseudo_header
 
 ICMP, IGMP, TCP, UDP, ICMPV6, SCTP = 1, 2, 6, 17, 58, 132
 ECHO_KINDS = {ICMP: ((8, 13, 15, 17), (0, 14, 16, 18)), ICMPV6: ((128,), (129,))}  # requests, replies
-TUNNEL_PORTS = {1701, 2152, 3544, 4789, 4790, 6081, 8472}
+TUNNEL_PORTS = {1701, 2152, 3386, 3544, 4754, 4789, 4790, 5247, 6081, 6635, 8472}
 V4_MAPPED = bytes(10) + b"\xff\xff"
 
 FIVE_TUPLE = ("protocol", "src_ip", "src_port", "dst_ip", "dst_port")

@@ -161,7 +161,7 @@ def frames(n: int) -> bytes:
     ("build", "most", "too_many", "reason"),
     [
         (tags, 16, 17, "too_many_tags"),
-        (extensions, 16, 17, "too_many_extensions"),
+        (extensions, 112, 113, "too_many_extensions"),
         (frames, 50, 64, "too_many_layers"),  # 128 in all; one of these is two
     ],
 )

@@ -58,6 +58,7 @@ def test_the_addresses_ports_and_payload_of_a_datagram_are_found_under_every_hea
         pytest.param(b.LINK_IEEE802_11, b.ieee802_11(b"", control=b.NULL_FUNCTION), id="802.11 null function"),
         pytest.param(b.LINK_IEEE802_11, b.ieee802_11(LLC, b.PROTECTED), id="802.11, encrypted"),
         pytest.param(b.LINK_FDDI, b.fddi(LLC, control=0x41), id="FDDI station management"),
+        pytest.param(b.LINK_PKTAP, b.pktap(V4, 12, record_type=0), id="PKTAP without a packet"),
         # Linux, if_ether.h: under 1536 the protocol is a number of its own kind, not a length.
         pytest.param(b.LINK_SLL, b.sll(bytes(30), ethertype=1), id="SLL with Novell's raw 802.3"),
         pytest.param(b.LINK_SLL, b.sll(bytes(16), ethertype=12, arphrd=280), id="SLL with CAN"),
@@ -70,16 +71,22 @@ def test_what_is_no_ip_is_counted_as_that(link_type, octets):
     assert of(decoded(octets, link_type), expected) == expected
 
 
-@pytest.mark.parametrize("link_type", [2, 147, 65000 & 0xFFFF, 0xFFFF])
+@pytest.mark.parametrize("link_type", [2, 147, b.LINK_USER2, 65000 & 0xFFFF, 0xFFFF])
 def test_an_unknown_link_type_is_counted_by_its_number(link_type):
     expected = {"disposition": "unknown_link", "link_type": link_type, "ip_version": 0}
     assert of(decoded(V4, link_type), expected) == expected
 
 
+def test_a_users_link_type_is_known_where_it_plainly_is_pktap():
+    octets = b.pktap(b.ethernet(V4), b.LINK_ETHERNET)  # as macOS wrote it before the format had a number
+    expected = {"disposition": "counted", "link_type": b.LINK_USER2, "src_ip": SRC4, "src_port": 40000}
+    assert of(decoded(octets, b.LINK_USER2), expected) == expected
+
+
 MALFORMED = [
     # what, link type, octets, reason
-    ("IPv6 where IPv4 was announced", 1, b.ethernet(V6, 0x0800), "wrong_version"),
-    ("IPv4 where IPv6 was announced", 1, b.ethernet(V4 + bytes(20), 0x86DD), "wrong_version"),
+    ("IP of version 5 where IPv4 was announced", 1, b.ethernet(b"\x55" + V4[1:], 0x0800), "wrong_version"),
+    ("IP of version 5 where IPv6 was announced", 1, b.ethernet(b"\x55" + V6[1:], 0x86DD), "wrong_version"),
     ("IPv4 header of four words", 1, b.ethernet(b"\x44" + V4[1:], 0x0800), "header_length"),
     ("IPv4 total length under its header's", 1, b.ethernet(b.ipv4(b.udp(), total_length=19)), "total_length"),
     ("UDP of three octets", 1, b.ethernet(b.ipv4(b"udp", protocol=17)), "short_transport"),
@@ -92,6 +99,7 @@ MALFORMED = [
     ("radiotap of four octets", b.LINK_RADIOTAP, b"\0\0\4\0" + bytes(4) + RADIO, "short_link"),
     ("PPI of four octets", b.LINK_PPI, b"\0\0\4\0\1\0\0\0" + b.ethernet(V4), "short_link"),
     ("Prism header of four octets", b.LINK_PRISM, struct.pack("<II", 0x44, 4) + bytes(40), "short_link"),
+    ("PKTAP header of 107 octets", b.LINK_PKTAP, b"\x6b" + b.pktap(V4, 12)[1:], "short_link"),
     ("PFLOG of no octets", b.LINK_PFLOG, b"\0\2" + bytes(62) + V4, "short_link"),
     ("NFLOG value of no octets", b.LINK_NFLOG, b"\2\0\0\0" + bytes(8) + V4, "short_link"),
 ]  # fmt: skip

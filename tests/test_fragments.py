@@ -191,16 +191,68 @@ def test_fragments_of_a_protocol_without_ports_share_its_flow():
     assert (flow["protocol"], flow["packets"], flow["fragment"]) == (50, 2, 1)
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
-def test_the_pieces_of_a_tunnel_belong_to_the_flow_inside_and_its_sum_is_verified(order):
-    inside = b.ethernet(b.ipv4(b.tcp(DATA, 80, 8080), "10.0.0.1", "10.0.0.2"))
-    packets = v4(whole(b.udp(b.vxlan(inside, 77), 40000, 4789)), 1024)
-    found = read([packets[i] for i in order])
-    inner = ("src_ip", "dst_ip", "src_port", "dst_port", "depth", "tunnel_id")
-    assert [tuple(row[name] for name in inner) for row in found] == [("10.0.0.1", "10.0.0.2", 80, 8080, 1, 77)] * 3
-    assert [row["verdict"] for row in found] == ["fragment", "fragment", "good"]
-
-
 def test_fragments_held_at_the_end_of_an_input_are_not_lost():
     ends, begins = pcap(records(v4(UDP)[1:])), pcap(records(v4(UDP)[:1]))
     assert [(row["file"], row["packet"]) for row in rows(ends, begins)] == [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1)]
+
+
+# Tunnels: the piece in which the packet inside begins is that packet, the others are the datagram around it -----------
+
+INSIDE = b.ipv4(b.tcp(DATA, 80, 8080), "10.0.0.1", "10.0.0.2")
+INNER, OUTER = ("10.0.0.1", 80, 1), (SRC, 40000, 0)
+VXLAN = v4(whole(b.udp(b.vxlan(b.ethernet(INSIDE), 77), 40000, 4789)), 1024)
+
+
+def placed(packets, **options):
+    return [((row["src_ip"], row["src_port"], row["depth"]), row["verdict"]) for row in read(packets, **options)]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_the_first_piece_of_a_tunnel_is_the_packet_inside_and_the_others_are_the_datagram_around_it(order):
+    found = placed([VXLAN[i] for i in order])
+    expected = [(OUTER, "fragment") if i else (INNER, "bad_length") for i in order]
+    if order[-1]:  # the first piece keeps the verdict of what it holds, also where it completes the datagram
+        expected[-1] = (OUTER, "good")
+    assert found == expected
+
+
+def test_without_decap_the_pieces_of_a_tunnel_are_pieces_like_any_other():
+    assert placed(VXLAN, decap=False) == [(OUTER, "fragment"), (OUTER, "fragment"), (OUTER, "good")]
+
+
+def test_the_flow_inside_a_tunnel_has_its_first_piece_and_the_flow_around_it_the_others():
+    found = [(row["src_ip"], row["packets"], row["bad_length"], row["good"]) for row in flows(pcap(records(VXLAN)))]
+    assert found == [("10.0.0.1", 1, 1, 0), (SRC, 2, 0, 1)]
+
+
+def test_a_packet_that_is_whole_in_the_first_piece_of_a_tunnel_is_verified():
+    inside = b.ipv4(b.udp(b"short", 1, 2), "10.0.0.1", "10.0.0.2")
+    found = placed(v4(bytes(b.gre(inside)) + bytes(1000), 1024, b.GRE))
+    assert found == [(("10.0.0.1", 1, 1), "good"), ((SRC, 0, 0), "fragment")]
+
+
+def test_a_datagram_in_pieces_inside_a_tunnel_is_verified_there():
+    message = whole(b.udp(DATA), "10.0.0.1", "10.0.0.2")
+    packets = [
+        b.ethernet(b.ipv4(b.gre(b.ipv4(part, "10.0.0.1", "10.0.0.2", 17, offset=offset, more=more)), SRC, DST))
+        for offset, more, part in b.pieces(message, 1024)
+    ]
+    inner = ("10.0.0.1", 40000, 1)
+    assert placed([packets[1], packets[0], packets[2]]) == [(inner, "fragment"), (inner, "fragment"), (inner, "good")]
+
+
+def test_a_tunnel_in_a_tunnel_may_be_in_pieces_at_both_depths():
+    # In the innermost packet's own pieces (depth 1) there is a tunnel; the first of them is itself sent in two pieces.
+    within = [
+        b.ipv4(part, "172.16.0.1", "172.16.0.2", 17, offset=offset, more=more)
+        for offset, more, part in b.pieces(whole(b.udp(b.vxlan(b.ethernet(INSIDE)), 7, 4789)), 1024)
+    ]
+    first = v4(bytes(b.gre(within[0])), 512, b.GRE)
+    others = [b.ethernet(b.ipv4(b.gre(part), SRC, DST)) for part in within[1:]]
+    assert placed([first[0], others[0], *first[1:], others[1]]) == [
+        (("10.0.0.1", 80, 2), "bad_length"),
+        (("172.16.0.1", 7, 1), "fragment"),  # its ports are told by the first piece of its first piece,
+        ((SRC, 0, 0), "fragment"),
+        ((SRC, 0, 0), "fragment"),
+        (("172.16.0.1", 7, 1), "fragment"),  # whose end it never sees
+    ]

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "filter.pxd": {"capture"},
     "fragments.pxd": {"checksum", "layers"},
     "holding.pxd": {"fragments"},
-    "quotation.pxd": {"decode", "flows", "holding"},
+    "quotation.pxd": {"flows", "holding"},
     "tally.pxd": {"capture"},
 }
 SHARED = {"bytes", "memory", "types"}

@@ -54,11 +54,21 @@ def test_without_decap_the_walk_stops_at_the_first_ip_header(tunnel):
 
 
 @pytest.mark.parametrize("tunnel", [one for one in TUNNELS.values() if one.port], ids=lambda one: str(one.port))
-def test_the_port_that_tells_a_udp_tunnel_is_the_destination(tunnel):
-    frame = tunnel.octets
-    swapped = frame[:34] + frame[36:38] + frame[34:36] + frame[38:]
-    expected = {"depth": 0, "src_port": tunnel.port, "dst_port": 40000, "verdict": "good"}
-    assert of(decoded(swapped), expected) == expected
+@pytest.mark.parametrize(("trailer", "depth"), [(b"", 1), (b"x", 0)], ids=["filled", "not filled"])
+def test_an_answer_from_the_port_of_a_udp_tunnel_is_one_if_a_packet_fills_it_to_the_octet(tunnel, trailer, depth):
+    data = tunnel.octets[14 + 20 + 8 :] + trailer
+    answer = b.ethernet(b.ipv4(b.udp(data, tunnel.port, 40000)))
+    ports = (1111, 2222) if depth else (tunnel.port, 40000)
+    expected = {"depth": depth, "src_port": ports[0], "dst_port": ports[1], "verdict": "good"}
+    assert of(decoded(answer), expected) == expected
+
+
+@pytest.mark.parametrize("trailers", [b"", b"\2\4\0\0\0\0"])
+def test_a_teredo_bubble_that_a_server_sends_may_have_trailers(trailers):  # RFC 6081 section 4
+    bubble = b.ipv6(b"", "fe80::1", "2001::1", 59)
+    answer = b.ethernet(b.ipv4(b.udp(b.teredo(bubble, origin=True) + trailers, TEREDO_PORT, 40000)))
+    expected = {"depth": 1, "src_ip": "fe80::1", "protocol": 59, "disposition": "unknown_transport"}
+    assert of(decoded(answer), expected) == expected
 
 
 NOT_A_TUNNEL = [
@@ -69,7 +79,16 @@ NOT_A_TUNNEL = [
     ("VXLAN with no room for a frame", 4789, b.vxlan(bytes(13))),
     ("VXLAN of ARP", 4789, b.vxlan(b.ethernet(bytes(28), 0x0806))),
     ("text where VXLAN would be", 4789, b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"),
-    ("VXLAN-GPE without the P bit", 4790, b"\x08\0\0\1" + bytes(4) + IN4),
+    ("VXLAN-GPE without the P flag and not filled", 4790, b.vxlan_gpe(IN4 + b"x", 1, 1, 0x08)),
+    ("GTP version 0 without its spare ones", 3386, b"\x10" + b.gtp_0(IN4)[1:]),
+    ("GTP version 0, an echo request", 3386, b"\x1e\1" + b.gtp_0(b"")[2:]),
+    ("GTP version 0, longer than its datagram", 3386, b.gtp_0(IN4)[:-1]),
+    ("CAPWAP that is encrypted", 5247, b"\1" + b.capwap(FRAME)[1:]),
+    ("CAPWAP of a fragment", 5247, b.capwap(FRAME, flags=0x80)),
+    ("CAPWAP that keeps alive", 5247, b.capwap(FRAME, flags=0x08)),
+    ("CAPWAP of another radio", 5247, b.capwap(FRAME, native=True, binding=3)),
+    ("CAPWAP with a header of one word", 5247, b"\0\x08" + b.capwap(FRAME)[2:]),
+    ("CAPWAP of a beacon", 5247, b.capwap(b.ieee802_11(bytes(40), control=b.BEACON), native=True)),
     ("VXLAN-GPE of another protocol", 4790, b.vxlan_gpe(IN4, 1, 99)),
     ("GENEVE of version 1", 6081, b"\x40" + b.geneve(FRAME)[1:]),
     ("GENEVE with options past its end", 6081, b"\x3f" + b.geneve(IN4)[1:]),

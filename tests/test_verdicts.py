@@ -273,9 +273,11 @@ def test_gre_sums_are_counted_beside_the_verdict_of_the_packet_inside():
     inside = b.ipv4(b.udp(DATA), "10.0.0.1", "10.0.0.2")
     layers = [b.gre(inside, checksum="right"), b.gre(inside, checksum=1), b.gre(inside)]
     frames = [Record(b.ethernet(b.ipv4(layer))) for layer in (*layers, b.gre(inside, key=7, checksum="right"))]
-    scanner = scan(pcap([*frames, frames[0].cut(72)]))
-    counted = dict(zip(VERDICTS, scanner.totals()["gre_verdicts"], strict=True))
-    assert {name: n for name, n in counted.items() if n} == {"good": 2, "bad": 1, "none": 1, "truncated": 1}
+    piece = b.ipv4(bytes(layers[0]), protocol=b.GRE, more=True)
+    lying = b.ipv4(bytes(layers[0]), protocol=b.GRE, total_length=1000)
+    scanner = scan(pcap([*frames, frames[0].cut(72), Record(b.ethernet(piece)), Record(b.ethernet(lying))]))
+    counted = {name: n for name, n in zip(VERDICTS, scanner.totals()["gre_verdicts"], strict=True) if n}
+    assert counted == {"good": 2, "bad": 1, "none": 1, "truncated": 1, "fragment": 1, "bad_length": 1}
 
 
 def test_totals_count_verdicts_by_protocol():

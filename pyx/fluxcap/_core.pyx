@@ -17,13 +17,14 @@ from fluxcap.capture.reader cimport (
     MORE_INTERFACES, RECORD, Reader, Step)
 from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels, verify_batch
 from fluxcap.columns cimport Columns, append_rows, collect_batch, free_columns, reserve_columns, resize_column
-from fluxcap.decode cimport decode_batch
+from fluxcap.decode cimport decode_packets
 from fluxcap.filter cimport FilterProgram, Filters, Instruction, filter_batch, is_sound
 from fluxcap.flows.count cimport close_rows, count_batch, merge_row, read_row
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.key cimport KeyPlan, WORD_DST_MAC, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, MAX_ROWS, free_flows, open_unseen, reserve
 from fluxcap.holding cimport Holding, free_holding, gather, held_count, needs_holding, open_holding, release
+from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.memory cimport block_free, block_least
 from fluxcap.quotation cimport quote_batch
 from fluxcap.tally cimport Totals, tally_batch
@@ -132,7 +133,7 @@ cdef class Scanner:
     cdef dict programs          # 1 + place in filters by (link type, swapped)
     cdef dict link_types        # of the inputs before this one
     cdef bint counts_flows
-    cdef bint decap
+    cdef uint32_t max_depth
     cdef uint64_t row_limit
     cdef uint32_t file
     cdef bint begun
@@ -149,9 +150,10 @@ cdef class Scanner:
         self.where = where
         self.programs = {}
         self.link_types = {}
+        self.holding.decode = decode_packets
         seed = os.urandom(sizeof(uint64_t))
         memcpy(&self.holding.fragments.seed, <const char*>seed, sizeof(uint64_t))
-        self.decap = decap
+        self.max_depth = MAX_DEPTH if decap else 0
         self.file = file
         self.row_limit = row_limit
         self.packet_fields = tuple([packet_field(name) for name in columns])
@@ -291,9 +293,9 @@ cdef class Scanner:
                     step = fill_batch(r, batch, limit)
                 if self.where is not None and not filter_batch(&self.filters, r, batch):
                     return OUTCOME_WANTS_PROGRAM
-                decode_batch(batch, self.where is not None, self.decap, self.file, r.anomalies)
+                decode_packets(batch.packets, batch.n, self.max_depth, self.file, r.anomalies)
                 verify_batch(batch, self.kernel)
-                if self.counts_flows and not quote_batch(&self.flow_table, batch, self.decap, self.file):
+                if self.counts_flows and not quote_batch(&self.flow_table, batch, self.holding.decode, self.max_depth):
                     return OUTCOME_NO_MEMORY
                 if needs_holding(&self.holding, batch):
                     if not open_holding(&self.holding):

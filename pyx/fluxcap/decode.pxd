@@ -10,8 +10,8 @@ from fluxcap.layers.link cimport by_link_type
 from fluxcap.layers.protocol cimport by_protocol
 from fluxcap.layers.tunnel cimport by_udp_port
 from fluxcap.types cimport (
-    Batch, FILTERED, MALFORMED, NON_IP, Packet, REASON_NONE, SUM_NONE, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP,
-    VERDICT_PENDING, reset)
+    FILTERED, MALFORMED, NON_IP, Packet, REASON_NONE, SUM_NONE, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, VERDICT_PENDING,
+    reset)
 
 from libc.stdint cimport uint64_t
 
@@ -40,6 +40,7 @@ cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
     c.wire = p.wire if p.wire > p.captured else p.captured
     c.tags = 0
     c.extensions = 0
+    c.exact = False
     if p.fcs:
         drop_tail(c, p.fcs)
     while next != STOP:
@@ -52,15 +53,15 @@ cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
         # What the tunnel held is no IP packet, or not one that can be read: the packet around it is what there is.
         p[0] = c.outer
 
-cdef inline void decode_batch(Batch* batch, bint filtered, bint decap, uint32_t file,
-                              uint64_t* anomalies) noexcept nogil:
-    """`filtered`: filter_batch() has set the dispositions."""
+cdef inline void decode_packets(
+        Packet* packets, uint32_t n, uint32_t max_depth, uint32_t file, uint64_t* anomalies) noexcept nogil:
     cdef Cursor c
     cdef uint32_t i
-    c.decap = decap
-    for i in range(batch.n):
-        if filtered and batch.packets[i].disposition == FILTERED:
+    c.max_depth = <uint8_t>max_depth
+    for i in range(n):
+        if packets[i].refused:
+            reset(&packets[i], FILTERED)
             continue
         c.too_deep = False
-        decode(&batch.packets[i], &c, file)
+        decode(&packets[i], &c, file)
         anomalies[TUNNELS_TOO_DEEP] += c.too_deep

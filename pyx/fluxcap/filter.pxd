@@ -11,7 +11,7 @@ from libc.string cimport memset
 
 from fluxcap.bytes cimport be16, be32
 from fluxcap.capture.reader cimport Interface, Reader
-from fluxcap.types cimport Batch, COUNTED, FILTERED, Packet, reset
+from fluxcap.types cimport Batch, Packet
 
 cdef enum:
     MEMORY_WORDS = 16
@@ -206,7 +206,7 @@ cdef inline uint32_t run_filter(const FilterProgram* f, const uint8_t* data, uin
         i += 1
 
 cdef inline bint filter_batch(Filters* f, const Reader* r, Batch* batch) noexcept nogil:
-    """Mark each record as FILTERED or not. False: those of interface `lacking` wait for a program."""
+    """Say of each record whether it is refused. False: those of interface `lacking` wait for a program."""
     cdef Packet* p
     cdef const Interface* interface
     cdef uint32_t n, seen
@@ -219,8 +219,5 @@ cdef inline bint filter_batch(Filters* f, const Reader* r, Batch* batch) noexcep
             return False
         # libpcap reads no octet past the snap length, even where a record has some.
         seen = min(p.captured, interface.snaplen or p.captured)
-        if run_filter(&f.programs[interface.program - 1], p.data, seen, p.wire):
-            p.disposition = COUNTED
-        else:
-            reset(p, FILTERED)
+        p.refused = not run_filter(&f.programs[interface.program - 1], p.data, seen, p.wire)
     return True

@@ -29,8 +29,7 @@ cdef struct Piece:
     uint32_t sum                # folded, this machine's byte order
 
 # What tells datagrams apart: addresses, identification and, over IPv4, the protocol (RFC 791 section 2.3; RFC 8200
-# section 4.5). They are read from the fragment's own IP header: in a tunnel, the packet's key is that of what is
-# inside.
+# section 4.5).
 cdef struct Identity:
     uint8_t addresses[32]       # as they stand in the header; IPv4 has 8 octets of them
     uint32_t id
@@ -71,7 +70,7 @@ cdef struct Fragments:
 
 cdef inline Identity identify(const Packet* p) noexcept nogil:
     cdef Identity identity
-    cdef const uint8_t* ip = p.data + p.fragment_ip_at
+    cdef const uint8_t* ip = p.data + p.ip_at
     memset(&identity, 0, sizeof(Identity))
     identity.id = p.fragment_id
     if ip[0] >> 4 == 4:
@@ -172,7 +171,7 @@ cdef inline void note_first(Datagram* d, Packet* p) noexcept nogil:
     d.headless = p.key.protocol == IP_TCP and p.fragment_length - d.skip < TCP_HEADER
 
 cdef inline void join(const Datagram* d, Packet* p) noexcept nogil:
-    """Give a later fragment what the first one said, the packet in a tunnel included: it is part of the same flow."""
+    """Give a later fragment what the first one said."""
     cdef uint32_t file = p.key.file
     p.key = d.key
     p.key.file = file

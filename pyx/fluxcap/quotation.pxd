@@ -5,9 +5,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
-from fluxcap.decode cimport decode_batch
 from fluxcap.flows.table cimport Flows, open_unseen
-from fluxcap.holding cimport HELD_MAX
+from fluxcap.holding cimport Decode, HELD_MAX
 from fluxcap.types cimport ANOMALIES_END, BATCH, Batch, Key, Packet, in_a_flow
 
 cdef enum:
@@ -22,9 +21,11 @@ cdef inline void as_record(const Packet* error, Packet* quoted) noexcept nogil:
     quoted.wire = max(error.wire, error.captured) - error.quote_at
     quoted.link_type = RAW_LINK
     quoted.fcs = 0
+    quoted.refused = False
 
 cdef inline void complete_key(Key* key, const Key* error) noexcept nogil:
     """What a quotation does not hold is as on the error itself, which went the other way."""
+    key.file = error.file
     key.vlan = error.vlan
     key.inner_vlan = error.inner_vlan
     key.ethertype = error.ethertype
@@ -39,7 +40,7 @@ cdef inline bint open_quotations(Flows* f) noexcept nogil:
         f.quoted = <Key*>calloc(QUOTED_MAX, sizeof(Key))
     return f.quoted != NULL and open_unseen(f)
 
-cdef inline void decode_quotations(Flows* f, Batch* batch, bint decap, uint32_t file) noexcept nogil:
+cdef inline void decode_quotations(Flows* f, Batch* batch, Decode decode, uint32_t max_depth) noexcept nogil:
     cdef Batch quoted
     cdef uint32_t errors[BATCH]
     cdef uint64_t anomalies[ANOMALIES_END]      # of quotations; nobody asks
@@ -51,7 +52,7 @@ cdef inline void decode_quotations(Flows* f, Batch* batch, bint decap, uint32_t 
             as_record(&batch.packets[i], &quoted.packets[quoted.n])
             errors[quoted.n] = i
             quoted.n += 1
-    decode_batch(&quoted, False, decap, file, anomalies)
+    decode(quoted.packets, quoted.n, max_depth, 0, anomalies)
     for i in range(quoted.n):
         if in_a_flow(&quoted.packets[i]):
             p = &batch.packets[errors[i]]
@@ -61,7 +62,7 @@ cdef inline void decode_quotations(Flows* f, Batch* batch, bint decap, uint32_t 
             f.quoted[place] = quoted.packets[i].key
             p.quote = place + 1
 
-cdef inline bint quote_batch(Flows* f, Batch* batch, bint decap, uint32_t file) noexcept nogil:
+cdef inline bint quote_batch(Flows* f, Batch* batch, Decode decode, uint32_t max_depth) noexcept nogil:
     """Give each ICMP error the key that it quotes; False when memory is out."""
     cdef uint32_t i, any = 0
     for i in range(batch.n):
@@ -69,5 +70,5 @@ cdef inline bint quote_batch(Flows* f, Batch* batch, bint decap, uint32_t file) 
     if any:
         if not open_quotations(f):
             return False
-        decode_quotations(f, batch, decap, file)
+        decode_quotations(f, batch, decode, max_depth)
     return True

@@ -1,6 +1,6 @@
 # What travels through the core: one small struct, Packet, a batch of them at a time, and the enums that name outcomes.
 # Each stage reads what the stages before it wrote and adds its own fields:
-#   capture -> number .. fcs    filter -> disposition    decode -> disposition .. sum_*
+#   capture -> number .. fcs    filter -> refused    decode -> disposition .. sum_*
 #   checksum -> verdict, ip_verdict, expected    quotation -> quote    flows -> flow
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -109,6 +109,8 @@ cdef struct Packet:
     uint32_t interface          # index in its file, over all sections
     uint16_t link_type
     uint8_t fcs                 # octets of frame check sequence at the end of the wire length
+    # filter
+    uint8_t refused             # by the user's filter; not unless there is one
     # decode
     uint8_t disposition
     Key key
@@ -118,14 +120,14 @@ cdef struct Packet:
     uint8_t ttl                 # IPv6: hop limit
     uint8_t tcp_flags
     uint8_t length_lies         # the IP length goes past the record's wire length
-    uint8_t fragmented          # a piece of a datagram, or what a tunnel in such a piece holds
+    uint8_t fragmented          # a piece of a datagram
+    uint8_t fragmented_around   # bit n: n tunnels deep is a piece of a datagram, and this packet is what it holds
     uint8_t more_fragments
     uint8_t waiting             # held back until its datagram's first fragment comes
     uint8_t sum_kind
     uint32_t ip_id
     uint32_t fragment_offset    # octets
-    uint32_t fragment_ip_at     # of the fragment's IP header in data; in a tunnel, that of the packet around it
-    uint32_t fragment_at        # of its octets
+    uint32_t fragment_at        # of its octets in data
     uint32_t fragment_length    # of them, on the wire
     uint32_t fragment_id
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none

@@ -79,12 +79,15 @@ from .other_links import (
     LINK_IPNET,
     LINK_NFLOG,
     LINK_PFLOG,
+    LINK_PKTAP,
     LINK_PPP_ETHER,
     LINK_PPP_HDLC,
     LINK_TOKEN_RING,
+    LINK_USER2,
     MACSEC_ICV,
     arcnet,
     c_hdlc,
+    cisco_metadata,
     fddi,
     frame_relay,
     frame_relay_snap,
@@ -93,10 +96,24 @@ from .other_links import (
     nflog,
     nsh,
     pflog,
+    pktap,
     token_ring,
 )
 from .transport import dccp, icmp, icmpv6, igmp, sctp, sctp_data, tcp, udp, udp_lite
-from .tunnels import erspan_2, erspan_3, geneve, gre, gre_pptp, gtp_u, gtp_u_extended, teredo, vxlan, vxlan_gpe
+from .tunnels import (
+    capwap,
+    erspan_2,
+    erspan_3,
+    geneve,
+    gre,
+    gre_pptp,
+    gtp_0,
+    gtp_u,
+    gtp_u_extended,
+    teredo,
+    vxlan,
+    vxlan_gpe,
+)
 from .wireless import (
     BEACON,
     FROM_DS,

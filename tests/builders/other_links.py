@@ -6,10 +6,10 @@ from .layer import Layer, number
 from .link import MAC_A, MAC_B
 from .numbers import ETHERTYPE_IPV4, ETHERTYPE_IPV6
 
-ETHERTYPE_MACSEC, ETHERTYPE_NSH = 0x88E5, 0x894F
+ETHERTYPE_MACSEC, ETHERTYPE_CISCO_METADATA, ETHERTYPE_NSH = 0x88E5, 0x8909, 0x894F
 MACSEC_ICV = 16  # octets
 LINK_TOKEN_RING, LINK_FDDI, LINK_PPP_HDLC, LINK_PPP_ETHER, LINK_C_HDLC, LINK_FRELAY = 6, 10, 50, 51, 104, 107
-LINK_PFLOG, LINK_ARCNET_LINUX, LINK_IPNET, LINK_NFLOG = 117, 129, 226, 239
+LINK_PFLOG, LINK_ARCNET_LINUX, LINK_USER2, LINK_IPNET, LINK_NFLOG, LINK_PKTAP = 117, 129, 149, 226, 239, 258
 
 NLPID_OF_ETHERTYPE = {ETHERTYPE_IPV4: 0xCC, ETHERTYPE_IPV6: 0x8E}
 ARCNET_OF_ETHERTYPE = {ETHERTYPE_IPV4: 0xD4, ETHERTYPE_IPV6: 0xC4}
@@ -69,11 +69,32 @@ def nflog(payload: bytes, prefix: bytes = b"log\0") -> Layer:
     return Layer(head + before + struct.pack("<HH", 4 + len(payload), NFLOG_PAYLOAD) + payload)
 
 
-def macsec(payload: bytes, ethertype: int | None = None, sci: bytes = b"", encrypted: bool = False) -> Layer:
+def pktap(payload: bytes, link_type: int, record_type: int = 1, more: bytes = b"") -> Layer:
+    """macOS: length, type 1 for a packet, its link type, interface, process, times; `more` of what is not named."""
+    head = struct.pack("<III24s72s", 108 + len(more), record_type, link_type, b"en0", b"") + more
+    return Layer(head + payload)
+
+
+def cisco_metadata(payload: bytes, ethertype: int | None = None) -> Layer:
+    """Cisco's security group tag: version, length, option, group, then the frame's ethertype."""
+    return Layer(
+        struct.pack(">BBHHH", 1, 1, 1, 17, number(payload, "ethertype", ethertype)) + payload, ETHERTYPE_CISCO_METADATA
+    )
+
+
+def macsec(
+    payload: bytes,
+    ethertype: int | None = None,
+    sci: bytes = b"",
+    encrypted: bool = False,
+    short_length: int = 0,
+    icv: int = MACSEC_ICV,
+) -> Layer:
     """A security tag, the frame's ethertype and data as they are, and an integrity value (IEEE 802.1AE clause 9)."""
     control = (0x20 if sci else 0) | (0x0C if encrypted else 0)
-    tag = struct.pack(">BBI", control, 0, 1) + sci + struct.pack(">H", number(payload, "ethertype", ethertype))
-    return Layer(tag + payload + b"\xaa" * MACSEC_ICV, ETHERTYPE_MACSEC)
+    tag = struct.pack(">BBI", control, short_length, 1) + sci
+    tag += struct.pack(">H", number(payload, "ethertype", ethertype))
+    return Layer(tag + payload + b"\xaa" * icv, ETHERTYPE_MACSEC)
 
 
 def nsh(payload: bytes, next_protocol: int, context: bytes = b"") -> Layer:

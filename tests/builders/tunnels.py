@@ -62,9 +62,9 @@ def erspan_3(frame: bytes, session: int = 1, platform: bytes = b"") -> bytes:
     return struct.pack(">HHIHH", 2 << 12, session, 0, 0, bool(platform)) + platform + frame
 
 
-def vxlan_gpe(payload: bytes, vni: int = 1, next_protocol: int = 3) -> bytes:
+def vxlan_gpe(payload: bytes, vni: int = 1, next_protocol: int = 3, flags: int = 0x0C) -> bytes:
     """A VXLAN-GPE header (draft-ietf-nvo3-vxlan-gpe section 3.1): next protocol 1 is IPv4, 2 IPv6, 3 Ethernet."""
-    return struct.pack(">BBBBI", 0x0C, 0, 0, next_protocol, vni << 8) + payload
+    return struct.pack(">BBBBI", flags, 0, 0, next_protocol, vni << 8) + payload
 
 
 def gtp_u_extended(payload: bytes, *extensions: bytes, teid: int = 1) -> bytes:
@@ -75,6 +75,17 @@ def gtp_u_extended(payload: bytes, *extensions: bytes, teid: int = 1) -> bytes:
         chain += bytes(((len(content) + 2) // 4,)) + content + following
     body = bytes(3) + chain + payload
     return struct.pack(">BBHI", 0x34, 0xFF, len(body), teid) + body
+
+
+def gtp_0(payload: bytes, flow_label: int = 1) -> bytes:
+    """A T-PDU header of GTP version 0 (3GPP TS 09.60 section 6): sequence number, flow label, ones, subscriber."""
+    return struct.pack(">BBHHHI8s", 0x1E, 0xFF, len(payload), 3, flow_label, 0xFFFFFFFF, b"\x42") + payload
+
+
+def capwap(frame: bytes, *, native: bool = False, binding: int = 1, flags: int = 0, wireless: bytes = b"") -> bytes:
+    """A CAPWAP data header (RFC 5415 section 4.3): `native` frames are those of the `binding` (1 is IEEE 802.11)."""
+    words = 2 + len(wireless) // 4
+    return struct.pack(">BBBBI", 0, words << 3, 0x40 | binding << 1 | native, flags, 0) + wireless + frame
 
 
 def teredo(payload: bytes, *, client: bytes | None = None, origin: bool = False) -> bytes:

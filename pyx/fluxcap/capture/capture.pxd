@@ -62,6 +62,7 @@ cdef inline Step fill_batch(Reader* r, Batch* batch, uint32_t limit) noexcept no
         batch.n += 1
         r.number += 1
         p.number = r.number
+        p.refused = False
         r.anomalies[TIME_WENT_BACK] += p.time < r.last_time and r.number > 1
         r.last_time = p.time
     return step

@@ -15,7 +15,8 @@ from fluxcap.types cimport Disposition, MALFORMED, NON_IP, Packet, Reason, TRUNC
 cdef enum:
     MAX_DEPTH = 8               # tunnels in tunnels; real nesting ends at three, fuzzers start at a thousand
     MAX_TAGS = 16               # VLAN tags; two are QinQ, three have been seen
-    MAX_EXTENSIONS = 16         # IPv6 extension headers; RFC 8200 section 4.1 lists seven, destination options twice
+    # IPv6 extension headers: RFC 8200 section 4.1 lists seven and sets no limit, libpcap's tests have a hundred.
+    MAX_EXTENSIONS = 112
     MAX_LAYERS = 128            # headers in all: 8 tunnels of 16; every step costs time, so there is an end
 
 # What comes next: a number space and a number in it.
@@ -37,9 +38,10 @@ cdef struct Cursor:
     uint32_t at                 # next octet to read
     uint32_t captured
     uint32_t wire
-    uint8_t decap
+    uint8_t max_depth           # tunnels to descend at most: MAX_DEPTH, or fewer where the packet around is wanted
     uint8_t tags
     uint8_t extensions
+    uint8_t exact               # the tunnel is none unless an IP packet fills it to the octet
     uint8_t too_deep            # a tunnel was left closed because of MAX_DEPTH
     Packet outer                # the packet as the last IP header outside a tunnel left it; valid when p.depth > 0
 
@@ -77,10 +79,8 @@ cdef inline Next short(Cursor* c, Packet* p, uint32_t needed, Reason reason) noe
 cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
     """Start afresh inside a tunnel; False where the walk has to stay outside. A tunnel without an IP packet in it
     leaves the record with the IP header around it: the walk restores `outer`."""
-    if not c.decap:
-        return False
-    if p.depth == MAX_DEPTH:
-        c.too_deep = True
+    if p.depth == c.max_depth:
+        c.too_deep = c.max_depth == MAX_DEPTH
         return False
     c.outer = p[0]
     c.tags = 0
@@ -95,13 +95,7 @@ cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
     p.key.tunnel_id = c.outer.key.tunnel_id
     p.key.file = c.outer.key.file
     p.gre_verdict = c.outer.gre_verdict
-    if c.outer.fragmented:      # what is inside comes in the same pieces
-        p.fragmented = True
-        p.more_fragments = c.outer.more_fragments
-        p.fragment_ip_at = c.outer.fragment_ip_at
-        p.fragment_at = c.outer.fragment_at
-        p.fragment_length = c.outer.fragment_length
-        p.fragment_id = c.outer.fragment_id
+    p.fragmented_around = c.outer.fragmented_around | <uint8_t>(c.outer.fragmented << c.outer.depth)
     p.depth = c.outer.depth + 1
     p.flow = -1
     p.disposition = NON_IP

@@ -8,7 +8,7 @@ from fluxcap.bytes cimport be16, be24, be32
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, LLC, MAX_TAGS, Next, PPP_PROTOCOL, STOP, captured_left, drop_tail, give_up, here, narrow,
     short, wire_left)
-from fluxcap.layers.network cimport ipv4, ipv6
+from fluxcap.layers.network cimport ip_of, ipv4, ipv6
 from fluxcap.layers.numbers cimport *
 from fluxcap.types cimport MALFORMED, NON_IP, Packet, REASON_NONE, SHORT_LINK, TOO_MANY_TAGS
 
@@ -31,7 +31,8 @@ cdef inline Next vlan(Cursor* c, Packet* p) noexcept nogil:
     return <Next>ETHERTYPE | be16(at + 2)
 
 cdef inline Next tagged(Cursor* c, Packet* p, uint32_t tag) noexcept nogil:
-    """A tag of `tag` octets that says nothing a flow could use, then the next ethertype: VN-Tag, E-TAG."""
+    """A tag of `tag` octets that says nothing a flow could use, then the next ethertype: VN-Tag, E-TAG, Cisco's
+    security group tag."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < tag + 2:
         return short(c, p, tag + 2, SHORT_LINK)
@@ -92,16 +93,12 @@ cdef inline Next mpls(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < 1:
         return short(c, p, 1, SHORT_LINK)
     version = here(c)[0] >> 4
-    if version == 4:
-        return <Next>ETHERTYPE | ETHERTYPE_IPV4
-    elif version == 6:
-        return <Next>ETHERTYPE | ETHERTYPE_IPV6
-    elif version == 0:
+    if version == 0:
         if captured_left(c) < 4:
             return short(c, p, 4, SHORT_LINK)
         c.at += 4
         return <Next>LINK | ETHERNET_LINK
-    return STOP
+    return ip_of(version)
 
 cdef enum:                      # PPPoE, RFC 2516
     PPPOE_LENGTH = 4
@@ -119,17 +116,19 @@ cdef inline Next pppoe(Cursor* c, Packet* p) noexcept nogil:
     c.at += 2
     return <Next>PPP_PROTOCOL | be16(at + PPPOE_HEADER)
 
-cdef enum:                      # MACsec security tag, IEEE 802.1AE
+cdef enum:                      # MACsec security tag, IEEE 802.1AE clause 9
     MACSEC_SCI = 0x20
     MACSEC_ENCRYPTED = 0x0C     # either bit: encrypted or changed text
+    MACSEC_SHORT_LENGTH = 0x3F  # octets from the ethertype to the integrity value; 0 = 48 or more
     MACSEC_ICV = 16
 
 cdef inline Next macsec(Cursor* c, Packet* p) noexcept nogil:
-    """Integrity without encryption leaves the ethertype readable; the integrity value stands at the end."""
+    """Integrity without encryption leaves the ethertype readable; the integrity value stands at the end, and in a frame
+    that may be padded the second octet says where."""
     cdef const uint8_t* at = here(c)
-    cdef uint32_t header = 6
-    if captured_left(c) < 1:
-        return short(c, p, 1, SHORT_LINK)
+    cdef uint32_t header = 6, secured
+    if captured_left(c) < 2:
+        return short(c, p, 2, SHORT_LINK)
     if at[0] & MACSEC_ENCRYPTED:
         return STOP
     if at[0] & MACSEC_SCI:
@@ -137,7 +136,11 @@ cdef inline Next macsec(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < header + 2:
         return short(c, p, header + 2, SHORT_LINK)
     c.at += header + 2
-    drop_tail(c, MACSEC_ICV)
+    secured = at[1] & MACSEC_SHORT_LENGTH
+    if secured >= 2 and secured - 2 <= wire_left(c):
+        narrow(c, secured - 2)
+    else:
+        drop_tail(c, MACSEC_ICV)
     return <Next>ETHERTYPE | be16(at + header)
 
 cdef enum:                      # IEEE 802.2
@@ -189,7 +192,7 @@ cdef inline Next by_ethertype(uint32_t ethertype, Cursor* c, Packet* p) noexcept
         return backbone(c, p)
     elif ethertype == ETHERTYPE_VN_TAG:
         return tagged(c, p, 4)
-    elif ethertype == ETHERTYPE_E_TAG:
+    elif ethertype == ETHERTYPE_E_TAG or ethertype == ETHERTYPE_CISCO_METADATA:
         return tagged(c, p, 6)
     elif ethertype == ETHERTYPE_NSH:
         return nsh(c, p)

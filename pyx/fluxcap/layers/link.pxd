@@ -8,6 +8,7 @@ from libc.string cimport memcpy
 from fluxcap.bytes cimport be16, be24, be32, le16, le32
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, LLC, Next, PPP_PROTOCOL, STOP, captured_left, give_up, here, short)
+from fluxcap.layers.network cimport ip_of
 from fluxcap.layers.numbers cimport ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPPOE_SESSION
 from fluxcap.layers.wireless cimport ieee802_11, prism, radiotap
 from fluxcap.types cimport MALFORMED, NON_IP, Packet, REASON_NONE, SHORT_LINK, UNKNOWN_LINK
@@ -32,11 +33,13 @@ cdef enum:                      # LINKTYPE_ values
     LINKTYPE_PRISM = 119
     LINKTYPE_RADIOTAP = 127
     LINKTYPE_ARCNET_LINUX = 129
+    LINKTYPE_USER2 = 149
     LINKTYPE_PPI = 192
     LINKTYPE_IPNET = 226
     LINKTYPE_IPV4 = 228
     LINKTYPE_IPV6 = 229
     LINKTYPE_NFLOG = 239
+    LINKTYPE_PKTAP = 258
     LINKTYPE_LINUX_SLL2 = 276
 
 cdef enum:                      # Ethernet II, IEEE 802.3
@@ -59,15 +62,9 @@ cdef inline Next ethernet(Cursor* c, Packet* p) noexcept nogil:
 
 cdef inline Next ip_by_version(Cursor* c, Packet* p) noexcept nogil:
     """An IP packet without anything before it: its first four bits say which."""
-    cdef uint32_t version
     if captured_left(c) < 1:
         return short(c, p, 1, SHORT_LINK)
-    version = here(c)[0] >> 4
-    if version == 4:
-        return <Next>ETHERTYPE | ETHERTYPE_IPV4
-    elif version == 6:
-        return <Next>ETHERTYPE | ETHERTYPE_IPV6
-    return give_up(p, NON_IP, REASON_NONE)
+    return ip_of(here(c)[0] >> 4)
 
 cdef inline Next address_family(Packet* p, uint32_t family) noexcept nogil:
     """BSD address families; each chose its own number for IPv6 (NetBSD 24, FreeBSD 28, Darwin 30; Linux 10)."""
@@ -230,6 +227,37 @@ cdef inline Next ppi(Cursor* c, Packet* p) noexcept nogil:
     c.at += length
     return <Next>LINK | (le32(at + 4) & 0xFFFF)
 
+cdef enum:                      # PKTAP, offsets in octets; all of its numbers are little-endian
+    PKTAP_LENGTH = 0
+    PKTAP_RECORD_TYPE = 4
+    PKTAP_LINK_TYPE = 8
+    PKTAP_HEADER = 108          # at least
+    PKTAP_PACKET = 1            # record type: a packet follows
+
+cdef inline Next pktap(Cursor* c, Packet* p) noexcept nogil:
+    """macOS: header length, record type, the link type inside, interface, process, ..."""
+    cdef const uint8_t* at = here(c)
+    cdef uint32_t length
+    if captured_left(c) < PKTAP_HEADER:
+        return short(c, p, PKTAP_HEADER, SHORT_LINK)
+    length = le32(at + PKTAP_LENGTH)
+    if length < PKTAP_HEADER:
+        return give_up(p, MALFORMED, SHORT_LINK)
+    if captured_left(c) < length:
+        return short(c, p, length, SHORT_LINK)
+    if le32(at + PKTAP_RECORD_TYPE) != PKTAP_PACKET:
+        return STOP
+    c.at += length
+    return <Next>LINK | (le32(at + PKTAP_LINK_TYPE) & 0xFFFF)
+
+cdef inline Next user2(Cursor* c, Packet* p) noexcept nogil:
+    """Anyone may use this for anything; macOS wrote PKTAP under it, which is known by its header."""
+    cdef const uint8_t* at = here(c)
+    if (captured_left(c) >= PKTAP_HEADER and le32(at + PKTAP_LENGTH) == PKTAP_HEADER
+            and le32(at + PKTAP_RECORD_TYPE) == PKTAP_PACKET):
+        return pktap(c, p)
+    return give_up(p, UNKNOWN_LINK, REASON_NONE)
+
 cdef enum:
     NFLOG_PAYLOAD = 9           # TLV type of the packet itself
 
@@ -316,6 +344,10 @@ cdef inline Next by_link_type(uint32_t link_type, Cursor* c, Packet* p) noexcept
         return prism(c, p)
     elif link_type == LINKTYPE_PPI:
         return ppi(c, p)
+    elif link_type == LINKTYPE_PKTAP:
+        return pktap(c, p)
+    elif link_type == LINKTYPE_USER2:
+        return user2(c, p)
     elif link_type == LINKTYPE_NFLOG:
         return nflog(c, p)
     elif link_type == LINKTYPE_PFLOG:

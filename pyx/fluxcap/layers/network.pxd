@@ -6,13 +6,24 @@ from libc.string cimport memcpy, memset
 
 from fluxcap.bytes cimport be16, be24, be32
 from fluxcap.layers.cursor cimport (
-    Cursor, MAX_EXTENSIONS, Next, PROTOCOL, STOP, captured_left, give_up, here, narrow, short, wire_left)
-from fluxcap.layers.numbers cimport (
-    IP_AH, IP_DESTINATION_OPTIONS, IP_HIP, IP_HOP_BY_HOP, IP_NO_NEXT, IP_SHIM6)
+    Cursor, ETHERTYPE, MAX_EXTENSIONS, Next, PROTOCOL, STOP, captured_left, give_up, here, narrow, short, wire_left)
+from fluxcap.layers.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_NO_NEXT
 from fluxcap.types cimport (
     HEADER_LENGTH, MALFORMED, ORPHAN_FRAGMENT, Packet, REASON_NONE, SHORT_EXTENSION, SHORT_IP,
     TOO_MANY_EXTENSIONS, TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_PENDING,
     VERDICT_TRUNCATED, WRONG_VERSION)
+
+cdef inline Next ip_of(uint32_t version) noexcept nogil:
+    if version == 4:
+        return <Next>ETHERTYPE | ETHERTYPE_IPV4
+    elif version == 6:
+        return <Next>ETHERTYPE | ETHERTYPE_IPV6
+    return STOP
+
+cdef inline Next announced_wrongly(Cursor* c, Packet* p) noexcept nogil:
+    """A packet is of the version it says itself, whatever the header before it said: tshark and Zeek read it so."""
+    cdef Next following = ip_of(here(c)[0] >> 4)
+    return following if following != STOP else give_up(p, MALFORMED, WRONG_VERSION)
 
 cdef enum:                      # IPv4, RFC 791 section 3.1
     IPV4_TOS = 1
@@ -60,15 +71,19 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < IPV4_HEADER:
         return short(c, p, IPV4_HEADER, SHORT_IP)
     if at[0] >> 4 != 4:
-        return give_up(p, MALFORMED, WRONG_VERSION)
+        return announced_wrongly(c, p)
     header = (at[0] & 0x0F) * 4
     if header < IPV4_HEADER:
         return give_up(p, MALFORMED, HEADER_LENGTH)
     total = be16(at + IPV4_TOTAL_LENGTH)
     if total < header and total != 0:
         return give_up(p, MALFORMED, TOTAL_LENGTH)
+    if c.exact:
+        if total != wire_left(c):
+            return STOP
+        c.exact = False
     if total > wire_left(c):
-        p.length_lies = not p.fragmented
+        p.length_lies = True
     elif total != 0:            # zero: a segmentation super-packet over 65535 octets, as long as the record says
         narrow(c, total)
     p.ip_version = 4
@@ -101,7 +116,6 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
 cdef inline Next fragmented(Cursor* c, Packet* p, uint32_t offset, bint more, uint32_t protocol) noexcept nogil:
     """One piece of a datagram: only the first one holds the transport header."""
     p.fragmented = True
-    p.fragment_ip_at = p.ip_at
     p.fragment_id = p.ip_id
     p.fragment_offset = offset
     p.fragment_at = c.at
@@ -123,15 +137,20 @@ cdef enum:                      # IPv6, RFC 8200 section 3
 cdef inline Next ipv6(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)
     cdef uint32_t length
+    if captured_left(c) >= IPV4_HEADER and at[0] >> 4 != 6:
+        return announced_wrongly(c, p)
     if captured_left(c) < IPV6_HEADER:
         return short(c, p, IPV6_HEADER, SHORT_IP)
-    if at[0] >> 4 != 6:
-        return give_up(p, MALFORMED, WRONG_VERSION)
     p.ip_at = c.at
     c.at += IPV6_HEADER
     length = be16(at + IPV6_PAYLOAD_LENGTH)
+    if c.exact:
+        # A Teredo bubble has no payload, though perhaps trailers (RFC 6081 section 4).
+        if length != wire_left(c) and (length != 0 or at[IPV6_NEXT_HEADER] != IP_NO_NEXT):
+            return STOP
+        c.exact = False
     if length > wire_left(c):
-        p.length_lies = not p.fragmented
+        p.length_lies = True
     elif length != 0:           # zero: a jumbogram (its option narrows later) or a segmentation super-packet
         narrow(c, length)
     p.ip_version = 6

@@ -15,6 +15,7 @@ cdef enum:                      # ethertypes
     ETHERTYPE_ERSPAN = 0x88BE
     ETHERTYPE_MACSEC = 0x88E5
     ETHERTYPE_PBB = 0x88E7              # provider backbone bridges: 802.1ah I-TAG
+    ETHERTYPE_CISCO_METADATA = 0x8909
     ETHERTYPE_VN_TAG = 0x8926
     ETHERTYPE_E_TAG = 0x893F            # 802.1BR
     ETHERTYPE_NSH = 0x894F
@@ -47,11 +48,15 @@ cdef enum:                      # IP protocols
     IP_ETHERNET = 143
 
 cdef enum:                      # UDP ports of tunnels
-    PORT_TEREDO = 3544
     PORT_GTP_U = 2152
-    PORT_VXLAN = 4789
-    PORT_VXLAN_GPE = 4790
+    PORT_GTP_0 = 3386
+    PORT_TEREDO = 3544
     PORT_LISP = 4341
     PORT_GRE_IN_UDP = 4754
+    PORT_VXLAN = 4789
+    PORT_VXLAN_GPE = 4790
+    PORT_CAPWAP_DATA = 5247
     PORT_GENEVE = 6081
     PORT_MPLS_IN_UDP = 6635
+    FIRST_TUNNEL_PORT = PORT_GTP_U      # the lowest and the highest of them
+    LAST_TUNNEL_PORT = PORT_MPLS_IN_UDP

@@ -1,16 +1,19 @@
 # Tunnels: an IP packet or an Ethernet frame inside an IP packet. Each function checks that the header is really one,
 # then calls enter_tunnel(); where that says no, the record stays with the IP header around the tunnel.
-# A tunnel in UDP is told by its registered destination port and a header that checks out, never by the port alone.
+# A tunnel in UDP is told by its registered destination port and a header that checks out, never by the port alone; by
+# that port as its source, as answers have it, only where all that is inside checks out too.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from fluxcap.bytes cimport be16, be24, be32
 from fluxcap.checksum cimport sum_octets
 from fluxcap.layers.cursor cimport (
-    Cursor, ETHERTYPE, LINK, Next, PPP_PROTOCOL, STOP, captured_left, enter_tunnel, here, narrow, wire_left)
+    Cursor, ETHERTYPE, LINK, Next, STOP, UDP_PORT, captured_left, enter_tunnel, here, wire_left)
+from fluxcap.layers.network cimport ip_of
 from fluxcap.layers.numbers cimport *
+from fluxcap.layers.wireless cimport DOT11_DATA, dot11
 from fluxcap.types cimport (
-    Packet, VERDICT_BAD, VERDICT_GOOD, VERDICT_TRUNCATED)
+    Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_TRUNCATED)
 
 cdef enum:
     ETHERNET_LINK = 1           # LINKTYPE_ETHERNET: a whole frame follows
@@ -36,14 +39,14 @@ cdef inline Next mpls_in_ip(Cursor* c, Packet* p) noexcept nogil:
 
 cdef inline Next ip_at(Cursor* c, Packet* p, uint32_t skip) noexcept nogil:
     """An IP packet `skip` octets from here, told by its version, or nothing we know."""
-    cdef uint32_t version
+    cdef Next inside
     if captured_left(c) <= skip:
         return STOP
-    version = here(c)[skip] >> 4
-    if version != 4 and version != 6 or not enter_tunnel(c, p):
+    inside = ip_of(here(c)[skip] >> 4)
+    if inside == STOP or not enter_tunnel(c, p):
         return STOP
     c.at += skip
-    return <Next>ETHERTYPE | (ETHERTYPE_IPV4 if version == 4 else ETHERTYPE_IPV6)
+    return inside
 
 cdef enum:                      # GRE, RFC 2784, RFC 2890; version 1 is PPTP's, RFC 2637 section 4.1
     GRE_CHECKSUM = 0x8000
@@ -55,6 +58,7 @@ cdef enum:                      # GRE, RFC 2784, RFC 2890; version 1 is PPTP's, 
     GRE_HEADER = 4
     ERSPAN_II_HEADER = 8
     ERSPAN_III_HEADER = 12
+    CISCO_METADATA = 8          # ethertype, version, length, option, security group tag
     ERSPAN_III_PLATFORM = 8     # a subheader, there when the last bit of the header says so
 
 cdef inline Next gre(Cursor* c, Packet* p) noexcept nogil:
@@ -104,11 +108,20 @@ cdef inline Next gre(Cursor* c, Packet* p) noexcept nogil:
         if captured_left(c) >= 4 and here(c)[0] >> 4 != 4:
             c.at += 4
         return <Next>ETHERTYPE | ETHERTYPE_IPV4
+    elif protocol == ETHERTYPE_CISCO_METADATA:      # here the ethertype stands first, in Ethernet at the end
+        if captured_left(c) < CISCO_METADATA:
+            return STOP
+        c.at += CISCO_METADATA
+        return <Next>ETHERTYPE | be16(here(c) - CISCO_METADATA)
     return <Next>ETHERTYPE | protocol
 
 cdef inline void gre_sum(Cursor* c, Packet* p) noexcept nogil:
     """RFC 2784 section 2.1: the sum over header and payload, without a pseudo-header."""
-    if captured_left(c) < wire_left(c) or p.fragmented:
+    if p.length_lies:
+        p.gre_verdict = VERDICT_BAD_LENGTH
+    elif p.fragmented:
+        p.gre_verdict = VERDICT_FRAGMENT
+    elif captured_left(c) < wire_left(c):
         p.gre_verdict = VERDICT_TRUNCATED
     else:
         p.gre_verdict = VERDICT_GOOD if sum_octets(here(c), wire_left(c)) == 0xFFFF else VERDICT_BAD
@@ -122,6 +135,8 @@ cdef enum:
     GTP_HEADER = 8
     GTP_OPTIONAL = 4            # sequence number, N-PDU number and next extension, there together when one is
     GTP_G_PDU = 0xFF
+    GTP_0_HEADER = 20
+    GTP_0_FLOW_LABEL = 6
 
 cdef inline Next vxlan(Cursor* c, Packet* p) noexcept nogil:
     """RFC 7348 section 5: the I flag set (reserved bits are to be ignored), and a frame whose type is an ethertype or a
@@ -140,11 +155,13 @@ cdef inline Next vxlan(Cursor* c, Packet* p) noexcept nogil:
     return <Next>LINK | ETHERNET_LINK
 
 cdef inline Next vxlan_gpe(Cursor* c, Packet* p) noexcept nogil:
-    """draft-ietf-nvo3-vxlan-gpe: the last of the first four octets says what is inside."""
+    """draft-ietf-nvo3-vxlan-gpe: the last of the first four octets says what is inside. There are senders that name a
+    protocol without the flag that says so."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef Next inside = STOP
-    if captured_left(c) < UDP_HEADER + VXLAN_HEADER or not at[0] & VXLAN_HAS_VNI or not at[0] & VXLAN_HAS_PROTOCOL:
+    if captured_left(c) < UDP_HEADER + VXLAN_HEADER or not at[0] & VXLAN_HAS_VNI:
         return STOP
+    c.exact |= not at[0] & VXLAN_HAS_PROTOCOL
     if at[3] == 1:
         inside = <Next>ETHERTYPE | ETHERTYPE_IPV4
     elif at[3] == 2:
@@ -198,6 +215,16 @@ cdef inline Next gtp_u(Cursor* c, Packet* p) noexcept nogil:
     p.key.tunnel_id = be32(at + 4)
     return ip_at(c, p, UDP_HEADER + header)
 
+cdef inline Next gtp_0(Cursor* c, Packet* p) noexcept nogil:
+    """3GPP TS 09.60 section 6: version 0, protocol type 1, three spare ones, a T-PDU no longer than the datagram."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    if captured_left(c) < UDP_HEADER + GTP_0_HEADER or at[0] >> 1 != 0x0F or at[1] != GTP_G_PDU:
+        return STOP
+    if be16(at + 2) > wire_left(c) - UDP_HEADER - GTP_0_HEADER and not p.fragmented:
+        return STOP
+    p.key.tunnel_id = be16(at + GTP_0_FLOW_LABEL)
+    return ip_at(c, p, UDP_HEADER + GTP_0_HEADER)
+
 cdef inline Next teredo(Cursor* c, Packet* p) noexcept nogil:
     """RFC 4380 section 5.1.1: perhaps authentication, perhaps an origin indication, then an IPv6 packet no
     longer than what is left."""
@@ -233,6 +260,37 @@ cdef inline Next gre_in_udp(Cursor* c, Packet* p) noexcept nogil:
     c.at += UDP_HEADER
     return gre(c, p)
 
+cdef enum:                      # CAPWAP, RFC 5415 section 4.3
+    CAPWAP_HEADER = 8
+    CAPWAP_NATIVE = 0x01        # in the third octet: a frame as the radio has it, else one of Ethernet
+    CAPWAP_BINDING = 0x3E       # ... which radio
+    CAPWAP_802_11 = 0x02
+    CAPWAP_NO_FRAME = 0x88      # in the fourth: a fragment of one, or a keep-alive
+
+cdef inline Next capwap_data(Cursor* c, Packet* p) noexcept nogil:
+    """Version 0, not encrypted, a header that fits, then a frame. Cisco's access points swap the octets of its frame
+    control: that of a data frame's type is told from the flags, which have a direction beside whatever else is set."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    cdef uint32_t header
+    if captured_left(c) < UDP_HEADER + CAPWAP_HEADER or at[0] != 0 or at[3] & CAPWAP_NO_FRAME:
+        return STOP
+    header = (at[1] >> 3) * 4
+    if header < CAPWAP_HEADER or captured_left(c) < UDP_HEADER + header + 2:
+        return STOP
+    if at[2] & CAPWAP_NATIVE and at[2] & CAPWAP_BINDING != CAPWAP_802_11 or not enter_tunnel(c, p):
+        return STOP
+    c.at += UDP_HEADER + header
+    if not at[2] & CAPWAP_NATIVE:
+        return <Next>LINK | ETHERNET_LINK
+    return dot11(c, p, False, at[header] & 0x0F != DOT11_DATA and at[header + 1] & 0x0F == DOT11_DATA)
+
+cdef inline Next answer(Cursor* c, Packet* p) noexcept nogil:
+    """Teredo's servers and relays answer from their port (RFC 4380 sections 5.3, 5.4), and so do GTP's nodes."""
+    if c.exact:
+        return STOP
+    c.exact = True
+    return <Next>UDP_PORT | p.key.src_port
+
 cdef inline Next by_udp_port(uint32_t port, Cursor* c, Packet* p) noexcept nogil:
     """The cursor stands at the UDP header."""
     if port == PORT_VXLAN:
@@ -243,10 +301,14 @@ cdef inline Next by_udp_port(uint32_t port, Cursor* c, Packet* p) noexcept nogil
         return geneve(c, p)
     elif port == PORT_GTP_U:
         return gtp_u(c, p)
+    elif port == PORT_GTP_0:
+        return gtp_0(c, p)
     elif port == PORT_TEREDO:
         return teredo(c, p)
+    elif port == PORT_CAPWAP_DATA:
+        return capwap_data(c, p)
     elif port == PORT_GRE_IN_UDP:
         return gre_in_udp(c, p)
     elif port == PORT_MPLS_IN_UDP:
         return mpls_in_udp(c, p)
-    return STOP
+    return answer(c, p)

@@ -24,30 +24,32 @@ cdef enum:                      # IEEE 802.11 frame control, least significant o
     DOT11_AMSDU = 0x80          # in the QoS control field
 
 cdef inline Next ieee802_11(Cursor* c, Packet* p) noexcept nogil:
-    return dot11(c, p, False)
+    return dot11(c, p, False, False)
 
-cdef inline Next dot11(Cursor* c, Packet* p, bint padded) noexcept nogil:
+cdef inline Next dot11(Cursor* c, Packet* p, bint padded, bint swapped) noexcept nogil:
     """A data frame's LLC header; beacons and the like, and encrypted bodies, are not IP. `padded`: some drivers round
-    the header up to 32 bits and say so in radiotap's flags."""
+    the header up to 32 bits and say so in radiotap's flags. `swapped`: the two octets of frame control are."""
     cdef const uint8_t* at = here(c)
-    cdef uint32_t header = DOT11_HEADER
+    cdef uint32_t header = DOT11_HEADER, kind, flags
     if captured_left(c) < 2:
         return short(c, p, 2, SHORT_LINK)
-    if at[0] & DOT11_TYPE != DOT11_DATA or at[0] & DOT11_NO_DATA or at[1] & DOT11_PROTECTED:
+    kind = at[1] if swapped else at[0]
+    flags = at[0] if swapped else at[1]
+    if kind & DOT11_TYPE != DOT11_DATA or kind & DOT11_NO_DATA or flags & DOT11_PROTECTED:
         return STOP
-    if at[1] & DOT11_TO_DS and at[1] & DOT11_FROM_DS:
+    if flags & DOT11_TO_DS and flags & DOT11_FROM_DS:
         header += MAC_OCTETS
-    if at[0] & DOT11_QOS:
+    if kind & DOT11_QOS:
         header += 2
-        if at[1] & DOT11_ORDER:
+        if flags & DOT11_ORDER:
             header += 4
     if captured_left(c) < header:
         return short(c, p, header, SHORT_LINK)
-    if at[0] & DOT11_QOS and at[header - 2] & DOT11_AMSDU and not at[1] & DOT11_ORDER:
+    if kind & DOT11_QOS and at[header - 2] & DOT11_AMSDU and not flags & DOT11_ORDER:
         return dot11_amsdu(c, p, header)
-    memcpy(p.key.dst_mac, at + (16 if at[1] & DOT11_TO_DS else 4), MAC_OCTETS)
-    if at[1] & DOT11_FROM_DS:
-        memcpy(p.key.src_mac, at + (24 if at[1] & DOT11_TO_DS else 16), MAC_OCTETS)
+    memcpy(p.key.dst_mac, at + (16 if flags & DOT11_TO_DS else 4), MAC_OCTETS)
+    if flags & DOT11_FROM_DS:
+        memcpy(p.key.src_mac, at + (24 if flags & DOT11_TO_DS else 16), MAC_OCTETS)
     else:
         memcpy(p.key.src_mac, at + 10, MAC_OCTETS)
     if padded:
@@ -97,7 +99,7 @@ cdef inline Next radiotap(Cursor* c, Packet* p) noexcept nogil:
     c.at += length
     if flags & RADIOTAP_FLAG_FCS:
         drop_tail(c, DOT11_FCS)
-    return dot11(c, p, flags & RADIOTAP_FLAG_PADDED != 0)
+    return dot11(c, p, flags & RADIOTAP_FLAG_PADDED != 0, False)
 
 cdef inline Next prism(Cursor* c, Packet* p) noexcept nogil:
     """Message code, message length (in the writer's byte order), device and values; or AVS, big-endian, with its own
@@ -114,4 +116,4 @@ cdef inline Next prism(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < length:
         return short(c, p, length, SHORT_LINK)
     c.at += length
-    return dot11(c, p, False)
+    return dot11(c, p, False, False)
