@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "checksum.pxd": set(),
     "layers": {"checksum"},
     "decode.pxd": {"layers"},
-    "flows": set(),
+    "flows": {"columns"},
     "columns.pxd": set(),
     "filter.pxd": {"capture"},
     "fragments.pxd": {"checksum", "layers"},

@@ -19,10 +19,11 @@ from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_
 from fluxcap.columns cimport Columns, append_rows, collect_batch, free_columns, reserve_columns, resize_column
 from fluxcap.decode cimport decode_packets
 from fluxcap.filter cimport FilterProgram, Filters, Instruction, filter_batch, is_sound
-from fluxcap.flows.count cimport close_rows, count_batch, merge_row, read_row
+from fluxcap.flows.count cimport close_rows, count_batch, merge_row
+from fluxcap.flows.export cimport RECORDS_AT_ONCE, split_rows
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.key cimport KeyPlan, WORD_DST_MAC, WORD_PORTS, WORD_SRC_MAC
-from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, MAX_ROWS, free_flows, open_unseen, reserve
+from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, MAX_ROWS, drop_index, free_flows, open_unseen, reserve
 from fluxcap.holding cimport Holding, free_holding, gather, held_count, needs_holding, open_holding, release
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.memory cimport block_free, block_least
@@ -36,7 +37,6 @@ cdef enum:
     WINDOW = 262144
     # A record or block that does not fit doubles the window, up to one block and the start of the next.
     MAX_WINDOW = 2 * MAX_BLOCK
-    RECORDS_AT_ONCE = 1024      # flow rows turned into records between two column copies: 280 KiB
 
 VERDICTS = ("none", "good", "bad", "partial", "absent", "illegal", "truncated", "fragment", "bad_length")
 DISPOSITIONS = ("counted", "non_ip", "unknown_link", "unknown_transport", "truncated_header", "malformed",
@@ -325,36 +325,28 @@ cdef class Scanner:
     def take(self):
         return hand_over(&self.columns, self.packet_fields)
 
-    def flows(self):
-        return self.read_rows(&self.flow_table)
+    def flows(self, bint last=False):
+        return self.read_rows(&self.flow_table, last)
 
     def unseen(self):
         cdef Flows none
         if self.flow_table.unseen != NULL:
-            return self.read_rows(self.flow_table.unseen)
+            return self.read_rows(self.flow_table.unseen, False)
         memset(&none, 0, sizeof(Flows))
-        return self.read_rows(&none)
+        return self.read_rows(&none, False)
 
-    cdef dict read_rows(self, const Flows* f):
+    cdef dict read_rows(self, Flows* f, bint last):
         cdef Columns c
         cdef FlowRecord* records = <FlowRecord*>malloc(RECORDS_AT_ONCE * sizeof(FlowRecord))
-        cdef uint32_t rows[RECORDS_AT_ONCE]
-        cdef uint32_t n, i
-        cdef uint64_t done = 0
         memset(&c, 0, sizeof(Columns))
         plan_columns(&c, self.flow_fields)
         try:
             if records == NULL or not reserve_columns(&c, f.n):
                 raise MemoryError
             with nogil:
-                for i in range(RECORDS_AT_ONCE):
-                    rows[i] = i
-                while done < f.n:
-                    n = <uint32_t>(f.n - done if f.n - done < RECORDS_AT_ONCE else RECORDS_AT_ONCE)
-                    for i in range(n):
-                        read_row(f, done + i, &records[i])
-                    append_rows(&c, records, sizeof(FlowRecord), rows, n)
-                    done += n
+                if last:
+                    drop_index(f)
+                split_rows(f, &c, records, last)
             return hand_over(&c, self.flow_fields)
         finally:
             free(records)

@@ -3,11 +3,11 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from fluxcap.memory cimport block_free, block_resize
+from fluxcap.memory cimport block_free, block_resize, block_zeroed
 from fluxcap.types cimport BATCH, Batch, FILTERED, Packet
 
 cdef enum:
-    MAX_COLUMNS = 64            # there are about forty to ask for
+    MAX_COLUMNS = 64            # there are about forty to ask for; one bit each in `zero`
     IP_VERDICT_SHIFT = 16       # verdict masks: transport verdicts in the lower half, IPv4 header verdicts in the upper
 
 cdef struct Columns:
@@ -19,6 +19,7 @@ cdef struct Columns:
     uint64_t n                      # rows there
     uint64_t room
     uint32_t verdicts               # which rows are wanted
+    uint64_t zero                   # bit i: column i is all zero in the rows that come next
 
 cdef inline bint resize_column(Columns* c, uint32_t i, uint64_t octets) noexcept nogil:
     cdef void* resized = block_resize(c.data[i], c.held[i], octets)
@@ -63,6 +64,8 @@ cdef inline void append_rows(Columns* c, const void* structs, uint64_t stride, c
     cdef uint8_t* to
     cdef const uint8_t* base
     for i in range(c.n_columns):
+        if c.zero >> i & 1 and block_zeroed(c.held[i]):
+            continue                # memory that was never touched costs nothing
         size = c.size[i]
         to = c.data[i] + c.n * size
         base = <const uint8_t*>structs + c.offset[i]

@@ -92,14 +92,17 @@ cdef tuple TIMES = (
     field("tcp_flags", in_record(&record_.tcp_flags[0]), 1, "u"),
 )
 cdef tuple REVERSE_FLAGS = (field("reverse_tcp_flags", in_record(&record_.tcp_flags[1]), 1, "u"),)
-cdef tuple COUNTS = tuple([field(VERDICTS[v], in_record(&record_.verdicts[v]), 8, "u") for v in range(1, VERDICTS_END)])
+cdef dict OFTEN = {"good": in_record(&record_.good), "partial": in_record(&record_.partial)}
+cdef tuple COUNTS = tuple([
+    field(VERDICTS[v], OFTEN.get(VERDICTS[v], in_record(&record_.rare.verdicts[v])), 8, "u")
+    for v in range(1, VERDICTS_END)])
 cdef tuple ENDING = COUNTS + (
-    field("ip_bad", in_record(&record_.ip_bad), 8, "u"),
+    field("ip_bad", in_record(&record_.rare.ip_bad), 8, "u"),
     field("end_reason", in_record(&record_.end_reason), 1, "u"),
-    field("icmp_errors", in_record(&record_.icmp_errors), 8, "u"),
-    field("icmp_type", in_record(&record_.icmp_type), 1, "u"),
-    field("icmp_code", in_record(&record_.icmp_code), 1, "u"),
-    field("_icmp_last", in_record(&record_.icmp_last), 8, "i"),
+    field("icmp_errors", in_record(&record_.rare.icmp_errors), 8, "u"),
+    field("icmp_type", in_record(&record_.rare.icmp_type), 1, "u"),
+    field("icmp_code", in_record(&record_.rare.icmp_code), 1, "u"),
+    field("_icmp_last", in_record(&record_.rare.icmp_last), 8, "i"),
 )
 
 PACKET_COLUMNS = (

@@ -13,8 +13,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* From here on ask for huge pages: below it they would waste more than the TLB misses they save. */
-enum { HUGE_FROM = 8 << 20 };
+/* From here on memory comes in huge pages: without them a row that is not in the cache costs a walk through the page
+ * tables as well. The kernel gives them where size and address are multiples of one. */
+enum { HUGE_FROM = 2 << 20 };
+
+static inline size_t pages_whole(size_t octets) {
+    return octets < HUGE_FROM ? octets : (octets + HUGE_FROM - 1) / HUGE_FROM * HUGE_FROM;
+}
 
 static inline void *pages_settle(void *at, size_t octets) {
     if (at == MAP_FAILED)
@@ -27,28 +32,44 @@ static inline void *pages_settle(void *at, size_t octets) {
 }
 
 static inline void *pages_new(size_t octets) {
+    octets = pages_whole(octets);
     return pages_settle(mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), octets);
+}
+
+/* Give back the memory between two places in it, whole huge pages only; it must not be read again. */
+static inline void pages_drop(void *at, size_t from, size_t to) {
+#if defined(MADV_DONTNEED)
+    from = (from + HUGE_FROM - 1) / HUGE_FROM * HUGE_FROM;
+    to = to / HUGE_FROM * HUGE_FROM;
+    if (to > from)
+        madvise((char *)at + from, to - from, MADV_DONTNEED);
+#endif
 }
 
 static inline void pages_free(void *at, size_t octets) {
     if (at != NULL)
-        munmap(at, octets);
+        munmap(at, pages_whole(octets));
 }
 
 /* NULL on failure, the old memory left as it was. The part that is new reads as zero. */
 static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
+    void *grown;
     if (at == NULL)
         return pages_new(wanted);
 #if defined(__linux__)
-    return pages_settle(mremap(at, octets, wanted, MREMAP_MAYMOVE), wanted);
-#else
-    void *grown = pages_new(wanted);
+    /* Huge pages move as a whole; small ones would stay small. */
+    if (octets >= HUGE_FROM) {
+        octets = pages_whole(octets);
+        wanted = pages_whole(wanted);
+        return pages_settle(mremap(at, octets, wanted, MREMAP_MAYMOVE), wanted);
+    }
+#endif
+    grown = pages_new(wanted);
     if (grown != NULL) {
         memcpy(grown, at, octets < wanted ? octets : wanted);
         pages_free(at, octets);
     }
     return grown;
-#endif
 }
 
 /* A block is memory that is filled from front to back and may end up small or large. From HUGE_FROM on it is pages: on
@@ -75,6 +96,9 @@ static inline void *block_resize(void *at, size_t octets, size_t wanted) {
     }
     return pages;
 }
+
+/* Whether what was not written of a block reads as zero. */
+static inline int block_zeroed(size_t octets) { return octets >= HUGE_FROM; }
 
 /* What a block can be cut down to when no more comes: large ones stay large. */
 static inline size_t block_least(size_t octets, size_t used) {

@@ -21,17 +21,19 @@ cdef struct Totals:
 
 cdef inline void tally_batch(const Batch* batch, Reader* r, Totals* t) noexcept nogil:
     cdef const Packet* p
+    cdef uint64_t captured = 0, wire = 0
+    cdef int64_t first, last
     cdef uint32_t i
-    if t.packets == 0 and batch.n:
-        t.first = batch.packets[0].time
-        t.last = t.first
-    t.packets += batch.n
+    if batch.n == 0:
+        return
+    first = t.first if t.packets else batch.packets[0].time
+    last = t.last if t.packets else first
     for i in range(batch.n):
         p = &batch.packets[i]
-        t.captured += p.captured
-        t.wire += p.wire
-        t.first = p.time if p.time < t.first else t.first
-        t.last = p.time if p.time > t.last else t.last
+        captured += p.captured
+        wire += p.wire
+        first = min(first, p.time)
+        last = max(last, p.time)
         t.records[p.disposition] += 1
         t.octets[p.disposition] += p.wire
         r.interfaces[p.interface].packets += 1
@@ -43,3 +45,8 @@ cdef inline void tally_batch(const Batch* batch, Reader* r, Totals* t) noexcept 
         t.ip_verdicts[p.ip_verdict] += 1
         t.gre_verdicts[p.gre_verdict] += 1
         t.ip_versions[p.ip_version] += 1
+    t.packets += batch.n
+    t.captured += captured
+    t.wire += wire
+    t.first = first
+    t.last = last

@@ -169,4 +169,4 @@ cdef inline void reset(Packet* p, Disposition disposition) noexcept nogil:
     p.flow = -1
 
 cdef inline bint in_a_flow(const Packet* p) noexcept nogil:
-    return p.disposition == COUNTED or p.disposition == UNKNOWN_TRANSPORT or p.disposition == ORPHAN_FRAGMENT
+    return (1 << COUNTED | 1 << UNKNOWN_TRANSPORT | 1 << ORPHAN_FRAGMENT) >> p.disposition & 1

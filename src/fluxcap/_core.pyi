@@ -129,9 +129,10 @@ class Scanner:
         """Process what is in the buffer without holding the GIL."""
     def take(self) -> dict[str, Column]:
         """The packet rows collected since the last take(), in the order the columns were asked for."""
-    def flows(self) -> dict[str, Column]:
+    def flows(self, last: bool = False) -> dict[str, Column]:
         """The flow table, in first-seen order: the key's columns, then FLOW_COLUMNS (reverse_* only when biflow), then
-        `_icmp_last`, the time (ns) of the last ICMP error."""
+        `_icmp_last`, the time (ns) of the last ICMP error. The `last` time the scanner gives up its own copy on the
+        way: rows and columns together never take twice the room."""
     def unseen(self) -> dict[str, Column]:
         """Rows as in flows(), without packets: ICMP errors that quote a flow of which no packet has been seen."""
     def add_flows(self, columns: dict[str, memoryview], n: int) -> None:

@@ -66,7 +66,7 @@ class FlowAggregator:
 
     def result(self) -> FlowTable:
         """The flows of all complete records so far."""
-        return flow_table(self._reading, self._key, self._spec)
+        return flow_table(self._reading, self._key, self._spec, last=False)
 
     def _step(self, source: Memory) -> None:
         with self._reading.partial(self.result):

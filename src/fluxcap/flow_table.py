@@ -70,8 +70,8 @@ def key_spec(
     }
 
 
-def flow_table(reading: Reading, key: keys.Key, spec: KeySpec) -> FlowTable:
-    """The flows that a reading has made so far."""
+def flow_table(reading: Reading, key: keys.Key, spec: KeySpec, last: bool) -> FlowTable:
+    """The flows that a reading has made so far; the `last` time it gives up its own copy."""
     made = {
         "by": key.text,
         "biflow": key.biflow,
@@ -80,13 +80,13 @@ def flow_table(reading: Reading, key: keys.Key, spec: KeySpec) -> FlowTable:
         "active_timeout": spec["active_timeout"],
         "flows_full": reading.flows_full,
     }
-    return _table_of(reading.scanner, reading.metadata() | made)
+    return _table_of(reading.scanner, reading.metadata() | made, last)
 
 
-def _table_of(scanner: Scanner, metadata: Metadata) -> FlowTable:
+def _table_of(scanner: Scanner, metadata: Metadata, last: bool) -> FlowTable:
     unseen = FlowTable(arrays(scanner.unseen()))
     left = unseen.filter(unseen["icmp_errors"] > 0)
-    return FlowTable(arrays(scanner.flows()), metadata, left if len(left) else None)
+    return FlowTable(arrays(scanner.flows(last)), metadata, left if len(left) else None)
 
 
 def merge(tables: Iterable[FlowTable]) -> FlowTable:
@@ -116,7 +116,7 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     for part in [*unseen, *([_in_time_order(parts)] if made["idle_timeout"] else parts)]:
         octets = {name: np.ascontiguousarray(part[name]).reshape(-1).view(np.uint8).data for name in part._columns}
         scanner.add_flows(octets, len(part))
-    return _table_of(scanner, made | _sums([part.metadata for part in parts]))
+    return _table_of(scanner, made | _sums([part.metadata for part in parts]), True)
 
 
 def _in_time_order(parts: list[FlowTable]) -> FlowTable:

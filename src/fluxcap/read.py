@@ -52,7 +52,7 @@ def read_flows(
         key, idle_timeout=idle_timeout, active_timeout=active_timeout, interval=interval, max_flows=max_flows
     )
     reading = Reading(key=spec, where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
-    return reading.collect(expand(src), lambda: flow_table(reading, key, spec))
+    return reading.collect(expand(src), lambda: flow_table(reading, key, spec, last=True))
 
 
 def read_packets(

@@ -40,11 +40,13 @@ cdef enum:
 cdef inline bint is_pcap(uint32_t magic, Reader* r) noexcept nogil:
     """Is this the magic of a pcap, read in the byte order r.swapped says? Sets what the magic tells."""
     r.fraction_ns = 1000
+    r.fraction_max = 999999
     r.record_header = RECORD_HEADER
     if magic == <uint32_t>0xA1B2C3D4U:
         pass
     elif magic == <uint32_t>0xA1B23C4DU:
         r.fraction_ns = 1
+        r.fraction_max = 999999999
     elif magic == <uint32_t>0xA1B2CD34U:
         r.record_header = MODIFIED_RECORD_HEADER
     else:
@@ -104,7 +106,8 @@ cdef inline Step pcap_record(Reader* r, Packet* p) noexcept nogil:
     p.fcs = interface.fcs
     p.offset = position(r) + r.record_header
     r.start += r.record_header + captured
-    r.anomalies[FRACTION_OVER_SECOND] += <uint64_t>fraction * r.fraction_ns >= 1000000000
-    r.anomalies[CAPTURED_OVER_WIRE] += captured > wire
-    r.anomalies[CAPTURED_OVER_SNAPLEN] += captured > interface.snaplen and interface.snaplen != 0
+    if fraction > r.fraction_max or captured > wire or captured > interface.snaplen:
+        r.anomalies[FRACTION_OVER_SECOND] += fraction > r.fraction_max
+        r.anomalies[CAPTURED_OVER_WIRE] += captured > wire
+        r.anomalies[CAPTURED_OVER_SNAPLEN] += captured > interface.snaplen and interface.snaplen != 0
     return RECORD

@@ -91,6 +91,7 @@ cdef struct Reader:
     # pcap
     uint32_t record_header      # 16 octets, or 24 with Kuznetzov's modified header
     uint32_t fraction_ns        # ns a unit of the time stamp's fraction
+    uint32_t fraction_max       # the largest that is less than a second
     int lengths                 # how the two lengths stand, see pcap.pxd
     # pcapng
     uint32_t sections

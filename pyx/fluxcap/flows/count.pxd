@@ -1,9 +1,8 @@
-# Counting a batch into the flow table, merging rows of another table into it, and reading rows out.
+# Counting a batch into the flow table, and merging rows of another table into it.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
 
-from fluxcap.flows.key cimport KeyPlan, hash_words, project, unproject
+from fluxcap.flows.key cimport KeyPlan, hash_words, project
 from fluxcap.flows.table cimport (
     EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, RareCounts, add_row, expired, find_slot, home,
     key_of, rare_of, row_at, row_of)
@@ -42,10 +41,10 @@ cdef inline void note_errors(RareCounts* rare, uint64_t n, int64_t last, uint8_t
 cdef inline RareCounts* quoted_row(Flows* f, const uint64_t* words, uint64_t tag) noexcept nogil:
     """Where errors about the flow of this key are counted: on its row, or for the row that it may still get. NULL where
     the table is full."""
-    cdef uint64_t* slot = find_slot(f, words, f.plan.n, tag)
+    cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.n, tag)
     if slot[0] == 0:
         f = f.unseen
-        slot = find_slot(f, words, f.plan.n, tag)
+        slot = find_slot(f, f.index + home(f, tag), words, f.plan.n, tag)
         if slot[0] == 0:
             if f.n == f.max_rows:
                 return NULL
@@ -65,7 +64,7 @@ cdef inline void join_error(Flows* f, const Packet* p) noexcept nogil:
 
 cdef inline void take_unseen(Flows* f, FlowRow* row, const uint64_t* words, uint64_t tag) noexcept nogil:
     """A new row gets the errors that quoted it before it was there."""
-    cdef uint64_t* slot = find_slot(f.unseen, words, f.plan.n, tag)
+    cdef uint64_t* slot = find_slot(f.unseen, f.unseen.index + home(f.unseen, tag), words, f.plan.n, tag)
     cdef RareCounts* rare
     if slot[0]:
         rare = rare_of(f.unseen, row_of(f.unseen, slot[0]))
@@ -77,43 +76,48 @@ cdef inline uint32_t count_words(Flows* f, Batch* batch, uint32_t n) noexcept no
     """Count the batch under keys of n words; fewer than batch.n are counted when the table is full."""
     cdef uint64_t words[BATCH][KEY_WORDS]
     cdef uint64_t tags[BATCH]
+    cdef uint64_t* homes[BATCH]
+    cdef Packet* packets[BATCH]     # those that are in a flow
     cdef uint8_t flips[BATCH]
     cdef const KeyPlan* plan = &f.plan
     cdef Packet* p
     cdef FlowRow* row
     cdef uint64_t* slot
-    cdef uint32_t i
+    cdef uint32_t i, counted = 0
     cdef EndReason reason
+    cdef bint timeouts = f.idle_timeout or f.active_timeout
     # Three passes, so that the misses of one packet's slot and row are under way while the others' keys are made.
     for i in range(batch.n):
         p = &batch.packets[i]
-        if not in_a_flow(p):
-            continue
+        packets[counted] = p
+        counted += in_a_flow(p)
+    for i in range(counted):
+        p = packets[i]
         if plan.interval:
             p.key.interval = interval_start(p.time, plan.interval)
         flips[i] = <uint8_t>project(plan, &p.key, n, words[i])
         tags[i] = hash_words(plan, words[i], n) >> 32
-        prefetch(&f.index[home(f, tags[i])])
-    for i in range(batch.n):
-        if in_a_flow(&batch.packets[i]) and f.index[home(f, tags[i])]:
-            row = row_of(f, f.index[home(f, tags[i])])
+        homes[i] = f.index + home(f, tags[i])
+        prefetch(homes[i])
+    for i in range(counted):
+        if homes[i][0]:
+            row = row_of(f, homes[i][0])
             prefetch(row)
             prefetch(<char*>row + 64)
-    for i in range(batch.n):
-        p = &batch.packets[i]
-        if not in_a_flow(p):
-            continue
-        slot = find_slot(f, words[i], n, tags[i])
+    for i in range(counted):
+        p = packets[i]
+        slot = find_slot(f, homes[i], words[i], n, tags[i])
         row = NULL
         if slot[0]:
             row = row_of(f, slot[0])
-            reason = expired(f, row, p.time)
-            if reason:
-                row.end_reason = reason
-                row = NULL
+            if timeouts:
+                reason = expired(f, row, p.time)
+                if reason:
+                    row.end_reason = reason
+                    row = NULL
         if row == NULL:
             if f.n == f.max_rows:
-                return i
+                return <uint32_t>(p - batch.packets)
             row = add_row(f, slot, words[i], n, tags[i], flips[i], p.time)
             if f.unseen != NULL:
                 take_unseen(f, row, words[i], tags[i])
@@ -136,30 +140,6 @@ cdef inline void close_rows(Flows* f) noexcept nogil:
         if row_at(f, i).end_reason == FORCED_END:
             row_at(f, i).end_reason = LACK_OF_RESOURCES
 
-cdef inline void read_row(const Flows* f, uint64_t i, FlowRecord* record) noexcept nogil:
-    cdef FlowRow* row = row_at(f, i)
-    cdef uint32_t v
-    memset(record, 0, sizeof(FlowRecord))
-    unproject(&f.plan, key_of(row), row.flipped, &record.key)
-    if row.rare:
-        for v in range(VERDICTS_END):
-            record.verdicts[v] = f.rare[row.rare - 1].verdicts[v]
-        record.ip_bad = f.rare[row.rare - 1].ip_bad
-        record.icmp_errors = f.rare[row.rare - 1].icmp_errors
-        record.icmp_last = f.rare[row.rare - 1].icmp_last
-        record.icmp_type = f.rare[row.rare - 1].icmp_type
-        record.icmp_code = f.rare[row.rare - 1].icmp_code
-    for v in range(2):
-        record.packets[v] = row.packets[v]
-        record.octets[v] = row.octets[v]
-        record.payload[v] = row.payload[v]
-        record.tcp_flags[v] = row.tcp_flags[v]
-    record.verdicts[VERDICT_GOOD] = row.good
-    record.verdicts[VERDICT_PARTIAL] = row.partial
-    record.first = row.first
-    record.last = row.last
-    record.end_reason = row.end_reason
-
 cdef inline void turn_row(FlowRow* row) noexcept nogil:
     row.packets[0], row.packets[1] = row.packets[1], row.packets[0]
     row.octets[0], row.octets[1] = row.octets[1], row.octets[0]
@@ -175,15 +155,15 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     cdef uint64_t words[KEY_WORDS]
     cdef uint32_t flip = project(&f.plan, &record.key, f.plan.n, words), v
     cdef uint64_t tag = hash_words(&f.plan, words, f.plan.n) >> 32
-    cdef uint64_t* slot = find_slot(f, words, f.plan.n, tag)
+    cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.n, tag)
     cdef FlowRow* row = NULL
     cdef RareCounts* rare
-    cdef bint rarely = record.ip_bad != 0 or record.icmp_errors != 0
+    cdef bint rarely = record.rare.ip_bad != 0 or record.rare.icmp_errors != 0
     if record.packets[0] == 0 and record.packets[1] == 0:
         rare = quoted_row(f, words, tag)
         if rare == NULL:
             return False
-        note_errors(rare, record.icmp_errors, record.icmp_last, record.icmp_type, record.icmp_code)
+        note_errors(rare, record.rare.icmp_errors, record.rare.icmp_last, record.rare.icmp_type, record.rare.icmp_code)
         return True
     if slot[0]:
         row = row_of(f, slot[0])
@@ -206,15 +186,15 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     row.first = record.first if record.first < row.first else row.first
     row.last = record.last if record.last > row.last else row.last
     row.end_reason = record.end_reason
-    row.good += record.verdicts[VERDICT_GOOD]
-    row.partial += record.verdicts[VERDICT_PARTIAL]
+    row.good += record.good
+    row.partial += record.partial
     for v in range(VERDICT_BAD, VERDICTS_END):
-        rarely |= v != VERDICT_PARTIAL and record.verdicts[v] != 0
+        rarely |= record.rare.verdicts[v] != 0
     if rarely:
         rare = rare_of(f, row)
         for v in range(VERDICT_BAD, VERDICTS_END):
-            rare.verdicts[v] += record.verdicts[v]
-        rare.ip_bad += record.ip_bad
-        if record.icmp_errors:
-            note_errors(rare, record.icmp_errors, record.icmp_last, record.icmp_type, record.icmp_code)
+            rare.verdicts[v] += record.rare.verdicts[v]
+        rare.ip_bad += record.rare.ip_bad
+        if record.rare.icmp_errors:
+            note_errors(rare, record.rare.icmp_errors, record.rare.icmp_last, record.rare.icmp_type, record.rare.icmp_code)
     return True

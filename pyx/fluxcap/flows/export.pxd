@@ -1,0 +1,70 @@
+# From rows to columns: rows become records, a few at a time, and the records' fields go where the columns end.
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+
+from fluxcap.columns cimport Columns, append_rows
+from fluxcap.flows.key cimport unproject
+from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, RareCounts, key_of, row_at
+from fluxcap.memory cimport pages_drop
+from fluxcap.types cimport Key
+
+cdef enum:
+    RECORDS_AT_ONCE = 128       # 38 KiB of records stay in the first-level cache between two passes over them
+    DROPPED_AT_ONCE = 16 << 20  # octets of rows that are given back together
+
+cdef inline void read_row(const Flows* f, uint64_t i, FlowRecord* record) noexcept nogil:
+    cdef FlowRow* row = row_at(f, i)
+    cdef uint32_t way
+    memset(&record.key, 0, sizeof(Key))
+    unproject(&f.plan, key_of(row), row.flipped, &record.key)
+    for way in range(2):
+        record.packets[way] = row.packets[way]
+        record.octets[way] = row.octets[way]
+        record.payload[way] = row.payload[way]
+        record.tcp_flags[way] = row.tcp_flags[way]
+    record.first = row.first
+    record.last = row.last
+    record.good = row.good
+    record.partial = row.partial
+    record.end_reason = row.end_reason
+    if row.rare:
+        record.rare = f.rare[row.rare - 1]
+    else:
+        memset(&record.rare, 0, sizeof(RareCounts))
+
+cdef inline uint64_t columns_of(const Columns* c, const void* record, const void* field, uint64_t octets) noexcept nogil:
+    """The columns that come from a part of the record, a bit each."""
+    cdef uint64_t start = <const char*>field - <const char*>record, found = 0
+    cdef uint32_t i
+    for i in range(c.n_columns):
+        found |= <uint64_t>(start <= c.offset[i] < start + octets) << i
+    return found
+
+cdef inline void split_rows(Flows* f, Columns* c, FlowRecord* records, bint last) noexcept nogil:
+    """Every row, in order; room for them is reserved. The `last` time the rows' memory is given back on the way, so that
+    a table never takes up the room of rows and columns at once."""
+    cdef uint32_t rows[RECORDS_AT_ONCE]
+    cdef uint64_t done = 0, dropped = 0, rarely, back
+    cdef uint32_t n, i
+    # Most rows have nothing but good and partial checksums, and those of a flood no reverse direction.
+    cdef uint64_t rare = columns_of(c, &records[0], &records[0].rare, sizeof(RareCounts))
+    cdef uint64_t reverse = columns_of(c, &records[0], &records[0].packets[1], 8)
+    reverse |= columns_of(c, &records[0], &records[0].octets[1], 8)
+    reverse |= columns_of(c, &records[0], &records[0].payload[1], 8)
+    for i in range(RECORDS_AT_ONCE):
+        rows[i] = i
+    while done < f.n:
+        n = <uint32_t>min(f.n - done, RECORDS_AT_ONCE)
+        rarely = 0
+        back = 0
+        for i in range(n):
+            rarely |= row_at(f, done + i).rare
+            back |= row_at(f, done + i).packets[1]
+            read_row(f, done + i, &records[i])
+        c.zero = (0 if rarely else rare) | (0 if back else reverse)
+        append_rows(c, records, sizeof(FlowRecord), rows, n)
+        done += n
+        if last and (done - dropped) * f.stride >= DROPPED_AT_ONCE:
+            pages_drop(f.rows, dropped * f.stride, done * f.stride)
+            dropped = done
