@@ -176,9 +176,8 @@ NETWORK = {
     "AH over IPv4": over(
         1, b.ethernet(b.ipv4(b.authentication(b.udp(bytes(SIZE))))), 14, ((IP, 20), (EXTENSION, 24), PORTS)
     ),
-    # tshark and Zeek read an IP packet by the version it says itself.
+    # tshark and Zeek read it as what it says itself; tshark does not so where IPv6 was announced.
     "IPv6 where IPv4 was announced": over(1, b.ethernet(V6, 0x0800), 14, UDP_V6, ethertype=0x86DD),
-    "IPv4 where IPv6 was announced": over(1, b.ethernet(V4, 0x86DD), 14, ethertype=0x0800),
     "Ethernet padding": over(1, b.ethernet(V4 + b"padding", 0x0800), 14, tail=7),
     "Ethernet padding, IPv6": over(1, b.ethernet(V6 + b"padding", 0x86DD), 14, UDP_V6, tail=7),
     **{

@@ -6,7 +6,7 @@ import pytest
 
 import builders as b
 from captures import Record, pcap, records
-from cases import DST4, DST6, LLC, PLAIN, RADIO, SIZE, SRC4, SRC6, V4, V6
+from cases import DST4, DST6, LLC, PLAIN, RADIO, SIZE, SRC4, SRC6, V4
 from scanning import FIVE_TUPLE, Row, flows, key, of, rows
 
 
@@ -86,7 +86,7 @@ def test_a_users_link_type_is_known_where_it_plainly_is_pktap():
 MALFORMED = [
     # what, link type, octets, reason
     ("IP of version 5 where IPv4 was announced", 1, b.ethernet(b"\x55" + V4[1:], 0x0800), "wrong_version"),
-    ("IP of version 5 where IPv6 was announced", 1, b.ethernet(b"\x55" + V6[1:], 0x86DD), "wrong_version"),
+    ("IPv4 where IPv6 was announced", 1, b.ethernet(V4 + bytes(20), 0x86DD), "wrong_version"),
     ("IPv4 header of four words", 1, b.ethernet(b"\x44" + V4[1:], 0x0800), "header_length"),
     ("IPv4 total length under its header's", 1, b.ethernet(b.ipv4(b.udp(), total_length=19)), "total_length"),
     ("UDP of three octets", 1, b.ethernet(b.ipv4(b"udp", protocol=17)), "short_transport"),

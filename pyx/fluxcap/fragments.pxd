@@ -163,8 +163,8 @@ cdef inline void note_first(Datagram* d, Packet* p) noexcept nogil:
         d.sum_kind = SUM_NONE
     if p.pseudo_length != p.fragment_length - d.skip:
         d.covered = p.pseudo_length
-        for i in range(d.n):
-            if d.pieces[i].start + d.pieces[i].length > d.skip + d.covered:
+        for i in range(d.n):    # of this piece itself only what is covered was summed
+            if d.pieces[i].start and d.pieces[i].start + d.pieces[i].length > d.skip + d.covered:
                 d.oversummed = True
     p.pseudo_length = 0
     d.seed = pseudo_sum(p) if p.sum_kind == SUM_PSEUDO else 0

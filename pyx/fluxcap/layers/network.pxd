@@ -20,11 +20,6 @@ cdef inline Next ip_of(uint32_t version) noexcept nogil:
         return <Next>ETHERTYPE | ETHERTYPE_IPV6
     return STOP
 
-cdef inline Next announced_wrongly(Cursor* c, Packet* p) noexcept nogil:
-    """A packet is of the version it says itself, whatever the header before it said: tshark and Zeek read it so."""
-    cdef Next following = ip_of(here(c)[0] >> 4)
-    return following if following != STOP else give_up(p, MALFORMED, WRONG_VERSION)
-
 cdef enum:                      # IPv4, RFC 791 section 3.1
     IPV4_TOS = 1
     IPV4_TOTAL_LENGTH = 2
@@ -71,7 +66,9 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < IPV4_HEADER:
         return short(c, p, IPV4_HEADER, SHORT_IP)
     if at[0] >> 4 != 4:
-        return announced_wrongly(c, p)
+        if at[0] >> 4 == 6:     # tshark and Zeek read it as what it says itself, though not the other way round
+            return <Next>ETHERTYPE | ETHERTYPE_IPV6
+        return give_up(p, MALFORMED, WRONG_VERSION)
     header = (at[0] & 0x0F) * 4
     if header < IPV4_HEADER:
         return give_up(p, MALFORMED, HEADER_LENGTH)
@@ -137,10 +134,10 @@ cdef enum:                      # IPv6, RFC 8200 section 3
 cdef inline Next ipv6(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)
     cdef uint32_t length
-    if captured_left(c) >= IPV4_HEADER and at[0] >> 4 != 6:
-        return announced_wrongly(c, p)
     if captured_left(c) < IPV6_HEADER:
         return short(c, p, IPV6_HEADER, SHORT_IP)
+    if at[0] >> 4 != 6:
+        return give_up(p, MALFORMED, WRONG_VERSION)
     p.ip_at = c.at
     c.at += IPV6_HEADER
     length = be16(at + IPV6_PAYLOAD_LENGTH)
