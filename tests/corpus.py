@@ -1,0 +1,26 @@
+"""Real captures, in a folder that FLUXCAP_CORPUS names: its INDEX.tsv has one row a capture, and what tools say of it.
+
+The samples among them are those that samples/README.md calls recorded.
+"""
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+FOLDER = os.environ.get("FLUXCAP_CORPUS")
+CORPUS = Path(FOLDER or "")
+
+needs_corpus = pytest.mark.skipif(FOLDER is None, reason="FLUXCAP_CORPUS names no folder of captures")
+
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+
+
+def index() -> list[dict[str, str]]:
+    """The rows of its index; none where there is no folder."""
+    if FOLDER is None:
+        return []
+    with (CORPUS / "INDEX.tsv").open(newline="") as rows:
+        return list(csv.DictReader(rows, delimiter="\t", quoting=csv.QUOTE_NONE))
