@@ -84,6 +84,8 @@ CASES = [
     ("RFC 4340 9.2: DCCP covering a word of data", "good", b.ipv4(b.dccp(DATA, coverage=2))),
     ("RFC 4340 9.2: DCCP covering past the end", "bad_length", b.ipv4(b.dccp(DATA, coverage=15))),
     ("RFC 4340 9.1: DCCP of another sum", "bad", b.ipv4(b.dccp(DATA, checksum=0x1234))),
+    ("left to the card: UDP", "partial", b.ipv4(b.udp(DATA, checksum="partial"))),
+    ("left to the card: TCP", "partial", b.ipv6(b.tcp(DATA, checksum="partial"))),
     ("RFC 4303: ESP has nothing to verify", "none", b.ipv4(bytes(40), protocol=50)),
     ("RFC 4302: AH before UDP", "good", b.ipv4(b.authentication(b.udp(DATA)))),
     ("RFC 6946: an atomic fragment is a whole datagram", "good", b.ipv6(b.fragment(b.udp(DATA), 0, False))),
