@@ -16,6 +16,7 @@ import pytest
 
 import builders as b
 import fluxcap
+import test_decode
 from cases import PLAIN, TUNNELS
 from checksums import ones_sum, pseudo_header
 from corpus import CORPUS, FOLDER, SAMPLES, needs_corpus
@@ -91,7 +92,9 @@ def test_every_subject_of_the_table_is_of_the_core():
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.subject}, {row.crafted}" for row in ROWS])
 def test_every_subject_has_a_crafted_case_of_its_own(row):
-    if row.subject in fluxcap.VERDICTS:
+    if row.crafted.startswith("test_"):
+        assert hasattr(test_decode, row.crafted)
+    elif row.subject in fluxcap.VERDICTS:
         assert VERDICT_OF[row.crafted] == row.subject
     elif row.subject.startswith("LINKTYPE_"):
         assert PLAIN[row.crafted].link_type == number(row.subject)
