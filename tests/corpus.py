@@ -1,7 +1,4 @@
-"""Real captures, in a folder that FLUXCAP_CORPUS names: its INDEX.tsv has one row a capture, and what tools say of it.
-
-The samples among them are those that samples/README.md calls recorded.
-"""
+"""Real captures: the samples, and a folder that FLUXCAP_CORPUS names; what tools say of each is in its INDEX.tsv."""
 
 import csv
 import os
@@ -11,11 +8,9 @@ import pytest
 
 FOLDER = os.environ.get("FLUXCAP_CORPUS")
 CORPUS = Path(FOLDER or "")
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 needs_corpus = pytest.mark.skipif(FOLDER is None, reason="FLUXCAP_CORPUS names no folder of captures")
-
-
-SAMPLES = Path(__file__).parents[1] / "samples"
 
 
 def index() -> list[dict[str, str]]:
