@@ -126,6 +126,7 @@ BETWEEN = {
         1, b.ethernet(b.mpls(bytes(4) + b.ethernet(V4), 100)), 36, mpls_label=100
     ),
     "MPLS in PPP": over(b.LINK_PPP, b.ppp(b.mpls(V4, 100)), 8, mpls_label=100),
+    "MPLS multicast in PPP": over(b.LINK_PPP, b.ppp(b.mpls(V4, 100), 0x0283), 8, mpls_label=100),
     "MPLS under a tag": over(1, b.ethernet(b.vlan(b.mpls(V4, 100), 7)), 22, vlan=7, mpls_label=100),
     "PPPoE": over(1, b.ethernet(b.pppoe(V4)), 22),
     "PPPoE, IPv6": over(1, b.ethernet(b.pppoe(V6)), 22, UDP_V6),

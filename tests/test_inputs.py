@@ -1,5 +1,6 @@
 """What an input may be: paths, globs, directories, streams, octets."""
 
+import gzip
 import io
 import os
 import sys
@@ -9,10 +10,11 @@ import pytest
 
 import builders as b
 import fluxcap
-from captures import pcap, records
+from captures import pcap, records, rewrapped
 from fluxcap import inputs
 
-CAPTURE = pcap(records([b.ethernet(b.ipv4(b.udp(b"hello", 4000, 53)))] * 3))
+FRAME = b.ethernet(b.ipv4(b.udp(b"hello", 4000, 53)))
+CAPTURE = pcap(records([FRAME] * 3))
 
 
 def octets(item: inputs.Input) -> bytes:
@@ -180,6 +182,37 @@ def test_lists_are_read_in_the_order_given_nested_or_not(tree):
 def test_what_is_no_input_is_refused_before_anything_is_read(captures, error):
     with pytest.raises(error):
         inputs.expand(captures)
+
+
+def test_a_link_to_itself_and_a_device_that_never_ends_are_no_captures(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="symbolic links"):
+        fluxcap.read_flows(tmp_path / "loop")
+    for device, what in (("/dev/null", "empty"), ("/dev/zero", "00 00 00 00")):
+        with pytest.raises(fluxcap.NotACaptureError, match=what):
+            fluxcap.read_flows(device)
+
+
+def test_files_of_several_formats_are_read_as_one_capture_in_order(tmp_path):
+    (tmp_path / "b.pcapng").write_bytes(rewrapped(records([FRAME]), byteorder="big"))
+    (tmp_path / "a.pcap.gz").write_bytes(gzip.compress(CAPTURE))
+    (tmp_path / "c").write_bytes(pcap(records([FRAME[14:]]), b.LINK_RAW, byteorder="big", ns=True))
+    for given in (tmp_path, f"{tmp_path}/*"):
+        table = fluxcap.read_packets(given, columns=["file", "packet", "link_type", "verdict"])
+        assert table["file"].tolist() == [0, 0, 0, 1, 2]
+        assert table["packet"].tolist() == [1, 2, 3, 1, 1]
+        assert table["link_type"].tolist() == [1, 1, 1, 1, b.LINK_RAW]
+        assert set(table["verdict"].tolist()) == {fluxcap.VERDICTS.index("good")}
+        assert fluxcap.read_flows(given)["packets"].tolist() == [5]
+
+
+def test_a_datagram_whose_fragments_are_in_two_files_is_put_together():
+    datagram = b.ipv4(b.udp(bytes(range(64)), 4000, 53))[20:]
+    pieces = [b.ipv4(part, protocol=b.UDP, offset=at, more=more) for at, more, part in b.pieces(datagram, 24)]
+    captures = [pcap(records([piece]), b.LINK_RAW) for piece in pieces]
+    table = fluxcap.read_packets(captures, columns=["src_port", "verdict"])
+    assert table["src_port"].tolist() == [4000, 4000, 4000]
+    assert [fluxcap.VERDICTS[code] for code in table["verdict"]] == ["fragment", "fragment", "good"]
 
 
 def test_an_empty_directory_is_refused(tmp_path):

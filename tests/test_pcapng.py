@@ -4,6 +4,8 @@ import struct
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import builders as b
 from captures import (
@@ -82,6 +84,27 @@ def test_interfaces_may_be_described_between_packets():
     ]
 
 
+@both_byte_orders
+def test_each_packet_has_the_link_type_the_clock_and_the_snap_length_of_its_own_interface(byteorder):
+    frame, packet = PACKETS[1], PACKETS[1][14:]
+    kinds = [
+        # link type, the rest of the interface, octets of a packet, ticks, time
+        (b.LINK_ETHERNET, {"snaplen": 60, "tsresol": 6}, frame[:60], 3_000_001, 3_000_001_000),
+        (b.LINK_RAW, {"tsresol": 0x80 | 10, "tsoffset": 7}, packet, 1536, 8_500_000_000),
+        (b.LINK_ETHERNET, {"snaplen": 0, "tsresol": 9, "tsoffset": -2}, frame, 5, -1_999_999_995),
+        (b.LINK_NULL, {"snaplen": 31, "tsresol": 12}, b.null(b.ipv4(b.udp())), 2_500, 2),
+    ]
+    interfaces = [interface(link_type, **described) for link_type, described, *_ in kinds]
+    order = [0, 2, 1, 1, 3, 0, 2, 3]
+    packets = [enhanced_packet(kinds[at][2], kinds[at][3], at, wire_length=len(frame)) for at in order]
+    # The last interface appears late, right before its first packet.
+    scanner = scan(pcapng(*interfaces[:3], *packets[:4], interfaces[3], *packets[4:], byteorder=byteorder))
+    found = [tuple(row[name] for name in ("interface", "link_type", "time", "dst_port")) for row in taken(scanner)]
+    assert found == [(at, kinds[at][0], kinds[at][4], 50000) for at in order]
+    assert anomalies(scanner)["captured_over_snaplen"] == order.count(3)  # 32 octets each
+    assert [one["packets"] for one in scanner.format()["interfaces"]] == [2, 2, 2, 2]
+
+
 def test_a_hundred_thousand_interfaces_are_read():
     n = 100_000
     described = interface(b.LINK_ETHERNET)("<")
@@ -149,6 +172,17 @@ def test_the_offset_of_an_interface_is_in_seconds_and_may_be_negative(tsresol, p
     assert [row["time"] for row in rows(capture)] == [nanoseconds(one, per_second, offset) for one in ticks]
 
 
+@given(
+    tsresol=st.sampled_from([*range(20), *(0x80 | power for power in range(64))]),
+    offset=st.integers(-(2**63), 2**63 - 1),
+    ticks=st.integers(0, 2**64 - 1),
+)
+def test_any_time_of_any_resolution_and_offset_is_right_to_the_nanosecond(tsresol, offset, ticks):
+    per_second = 2 ** (tsresol & 0x7F) if tsresol & 0x80 else 10**tsresol
+    capture = pcapng(interface(tsresol=tsresol, tsoffset=offset), enhanced_packet(b"", ticks))
+    assert [row["time"] for row in rows(capture, columns=["time"])] == [nanoseconds(ticks, per_second, offset)]
+
+
 # Options --------------------------------------------------------------------------------------------------------------
 
 
@@ -192,8 +226,10 @@ def test_options_of_a_packet_block_are_never_read():
     assert [(row["captured_length"], row["verdict"]) for row in rows(capture)] == [(44, "good")]
 
 
-def test_the_frame_check_sequence_of_an_interface_is_no_payload():
+@pytest.mark.parametrize("octets", [0, 2, 4])
+def test_the_frame_check_sequence_of_an_interface_is_no_payload_and_other_interfaces_have_none(octets):
     frame = b.ethernet(b.ipv4(b.tcp(bytes(26)), total_length=0))
-    body = struct.pack("<HHI", b.LINK_ETHERNET, 0, 0) + option(IF_FCSLEN, b"\x04")("<")
-    (row,) = rows(pcapng(block(INTERFACE_DESCRIPTION, body), enhanced_packet(frame)))
-    assert row["payload_length"] == 22
+    body = struct.pack("<HHI", b.LINK_ETHERNET, 0, 0) + option(IF_FCSLEN, bytes((octets,)))("<")
+    packets = [enhanced_packet(frame, interface_id=at) for at in (0, 1, 0)]
+    capture = pcapng(block(INTERFACE_DESCRIPTION, body), interface(), *packets)
+    assert [row["payload_length"] for row in rows(capture)] == [26 - octets, 26, 26 - octets]

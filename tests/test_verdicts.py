@@ -11,7 +11,8 @@ from fluxcap._core import VERDICTS
 from scanning import Row, of, rows, scan
 
 SRC4, DST4, SRC6, DST6 = "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"
-FAR4, HOP6, FAR6, HOME6 = "198.51.100.9", "2001:db8::7", "2001:db8:f::9", "2001:db8:a::1"
+FAR4, HOP4 = "198.51.100.9", "203.0.113.1"
+HOP6, FAR6, HOME6 = "2001:db8::7", "2001:db8:f::9", "2001:db8:a::1"
 DATA = b"seven octets"[:7]
 LONG = bytes(range(251)) * 300  # 75,300 octets: more than a 16-bit length can say
 
@@ -22,26 +23,32 @@ def judged(packet: b.Layer, snaplen: int = 1 << 18) -> Row:
     return row
 
 
-def udp_of_sum(src: str, dst: str, value: int) -> bytes:
-    """Data that gives the datagram over IPv4 the right checksum `value`."""
-    pseudo = pseudo_header(b.packed(src), b.packed(dst), b.UDP, 10)
-    rest = ones_sum(pseudo + bytes.fromhex("9c40c350000a0000"))  # ports 40000 and 50000, length 10
-    return ((0xFFFF - value - rest) % 0xFFFF).to_bytes(2)
+def data_of_sum(value: int, transport=b.udp, network=b.ipv4) -> bytes:
+    """Two octets of data that make `value` the right checksum."""
+    packet = network(transport(bytes(2)))
+    at = (20 if network is b.ipv4 else 40) + (16 if transport is b.tcp else 6)
+    return ((int.from_bytes(packet[at : at + 2]) - value) % 0xFFFF).to_bytes(2)
 
 
-PARTIAL4 = ones_sum(pseudo_header(b.packed(SRC4), b.packed(DST4), b.UDP, 10))
+def pseudo_sum(src: str, dst: str, protocol: int, length: int) -> int:
+    return ones_sum(pseudo_header(b.packed(src), b.packed(dst), protocol, length))
+
+
+PARTIAL4 = pseudo_sum(SRC4, DST4, b.UDP, 10)
+QUOTED4, QUOTED6 = b.ipv4(b.udp(DATA, checksum=1), checksum=1), b.ipv6(b.udp(DATA, checksum=1))
 
 CASES = [
     # what, verdict, packet
     ("RFC 768: UDP", "good", b.ipv4(b.udp(DATA))),
     ("RFC 768: UDP of another sum", "bad", b.ipv4(b.udp(DATA, checksum=0x1234))),
     ("RFC 768: UDP zero, none generated", "absent", b.ipv4(b.udp(DATA, checksum=0))),
-    ("RFC 768: UDP whose sum is zero, sent as all ones", "good", b.ipv4(b.udp(udp_of_sum(SRC4, DST4, 0)))),
-    ("RFC 768: the same, all ones given", "good", b.ipv4(b.udp(udp_of_sum(SRC4, DST4, 0), checksum=0xFFFF))),
+    ("RFC 768: UDP whose sum is zero, sent as all ones", "good", b.ipv4(b.udp(data_of_sum(0)))),
+    ("RFC 768: the same, all ones given", "good", b.ipv4(b.udp(data_of_sum(0), checksum=0xFFFF))),
     ("RFC 768: all ones where the sum is not zero", "bad", b.ipv4(b.udp(DATA, checksum=0xFFFF))),
     ("RFC 768: UDP of no payload", "good", b.ipv4(b.udp())),
     ("RFC 768: UDP length under its header", "bad_length", b.ipv4(b.udp(DATA, length=7))),
     ("RFC 768: UDP length zero", "bad_length", b.ipv4(b.udp(DATA, length=0, checksum=1))),
+    ("RFC 768: UDP behind a header of another sum", "good", b.ipv4(b.udp(DATA), checksum=0x1234)),
     ("RFC 768: UDP length past the IP payload", "bad_length", b.ipv4(b.udp(DATA, length=16))),
     ("RFC 9868: surplus area after the UDP length", "good", b.ipv4(b.udp(DATA, length=8))),
     ("RFC 9868: surplus area, IPv6", "good", b.ipv6(b.udp(DATA, length=13))),
@@ -49,6 +56,10 @@ CASES = [
         b.ipv4(b.udp(DATA))[26:28])))),
     ("RFC 8200 8.1: UDP over IPv6", "good", b.ipv6(b.udp(DATA))),
     ("RFC 8200 8.1: UDP over IPv6 of another sum", "bad", b.ipv6(b.udp(DATA, checksum=0x1234))),
+    ("RFC 8200 8.1: UDP over IPv6 whose sum is zero, sent as all ones", "good",
+     b.ipv6(b.udp(data_of_sum(0, network=b.ipv6)))),
+    ("RFC 8200 8.1: the next header is that of UDP, not of the options before it", "good",
+     b.ipv6(b.hop_by_hop(b.destination_options(b.udp(DATA), b.option(4, bytes(5)))))),
     ("RFC 8200 8.1: UDP zero over IPv6", "illegal", b.ipv6(b.udp(DATA, checksum=0))),
     *[(f"RFC 6935: UDP zero over IPv6 to tunnel port {port}", "absent", b.ipv6(b.udp(DATA, 40000, port, checksum=0)))
       for port in (2152, 4341, 4754, 4789, 4790, 6081, 6635)],
@@ -57,13 +68,17 @@ CASES = [
     ("RFC 9293 3.1: TCP over IPv6", "good", b.ipv6(b.tcp(DATA))),
     ("RFC 9293 3.1: TCP of another sum", "bad", b.ipv6(b.tcp(DATA, checksum=0x1234))),
     ("RFC 9293 3.1: zero is a sum like any other in TCP", "bad", b.ipv4(b.tcp(DATA, checksum=0))),
+    ("RFC 9293 3.1: TCP whose sum is zero, sent as it is", "good",
+     b.ipv4(b.tcp(data_of_sum(0, b.tcp), checksum=0))),
     ("RFC 9293 3.1: data offset of four words", "bad_length", b.ipv4(b.tcp(DATA, data_offset=4))),
     ("RFC 9293 3.1: data offset past the end", "bad_length", b.ipv4(b.tcp(DATA, data_offset=15))),
     ("RFC 792: ICMP", "good", b.ipv4(b.icmp(DATA))),
     ("RFC 792: ICMP of another sum", "bad", b.ipv4(b.icmp(DATA, checksum=0x1234))),
     ("RFC 792: ICMP zero, which has no pseudo-header to be partial", "bad", b.ipv4(b.icmp(DATA, checksum=0))),
+    ("RFC 792: ICMP that quotes a packet of another sum", "good", b.ipv4(b.icmp(QUOTED4, 3, 3, bytes(4)))),
     ("RFC 4443 2.3: ICMPv6", "good", b.ipv6(b.icmpv6(DATA))),
     ("RFC 4443 2.3: ICMPv6 of another sum", "bad", b.ipv6(b.icmpv6(DATA, checksum=0x1234))),
+    ("RFC 4443 3.1: ICMPv6 that quotes a packet of another sum", "good", b.ipv6(b.icmpv6(QUOTED6, 1, 4, bytes(4)))),
     ("RFC 2236 2: IGMP", "good", b.ipv4(b.igmp())),
     ("RFC 2236 2: IGMP of another sum", "bad", b.ipv4(b.igmp(checksum=0x1234))),
     ("RFC 3828 3.1: UDP-Lite covering all", "good", b.ipv4(b.udp_lite(DATA))),
@@ -72,6 +87,8 @@ CASES = [
     ("RFC 3828 3.1: UDP-Lite covering just all", "good", b.ipv4(b.udp_lite(DATA, coverage=15))),
     ("RFC 3828 3.1: UDP-Lite of another sum", "bad", b.ipv4(b.udp_lite(DATA, coverage=8, checksum=0x1234))),
     ("RFC 3828 3.1: UDP-Lite zero", "illegal", b.ipv4(b.udp_lite(DATA, checksum=0))),
+    ("RFC 3828 3.1: UDP-Lite whose sum is zero, sent as all ones", "good",
+     b.ipv4(b.udp_lite(data_of_sum(0, b.udp_lite)))),
     ("RFC 3828 3.1: UDP-Lite covering past the end", "illegal", b.ipv4(b.udp_lite(DATA, coverage=16))),
     *[(f"RFC 3828 3.1: UDP-Lite covering {n}", "illegal", b.ipv6(b.udp_lite(DATA, coverage=n, checksum=1)))
       for n in range(1, 8)],
@@ -84,6 +101,14 @@ CASES = [
     ("RFC 4340 9.2: DCCP covering a word of data", "good", b.ipv4(b.dccp(DATA, coverage=2))),
     ("RFC 4340 9.2: DCCP covering past the end", "bad_length", b.ipv4(b.dccp(DATA, coverage=15))),
     ("RFC 4340 9.1: DCCP of another sum", "bad", b.ipv4(b.dccp(DATA, checksum=0x1234))),
+    ("left to the card: UDP", "partial", b.ipv4(b.udp(DATA, checksum="partial"))),
+    ("left to the card: TCP", "partial", b.ipv6(b.tcp(DATA, checksum="partial"))),
+    ("left to the card to be cut up: TCP without its length", "partial",
+     b.ipv4(b.tcp(LONG[:9000], checksum=pseudo_sum(SRC4, DST4, b.TCP, 0)))),
+    ("left to the card to be cut up: TCP over IPv6", "partial",
+     b.ipv6(b.tcp(LONG, checksum=pseudo_sum(SRC6, DST6, b.TCP, 0)), payload_length=0)),
+    ("UDP is not cut up: without its length it is bad", "bad",
+     b.ipv4(b.udp(DATA, checksum=pseudo_sum(SRC4, DST4, b.UDP, 0)))),
     ("RFC 4303: ESP has nothing to verify", "none", b.ipv4(bytes(40), protocol=50)),
     ("RFC 4302: AH before UDP", "good", b.ipv4(b.authentication(b.udp(DATA)))),
     ("RFC 6946: an atomic fragment is a whole datagram", "good", b.ipv6(b.fragment(b.udp(DATA), 0, False))),
@@ -92,6 +117,7 @@ CASES = [
     ("IPv4 total length zero: TCP over 65535", "good", b.ipv4(b.tcp(LONG), total_length=0)),
     ("IPv6 payload length zero: TCP over 65535", "good", b.ipv6(b.tcp(LONG), payload_length=0)),
     ("IPv6 payload length zero: UDP over 65535", "good", b.ipv6(b.udp(LONG), payload_length=0)),
+    ("RFC 2675 4: UDP length zero in less than 65536 octets", "bad_length", b.ipv6(b.udp(DATA, length=0, checksum=1))),
     ("RFC 2675 4: UDP jumbogram", "good", b.ipv6(b.hop_by_hop(b.udp(LONG), b.jumbo_payload(8 + 8 + len(LONG))),
                                                 payload_length=0)),
     ("RFC 2675 5: TCP jumbogram", "good", b.ipv6(b.hop_by_hop(b.tcp(LONG), b.jumbo_payload(8 + 20 + len(LONG))),
@@ -103,10 +129,12 @@ CASES = [
     # The pseudo-header of a route, and of a mobile node.
     ("RFC 791: live loose source route", "good", b.ipv4(b.udp(DATA), options=b.source_route([FAR4]), final=FAR4)),
     ("RFC 791: live strict source route", "good",
-     b.ipv4(b.tcp(DATA), options=b.source_route(["203.0.113.1", FAR4], 4, True), final=FAR4)),
+     b.ipv4(b.tcp(DATA), options=b.source_route([HOP4, FAR4], 4, True), final=FAR4)),
     ("RFC 791: a source route with its last hop left", "good",
-     b.ipv4(b.udp(DATA), options=b"\1" + b.source_route(["203.0.113.1", FAR4], 8), final=FAR4)),
+     b.ipv4(b.udp(DATA), options=b"\1" + b.source_route([HOP4, FAR4], 8), final=FAR4)),
     ("RFC 791: a spent source route", "good", b.ipv4(b.udp(DATA), options=b.source_route([FAR4], 8))),
+    ("RFC 791: a spent strict source route", "good",
+     b.ipv4(b.udp(DATA), options=b.source_route([HOP4, FAR4], 12, True))),
     ("RFC 791: a live route, summed with the next hop", "bad",
      b.ipv4(b.udp(DATA), options=b.source_route([FAR4]), final=DST4)),
     ("RFC 8200 8.1: routing header 0, two segments left", "good", b.ipv6(b.routing(b.udp(DATA), [HOP6, FAR6], 2))),
@@ -163,7 +191,7 @@ def test_the_partial_sum_has_the_true_length_and_the_final_addresses(packet):
 
 
 def test_a_good_sum_that_happens_to_equal_the_partial_one_is_good():
-    row = judged(b.ipv4(b.udp(udp_of_sum(SRC4, DST4, PARTIAL4))))
+    row = judged(b.ipv4(b.udp(data_of_sum(PARTIAL4))))
     assert (row["checksum"], row["verdict"]) == (PARTIAL4, "good")
 
 
@@ -177,8 +205,18 @@ def test_the_sum_that_would_be_right_is_told_where_one_was_taken(checksum, verdi
     assert (row["verdict"], row["expected"]) == (verdict, 0 if expected == 0 else right)
 
 
-def test_a_sum_of_zero_is_told_as_the_all_ones_that_are_sent_for_it():
-    assert judged(b.ipv4(b.udp(udp_of_sum(SRC4, DST4, 0), checksum=0x1234)))["expected"] == 0xFFFF
+@pytest.mark.parametrize(
+    ("transport", "network", "expected"),
+    [
+        *product((b.udp, b.udp_lite), (b.ipv4, b.ipv6), (0xFFFF,)),  # RFC 768; RFC 3828 section 3.1
+        *product((b.tcp, b.dccp), (b.ipv4, b.ipv6), (0,)),  # RFC 1624 section 3
+    ],
+)
+def test_a_sum_of_zero_is_told_as_it_is_sent_as_all_ones_where_zero_says_that_there_is_none(
+    transport, network, expected
+):
+    data = data_of_sum(0, transport, network)
+    assert judged(network(transport(data, checksum=0x1234)))["expected"] == expected
 
 
 def test_the_right_crc_of_sctp_is_told():
@@ -253,6 +291,12 @@ HEADERS = [
 )
 def test_the_ipv4_header_has_a_verdict_of_its_own(verdict, packet, snaplen):
     assert judged(packet, snaplen)["ip_verdict"] == verdict
+
+
+def test_an_ipv4_header_whose_sum_is_zero_is_good_with_zero_and_told_so():
+    identification = int.from_bytes(b.ipv4(b.udp(), identification=0)[10:12])  # RFC 1624 section 3
+    assert judged(b.ipv4(b.udp(), identification=identification, checksum=0))["ip_verdict"] == "good"
+    assert judged(b.ipv4(b.udp(), identification=identification, checksum=0x1234))["ip_expected"] == 0
 
 
 def test_the_right_sum_of_an_ipv4_header_is_told():

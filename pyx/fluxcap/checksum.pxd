@@ -39,6 +39,18 @@ cdef inline uint32_t pseudo_sum(const Packet* p) noexcept nogil:
     sum += add_address(p.key.dst_ip) if p.pseudo_dst == NULL else add_override(p.pseudo_dst, p.pseudo_octets)
     return fold(sum)
 
+cdef enum:                      # IP protocols whose sums have a rule of their own
+    SUMMED_TCP = 6
+    SUMMED_UDP = 17
+    SUMMED_UDP_LITE = 136
+
+cdef inline bint left_to_card(const Packet* p, uint16_t field, uint32_t seed) noexcept nogil:
+    """The field holds the sum of the pseudo-header, `seed`. In a TCP segment that the card is to cut up it may be
+    without the length, which each piece will have one of its own: Windows' large send offload, OpenBSD's TSO."""
+    if field == seed:
+        return True
+    return p.key.protocol == SUMMED_TCP and field == fold(<uint64_t>seed + 0xFFFF - fold(net32(p.pseudo_length)))
+
 cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
     """`sum` is that of the octets under the checksum, the field included."""
     cdef uint32_t seed = 0, total
@@ -50,15 +62,19 @@ cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
         p.verdict = VERDICT_GOOD
         p.expected = p.checksum
         return
-    p.expected = right_field(total, field)
+    p.expected = right_field(total, field, sent_for_zero(p))
     # An ICMP message has no pseudo-header, so nothing is left in its field for a card to complete.
-    p.verdict = VERDICT_PARTIAL if p.sum_kind == SUM_PSEUDO and field == seed else VERDICT_BAD
+    p.verdict = VERDICT_PARTIAL if p.sum_kind == SUM_PSEUDO and left_to_card(p, field, seed) else VERDICT_BAD
 
-cdef inline uint16_t right_field(uint32_t total, uint16_t field) noexcept nogil:
-    """What a field should hold, from the sum that includes what it does hold. Zero is sent as 0xFFFF, its other form
-    (RFC 768; RFC 1624 section 3 shows that no other protocol's sum comes to it)."""
+cdef inline uint16_t sent_for_zero(const Packet* p) noexcept nogil:
+    """Where a field of zero says that there is no sum, a sum of zero is sent as 0xFFFF, its other form (RFC 768, RFC
+    3828 section 3.1). In all other fields it stands as it is (RFC 1624 section 3)."""
+    return 0xFFFF if p.key.protocol == SUMMED_UDP or p.key.protocol == SUMMED_UDP_LITE else 0
+
+cdef inline uint16_t right_field(uint32_t total, uint16_t field, uint16_t for_zero) noexcept nogil:
+    """What a field should hold, from the sum that includes what it does hold."""
     cdef uint16_t wanted = <uint16_t>(0xFFFF - fold(<uint64_t>total + 0xFFFF - field))
-    return net16(wanted if wanted else 0xFFFF)
+    return net16(wanted) if wanted else for_zero
 
 cdef inline void judge_crc(Packet* p) noexcept nogil:
     """SCTP: the CRC is taken with its own field as zero (RFC 9260 section 6.8)."""
@@ -83,7 +99,7 @@ cdef inline void judge_ipv4(Packet* p) noexcept nogil:
         p.ip_verdict = VERDICT_GOOD
         p.ip_expected = p.ip_checksum
         return
-    p.ip_expected = right_field(total, net16(p.ip_checksum))
+    p.ip_expected = right_field(total, net16(p.ip_checksum), 0)
     p.ip_verdict = VERDICT_PARTIAL if p.ip_checksum == 0 else VERDICT_BAD
 
 cdef inline void verify_batch(Batch* batch, SumKernel kernel) noexcept nogil:

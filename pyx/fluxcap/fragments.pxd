@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from fluxcap.bytes cimport multiply_fold, native64, net16, net32
-from fluxcap.checksum cimport fold, pseudo_sum, right_field, sum_octets
+from fluxcap.checksum cimport fold, pseudo_sum, right_field, sent_for_zero, sum_octets
 from fluxcap.layers.numbers cimport IP_TCP
 from fluxcap.layers.transport cimport TCP_HEADER
 from fluxcap.types cimport (
@@ -210,7 +210,7 @@ cdef inline void judge_datagram(const Datagram* d, Packet* p) noexcept nogil:
         return
     if d.headless:
         return
-    p.expected = right_field(total, net16(d.checksum))
+    p.expected = right_field(total, net16(d.checksum), sent_for_zero(p))
     p.verdict = VERDICT_BAD
     if d.sum_kind == SUM_PSEUDO and net16(d.checksum) == fold(<uint64_t>d.seed + net32(length)):
         p.verdict = VERDICT_PARTIAL
