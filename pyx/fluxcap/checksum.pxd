@@ -40,16 +40,8 @@ cdef inline uint32_t pseudo_sum(const Packet* p) noexcept nogil:
     return fold(sum)
 
 cdef enum:                      # IP protocols whose sums have a rule of their own
-    SUMMED_TCP = 6
     SUMMED_UDP = 17
     SUMMED_UDP_LITE = 136
-
-cdef inline bint left_to_card(const Packet* p, uint16_t field, uint32_t seed) noexcept nogil:
-    """The field holds the sum of the pseudo-header, `seed`. In a TCP segment that the card is to cut up it may be
-    without the length, which each piece will have one of its own: Windows' large send offload, OpenBSD's TSO."""
-    if field == seed:
-        return True
-    return p.key.protocol == SUMMED_TCP and field == fold(<uint64_t>seed + 0xFFFF - fold(net32(p.pseudo_length)))
 
 cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
     """`sum` is that of the octets under the checksum, the field included."""
@@ -64,7 +56,7 @@ cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
         return
     p.expected = right_field(total, field, sent_for_zero(p))
     # An ICMP message has no pseudo-header, so nothing is left in its field for a card to complete.
-    p.verdict = VERDICT_PARTIAL if p.sum_kind == SUM_PSEUDO and left_to_card(p, field, seed) else VERDICT_BAD
+    p.verdict = VERDICT_PARTIAL if p.sum_kind == SUM_PSEUDO and field == seed else VERDICT_BAD
 
 cdef inline uint16_t sent_for_zero(const Packet* p) noexcept nogil:
     """Where a field of zero says that there is no sum, a sum of zero is sent as 0xFFFF, its other form (RFC 768, RFC
