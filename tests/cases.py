@@ -70,6 +70,7 @@ LINKS = {
     "PPP in HDLC": over(b.LINK_PPP_HDLC, b.ppp(V4), 4),
     "PPP in HDLC that is Cisco's": over(b.LINK_PPP_HDLC, b.c_hdlc(V4), 4),
     "PPPoE without Ethernet": over(b.LINK_PPP_ETHER, b.pppoe(V4), 8),
+    "SLIP": over(8, bytes(16) + V6, 16, UDP_V6),
     "Cisco HDLC": over(b.LINK_C_HDLC, b.c_hdlc(V4), 4),
     "Cisco HDLC, IPv6": over(b.LINK_C_HDLC, b.c_hdlc(V6), 4, UDP_V6),
     "frame relay": over(b.LINK_FRELAY, b.frame_relay(V4), 4),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -17,7 +16,9 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.skipif("FLUXCAP_CORPUS" not in os.environ, reason="FLUXCAP_CORPUS names no folder of captures")
+from corpus import CORPUS, needs_corpus
+
+pytestmark = needs_corpus
 
 HERE = Path(__file__).parent
 HANGS = 300  # seconds; all of it takes five
@@ -29,7 +30,7 @@ Difference = tuple[str, str, int, str]  # view, capture, record, kind
 @pytest.fixture(scope="module")
 def compared() -> list[dict[str, Any]]:
     """A view of a capture each: its records, and what of them differs."""
-    command = [sys.executable, str(HERE / "agreement.py"), os.environ["FLUXCAP_CORPUS"]]
+    command = [sys.executable, str(HERE / "agreement.py"), str(CORPUS)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS, check=False)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, f"crashed after {lines[-1]['capture'] if lines else 'nothing'}: {done.stderr}"

@@ -1,7 +1,5 @@
 """Real and deliberately broken captures, where a folder of them is at hand (FLUXCAP_CORPUS); .ci/run sets it."""
 
-import csv
-import os
 import subprocess
 import sys
 import warnings
@@ -12,9 +10,9 @@ import numpy as np
 import pytest
 
 import fluxcap
+from corpus import CORPUS, index, needs_corpus
 
-CORPUS = Path(os.environ.get("FLUXCAP_CORPUS", ""))
-pytestmark = pytest.mark.skipif("FLUXCAP_CORPUS" not in os.environ, reason="FLUXCAP_CORPUS names no folder of captures")
+pytestmark = needs_corpus
 
 # Exit code and records of each crafted file: what tcpdump, capinfos and tshark agree on, and where they do not, what
 # the formats' own documents say. 2 = unreadable, 3 = damaged: what came before is kept.
@@ -46,8 +44,7 @@ KEYS = ["5tuple", "ports", "hosts", "sockets", "src_ip/24,dst_port"]
 
 
 def captures() -> list[Path]:
-    with (CORPUS / "INDEX.tsv").open(newline="") as index:
-        return [CORPUS / row["path"] for row in csv.DictReader(index, delimiter="\t", quoting=csv.QUOTE_NONE)]
+    return [CORPUS / row["path"] for row in index()]
 
 
 def read(reader, path, **options):

@@ -2,10 +2,8 @@
 
 import csv
 import gzip
-import os
 import pickle
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +13,10 @@ from hypothesis import strategies as st
 import builders as b
 import fluxcap
 from captures import Record, pcap, records
+from corpus import CORPUS, index, needs_corpus
 from fluxcap.text import cells
 
 A4, B4, R4, A6, B6, R6 = "192.0.2.1", "192.0.2.2", "198.51.100.9", "2001:db8::1", "2001:db8::2", "2001:db8::9"
-CORPUS = Path(os.environ.get("FLUXCAP_CORPUS", ""))
 UNUSED = bytes(4)
 COLUMNS = ("icmp_errors", "icmp_type", "icmp_code")
 
@@ -179,13 +177,11 @@ def quoted(frame: dict[str, str]) -> tuple[str, ...] | None:
     return inner[1], frame["ip.src"].split(",")[1], ends[0], frame["ip.dst"].split(",")[1], ends[1]
 
 
-@pytest.mark.skipif(not CORPUS.name, reason="FLUXCAP_CORPUS names no folder of captures")
+@needs_corpus
 def test_errors_in_real_captures_count_as_tshark_reads_their_quotations():
     csv.field_size_limit(1 << 27)
     compared = 0
-    with (CORPUS / "INDEX.tsv").open(newline="") as file:
-        index = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    for row in index:
+    for row in index():
         words = CORPUS / "expected" / f"{row['sha256'][:16]}.tsv.gz"
         if not int(row["icmp"]) or row["tshark_rc"] != "0" or not words.exists():
             continue

@@ -1,6 +1,5 @@
 """Filters: libpcap's language, compiled by libpcap, run by the core; held against libpcap and tcpdump."""
 
-import csv
 import os
 import re
 import shutil
@@ -18,12 +17,11 @@ import fluxcap
 from captures import enhanced_packet, interface, pcap, pcapng, records
 from command import error_lines
 from command import fluxcap as run
+from corpus import CORPUS, SAMPLES, index
 from fluxcap import where
 from scanning import rows, scan
 
 EXPRESSIONS = Path(__file__).with_name("expressions.txt").read_text().splitlines()
-SAMPLES = Path(__file__).parents[1] / "samples"
-CORPUS = Path(os.environ.get("FLUXCAP_CORPUS", ""))
 ETHERNET, RAW, NULL = 1, 101, 0
 
 needs_tcpdump = pytest.mark.skipif(shutil.which("tcpdump") is None, reason="there is no tcpdump to compare with")
@@ -51,13 +49,7 @@ def ethernet_records(tmp_path_factory) -> Path:
     """The records of all Ethernet captures at hand, read and written by libpcap."""
     joined = tmp_path_factory.mktemp("where") / "joined.pcap"
     paths = sorted(SAMPLES.glob("*.pcap"))
-    if CORPUS.name:
-        with (CORPUS / "INDEX.tsv").open(newline="") as index:
-            paths += [
-                CORPUS / row["path"]
-                for row in csv.DictReader(index, delimiter="\t", quoting=csv.QUOTE_NONE)
-                if row["tcpdump_linktype"] == "EN10MB"
-            ]
+    paths += [CORPUS / row["path"] for row in index() if row["tcpdump_linktype"] == "EN10MB"]
     with cypcap.open_dead(cypcap.DatalinkType.EN10MB, 262144) as kind, kind.dump_open(str(joined)) as out:
         for path in paths:
             try:

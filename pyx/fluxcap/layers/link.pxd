@@ -17,6 +17,7 @@ cdef enum:                      # LINKTYPE_ values
     LINKTYPE_NULL = 0
     LINKTYPE_ETHERNET = 1
     LINKTYPE_TOKEN_RING = 6
+    LINKTYPE_SLIP = 8
     LINKTYPE_PPP = 9
     LINKTYPE_FDDI = 10
     LINKTYPE_RAW_BSD = 12       # DLT_RAW as it stands in files of some systems
@@ -140,6 +141,13 @@ cdef inline Next c_hdlc(Cursor* c, Packet* p) noexcept nogil:
 cdef inline Next ppp_ether(Cursor* c, Packet* p) noexcept nogil:
     """A PPPoE session header without the Ethernet header around it (NetBSD)."""
     return <Next>ETHERTYPE | ETHERTYPE_PPPOE_SESSION
+
+cdef inline Next slip(Cursor* c, Packet* p) noexcept nogil:
+    """Direction, the header as RFC 1144 compressed it on the line (15 octets), then the packet as it was before."""
+    if captured_left(c) < 16:
+        return short(c, p, 16, SHORT_LINK)
+    c.at += 16
+    return ip_by_version(c, p)
 
 cdef inline Next frame_relay(Cursor* c, Packet* p) noexcept nogil:
     """RFC 2427: an address of 2 to 4 octets (its last bit set in the last), then control 0x03 and an NLPID; some makers
@@ -326,6 +334,8 @@ cdef inline Next by_link_type(uint32_t link_type, Cursor* c, Packet* p) noexcept
         return ppp_hdlc(c, p)
     elif link_type == LINKTYPE_PPP_ETHER:
         return ppp_ether(c, p)
+    elif link_type == LINKTYPE_SLIP:
+        return slip(c, p)
     elif link_type == LINKTYPE_C_HDLC:
         return c_hdlc(c, p)
     elif link_type == LINKTYPE_FRELAY:
