@@ -70,7 +70,7 @@ VIEWS = {"plain": ("expected", plain), "defragmented": ("expected_defrag", defra
 
 
 def main(corpus: Path) -> None:
-    warnings.simplefilter("ignore", fluxcap.DamagedCaptureWarning)
+    warnings.simplefilter("ignore")
     agree = load(corpus.parent / "tools" / "agree.py")
     with (corpus / "INDEX.tsv").open(newline="") as lines:
         rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))

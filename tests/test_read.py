@@ -12,7 +12,7 @@ import pytest
 import builders as b
 import fluxcap
 import oracle
-from captures import pcap, records, rewrapped
+from captures import enhanced_packet, interface, pcap, pcapng, records, rewrapped
 from fluxcap.durations import nanoseconds
 from fluxcap.reading import Reading
 
@@ -362,3 +362,13 @@ def test_addresses_are_sixteen_octets_with_ipv4_mapped():
     table = fluxcap.read_packets(CAPTURE)
     assert table["src_ip"][0].tobytes() == ip_address("::ffff:10.0.0.1").packed
     assert table["src_ip"][3].tobytes() == ip_address("2001:db8::1").packed
+
+
+def test_link_types_that_are_not_read_are_said_once_and_counted():
+    bluetooth, usb = 187, 220
+    blocks = [interface(link_type) for link_type in (bluetooth, usb, 1)]
+    packets = [enhanced_packet(bytes(20), 0, which) for which in (0, 1, 0, 0, 2)]
+    with pytest.warns(UserWarning, match="not read: 3 of BLUETOOTH_HCI_H4, 1 of USB_LINUX") as caught:
+        table = fluxcap.read_flows([pcapng(*blocks, *packets[:3]), pcapng(*blocks, *packets[3:])])
+    assert len(caught) == 1
+    assert table.metadata["ledger"]["unknown_link"] == (4, 80)

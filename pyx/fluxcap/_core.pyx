@@ -132,6 +132,7 @@ cdef class Scanner:
     cdef object where
     cdef dict programs          # 1 + place in filters by (link type, swapped)
     cdef dict link_types        # of the inputs before this one
+    cdef dict unknown_links
     cdef bint counts_flows
     cdef uint32_t max_depth
     cdef uint64_t row_limit
@@ -150,6 +151,7 @@ cdef class Scanner:
         self.where = where
         self.programs = {}
         self.link_types = {}
+        self.unknown_links = {}
         self.holding.decode = decode_packets
         seed = os.urandom(sizeof(uint64_t))
         memcpy(&self.holding.fragments.seed, <const char*>seed, sizeof(uint64_t))
@@ -195,7 +197,7 @@ cdef class Scanner:
     def begin(self):
         cdef Reader* r = &self.reader
         if self.begun:
-            self.link_types = self.count_link_types()
+            self.link_types, self.unknown_links = self.count_link_types()
             self.file += 1
         self.begun = True
         self.filters.waiting = 0
@@ -383,18 +385,23 @@ cdef class Scanner:
             return None
         return self.reader.damage
 
-    cdef dict count_link_types(self):
-        cdef dict counts = dict(self.link_types)
+    cdef tuple count_link_types(self):
+        """Records by link type: all of them, and those whose link type is not read."""
+        cdef dict counts = dict(self.link_types), unknown = dict(self.unknown_links)
+        cdef Interface* interface
         cdef uint32_t i
         for i in range(self.reader.n_interfaces):
-            if self.reader.interfaces[i].packets:
-                link_type = self.reader.interfaces[i].link_type
-                counts[link_type] = counts.get(link_type, 0) + self.reader.interfaces[i].packets
-        return counts
+            interface = &self.reader.interfaces[i]
+            if interface.packets:
+                counts[interface.link_type] = counts.get(interface.link_type, 0) + interface.packets
+            if interface.unknown:
+                unknown[interface.link_type] = unknown.get(interface.link_type, 0) + interface.unknown
+        return counts, unknown
 
     def totals(self):
         cdef Totals* t = self.totals_
         cdef int i
+        link_types, unknown_links = self.count_link_types()
         return {
             "packets": t.packets,
             "captured_octets": t.captured,
@@ -407,7 +414,8 @@ cdef class Scanner:
             "verdicts": {i: t.verdicts[i] for i in range(256) if any(t.verdicts[i])},
             "ip_verdicts": t.ip_verdicts,
             "gre_verdicts": t.gre_verdicts,
-            "link_types": self.count_link_types(),
+            "link_types": link_types,
+            "unknown_links": unknown_links,
             "ip_versions": {i: t.ip_versions[i] for i in range(7) if t.ip_versions[i]},
             "anomalies": self.reader.anomalies,
         }

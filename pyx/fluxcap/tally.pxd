@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fluxcap.capture.reader cimport Reader
-from fluxcap.types cimport Batch, DISPOSITIONS_END, FILTERED, Packet, REASONS_END, VERDICTS_END
+from fluxcap.types cimport Batch, DISPOSITIONS_END, FILTERED, Packet, REASONS_END, UNKNOWN_LINK, VERDICTS_END
 
 cdef struct Totals:
     uint64_t packets
@@ -39,6 +39,8 @@ cdef inline void tally_batch(const Batch* batch, Reader* r, Totals* t) noexcept 
         r.interfaces[p.interface].packets += 1
         if p.disposition == FILTERED:
             continue
+        if p.disposition == UNKNOWN_LINK:
+            r.interfaces[p.interface].unknown += 1
         t.reasons[p.reason] += 1
         if p.ip_version:
             t.verdicts[p.key.protocol][p.verdict] += 1

@@ -77,6 +77,7 @@ class Totals(TypedDict):
     ip_verdicts: list[int]  # records by IPv4 header verdict code
     gre_verdicts: list[int]
     link_types: dict[int, int]  # link type -> records
+    unknown_links: dict[int, int]  # link type that is not read -> records
     ip_versions: dict[int, int]  # 0 (no IP), 4, 6 -> records
     anomalies: list[int]
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from fluxcap import names
 from fluxcap._core import DAMAGED, DAMAGES, DISPOSITIONS, FLOWS_FULL, ROWS_FULL, Scanner
 from fluxcap.compression import DecompressionError
 from fluxcap.errors import CaptureError, Damage, DamagedCaptureWarning, NotACaptureError, damage_error, printable
@@ -95,10 +96,13 @@ class Reading:
                 reason=f"none of the {len(self.skipped)} files in it is one",
                 help="Give the path of a pcap or pcapng file.",
             )
+        if unknown := self.scanner.totals()["unknown_links"]:
+            kinds = [f"{records:,} of {names.link_type(kind)}" for kind, records in sorted(unknown.items())]
+            warn(UserWarning(f"records of link types that are not read: {', '.join(kinds)}"))
         if self.skipped:
-            names = [printable(name) for name in self.skipped[:NAMES_SHOWN]]
+            shown = [printable(name) for name in self.skipped[:NAMES_SHOWN]]
             more = ", ..." if len(self.skipped) > NAMES_SHOWN else ""
-            warn(UserWarning(f"files that are no captures, skipped: {len(self.skipped)} ({', '.join(names)}{more})"))
+            warn(UserWarning(f"files that are no captures, skipped: {len(self.skipped)} ({', '.join(shown)}{more})"))
 
     def read_one(self, item: Input) -> Iterator[None]:
         """Read one input to its end."""

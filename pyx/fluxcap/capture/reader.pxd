@@ -66,6 +66,7 @@ cdef struct Interface:
     uint32_t program            # 1 + index of its link type's filter program, 0 = not asked for yet
     uint32_t snaplen            # 0 = no limit
     uint64_t packets
+    uint64_t unknown            # of them, those whose link type is not read
     uint64_t multiplier         # ns = ticks * multiplier / divisor >> shift + offset
     uint64_t divisor            # 0 = a resolution that no clock has
     uint32_t shift
