@@ -348,6 +348,16 @@ def test_every_public_name_is_there_and_no_other():
         fluxcap.read_nothing  # noqa: B018
 
 
+def test_columns_that_outgrow_the_heap_keep_every_row():
+    rows = 1_100_000  # one column needs pages of its own from 8 MiB on, the other stays below
+    headers = np.zeros((rows, 4), "<u4")  # empty records, a second apart
+    headers[:, 0] = np.arange(rows)
+    table = fluxcap.read_packets(pcap([]) + headers.tobytes(), columns="packet,time,link_type")
+    assert np.array_equal(table["packet"], np.arange(1, rows + 1))
+    assert np.array_equal(table["time"], np.arange(rows) * SECOND)
+    assert np.array_equal(table["link_type"], np.ones(rows))
+
+
 def test_addresses_are_sixteen_octets_with_ipv4_mapped():
     table = fluxcap.read_packets(CAPTURE)
     assert table["src_ip"][0].tobytes() == ip_address("::ffff:10.0.0.1").packed

@@ -16,7 +16,7 @@ from fluxcap.capture.reader cimport (
     BROKEN, DAMAGES_END, DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, Interface, MAX_BLOCK, MORE,
     MORE_INTERFACES, RECORD, Reader, Step)
 from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels, verify_batch
-from fluxcap.columns cimport Columns, append_rows, collect_batch, free_columns, reserve_columns
+from fluxcap.columns cimport Columns, append_rows, collect_batch, free_columns, reserve_columns, resize_column
 from fluxcap.decode cimport decode_batch
 from fluxcap.filter cimport FilterProgram, Filters, Instruction, filter_batch, is_sound
 from fluxcap.flows.count cimport close_rows, count_batch, merge_row, read_row
@@ -24,6 +24,7 @@ from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.key cimport KeyPlan, WORD_DST_MAC, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, MAX_ROWS, free_flows, reserve
 from fluxcap.holding cimport Holding, free_holding, gather, held_count, needs_holding, open_holding, release
+from fluxcap.memory cimport block_free, block_least
 from fluxcap.tally cimport Totals, tally_batch
 from fluxcap.types cimport (
     ANOMALIES_END, BATCH, Batch, DISPOSITIONS_END, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK, VERDICTS_END)
@@ -72,9 +73,10 @@ cdef class Column:
     cdef uint8_t* data
     cdef uint64_t n
     cdef uint64_t octets
+    cdef uint64_t held          # octets of the block that data is; no less
 
     def __dealloc__(self):
-        free(self.data)
+        block_free(self.data, self.held)
 
     def __len__(self):
         return self.n
@@ -94,10 +96,10 @@ cdef dict hand_over(Columns* c, tuple fields):
         column.n = c.n
         column.octets = c.n * c.size[i]
         # Doubling left up to half of it unused; giving it back fails only where it changes nothing.
-        column.data = <uint8_t*>realloc(c.data[i], column.octets) if column.octets else NULL
-        if column.data == NULL:
-            column.data = c.data[i]
+        resize_column(c, i, block_least(c.held[i], column.octets))
+        column.data, column.held = c.data[i], c.held[i]
         c.data[i] = NULL
+        c.held[i] = 0
         made[column.name] = column
     c.n = 0
     c.room = 0

@@ -1,9 +1,9 @@
 # Columns: fields of an array of structs, copied out side by side. The same code serves packets and flow records.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
+from fluxcap.memory cimport block_free, block_resize
 from fluxcap.types cimport BATCH, Batch, FILTERED, Packet
 
 cdef enum:
@@ -15,31 +15,38 @@ cdef struct Columns:
     uint32_t offset[MAX_COLUMNS]    # of the field in its struct
     uint32_t size[MAX_COLUMNS]      # octets
     uint8_t* data[MAX_COLUMNS]
+    uint64_t held[MAX_COLUMNS]      # octets of memory there
     uint64_t n                      # rows there
     uint64_t room
     uint32_t verdicts               # which rows are wanted
 
+cdef inline bint resize_column(Columns* c, uint32_t i, uint64_t octets) noexcept nogil:
+    cdef void* resized = block_resize(c.data[i], c.held[i], octets)
+    if resized == NULL:
+        return False
+    c.data[i] = <uint8_t*>resized
+    c.held[i] = octets
+    return True
+
 cdef inline bint reserve_columns(Columns* c, uint64_t more) noexcept nogil:
     cdef uint64_t wanted = c.room
     cdef uint32_t i
-    cdef void* grown
     if c.n + more <= c.room:
         return True
     while wanted < c.n + more:
         wanted = wanted * 2 if wanted else BATCH * 4
     for i in range(c.n_columns):
-        grown = realloc(c.data[i], wanted * c.size[i])
-        if grown == NULL:
+        if not resize_column(c, i, wanted * c.size[i]):
             return False
-        c.data[i] = <uint8_t*>grown
     c.room = wanted
     return True
 
 cdef inline void free_columns(Columns* c) noexcept nogil:
     cdef uint32_t i
     for i in range(c.n_columns):
-        free(c.data[i])
+        block_free(c.data[i], c.held[i])
         c.data[i] = NULL
+        c.held[i] = 0
     c.n = 0
     c.room = 0
 

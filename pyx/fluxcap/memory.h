@@ -44,11 +44,42 @@ static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
 #else
     void *grown = pages_new(wanted);
     if (grown != NULL) {
-        memcpy(grown, at, octets);
+        memcpy(grown, at, octets < wanted ? octets : wanted);
         pages_free(at, octets);
     }
     return grown;
 #endif
+}
+
+/* A block is memory that is filled from front to back and may end up small or large. From HUGE_FROM on it is pages: on
+ * small ones the faults would cost nearly as much as all the reading (5 M packets with all columns: 0.76 s instead of
+ * 0.47 s). Below, it comes from the heap, which hands out again what the last batch of rows gave back. */
+static inline void block_free(void *at, size_t octets) {
+    if (octets >= HUGE_FROM)
+        pages_free(at, octets);
+    else
+        free(at);
+}
+
+/* NULL on failure, the old block left as it was. */
+static inline void *block_resize(void *at, size_t octets, size_t wanted) {
+    void *pages;
+    if (octets >= HUGE_FROM)
+        return pages_grow(at, octets, wanted);
+    if (wanted < HUGE_FROM)
+        return realloc(at, wanted);
+    pages = pages_new(wanted);
+    if (pages != NULL && octets != 0) {
+        memcpy(pages, at, octets);
+        free(at);
+    }
+    return pages;
+}
+
+/* What a block can be cut down to when no more comes: large ones stay large. */
+static inline size_t block_least(size_t octets, size_t used) {
+    size_t least = octets >= HUGE_FROM ? HUGE_FROM : 1;
+    return used > least ? used : least;
 }
 
 /* Zero a struct of a few hundred octets. Compilers turn memset() of such a size into `rep stos`, whose start-up alone

@@ -4,5 +4,8 @@ cdef extern from "memory.h" nogil:
     void* pages_new(size_t octets)
     void* pages_grow(void* at, size_t octets, size_t wanted)
     void pages_free(void* at, size_t octets)
+    void* block_resize(void* at, size_t octets, size_t wanted)
+    size_t block_least(size_t octets, size_t used)
+    void block_free(void* at, size_t octets)
     void prefetch(const void* at)
     void clear(void* at, size_t octets)
