@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "fragments.pxd": {"checksum", "layers"},
     "holding.pxd": {"fragments"},
     "tally.pxd": {"capture"},
+    "text": set(),
 }
 SHARED = {"bytes", "memory", "types"}
 

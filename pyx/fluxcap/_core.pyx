@@ -26,6 +26,10 @@ from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, MAX_ROWS, free_flow
 from fluxcap.holding cimport Holding, free_holding, gather, held_count, needs_holding, open_holding, release
 from fluxcap.memory cimport block_free, block_least
 from fluxcap.tally cimport Totals, tally_batch
+from fluxcap.text.digits cimport SLACK
+from fluxcap.text.rows cimport (
+    CELL_ADDRESS, CELL_INT64, CELL_MAC, CELL_NAME, CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32, CELL_UINT64,
+    CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
 from fluxcap.types cimport (
     ANOMALIES_END, BATCH, Batch, DISPOSITIONS_END, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK, VERDICTS_END)
 
@@ -61,6 +65,7 @@ cdef enum Outcome:
 
 include "fields.pxi"
 include "kernels.pxi"
+include "text.pxi"
 include "programs.pxi"
 
 
