@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -26,6 +27,23 @@ def test_the_suffix_of_the_output_decides_the_format(good, tmp_path, suffix):
 def test_a_format_that_is_named_beats_the_suffix(good, tmp_path):
     fluxcap("flows", good, "-o", tmp_path / "x.csv", "-f", "ndjson")
     assert json.loads((tmp_path / "x.csv").read_text().splitlines()[0])["src_ip"] == A
+
+
+def test_packets_are_written_in_memory_that_does_not_grow_with_them(tmp_path):
+    path = tmp_path / "empty-records.pcap"
+    program = (
+        "import sys\n"
+        "from fluxcap.cli.main import main\n"
+        "main(['packets', '-f', 'tsv', sys.argv[1]])\n"
+        "print(*(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')), file=sys.stderr)"
+    )
+    peaks = []
+    for packets in (50_000, 1_000_000):
+        path.write_bytes(pcap([]) + bytes(16) * packets)
+        done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, check=True)
+        assert done.stdout.count(b"\n") == 1 + packets
+        peaks.append(int(done.stderr))
+    assert peaks[1] - peaks[0] < 10_000, "kilobytes; the columns of the rows take 90,000"
 
 
 def test_an_output_appears_only_when_it_is_whole(good, tmp_path):

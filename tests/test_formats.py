@@ -8,9 +8,12 @@ import unicodedata
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from fluxcap import formats
 from fluxcap.formats import Listing, Rows, Screen
+from fluxcap.formats.csv import FORMULA_STARTS
 from fluxcap.formats.table import human
 from fluxcap.tables import Table
 
@@ -119,8 +122,8 @@ def test_columns_come_in_the_order_asked_for(name):
     assert "dst_ip" not in text
 
 
-def test_a_table_longer_than_a_chunk_is_written_whole():
-    rows = formats.CHUNK_ROWS + 5
+def test_a_table_of_many_pieces_of_text_is_written_whole():
+    rows = 20_000
     lines = written("tsv", flows(rows), columns=("packets",)).split()
     assert lines[1:] == [str(1000 * row) for row in range(1, rows + 1)]
 
@@ -147,6 +150,16 @@ def test_tsv_cells_that_hold_anything_read_back():
     listing = Listing({"field": NASTY[:-1], "value": list(range(len(NASTY) - 1))})
     rows = read_tsv(written("tsv", listing))[1:]
     assert [field for field, _ in rows] == NASTY[:-1]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))), min_size=1))
+def test_cells_of_any_text_are_quoted_as_the_standard_library_quotes_them(cells):
+    assume(not any(cell.startswith(FORMULA_STARTS) for cell in cells))
+    listing = Listing({"place": list(range(len(cells))), "cell": cells})
+    expected = io.StringIO()
+    csv.writer(expected, lineterminator="\n").writerows([listing.columns, *enumerate(cells)])
+    assert written("csv", listing) == expected.getvalue()
+    assert [json.loads(line)["cell"] for line in written("ndjson", listing).splitlines()] == cells
 
 
 def test_csv_cells_that_a_spreadsheet_would_run_get_an_apostrophe():

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "holding.pxd": {"fragments"},
     "quotation.pxd": {"flows", "holding"},
     "tally.pxd": {"capture"},
+    "text": set(),
 }
 SHARED = {"bytes", "memory", "types"}
 

@@ -1,7 +1,9 @@
 """Column values as text, held against what the standard library's other ways of writing them say."""
 
+import socket
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import product
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxcap import DISPOSITIONS, VERDICTS, text
+from fluxcap._core import TextRows
 
 
 def packed(*addresses: str) -> np.ndarray:
@@ -40,6 +43,13 @@ def test_any_address_reads_back_as_itself(addresses):
     assert [value(one) for one in map(ip_address, written)] == list(map(value, addresses))
 
 
+def test_every_pattern_of_zeros_in_an_address_is_written_as_inet_ntop_writes_it():
+    groups = np.array(list(product((0, 0x1F, 0x2BC, 0xFFFF), repeat=8)), ">u2")
+    groups = groups[~((groups[:, :5] == 0).all(axis=1) & (groups[:, 5] == 0xFFFF))]  # IPv4 addresses mapped to IPv6
+    octets = groups.view(np.uint8)
+    assert text.addresses(octets) == [socket.inet_ntop(socket.AF_INET6, row.tobytes()) for row in octets]
+
+
 def value(address: IPv4Address | IPv6Address) -> int:
     """A mapped address and the IPv4 address it maps are one."""
     mapped = getattr(address, "ipv4_mapped", None)
@@ -47,7 +57,7 @@ def value(address: IPv4Address | IPv6Address) -> int:
 
 
 def test_a_mac_address_is_six_pairs_of_digits():
-    assert text.macs(np.array([[0, 1, 2, 0xAB, 0xCD, 0xEF], [0xFF] * 6], np.uint8)) == [
+    assert text.cells("src_mac", np.array([[0, 1, 2, 0xAB, 0xCD, 0xEF], [0xFF] * 6], np.uint8)) == [
         "00:01:02:ab:cd:ef",
         "ff:ff:ff:ff:ff:ff",
     ]
@@ -81,10 +91,28 @@ def test_any_time_reads_back_as_itself(times):
     assert list(map(read, text.times(np.array(times, np.int64)))) == times
 
 
+def test_every_day_that_a_time_can_fall_on_has_its_date():
+    seconds = np.arange(-(2**63) // 10**9 + 1, 2**63 // 10**9, 86_400)
+    dates = [written[:10] for written in text.times(seconds * 10**9)]
+    assert dates == np.datetime_as_string(seconds.astype("M8[s]"), "D").tolist()
+
+
 def test_codes_are_written_as_their_names():
     assert text.cells("verdict", np.arange(9, dtype=np.uint8)) == list(VERDICTS)
     assert text.cells("ip_verdict", np.array([2, 1], np.uint8)) == ["bad", "good"]
     assert text.cells("disposition", np.arange(8, dtype=np.uint8)) == list(DISPOSITIONS)
+
+
+def test_a_code_without_a_name_is_written_as_its_number():
+    assert text.cells("verdict", np.array([1, len(VERDICTS), 255], np.uint8)) == ["good", str(len(VERDICTS)), "255"]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.uint64, np.int64])
+def test_an_integer_of_any_length_is_written_as_python_writes_it(dtype):
+    limits = np.iinfo(dtype)
+    powers = {sign * 10**digits + more for sign in (-1, 1) for digits in range(20) for more in (-1, 0, 1)}
+    numbers = sorted(n for n in {0, limits.min, limits.max, *powers} if limits.min <= n <= limits.max)
+    assert text.integers(np.array(numbers, dtype)) == list(map(str, numbers))
 
 
 def test_numbers_stay_raw():
@@ -100,3 +128,35 @@ def test_an_empty_column_has_no_texts():
     assert text.addresses(np.empty((0, 16), np.uint8)) == []
     assert text.times(np.empty(0, np.int64)) == []
     assert text.cells("packets", np.empty(0, np.uint64)) == []
+
+
+def test_a_column_need_not_lie_in_one_piece():
+    assert text.integers(np.arange(9, dtype=np.uint16)[::2]) == ["0", "2", "4", "6", "8"]
+    assert text.addresses(packed("10.0.0.1", "10.0.0.2", "10.0.0.3")[::-2]) == ["10.0.0.3", "10.0.0.1"]
+
+
+def test_cells_longer_than_a_piece_of_text_are_written_whole():
+    cells = [b"a", b"x" * 1_000_000, b"y", b"z" * 300_000]
+    pieces = list(TextRows([("integer", np.arange(4, dtype=np.uint8)), ("text", cells)], (b"<", b"=", b">")))
+    assert b"".join(pieces) == b"".join(b"<%d=%s>" % row for row in enumerate(cells))
+
+
+@pytest.mark.parametrize(
+    ("columns", "literals", "error"),
+    [
+        ([("integer", np.zeros(2, np.uint8))], [b""], ValueError),
+        ([("integer", np.zeros(2, np.uint8)), ("integer", np.zeros(3, np.uint8))], [b""] * 3, ValueError),
+        ([("integer", np.zeros(2))], [b""] * 2, TypeError),
+        ([("integer", np.zeros(2, ">u4"))], [b""] * 2, TypeError),
+        ([("integer", np.zeros((2, 3), np.uint8))], [b""] * 2, TypeError),
+        ([("address", np.zeros((2, 6), np.uint8))], [b""] * 2, TypeError),
+        ([("mac", np.zeros((2, 16), np.uint8))], [b""] * 2, TypeError),
+        ([("time", np.zeros(2, np.uint64))], [b""] * 2, TypeError),
+        ([(VERDICTS, np.zeros(2, np.uint16))], [b""] * 2, TypeError),
+        ([(("x" * 32,), np.zeros(2, np.uint8))], [b""] * 2, ValueError),
+        ([("text", [b"", "str"])], [b""] * 2, TypeError),
+    ],
+)
+def test_what_has_no_such_text_is_refused(columns, literals, error):
+    with pytest.raises(error):
+        TextRows(columns, literals)

@@ -1,7 +1,7 @@
 """Types of the compiled core. It needs no numpy: columns leave it as read-only buffers with a numpy typestr."""
 
-from collections.abc import Callable, Sequence
-from typing import Final, Literal, TypedDict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, Literal, TypedDict
 
 VERDICTS: Final[tuple[str, ...]]
 DISPOSITIONS: Final[tuple[str, ...]]
@@ -38,6 +38,21 @@ def ones_sum(data: bytes | bytearray | memoryview, kernel: str | None = None) ->
 
 def crc32c(data: bytes | bytearray | memoryview) -> int:
     """CRC32c (RFC 9260 appendix A) as an integer."""
+
+# How the values of a column are written: integers raw, (n, 16) octets as IP text, (n, 6) octets as aa:bb:cc:dd:ee:ff,
+# int64 nanoseconds as RFC 3339 in UTC with nine digits, uint8 codes as their names, a list of octets as it is.
+TextKind = Literal["integer", "address", "mac", "time", "text"] | tuple[str, ...]
+
+class TextRows:
+    """The rows of columns as text, in pieces of some ten KiB, made without holding the GIL.
+
+    `literals` are the octets before each cell of a row and, last, those behind it. ValueError: columns of different
+    lengths, or literals that are not one more. TypeError: values that have no text of their kind.
+    """
+
+    def __init__(self, columns: Sequence[tuple[TextKind, Any]], literals: Sequence[bytes]) -> None: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __next__(self) -> bytes: ...
 
 class Column:
     """One column of a table: n values of `width` items of `dtype`, read-only, as octets of the buffer protocol."""

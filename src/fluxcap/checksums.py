@@ -60,7 +60,7 @@ class ChecksumReport:
     def to_dict(self) -> dict[str, Any]:
         """The same as dicts, lists, texts and integers; `bad` as one dict a record."""
         columns = [
-            text.cells(name, array) if name in text.FORMATTERS else array.tolist()
+            text.cells(name, array) if name in text.KINDS else array.tolist()
             for name, array in self.bad.to_dict().items()
         ]
         return {

@@ -130,10 +130,10 @@ def _sortable(array: Array) -> Array:
 def _series(name: str, array: Array) -> Any:
     import pandas as pd
 
-    formatter = text.FORMATTERS.get(name)
-    if formatter is None:
+    kind = text.KINDS.get(name)
+    if kind is None:
         return array
-    if formatter is text.times:
+    if kind == "time":
         return pd.to_datetime(array, unit="ns", utc=True)
     _, where, codes = np.unique(_sortable(array), return_index=True, return_inverse=True)
     return pd.Categorical.from_codes(codes, categories=text.cells(name, array[where]))

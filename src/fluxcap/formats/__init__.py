@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, cast
 
 WORDS: Final = {None: "", True: "true", False: "false"}  # for members that are no text or number
-CHUNK_ROWS: Final = 16_384  # rows made into text at a time: some ten MB of strings, however long the table
 
 
 class Table(Protocol):
@@ -131,9 +130,6 @@ def _fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from _fields(member, f"{path}.{name}" if path else str(name))
 
 
-def chunks(rows: Rows, cells: Callable[[str, Any], list[str]]) -> Iterator[list[list[str]]]:
-    """Texts of some rows at a time, a list for each column; `cells` makes them from a column's name and values."""
-    for table in rows.tables:
-        columns = [(name, table[name]) for name in rows.columns]
-        for start in range(0, len(table), CHUNK_ROWS):
-            yield [cells(name, values[start : start + CHUNK_ROWS]) for name, values in columns]
+def columns_of(table: Table, rows: Rows) -> dict[str, Any]:
+    """The columns of one of the tables that are to be written, by name."""
+    return {name: table[name] for name in rows.columns}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, Final
 
 from fluxcap.formats import PLAIN, Rows, Screen
-from fluxcap.formats.json import header, object_chunks
+from fluxcap.formats.json import header, objects
 
 HELP: Final = "one JSON object a row, one row a line"
 SUFFIXES: Final = (".ndjson", ".jsonl")
@@ -13,8 +13,8 @@ SUFFIXES: Final = (".ndjson", ".jsonl")
 
 def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
     """Write the rows as they come."""
-    for lines in object_chunks(rows):
-        out.write(("\n".join(lines) + "\n").encode())
+    for octets in objects(rows, "", "\n"):
+        out.write(octets)
 
 
 def write_object(out: BinaryIO, members: Mapping[str, Any]) -> None:

@@ -2,9 +2,9 @@
 
 from typing import Any, BinaryIO, Final
 
-from fluxcap import text
 from fluxcap.errors import printable
-from fluxcap.formats import PLAIN, Rows, Screen, chunks
+from fluxcap.formats import PLAIN, Rows, Screen
+from fluxcap.formats._delimited import write_delimited
 
 HELP: Final = "tab-separated, with a header (what a pipe gets)"
 SUFFIXES: Final = (".tsv",)
@@ -14,12 +14,8 @@ ESCAPES: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\
 
 def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
     """Write the rows as they come."""
-    out.write(("\t".join(rows.columns) + "\n").encode())
-    for columns in chunks(rows, _cells):
-        lines = map("\t".join, zip(*columns, strict=True))
-        out.write(("\n".join(lines) + "\n").encode())
+    write_delimited(out, rows, b"\t", _cell)
 
 
-def _cells(name: str, values: Any) -> list[str]:
-    cells = text.cells(name, values)
-    return [printable(cell.translate(ESCAPES)) for cell in cells] if text.is_free(values) else cells
+def _cell(value: Any) -> str:
+    return printable(str(value).translate(ESCAPES))

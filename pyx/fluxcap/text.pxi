@@ -1,0 +1,138 @@
+# Columns as rows of text, for whoever writes them.
+
+cdef enum:
+    PIECE = 131072      # octets that some rows can take: half of them at most are, still in L2 when they are written
+
+
+cdef class TextRows:
+    cdef Cells* columns
+    cdef uint32_t n_columns
+    cdef Literal behind
+    cdef uint64_t n             # rows
+    cdef uint64_t row           # the next one
+    cdef uint64_t row_width     # octets that a row can take, without cells of any length
+    cdef list held              # what the pointers point into
+
+    def __cinit__(self, columns, literals):
+        cdef uint32_t i
+        if len(literals) != len(columns) + 1:
+            raise ValueError(f"{len(columns)} columns have {len(columns) + 1} literals around them, not {len(literals)}")
+        self.held = []
+        self.columns = <Cells*>calloc(len(columns) or 1, sizeof(Cells))
+        if self.columns == NULL:
+            raise MemoryError
+        self.n_columns = len(columns)
+        self.n = len(columns[0][1]) if columns else 0
+        for i, (kind, values) in enumerate(columns):
+            if <uint64_t>len(values) != self.n:
+                raise ValueError(f"the columns have {self.n} and {len(values)} rows")
+            if self.n:
+                self.plan(&self.columns[i], kind, values)
+            self.plan_literal(&self.columns[i].before, literals[i])
+            self.row_width += widest(self.columns[i].kind)
+        self.plan_literal(&self.behind, literals[len(columns)])
+
+    def __dealloc__(self):
+        cdef uint32_t i
+        for i in range(self.n_columns):
+            free(self.columns[i].ends)
+            free(self.columns[i].names)
+        free(self.columns)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef uint64_t first = self.row
+        cdef uint64_t end = min(self.n, first + max(PIECE // (self.row_width or 1), 1))
+        cdef uint64_t room = (end - first) * self.row_width + SLACK
+        cdef uint64_t* ends
+        cdef uint8_t* to
+        cdef uint8_t* stopped
+        cdef uint32_t i
+        if first == self.n:
+            raise StopIteration
+        for i in range(self.n_columns):
+            ends = self.columns[i].ends
+            if ends != NULL:
+                room += ends[end - 1] - (ends[first - 1] if first else 0)
+        to = <uint8_t*>malloc(room)
+        if to == NULL:
+            raise MemoryError
+        try:
+            with nogil:
+                stopped = put_rows(to, self.columns, self.n_columns, &self.behind, first, end)
+            self.row = end
+            return (<const char*>to)[:stopped - to]
+        finally:
+            free(to)
+
+    cdef int plan_literal(self, Literal* literal, bytes text) except -1:
+        self.held.append(text)
+        literal.text = <const uint8_t*>text
+        literal.length = len(text)
+        self.row_width += len(text)
+        return 0
+
+    cdef int plan(self, Cells* c, kind, values) except -1:
+        if kind == "text":
+            return self.plan_texts(c, values)
+        array = memoryview(values)
+        c.size = array.nbytes // self.n
+        if kind == "integer":
+            c.kind = integer_kind(array)
+        elif kind == "address":
+            c.kind = expect(CELL_ADDRESS, c.size == 16, array)
+        elif kind == "mac":
+            c.kind = expect(CELL_MAC, c.size == 6, array)
+        elif kind == "time":
+            c.kind = expect(CELL_TIME, integer_kind(array) == CELL_INT64, array)
+        else:
+            c.kind = expect(CELL_NAME, c.size == 1, array)
+            self.plan_names(c, kind)
+        self.plan_values(c, array.cast("B") if array.c_contiguous else array.tobytes())
+        return 0
+
+    cdef int plan_values(self, Cells* c, const uint8_t[::1] octets) except -1:
+        self.held.append(octets)
+        c.values = &octets[0] if octets.shape[0] else <const uint8_t*>b""
+        return 0
+
+    cdef int plan_names(self, Cells* c, names) except -1:
+        cdef bytes text
+        cdef uint32_t i
+        c.names = <Name*>calloc(len(names), sizeof(Name))
+        if c.names == NULL:
+            raise MemoryError
+        c.n_names = len(names)
+        for i, name in enumerate(names):
+            text = name.encode()
+            if len(text) > NAME_WIDTH:
+                raise ValueError(f"a name has at most {NAME_WIDTH} octets, unlike {name}")
+            memcpy(c.names[i].text, <const char*>text, len(text))
+            c.names[i].length = <uint8_t>len(text)
+        return 0
+
+    cdef int plan_texts(self, Cells* c, texts) except -1:
+        cdef uint64_t at = 0
+        cdef uint64_t row
+        c.kind = CELL_TEXT
+        c.ends = <uint64_t*>malloc(self.n * sizeof(uint64_t))
+        if c.ends == NULL:
+            raise MemoryError
+        for row, text in enumerate(texts):
+            at += len(text)
+            c.ends[row] = at
+        return self.plan_values(c, b"".join(texts))
+
+
+cdef Kind expect(Kind kind, bint fits, array) except *:
+    if not fits:
+        raise TypeError(f"a column of {array.format} and {array.shape} has no such text")
+    return kind
+
+
+cdef Kind integer_kind(array) except *:
+    kind = {"B": CELL_UINT8, "H": CELL_UINT16, "I": CELL_UINT32, "L": CELL_UINT64, "Q": CELL_UINT64,
+            "l": CELL_INT64, "q": CELL_INT64}.get(array.format)
+    return expect(kind or CELL_UINT8, kind is not None and array.ndim == 1, array)

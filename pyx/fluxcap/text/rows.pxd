@@ -1,0 +1,114 @@
+# Rows of text from columns side by side. What stands between the cells of a row is the only difference between the
+# formats: a tab, a comma, or the name of a JSON member with its quotes.
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from fluxcap.bytes cimport native16, native32, native64
+from fluxcap.text.addresses cimport ADDRESS_WIDTH, MAC_WIDTH, put_address, put_mac
+from fluxcap.text.digits cimport (
+    INT64_WIDTH, UINT16_WIDTH, UINT32_WIDTH, UINT64_WIDTH, UINT8_WIDTH, put_signed, put_unsigned)
+from fluxcap.text.times cimport Clock, TIME_WIDTH, put_time
+
+cdef enum Kind:                 # of the cells of a column
+    CELL_UINT8
+    CELL_UINT16
+    CELL_UINT32
+    CELL_UINT64
+    CELL_INT64
+    CELL_ADDRESS
+    CELL_MAC
+    CELL_TIME
+    CELL_NAME                   # a code of one octet, written as its name
+    CELL_TEXT                   # octets as they are, of any length
+
+cdef enum:
+    NAME_WIDTH = 31             # so that a name is copied by a move or two
+
+cdef struct Name:
+    uint8_t text[NAME_WIDTH]
+    uint8_t length
+
+cdef struct Literal:            # what stands before a cell, or behind the last one
+    const uint8_t* text
+    uint64_t length
+
+cdef struct Cells:              # the cells of one column
+    Kind kind
+    Literal before
+    const uint8_t* values       # one after the other
+    uint32_t size               # octets a value, but for CELL_TEXT
+    uint64_t* ends              # CELL_TEXT: where in `values` each cell ends
+    Name* names                 # CELL_NAME
+    uint32_t n_names
+    Clock clock                 # CELL_TIME
+
+cdef inline uint32_t widest(Kind kind) noexcept nogil:
+    """Octets that a cell can take; CELL_TEXT says so itself."""
+    if kind == CELL_UINT8:
+        return UINT8_WIDTH
+    elif kind == CELL_UINT16:
+        return UINT16_WIDTH
+    elif kind == CELL_UINT32:
+        return UINT32_WIDTH
+    elif kind == CELL_UINT64:
+        return UINT64_WIDTH
+    elif kind == CELL_INT64:
+        return INT64_WIDTH
+    elif kind == CELL_ADDRESS:
+        return ADDRESS_WIDTH
+    elif kind == CELL_MAC:
+        return MAC_WIDTH
+    elif kind == CELL_TIME:
+        return TIME_WIDTH
+    elif kind == CELL_NAME:
+        return NAME_WIDTH
+    return 0
+
+cdef inline uint8_t* put_octets(uint8_t* to, const uint8_t* text, uint64_t length) noexcept nogil:
+    if length == 1:             # a tab or a comma, not worth a call
+        to[0] = text[0]
+    else:
+        memcpy(to, text, length)
+    return to + length
+
+cdef inline uint8_t* put_name(uint8_t* to, const Cells* c, uint8_t code) noexcept nogil:
+    if code >= c.n_names:
+        return put_unsigned(to, code)
+    memcpy(to, c.names[code].text, NAME_WIDTH)
+    return to + c.names[code].length
+
+cdef inline uint8_t* put_cell(uint8_t* to, Cells* c, uint64_t row) noexcept nogil:
+    cdef const uint8_t* at = c.values + row * c.size
+    cdef uint64_t start
+    if c.kind == CELL_UINT8:
+        return put_unsigned(to, at[0])
+    elif c.kind == CELL_UINT16:
+        return put_unsigned(to, native16(at))
+    elif c.kind == CELL_UINT32:
+        return put_unsigned(to, native32(at))
+    elif c.kind == CELL_UINT64:
+        return put_unsigned(to, native64(at))
+    elif c.kind == CELL_INT64:
+        return put_signed(to, <int64_t>native64(at))
+    elif c.kind == CELL_ADDRESS:
+        return put_address(to, at)
+    elif c.kind == CELL_MAC:
+        return put_mac(to, at)
+    elif c.kind == CELL_TIME:
+        return put_time(to, <int64_t>native64(at), &c.clock)
+    elif c.kind == CELL_NAME:
+        return put_name(to, c, at[0])
+    start = c.ends[row - 1] if row else 0
+    return put_octets(to, c.values + start, c.ends[row] - start)
+
+cdef inline uint8_t* put_rows(uint8_t* to, Cells* columns, uint32_t n_columns, const Literal* behind, uint64_t first,
+                              uint64_t end) noexcept nogil:
+    cdef uint64_t row
+    cdef uint32_t i
+    for row in range(first, end):
+        for i in range(n_columns):
+            to = put_octets(to, columns[i].before.text, columns[i].before.length)
+            to = put_cell(to, &columns[i], row)
+        to = put_octets(to, behind.text, behind.length)
+    return to
