@@ -15,7 +15,13 @@ from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import print_text
 from fluxcap.suggest import unknown
 
-COMMANDS: Final = ("info", "flows", "check", "packets")  # the modules here that are commands, as --help lists them
+COMMANDS: Final = (
+    "info",
+    "flows",
+    "check",
+    "packets",
+    "bench",
+)  # the modules here that are commands, as --help lists them
 VERSION_OPTIONS: Final = ("-V", "--version")
 
 OVERVIEW: Final = """\

@@ -234,8 +234,8 @@ def _abridged(name: str, values: Values) -> Shown:
 def _by_itself(name: str, values: Values) -> Shown:
     spec = SPECS.get(name) or Spec(KEY, partial(text.cells, name), text.is_number(name, values))
     if text.is_free(values):
-        numbers = all(isinstance(value, int) for value in values)
-        cells = [human.count(value) if isinstance(value, int) else printable(value) for value in values]
+        numbers = all(isinstance(value, int | float) for value in values)
+        cells = [human.count(value) if isinstance(value, int) else printable(str(value)) for value in values]
         return Shown(_title(name), cells, right=numbers, style=spec.style)
     return Shown(_title(name), FULL.get(name, spec.cells)(values), KEY, spec.right, spec.style)
 
