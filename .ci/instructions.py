@@ -24,7 +24,7 @@ import workloads  # noqa: E402
 
 def instructions(path: Path) -> float:
     """A packet, of everything that the data path does."""
-    command = ["valgrind", "--tool=callgrind", "--toggle-collect=*Scanner_scan*", "--callgrind-out-file=/dev/null"]
+    command = ["valgrind", "--tool=callgrind", "--toggle-collect=*pipeline_scan*", "--callgrind-out-file=/dev/null"]
     done = subprocess.run([*command, sys.executable, "-c", PROGRAM, path], capture_output=True, text=True, check=True)
     found = re.search(r"Collected : (\d+)", done.stderr)
     if found is None:

@@ -20,8 +20,12 @@ MAY_IMPORT = {
     "flows": {"columns"},
     "columns.pxd": set(),
     "filter.pxd": {"capture"},
+    "digest.pxd": {"flows"},
     "fragments.pxd": {"checksum", "layers"},
     "holding.pxd": {"fragments"},
+    "pipeline.pxd": {
+        "capture", "checksum", "columns", "decode", "digest", "filter", "flows", "holding", "quotation", "tally"
+    },
     "quotation.pxd": {"flows", "holding"},
     "tally.pxd": {"capture"},
     "text": set(),

@@ -73,6 +73,9 @@ cdef dict PACKET = {row[0]: row for row in (
     field("ip_checksum", in_packet(&packet_.ip_checksum), 2, "u"),
     field("ip_expected", in_packet(&packet_.ip_expected), 2, "u"),
 )}
+cdef Digest digest_
+assert <char*>&digest_.protocol - <char*>&digest_.time == <char*>&packet_.depth - <char*>&packet_.time
+assert <char*>&digest_.disposition - <char*>&digest_ == <char*>&packet_.disposition - <char*>&packet_.time
 PACKET.update({name: (name, offset + in_packet(&packet_.key), octets, dtype, width)
                for name, offset, octets, dtype, width in KEY.values()})
 
@@ -198,7 +201,7 @@ cdef str pcap_variant(const Reader* r):
     return ("ns" if r.fraction_ns == 1 else "us") + (" modified" if r.record_header == MODIFIED_RECORD_HEADER else "")
 
 
-cdef dict interface_row(const Interface* interface, int format):
+cdef dict interface_row(const Interface* interface, const InterfaceCounts* counts, int format):
     cdef double ticks = 1e6
     if format == FORMAT_PCAPNG and interface.divisor:
         ticks = 1e9 * <double>interface.divisor / <double>interface.multiplier
@@ -206,7 +209,7 @@ cdef dict interface_row(const Interface* interface, int format):
     return {
         "link_type": interface.link_type,
         "snaplen": interface.snaplen,
-        "packets": interface.packets,
+        "packets": counts.packets,
         "name": (<const char*>interface.name)[:interface.name_length],
         "ticks_per_second": ticks,
     }

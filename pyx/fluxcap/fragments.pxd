@@ -241,7 +241,7 @@ cdef inline Datagram* add_fragment(Fragments* f, Packet* p, uint64_t* anomalies)
         d.spoiled |= p.length_lies
         d.cut |= captured < p.fragment_length
         add_piece(d, &piece, p.more_fragments)
-    if p.fragment_offset == 0 and not d.first_seen and in_a_flow(p):
+    if p.fragment_offset == 0 and not d.first_seen and in_a_flow(p.disposition):
         note_first(d, p)
     elif p.fragment_offset and d.first_seen:
         join(d, p)

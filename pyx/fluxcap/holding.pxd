@@ -20,7 +20,8 @@ cdef struct Holding:
     Decode decode
     Fragments fragments
     Packet* held                # a ring
-    uint64_t head               # packets ever let go
+    uint64_t head               # packets ever released
+    uint64_t passed             # ... or free to be: no packet before this one waits
     uint64_t tail               # packets ever held
 
 cdef inline uint64_t held_count(const Holding* h) noexcept nogil:
@@ -78,6 +79,21 @@ cdef inline bint needs_holding(const Holding* h, const Batch* batch) noexcept no
         fragments |= batch.packets[i].fragmented | batch.packets[i].fragmented_around
     return fragments or held_count(h)
 
+cdef inline void pass_on(Holding* h, bint everything, uint64_t* anomalies) noexcept nogil:
+    """Free those at the head of the ring that need not wait, or have waited long enough. Done after every packet, not
+    after every batch: where batches begin must not show in what comes out."""
+    cdef int64_t newest = h.held[(h.tail - 1) % HELD_MAX].time
+    cdef Packet* p
+    while h.passed < h.tail:
+        p = &h.held[h.passed % HELD_MAX]
+        if p.waiting:
+            if not everything and h.tail - h.passed <= HELD_MAX - BATCH and \
+                    newest - p.time <= <int64_t>LIFETIME_S * 1000000000:
+                break
+            anomalies[FRAGMENTS_NOT_HELD] += 1
+            p.waiting = False
+        h.passed += 1
+
 cdef inline void gather(Holding* h, Batch* batch, uint64_t* anomalies) noexcept nogil:
     """Move a batch into the ring, its fragments through their datagrams. release() made room for it."""
     cdef uint32_t i, place
@@ -89,20 +105,15 @@ cdef inline void gather(Holding* h, Batch* batch, uint64_t* anomalies) noexcept 
             gather_around(h, &batch.packets[i], anomalies)
         if h.held[place].fragmented:
             gather_fragment(h, &h.held[place], place, anomalies)
+        pass_on(h, False, anomalies)
     batch.n = 0
 
 cdef inline void release(Holding* h, Batch* batch, uint32_t limit, bint everything, uint64_t* anomalies) noexcept nogil:
     """Put up to `limit` packets that need not wait any longer into the batch, in the order in which they came."""
-    cdef Packet* p
-    cdef int64_t newest = h.held[(h.tail - 1) % HELD_MAX].time
+    if everything:
+        pass_on(h, True, anomalies)
     batch.n = 0
-    while held_count(h) and batch.n < limit:
-        p = &h.held[h.head % HELD_MAX]
-        if p.waiting and not everything:
-            if held_count(h) <= HELD_MAX - BATCH and newest - p.time <= <int64_t>LIFETIME_S * 1000000000:
-                break
-            anomalies[FRAGMENTS_NOT_HELD] += 1
-        p.waiting = False
-        batch.packets[batch.n] = p[0]
+    while h.head < h.passed and batch.n < limit:
+        batch.packets[batch.n] = h.held[h.head % HELD_MAX]
         batch.n += 1
         h.head += 1

@@ -1,11 +1,11 @@
 # ICMP errors quote the packet they are about. Here its key is read off the quotation, so that counting can join the
 # error to that packet's flow. A quotation is never judged: it may be cut, and routers rewrite what they quote.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
-from fluxcap.flows.table cimport Flows, open_unseen
+from fluxcap.flows.table cimport Flows, Quoted, open_unseen
 from fluxcap.holding cimport Decode, HELD_MAX
 from fluxcap.types cimport ANOMALIES_END, BATCH, Batch, Key, Packet, in_a_flow
 
@@ -37,7 +37,7 @@ cdef inline void complete_key(Key* key, const Key* error) noexcept nogil:
 cdef inline bint open_quotations(Flows* f) noexcept nogil:
     """Memory for them, taken when the first ICMP error shows up."""
     if f.quoted == NULL:
-        f.quoted = <Key*>calloc(QUOTED_MAX, sizeof(Key))
+        f.quoted = <Quoted*>calloc(QUOTED_MAX, sizeof(Quoted))
     return f.quoted != NULL and open_unseen(f)
 
 cdef inline void decode_quotations(Flows* f, Batch* batch, Decode decode, uint32_t max_depth) noexcept nogil:
@@ -54,12 +54,14 @@ cdef inline void decode_quotations(Flows* f, Batch* batch, Decode decode, uint32
             quoted.n += 1
     decode(quoted.packets, quoted.n, max_depth, 0, anomalies)
     for i in range(quoted.n):
-        if in_a_flow(&quoted.packets[i]):
+        if in_a_flow(quoted.packets[i].disposition):
             p = &batch.packets[errors[i]]
             complete_key(&quoted.packets[i].key, &p.key)
             place = <uint32_t>(f.n_quoted % QUOTED_MAX)
             f.n_quoted += 1
-            f.quoted[place] = quoted.packets[i].key
+            f.quoted[place].key = quoted.packets[i].key
+            f.quoted[place].kind = <uint8_t>p.key.src_port
+            f.quoted[place].code = <uint8_t>p.key.dst_port
             p.quote = place + 1
 
 cdef inline bint quote_batch(Flows* f, Batch* batch, Decode decode, uint32_t max_depth) noexcept nogil:

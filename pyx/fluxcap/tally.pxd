@@ -2,8 +2,9 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from fluxcap.capture.reader cimport Reader
-from fluxcap.types cimport Batch, DISPOSITIONS_END, FILTERED, Packet, REASONS_END, UNKNOWN_LINK, VERDICTS_END
+from fluxcap.capture.reader cimport InterfaceCounts
+from fluxcap.types cimport (
+    ANOMALIES_END, DISPOSITIONS_END, Digest, FILTERED, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK, VERDICTS_END)
 
 cdef struct Totals:
     uint64_t packets
@@ -11,6 +12,7 @@ cdef struct Totals:
     uint64_t wire
     int64_t first
     int64_t last
+    int64_t before                          # time of the record before, in its file
     uint64_t records[DISPOSITIONS_END]
     uint64_t octets[DISPOSITIONS_END]       # on the wire
     uint64_t reasons[REASONS_END]
@@ -18,37 +20,42 @@ cdef struct Totals:
     uint64_t ip_verdicts[VERDICTS_END]
     uint64_t gre_verdicts[VERDICTS_END]
     uint64_t ip_versions[7]                 # 0, 4 and 6 are used
+    uint64_t anomalies[ANOMALIES_END]
 
-cdef inline void tally_batch(const Batch* batch, Reader* r, Totals* t) noexcept nogil:
-    cdef const Packet* p
-    cdef uint64_t captured = 0, wire = 0
-    cdef int64_t first, last
+cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Digest* digests, uint32_t n) noexcept nogil:
+    cdef const Digest* d
+    cdef uint64_t captured = 0, wire = 0, went_back = 0
+    cdef int64_t first, last, before = t.before
     cdef uint32_t i
-    if batch.n == 0:
+    if n == 0:
         return
-    first = t.first if t.packets else batch.packets[0].time
+    first = t.first if t.packets else digests[0].time
     last = t.last if t.packets else first
-    for i in range(batch.n):
-        p = &batch.packets[i]
-        captured += p.captured
-        wire += p.wire
-        first = min(first, p.time)
-        last = max(last, p.time)
-        t.records[p.disposition] += 1
-        t.octets[p.disposition] += p.wire
-        r.interfaces[p.interface].packets += 1
-        if p.disposition == FILTERED:
+    for i in range(n):
+        d = &digests[i]
+        captured += d.captured
+        wire += d.wire
+        went_back += d.time < before
+        before = d.time
+        first = min(first, d.time)
+        last = max(last, d.time)
+        t.records[d.disposition] += 1
+        t.octets[d.disposition] += d.wire
+        interfaces[d.interface].packets += 1
+        if d.disposition == FILTERED:
             continue
-        if p.disposition == UNKNOWN_LINK:
-            r.interfaces[p.interface].unknown += 1
-        t.reasons[p.reason] += 1
-        if p.ip_version:
-            t.verdicts[p.key.protocol][p.verdict] += 1
-        t.ip_verdicts[p.ip_verdict] += 1
-        t.gre_verdicts[p.gre_verdict] += 1
-        t.ip_versions[p.ip_version] += 1
-    t.packets += batch.n
+        if d.disposition == UNKNOWN_LINK:
+            interfaces[d.interface].unknown += 1
+        t.reasons[d.reason] += 1
+        if d.ip_version:
+            t.verdicts[d.protocol][d.verdict] += 1
+        t.ip_verdicts[d.ip_verdict] += 1
+        t.gre_verdicts[d.gre_verdict] += 1
+        t.ip_versions[d.ip_version] += 1
+    t.packets += n
     t.captured += captured
     t.wire += wire
     t.first = first
     t.last = last
+    t.before = before
+    t.anomalies[TIME_WENT_BACK] += went_back

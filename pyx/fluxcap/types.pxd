@@ -1,7 +1,5 @@
 # What travels through the core: one small struct, Packet, a batch of them at a time, and the enums that name outcomes.
-# Each stage reads what the stages before it wrote and adds its own fields:
-#   capture -> number .. fcs    filter -> refused    decode -> disposition .. sum_*
-#   checksum -> verdict, ip_verdict, expected    quotation -> quote    flows -> flow
+# Each stage reads what the stages before it wrote and adds its own fields; what is counted goes on as a Digest.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -101,30 +99,37 @@ cdef struct Key:
 cdef struct Packet:
     # capture
     const uint8_t* data
-    int64_t time                # ns since the epoch
     uint64_t number             # 1-based, in its file
     uint64_t offset             # of data in the decompressed file
+    uint16_t link_type
+    uint8_t fcs                 # octets of frame check sequence at the end of the wire length
+    uint8_t refused             # filter: by the user's; not unless there is one
+    # What is counted, from here on as in Digest:
+    int64_t time                # ns since the epoch
     uint32_t captured           # octets
     uint32_t wire               # octets
     uint32_t interface          # index in its file, over all sections
-    uint16_t link_type
-    uint8_t fcs                 # octets of frame check sequence at the end of the wire length
-    # filter
-    uint8_t refused             # by the user's filter; not unless there is one
     # decode
+    uint32_t payload_length     # octets above the transport header, of those the record had on the wire
+    uint32_t quote              # quotation: 1 + place of the quoted key in the flow table's ring, 0 = none
     uint8_t disposition
-    Key key
     uint8_t reason
     uint8_t ip_version          # 0 = no IP header was read
-    uint8_t depth               # tunnels descended
-    uint8_t ttl                 # IPv6: hop limit
     uint8_t tcp_flags
+    uint8_t verdict             # checksum, as the two after it
+    uint8_t ip_verdict
+    uint8_t gre_verdict
+    # ... up to here
+    uint8_t depth               # tunnels descended
+    Key key
+    uint8_t ttl                 # IPv6: hop limit
     uint8_t length_lies         # the IP length goes past the record's wire length
     uint8_t fragmented          # a piece of a datagram
     uint8_t fragmented_around   # bit n: n tunnels deep is a piece of a datagram, and this packet is what it holds
     uint8_t more_fragments
     uint8_t waiting             # held back until its datagram's first fragment comes
     uint8_t sum_kind
+    uint8_t pseudo_octets       # of pseudo_src and pseudo_dst: 4 or 16
     uint32_t ip_id
     uint32_t fragment_offset    # octets
     uint32_t fragment_at        # of its octets in data
@@ -132,7 +137,6 @@ cdef struct Packet:
     uint32_t fragment_id
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none
     uint64_t datagram           # serial number of that datagram
-    uint32_t payload_length     # octets above the transport header, of those the record had on the wire
     uint32_t tcp_seq
     uint32_t tcp_ack
     uint16_t tcp_window
@@ -143,18 +147,12 @@ cdef struct Packet:
     uint32_t pseudo_length      # the pseudo-header's length field
     const uint8_t* pseudo_src   # where it is not src_ip: the home address (RFC 6275 section 11.3.1); else NULL
     const uint8_t* pseudo_dst   # where it is not dst_ip: the last hop of a live route (RFC 8200 section 8.1); else NULL
-    uint8_t pseudo_octets       # of the two above: 4 or 16
-    uint8_t gre_verdict
+    uint32_t quote_at           # ICMP errors: of the IP header they quote, in data; 0 = none
     # checksum
-    uint8_t verdict
-    uint8_t ip_verdict
     uint32_t checksum           # as the record holds it (SCTP: 32 bits)
     uint32_t expected           # what it would be if it were right; 0 where none was computed
     uint16_t ip_checksum
     uint16_t ip_expected
-    # quotation
-    uint32_t quote_at           # ICMP errors: of the IP header they quote, in data; 0 = none
-    uint32_t quote              # ... 1 + place of its key in the flow table's ring of quoted keys
     # flows
     int64_t flow                # row in the flow table, -1 = in none
 
@@ -162,11 +160,33 @@ cdef struct Batch:
     Packet packets[BATCH]
     uint32_t n
 
+# What the ledger and the flow table count of a packet, in one cache line; the words of its key lie beside it.
+cdef struct Digest:
+    # as in Packet:
+    int64_t time
+    uint32_t captured
+    uint32_t wire
+    uint32_t interface
+    uint32_t payload_length
+    uint32_t quote
+    uint8_t disposition
+    uint8_t reason
+    uint8_t ip_version
+    uint8_t tcp_flags
+    uint8_t verdict
+    uint8_t ip_verdict
+    uint8_t gre_verdict
+    # ... up to here
+    uint8_t protocol
+    uint32_t tag                # of the key's words: 32 bits of their hash
+    uint32_t row                # in the flow table, plus 1; 0 = in none
+    uint8_t flip                # the words are turned around
+
 cdef inline void reset(Packet* p, Disposition disposition) noexcept nogil:
     """What the stages after the capture begin with, and all that a refused record gets."""
-    clear(&p.key, sizeof(Packet) - (<char*>&p.key - <char*>p))
+    clear(&p.payload_length, sizeof(Packet) - (<char*>&p.payload_length - <char*>p))
     p.disposition = disposition
     p.flow = -1
 
-cdef inline bint in_a_flow(const Packet* p) noexcept nogil:
-    return (1 << COUNTED | 1 << UNKNOWN_TRANSPORT | 1 << ORPHAN_FRAGMENT) >> p.disposition & 1
+cdef inline bint in_a_flow(Disposition disposition) noexcept nogil:
+    return (1 << COUNTED | 1 << UNKNOWN_TRANSPORT | 1 << ORPHAN_FRAGMENT) >> disposition & 1

@@ -9,7 +9,7 @@ from fluxcap.capture.pcapng cimport SECTION_HEADER, pcapng_block
 from fluxcap.capture.reader cimport (
     EMPTY, FILE_HEADER_CUT, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, MORE, NOT_A_CAPTURE, RECORD, Reader, SKIPPED,
     Step, available, broken, more)
-from fluxcap.types cimport Batch, Packet, TIME_WENT_BACK
+from fluxcap.types cimport Batch, Packet
 
 cdef enum:
     MAGIC = 4                   # octets that tell one format from another
@@ -63,6 +63,4 @@ cdef inline Step fill_batch(Reader* r, Batch* batch, uint32_t limit) noexcept no
         r.number += 1
         p.number = r.number
         p.refused = False
-        r.anomalies[TIME_WENT_BACK] += p.time < r.last_time and r.number > 1
-        r.last_time = p.time
     return step

@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from fluxcap.bytes cimport file16, file32, file64, scale_ticks
 from fluxcap.capture.reader cimport (
     BLOCK_CUT, BLOCK_MISALIGNED, BLOCK_TOO_LONG, BLOCK_TOO_SHORT, BLOCK_TRAILER, BYTE_ORDER_MAGIC, CAPLEN_PAST_BLOCK,
-    CAPLEN_TOO_BIG, DamageCode, Interface, MAX_BLOCK, MAX_CAPTURED, MAX_INTERFACES, MORE_INTERFACES, NAME_OCTETS,
+    CAPLEN_TOO_BIG, DamageCode, Interface, InterfaceCounts, MAX_BLOCK, MAX_CAPTURED, MAX_INTERFACES, MORE_INTERFACES, NAME_OCTETS,
     NO_INTERFACE, RECORD, Reader, SKIPPED, Step, TOO_MANY_INTERFACES, TSRESOL, UNSUPPORTED_VERSION, available, broken,
     more, position)
 from fluxcap.types cimport CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, OPTION_OVERRUN, Packet, TSRESOL_LENGTH
@@ -85,6 +85,7 @@ cdef inline Step interface_description(Reader* r, const uint8_t* at, uint32_t le
     interface = &r.interfaces[r.n_interfaces]
     r.n_interfaces += 1
     memset(interface, 0, sizeof(Interface))
+    memset(&r.counts[r.n_interfaces - 1], 0, sizeof(InterfaceCounts))
     interface.link_type = file16(at + 8, r.swapped)
     interface.snaplen = file32(at + 12, r.swapped)
     interface.swapped = r.swapped

@@ -4,8 +4,6 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from fluxcap.types cimport ANOMALIES_END
-
 cdef enum:
     # Longest record we believe: libpcap's MAXIMUM_SNAPLEN and Wireshark's WTAP_MAX_PACKET_SIZE_STANDARD. A larger
     # captured length is a damaged file, and believing it means reading garbage as packets.
@@ -65,14 +63,17 @@ cdef struct Interface:
     bint swapped                # described in the byte order that is not this machine's
     uint32_t program            # 1 + index of its link type's filter program, 0 = not asked for yet
     uint32_t snaplen            # 0 = no limit
-    uint64_t packets
-    uint64_t unknown            # of them, those whose link type is not read
     uint64_t multiplier         # ns = ticks * multiplier / divisor >> shift + offset
     uint64_t divisor            # 0 = a resolution that no clock has
     uint32_t shift
     uint8_t tsresol             # as the file has it
     int64_t offset_s
     uint8_t name[NAME_OCTETS]
+
+# Beside the interfaces, not in them: the ledger writes these while other threads read those.
+cdef struct InterfaceCounts:
+    uint64_t packets
+    uint64_t unknown            # of them, those whose link type is not read
 
 cdef struct Reader:
     # the window
@@ -86,9 +87,8 @@ cdef struct Reader:
     int format
     bint swapped                # its byte order is not this machine's
     uint64_t number             # records read
-    int64_t last_time
     Damage damage
-    uint64_t anomalies[ANOMALIES_END]
+    uint64_t* anomalies         # of ANOMALIES_END kinds; whose they are is up to the owner
     # pcap
     uint32_t record_header      # 16 octets, or 24 with Kuznetzov's modified header
     uint32_t fraction_ns        # ns a unit of the time stamp's fraction
@@ -98,6 +98,7 @@ cdef struct Reader:
     uint32_t sections
     uint32_t section_interfaces # index of the section's first interface
     Interface* interfaces
+    InterfaceCounts* counts     # one for each of them
     uint32_t n_interfaces
     uint32_t interfaces_room
 

@@ -1,34 +1,28 @@
-# Counting a batch into the flow table, and merging rows of another table into it.
+# Counting digests into the flow table, and merging rows of another table into it.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from fluxcap.flows.key cimport KeyPlan, hash_words, project
+from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.table cimport (
-    EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, RareCounts, add_row, expired, find_slot, home,
-    key_of, rare_of, row_at, row_of)
+    EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, Quoted, RareCounts, add_row, expired,
+    find_slot, home, rare_of, row_at, row_of)
 from fluxcap.memory cimport prefetch
 from fluxcap.types cimport (
-    BATCH, Batch, KEY_WORDS, Key, Packet, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, in_a_flow)
+    BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, in_a_flow)
 
-cdef enum:
-    FIVE_TUPLE_WORDS = 5
-
-cdef inline int64_t interval_start(int64_t time, int64_t interval) noexcept nogil:
-    cdef int64_t rest = time % interval
-    return time - rest - (interval if rest < 0 else 0)
-
-cdef inline void count_packet(Flows* f, FlowRow* row, const Packet* p, uint32_t way) noexcept nogil:
+cdef inline void count_packet(Flows* f, FlowRow* row, const Digest* d) noexcept nogil:
+    cdef uint32_t way = d.flip ^ row.flipped
     row.packets[way] += 1
-    row.octets[way] += p.wire
-    row.payload[way] += p.payload_length
-    row.tcp_flags[way] |= p.tcp_flags
-    row.first = p.time if p.time < row.first else row.first
-    row.last = p.time if p.time > row.last else row.last
-    row.good += p.verdict == VERDICT_GOOD
-    row.partial += p.verdict == VERDICT_PARTIAL
-    if p.verdict > VERDICT_GOOD and p.verdict != VERDICT_PARTIAL:
-        rare_of(f, row).verdicts[p.verdict] += 1
-    if p.ip_verdict == VERDICT_BAD:
+    row.octets[way] += d.wire
+    row.payload[way] += d.payload_length
+    row.tcp_flags[way] |= d.tcp_flags
+    row.first = d.time if d.time < row.first else row.first
+    row.last = d.time if d.time > row.last else row.last
+    row.good += d.verdict == VERDICT_GOOD
+    row.partial += d.verdict == VERDICT_PARTIAL
+    if d.verdict > VERDICT_GOOD and d.verdict != VERDICT_PARTIAL:
+        rare_of(f, row).verdicts[d.verdict] += 1
+    if d.ip_verdict == VERDICT_BAD:
         rare_of(f, row).ip_bad += 1
 
 cdef inline void note_errors(RareCounts* rare, uint64_t n, int64_t last, uint8_t kind, uint8_t code) noexcept nogil:
@@ -51,16 +45,16 @@ cdef inline RareCounts* quoted_row(Flows* f, const uint64_t* words, uint64_t tag
             add_row(f, slot, words, f.plan.n, tag, 0, 0)
     return rare_of(f, row_of(f, slot[0]))
 
-cdef inline void join_error(Flows* f, const Packet* p) noexcept nogil:
+cdef inline void join_error(Flows* f, const Digest* d) noexcept nogil:
     """Count an ICMP error on the flow of the packet that it quotes."""
     cdef uint64_t words[KEY_WORDS]
-    cdef Key* key = &f.quoted[p.quote - 1]
+    cdef Quoted* quoted = &f.quoted[d.quote - 1]
     cdef RareCounts* rare
-    key.interval = interval_start(p.time, f.plan.interval) if f.plan.interval else 0
-    project(&f.plan, key, f.plan.n, words)
+    quoted.key.interval = interval_start(d.time, f.plan.interval) if f.plan.interval else 0
+    project(&f.plan, &quoted.key, f.plan.n, words)
     rare = quoted_row(f, words, hash_words(&f.plan, words, f.plan.n) >> 32)
     if rare != NULL:
-        note_errors(rare, 1, p.time, <uint8_t>p.key.src_port, <uint8_t>p.key.dst_port)
+        note_errors(rare, 1, d.time, quoted.kind, quoted.code)
 
 cdef inline void take_unseen(Flows* f, FlowRow* row, const uint64_t* words, uint64_t tag) noexcept nogil:
     """A new row gets the errors that quoted it before it was there."""
@@ -72,66 +66,64 @@ cdef inline void take_unseen(Flows* f, FlowRow* row, const uint64_t* words, uint
             note_errors(rare_of(f, row), rare.icmp_errors, rare.icmp_last, rare.icmp_type, rare.icmp_code)
             rare.icmp_errors = 0
 
-cdef inline uint32_t count_words(Flows* f, Batch* batch, uint32_t n) noexcept nogil:
-    """Count the batch under keys of n words; fewer than batch.n are counted when the table is full."""
-    cdef uint64_t words[BATCH][KEY_WORDS]
-    cdef uint64_t tags[BATCH]
+cdef inline void expect(const Flows* f, const Digest* digests, uint32_t n) noexcept nogil:
+    """Have the slots under way that these will be looked up in."""
+    cdef uint32_t i
+    for i in range(n):
+        prefetch(f.index + home(f, digests[i].tag))
+
+cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* words, uint32_t n,
+                                 uint32_t key_words) noexcept nogil:
+    """Count up to BATCH digests under keys of so many words; fewer than n are counted when the table is full."""
     cdef uint64_t* homes[BATCH]
-    cdef Packet* packets[BATCH]     # those that are in a flow
-    cdef uint8_t flips[BATCH]
-    cdef const KeyPlan* plan = &f.plan
-    cdef Packet* p
+    cdef uint8_t counted[BATCH]     # those that are in a flow
+    cdef Digest* d
+    cdef const uint64_t* key
     cdef FlowRow* row
     cdef uint64_t* slot
-    cdef uint32_t i, counted = 0
+    cdef uint32_t i, at, m = 0
     cdef EndReason reason
     cdef bint timeouts = f.idle_timeout or f.active_timeout
-    # Three passes, so that the misses of one packet's slot and row are under way while the others' keys are made.
-    for i in range(batch.n):
-        p = &batch.packets[i]
-        packets[counted] = p
-        counted += in_a_flow(p)
-    for i in range(counted):
-        p = packets[i]
-        if plan.interval:
-            p.key.interval = interval_start(p.time, plan.interval)
-        flips[i] = <uint8_t>project(plan, &p.key, n, words[i])
-        tags[i] = hash_words(plan, words[i], n) >> 32
-        homes[i] = f.index + home(f, tags[i])
-        prefetch(homes[i])
-    for i in range(counted):
+    # The rows are asked for in a pass of their own, so that one packet's misses are under way during another's.
+    for i in range(n):
+        counted[m] = <uint8_t>i
+        m += in_a_flow(digests[i].disposition)
+    for i in range(m):
+        homes[i] = f.index + home(f, digests[counted[i]].tag)
         if homes[i][0]:
             row = row_of(f, homes[i][0])
             prefetch(row)
             prefetch(<char*>row + 64)
-    for i in range(counted):
-        p = packets[i]
-        slot = find_slot(f, homes[i], words[i], n, tags[i])
+    for i in range(m):
+        at = counted[i]
+        d = &digests[at]
+        key = words + <uint64_t>at * key_words
+        slot = find_slot(f, homes[i], key, key_words, d.tag)
         row = NULL
         if slot[0]:
             row = row_of(f, slot[0])
             if timeouts:
-                reason = expired(f, row, p.time)
+                reason = expired(f, row, d.time)
                 if reason:
                     row.end_reason = reason
                     row = NULL
         if row == NULL:
             if f.n == f.max_rows:
-                return <uint32_t>(p - batch.packets)
-            row = add_row(f, slot, words[i], n, tags[i], flips[i], p.time)
+                return at
+            row = add_row(f, slot, key, key_words, d.tag, d.flip, d.time)
             if f.unseen != NULL:
-                take_unseen(f, row, words[i], tags[i])
-        count_packet(f, row, p, flips[i] ^ row.flipped)
-        p.flow = <int64_t><uint32_t>slot[0] - 1
-        if p.quote:
-            join_error(f, p)
-    return batch.n
+                take_unseen(f, row, key, d.tag)
+        count_packet(f, row, d)
+        d.row = <uint32_t>slot[0]
+        if d.quote:
+            join_error(f, d)
+    return n
 
-cdef inline uint32_t count_batch(Flows* f, Batch* batch) noexcept nogil:
+cdef inline uint32_t count_digests(Flows* f, Digest* digests, const uint64_t* words, uint32_t n) noexcept nogil:
     # The constant lets the compiler unroll the key's loops for the default key; the code is the same.
     if f.plan.n == FIVE_TUPLE_WORDS:
-        return count_words(f, batch, FIVE_TUPLE_WORDS)
-    return count_words(f, batch, f.plan.n)
+        return count_words(f, digests, words, n, FIVE_TUPLE_WORDS)
+    return count_words(f, digests, words, n, f.plan.n)
 
 cdef inline void close_rows(Flows* f) noexcept nogil:
     """The table was full before the input ended: what is open was not ended by the end of the capture."""

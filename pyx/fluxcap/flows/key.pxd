@@ -13,6 +13,7 @@ cdef enum:                      # which words of Key hold what has a counterpart
     WORD_SRC_MAC = 7
     WORD_DST_MAC = 8
     ABSENT = 255
+    FIVE_TUPLE_WORDS = 5        # that the default key takes
 
 cdef struct KeyPlan:
     uint64_t mask[KEY_WORDS]    # of the words kept, in order
@@ -26,6 +27,10 @@ cdef struct KeyPlan:
     uint8_t mac_at              # dst_mac is the next one
     int64_t interval            # ns, 0 = none
     uint64_t seed[KEY_WORDS + 1]
+
+cdef inline int64_t interval_start(int64_t time, int64_t interval) noexcept nogil:
+    cdef int64_t rest = time % interval
+    return time - rest - (interval if rest < 0 else 0)
 
 cdef inline uint64_t swap_ports(uint64_t word) noexcept nogil:
     """Exchange the two 16-bit ports that stand first in memory, whatever this machine's byte order."""

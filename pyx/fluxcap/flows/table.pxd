@@ -45,6 +45,12 @@ cdef struct RareCounts:
     uint8_t icmp_type           # ... its type and code
     uint8_t icmp_code
 
+# What an ICMP error says: the key of the packet it quotes, and its own type and code.
+cdef struct Quoted:
+    Key key
+    uint8_t kind
+    uint8_t code
+
 cdef struct Flows:
     KeyPlan plan
     uint64_t stride             # octets a row, the key included
@@ -59,7 +65,7 @@ cdef struct Flows:
     RareCounts* rare
     uint64_t n_rare
     uint64_t rare_room
-    Key* quoted                 # by ICMP errors on their way here: a ring
+    Quoted* quoted              # by ICMP errors on their way here: a ring
     uint64_t n_quoted           # ever
     Flows* unseen               # rows for what was quoted before any packet of it came: no packets, ICMP errors only
 

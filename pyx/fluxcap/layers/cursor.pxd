@@ -8,9 +8,9 @@
 # at <= captured <= wire.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
-from fluxcap.types cimport Disposition, MALFORMED, NON_IP, Packet, Reason, TRUNCATED_HEADER
+from fluxcap.types cimport Disposition, MALFORMED, NON_IP, Packet, Reason, TRUNCATED_HEADER, reset
 
 cdef enum:
     MAX_DEPTH = 8               # tunnels in tunnels; real nesting ends at three, fuzzers start at a thousand
@@ -85,7 +85,7 @@ cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
     c.outer = p[0]
     c.tags = 0
     c.extensions = 0
-    memset(&p.key, 0, sizeof(Packet) - (<char*>&p.key - <char*>p))
+    reset(p, NON_IP)
     # The frame stays that of the packet around it, until a tunnel brings another frame.
     p.key.vlan = c.outer.key.vlan
     p.key.inner_vlan = c.outer.key.inner_vlan
@@ -97,6 +97,4 @@ cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
     p.gre_verdict = c.outer.gre_verdict
     p.fragmented_around = c.outer.fragmented_around | <uint8_t>(c.outer.fragmented << c.outer.depth)
     p.depth = c.outer.depth + 1
-    p.flow = -1
-    p.disposition = NON_IP
     return True

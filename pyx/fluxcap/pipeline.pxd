@@ -1,0 +1,109 @@
+# The whole data path, a batch at a time: every stage after the other, over one input after the other.
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from fluxcap.capture.capture cimport fill_batch
+from fluxcap.capture.reader cimport BROKEN, MORE, MORE_INTERFACES, RECORD, Reader, Step
+from fluxcap.checksum cimport SumKernel, verify_batch
+from fluxcap.columns cimport Columns, collect_batch, reserve_columns
+from fluxcap.decode cimport decode_packets
+from fluxcap.digest cimport digest_batch
+from fluxcap.filter cimport Filters, filter_batch
+from fluxcap.flows.count cimport close_rows, count_digests, expect
+from fluxcap.flows.table cimport Flows, reserve
+from fluxcap.holding cimport Holding, gather, held_count, needs_holding, open_holding, release
+from fluxcap.quotation cimport quote_batch
+from fluxcap.tally cimport Totals, tally_digests
+from fluxcap.types cimport BATCH, Batch, Digest, KEY_WORDS
+
+cdef enum Outcome:
+    OUTCOME_WANTS_INPUT
+    OUTCOME_ROWS_FULL
+    OUTCOME_FLOWS_FULL
+    OUTCOME_DAMAGED
+    OUTCOME_NO_MEMORY
+    OUTCOME_WANTS_PROGRAM       # filter_batch() lacks one
+
+cdef struct Pipeline:
+    Filters filters
+    bint filtered               # there is a filter
+    SumKernel kernel
+    uint32_t max_depth
+    uint32_t file
+    Batch* batch
+    Holding holding
+    Flows flows
+    bint counts_flows
+    Totals* totals
+    Columns columns
+    uint64_t row_limit
+
+cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
+    """What can be said of packets whatever came before them: filter, decode, checksum. False: a filter program is
+    lacking."""
+    if p.filtered and not filter_batch(&p.filters, r, batch):
+        return False
+    decode_packets(batch.packets, batch.n, p.max_depth, p.file, r.anomalies)
+    verify_batch(batch, p.kernel)
+    return True
+
+cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
+    """Flows, ledger and columns of a batch that is decoded and judged."""
+    cdef Digest digests[BATCH]
+    cdef uint64_t words[BATCH * KEY_WORDS]
+    cdef uint32_t whole = batch.n, i
+    digest_batch(&p.flows.plan, batch, digests, words)
+    if p.counts_flows:
+        if not reserve(&p.flows, BATCH):
+            return OUTCOME_NO_MEMORY
+        expect(&p.flows, digests, batch.n)
+        batch.n = count_digests(&p.flows, digests, words, batch.n)
+    tally_digests(p.totals, r.counts, digests, batch.n)
+    if p.columns.n_columns:
+        if not reserve_columns(&p.columns, BATCH):
+            return OUTCOME_NO_MEMORY
+        for i in range(batch.n):
+            batch.packets[i].flow = <int64_t>digests[i].row - 1
+        collect_batch(&p.columns, batch)
+    if batch.n < whole:
+        close_rows(&p.flows)
+        return OUTCOME_FLOWS_FULL
+    return OUTCOME_WANTS_INPUT
+
+cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
+    """Take what the reader's window holds through all the stages: capture, filter, decode, checksum, quotations,
+    fragments, tables."""
+    cdef Batch* batch = p.batch
+    cdef Step step = RECORD
+    cdef Outcome outcome
+    cdef uint32_t limit = BATCH
+    while True:
+        if p.row_limit and p.columns.n + BATCH > p.row_limit:
+            limit = <uint32_t>(p.row_limit - p.columns.n)
+            if limit == 0:
+                return OUTCOME_ROWS_FULL
+        if held_count(&p.holding):
+            release(&p.holding, batch, limit, step == BROKEN or step == MORE and r.ended, r.anomalies)
+        else:
+            batch.n = 0
+        if batch.n == 0:
+            if step == BROKEN:
+                return OUTCOME_DAMAGED
+            if step == MORE or step == MORE_INTERFACES:
+                return OUTCOME_WANTS_INPUT
+            if p.filters.waiting:
+                batch.n = p.filters.waiting
+                p.filters.waiting = 0
+            else:
+                step = fill_batch(r, batch, limit)
+            if not examine_batch(p, r, batch):
+                return OUTCOME_WANTS_PROGRAM
+            if p.counts_flows and not quote_batch(&p.flows, batch, p.holding.decode, p.max_depth):
+                return OUTCOME_NO_MEMORY
+            if needs_holding(&p.holding, batch):
+                if not open_holding(&p.holding):
+                    return OUTCOME_NO_MEMORY
+                gather(&p.holding, batch, r.anomalies)
+        outcome = count_batch(p, r, batch)
+        if outcome != OUTCOME_WANTS_INPUT:
+            return outcome
