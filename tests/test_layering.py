@@ -20,14 +20,26 @@ MAY_IMPORT = {
     "flows": {"columns"},
     "columns.pxd": set(),
     "filter.pxd": {"capture"},
+    "crew.pxd": {"capture", "pipeline", "span", "threads"},
     "digest.pxd": {"flows"},
     "fragments.pxd": {"checksum", "layers"},
     "holding.pxd": {"fragments"},
     "pipeline.pxd": {
-        "capture", "checksum", "columns", "decode", "digest", "filter", "flows", "holding", "quotation", "tally"
+        "capture",
+        "checksum",
+        "columns",
+        "decode",
+        "digest",
+        "filter",
+        "flows",
+        "holding",
+        "quotation",
+        "tally",
     },
     "quotation.pxd": {"flows", "holding"},
+    "span.pxd": {"capture", "columns", "digest", "flows", "holding", "pipeline"},
     "tally.pxd": {"capture"},
+    "threads.pxd": set(),
     "text": set(),
 }
 SHARED = {"bytes", "memory", "types"}

@@ -16,6 +16,7 @@ from fluxcap.capture.reader cimport (
     MAX_BLOCK, Reader)
 from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels
 from fluxcap.columns cimport Columns, append_rows, free_columns, reserve_columns, resize_column
+from fluxcap.crew cimport Crew, broken_span, dismiss, hire, settle, share
 from fluxcap.decode cimport decode_packets
 from fluxcap.filter cimport FilterProgram, Filters, Instruction, is_sound
 from fluxcap.flows.count cimport merge_row
@@ -71,6 +72,7 @@ include "programs.pxi"
 cdef class Scanner:
     cdef Reader reader
     cdef Pipeline line
+    cdef Crew* crew             # NULL while one thread reads
     cdef tuple packet_fields
     cdef tuple flow_fields
     cdef object where
@@ -110,6 +112,7 @@ cdef class Scanner:
             self.plan_flows(key)
 
     def __dealloc__(self):
+        self.dismiss_crew()
         free(self.line.batch)
         free(self.line.totals)
         free(self.reader.buffer)
@@ -145,6 +148,7 @@ cdef class Scanner:
 
     def begin(self):
         cdef Reader* r = &self.reader
+        self.dismiss_crew()
         if self.begun:
             self.link_types, self.unknown_links = self.count_link_types()
             self.line.file += 1
@@ -199,13 +203,51 @@ cdef class Scanner:
         interface.program = self.programs[kind]
         return 0
 
-    def run(self):
+    def run(self, uint32_t threads=1):
+        cdef Outcome outcome = OUTCOME_WANTS_INPUT
+        cdef bint in_order = True
+        if threads > 1 and not self.reader.ended:
+            outcome = self.share_window(threads, &in_order)
+        if in_order or outcome != OUTCOME_WANTS_INPUT:
+            outcome = self.settle_crew()
+        if in_order and outcome == OUTCOME_WANTS_INPUT:
+            outcome = self.scan_window()
+        if outcome == OUTCOME_NO_MEMORY:
+            raise MemoryError("no room for more rows")
+        return outcome
+
+    cdef Outcome share_window(self, uint32_t threads, bint* in_order) noexcept:
+        """Hand out what the window holds. `in_order`: what is left of it is for one thread, after all before it."""
+        cdef Outcome outcome
+        with nogil:
+            if self.crew == NULL:
+                self.crew = hire(&self.line)
+            outcome = OUTCOME_NO_MEMORY
+            if self.crew != NULL:
+                outcome = share(self.crew, &self.reader, threads, in_order)
+        return outcome
+
+    cdef Outcome settle_crew(self) noexcept:
+        """Wait until the tables hold everything that was handed out."""
+        cdef Outcome outcome = OUTCOME_WANTS_INPUT
+        with nogil:
+            if self.crew != NULL:
+                outcome = settle(self.crew)
+                if outcome == OUTCOME_DAMAGED:
+                    self.reader.damage = broken_span(self.crew).reader.damage
+        return outcome
+
+    cdef void dismiss_crew(self) noexcept:
+        with nogil:
+            if self.crew != NULL:
+                dismiss(self.crew)
+                self.crew = NULL
+
+    cdef Outcome scan_window(self) except *:
         cdef Outcome outcome
         while True:
             with nogil:
                 outcome = scan(&self.line, &self.reader)
-            if outcome == OUTCOME_NO_MEMORY:
-                raise MemoryError("no room for more rows")
             if outcome == OUTCOME_WANTS_PROGRAM:
                 self.find_program(&self.reader.interfaces[self.line.filters.lacking])
             elif outcome == OUTCOME_WANTS_INPUT and self.reader.n_interfaces == self.reader.interfaces_room:
@@ -221,10 +263,12 @@ cdef class Scanner:
         return hand_over(&self.line.columns, self.packet_fields)
 
     def flows(self, bint last=False):
+        self.settle_crew()
         return self.read_rows(&self.line.flows, last)
 
     def unseen(self):
         cdef Flows none
+        self.settle_crew()
         if self.line.flows.unseen != NULL:
             return self.read_rows(self.line.flows.unseen, False)
         memset(&none, 0, sizeof(Flows))
@@ -294,6 +338,7 @@ cdef class Scanner:
     def totals(self):
         cdef Totals* t = self.line.totals
         cdef int i
+        self.settle_crew()
         link_types, unknown_links = self.count_link_types()
         return {
             "packets": t.packets,
@@ -315,6 +360,7 @@ cdef class Scanner:
 
     def format(self):
         cdef Reader* r = &self.reader
+        self.settle_crew()
         return {
             "name": {FORMAT_PCAP: "pcap", FORMAT_PCAPNG: "pcapng"}.get(r.format, ""),
             "variant": pcap_variant(r) if r.format == FORMAT_PCAP else "",

@@ -83,12 +83,15 @@ cdef inline void append_rows(Columns* c, const void* structs, uint64_t stride, c
             copy_sized(to, base, stride, rows, n, size)
     c.n += n
 
+cdef inline bint is_wanted(const Columns* c, const Packet* p) noexcept nogil:
+    """Is a row to be made of this packet?"""
+    cdef uint32_t verdicts = <uint32_t>1 << p.verdict | <uint32_t>1 << (p.ip_verdict + IP_VERDICT_SHIFT)
+    return (verdicts & c.verdicts != 0) & (p.disposition != FILTERED)
+
 cdef inline void collect_batch(Columns* c, const Batch* batch) noexcept nogil:
     cdef uint32_t rows[BATCH]
-    cdef uint32_t i, n = 0, verdicts
+    cdef uint32_t i, n = 0
     for i in range(batch.n):
-        verdicts = <uint32_t>1 << batch.packets[i].verdict | \
-            <uint32_t>1 << (batch.packets[i].ip_verdict + IP_VERDICT_SHIFT)
         rows[n] = i
-        n += (verdicts & c.verdicts != 0) & (batch.packets[i].disposition != FILTERED)
+        n += is_wanted(c, &batch.packets[i])
     append_rows(c, batch.packets, sizeof(Packet), rows, n)

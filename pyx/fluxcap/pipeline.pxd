@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fluxcap.capture.capture cimport fill_batch
-from fluxcap.capture.reader cimport BROKEN, MORE, MORE_INTERFACES, RECORD, Reader, Step
+from fluxcap.capture.reader cimport BROKEN, InterfaceCounts, MORE, MORE_INTERFACES, RECORD, Reader, Step
 from fluxcap.checksum cimport SumKernel, verify_batch
 from fluxcap.columns cimport Columns, collect_batch, reserve_columns
 from fluxcap.decode cimport decode_packets
@@ -47,28 +47,39 @@ cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexc
     verify_batch(batch, p.kernel)
     return True
 
+cdef inline Outcome enter(Pipeline* p, InterfaceCounts* interfaces, Digest* digests, const uint64_t* words,
+                          uint32_t* n) noexcept nogil:
+    """Count up to BATCH digests in flows and ledger; n becomes less where the flow table was full before."""
+    cdef uint32_t whole = n[0]
+    if p.counts_flows:
+        if not reserve(&p.flows, BATCH):
+            return OUTCOME_NO_MEMORY
+        n[0] = count_digests(&p.flows, digests, words, whole)
+    tally_digests(p.totals, interfaces, digests, n[0])
+    if n[0] < whole:
+        close_rows(&p.flows)
+        return OUTCOME_FLOWS_FULL
+    return OUTCOME_WANTS_INPUT
+
 cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
     """Flows, ledger and columns of a batch that is decoded and judged."""
     cdef Digest digests[BATCH]
     cdef uint64_t words[BATCH * KEY_WORDS]
-    cdef uint32_t whole = batch.n, i
+    cdef Outcome outcome
+    cdef uint32_t i
     digest_batch(&p.flows.plan, batch, digests, words)
     if p.counts_flows:
-        if not reserve(&p.flows, BATCH):
-            return OUTCOME_NO_MEMORY
         expect(&p.flows, digests, batch.n)
-        batch.n = count_digests(&p.flows, digests, words, batch.n)
-    tally_digests(p.totals, r.counts, digests, batch.n)
+    outcome = enter(p, r.counts, digests, words, &batch.n)
+    if outcome == OUTCOME_NO_MEMORY:
+        return outcome
     if p.columns.n_columns:
         if not reserve_columns(&p.columns, BATCH):
             return OUTCOME_NO_MEMORY
         for i in range(batch.n):
             batch.packets[i].flow = <int64_t>digests[i].row - 1
         collect_batch(&p.columns, batch)
-    if batch.n < whole:
-        close_rows(&p.flows)
-        return OUTCOME_FLOWS_FULL
-    return OUTCOME_WANTS_INPUT
+    return outcome
 
 cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
     """Take what the reader's window holds through all the stages: capture, filter, decode, checksum, quotations,

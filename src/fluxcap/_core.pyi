@@ -141,8 +141,11 @@ class Scanner:
         """n octets were put into space()."""
     def finish(self) -> None:
         """The current input has ended; an incomplete record makes run() say DAMAGED."""
-    def run(self) -> int:
-        """Process what is in the buffer without holding the GIL."""
+    def run(self, threads: int = 1) -> int:
+        """Process what is in the buffer without holding the GIL, or hand it to so many `threads`, this one among them.
+
+        The result is the same. Handed over, it may be under way when this comes back; what asks for results waits.
+        Threads are no gain where every packet makes a row: rows are made in order."""
     def take(self) -> dict[str, Column]:
         """The packet rows collected since the last take(), in the order the columns were asked for."""
     def flows(self, last: bool = False) -> dict[str, Column]:

@@ -13,7 +13,7 @@ from fluxcap._core import VERDICTS
 from fluxcap.flow_table import key_spec
 from fluxcap.inputs import Captures, expand
 from fluxcap.packet_table import PacketTable
-from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading
+from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading, threads_for
 from fluxcap.tables import Array, arrays
 
 BAD_COLUMNS = (
@@ -82,6 +82,7 @@ def read_checksums(
     where: str | None = None,
     decap: bool = True,
     list_limit: int = 1000,
+    threads: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> ChecksumReport:
@@ -98,6 +99,7 @@ def read_checksums(
         row_limit=max(list_limit, ROWS_AT_ONCE),
         where=where,
         decap=decap,
+        threads=threads_for(threads),
         on_damage=on_damage,
         on_interrupt=on_interrupt,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fluxcap._core import ANOMALIES, REASONS, VERDICTS
 from fluxcap.inputs import Captures, Input, expand
-from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading
+from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading, threads_for
 
 if TYPE_CHECKING:
     from fluxcap._core import Interface, Totals
@@ -102,6 +102,7 @@ def read_info(
     *,
     where: str | None = None,
     decap: bool = True,
+    threads: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> CaptureInfo:
@@ -109,15 +110,17 @@ def read_info(
 
     Everything else as in read_flows().
     """
-    survey = _Survey(where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
+    survey = _Survey(
+        where=where, decap=decap, threads=threads_for(threads), on_damage=on_damage, on_interrupt=on_interrupt
+    )
     return survey.collect(expand(src), survey.info)
 
 
 class _Survey(Reading):
     """A reading that takes down what each input was."""
 
-    def __init__(self, *, where: str | None, decap: bool, on_damage: OnDamage, on_interrupt: OnInterrupt) -> None:
-        super().__init__(where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.surveyed: list[InputInfo] = []
 
     def read_one(self, item: Input) -> Iterator[None]:

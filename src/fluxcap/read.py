@@ -9,7 +9,7 @@ from fluxcap import keys
 from fluxcap.flow_table import FlowTable, flow_table, key_spec
 from fluxcap.inputs import Captures, expand
 from fluxcap.packet_table import PacketScan, PacketTable, choose, packet_table
-from fluxcap.reading import OnDamage, OnInterrupt, Reading
+from fluxcap.reading import OnDamage, OnInterrupt, Reading, threads_for
 
 if TYPE_CHECKING:
     from fluxcap.durations import Duration
@@ -37,21 +37,26 @@ def read_flows(
     `biflow`: both directions share a row, if the key is symmetric. `where`: only records that this filter accepts, in
     the language of tcpdump (extra `where`). `decap`: look into tunnels, to the innermost packet.
     Timeouts and `interval`: seconds, or texts such as `"30s"` and `"500ms"`. `max_flows`: stop, with a warning, before
-    the record that would need one flow more. `threads`: use so many at most; the result never depends on it, and this
-    version reads with one.
+    the record that would need one flow more. `threads`: use so many at most, and no more than there are processors; a
+    few if None, one for small inputs. The result never depends on it.
 
     Raises NotACaptureError for an input that is no capture, FilterError for a filter that libpcap refuses. Where an
     input is damaged, what was read before it counts: DamagedCaptureWarning, or with `on_damage="raise"` a CaptureError
     with the table on its `partial`. With `on_interrupt="return"` Ctrl-C ends the reading as the end of the input would,
     `interrupted` true in the metadata.
     """
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is at least 1, not {threads}")
     key = keys.parse(by, biflow)
     spec = key_spec(
         key, idle_timeout=idle_timeout, active_timeout=active_timeout, interval=interval, max_flows=max_flows
     )
-    reading = Reading(key=spec, where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
+    reading = Reading(
+        key=spec,
+        where=where,
+        decap=decap,
+        threads=threads_for(threads),
+        on_damage=on_damage,
+        on_interrupt=on_interrupt,
+    )
     return reading.collect(expand(src), lambda: flow_table(reading, key, spec, last=True))
 
 

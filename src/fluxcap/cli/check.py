@@ -47,6 +47,7 @@ def run(given: Options, messages: Messages) -> Exit:
             sources.captures,
             where=given.where,
             decap=given.decap,
+            threads=given.threads,
             list_limit=default if given.list is None else given.list or ALL,
             on_damage="raise" if given.strict else "warn",
             on_interrupt="return",

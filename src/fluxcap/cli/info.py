@@ -36,6 +36,7 @@ def run(given: Options, messages: Messages) -> Exit:
             sources.captures,
             where=given.where,
             decap=given.decap,
+            threads=given.threads,
             on_damage="raise" if given.strict else "warn",
             on_interrupt="return",
         )

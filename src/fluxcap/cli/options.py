@@ -64,7 +64,7 @@ def add_common(parser: Parser) -> None:
     add_output(parser)
     parser.add_argument("--where", metavar="FILTER", help="only packets that this filter accepts, as tcpdump has them")
     parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
-    parser.add_argument("--threads", type=positive, metavar="N", help="use N at most (this version reads with one)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: a few)")
     parser.add_argument("--strict", action="store_true", help="refuse a damaged input: exit code 2, nothing printed")
 
 

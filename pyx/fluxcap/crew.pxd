@@ -1,0 +1,166 @@
+# One input read by several threads. The thread that reads hops over the records of a window and cuts a span off it;
+# any thread examines it (decoding, checksums, keys); whoever finds that a span's turn has come counts it.
+#
+#   reading   |R0|R1|R2|  E1  |R3|R4|  C1  |  E3  |R5| ...
+#   another      |  E0  |  C0  |  E2  |  C2  |  E4  | ...
+#
+# Spans are counted in the order of the input, one at a time, so the tables need no lock. The lock here guards the
+# places in the ring and is taken three times a span, some 2,500 small packets.
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+
+from fluxcap.capture.hop cimport Hop, hop_records
+from fluxcap.capture.reader cimport Reader
+from fluxcap.pipeline cimport OUTCOME_NO_MEMORY, OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline
+from fluxcap.span cimport Span, count_span, cut_span, examine_span, free_span, open_span
+from fluxcap.threads cimport (
+    pthread_cond_broadcast, pthread_cond_destroy, pthread_cond_init, pthread_cond_signal, pthread_cond_t,
+    pthread_cond_wait, pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
+    pthread_mutex_unlock, pthread_t, thread_start)
+from fluxcap.types cimport Batch
+
+cdef enum:
+    MAX_THREADS = 64            # counting in order is a third of the work: a handful is all that helps
+    SPANS_A_THREAD = 3          # one in work, one waiting for its turn, one waiting for its thread
+    MAX_SPANS = MAX_THREADS * SPANS_A_THREAD
+
+cdef struct Crew:
+    Pipeline* pipeline
+    uint32_t n                  # members started, the thread that reads not among them
+    pthread_t members[MAX_THREADS]
+    pthread_mutex_t lock
+    pthread_cond_t work         # a span was cut, or the crew is to go home
+    pthread_cond_t progress     # a span was counted
+    Span spans[MAX_SPANS]       # a ring, of which few threads use few
+    uint32_t n_spans
+    uint64_t cut                # spans ever cut,
+    uint64_t taken              # ... ever taken to be examined,
+    uint64_t counted            # ... ever counted
+    bint counting               # somebody is
+    bint leaving
+    Batch batch                 # of the thread that reads
+    Outcome outcome             # other than OUTCOME_WANTS_INPUT: of the span that `counted` names, where all stopped
+
+cdef inline Crew* hire(Pipeline* pipeline) noexcept nogil:
+    """A crew that has no member yet; NULL when memory is out."""
+    cdef Crew* crew = <Crew*>calloc(1, sizeof(Crew))
+    if crew != NULL:
+        crew.pipeline = pipeline
+        pthread_mutex_init(&crew.lock, NULL)
+        pthread_cond_init(&crew.work, NULL)
+        pthread_cond_init(&crew.progress, NULL)
+    return crew
+
+cdef inline void dismiss(Crew* crew) noexcept nogil:
+    cdef uint32_t i
+    pthread_mutex_lock(&crew.lock)
+    crew.leaving = True
+    pthread_cond_broadcast(&crew.work)
+    pthread_mutex_unlock(&crew.lock)
+    for i in range(crew.n):
+        pthread_join(crew.members[i], NULL)
+    for i in range(crew.n_spans):
+        free_span(&crew.spans[i])
+    pthread_mutex_destroy(&crew.lock)
+    pthread_cond_destroy(&crew.work)
+    pthread_cond_destroy(&crew.progress)
+    free(crew)
+
+cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
+    """Do what is most urgent; False if there is nothing to do. Called with the lock held, which it lets go meanwhile."""
+    cdef Span* span = &crew.spans[crew.counted % crew.n_spans]
+    cdef Outcome outcome
+    if crew.outcome != OUTCOME_WANTS_INPUT:
+        return False
+    if not crew.counting and crew.counted < crew.taken and span.examined:
+        crew.counting = True
+        pthread_mutex_unlock(&crew.lock)
+        outcome = count_span(crew.pipeline, span)
+        pthread_mutex_lock(&crew.lock)
+        crew.counting = False
+        crew.outcome = outcome
+        crew.counted += outcome == OUTCOME_WANTS_INPUT
+        pthread_cond_signal(&crew.progress)
+        pthread_cond_signal(&crew.work)     # the next one's turn has come, and whoever examined it may be waiting
+        return True
+    if crew.taken < crew.cut:
+        span = &crew.spans[crew.taken % crew.n_spans]
+        crew.taken += 1
+        pthread_mutex_unlock(&crew.lock)
+        examine_span(crew.pipeline, span, batch)
+        pthread_mutex_lock(&crew.lock)
+        span.examined = True
+        return True
+    return False
+
+cdef inline void* work(void* with_crew) noexcept nogil:
+    """The life of a member."""
+    cdef Crew* crew = <Crew*>with_crew
+    cdef Batch batch
+    pthread_mutex_lock(&crew.lock)
+    while not crew.leaving:
+        if not do_task(crew, &batch):
+            pthread_cond_wait(&crew.work, &crew.lock)
+    pthread_mutex_unlock(&crew.lock)
+    return NULL
+
+cdef inline Outcome help_until(Crew* crew, uint64_t counted) noexcept nogil:
+    """Work until so many spans are counted, or something came up. Called with the lock held."""
+    while crew.counted < counted and crew.outcome == OUTCOME_WANTS_INPUT:
+        if not do_task(crew, &crew.batch):
+            pthread_cond_wait(&crew.progress, &crew.lock)
+    return crew.outcome
+
+cdef inline void resume(Crew* crew) noexcept nogil:
+    """Go on where rows were full, if they were taken. Called with the lock held."""
+    if crew.outcome == OUTCOME_ROWS_FULL and crew.pipeline.columns.n < crew.pipeline.row_limit:
+        crew.outcome = OUTCOME_WANTS_INPUT
+        pthread_cond_broadcast(&crew.work)
+
+cdef inline Outcome settle(Crew* crew) noexcept nogil:
+    """Have everything counted that was cut."""
+    cdef Outcome outcome
+    pthread_mutex_lock(&crew.lock)
+    resume(crew)
+    outcome = help_until(crew, crew.cut)
+    pthread_mutex_unlock(&crew.lock)
+    return outcome
+
+cdef inline Span* broken_span(Crew* crew) noexcept nogil:
+    """The span whose damage stopped everything."""
+    return &crew.spans[crew.counted % crew.n_spans]
+
+cdef inline void enlist(Crew* crew, uint32_t threads) noexcept nogil:
+    """Start members, until with the thread that reads there are so many or no more are to be had. The ring grows only
+    where nothing of it is in use; called with the lock held."""
+    while crew.n + 1 < min(threads, MAX_THREADS) and thread_start(&crew.members[crew.n], work, crew):
+        crew.n += 1
+    if crew.counted == crew.cut:
+        crew.n_spans = (crew.n + 1) * SPANS_A_THREAD
+
+cdef inline Outcome share(Crew* crew, Reader* r, uint32_t threads, bint* in_order) noexcept nogil:
+    """Cut a span off the reader's window for a crew of so many threads. `in_order`: what is left in the window has to
+    be read in order, after everything before it is counted."""
+    cdef Span* span
+    cdef Hop hop = hop_records(r, crew.pipeline.filtered)
+    cdef Outcome outcome
+    in_order[0] = hop.stopped
+    pthread_mutex_lock(&crew.lock)
+    resume(crew)
+    outcome = crew.outcome
+    if hop.end == r.start or outcome != OUTCOME_WANTS_INPUT:
+        pthread_mutex_unlock(&crew.lock)
+        return outcome
+    enlist(crew, threads)
+    if crew.cut - crew.counted == crew.n_spans:
+        outcome = help_until(crew, crew.counted + 1)
+    if outcome == OUTCOME_WANTS_INPUT:
+        span = &crew.spans[crew.cut % crew.n_spans]
+        if open_span(span, crew.pipeline, hop.records) and cut_span(span, r, &hop):
+            crew.cut += 1
+            pthread_cond_signal(&crew.work)
+        else:
+            outcome = OUTCOME_NO_MEMORY
+    pthread_mutex_unlock(&crew.lock)
+    return outcome

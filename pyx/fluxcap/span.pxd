@@ -1,0 +1,151 @@
+# Spans: pieces of an input whose records are whole. Of a span, what needs nothing that came before is done first, by
+# any thread; the rest in the order of the input, by one thread at a time.
+#
+# Batches with something special in them (fragments, ICMP errors, anomalies, damage, rows to be made) are left alone the
+# first time, and whatever follows while fragments are held back is done again: scan() reads them in order, as it reads
+# all there is where there is one thread. That is why the number of threads cannot show in the result.
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy, memset
+
+from fluxcap.capture.capture cimport fill_batch
+from fluxcap.capture.hop cimport Hop
+from fluxcap.capture.reader cimport BROKEN, RECORD, Reader, Step
+from fluxcap.columns cimport is_wanted
+from fluxcap.digest cimport digest_batch
+from fluxcap.flows.count cimport expect
+from fluxcap.holding cimport held_count
+from fluxcap.pipeline cimport OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, enter, examine_batch, scan
+from fluxcap.types cimport ANOMALIES_END, BATCH, Batch, Digest
+
+cdef struct Stretch:            # a batch of a span
+    size_t start                # in the window
+    uint64_t first              # number of its first record in the span, from 0
+    uint32_t n
+    bint plain                  # digested, and there is nothing special in it
+
+cdef struct Span:
+    Reader reader               # its window ends with the span's last record
+    size_t end                  # ... here
+    uint64_t before             # records of the input before it
+    uint64_t room               # records that the three below are enough for
+    Digest* digests
+    uint64_t* words             # plan.n for each digest
+    Stretch* stretches
+    uint32_t n                  # stretches
+    uint32_t counted            # ... of them
+    bint midway                 # rows were full in the middle of the next one
+    bint examined
+
+cdef inline bint open_span(Span* s, const Pipeline* p, uint64_t records) noexcept nogil:
+    """Room for so many records; False when memory is out."""
+    if s.stretches != NULL and records <= s.room:
+        return True             # there need not be a record in what was hopped over
+    records += records // 4 + BATCH     # spans differ; this keeps them from growing a little each time
+    free(s.digests)
+    free(s.words)
+    free(s.stretches)
+    s.digests = <Digest*>malloc(records * sizeof(Digest))
+    s.words = <uint64_t*>malloc(records * max(p.flows.plan.n, 1) * sizeof(uint64_t))
+    # A batch ends where it is full or the span ends; one may be broken, and so hold no record.
+    s.stretches = <Stretch*>malloc((records // BATCH + 2) * sizeof(Stretch))
+    s.room = records
+    return s.digests != NULL and s.words != NULL and s.stretches != NULL
+
+cdef inline void free_span(Span* s) noexcept nogil:
+    free(s.reader.buffer)
+    free(s.digests)
+    free(s.words)
+    free(s.stretches)
+
+cdef inline bint cut_span(Span* s, Reader* r, const Hop* hop) noexcept nogil:
+    """Move what was hopped over from the reader's window into the span; False when memory is out. The two exchange
+    their buffers, and the reader goes on with what is left in it."""
+    cdef uint8_t* buffer = s.reader.buffer
+    cdef size_t capacity = max(s.reader.capacity, r.capacity)
+    if s.reader.capacity < capacity:
+        buffer = <uint8_t*>realloc(buffer, capacity)
+        if buffer == NULL:
+            return False
+    memcpy(buffer, r.buffer + hop.end, r.end - hop.end)
+    s.reader = r[0]
+    s.reader.end = hop.end
+    s.end = hop.end
+    s.before = r.number
+    s.counted = 0
+    s.midway = False
+    s.examined = False
+    r.buffer = buffer
+    r.capacity = capacity
+    r.base += hop.end
+    r.end -= hop.end
+    r.start = 0
+    r.number += hop.records
+    return True
+
+cdef inline bint is_plain(const Pipeline* p, const Batch* batch, const uint64_t* anomalies) noexcept nogil:
+    cdef uint64_t found = 0
+    cdef uint32_t i
+    for i in range(batch.n):
+        found |= batch.packets[i].fragmented | batch.packets[i].fragmented_around
+        if p.counts_flows:
+            found |= batch.packets[i].quote_at
+        if p.columns.n_columns:
+            found |= is_wanted(&p.columns, &batch.packets[i])
+    for i in range(ANOMALIES_END):
+        found |= anomalies[i]
+    return found == 0
+
+cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil:
+    """Everything about its records that does not depend on what came before. `batch` is the thread's own."""
+    cdef uint64_t anomalies[ANOMALIES_END]
+    cdef Reader r = s.reader
+    cdef Stretch* stretch
+    cdef Step step = RECORD
+    cdef uint64_t done = 0
+    r.anomalies = anomalies
+    memset(anomalies, 0, sizeof(anomalies))
+    s.n = 0
+    while step == RECORD:
+        stretch = &s.stretches[s.n]
+        stretch.start = r.start
+        step = fill_batch(&r, batch, BATCH)
+        if step != BROKEN and batch.n == 0:
+            break
+        examine_batch(p, &r, batch)
+        stretch.first = done
+        stretch.n = batch.n
+        stretch.plain = step != BROKEN and is_plain(p, batch, anomalies)
+        s.n += 1
+        if stretch.plain:
+            digest_batch(&p.flows.plan, batch, s.digests + done, s.words + done * p.flows.plan.n)
+        else:
+            memset(anomalies, 0, sizeof(anomalies))
+        done += batch.n
+
+cdef inline Outcome count_span(Pipeline* p, Span* s) noexcept nogil:
+    """Its records into the tables, after all those before it. What is broken leaves its damage in the span's reader;
+    where rows are full, the next call goes on."""
+    cdef Outcome outcome = OUTCOME_WANTS_INPUT
+    cdef Stretch* stretch
+    cdef bint last
+    while s.counted < s.n:
+        stretch = &s.stretches[s.counted]
+        last = s.counted + 1 == s.n
+        if p.counts_flows and not last and stretch[1].plain:
+            expect(&p.flows, s.digests + stretch[1].first, stretch[1].n)
+        if stretch.plain and not s.midway and held_count(&p.holding) == 0:
+            outcome = enter(p, s.reader.counts, s.digests + stretch.first,
+                            s.words + stretch.first * p.flows.plan.n, &stretch.n)
+        else:
+            if not s.midway:
+                s.reader.start = stretch.start
+                s.reader.end = s.end if last else stretch[1].start
+                s.reader.number = s.before + stretch.first
+            outcome = scan(p, &s.reader)
+            s.midway = outcome == OUTCOME_ROWS_FULL
+        s.counted += outcome == OUTCOME_WANTS_INPUT
+        if outcome != OUTCOME_WANTS_INPUT:
+            break
+    return outcome
