@@ -90,7 +90,7 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
         m += in_a_flow(digests[i].disposition)
     for i in range(m):
         homes[i] = f.index + home(f, digests[counted[i]].tag)
-        if homes[i][0]:
+        if homes[i][0] >> 32 == digests[counted[i]].tag:
             row = row_of(f, homes[i][0])
             prefetch(row)
             prefetch(<char*>row + 64)
