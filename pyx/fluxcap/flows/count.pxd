@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.table cimport (
     EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, Quoted, RareCounts, add_row, expired,
-    find_slot, home, rare_of, row_at, row_of)
+    find_slot, find_tag, home, is_slot_of, rare_of, row_at, row_of)
 from fluxcap.memory cimport prefetch
 from fluxcap.types cimport (
     BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, in_a_flow)
@@ -75,13 +75,13 @@ cdef inline void expect(const Flows* f, const Digest* digests, uint32_t n) noexc
 cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* words, uint32_t n,
                                  uint32_t key_words) noexcept nogil:
     """Count up to BATCH digests under keys of so many words; fewer than n are counted when the table is full."""
-    cdef uint64_t* homes[BATCH]
+    cdef uint64_t* slots[BATCH]
     cdef uint8_t counted[BATCH]     # those that are in a flow
     cdef Digest* d
     cdef const uint64_t* key
     cdef FlowRow* row
     cdef uint64_t* slot
-    cdef uint32_t i, at, m = 0
+    cdef uint32_t i, at, tag, m = 0
     cdef EndReason reason
     cdef bint timeouts = f.idle_timeout or f.active_timeout
     # The rows are asked for in a pass of their own, so that one packet's misses are under way during another's.
@@ -89,16 +89,20 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
         counted[m] = <uint8_t>i
         m += in_a_flow(digests[i].disposition)
     for i in range(m):
-        homes[i] = f.index + home(f, digests[counted[i]].tag)
-        if homes[i][0] >> 32 == digests[counted[i]].tag:
-            row = row_of(f, homes[i][0])
+        tag = digests[counted[i]].tag
+        slots[i] = find_tag(f, f.index + home(f, tag), tag)
+        if slots[i][0]:
+            row = row_of(f, slots[i][0])
             prefetch(row)
             prefetch(<char*>row + 64)
     for i in range(m):
         at = counted[i]
         d = &digests[at]
         key = words + <uint64_t>at * key_words
-        slot = find_slot(f, homes[i], key, key_words, d.tag)
+        slot = slots[i]
+        # Another row of the same tag, or one that a packet of this batch has made since.
+        if slot[0] and not is_slot_of(f, slot[0], key, key_words, d.tag):
+            slot = find_slot(f, f.index + home(f, d.tag), key, key_words, d.tag)
         row = NULL
         if slot[0]:
             row = row_of(f, slot[0])

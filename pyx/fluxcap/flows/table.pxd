@@ -184,12 +184,26 @@ cdef inline bint same_words(const uint64_t* a, const uint64_t* b, uint32_t n) no
         difference |= a[i] ^ b[i]
     return difference == 0
 
+cdef inline bint is_slot_of(const Flows* f, uint64_t slot, const uint64_t* words, uint32_t n,
+                            uint64_t tag) noexcept nogil:
+    """Does this slot, a filled one, lead to the row of these words?"""
+    return slot >> 32 == tag and same_words(key_of(row_of(f, slot)), words, n)
+
+cdef inline uint64_t* find_tag(const Flows* f, uint64_t* slot, uint64_t tag) noexcept nogil:
+    """The first slot with this tag, or the empty one, from its home on. It nearly always leads to the row that is
+    sought, which can be asked for without a look at it."""
+    cdef uint64_t first = <uint64_t>(slot - f.index), tried = 0
+    while slot[0] and slot[0] >> 32 != tag:
+        tried += 1
+        slot = f.index + place(f.bits, first, tried)
+    return slot
+
 cdef inline uint64_t* find_slot(const Flows* f, uint64_t* slot, const uint64_t* words, uint32_t n,
                                 uint64_t tag) noexcept nogil:
     """The slot that holds these words, or the empty one where they belong, from their home on. reserve() keeps empty
     slots around."""
     cdef uint64_t first = <uint64_t>(slot - f.index), tried = 0
-    while slot[0] and not (slot[0] >> 32 == tag and same_words(key_of(row_of(f, slot[0])), words, n)):
+    while slot[0] and not is_slot_of(f, slot[0], words, n, tag):
         tried += 1
         slot = f.index + place(f.bits, first, tried)
     return slot
