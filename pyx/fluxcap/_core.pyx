@@ -20,10 +20,14 @@ from fluxcap.crew cimport Crew, broken_span, dismiss, hire, settle, share
 from fluxcap.decode cimport decode_packets
 from fluxcap.filter cimport FilterProgram, Filters, Instruction, is_sound
 from fluxcap.flows.count cimport merge_row
-from fluxcap.flows.export cimport RECORDS_AT_ONCE, split_rows
+from fluxcap.flows.export cimport FlowColumns, RECORDS_AT_ONCE, split_rows
+from fluxcap.flows.features cimport (
+    FeatureRow, MAX_FIRST_PACKETS, features_stride, first_directions, first_gaps, first_sizes)
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.key cimport KeyPlan, WORD_DST_MAC, WORD_PORTS, WORD_SRC_MAC
-from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, MAX_ROWS, drop_index, free_flows, open_unseen, reserve
+from fluxcap.flows.table cimport (
+    BOTH, FlowRecord, FlowRow, Flows, MAX_ROWS, Statistics, TCP_FLAGS, WAYS, drop_index, free_flows, open_unseen,
+    reserve)
 from fluxcap.holding cimport free_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.memory cimport block_free, block_least
@@ -75,6 +79,8 @@ cdef class Scanner:
     cdef Crew* crew             # NULL while one thread reads
     cdef tuple packet_fields
     cdef tuple flow_fields
+    cdef tuple feature_fields   # of a flow, where they are asked for
+    cdef tuple first_fields     # ... and its first packets
     cdef object where
     cdef dict programs          # 1 + place in filters by (link type, swapped)
     cdef dict link_types        # of the inputs before this one
@@ -107,6 +113,8 @@ cdef class Scanner:
         plan_columns(&line.columns, self.packet_fields)
         line.columns.verdicts = verdicts
         self.flow_fields = ()
+        self.feature_fields = ()
+        self.first_fields = ()
         if key is not None:
             line.counts_flows = True
             self.plan_flows(key)
@@ -131,6 +139,13 @@ cdef class Scanner:
         flows.active_timeout = key["active_timeout"]
         flows.max_rows = min(key["max_flows"] or MAX_ROWS, MAX_ROWS)
         self.flow_fields = flow_fields(key)
+        flows.first_packets = key.get("splt", 0)
+        if flows.first_packets > MAX_FIRST_PACKETS:
+            raise ValueError(f"splt is at most {MAX_FIRST_PACKETS}, not {flows.first_packets}")
+        if key.get("features") or flows.first_packets:
+            flows.features_stride = features_stride(flows.first_packets)
+            self.feature_fields = feature_fields(key["biflow"]) if key.get("features") else ()
+            self.first_fields = first_fields(flows.first_packets)
         return 0
 
     cdef int grow_interfaces(self) except -1:
@@ -275,21 +290,29 @@ cdef class Scanner:
         return self.read_rows(&none, False)
 
     cdef dict read_rows(self, Flows* f, bint last):
-        cdef Columns c
+        cdef FlowColumns c
+        cdef tuple features = self.feature_fields if f.features_stride else ()
+        cdef tuple firsts = self.first_fields if f.features_stride else ()
         cdef FlowRecord* records = <FlowRecord*>malloc(RECORDS_AT_ONCE * sizeof(FlowRecord))
-        memset(&c, 0, sizeof(Columns))
-        plan_columns(&c, self.flow_fields)
+        memset(&c, 0, sizeof(FlowColumns))
+        plan_columns(&c.plain, self.flow_fields)
+        plan_columns(&c.features, features)
+        plan_columns(&c.firsts, firsts)
         try:
-            if records == NULL or not reserve_columns(&c, f.n):
+            if records == NULL or not (reserve_columns(&c.plain, f.n) and reserve_columns(&c.features, f.n) and
+                                       reserve_columns(&c.firsts, f.n)):
                 raise MemoryError
             with nogil:
                 if last:
                     drop_index(f)
                 split_rows(f, &c, records, last)
-            return hand_over(&c, self.flow_fields)
+            return {**hand_over(&c.plain, self.flow_fields), **hand_over(&c.features, features),
+                    **hand_over(&c.firsts, firsts)}
         finally:
             free(records)
-            free_columns(&c)
+            free_columns(&c.plain)
+            free_columns(&c.features)
+            free_columns(&c.firsts)
 
     def add_flows(self, dict columns, uint64_t n):
         cdef Columns c

@@ -55,6 +55,21 @@ static inline int greater128(uint64_t a_high, uint64_t a_low, uint64_t b_high, u
     return ((unsigned __int128)a_high << 64 | a_low) > ((unsigned __int128)b_high << 64 | b_low);
 }
 
+/* Sums of squares in 128 bits, the lower half first: sizes and gaps in ns stay exact, so that no deviation is made of
+ * the rounding errors of large means. */
+static inline void add_square(uint64_t sum[2], int64_t value) {
+    unsigned __int128 both = ((unsigned __int128)sum[1] << 64 | sum[0]) + (unsigned __int128)((__int128)value * value);
+    sum[0] = (uint64_t)both;
+    sum[1] = (uint64_t)(both >> 64);
+}
+
+/* Of n numbers with this sum and sum of squares: how far their squares are from those of n times the mean. */
+static inline double squared_deviations(uint64_t n, int64_t sum, const uint64_t squares[2]) {
+    int64_t count = (int64_t)n, mean = sum / count, rest = sum % count;
+    __int128 off = (__int128)((unsigned __int128)squares[1] << 64 | squares[0]) - (__int128)mean * sum;
+    return (double)off - (double)rest * (double)sum / (double)n;
+}
+
 /* The two halves of a 64x64 -> 128 bit product, folded: one multiplication mixes every bit of both sides. */
 static inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
     unsigned __int128 product = (unsigned __int128)a * b;

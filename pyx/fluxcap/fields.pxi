@@ -108,6 +108,41 @@ cdef tuple ENDING = COUNTS + (
     field("_icmp_last", in_record(&record_.rare.icmp_last), 8, "i"),
 )
 
+# Sizes and gaps: a row a statistic; flags: a row a bit, in the order of the bits (RFC 9293 section 3.1, RFC 3168).
+cdef tuple STATISTICS = ("min", "mean", "stddev", "max")
+cdef tuple TCP_FLAG_NAMES = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr")
+assert len(TCP_FLAG_NAMES) == TCP_FLAGS
+
+
+cdef tuple statistic_fields(str prefix, Statistics* at):
+    return (field(f"{prefix}_min", in_record(&at.least), 8, "i"), field(f"{prefix}_mean", in_record(&at.mean), 8, "f"),
+            field(f"{prefix}_stddev", in_record(&at.deviation), 8, "f"), field(f"{prefix}_max", in_record(&at.most), 8, "i"))
+
+
+cdef tuple feature_fields(bint biflow):
+    """Packet sizes (octets on the wire), gaps between packets (ns) and packets by TCP flag, in each direction; sizes
+    and gaps of both together too."""
+    cdef tuple fields = ()
+    cdef int way
+    for way, direction in enumerate(("", "reverse_", "both_")[:WAYS if biflow else 1]):
+        fields += statistic_fields(direction + "size", &record_.sizes[way])
+        fields += statistic_fields(direction + "gap", &record_.gaps[way])
+        if way != BOTH:
+            fields += tuple([field(f"{direction}{TCP_FLAG_NAMES[flag]}_packets", in_record(&record_.flags[way][flag]), 8, "u")
+                             for flag in range(TCP_FLAGS)])
+    return fields
+
+
+cdef tuple first_fields(uint32_t n):
+    """The first n packets, one by one: offsets in a FeatureRow."""
+    cdef FeatureRow* x = NULL
+    if n == 0:
+        return ()
+    return (field("splt_direction", <size_t>first_directions(x, n), n, "i", n),
+            field("splt_size", <size_t>first_sizes(x, n), 8 * n, "i", n),
+            field("splt_gap", <size_t>first_gaps(x), 8 * n, "i", n))
+
+
 PACKET_COLUMNS = (
     "packet", "time", "captured_length", "wire_length", "interface", "link_type", "vlan", "ip_version", "src_ip",
     "dst_ip", "protocol", "src_port", "dst_port", "payload_length", "checksum", "verdict", "ip_verdict", "tcp_flags",

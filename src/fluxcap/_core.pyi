@@ -1,7 +1,7 @@
 """Types of the compiled core. It needs no numpy: columns leave it as read-only buffers with a numpy typestr."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 VERDICTS: Final[tuple[str, ...]]
 DISPOSITIONS: Final[tuple[str, ...]]
@@ -112,6 +112,8 @@ class KeySpec(TypedDict):
     active_timeout: int  # ns, 0 = none
     interval: int  # ns, 0 = none
     max_flows: int  # 0 = as many as the core can hold
+    features: NotRequired[bool]  # statistics of packet sizes and gaps, packets by TCP flag
+    splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..255
 
 class Scanner:
     """Reads one or several inputs as one capture, through one reused buffer.

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from fluxcap.flows.features cimport begin_features, expect_features, note_features
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.table cimport (
     EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, Quoted, RareCounts, add_row, expired,
@@ -95,6 +96,8 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
             row = row_of(f, slots[i][0])
             prefetch(row)
             prefetch(<char*>row + 64)
+            if f.features_stride:
+                expect_features(f, <uint32_t>slots[i][0] - 1)
     for i in range(m):
         at = counted[i]
         d = &digests[at]
@@ -115,10 +118,14 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
             if f.n == f.max_rows:
                 return at
             row = add_row(f, slot, key, key_words, d.tag, d.flip, d.time)
+            if f.features_stride:
+                begin_features(f, f.n - 1)
             if f.unseen != NULL:
                 take_unseen(f, row, key, d.tag)
         count_packet(f, row, d)
         d.row = <uint32_t>slot[0]
+        if f.features_stride:
+            note_features(f, d.row - 1, row, d)
         if d.quote:
             join_error(f, d)
     return n

@@ -4,6 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.columns cimport Columns, append_rows
+from fluxcap.flows.features cimport features_at, read_features
 from fluxcap.flows.key cimport unproject
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, RareCounts, key_of, row_at
 from fluxcap.memory cimport pages_drop
@@ -32,6 +33,8 @@ cdef inline void read_row(const Flows* f, uint64_t i, FlowRecord* record) noexce
         record.rare = f.rare[row.rare - 1]
     else:
         memset(&record.rare, 0, sizeof(RareCounts))
+    if f.features_stride:
+        read_features(f, i, record)
 
 cdef inline uint64_t columns_of(const Columns* c, const void* record, const void* field, uint64_t octets) noexcept nogil:
     """The columns that come from a part of the record, a bit each."""
@@ -41,9 +44,17 @@ cdef inline uint64_t columns_of(const Columns* c, const void* record, const void
         found |= <uint64_t>(start <= c.offset[i] < start + octets) << i
     return found
 
-cdef inline void split_rows(Flows* f, Columns* c, FlowRecord* records, bint last) noexcept nogil:
+# The columns of a flow table: fields of FlowRecord, those of its features by themselves (together they would be more
+# than a Columns holds), and what lies behind a FeatureRow.
+cdef struct FlowColumns:
+    Columns plain
+    Columns features
+    Columns firsts
+
+cdef inline void split_rows(Flows* f, FlowColumns* columns, FlowRecord* records, bint last) noexcept nogil:
     """Every row, in order; room for them is reserved. The `last` time the rows' memory is given back on the way, so that
     a table never takes up the room of rows and columns at once."""
+    cdef Columns* c = &columns.plain
     cdef uint32_t rows[RECORDS_AT_ONCE]
     cdef uint64_t done = 0, dropped = 0, rarely, back
     cdef uint32_t n, i
@@ -64,6 +75,9 @@ cdef inline void split_rows(Flows* f, Columns* c, FlowRecord* records, bint last
             read_row(f, done + i, &records[i])
         c.zero = (0 if rarely else rare) | (0 if back else reverse)
         append_rows(c, records, sizeof(FlowRecord), rows, n)
+        if f.features_stride:
+            append_rows(&columns.features, records, sizeof(FlowRecord), rows, n)
+            append_rows(&columns.firsts, features_at(f, done), f.features_stride, rows, n)
         done += n
         if last and (done - dropped) * f.stride >= DROPPED_AT_ONCE:
             pages_drop(f.rows, dropped * f.stride, done * f.stride)

@@ -68,7 +68,22 @@ cdef struct Flows:
     uint64_t rare_room
     Quoted* quoted              # by ICMP errors on their way here: a ring
     uint64_t n_quoted           # ever
+    uint8_t* features           # as many as rows, or NULL: features.pxd
+    uint64_t features_stride    # octets each, 0 = they are not asked for
+    uint64_t features_room
+    uint32_t first_packets      # described one by one
     Flows* unseen               # rows for what was quoted before any packet of it came: no packets, ICMP errors only
+
+cdef enum:
+    BOTH = 2                    # the third way, after forward and reverse: packets of either direction in their order
+    WAYS = 3
+    TCP_FLAGS = 8
+
+cdef struct Statistics:
+    int64_t least
+    int64_t most
+    double mean
+    double deviation
 
 # A row as people see it: the whole key in the direction of the first record, every counter in its place.
 cdef struct FlowRecord:
@@ -83,6 +98,10 @@ cdef struct FlowRecord:
     uint8_t tcp_flags[2]
     uint8_t end_reason
     RareCounts rare
+    # only where features are asked for
+    Statistics sizes[WAYS]      # octets
+    Statistics gaps[WAYS]       # ns
+    uint64_t flags[BOTH][TCP_FLAGS]
 
 cdef inline FlowRow* row_at(const Flows* f, uint64_t i) noexcept nogil:
     return <FlowRow*>(f.rows + i * f.stride)
@@ -121,35 +140,34 @@ cdef inline bint grow_index(Flows* f) noexcept nogil:
     f.bits = bits
     return True
 
+cdef inline bint make_room(void** at, uint64_t* room, uint64_t wanted, uint64_t least, uint64_t size) noexcept nogil:
+    """Room for `wanted` items of this size, by doubling; False when memory is out, and all is as it was."""
+    cdef uint64_t larger = room[0] if room[0] else least
+    cdef void* grown
+    if wanted <= room[0]:
+        return True
+    while larger < wanted:
+        larger *= 2
+    grown = pages_grow(at[0], room[0] * size, larger * size)
+    if grown == NULL:
+        return False
+    at[0] = grown
+    room[0] = larger
+    return True
+
 cdef inline bint reserve(Flows* f, uint64_t more) noexcept nogil:
     """Room for `more` packets: a new row for each, and rare counts for it and for what it quotes; False when memory is
     out. Call between batches."""
-    cdef uint64_t wanted
-    cdef void* grown
     # Three quarters full at most: a hit then needs 2.5 slots, nearly always in the cache line of the first, and the
     # index takes 11 to 21 octets a row.
     while (f.n + more) * 4 > 3 * (<uint64_t>1 << f.bits if f.bits else 0):
         if not grow_index(f):
             return False
-    if f.n + more > f.room:
-        wanted = f.room * 2 if f.room else FIRST_ROWS
-        while wanted < f.n + more:
-            wanted *= 2
-        grown = pages_grow(f.rows, f.room * f.stride, wanted * f.stride)
-        if grown == NULL:
-            return False
-        f.rows = <uint8_t*>grown
-        f.room = wanted
-    if f.n_rare + 2 * more > f.rare_room:
-        wanted = f.rare_room * 2 if f.rare_room else BATCH * 4
-        while wanted < f.n_rare + 2 * more:
-            wanted *= 2
-        grown = pages_grow(f.rare, f.rare_room * sizeof(RareCounts), wanted * sizeof(RareCounts))
-        if grown == NULL:
-            return False
-        f.rare = <RareCounts*>grown
-        f.rare_room = wanted
-    return f.unseen == NULL or reserve(f.unseen, more)
+    return make_room(<void**>&f.rows, &f.room, f.n + more, FIRST_ROWS, f.stride) and \
+        (f.features_stride == 0 or
+         make_room(<void**>&f.features, &f.features_room, f.n + more, FIRST_ROWS, f.features_stride)) and \
+        make_room(<void**>&f.rare, &f.rare_room, f.n_rare + 2 * more, BATCH * 4, sizeof(RareCounts)) and \
+        (f.unseen == NULL or reserve(f.unseen, more))
 
 cdef inline bint open_unseen(Flows* f) noexcept nogil:
     """The table for what was quoted and not seen; False when memory is out."""
@@ -170,6 +188,7 @@ cdef inline void drop_index(Flows* f) noexcept nogil:
 
 cdef inline void free_flows(Flows* f) noexcept nogil:
     pages_free(f.rows, f.room * f.stride)
+    pages_free(f.features, f.features_room * f.features_stride)
     drop_index(f)
     pages_free(f.rare, f.rare_room * sizeof(RareCounts))
     free(f.quoted)

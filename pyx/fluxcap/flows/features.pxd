@@ -1,0 +1,128 @@
+# What people train models on: sizes of packets, gaps between them, TCP flags, and the first packets one by one; each
+# direction by itself, sizes and gaps for both together too. Kept in memory beside the rows, so that those who do not
+# ask for it do not pay for it.
+
+from libc.math cimport sqrt
+from libc.stdint cimport int64_t, int8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from fluxcap.bytes cimport add_square, squared_deviations
+from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, Flows, Statistics, TCP_FLAGS, WAYS
+from fluxcap.memory cimport prefetch
+from fluxcap.types cimport Digest
+
+cdef enum:
+    MAX_FIRST_PACKETS = 255     # described one by one; each takes 17 octets of every flow
+
+cdef struct Spread:
+    int64_t least
+    int64_t most
+    int64_t sum
+    uint64_t squares[2]         # 128 bits
+
+# After it, for each of the first packets: int64 gaps, int64 sizes, int8 directions; -1 where there was none.
+cdef struct FeatureRow:
+    int64_t before[WAYS]        # time of the packet before
+    Spread gaps[WAYS]
+    Spread sizes[BOTH]
+    uint64_t flags[BOTH][TCP_FLAGS]     # packets that had the bit
+
+cdef inline uint64_t features_stride(uint32_t first_packets) noexcept nogil:
+    cdef uint64_t octets = sizeof(FeatureRow) + <uint64_t>first_packets * (2 * sizeof(int64_t) + sizeof(int8_t))
+    return (octets + 63) & ~<uint64_t>63
+
+cdef inline FeatureRow* features_at(const Flows* f, uint64_t i) noexcept nogil:
+    return <FeatureRow*>(f.features + i * f.features_stride)
+
+cdef inline int64_t* first_gaps(FeatureRow* x) noexcept nogil:
+    return <int64_t*>(x + 1)
+
+cdef inline int64_t* first_sizes(FeatureRow* x, uint32_t first_packets) noexcept nogil:
+    return first_gaps(x) + first_packets
+
+cdef inline int8_t* first_directions(FeatureRow* x, uint32_t first_packets) noexcept nogil:
+    return <int8_t*>(first_sizes(x, first_packets) + first_packets)
+
+cdef inline void expect_features(const Flows* f, uint64_t i) noexcept nogil:
+    """Have under way what every packet changes."""
+    cdef uint64_t line
+    for line in range(sizeof(FeatureRow) // 64):
+        prefetch(<char*>features_at(f, i) + 64 * line)
+
+cdef inline void begin_features(Flows* f, uint64_t i) noexcept nogil:
+    memset(features_at(f, i) + 1, 0xFF, f.features_stride - sizeof(FeatureRow))
+
+cdef inline void spread(Spread* s, int64_t value, bint first) noexcept nogil:
+    s.least = value if first or value < s.least else s.least
+    s.most = value if first or value > s.most else s.most
+    s.sum += value
+    add_square(s.squares, value)
+
+cdef inline int64_t note_gap(FeatureRow* x, uint32_t way, int64_t time, uint64_t n) noexcept nogil:
+    """The time since the packet before this one, the n-th of this way; 0 for the first. It is negative where the
+    capture goes back in time."""
+    cdef int64_t gap = <int64_t>(<uint64_t>time - <uint64_t>x.before[way]) if n > 1 else 0
+    x.before[way] = time
+    if n > 1:
+        spread(&x.gaps[way], gap, n == 2)
+    return gap
+
+cdef inline void note_features(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
+    """After the packet was counted in its row."""
+    cdef FeatureRow* x = features_at(f, i)
+    cdef uint32_t way = d.flip ^ row.flipped, flags = d.tcp_flags, flag
+    cdef uint64_t n = row.packets[0] + row.packets[1]
+    cdef int64_t gap
+    spread(&x.sizes[way], d.wire, row.packets[way] == 1)
+    note_gap(x, way, d.time, row.packets[way])
+    gap = note_gap(x, BOTH, d.time, n)
+    if flags:
+        for flag in range(TCP_FLAGS):
+            x.flags[way][flag] += flags >> flag & 1
+    if n <= f.first_packets:
+        first_gaps(x)[n - 1] = gap
+        first_sizes(x, f.first_packets)[n - 1] = d.wire
+        first_directions(x, f.first_packets)[n - 1] = <int8_t>way
+
+cdef inline Statistics statistics(const Spread* s, uint64_t n) noexcept nogil:
+    """Of n values; the deviation is that of a sample. All zero where there is none."""
+    cdef Statistics found
+    cdef double squared
+    memset(&found, 0, sizeof(Statistics))
+    if n:
+        found.least = s.least
+        found.most = s.most
+        found.mean = <double>s.sum / <double>n
+    if n > 1:
+        squared = squared_deviations(n, s.sum, s.squares)
+        found.deviation = sqrt(squared / <double>(n - 1)) if squared > 0 else 0
+    return found
+
+cdef inline Spread together(const Spread* a, const Spread* b, bint both) noexcept nogil:
+    """Two spreads as one; `both`: each of them has values."""
+    cdef Spread s = a[0]
+    if both:
+        s.least = min(a.least, b.least)
+        s.most = max(a.most, b.most)
+    else:
+        s.least = a.least | b.least     # one of them is zero
+        s.most = a.most | b.most
+    s.sum += b.sum
+    s.squares[0] += b.squares[0]
+    s.squares[1] += b.squares[1] + (s.squares[0] < b.squares[0])
+    return s
+
+cdef inline void read_features(const Flows* f, uint64_t i, FlowRecord* record) noexcept nogil:
+    """The packets of the record have been filled in."""
+    cdef FeatureRow* x = features_at(f, i)
+    cdef uint64_t n = record.packets[0] + record.packets[1]
+    cdef uint64_t* packets = record.packets
+    cdef Spread sizes = together(&x.sizes[0], &x.sizes[1], packets[0] != 0 and packets[1] != 0)
+    cdef uint32_t way, flag
+    for way in range(BOTH):
+        record.sizes[way] = statistics(&x.sizes[way], packets[way])
+        record.gaps[way] = statistics(&x.gaps[way], packets[way] - 1 if packets[way] else 0)
+        for flag in range(TCP_FLAGS):
+            record.flags[way][flag] = x.flags[way][flag]
+    record.sizes[BOTH] = statistics(&sizes, n)
+    record.gaps[BOTH] = statistics(&x.gaps[BOTH], n - 1)
