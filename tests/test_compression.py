@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import builders as b
 import fluxcap
 from captures import pcap, records
-from fluxcap import compression
+from fluxcap import ahead, compression
 from fluxcap.errors import DamagedCaptureWarning, NotACaptureError, UnsupportedError
 
 lz4_frame = pytest.importorskip("lz4.frame")
@@ -33,6 +33,15 @@ COMPRESSORS = {
     "xz": lzma.compress,
     "bzip2": bz2.compress,
 }
+
+
+@pytest.fixture(scope="module", autouse=True, params=["in place", "in a thread"])
+def where(request):
+    """Inputs of two pieces at most are decompressed in place: all that are here, unless pieces are very small."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "in a thread":
+            patch.setattr(ahead, "PIECE", 100)
+        yield
 
 
 def use_zlib(monkeypatch):
