@@ -77,7 +77,7 @@ class Input:
             if codec is None:
                 yield opened
             else:
-                with closing(iter(decompressed(opened, codec, self.name))) as octets:
+                with closing(decompressed(opened, codec, self.name, self.size)) as octets:
                     yield Opened(Iterated(octets), codec.name)
 
 
@@ -190,23 +190,21 @@ class Memory:
 class Iterated:
     """A source over octets that are made one after the other. An error comes again each time."""
 
-    def __init__(self, octets: Iterator[bytes | memoryview]) -> None:
+    def __init__(self, octets: Iterator[bytes]) -> None:
         self._octets = octets
         self._left = memoryview(b"")
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Write the next octets into the buffer and say how many; 0 at the end."""
         if self._error is not None:
             raise self._error
-        try:
-            while not self._left:
-                self._left = memoryview(next(self._octets))
-        except StopIteration:
-            return 0
-        except BaseException as error:  # Ctrl-C too: it is no end
-            self._error = error
-            raise
+        if not self._left:
+            try:
+                self._left = memoryview(next(self._octets, b""))
+            except Exception as error:
+                self._error = error
+                raise
         n = min(len(buffer), len(self._left))
         buffer[:n] = self._left[:n]
         self._left = self._left[n:]
