@@ -40,9 +40,9 @@ def step(request):
     """Everything is decompressed here and there, lz4 in place only; how much of it at a time."""
     in_thread = request.param == "in a thread"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compression, "SMALL", -1 if in_thread else sys.maxsize)
+        patch.setattr(compression, "LARGE", 0 if in_thread else sys.maxsize)
         patch.setattr(ahead, "PIECE", 100 if in_thread else ahead.PIECE)
-        yield compression.STEP_AHEAD if in_thread else compression.STEP
+        yield compression.STEP_LARGE if in_thread else compression.STEP
 
 
 def use_zlib(monkeypatch):

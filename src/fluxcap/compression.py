@@ -12,16 +12,16 @@ from fluxcap.ahead import Ahead, Source, pieces
 from fluxcap.errors import UnsupportedError
 
 # Octets fed, and decompressed ones asked for, at a time. A decompressor that meets an error throws away what it made in
-# that call, and isal what it made ahead of that, up to 64 KiB: small calls lose little, and cost gzip a tenth of its
-# speed. In a thread each call also waits for the interpreter's lock: with calls of 32 KiB, reading flows from gzip
-# reached 0.82 of the throughput that the decompressor has alone, with 256 KiB 0.92.
+# that call, and isal what it made ahead of that, up to 64 KiB: small calls lose little. Large inputs need large calls:
+# lz4 takes a fifth longer with small ones, and in a thread each call also waits for the interpreter's lock. With 32 KiB
+# reading flows from gzip reached 0.82 of the throughput that the decompressor has alone, with 256 KiB 0.93.
 STEP = 1 << 14
-STEP_AHEAD = 1 << 18
+STEP_LARGE = 1 << 18
+LARGE = 1 << 20  # octets of an input; for smaller ones a thread would cost more than it saves
 # The last octets of an input hold the checks of most formats (gzip 8, lz4 and zstd 4, xz about 30, bzip2 10 octets).
 # They are fed one by one, in smaller steps, so that a wrong check takes nothing with it that came before it.
 TAIL = 64
 TAIL_STEP = 64
-SMALL = 1 << 20  # octets of an input for which a thread would cost more than it saves
 
 
 class Decompressor(Protocol):
@@ -190,13 +190,14 @@ class Members:
 
 def decompressed(source: Source, codec: Codec, path: str, size: int | None) -> Generator[bytes, None, None]:
     """The decompressed octets of a source of this size, if that is known. UnsupportedError without the library."""
-    in_thread = codec.slow and (size is None or size > SMALL)
+    large = size is None or size >= LARGE
+    step = STEP_LARGE if large else STEP
     try:
-        members = Members(codec, STEP_AHEAD if in_thread else STEP)
+        members = Members(codec, step)
     except ImportError as error:
         raise UnsupportedError(
             path,
             reason=f"{codec.name} compressed, and no library for that is installed",
             help=f"Run `pip install {codec.package}`, or decompress the file first.",
         ) from error
-    return iter(Ahead(source, members)) if in_thread else members(pieces(source, STEP))
+    return iter(Ahead(source, members)) if large and codec.slow else members(pieces(source, step))
