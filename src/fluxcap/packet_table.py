@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fluxcap import keys
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS
 from fluxcap.flow_table import key_spec
+from fluxcap.formats.table import human
 from fluxcap.inputs import Input
 from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading
 from fluxcap.suggest import unknown
@@ -24,8 +25,8 @@ class PacketTable(Table):
 
     __slots__ = ()
 
-    def __repr__(self) -> str:
-        return f"<PacketTable: {len(self):,} packets, {len(self.columns)} columns>"
+    def _title(self) -> str:
+        return f"{human.counted(len(self), 'packet')}, {len(self.columns)} columns"
 
 
 def packet_table(reading: Reading) -> PacketTable:

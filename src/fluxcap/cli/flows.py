@@ -110,7 +110,7 @@ def _rows(table: FlowTable, given: Options, order: Order | None, limit: int) -> 
         chosen=given.columns is not None,
         noun="flows",
         heading=summary.heading(table.metadata),
-        metadata=lambda: summary.members(table.metadata),
+        metadata=lambda: table.metadata,
         left_out=lambda: total - len(table),
     )
 

@@ -66,7 +66,7 @@ def run(given: Options, messages: Messages) -> Exit:
                 chosen=given.columns is not None,
                 noun="packets",
                 heading=summary.named(item.name for item in sources.inputs),
-                metadata=lambda: summary.members(scan.metadata or selection.metadata),
+                metadata=lambda: scan.metadata or selection.metadata,
                 left_out=lambda: selection.left_out,
             )
         )

@@ -12,11 +12,14 @@ and imports neither numpy nor a package outside the standard library before writ
 """
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, cast
+
+from fluxcap.files import replacing
 
 WORDS: Final = {None: "", True: "true", False: "false"}  # for members that are no text or number
 
@@ -34,9 +37,9 @@ class Table(Protocol):
 
 @dataclass(frozen=True)
 class Listing:
-    """A small table of plain lists."""
+    """A small table of plain lists, or of arrays."""
 
-    values: Mapping[str, list[Any]]
+    values: Mapping[str, Any]
 
     @property
     def columns(self) -> Sequence[str]:
@@ -46,7 +49,7 @@ class Listing:
     def __len__(self) -> int:
         return len(next(iter(self.values.values())))
 
-    def __getitem__(self, name: str, /) -> list[Any]:
+    def __getitem__(self, name: str, /) -> Any:
         return self.values[name]
 
 
@@ -104,6 +107,20 @@ def name_for(path: str | Path) -> str | None:
 def suffixes() -> list[str]:
     """Every suffix that chooses a format."""
     return sorted(suffix for name in names() for suffix in find(name).SUFFIXES)
+
+
+def chosen_by(path: str | os.PathLike[str]) -> str:
+    """The name of the format that the suffix of a file name chooses. ValueError if none does."""
+    if (name := name_for(os.fspath(path))) is None:
+        raise ValueError(f"{os.fspath(path)}: its suffix names no format; use one of {' '.join(suffixes())}")
+    return name
+
+
+def save(path: str | os.PathLike[str], rows: Rows) -> None:
+    """Write a file in the format that its suffix chooses."""
+    module = find(chosen_by(path))
+    with replacing(path) as out:
+        module.write(out, rows)
 
 
 def write_object(name: str, out: BinaryIO, members: Mapping[str, Any]) -> None:

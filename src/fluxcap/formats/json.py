@@ -6,11 +6,10 @@ from typing import Any, BinaryIO, Final
 
 from fluxcap import text
 from fluxcap.formats import PLAIN, Rows, Screen, columns_of
+from fluxcap.metadata import header, members
 
 HELP: Final = "one object: the rows and what is known of the inputs"
 SUFFIXES: Final = (".json",)
-
-SCHEMA: Final = 1  # changes when a name or a meaning does; new names alone leave it
 
 
 def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
@@ -21,27 +20,13 @@ def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
     for octets in objects(rows, ",\n", ""):
         out.write(octets[surplus:])
         surplus = 0
-    tail = json.dumps(rows.metadata())
+    tail = json.dumps(members(rows.metadata()))
     out.write(f"\n]{', ' if len(tail) > len('{}') else ''}{tail[1:]}\n".encode())
 
 
-def write_object(out: BinaryIO, members: Mapping[str, Any]) -> None:
+def write_object(out: BinaryIO, about: Mapping[str, Any]) -> None:
     """Readable lines."""
-    out.write((json.dumps({**header(), **members}, indent=2) + "\n").encode())
-
-
-def header() -> dict[str, Any]:
-    """The members that every object begins with."""
-    return {"schema": SCHEMA, "version": _version()}
-
-
-def _version() -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("fluxcap")
-    except PackageNotFoundError:  # it runs from a source tree
-        return None
+    out.write((json.dumps({**header(), **about}, indent=2) + "\n").encode())
 
 
 def objects(rows: Rows, before: str, behind: str) -> Iterator[bytes]:
