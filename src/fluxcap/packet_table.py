@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fluxcap import keys
-from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS
+from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
 from fluxcap.flow_table import key_spec
 from fluxcap.formats.table import human
 from fluxcap.inputs import Input
@@ -32,6 +32,11 @@ class PacketTable(Table):
 def packet_table(reading: Reading) -> PacketTable:
     """The rows that a reading has collected since they were last taken."""
     return PacketTable(arrays(reading.scanner.take()), reading.metadata())
+
+
+def without_rows(columns: Sequence[str]) -> PacketTable:
+    """A table with these columns of their types."""
+    return PacketTable(arrays(Scanner(columns=columns).take()))
 
 
 def choose(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from fluxcap import _core, formats, frames
+from fluxcap import _core, formats, frames, naming
 from fluxcap.arrow import IpForm, Stream, View
 from fluxcap.card import PREVIEW_ROWS, card
 from fluxcap.formats.table import human
@@ -138,12 +138,15 @@ class Table(frames.Exportable):
         """
         return frames.pandas_frame(self.to_dict(), View(ip, labels))
 
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Write a file whose suffix decides its format: .csv .tsv .ndjson .json .parquet .arrow .npz, .txt for people.
+    def write(self, path: str | os.PathLike[str], *, names: str | None = None) -> None:
+        """Write a file whose suffix decides its format.
 
-        It appears under its name only when it is whole. ValueError if no format has this suffix.
+        .csv .tsv .ndjson .json, .txt for people, .npz, and with the extra `parquet` .parquet, .arrow (a file) and
+        .arrows (a stream). `names`: call the columns what "ipfix", "zeek" or "nfstream" call them. The file appears
+        under its name only when it is whole. ValueError if no format has this suffix, or there are no such names.
         """
-        formats.save(path, formats.Rows([self], self.columns, noun="rows", metadata=lambda: self.metadata))
+        rows = formats.Rows([self], self.columns, metadata=lambda: self.metadata, names=naming.names(names))
+        formats.save(path, rows)
 
     def _stream(self, view: View) -> Stream:
         columns = self.to_dict()

@@ -35,6 +35,11 @@ class Output:
         return self.format == "table"
 
     @property
+    def binary(self) -> bool:
+        """Whether a terminal must not be sent it."""
+        return _is_binary(self.format)
+
+    @property
     def on_terminal(self) -> bool:
         """Whether it is shown as it is written."""
         return self.path is None and is_terminal(sys.stdout)
@@ -77,6 +82,8 @@ def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = F
     """The output that --format, --output and --color ask for. UsageError if they do not tell the format."""
     if path is None or path == STANDARD:
         terminal = is_terminal(sys.stdout)
+        if terminal and format != "auto" and _is_binary(format):
+            raise UsageError(f"{format} is not for terminals", "Name a file with -o, or write to a pipe.")
         screen = Screen(None, wants_color(sys.stdout, color), sys.stdout.encoding if terminal else "utf-8")
         return Output(None, format if format != "auto" else "table" if terminal else "tsv", screen, whole)
     if format == "auto":
@@ -93,6 +100,10 @@ def print_text(text: str) -> None:
     """Put a text on standard output, with the same care."""
     with _opened(None) as out:
         out.write(text.encode())
+
+
+def _is_binary(format: str) -> bool:
+    return getattr(formats.find(format), "BINARY", False)
 
 
 def _is_special(path: str) -> bool:

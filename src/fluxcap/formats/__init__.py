@@ -8,6 +8,7 @@ A format module has
 may have
     write_object  write_object(out, members) for what is one object rather than rows of a table; without it the members
                   are written as rows of a table with the columns `field` and `value`
+    BINARY        true if a terminal must not be sent it
 and imports neither numpy nor a package outside the standard library before write() is called.
 """
 
@@ -15,7 +16,7 @@ import importlib
 import os
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, cast
 
@@ -64,6 +65,12 @@ class Rows:
     heading: str = ""  # a line above the terminal form
     metadata: Callable[[], Mapping[str, Any]] = lambda: {}  # of all tables; complete once they are exhausted
     left_out: Callable[[], int | None] = lambda: 0  # rows that were not asked for; None: some, not counted
+    like: Table | None = None  # has the columns, should there be no table
+    names: Mapping[str, str] = field(default_factory=dict)  # what columns are called instead, but for people
+
+    def shown(self, name: str) -> str:
+        """What a column is called."""
+        return self.names.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,15 @@ def _fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         return
     for name, member in inside:
         yield from _fields(member, f"{path}.{name}" if path else str(name))
+
+
+def at_least_one(rows: Rows) -> Iterator[Table]:
+    """The tables; if there is none, one without rows, so that the columns are known all the same."""
+    tables = iter(rows.tables)
+    first = next(tables, rows.like)
+    if first is not None:
+        yield first
+    yield from tables
 
 
 def columns_of(table: Table, rows: Rows) -> dict[str, Any]:

@@ -14,7 +14,7 @@ SUFFIXES: Final = (".json",)
 
 def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
     """Write the rows as they come."""
-    head = json.dumps({**header(), "columns": list(rows.columns)})
+    head = json.dumps({**header(), "columns": list(map(rows.shown, rows.columns))})
     out.write(f'{head[:-1]}, "rows": ['.encode())
     surplus = len(",")  # before the first row
     for octets in objects(rows, ",\n", ""):
@@ -33,15 +33,15 @@ def objects(rows: Rows, before: str, behind: str) -> Iterator[bytes]:
     """The rows as JSON objects, with the same text before each of them and behind it, in pieces of some ten KiB."""
     for table in rows.tables:
         columns = columns_of(table, rows)
-        yield from text.rows(columns, _around(columns, before, behind), json.dumps)
+        yield from text.rows(columns, _around(rows, columns, before, behind), json.dumps)
 
 
-def _around(columns: Mapping[str, Any], before: str, behind: str) -> list[bytes]:
+def _around(rows: Rows, columns: Mapping[str, Any], before: str, behind: str) -> list[bytes]:
     """Braces, names and quotes; json.dumps() quotes the values of a list itself."""
     around, opening, closing = [], f"{before}{{", ""
     for name, values in columns.items():
         # What the core makes of addresses, times and names has nothing to be escaped.
         quote = "" if text.is_free(values) or text.is_number(name, values) else '"'
-        around.append(f"{closing}{opening}{json.dumps(name)}: {quote}".encode())
+        around.append(f"{closing}{opening}{json.dumps(rows.shown(name))}: {quote}".encode())
         opening, closing = ", ", quote
     return [*around, f"{closing}}}{behind}".encode()]
