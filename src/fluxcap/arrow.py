@@ -82,12 +82,12 @@ class Stream:
         return _core.arrow_schema(self._schema)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        batches: Iterable[ArrowValues] = self._batches()
+        batches: Iterable[ArrowValues] = self._batches(iter(self._tables))
         # What is in memory is prepared now: from inside a stream no exception gets through, only its text.
         return _core.arrow_stream(self._schema, list(batches) if isinstance(self._tables, list) else batches)
 
-    def _batches(self) -> Iterator[ArrowValues]:
-        for table in self._tables:
+    def _batches(self, tables: Iterator[Any]) -> Iterator[ArrowValues]:
+        for table in tables:
             columns = [_values(name, table[name], self._view) for name in self._names]
             yield len(table), (), columns, None
 

@@ -13,6 +13,7 @@ from fluxcap import _core, text
 from fluxcap.arrow import OFFSET, IpForm, Stream, View, ipv4, named
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # typed where pandas-stubs is installed
     import polars as pl
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
@@ -48,6 +49,13 @@ class Exportable:
         """A polars DataFrame; texts are Categoricals."""
         frame: pl.DataFrame = wanted("polars").DataFrame(self._stream(View(ip, labels)))
         return frame
+
+    def to_duckdb(
+        self, connection: duckdb.DuckDBPyConnection | None = None, *, ip: IpForm = "text", labels: bool | None = None
+    ) -> duckdb.DuckDBPyRelation:
+        """A DuckDB relation, of a connection or of the default one; it reads whenever it is executed."""
+        relation: duckdb.DuckDBPyRelation = (connection or wanted("duckdb")).from_arrow(self._stream(View(ip, labels)))
+        return relation
 
 
 def wanted(package: str) -> Any:
