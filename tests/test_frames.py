@@ -1,5 +1,6 @@
 """Tables in pandas, polars and DuckDB, and the traps that lie between them."""
 
+import pickle
 import subprocess
 import sys
 
@@ -7,13 +8,14 @@ import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import fluxcap
 from command import environment
-from fluxcap import frames
+from fluxcap import _core, frames
 from fluxcap.tables import Table
-from test_arrow import CAPTURE, SOURCES, START
+from test_arrow import CAPTURE, SOURCES, START, TIME
 
 FRAME_LIBRARIES = ("pandas", "polars", "duckdb", "pyarrow", "nanoarrow", "arro3", "altair", "dask", "rich")
 
@@ -33,7 +35,7 @@ def test_importing_and_reading_imports_none_of_the_frame_libraries():
         "import sys, fluxcap\n"
         "table = fluxcap.read_flows(sys.stdin.buffer.read())\n"
         "repr(table), table._repr_html_(), table.__arrow_c_stream__()\n"
-        f"print(sorted(set(sys.modules) & set({FRAME_LIBRARIES})))"
+        f"print(sorted(set(sys.modules) & set({(*FRAME_LIBRARIES, 'multiprocessing')})))"
     )
     done = subprocess.run([sys.executable, "-c", program], input=CAPTURE, capture_output=True, env=environment())
     assert (done.stdout, done.stderr) == (b"[]\n", b"")
@@ -51,6 +53,70 @@ def test_a_library_that_lacks_something_itself_says_so(monkeypatch):
     monkeypatch.setattr(frames.importlib, "import_module", lambda name: __import__("fluxcap_broken"))
     with pytest.raises(ModuleNotFoundError, match="fluxcap_broken"):
         frames.wanted("pandas")
+
+
+# What gets lost on the way between libraries --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def everything():
+    """Tables with every column that there can be."""
+    columns = (*_core.PACKET_COLUMNS, *_core.EXTRA_COLUMNS)
+    keys = ",".join(_core.KEY_FIELDS)
+    return fluxcap.read_packets(CAPTURE, columns=columns), fluxcap.read_flows(CAPTURE, keys, interval="1m")
+
+
+def test_no_column_is_a_duration_or_can_be_missing(everything):
+    # DuckDB cuts a duration down to microseconds, and pandas makes integers that can be missing into floats.
+    for table in everything:
+        for field in pa.schema(table):
+            assert not pa.types.is_duration(field.type)
+            assert not field.nullable
+        by_way_of_arrow = pa.table(table).to_pandas()
+        assert [name for name, dtype in by_way_of_arrow.dtypes.items() if dtype.kind == "f"] == []
+        for name in table.columns:
+            if pa.types.is_integer(pa.schema(table).field(name).type):
+                assert by_way_of_arrow[name].dtype == table.to_pandas()[name].dtype == table[name].dtype
+
+
+def test_every_column_reaches_every_library_with_the_same_values(everything):
+    for table in everything:
+        expected = table.to_arrow().to_pydict()
+        times = [name for name in table.columns if table.to_arrow().schema.field(name).type == TIME]
+        polars, pandas, duck = table.to_polars(), table.to_pandas(), table.to_duckdb()
+        for name in table.columns:
+            if name in times:
+                expected[name] = table[name].tolist()
+                assert polars[name].dt.epoch("ns").to_list() == expected[name], name
+                assert pandas[name].astype("int64").tolist() == expected[name], name
+                assert duck.project(f'epoch_ns("{name}")').fetchnumpy().popitem()[1].tolist() == expected[name], name
+            else:
+                assert polars[name].to_list() == pandas[name].tolist() == expected[name], name
+                assert [value for (value,) in duck.project(f'"{name}"').fetchall()] == expected[name], name
+
+
+def test_octets_that_are_zero_at_the_end_of_an_address_are_kept(packets):
+    expected = [bytes(octets) for octets in packets["src_ip"]]
+    assert expected[3].endswith(bytes(12))
+    frame = packets.to_polars(ip="binary")
+    assert frame.schema["src_ip"] == pl.Binary
+    assert frame["src_ip"].to_list() == packets.to_pandas(ip="binary")["src_ip"].tolist() == expected
+    assert [value for (value,) in packets.to_duckdb(ip="binary").project("src_ip").fetchall()] == expected
+
+
+def test_tables_with_different_dictionaries_are_put_together(packets):
+    parts = [packets.head(2), packets.filter(packets["ip_version"] == 6), packets]
+    expected = [address for part in parts for address in part.to_arrow()["src_ip"].to_pylist()]
+    assert pl.concat([pl.DataFrame(part) for part in parts])["src_ip"].to_list() == expected
+    assert pa.concat_tables([pa.table(part) for part in parts])["src_ip"].to_pylist() == expected
+    assert pd.concat([part.to_pandas() for part in parts])["src_ip"].tolist() == expected
+
+
+def test_a_report_survives_pickling():
+    report = fluxcap.read_checksums(CAPTURE)
+    again = pickle.loads(pickle.dumps(report, 5))
+    assert again == report
+    assert again.to_dict() == report.to_dict()
 
 
 # pandas ---------------------------------------------------------------------------------------------------------------
