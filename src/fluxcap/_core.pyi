@@ -1,6 +1,6 @@
 """Types of the compiled core. It needs no numpy: columns leave it as read-only buffers with a numpy typestr."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, TypedDict
 
 VERDICTS: Final[tuple[str, ...]]
@@ -158,3 +158,21 @@ class Scanner:
         """Merge n rows of flows() or unseen() of the same key into this table (exact; not with active_timeout)."""
     def totals(self) -> Totals: ...
     def format(self) -> CaptureFormat: ...
+
+def dictionary(values: Any) -> tuple[bytes, bytes, bytes]:
+    """What the (n, 16) or (n, 6) octets of addresses are as dictionary-encoded texts, made without holding the GIL.
+
+    The code of each row (uint32), where each text begins and the last one ends (int32), and the texts in the order of
+    their first rows. TypeError: of another width. ValueError: more rows or longer texts than 2^31 - 1.
+    """
+
+# The nodes of the Arrow C data interface: (format, name, metadata, children, dictionary), with no text holding a zero
+# octet but the metadata, and (length, buffers, children, dictionary), the buffers without a validity bitmap.
+ArrowField = tuple[bytes, bytes, bytes, Sequence["ArrowField"], "ArrowField | None"]
+ArrowValues = tuple[int, Sequence[Any], Sequence["ArrowValues"], "ArrowValues | None"]
+
+def arrow_schema(schema: ArrowField) -> object:
+    """A capsule with an ArrowSchema."""
+
+def arrow_stream(schema: ArrowField, batches: Iterable[ArrowValues]) -> object:
+    """A capsule with an ArrowArrayStream, which takes a batch of the iterable whenever its reader asks for one."""

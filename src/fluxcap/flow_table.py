@@ -10,6 +10,7 @@ import numpy as np
 from fluxcap import keys
 from fluxcap._core import Scanner
 from fluxcap.durations import nanoseconds
+from fluxcap.formats.table import human
 from fluxcap.reading import Metadata, Reading
 from fluxcap.tables import Array, Table, arrays
 
@@ -43,10 +44,8 @@ class FlowTable(Table):
     def __or__(self, other: FlowTable) -> FlowTable:
         return merge([self, other]) if isinstance(other, FlowTable) else NotImplemented
 
-    def __repr__(self) -> str:
-        made = self.metadata
-        inputs = "1 input" if len(made["inputs"]) == 1 else f"{len(made['inputs']):,} inputs"
-        return f"<FlowTable: {len(self):,} flows by {made['by']}, of {made['packets']:,} packets in {inputs}>"
+    def _title(self) -> str:
+        return f"{human.counted(len(self), 'flow')} by {self.metadata['by']}"
 
 
 def key_spec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fluxcap import keys
@@ -56,9 +57,10 @@ def run(given: Options, messages: Messages) -> Exit:
     sources = inputs.find(given.inputs, output)
     order = Order.of(given) or (BIGGEST_FIRST if output.for_people else None)
     options.check_columns(given, _columns(given))
+    names = options.names(given, output)
     table = _read(given, sources, messages)
     metadata = table.metadata
-    output.write(_rows(table, given, order, options.row_limit(given, output)))
+    output.write(replace(_rows(table, given, order, options.row_limit(given, output)), names=names))
     if output.for_people:
         _hint(table, messages)
     if metadata["interrupted"]:
@@ -110,7 +112,7 @@ def _rows(table: FlowTable, given: Options, order: Order | None, limit: int) -> 
         chosen=given.columns is not None,
         noun="flows",
         heading=summary.heading(table.metadata),
-        metadata=lambda: summary.members(table.metadata),
+        metadata=lambda: table.metadata,
         left_out=lambda: total - len(table),
     )
 
