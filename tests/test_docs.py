@@ -65,3 +65,14 @@ def test_the_files_and_tests_that_a_page_names_are_there(page):
     named = re.findall(r"\b(?:pyx|src|tests|docs)/[\w/.-]+\.\w+", outside_changes)
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@each_page
+def test_every_link_of_a_page_to_a_file_leads_to_one(page):
+    links = re.findall(r"\]\(((?!http)[^)#]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_picture_of_speed_is_shown():
+    shown = re.findall(r"!\[.+\]\((.+)\)", (ROOT / "docs" / "performance.md").read_text())
+    assert sorted(shown) == sorted(f"performance/{path.name}" for path in (ROOT / "docs/performance").glob("*.svg"))

@@ -3,7 +3,7 @@
 import socket
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxcap import DISPOSITIONS, VERDICTS, text
-from fluxcap._core import TextRows
+from fluxcap._core import TextRows, dictionary
 
 
 def packed(*addresses: str) -> np.ndarray:
@@ -160,3 +160,44 @@ def test_cells_longer_than_a_piece_of_text_are_written_whole():
 def test_what_has_no_such_text_is_refused(columns, literals, error):
     with pytest.raises(error):
         TextRows(columns, literals)
+
+
+# Dictionaries ---------------------------------------------------------------------------------------------------------
+
+
+def decoded(values: np.ndarray) -> list[str]:
+    """The rows of a dictionary-encoded column, and that no text is in the dictionary twice."""
+    codes, offsets, octets = dictionary(values)
+    ends = np.frombuffer(offsets, np.int32).tolist()
+    texts = [octets[start:end].decode() for start, end in pairwise(ends)]
+    assert len(set(texts)) == len(texts)
+    return [texts[code] for code in np.frombuffer(codes, np.uint32).tolist()]
+
+
+@given(st.lists(st.ip_addresses(), max_size=8).flatmap(lambda some: st.lists(st.sampled_from(some or [ip_address(0)]))))
+def test_a_dictionary_of_addresses_gives_back_the_text_of_every_row(addresses):
+    values = packed(*map(str, addresses))
+    assert decoded(values) == text.addresses(values)
+
+
+@pytest.mark.parametrize("distinct", [1, 511, 512, 513, 2_049, 70_000])
+def test_a_dictionary_grows_with_the_values_that_differ(distinct):
+    values = np.zeros((distinct, 16), np.uint8)
+    values[:, 12:] = np.arange(distinct, dtype=">u4").view(np.uint8).reshape(-1, 4)
+    twice = np.concatenate([values, values[::-1]])
+    assert decoded(twice) == text.addresses(twice)
+    assert decoded(twice[:, :6].copy()) == text.cells("src_mac", twice[:, :6])
+
+
+def test_the_texts_of_a_dictionary_stand_in_the_order_of_their_first_rows():
+    _, _, octets = dictionary(packed("10.0.0.2", "10.0.0.1", "10.0.0.2", "::1"))
+    assert octets == b"10.0.0.210.0.0.1::1"
+
+
+def test_a_dictionary_without_rows_has_no_texts():
+    assert dictionary(np.empty((0, 16), np.uint8)) == (b"", bytes(4), b"")
+
+
+def test_a_dictionary_is_made_of_addresses_alone():
+    with pytest.raises(TypeError, match="6 or 16 octets, not 8"):
+        dictionary(np.zeros((2, 8), np.uint8))

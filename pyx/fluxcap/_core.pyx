@@ -68,6 +68,8 @@ include "fields.pxi"
 include "handover.pxi"
 include "kernels.pxi"
 include "text.pxi"
+include "dictionary.pxi"
+include "arrow.pxi"
 include "programs.pxi"
 
 

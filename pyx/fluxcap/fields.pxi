@@ -143,6 +143,10 @@ cdef tuple first_fields(uint32_t n):
             field("splt_gap", <size_t>first_gaps(x), 8 * n, "i", n))
 
 
+def feature_columns(bint biflow, bint features, uint32_t splt):
+    return tuple([row[0] for row in (feature_fields(biflow) if features else ()) + first_fields(splt)])
+
+
 PACKET_COLUMNS = (
     "packet", "time", "captured_length", "wire_length", "interface", "link_type", "vlan", "ip_version", "src_ip",
     "dst_ip", "protocol", "src_port", "dst_port", "payload_length", "checksum", "verdict", "ip_verdict", "tcp_flags",

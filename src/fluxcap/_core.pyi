@@ -1,6 +1,6 @@
 """Types of the compiled core. It needs no numpy: columns leave it as read-only buffers with a numpy typestr."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
 VERDICTS: Final[tuple[str, ...]]
@@ -23,6 +23,9 @@ FLOWS_FULL: Final[int]  # `max_flows` is reached: nothing after the last counted
 DAMAGED: Final[int]  # the input is broken here; see Scanner.damage
 
 KernelName = Literal["avx512", "avx2", "scalar"]
+
+def feature_columns(biflow: bool, features: bool, splt: int) -> tuple[str, ...]:
+    """The names of the feature columns, in order."""
 
 def kernels() -> tuple[KernelName, ...]:
     """Checksum kernels this processor can run, fastest first."""
@@ -152,11 +155,29 @@ class Scanner:
         """The packet rows collected since the last take(), in the order the columns were asked for."""
     def flows(self, last: bool = False) -> dict[str, Column]:
         """The flow table, in first-seen order: the key's columns, then FLOW_COLUMNS (reverse_* only when biflow), then
-        `_icmp_last`, the time (ns) of the last ICMP error. The `last` time the scanner gives up its own copy on the
-        way: rows and columns together never take twice the room."""
+        `_icmp_last`, the time (ns) of the last ICMP error; then what feature_columns() says for this key. The `last`
+        time the scanner gives up its own copy on the way: rows and columns together never take twice the room."""
     def unseen(self) -> dict[str, Column]:
         """Rows as in flows(), without packets: ICMP errors that quote a flow of which no packet has been seen."""
     def add_flows(self, columns: dict[str, memoryview], n: int) -> None:
         """Merge n rows of flows() or unseen() of the same key into this table (exact; not with active_timeout)."""
     def totals(self) -> Totals: ...
     def format(self) -> CaptureFormat: ...
+
+def dictionary(values: Any) -> tuple[bytes, bytes, bytes]:
+    """What the (n, 16) or (n, 6) octets of addresses are as dictionary-encoded texts, made without holding the GIL.
+
+    The code of each row (uint32), where each text begins and the last one ends (int32), and the texts in the order of
+    their first rows. TypeError: of another width. ValueError: more rows or longer texts than 2^31 - 1.
+    """
+
+# The nodes of the Arrow C data interface: (format, name, metadata, children, dictionary), with no text holding a zero
+# octet but the metadata, and (length, buffers, children, dictionary), the buffers without a validity bitmap.
+ArrowField = tuple[bytes, bytes, bytes, Sequence["ArrowField"], "ArrowField | None"]
+ArrowValues = tuple[int, Sequence[Any], Sequence["ArrowValues"], "ArrowValues | None"]
+
+def arrow_schema(schema: ArrowField) -> object:
+    """A capsule with an ArrowSchema."""
+
+def arrow_stream(schema: ArrowField, batches: Iterable[ArrowValues]) -> object:
+    """A capsule with an ArrowArrayStream, which takes a batch of the iterable whenever its reader asks for one."""

@@ -49,8 +49,8 @@ COMMAND = Program(
     "flows, every checksum, written as text",
 )
 PEERS = (
-    Program("capinfos", ("capinfos", "-c", "{file}"), "counts records"),
-    Program("tcpdump", ("tcpdump", "-n", "-r", "{file}", "-w", "/dev/null"), "copies records"),
+    Program("capinfos", ("capinfos", "-c", "{file}"), "counts records; no flows, no checksums"),
+    Program("tcpdump", ("tcpdump", "--count", "-r", "{file}"), "counts records; no flows, no checksums"),
     Program("softflowd", ("softflowd", "-d", "-r", "{file}"), "flows, no checksums"),
     Program("nfpcapd", ("nfpcapd", "-r", "{file}", "-w", "{folder}"), "flows, no checksums"),
     Program("argus", ("argus", "-r", "{file}", "-w", "{folder}/argus"), "flows, no checksums"),
@@ -86,7 +86,7 @@ def found(peers: Iterable[Program] = PEERS) -> Iterator[Program]:
             yield peer
 
 
-def floor(path: str) -> None:
+def floor(path: str | Path) -> None:
     """Read a file into one reused buffer and sum every octet: what verifying all checksums costs at least."""
     from fluxcap._core import ones_sum
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fluxcap import keys, text
+from fluxcap import formats, health, keys, text
 from fluxcap._core import VERDICTS
+from fluxcap.arrow import Stream, View
+from fluxcap.card import card
+from fluxcap.files import replacing
 from fluxcap.flow_table import key_spec
+from fluxcap.formats import Listing
+from fluxcap.formats.table import human
+from fluxcap.frames import Exportable, wanted
+from fluxcap.health import HEADER
 from fluxcap.inputs import Captures, expand
+from fluxcap.metadata import facts, members, notes
 from fluxcap.packet_table import PacketTable
 from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading, threads_for
 from fluxcap.tables import Array, arrays
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # typed where pandas-stubs is installed
 
 BAD_COLUMNS = (
     *("file", "packet", "time", "offset", "protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
@@ -36,9 +48,12 @@ class Source(NamedTuple):
     bad: int
 
 
-@dataclass(frozen=True)
-class ChecksumReport:
+@dataclass(frozen=True, repr=False)
+class ChecksumReport(Exportable):
     """What the checksums of captures say.
+
+    As a table (to_pandas(), to_arrow(), to_polars(), write()) it has a row of counts for each kind of header that had a
+    checksum; `bad` is a table of its own.
 
     `verdicts`: records by verdict name, for every IP protocol number seen; `ip_verdicts`: those of IPv4 headers;
     `gre_verdicts`: those of GRE headers. `bad`: the records whose transport checksum is bad or illegal, or whose IPv4
@@ -56,6 +71,40 @@ class ChecksumReport:
     sources: tuple[Source, ...]
     offload: str | None
     metadata: Metadata
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {'; '.join((self._title(), *notes(self.metadata)))}>"
+
+    def _title(self) -> str:
+        about = f"{human.counted(self.packets, 'record')} in {human.counted(len(self.metadata['inputs']), 'input')}"
+        return f"{human.count(health.bad(self))} bad checksums, of {about}"
+
+    def _repr_html_(self) -> str:
+        about = facts(self.metadata) | {"offload": self.offload or ""}
+        counts = self._counts()
+        return card(f"{type(self).__name__}: {self._title()}", about.items(), counts.values, len(counts))
+
+    def _counts(self) -> Listing:
+        counts = health.by_header(self).values
+        return Listing({name: counts[name] if name == HEADER else np.array(counts[name], np.uint64) for name in counts})
+
+    def _stream(self, view: View) -> Stream:
+        counts = self._counts()
+        return Stream(counts.values, [counts], self.metadata, view)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A pandas DataFrame."""
+        return wanted("pandas").DataFrame(self._counts().values)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write a file whose suffix decides its format, as `fluxcap check` does: .json has all, others the counts."""
+        name = formats.chosen_by(path)
+        if name != "json":
+            counts = self._counts()
+            formats.save(path, formats.Rows([counts], counts.columns, metadata=lambda: self.metadata))
+        else:
+            with replacing(path) as out:
+                formats.write_object(name, out, members(self.to_dict()))
 
     def to_dict(self) -> dict[str, Any]:
         """The same as dicts, lists, texts and integers; `bad` as one dict a record."""

@@ -10,6 +10,7 @@ import numpy as np
 from fluxcap import keys
 from fluxcap._core import Scanner
 from fluxcap.durations import nanoseconds
+from fluxcap.formats.table import human
 from fluxcap.reading import Metadata, Reading
 from fluxcap.tables import Array, Table, arrays
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from fluxcap._core import KeySpec
     from fluxcap.durations import Duration
 
+MAX_SPLT = 255  # as in NFStream
+_SPLT = {"splt_direction", "splt_size", "splt_gap"}
 _ALIKE = ("by", "biflow", "interval", "idle_timeout")  # what the tables of a merge must have in common
 
 
@@ -43,10 +46,8 @@ class FlowTable(Table):
     def __or__(self, other: FlowTable) -> FlowTable:
         return merge([self, other]) if isinstance(other, FlowTable) else NotImplemented
 
-    def __repr__(self) -> str:
-        made = self.metadata
-        inputs = "1 input" if len(made["inputs"]) == 1 else f"{len(made['inputs']):,} inputs"
-        return f"<FlowTable: {len(self):,} flows by {made['by']}, of {made['packets']:,} packets in {inputs}>"
+    def _title(self) -> str:
+        return f"{human.counted(len(self), 'flow')} by {self.metadata['by']}"
 
 
 def key_spec(
@@ -56,8 +57,12 @@ def key_spec(
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
     max_flows: int | None = None,
+    features: bool = False,
+    splt: int = 0,
 ) -> KeySpec:
     """How the core is told to make flows."""
+    if not 0 <= splt <= MAX_SPLT:
+        raise ValueError(f"splt is 0 to {MAX_SPLT}, not {splt}")
     if max_flows is not None and max_flows < 1:
         raise ValueError(f"max_flows is at least 1, not {max_flows}")
     return {
@@ -67,6 +72,8 @@ def key_spec(
         "active_timeout": nanoseconds(active_timeout, "active_timeout"),
         "interval": nanoseconds(interval, "interval"),
         "max_flows": max_flows or 0,
+        "features": features,
+        "splt": splt,
     }
 
 
@@ -78,6 +85,8 @@ def flow_table(reading: Reading, key: keys.Key, spec: KeySpec, last: bool) -> Fl
         "interval": spec["interval"],
         "idle_timeout": spec["idle_timeout"],
         "active_timeout": spec["active_timeout"],
+        "features": spec["features"],
+        "splt": spec["splt"],
         "flows_full": reading.flows_full,
     }
     return _table_of(reading.scanner, reading.metadata() | made, last)
@@ -86,7 +95,10 @@ def flow_table(reading: Reading, key: keys.Key, spec: KeySpec, last: bool) -> Fl
 def _table_of(scanner: Scanner, metadata: Metadata, last: bool) -> FlowTable:
     unseen = FlowTable(arrays(scanner.unseen()))
     left = unseen.filter(unseen["icmp_errors"] > 0)
-    return FlowTable(arrays(scanner.flows(last)), metadata, left if len(left) else None)
+    columns = arrays(scanner.flows(last))
+    for name in _SPLT & columns.keys():
+        columns[name] = columns[name].reshape(-1, metadata["splt"])  # a row each, of one packet too
+    return FlowTable(columns, metadata, left if len(left) else None)
 
 
 def merge(tables: Iterable[FlowTable]) -> FlowTable:
@@ -103,6 +115,11 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
         for name in _ALIKE:
             if part.metadata[name] != made[name]:
                 raise ValueError(f"tables of different {name} do not merge: {made[name]!r} and {part.metadata[name]!r}")
+        if part.metadata["features"] or part.metadata["splt"]:
+            raise ValueError(
+                "tables with features do not merge: the gap between the last packet of one and the first of the next is"
+                " in neither; read the captures together instead"
+            )
         if part.metadata["active_timeout"]:
             raise ValueError(
                 "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"

@@ -9,12 +9,13 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from fluxcap.compression import Decompressed, DecompressionError, Source, recognise
+from fluxcap.ahead import Source
+from fluxcap.compression import DecompressionError, decompressed, recognise
 from fluxcap.magic import HEAD, describe
 
 Octets = bytes | bytearray | memoryview
@@ -73,9 +74,11 @@ class Input:
         with self.source() as source:
             opened = Opened(source)
             codec = recognise(opened.head)
-            if codec is not None:
-                opened = Opened(Decompressed(opened, codec, self.name), codec.name)
-            yield opened
+            if codec is None:
+                yield opened
+            else:
+                with closing(decompressed(opened, codec, self.name, self.size)) as octets:
+                    yield Opened(Iterated(octets), codec.name)
 
 
 def contents(head: bytes, compression: str = "") -> str:
@@ -181,6 +184,30 @@ class Memory:
         n = min(len(buffer), len(self.left))
         buffer[:n] = self.left[:n]
         self.left = self.left[n:]
+        return n
+
+
+class Iterated:
+    """A source over octets that are made one after the other. An error comes again each time."""
+
+    def __init__(self, octets: Iterator[bytes]) -> None:
+        self._octets = octets
+        self._left = memoryview(b"")
+        self._error: Exception | None = None
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Write the next octets into the buffer and say how many; 0 at the end."""
+        if self._error is not None:
+            raise self._error
+        if not self._left:
+            try:
+                self._left = memoryview(next(self._octets, b""))
+            except Exception as error:
+                self._error = error
+                raise
+        n = min(len(buffer), len(self._left))
+        buffer[:n] = self._left[:n]
+        self._left = self._left[n:]
         return n
 
 

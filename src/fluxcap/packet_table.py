@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fluxcap import keys
-from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS
+from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
+from fluxcap.arrow import IpForm, Stream, View
 from fluxcap.flow_table import key_spec
+from fluxcap.formats.table import human
+from fluxcap.frames import Exportable, wanted
 from fluxcap.inputs import Input
 from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading
 from fluxcap.suggest import unknown
 from fluxcap.tables import Table, arrays
 
 if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
     from fluxcap._core import KeySpec
 
 FLOW = "flow"
@@ -24,13 +30,18 @@ class PacketTable(Table):
 
     __slots__ = ()
 
-    def __repr__(self) -> str:
-        return f"<PacketTable: {len(self):,} packets, {len(self.columns)} columns>"
+    def _title(self) -> str:
+        return f"{human.counted(len(self), 'packet')}, {len(self.columns)} columns"
 
 
 def packet_table(reading: Reading) -> PacketTable:
     """The rows that a reading has collected since they were last taken."""
     return PacketTable(arrays(reading.scanner.take()), reading.metadata())
+
+
+def without_rows(columns: Sequence[str]) -> PacketTable:
+    """A table with these columns of their types."""
+    return PacketTable(arrays(Scanner(columns=columns).take()))
 
 
 def choose(
@@ -54,10 +65,12 @@ def choose(
     return chosen, None
 
 
-class PacketScan:
+class PacketScan(Exportable):
     """The packets of a capture as PacketTables of `batch_size` rows (the last one shorter), in bounded memory.
 
-    Each iteration reads the inputs anew; standard input, a pipe or an open file can be read once (then ValueError).
+    Arrow readers take it as they take a table, batch by batch: `duckdb.sql("SELECT max(time) FROM scan")`. Each
+    iteration, reader or query reads the inputs anew; standard input, a pipe or an open file can be read once (then
+    ValueError).
     `metadata` is that of the last iteration that reached the end.
     """
 
@@ -91,18 +104,26 @@ class PacketScan:
         return f"<PacketScan of {names}: {len(self.columns)} columns, {self.batch_size:,} packets a batch>"
 
     def __iter__(self) -> Iterator[PacketTable]:
-        if self._begun:
-            for item in self._inputs:
-                if item.once:
-                    raise ValueError(f"{item.name} can be read only once; save it to a file to scan it again")
-        self._begun = True
-        return self._batches()
+        return self.read(self.columns, self.batch_size)
 
-    def _batches(self) -> Iterator[PacketTable]:
+    def read(self, columns: Sequence[str], batch_size: int) -> Iterator[PacketTable]:
+        """Read the inputs as tables of some of the columns and so many rows."""
+        self._check()
+        return self._batches(columns, batch_size)
+
+    def _check(self) -> None:
+        """ValueError where nothing is left to read."""
+        for item in self._inputs if self._begun else ():
+            if item.once:
+                raise ValueError(f"{item.name} can be read only once; save it to a file to scan it again")
+
+    def _batches(self, columns: Sequence[str], batch_size: int) -> Iterator[PacketTable]:
+        self._check()  # again: some readers ask for a stream that they do not read
+        self._begun = True
         reading = Reading(
-            key=self._key,
-            columns=self.columns,
-            row_limit=self.batch_size,
+            key=self._key if FLOW in columns else None,
+            columns=columns,
+            row_limit=batch_size,
             where=self._where,
             decap=self._decap,
             on_damage=self._on_damage,
@@ -115,3 +136,23 @@ class PacketScan:
         if len(rest):
             yield rest
         self.metadata = rest.metadata
+
+    def _stream(self, view: View) -> Stream:
+        return Stream(
+            without_rows(self.columns).to_dict(), self, {"inputs": [item.name for item in self._inputs]}, view
+        )
+
+    def to_arrow(self, *, ip: IpForm = "text", labels: bool | None = None) -> pa.RecordBatchReader:
+        """A pyarrow RecordBatchReader, which reads as it is read."""
+        return wanted("pyarrow").RecordBatchReader.from_stream(self._stream(View(ip, labels)))
+
+    def lazy(self, *, ip: IpForm = "text", labels: bool | None = None) -> pl.LazyFrame:
+        """A polars LazyFrame, of which only the columns and rows that a query needs are read, at each collect()."""
+        from fluxcap.lazy import lazy_frame
+
+        return lazy_frame(self, View(ip, labels))
+
+    def to_polars(self, *, lazy: bool = False, ip: IpForm = "text", labels: bool | None = None) -> Any:
+        """A polars DataFrame of all packets, or a LazyFrame as from lazy()."""
+        frame = self.lazy(ip=ip, labels=labels)
+        return frame if lazy else frame.collect()

@@ -26,6 +26,8 @@ def read_flows(
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
     max_flows: int | None = None,
+    features: bool = False,
+    splt: int = 0,
     threads: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -37,8 +39,11 @@ def read_flows(
     `biflow`: both directions share a row, if the key is symmetric. `where`: only records that this filter accepts, in
     the language of tcpdump (extra `where`). `decap`: look into tunnels, to the innermost packet.
     Timeouts and `interval`: seconds, or texts such as `"30s"` and `"500ms"`. `max_flows`: stop, with a warning, before
-    the record that would need one flow more. `threads`: use so many at most, and no more than there are processors; a
-    few if None, one for small inputs. The result never depends on it.
+    the record that would need one flow more. `features`: columns of minimum, mean, sample standard deviation and
+    maximum of packet sizes (octets on the wire) and of the gaps between packets (ns), and of packets by TCP flag: of
+    each direction, sizes and gaps of `both_` too. `splt`: direction (0 forward, 1 reverse), size and gap of so many
+    first packets, at most 255, -1 after the last, in columns of shape (n, splt). `threads`: use so many at
+    most, and no more than there are processors; a few if None, one for small inputs. The result never depends on it.
 
     Raises NotACaptureError for an input that is no capture, FilterError for a filter that libpcap refuses. Where an
     input is damaged, what was read before it counts: DamagedCaptureWarning, or with `on_damage="raise"` a CaptureError
@@ -47,7 +52,13 @@ def read_flows(
     """
     key = keys.parse(by, biflow)
     spec = key_spec(
-        key, idle_timeout=idle_timeout, active_timeout=active_timeout, interval=interval, max_flows=max_flows
+        key,
+        idle_timeout=idle_timeout,
+        active_timeout=active_timeout,
+        interval=interval,
+        max_flows=max_flows,
+        features=features,
+        splt=splt,
     )
     reading = Reading(
         key=spec,

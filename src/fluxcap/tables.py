@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from fluxcap import _core, text
+from fluxcap import _core, formats, frames, naming
+from fluxcap.arrow import IpForm, Stream, View
+from fluxcap.card import PREVIEW_ROWS, card
+from fluxcap.formats.table import human
+from fluxcap.metadata import facts, notes
 from fluxcap.reading import Metadata
 from fluxcap.suggest import unknown
 
@@ -27,7 +32,7 @@ def _array(column: _core.Column) -> Array:
     return array if column.width == 1 else array.reshape(-1, column.width)
 
 
-class Table:
+class Table(frames.Exportable):
     """Columns of equal length, in order.
 
     `table["name"]` is the column's array: shape (n,), or (n, 16) and (n, 6) octets for IP and MAC addresses. Times are
@@ -81,7 +86,20 @@ class Table:
         return type(self), (self._columns, self.metadata)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {len(self):,} rows, {len(self.columns)} columns>"
+        kind = type(self).__name__
+        if not self.metadata:  # made from columns
+            return f"<{kind}: {len(self):,} rows, {len(self.columns)} columns>"
+        made = self.metadata
+        read = f"{human.counted(made['packets'], 'record')} in {human.counted(len(made['inputs']), 'input')}"
+        return f"<{kind}: {'; '.join((f'{self._title()}, of {read}', *notes(made)))}>"
+
+    def _title(self) -> str:
+        return f"{len(self):,} rows"
+
+    def _repr_html_(self) -> str:
+        shown = self.head(PREVIEW_ROWS).to_dict()
+        title = self._title() if self.metadata else Table._title(self)
+        return card(f"{type(self).__name__}: {title}", facts(self.metadata).items(), shown, len(self))
 
     def head(self, n: int = 5) -> Self:
         """The first n rows."""
@@ -113,11 +131,26 @@ class Table:
         """The columns as a new dict of the same arrays."""
         return {name: self._columns[name] for name in self.columns}
 
-    def to_pandas(self) -> pd.DataFrame:
-        """A pandas DataFrame: addresses and the names of codes as categories, times as datetime64[ns, UTC]."""
-        import pandas as pd
+    def to_pandas(self, *, ip: IpForm = "text", labels: bool | None = None) -> pd.DataFrame:
+        """A pandas DataFrame: addresses and names as categories, times as datetime64[ns, UTC].
 
-        return pd.DataFrame({name: _series(name, self._columns[name]) for name in self.columns})
+        Numbers share the memory of the table, which is read-only: copy() the frame to assign to single cells.
+        """
+        return frames.pandas_frame(self.to_dict(), View(ip, labels))
+
+    def write(self, path: str | os.PathLike[str], *, names: str | None = None) -> None:
+        """Write a file whose suffix decides its format.
+
+        .csv .tsv .ndjson .json, .txt for people, .npz, and with the extra `parquet` .parquet, .arrow (a file) and
+        .arrows (a stream). `names`: call the columns what "ipfix", "zeek" or "nfstream" call them. The file appears
+        under its name only when it is whole. ValueError if no format has this suffix, or there are no such names.
+        """
+        rows = formats.Rows([self], self.columns, metadata=lambda: self.metadata, names=naming.names(names))
+        formats.save(path, rows)
+
+    def _stream(self, view: View) -> Stream:
+        columns = self.to_dict()
+        return Stream(columns, [self], self.metadata, view)
 
 
 def _sortable(array: Array) -> Array:
@@ -125,15 +158,3 @@ def _sortable(array: Array) -> Array:
         return array
     # Compared as octets; the trailing zeros that numpy strips of an "S" make no difference between equal lengths.
     return np.ascontiguousarray(array).view(f"S{array.shape[1]}").reshape(-1)
-
-
-def _series(name: str, array: Array) -> Any:
-    import pandas as pd
-
-    kind = text.KINDS.get(name)
-    if kind is None:
-        return array
-    if kind == "time":
-        return pd.to_datetime(array, unit="ns", utc=True)
-    _, where, codes = np.unique(_sortable(array), return_index=True, return_inverse=True)
-    return pd.Categorical.from_codes(codes, categories=text.cells(name, array[where]))

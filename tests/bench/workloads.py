@@ -6,6 +6,8 @@
 | imix | UDP and TCP | 100,000, Zipf-distributed | 7:4:1 of about 64, 576 and 1500 octets |
 | big | UDP | 10,000, Zipf-distributed | 1,200 to 1,450 octets |
 | flood | UDP | as many as packets | 18 octets of payload |
+| frame-N | UDP | 10,000, Zipf-distributed | N octets; half a gigabyte of them |
+| flows-N | UDP | N, all equally frequent | 18 octets of payload |
 
 `python tests/bench/workloads.py small` makes one, unless it is there already, and prints its path.
 """
@@ -58,6 +60,7 @@ class Workload:
     sizes: Callable[[np.random.Generator, int], Numbers]
     flows: int | None  # None: every packet is one
     tcp_share: float = 0.0
+    even: bool = False  # the flows are equally frequent, not Zipf-distributed
 
 
 def _between(low: int, high: int) -> Callable[[np.random.Generator, int], Numbers]:
@@ -77,6 +80,10 @@ WORKLOADS = {
     "big": Workload(700_000, _between(1200, 1450), 10_000),
     "flood": Workload(5_000_000, _between(UDP_FRAME + 18, UDP_FRAME + 18), None),
 }
+FRAMES = (64, 128, 256, 512, 1024, 1500)  # octets
+FLOWS = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+WORKLOADS |= {f"frame-{n}": Workload((1 << 29) // (RECORD_SIZE + n), _between(n, n), 10_000) for n in FRAMES}
+WORKLOADS |= {f"flows-{n}": Workload(10_000_000, _between(UDP_FRAME + 18, UDP_FRAME + 18), n, even=True) for n in FLOWS}
 
 
 @dataclass(frozen=True)
@@ -103,9 +110,10 @@ class Conversations:
 def make(path: Path, name: str, packets: int) -> None:
     """Write the workload `name` of so many packets to `path`."""
     workload, rng = WORKLOADS[name], np.random.default_rng([SEED, zlib.crc32(name.encode())])
-    talks = Conversations.draw(rng, workload, workload.flows or packets)
+    flows = workload.flows or packets
+    talks = Conversations.draw(rng, workload, min(flows, packets) if workload.even else flows)
     sizes = workload.sizes(rng, packets)
-    flow = np.arange(packets) if workload.flows is None else _zipf(rng, workload.flows, packets)
+    flow = _flow_numbers(rng, workload, packets)
     backward = rng.random(packets) < (0.0 if workload.flows is None else 0.5)
     filling = np.frombuffer(rng.bytes(FILLING), np.uint8)
     sums = _running_sums(filling)
@@ -128,6 +136,14 @@ def make(path: Path, name: str, packets: int) -> None:
                 octets[starts[chosen, None] + np.arange(header.itemsize)] = _octets(fields)
             octets.tofile(file)
             first = last
+
+
+def _flow_numbers(rng: np.random.Generator, workload: Workload, n: int) -> Numbers:
+    if workload.flows is None:
+        return np.arange(n)
+    if workload.even:
+        return rng.permutation(n) % workload.flows
+    return _zipf(rng, workload.flows, n)
 
 
 def _zipf(rng: np.random.Generator, flows: int, n: int) -> Numbers:

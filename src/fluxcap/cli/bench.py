@@ -44,10 +44,10 @@ def run(given: Options, messages: Messages) -> Exit:
     listing: dict[str, list[object]] = {name: [] for name in COLUMNS}
     for one in measured:
         listing["program"].append(one.program)
-        listing["seconds"].append(_shown(one.seconds, 3))
+        listing["seconds"].append(_shown(one.seconds))
         listing["packets_per_second"].append(round(packets / one.seconds) if one.seconds else "")
-        listing["times_floor"].append(_shown(one.seconds and floor and one.seconds / floor, 1))
-        listing["times_fluxcap"].append(_shown(one.seconds and command and one.seconds / command, 1))
+        listing["times_floor"].append(_shown(one.seconds and floor and one.seconds / floor))
+        listing["times_fluxcap"].append(_shown(one.seconds and command and one.seconds / command))
         listing["runs"].append(one.runs)
         listing["does"].append(one.does if one.seconds else "failed")
     output.write(
@@ -56,5 +56,5 @@ def run(given: Options, messages: Messages) -> Exit:
     return Exit.DONE
 
 
-def _shown(value: float | None, digits: int) -> float | str:
-    return "" if value is None else round(value, digits)
+def _shown(value: float | None) -> float | str:
+    return "" if value is None else float(f"{value:.3g}")  # more digits would not come again

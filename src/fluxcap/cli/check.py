@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from fluxcap import formats
-from fluxcap.cli import health, inputs, options, summary
+from fluxcap import formats, health
+from fluxcap.cli import inputs, options
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
 from fluxcap.formats import Rows
+from fluxcap.metadata import members
 
 HELP: Final = "a verdict on every checksum; exit code 1 if any is bad"
 DESCRIPTION: Final = """\
@@ -58,7 +59,7 @@ def run(given: Options, messages: Messages) -> Exit:
 
             draw_check(report, out, output.screen)
         elif output.format == "json":
-            formats.write_object(output.format, out, summary.members(report.to_dict()))
+            formats.write_object(output.format, out, members(report.to_dict()))
         else:
             table = health.by_header(report) if given.list is None else report.bad
             formats.find(output.format).write(out, Rows([table], table.columns), output.screen)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fluxcap import keys
-from fluxcap._core import FLOW_COLUMNS
+from fluxcap._core import FLOW_COLUMNS, feature_columns
 from fluxcap.cli import inputs, options, summary
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.inputs import Sources
@@ -47,6 +48,10 @@ def configure(parser: Parser) -> None:
         ("--interval", "new rows at every multiple of this time"),
     ):
         parser.add_argument(name, type=options.duration(name), metavar="TIME", help=what)
+    parser.add_argument("--features", action="store_true", help="statistics of packet sizes and gaps, and TCP flags")
+    parser.add_argument(
+        "--splt", type=options.natural, default=0, metavar="N", help="direction, size and gap of the first N packets"
+    )
     parser.add_argument("--max-flows", type=options.positive, metavar="N", help="stop at so many flows: exit code 4")
 
 
@@ -56,9 +61,10 @@ def run(given: Options, messages: Messages) -> Exit:
     sources = inputs.find(given.inputs, output)
     order = Order.of(given) or (BIGGEST_FIRST if output.for_people else None)
     options.check_columns(given, _columns(given))
+    names = options.names(given, output)
     table = _read(given, sources, messages)
     metadata = table.metadata
-    output.write(_rows(table, given, order, options.row_limit(given, output)))
+    output.write(replace(_rows(table, given, order, options.row_limit(given, output)), names=names))
     if output.for_people:
         _hint(table, messages)
     if metadata["interrupted"]:
@@ -75,7 +81,12 @@ def _columns(given: Options) -> list[str]:
     """The columns that the table will have: known before hours of reading."""
     key = keys.parse(given.by, not given.uniflow)
     values = [name for name in FLOW_COLUMNS if key.biflow or not name.startswith(REVERSE)]
-    return [*(field for field, *_ in key.fields), *(["interval"] if given.interval else []), *values]
+    return [
+        *(field for field, *_ in key.fields),
+        *(["interval"] if given.interval else []),
+        *values,
+        *feature_columns(key.biflow, given.features, given.splt),
+    ]
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
@@ -92,6 +103,8 @@ def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
             active_timeout=given.active_timeout,
             interval=given.interval,
             max_flows=given.max_flows,
+            features=given.features,
+            splt=given.splt,
             threads=given.threads,
             on_damage="raise" if given.strict else "warn",
             on_interrupt="return",
@@ -110,7 +123,7 @@ def _rows(table: FlowTable, given: Options, order: Order | None, limit: int) -> 
         chosen=given.columns is not None,
         noun="flows",
         heading=summary.heading(table.metadata),
-        metadata=lambda: summary.members(table.metadata),
+        metadata=lambda: table.metadata,
         left_out=lambda: total - len(table),
     )
 

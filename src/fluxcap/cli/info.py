@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from fluxcap import formats
-from fluxcap.cli import health, inputs, options, summary
+from fluxcap import formats, health
+from fluxcap.cli import inputs, options
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
 from fluxcap.formats.table import human
+from fluxcap.metadata import members
 
 HELP: Final = "what is in a capture: formats, times, protocols, health"
 DESCRIPTION: Final = """\
@@ -46,7 +47,7 @@ def run(given: Options, messages: Messages) -> Exit:
 
             draw_info(info, out, output.screen)
         else:
-            formats.write_object(output.format, out, summary.members(info.to_dict()))
+            formats.write_object(output.format, out, members(info.to_dict()))
     bad = health.bad(info)
     if bad and output.for_people:
         messages.hint(f"`fluxcap check` lists the {human.counted(bad, 'bad checksum')}")

@@ -1,11 +1,11 @@
 """Options that several commands have, and the parser they share."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Self
 
-from fluxcap import formats
+from fluxcap import formats, naming
 from fluxcap.cli.exits import UsageError
 from fluxcap.cli.output import Output, print_text
 from fluxcap.suggest import unknown
@@ -74,6 +74,9 @@ def add_rows(parser: Parser) -> None:
     parser.add_argument("-n", "--rows", type=natural, metavar="N", help=shown)
     parser.add_argument("-s", "--sort", metavar="COLUMN", help="largest of this column first; +COLUMN: smallest")
     parser.add_argument("--columns", type=_words, metavar="A,B,C", help="just these columns, in this order")
+    schemes = ", ".join(naming.SCHEMES)
+    check = checked_by(naming.names)
+    parser.add_argument("--names", type=check, metavar="SCHEME", help=f"call them what others do: {schemes}")
 
 
 def positive(text: str) -> int:
@@ -112,6 +115,13 @@ def duration(option: str) -> Callable[[str], str]:
         nanoseconds(text, option)
 
     return checked_by(check)
+
+
+def names(options: Options, output: Output) -> Mapping[str, str]:
+    """What --names calls the columns. UsageError where a person reads them."""
+    if options.names and output.for_people:
+        raise UsageError("--names is for what programs read, not for a table", "Choose a format with -f or -o.")
+    return naming.names(options.names)
 
 
 def row_limit(options: Options, output: Output) -> int:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 from fluxcap import formats
 from fluxcap.cli.exits import OutputError, UsageError
 from fluxcap.cli.messages import ColorChoice, is_terminal, wants_color
+from fluxcap.files import Unfinished
 from fluxcap.formats import Rows, Screen
 
 STANDARD: Final = "-"
@@ -32,6 +33,11 @@ class Output:
     def for_people(self) -> bool:
         """Whether a person reads it rather than a program."""
         return self.format == "table"
+
+    @property
+    def binary(self) -> bool:
+        """Whether a terminal must not be sent it."""
+        return _is_binary(self.format)
 
     @property
     def on_terminal(self) -> bool:
@@ -76,6 +82,8 @@ def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = F
     """The output that --format, --output and --color ask for. UsageError if they do not tell the format."""
     if path is None or path == STANDARD:
         terminal = is_terminal(sys.stdout)
+        if terminal and format != "auto" and _is_binary(format):
+            raise UsageError(f"{format} is not for terminals", "Name a file with -o, or write to a pipe.")
         screen = Screen(None, wants_color(sys.stdout, color), sys.stdout.encoding if terminal else "utf-8")
         return Output(None, format if format != "auto" else "table" if terminal else "tsv", screen, whole)
     if format == "auto":
@@ -92,6 +100,10 @@ def print_text(text: str) -> None:
     """Put a text on standard output, with the same care."""
     with _opened(None) as out:
         out.write(text.encode())
+
+
+def _is_binary(format: str) -> bool:
+    return getattr(formats.find(format), "BINARY", False)
 
 
 def _is_special(path: str) -> bool:
@@ -145,19 +157,16 @@ def _opened(path: str | None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _replacing(path: str) -> Iterator[BinaryIO]:
-    target = Path(path).resolve()  # through a link: the file is replaced, not the link
-    unfinished = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
+    unfinished = Unfinished(path)
     with _failing(path):
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor = unfinished.open()
     try:
         with _buffered(descriptor, path) as out:
             yield out
         with _failing(path):
-            if target.exists():
-                unfinished.chmod(stat.S_IMODE(target.stat().st_mode))
-            unfinished.replace(target)
+            unfinished.keep()
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        unfinished.discard()
         raise
 
 

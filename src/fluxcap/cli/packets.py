@@ -25,6 +25,7 @@ One row a packet, written as it is read, in bounded memory. With -n reading ends
 at the last row that is shown; with --sort everything is read first.
 """
 BATCH_ROWS: Final = 8192  # so few that the first rows come soon, so many that a batch costs next to nothing
+COLUMNAR_ROWS: Final = 65536  # for formats that hold back rows anyway: each batch has a dictionary of its own
 
 
 def configure(parser: Parser) -> None:
@@ -35,22 +36,25 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Write the packets as they are read."""
+    from fluxcap.packet_table import without_rows
     from fluxcap.read import scan_packets
 
     output = choose(given.format, given.output, given.color, whole=given.strict)
     sources = inputs.find(given.inputs, output)
     columns = given.columns or PACKET_COLUMNS
     options.check_columns(given, (*PACKET_COLUMNS, *EXTRA_COLUMNS))
+    names = options.names(given, output)
     order = Order.of(given)
     needed = columns if order is None or order.column in columns else (*columns, order.column)
     limit = options.row_limit(given, output)
+    rows = COLUMNAR_ROWS if output.binary else BATCH_ROWS
     scan = scan_packets(
         sources.captures,
         columns=needed,
         where=given.where,
         decap=given.decap,
         # One row past the limit tells whether there are more; sorting needs all of them anyway.
-        batch_size=min(limit + 1, BATCH_ROWS) if limit and not order else BATCH_ROWS,
+        batch_size=min(limit + 1, rows) if limit and not order else rows,
         on_damage="raise" if given.strict else "warn",
         on_interrupt="return",
     )
@@ -59,6 +63,7 @@ def run(given: Options, messages: Messages) -> Exit:
     with waiting, Interruptible() as interruptible:
         batches = interruptible.until_interrupted(scan)
         selection = Selection(batches if order is None else _sorted(batches, order), limit)
+        selection.metadata = {"inputs": [item.name for item in sources.inputs]}
         output.write(
             Rows(
                 selection,
@@ -66,8 +71,10 @@ def run(given: Options, messages: Messages) -> Exit:
                 chosen=given.columns is not None,
                 noun="packets",
                 heading=summary.named(item.name for item in sources.inputs),
-                metadata=lambda: summary.members(scan.metadata or selection.metadata),
+                metadata=lambda: scan.metadata or selection.metadata,
                 left_out=lambda: selection.left_out,
+                like=without_rows(columns),
+                names=names,
             )
         )
     return Exit.INTERRUPTED if interruptible.interrupted else Exit.DONE

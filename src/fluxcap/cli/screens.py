@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from fluxcap import names, text
+from fluxcap import health, names, text
 from fluxcap._core import VERDICTS
-from fluxcap.cli import health, summary
+from fluxcap.cli import summary
 from fluxcap.cli.summary import JOINT
 from fluxcap.errors import printable
 from fluxcap.formats import Listing, Screen

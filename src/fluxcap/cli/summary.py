@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from fluxcap import text
 from fluxcap.errors import printable
 from fluxcap.formats.table import human
 
@@ -27,16 +26,3 @@ def named(inputs: Iterable[str]) -> str:
     shown = ", ".join(map(printable, names[:NAMED_INPUTS]))
     more = len(names) - NAMED_INPUTS
     return f"{shown} and {human.count(more)} more" if more > 0 else shown
-
-
-def members(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The metadata in JSON's terms."""
-    plain = dict(metadata)
-    if "damage" in plain:
-        plain["damage"] = [damage._asdict() for damage in plain["damage"]]
-    if "ledger" in plain:
-        plain["ledger"] = {name: {"records": n, "octets": octets} for name, (n, octets) in plain["ledger"].items()}
-    for name in ("first", "last"):
-        if name in plain:
-            plain[name] = text.time(plain[name]) if plain["packets"] else None
-    return plain

@@ -8,15 +8,19 @@ A format module has
 may have
     write_object  write_object(out, members) for what is one object rather than rows of a table; without it the members
                   are written as rows of a table with the columns `field` and `value`
+    BINARY        true if a terminal must not be sent it
 and imports neither numpy nor a package outside the standard library before write() is called.
 """
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, cast
+
+from fluxcap.files import replacing
 
 WORDS: Final = {None: "", True: "true", False: "false"}  # for members that are no text or number
 
@@ -34,9 +38,9 @@ class Table(Protocol):
 
 @dataclass(frozen=True)
 class Listing:
-    """A small table of plain lists."""
+    """A small table of plain lists, or of arrays."""
 
-    values: Mapping[str, list[Any]]
+    values: Mapping[str, Any]
 
     @property
     def columns(self) -> Sequence[str]:
@@ -46,7 +50,7 @@ class Listing:
     def __len__(self) -> int:
         return len(next(iter(self.values.values())))
 
-    def __getitem__(self, name: str, /) -> list[Any]:
+    def __getitem__(self, name: str, /) -> Any:
         return self.values[name]
 
 
@@ -61,6 +65,12 @@ class Rows:
     heading: str = ""  # a line above the terminal form
     metadata: Callable[[], Mapping[str, Any]] = lambda: {}  # of all tables; complete once they are exhausted
     left_out: Callable[[], int | None] = lambda: 0  # rows that were not asked for; None: some, not counted
+    like: Table | None = None  # has the columns, should there be no table
+    names: Mapping[str, str] = field(default_factory=dict)  # what columns are called instead, but for people
+
+    def shown(self, name: str) -> str:
+        """What a column is called."""
+        return self.names.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,20 @@ def suffixes() -> list[str]:
     return sorted(suffix for name in names() for suffix in find(name).SUFFIXES)
 
 
+def chosen_by(path: str | os.PathLike[str]) -> str:
+    """The name of the format that the suffix of a file name chooses. ValueError if none does."""
+    if (name := name_for(os.fspath(path))) is None:
+        raise ValueError(f"{os.fspath(path)}: its suffix names no format; use one of {' '.join(suffixes())}")
+    return name
+
+
+def save(path: str | os.PathLike[str], rows: Rows) -> None:
+    """Write a file in the format that its suffix chooses."""
+    module = find(chosen_by(path))
+    with replacing(path) as out:
+        module.write(out, rows)
+
+
 def write_object(name: str, out: BinaryIO, members: Mapping[str, Any]) -> None:
     """Write one object in the format of this name."""
     module = find(name)
@@ -128,6 +152,15 @@ def _fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         return
     for name, member in inside:
         yield from _fields(member, f"{path}.{name}" if path else str(name))
+
+
+def at_least_one(rows: Rows) -> Iterator[Table]:
+    """The tables; if there is none, one without rows, so that the columns are known all the same."""
+    tables = iter(rows.tables)
+    first = next(tables, rows.like)
+    if first is not None:
+        yield first
+    yield from tables
 
 
 def columns_of(table: Table, rows: Rows) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from fluxcap.formats import Rows, columns_of
 
 def write_delimited(out: BinaryIO, rows: Rows, delimiter: bytes, free: Callable[[Any], str]) -> None:
     """Write the rows as they come; `free` writes the values of a list."""
-    out.write(delimiter.join(name.encode() for name in rows.columns) + b"\n")
+    out.write(delimiter.join(rows.shown(name).encode() for name in rows.columns) + b"\n")
     around = (b"", *repeat(delimiter, len(rows.columns) - 1), b"\n")
     for table in rows.tables:
         for octets in text.rows(columns_of(table, rows), around, free):

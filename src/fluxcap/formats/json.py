@@ -6,57 +6,42 @@ from typing import Any, BinaryIO, Final
 
 from fluxcap import text
 from fluxcap.formats import PLAIN, Rows, Screen, columns_of
+from fluxcap.metadata import header, members
 
 HELP: Final = "one object: the rows and what is known of the inputs"
 SUFFIXES: Final = (".json",)
 
-SCHEMA: Final = 1  # changes when a name or a meaning does; new names alone leave it
-
 
 def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
     """Write the rows as they come."""
-    head = json.dumps({**header(), "columns": list(rows.columns)})
+    head = json.dumps({**header(), "columns": list(map(rows.shown, rows.columns))})
     out.write(f'{head[:-1]}, "rows": ['.encode())
     surplus = len(",")  # before the first row
     for octets in objects(rows, ",\n", ""):
         out.write(octets[surplus:])
         surplus = 0
-    tail = json.dumps(rows.metadata())
+    tail = json.dumps(members(rows.metadata()))
     out.write(f"\n]{', ' if len(tail) > len('{}') else ''}{tail[1:]}\n".encode())
 
 
-def write_object(out: BinaryIO, members: Mapping[str, Any]) -> None:
+def write_object(out: BinaryIO, about: Mapping[str, Any]) -> None:
     """Readable lines."""
-    out.write((json.dumps({**header(), **members}, indent=2) + "\n").encode())
-
-
-def header() -> dict[str, Any]:
-    """The members that every object begins with."""
-    return {"schema": SCHEMA, "version": _version()}
-
-
-def _version() -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("fluxcap")
-    except PackageNotFoundError:  # it runs from a source tree
-        return None
+    out.write((json.dumps({**header(), **about}, indent=2) + "\n").encode())
 
 
 def objects(rows: Rows, before: str, behind: str) -> Iterator[bytes]:
     """The rows as JSON objects, with the same text before each of them and behind it, in pieces of some ten KiB."""
     for table in rows.tables:
         columns = columns_of(table, rows)
-        yield from text.rows(columns, _around(columns, before, behind), json.dumps)
+        yield from text.rows(columns, _around(rows, columns, before, behind), json.dumps)
 
 
-def _around(columns: Mapping[str, Any], before: str, behind: str) -> list[bytes]:
+def _around(rows: Rows, columns: Mapping[str, Any], before: str, behind: str) -> list[bytes]:
     """Braces, names and quotes; json.dumps() quotes the values of a list itself."""
     around, opening, closing = [], f"{before}{{", ""
     for name, values in columns.items():
         # What the core makes of addresses, times and names has nothing to be escaped.
         quote = "" if text.is_free(values) or text.is_number(name, values) else '"'
-        around.append(f"{closing}{opening}{json.dumps(name)}: {quote}".encode())
+        around.append(f"{closing}{opening}{json.dumps(rows.shown(name))}: {quote}".encode())
         opening, closing = ", ", quote
     return [*around, f"{closing}}}{behind}".encode()]

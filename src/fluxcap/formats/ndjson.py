@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, Final
 
 from fluxcap.formats import PLAIN, Rows, Screen
-from fluxcap.formats.json import header, objects
+from fluxcap.formats.json import objects
+from fluxcap.metadata import header
 
 HELP: Final = "one JSON object a row, one row a line"
 SUFFIXES: Final = (".ndjson", ".jsonl")

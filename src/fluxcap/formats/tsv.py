@@ -2,6 +2,7 @@
 
 from typing import Any, BinaryIO, Final
 
+from fluxcap import text
 from fluxcap.errors import printable
 from fluxcap.formats import PLAIN, Rows, Screen
 from fluxcap.formats._delimited import write_delimited
@@ -18,4 +19,4 @@ def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
 
 
 def _cell(value: Any) -> str:
-    return printable(str(value).translate(ESCAPES))
+    return printable(text.in_words(value).translate(ESCAPES))

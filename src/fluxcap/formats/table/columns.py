@@ -234,10 +234,15 @@ def _abridged(name: str, values: Values) -> Shown:
 def _by_itself(name: str, values: Values) -> Shown:
     spec = SPECS.get(name) or Spec(KEY, partial(text.cells, name), text.is_number(name, values))
     if text.is_free(values):
-        numbers = all(isinstance(value, int | float) for value in values)
-        cells = [human.count(value) if isinstance(value, int) else printable(str(value)) for value in values]
+        objects = text.free_values(values)
+        numbers = all(isinstance(value, int | float) for value in objects)
+        cells = [human.count(value) if isinstance(value, int) else printable(_written(value)) for value in objects]
         return Shown(_title(name), cells, right=numbers, style=spec.style)
     return Shown(_title(name), FULL.get(name, spec.cells)(values), KEY, spec.right, spec.style)
+
+
+def _written(value: Any) -> str:
+    return f"{value:,.1f}" if isinstance(value, float) else text.in_words(value)
 
 
 def _endpoints(values: Mapping[str, Values]) -> Shown:

@@ -1,13 +1,14 @@
 """Checksum verdicts of a capture as a whole, whichever command counted them."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from fluxcap import names
 from fluxcap._core import VERDICTS
 from fluxcap.formats import Listing
 
 Counts = Mapping[str, int]  # records by verdict name
+HEADER: Final = "header"  # the column of by_header() that has no counts
 
 
 class Judged(Protocol):
@@ -37,4 +38,4 @@ def by_header(judged: Judged) -> Listing:
     kinds |= {names.protocol(number): counts for number, counts in judged.verdicts.items()}
     seen = {kind: counts for kind, counts in kinds.items() if any(counts[name] for name in VERDICTS[1:])}
     columns = {verdict: [counts[verdict] for counts in seen.values()] for verdict in VERDICTS[1:]}
-    return Listing({"header": list(seen), **columns})
+    return Listing({HEADER: list(seen), **columns})

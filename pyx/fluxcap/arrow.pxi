@@ -1,0 +1,239 @@
+# Tables in the memory of other programs: the Arrow C data and stream interfaces, which data frame libraries read.
+# https://arrow.apache.org/docs/format/CDataInterface.html and CStreamInterface.html
+#
+# What is handed out holds the Python buffers it points into until its reader calls `release`, from whatever thread; a
+# reader may move a child out of its parent and release it by itself. No value is ever missing, so there are no validity
+# bitmaps. This is written out because no library makes a stream that asks a Python iterator for its next batch.
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
+from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
+from libc.errno cimport EIO
+
+cdef enum:
+    MAX_BUFFERS = 2             # offsets and octets of texts
+
+cdef struct ArrowSchema:
+    const char* format
+    const char* name
+    const char* metadata
+    int64_t flags
+    int64_t n_children
+    ArrowSchema** children
+    ArrowSchema* dictionary
+    void (*release)(ArrowSchema*) noexcept
+    PyObject* held              # the tuple with the texts above; `private_data`
+
+cdef struct ArrowArray:
+    int64_t length
+    int64_t null_count
+    int64_t offset
+    int64_t n_buffers
+    int64_t n_children
+    const void** buffers
+    ArrowArray** children
+    ArrowArray* dictionary
+    void (*release)(ArrowArray*) noexcept
+    ArrowBuffers* held          # `private_data`
+
+cdef struct ArrowBuffers:
+    const void* pointers[1 + MAX_BUFFERS]   # the first is where a validity bitmap would be
+    Py_buffer views[MAX_BUFFERS]
+    uint32_t n
+
+cdef struct ArrowArrayStream:
+    int (*get_schema)(ArrowArrayStream*, ArrowSchema*) noexcept
+    int (*get_next)(ArrowArrayStream*, ArrowArray*) noexcept
+    const char* (*get_last_error)(ArrowArrayStream*) noexcept
+    void (*release)(ArrowArrayStream*) noexcept
+    PyObject* held              # a Batches; `private_data`
+
+
+cdef class Batches:
+    """What a stream is made of."""
+    cdef object schema
+    cdef object iterator
+    cdef bytes error
+
+
+# Handing over -------------------------------------------------------------------------------------------------------
+
+cdef int fill_schema(ArrowSchema* to, tuple node) except -1:
+    """A field; `node` is (format, name, metadata, children, dictionary)."""
+    cdef bytes format, name, metadata
+    cdef ArrowSchema* below
+    format, name, metadata, children, dictionary = node
+    memset(to, 0, sizeof(ArrowSchema))
+    Py_INCREF(node)
+    to.held = <PyObject*>node
+    to.release = release_schema
+    to.format = <const char*>format
+    to.name = <const char*>name
+    to.metadata = <const char*>metadata if metadata else NULL
+    try:
+        if children:
+            to.children = <ArrowSchema**>allocated(len(children) * sizeof(ArrowSchema*))
+        for child in children:
+            below = <ArrowSchema*>allocated(sizeof(ArrowSchema))
+            to.children[to.n_children] = below
+            to.n_children += 1
+            fill_schema(below, child)
+        if dictionary is not None:
+            to.dictionary = <ArrowSchema*>allocated(sizeof(ArrowSchema))
+            fill_schema(to.dictionary, dictionary)
+    except:
+        release_schema(to)
+        raise
+    return 0
+
+
+cdef int fill_array(ArrowArray* to, tuple node) except -1:
+    """Values; `node` is (length, buffers, children, dictionary)."""
+    cdef ArrowArray* below
+    length, buffers, children, dictionary = node
+    memset(to, 0, sizeof(ArrowArray))
+    to.held = <ArrowBuffers*>allocated(sizeof(ArrowBuffers))
+    to.release = release_array
+    to.length = length
+    to.buffers = to.held.pointers
+    try:
+        if len(buffers) > MAX_BUFFERS:
+            raise ValueError(f"an array has at most {MAX_BUFFERS} buffers, not {len(buffers)}")
+        for buffer in buffers:
+            PyObject_GetBuffer(buffer, &to.held.views[to.held.n], PyBUF_SIMPLE)
+            to.held.n += 1
+            to.held.pointers[to.held.n] = to.held.views[to.held.n - 1].buf
+        to.n_buffers = 1 + to.held.n
+        if children:
+            to.children = <ArrowArray**>allocated(len(children) * sizeof(ArrowArray*))
+        for child in children:
+            below = <ArrowArray*>allocated(sizeof(ArrowArray))
+            to.children[to.n_children] = below
+            to.n_children += 1
+            fill_array(below, child)
+        if dictionary is not None:
+            to.dictionary = <ArrowArray*>allocated(sizeof(ArrowArray))
+            fill_array(to.dictionary, dictionary)
+    except:
+        release_array(to)
+        raise
+    return 0
+
+
+cdef void* allocated(size_t octets) except NULL:
+    cdef void* memory = calloc(1, octets)
+    if memory == NULL:
+        raise MemoryError
+    return memory
+
+
+cdef void release_schema(ArrowSchema* schema) noexcept with gil:
+    cdef int64_t i
+    for i in range(schema.n_children):
+        if schema.children[i].release != NULL:
+            schema.children[i].release(schema.children[i])
+        free(schema.children[i])
+    free(schema.children)
+    if schema.dictionary != NULL:
+        if schema.dictionary.release != NULL:
+            schema.dictionary.release(schema.dictionary)
+        free(schema.dictionary)
+    schema.release = NULL
+    Py_DECREF(<object>schema.held)
+
+
+cdef void release_array(ArrowArray* array) noexcept with gil:
+    cdef int64_t i
+    for i in range(array.n_children):
+        if array.children[i].release != NULL:
+            array.children[i].release(array.children[i])
+        free(array.children[i])
+    free(array.children)
+    if array.dictionary != NULL:
+        if array.dictionary.release != NULL:
+            array.dictionary.release(array.dictionary)
+        free(array.dictionary)
+    for i in range(array.held.n):
+        PyBuffer_Release(&array.held.views[i])
+    free(array.held)
+    array.release = NULL
+
+
+# Streams ------------------------------------------------------------------------------------------------------------
+
+cdef int stream_schema(ArrowArrayStream* stream, ArrowSchema* to) noexcept with gil:
+    cdef Batches batches = <Batches>stream.held
+    try:
+        fill_schema(to, batches.schema)
+        return 0
+    except BaseException as error:
+        return failed(batches, error)
+
+
+cdef int stream_next(ArrowArrayStream* stream, ArrowArray* to) noexcept with gil:
+    cdef Batches batches = <Batches>stream.held
+    try:
+        batch = next(batches.iterator, None)
+        if batch is None:
+            to.release = NULL
+        else:
+            fill_array(to, batch)
+        return 0
+    except BaseException as error:  # Ctrl-C among them: only an error number gets through to the reader
+        return failed(batches, error)
+
+
+cdef int failed(Batches batches, error) noexcept:
+    batches.error = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")
+    return EIO
+
+
+cdef const char* stream_error(ArrowArrayStream* stream) noexcept with gil:
+    cdef Batches batches = <Batches>stream.held
+    return NULL if batches.error is None else <const char*>batches.error
+
+
+cdef void release_stream(ArrowArrayStream* stream) noexcept with gil:
+    stream.release = NULL
+    Py_DECREF(<Batches>stream.held)
+
+
+# Capsules: a reader moves the struct out and leaves `release` zero ----------------------------------------------------
+
+cdef void drop_schema(object capsule) noexcept:
+    cdef ArrowSchema* schema = <ArrowSchema*>PyCapsule_GetPointer(capsule, "arrow_schema")
+    if schema.release != NULL:
+        schema.release(schema)
+    free(schema)
+
+
+cdef void drop_stream(object capsule) noexcept:
+    cdef ArrowArrayStream* stream = <ArrowArrayStream*>PyCapsule_GetPointer(capsule, "arrow_array_stream")
+    if stream.release != NULL:
+        stream.release(stream)
+    free(stream)
+
+
+def arrow_schema(tuple schema):
+    cdef ArrowSchema* made = <ArrowSchema*>allocated(sizeof(ArrowSchema))
+    try:
+        fill_schema(made, schema)
+        return PyCapsule_New(made, "arrow_schema", drop_schema)
+    except:
+        free(made)
+        raise
+
+
+def arrow_stream(tuple schema, batches):
+    cdef ArrowArrayStream* made
+    cdef Batches held = Batches()
+    held.schema = schema
+    held.iterator = iter(batches)
+    made = <ArrowArrayStream*>allocated(sizeof(ArrowArrayStream))
+    made.get_schema = stream_schema
+    made.get_next = stream_next
+    made.get_last_error = stream_error
+    made.release = release_stream
+    Py_INCREF(held)
+    made.held = <PyObject*>held
+    return PyCapsule_New(made, "arrow_array_stream", drop_stream)

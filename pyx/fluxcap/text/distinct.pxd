@@ -1,0 +1,82 @@
+# Which values of a column differ: the dictionary of a dictionary-encoded column, in the order of their first rows.
+#
+# A slot is 64 bits: the upper half of it 32 bits of the hash, the lower half the code plus one, zero in a free slot. The
+# slot's home is the upper bits of the hash, so the index grows without looking at a value.
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from fluxcap.bytes cimport multiply_fold, native64
+from fluxcap.memory cimport pages_free, pages_new
+
+cdef enum:
+    FIRST_BITS = 10             # slots: 8 KiB, more than enough for the hosts of most captures
+    WIDE = 16                   # octets of an IP address
+
+cdef struct Distinct:
+    uint64_t seed[2]            # drawn for this process: nobody can aim at one slot from outside
+    uint64_t* slots
+    uint32_t bits               # of the number of slots
+    uint32_t n                  # values that differ
+    uint32_t* rows              # where each was seen first; room for as many as there are rows
+
+cdef inline bint open_distinct(Distinct* d) noexcept nogil:
+    d.bits = FIRST_BITS
+    d.slots = <uint64_t*>pages_new(<uint64_t>sizeof(uint64_t) << d.bits)
+    return d.slots != NULL
+
+cdef inline void close_distinct(Distinct* d) noexcept nogil:
+    pages_free(d.slots, <uint64_t>sizeof(uint64_t) << d.bits)
+
+cdef inline uint64_t hash_octets(const Distinct* d, const uint8_t* at, uint32_t size) noexcept nogil:
+    cdef uint64_t low = 0, high = 0
+    if size == WIDE:
+        low, high = native64(at), native64(at + 8)
+    else:
+        memcpy(&low, at, size)
+    return multiply_fold(multiply_fold(low ^ d.seed[0], high ^ d.seed[1]), d.seed[0] | 1)
+
+cdef inline uint64_t free_slot(const uint64_t* slots, uint32_t bits, uint32_t tag) noexcept nogil:
+    cdef uint64_t place = tag >> (32 - bits)
+    while slots[place]:
+        place = (place + 1) & ((<uint64_t>1 << bits) - 1)
+    return place
+
+cdef inline bint grow_distinct(Distinct* d) noexcept nogil:
+    cdef uint32_t bits = d.bits + 2
+    cdef uint64_t* grown = <uint64_t*>pages_new(<uint64_t>sizeof(uint64_t) << bits)
+    cdef uint64_t place
+    if grown == NULL:
+        return False
+    for place in range(<uint64_t>1 << d.bits):
+        if d.slots[place]:
+            grown[free_slot(grown, bits, <uint32_t>(d.slots[place] >> 32))] = d.slots[place]
+    close_distinct(d)
+    d.slots, d.bits = grown, bits
+    return True
+
+cdef inline bint find_distinct(Distinct* d, const uint8_t* values, uint32_t size, uint64_t n,
+                               uint32_t* codes) noexcept nogil:
+    """The code of every value; False without memory. There are less than 2^31 values, of at most WIDE octets."""
+    cdef uint64_t row, place, slot
+    cdef const uint8_t* at
+    cdef uint32_t tag
+    for row in range(n):
+        if <uint64_t>d.n << 1 >> d.bits and not grow_distinct(d):     # half full
+            return False
+        at = values + row * size
+        tag = <uint32_t>(hash_octets(d, at, size) >> 32)
+        place = tag >> (32 - d.bits)
+        while True:
+            slot = d.slots[place]
+            if slot == 0:
+                d.rows[d.n] = <uint32_t>row
+                codes[row] = d.n
+                d.n += 1
+                d.slots[place] = <uint64_t>tag << 32 | d.n
+                break
+            if slot >> 32 == tag and memcmp(values + <uint64_t>d.rows[<uint32_t>slot - 1] * size, at, size) == 0:
+                codes[row] = <uint32_t>slot - 1
+                break
+            place = (place + 1) & ((<uint64_t>1 << d.bits) - 1)
+    return True

@@ -1,0 +1,104 @@
+"""Work on a source's octets, done in a thread of its own while the reader is busy with what was made before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from queue import SimpleQueue
+from threading import Semaphore, Thread
+from typing import Protocol
+
+# Octets read from the source at a time: each piece costs both threads a wait for the interpreter's lock. With pieces of
+# 128 KiB, reading flows from zstd took 1.5 times as long.
+PIECE = 1 << 19
+PIECES = 2  # read ahead: one that is worked on, one that waits
+STEPS = 4  # results of the work that wait for the reader at most
+
+Work = Callable[[Iterator[bytearray]], Iterable[bytes]]
+
+
+class Source(Protocol):
+    """Octets in order."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Write the next octets into the buffer and say how many; 0 at the end."""
+
+
+def pieces(source: Source, size: int) -> Iterator[bytearray]:
+    """What is in a source, at most `size` octets at a time."""
+    while piece := _piece(source, size):
+        yield piece
+
+
+def _piece(source: Source, size: int) -> bytearray:
+    piece = bytearray(size)
+    del piece[source.readinto(memoryview(piece)) :]
+    return piece
+
+
+class Ahead:
+    """Iterates over what `work` makes of the pieces of a source.
+
+    The source is read by whoever iterates, never by the thread: a file object is used by one thread only, and Ctrl-C
+    breaks off a read that waits. What the source raises comes after all that was made of what came before it. The
+    thread ends with the work, or at the next step of it after the iteration was broken off.
+    """
+
+    def __init__(self, source: Source, work: Work) -> None:
+        self._source = source
+        self._source_error: BaseException | None = None
+        self._source_ended = False
+        self._work = work
+        self._pieces: SimpleQueue[bytearray] = SimpleQueue()  # to the thread; an empty one is the last
+        # From the thread: octets, none for a piece that is used up, and last the error that ended the work, or None.
+        self._made: SimpleQueue[bytes | Exception | None] = SimpleQueue()
+        self._room = Semaphore(STEPS)
+        self._stopped = False
+
+    def __iter__(self) -> Generator[bytes, None, None]:
+        # A daemon, so that a scan that nobody closed does not keep the interpreter from ending.
+        Thread(target=self._run, name="fluxcap-ahead", daemon=True).start()
+        try:
+            for _ in range(PIECES):
+                self._feed()
+            while isinstance(made := self._made.get(), bytes):
+                if made:
+                    yield made
+                    self._room.release()
+                else:
+                    self._feed()
+        finally:  # the thread is not waited for: where the interpreter is ending, it would never come
+            self._stopped = True
+            self._room.release()
+            self._pieces.put(bytearray())
+        # Where the source failed, the work met an end that is none, and what it says of that is not worth telling.
+        if error := self._source_error or made:
+            raise error
+
+    def _feed(self) -> None:
+        """Give the thread another piece."""
+        if self._source_ended:
+            return
+        piece = bytearray()
+        try:
+            piece = _piece(self._source, PIECE)
+        except (OSError, KeyboardInterrupt) as error:
+            self._source_error = error
+        self._source_ended = not piece
+        self._pieces.put(piece)
+
+    def _run(self) -> None:
+        error = None
+        try:
+            for octets in self._work(self._arriving()):
+                self._room.acquire()
+                if self._stopped:
+                    return
+                self._made.put(octets)
+        except Exception as caught:  # whatever it is, it is the reader's to see
+            error = caught
+        self._made.put(error)
+
+    def _arriving(self) -> Iterator[bytearray]:
+        while piece := self._pieces.get():
+            yield piece
+            self._made.put(b"")
