@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from fluxcap import names, text
 from fluxcap.errors import printable
+from fluxcap.formats import word
 from fluxcap.formats.table import human
 from fluxcap.formats.table.endpoints import COLUMNS as ENDPOINTS
 from fluxcap.formats.table.endpoints import Endpoints
@@ -235,7 +236,7 @@ def _by_itself(name: str, values: Values) -> Shown:
     spec = SPECS.get(name) or Spec(KEY, partial(text.cells, name), text.is_number(name, values))
     if text.is_free(values):
         numbers = all(isinstance(value, int | float) for value in values)
-        cells = [human.count(value) if isinstance(value, int) else printable(str(value)) for value in values]
+        cells = [human.count(value) if type(value) is int else printable(str(word(value))) for value in values]
         return Shown(_title(name), cells, right=numbers, style=spec.style)
     return Shown(_title(name), FULL.get(name, spec.cells)(values), KEY, spec.right, spec.style)
 
