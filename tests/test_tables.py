@@ -291,7 +291,7 @@ def test_a_report_writes_the_file_that_the_command_writes(tmp_path, suffix):
 
 
 def test_a_suffix_that_names_no_format_is_refused(flows, tmp_path):
-    with pytest.raises(ValueError, match=r"docx: its suffix names no format; use one of \.csv"):
+    with pytest.raises(ValueError, match=r"docx: its suffix names no format; use one of \.arrow"):
         flows.write(tmp_path / "flows.docx")
 
 

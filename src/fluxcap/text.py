@@ -98,5 +98,5 @@ def free_values(values: Column) -> list[Any]:
 
 
 def in_words(value: Any) -> str:
-    """A free value where there are no brackets: several integers are put one after the other, as Zeek writes them."""
+    """A free value where there are no brackets: several integers one after the other, as Zeek writes a vector."""
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -6,6 +6,7 @@
 import shlex
 import statistics
 import sys
+from functools import partial
 
 import timing
 import workloads
@@ -23,7 +24,8 @@ def main() -> None:
     packets = chosen.packets or workloads.WORKLOADS[chosen.workload].packets
     path = workloads.ensure(chosen.workload, packets, chosen.dir)
     flows, octets = len(fluxcap.read_flows(path)), path.stat().st_size
-    times = timing.in_turn({"read_flows": lambda: fluxcap.read_flows(path), "floor": lambda: floor(path)}, chosen.runs)
+    works = {"read_flows": partial(fluxcap.read_flows, path, threads=1), "floor": partial(floor, path)}
+    times = timing.in_turn(works, chosen.runs)
     print(f"{shlex.join(['python', *sys.argv])}\n{timing.machine()}")
     print(f"{chosen.workload}: {packets:,} packets, {flows:,} flows, {octets:,} octets; median of {chosen.runs}")
     medians = {name: statistics.median(taken) for name, taken in times.items()}

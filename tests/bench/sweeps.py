@@ -64,7 +64,7 @@ def by_packets(runs: int, packets: tuple[int, ...] = PACKETS) -> Iterator[Point]
     """More and more of the same packets; also as the command, a process of its own."""
     for n in packets:
         with _capture("small", n) as (path, _):
-            command = [word.replace("{file}", str(path)) for word in COMMAND.command]
+            command = [*(word.replace("{file}", str(path)) for word in COMMAND.command), "--threads", "1"]
             process = partial(subprocess.run, command, check=True)
             yield from _points("packets", n, path, n, _one_thread(path) | {PROCESS: process}, runs)
 

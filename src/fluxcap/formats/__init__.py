@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, cast
 
+from fluxcap import text
 from fluxcap.files import replacing
 
-WORDS: Final = {None: "", True: "true", False: "false"}  # for members that are no text or number
+WORDS: Final = {None: "", True: "true", False: "false"}  # for values that are no text or number
 
 
 class Table(Protocol):
@@ -66,6 +67,7 @@ class Rows:
     metadata: Callable[[], Mapping[str, Any]] = lambda: {}  # of all tables; complete once they are exhausted
     left_out: Callable[[], int | None] = lambda: 0  # rows that were not asked for; None: some, not counted
     like: Table | None = None  # has the columns, should there be no table
+    stream: Any = None  # the rows as Arrow, where they are in no table
     names: Mapping[str, str] = field(default_factory=dict)  # what columns are called instead, but for people
 
     def shown(self, name: str) -> str:
@@ -148,7 +150,7 @@ def _fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     elif isinstance(value, (list, tuple)):
         inside = dict(enumerate(value)).items()
     else:
-        yield path, WORDS[value] if value is None or isinstance(value, bool) else value
+        yield path, word(value)
         return
     for name, member in inside:
         yield from _fields(member, f"{path}.{name}" if path else str(name))
@@ -161,6 +163,13 @@ def at_least_one(rows: Rows) -> Iterator[Table]:
     if first is not None:
         yield first
     yield from tables
+
+
+def word(value: Any) -> Any:
+    """A value where a format has no words of its own for truth and for nothing, and no brackets for several."""
+    if isinstance(value, list):
+        return text.in_words(value)
+    return WORDS[value] if value is None or isinstance(value, bool) else value
 
 
 def columns_of(table: Table, rows: Rows) -> dict[str, Any]:

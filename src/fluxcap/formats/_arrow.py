@@ -10,19 +10,24 @@ from fluxcap.formats import Rows, Table, at_least_one, columns_of
 
 def pour(out: BinaryIO, rows: Rows, put: Callable[[Any, Any], None], *, encoded: bool = True) -> None:
     """Let `put(stream, file)` write the rows as they come; `encoded`: with a dictionary of addresses for each table."""
+    kept: list[BaseException] = []
+    stream = _stream(rows, encoded, kept) if rows.stream is None else rows.stream
+    try:
+        put(stream, _Keeper(out, kept))
+    except BaseException:
+        if kept:
+            raise kept[0] from None
+        raise
+
+
+def _stream(rows: Rows, encoded: bool, kept: list[BaseException]) -> Any:
     from fluxcap.arrow import Stream, View
 
     tables = at_least_one(rows)
     first = next(tables, None)
     like = {} if first is None else columns_of(first, rows)
-    kept: list[BaseException] = []
     whole = _keeping(chain(() if first is None else (first,), tables), kept)
-    try:
-        put(Stream(like, whole, rows.metadata(), View(encoded=encoded), rows.names), _Keeper(out, kept))
-    except BaseException:
-        if kept:
-            raise kept[0] from None
-        raise
+    return Stream(like, whole, rows.metadata(), View(encoded=encoded), rows.names)
 
 
 def package() -> Any:

@@ -2,9 +2,8 @@
 
 from typing import Any, BinaryIO, Final
 
-from fluxcap import text
 from fluxcap.errors import printable
-from fluxcap.formats import PLAIN, Rows, Screen
+from fluxcap.formats import PLAIN, Rows, Screen, word
 from fluxcap.formats._delimited import write_delimited
 
 HELP: Final = "comma-separated, with a header"
@@ -20,5 +19,5 @@ def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
 
 def _cell(value: Any) -> str:
     formula = isinstance(value, str) and value.startswith(FORMULA_STARTS)
-    cell = printable(f"'{value}" if formula else text.in_words(value))  # with no line break left that would need quotes
+    cell = printable(f"'{value}" if formula else str(word(value)))  # with no line break left that would need quotes
     return '"' + cell.replace('"', '""') + '"' if "," in cell or '"' in cell else cell

@@ -2,9 +2,8 @@
 
 from typing import Any, BinaryIO, Final
 
-from fluxcap import text
 from fluxcap.errors import printable
-from fluxcap.formats import PLAIN, Rows, Screen
+from fluxcap.formats import PLAIN, Rows, Screen, word
 from fluxcap.formats._delimited import write_delimited
 
 HELP: Final = "tab-separated, with a header (what a pipe gets)"
@@ -19,4 +18,4 @@ def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
 
 
 def _cell(value: Any) -> str:
-    return printable(text.in_words(value).translate(ESCAPES))
+    return printable(str(word(value)).translate(ESCAPES))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from fluxcap import names, text
 from fluxcap.errors import printable
+from fluxcap.formats import word
 from fluxcap.formats.table import human
 from fluxcap.formats.table.endpoints import COLUMNS as ENDPOINTS
 from fluxcap.formats.table.endpoints import Endpoints
@@ -236,13 +237,13 @@ def _by_itself(name: str, values: Values) -> Shown:
     if text.is_free(values):
         objects = text.free_values(values)
         numbers = all(isinstance(value, int | float) for value in objects)
-        cells = [human.count(value) if isinstance(value, int) else printable(_written(value)) for value in objects]
+        cells = [human.count(value) if type(value) is int else printable(_written(value)) for value in objects]
         return Shown(_title(name), cells, right=numbers, style=spec.style)
     return Shown(_title(name), FULL.get(name, spec.cells)(values), KEY, spec.right, spec.style)
 
 
 def _written(value: Any) -> str:
-    return f"{value:,.1f}" if isinstance(value, float) else text.in_words(value)
+    return f"{value:,.1f}" if isinstance(value, float) else str(word(value))
 
 
 def _endpoints(values: Mapping[str, Values]) -> Shown:
