@@ -116,25 +116,27 @@ cdef inline FlowRow* row_of(const Flows* f, uint64_t slot) noexcept nogil:
 cdef inline uint64_t home(const Flows* f, uint64_t tag) noexcept nogil:
     return tag >> (32 - f.bits)
 
-cdef inline uint64_t place(uint32_t bits, uint64_t first, uint64_t tried) noexcept nogil:
-    """Where to look after `tried` places: round the cache line of the first one, then on to the next line. At three
-    quarters full every second search for a new flow's place would leave the line otherwise, and wait for memory."""
-    cdef uint64_t line = (first & ~SLOT_IN_LINE) + (tried & ~SLOT_IN_LINE)
-    return line & ((<uint64_t>1 << bits) - 1) | (first + tried) & SLOT_IN_LINE
+cdef inline uint64_t next_place(uint32_t bits, uint64_t at, uint64_t* first) noexcept nogil:
+    """Where to look after this place in the index: round the cache line of the first one, then on to the next line.
+    Else many a search for a new flow's place would leave the line, which has been asked for, and wait for memory."""
+    at = at & ~SLOT_IN_LINE | at + 1 & SLOT_IN_LINE
+    if at == first[0]:
+        first[0] = at + SLOT_IN_LINE + 1 & (<uint64_t>1 << bits) - 1
+        return first[0]
+    return at
 
 cdef inline bint grow_index(Flows* f) noexcept nogil:
     cdef uint32_t bits = f.bits + 1 if f.bits else FIRST_INDEX_BITS
-    cdef uint64_t size = <uint64_t>1 << bits, old = <uint64_t>1 << f.bits if f.bits else 0, i, first, tried
+    cdef uint64_t size = <uint64_t>1 << bits, old = <uint64_t>1 << f.bits if f.bits else 0, i, at, first
     cdef uint64_t* index = <uint64_t*>pages_new(size * 8)
     if index == NULL:
         return False
     for i in range(old):
         if f.index[i]:
-            first = f.index[i] >> 32 >> (32 - bits)
-            tried = 0
-            while index[place(bits, first, tried)]:
-                tried += 1
-            index[place(bits, first, tried)] = f.index[i]
+            at = first = f.index[i] >> 32 >> (32 - bits)
+            while index[at]:
+                at = next_place(bits, at, &first)
+            index[at] = f.index[i]
     pages_free(f.index, old * 8)
     f.index = index
     f.bits = bits
@@ -211,21 +213,19 @@ cdef inline bint is_slot_of(const Flows* f, uint64_t slot, const uint64_t* words
 cdef inline uint64_t* find_tag(const Flows* f, uint64_t* slot, uint64_t tag) noexcept nogil:
     """The first slot with this tag, or the empty one, from its home on. It nearly always leads to the row that is
     sought, which can be asked for without a look at it."""
-    cdef uint64_t first = <uint64_t>(slot - f.index), tried = 0
-    while slot[0] and slot[0] >> 32 != tag:
-        tried += 1
-        slot = f.index + place(f.bits, first, tried)
-    return slot
+    cdef uint64_t first = <uint64_t>(slot - f.index), at = first
+    while f.index[at] and f.index[at] >> 32 != tag:
+        at = next_place(f.bits, at, &first)
+    return f.index + at
 
 cdef inline uint64_t* find_slot(const Flows* f, uint64_t* slot, const uint64_t* words, uint32_t n,
                                 uint64_t tag) noexcept nogil:
     """The slot that holds these words, or the empty one where they belong, from their home on. reserve() keeps empty
     slots around."""
-    cdef uint64_t first = <uint64_t>(slot - f.index), tried = 0
-    while slot[0] and not is_slot_of(f, slot[0], words, n, tag):
-        tried += 1
-        slot = f.index + place(f.bits, first, tried)
-    return slot
+    cdef uint64_t first = <uint64_t>(slot - f.index), at = first
+    while f.index[at] and not is_slot_of(f, f.index[at], words, n, tag):
+        at = next_place(f.bits, at, &first)
+    return f.index + at
 
 cdef inline FlowRow* add_row(Flows* f, uint64_t* slot, const uint64_t* words, uint32_t n, uint64_t tag,
                              uint32_t flip, int64_t time) noexcept nogil:
