@@ -131,7 +131,7 @@ def test_an_input_that_is_no_capture_is_named_as_everywhere(tmp_path):
     for table in ("flows", "packets"):
         done = sql(f"SELECT count(*) FROM {table}", tmp_path / "no.pcap")
         assert done.returncode == 2
-        assert "not a capture" in error_lines(done.stderr)[0]
+        assert error_lines(done.stderr)[0].startswith(f"error: {tmp_path / 'no.pcap'}: not a capture: ")
 
 
 def test_a_damaged_input_is_answered_from_what_was_read_and_refused_when_strict(tmp_path):
