@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 from fluxcap import formats
 from fluxcap.cli.exits import OutputError, UsageError
 from fluxcap.cli.messages import ColorChoice, is_terminal, wants_color
+from fluxcap.files import Unfinished
 from fluxcap.formats import Rows, Screen
 
 STANDARD: Final = "-"
@@ -145,19 +146,16 @@ def _opened(path: str | None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _replacing(path: str) -> Iterator[BinaryIO]:
-    target = Path(path).resolve()  # through a link: the file is replaced, not the link
-    unfinished = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
+    unfinished = Unfinished(path)
     with _failing(path):
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor = unfinished.open()
     try:
         with _buffered(descriptor, path) as out:
             yield out
         with _failing(path):
-            if target.exists():
-                unfinished.chmod(stat.S_IMODE(target.stat().st_mode))
-            unfinished.replace(target)
+            unfinished.keep()
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        unfinished.discard()
         raise
 
 

@@ -1,0 +1,44 @@
+"""Files that appear under their name only when they are whole."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+class Unfinished:
+    """A file beside the one it is to become; what is there under that name stays until then."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._target = Path(path).resolve()  # through a link: the file is replaced, not the link
+        self._path = self._target.with_name(f".{self._target.name}.{os.urandom(4).hex()}")
+
+    def open(self) -> int:
+        """A descriptor to write to."""
+        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+    def keep(self) -> None:
+        """It is whole."""
+        if self._target.exists():
+            self._path.chmod(stat.S_IMODE(self._target.stat().st_mode))
+        self._path.replace(self._target)
+
+    def discard(self) -> None:
+        """It will not be."""
+        self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A stream to a file that takes this name when the block is left without an exception."""
+    unfinished = Unfinished(path)
+    descriptor = unfinished.open()
+    try:
+        with open(descriptor, "wb") as out:
+            yield out
+        unfinished.keep()
+    except BaseException:
+        unfinished.discard()
+        raise
