@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fluxcap import keys
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS
-from fluxcap.flow_table import key_spec
+from fluxcap.flow_table import FLOW, key_spec
 from fluxcap.inputs import Input
 from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading
 from fluxcap.suggest import unknown
@@ -15,8 +15,6 @@ from fluxcap.tables import Table, arrays
 
 if TYPE_CHECKING:
     from fluxcap._core import KeySpec
-
-FLOW = "flow"
 
 
 class PacketTable(Table):
@@ -52,6 +50,12 @@ def choose(
     if by is not None:
         raise ValueError("by= says what the column 'flow' counts, and that is not among the columns")
     return chosen, None
+
+
+def choose_with_flow(columns: Literal[True] | str | Sequence[str]) -> tuple[str, ...]:
+    """The columns that are meant for packets beside their flow table, `flow` in any case among them."""
+    chosen, _ = choose(None if columns is True else columns, None)
+    return chosen if FLOW in chosen else (*chosen, FLOW)
 
 
 class PacketScan:
