@@ -31,6 +31,7 @@ from captures import (
 )
 from corpus import CORPUS, SAMPLES, index, needs_corpus
 from fluxcap._core import Copier
+from fluxcap.magic import is_capture
 from pieces import picked
 from tshark import fields, needs_tshark, tshark
 
@@ -173,11 +174,11 @@ def test_the_copy_does_not_depend_on_the_pieces_that_the_input_comes_in(shape, s
     assert (copier.missing, copier.damage) == (0, None)
 
 
-def test_the_length_of_a_section_that_lost_records_is_no_longer_stated(out):
+def test_the_length_of_a_section_is_no_longer_stated(out):
     blocks = pcapng(interface(), *map(enhanced_packet, FRAMES))
     stated = blocks[:16] + struct.pack("<q", len(blocks) - 28) + blocks[24:]
-    fluxcap.read_flows(stated).extract(0, out)
-    assert out.read_bytes() == picked(blocks, OF_FLOW[0])
+    fluxcap.read_flows(stated).extract(slice(None), out)
+    assert out.read_bytes() == blocks
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.name)
@@ -202,19 +203,23 @@ def test_of_200_captures_each_record_in_a_flow_is_extracted_once_and_reads_as_th
 
 def check_every_flow(capture, out, most=60):
     """Extract the flows one by one; how many there are. Of many, only so many of the first."""
-    table, packets = fluxcap.read_flows(capture, packets=["packet"])
-    octets, whole = capture.read_bytes(), not table.metadata["damage"] and capture.suffix != ".gz"
+    table, packets = fluxcap.read_flows(capture, packets=["packet", "depth", "fragment_offset"])
+    octets = capture.read_bytes()
+    sound = is_capture(octets) and not table.metadata["damage"]
+    # Of a tunnel packet in fragments, the first is in a flow inside the tunnel: the others know no ports without it.
+    alone = not (packets["fragment_offset"].any() and packets["depth"].any())
     extracted = Counter()
     for flow in range(min(len(table), most)):
         numbers = set(packets["packet"][packets["flow"] == flow].tolist())
         table.extract(flow, out)
-        if whole:
+        if sound:
             assert out.read_bytes() == picked(octets, numbers), capture
         again = fluxcap.read_flows(out)
         assert again.metadata["packets"] == len(numbers)
-        assert len(again) == 1, (capture, flow)
-        for name in set(table.columns).difference(OF_OTHERS):
-            assert np.array_equal(again[name][0], table[name][flow]), (capture, flow, name)
+        if alone:
+            assert len(again) == 1, (capture, flow)
+            for name in set(table.columns).difference(OF_OTHERS):
+                assert np.array_equal(again[name][0], table[name][flow]), (capture, flow, name)
         extracted.update(numbers)
     assert set(extracted.values()) <= {1}
     if len(table) <= most:

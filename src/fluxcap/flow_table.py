@@ -74,8 +74,9 @@ class FlowTable(Table):
         inputs are read again, twice. Of a pcap the file holds the file header and these records; of a pcapng every
         block but the records of other flows, options included (if a section states its length, "not stated" takes its
         place). Several inputs follow one another if all are pcapng, or pcap with the same file header; those without a
-        record of these flows are left out. All fragments of a datagram belong to its flow. The file is not compressed,
-        and appears under its name only when it is whole.
+        record of these flows are left out. All fragments of a datagram belong to its flow; of a tunnel packet in
+        fragments, the first belongs to the flow within. The file is not compressed, and appears under its name only
+        when it is whole.
 
         Raises IndexError for rows that there are not, OSError where it cannot be written, and ValueError if the inputs
         cannot be read again, have changed since, do not fit into one file, or if one of them would be overwritten. A
