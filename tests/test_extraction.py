@@ -499,9 +499,11 @@ def test_no_input_is_overwritten_under_whatever_name(path, table):
     assert path.read_bytes() == SHAPES["us"]
 
 
-def test_a_device_is_not_replaced(table):
+def test_what_is_no_regular_file_is_not_replaced(table, out):
+    os.mkfifo(out)
     with pytest.raises(ValueError, match="not a regular file"):
-        table.extract(0, "/dev/null")
+        table.extract(0, out)
+    assert out.is_fifo()
 
 
 def test_a_file_that_is_there_is_replaced_only_by_a_whole_one(path, table, out):
