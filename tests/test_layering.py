@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "flows": {"columns"},
     "columns.pxd": set(),
     "filter.pxd": {"capture"},
+    "copy.pxd": {"capture"},
     "crew.pxd": {"capture", "pipeline", "span", "threads"},
     "digest.pxd": {"flows"},
     "fragments.pxd": {"checksum", "layers"},

@@ -2,7 +2,7 @@
 
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from cpython.buffer cimport PyBUF_WRITE
+from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset
@@ -12,10 +12,11 @@ import os
 from fluxcap.bytes cimport net16
 from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
 from fluxcap.capture.reader cimport (
-    DAMAGES_END, DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, Interface, InterfaceCounts,
-    MAX_BLOCK, Reader)
+    BROKEN, DAMAGES_END, DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, Interface, InterfaceCounts,
+    MAX_BLOCK, MORE_INTERFACES, Reader, Step)
 from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels
 from fluxcap.columns cimport Columns, append_rows, free_columns, reserve_columns, resize_column
+from fluxcap.copy cimport Copy, copy_window
 from fluxcap.crew cimport Crew, broken_span, dismiss, hire, settle, share
 from fluxcap.decode cimport decode_packets
 from fluxcap.filter cimport FilterProgram, Filters, Instruction, is_sound
@@ -41,12 +42,6 @@ from fluxcap.text.rows cimport (
 from fluxcap.types cimport (
     ANOMALIES_END, Batch, DISPOSITIONS_END, Digest, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK, VERDICTS_END)
 
-cdef enum:
-    # One read() into this much beats mapping the file: no page faults, and the copy stays in L2 (1 MiB and up today).
-    WINDOW = 262144
-    # A record or block that does not fit doubles the window, up to one block and the start of the next.
-    MAX_WINDOW = 2 * MAX_BLOCK
-
 VERDICTS = ("none", "good", "bad", "partial", "absent", "illegal", "truncated", "fragment", "bad_length")
 DISPOSITIONS = ("counted", "non_ip", "unknown_link", "unknown_transport", "truncated_header", "malformed",
                 "orphan_fragment", "filtered")
@@ -61,7 +56,7 @@ ANOMALIES = ("captured_over_wire", "captured_over_snaplen", "fraction_over_secon
 assert len(VERDICTS) == VERDICTS_END and len(DISPOSITIONS) == DISPOSITIONS_END and len(REASONS) == REASONS_END
 assert len(DAMAGES) == DAMAGES_END and len(ANOMALIES) == ANOMALIES_END
 
-WANTS_INPUT, ROWS_FULL, FLOWS_FULL, DAMAGED = 0, 1, 2, 3
+WANTS_INPUT, ROWS_FULL, FLOWS_FULL, DAMAGED, UNLIKE = 0, 1, 2, 3, 4
 assert DAMAGED == OUTCOME_DAMAGED
 
 include "fields.pxi"
@@ -71,12 +66,13 @@ include "text.pxi"
 include "dictionary.pxi"
 include "arrow.pxi"
 include "programs.pxi"
+include "window.pxi"
+include "copier.pxi"
 
 
 # Scanner ------------------------------------------------------------------------------------------------------------
 
-cdef class Scanner:
-    cdef Reader reader
+cdef class Scanner(Window):
     cdef Pipeline line
     cdef Crew* crew             # NULL while one thread reads
     cdef tuple packet_fields
@@ -93,12 +89,9 @@ cdef class Scanner:
         cdef Pipeline* line = &self.line
         line.batch = <Batch*>malloc(sizeof(Batch))
         line.totals = <Totals*>calloc(1, sizeof(Totals))
-        self.reader.buffer = <uint8_t*>malloc(WINDOW)
-        self.reader.capacity = WINDOW
-        if line.batch == NULL or line.totals == NULL or self.reader.buffer == NULL:
+        if line.batch == NULL or line.totals == NULL:
             raise MemoryError
         self.reader.anomalies = line.totals.anomalies
-        self.grow_interfaces()
         line.kernel = chosen.run
         self.where = where
         line.filtered = where is not None
@@ -125,9 +118,6 @@ cdef class Scanner:
         self.dismiss_crew()
         free(self.line.batch)
         free(self.line.totals)
-        free(self.reader.buffer)
-        free(self.reader.interfaces)
-        free(self.reader.counts)
         free_filters(&self.line.filters)
         free_columns(&self.line.columns)
         free_flows(&self.line.flows)
@@ -150,21 +140,7 @@ cdef class Scanner:
             self.first_fields = first_fields(flows.first_packets)
         return 0
 
-    cdef int grow_interfaces(self) except -1:
-        cdef uint32_t wanted = self.reader.interfaces_room * 2 or 4
-        interfaces = <Interface*>realloc(self.reader.interfaces, wanted * sizeof(Interface))
-        if interfaces == NULL:
-            raise MemoryError
-        self.reader.interfaces = interfaces
-        counts = <InterfaceCounts*>realloc(self.reader.counts, wanted * sizeof(InterfaceCounts))
-        if counts == NULL:
-            raise MemoryError
-        self.reader.counts = counts
-        self.reader.interfaces_room = wanted
-        return 0
-
     def begin(self):
-        cdef Reader* r = &self.reader
         self.dismiss_crew()
         if self.begun:
             self.link_types, self.unknown_links = self.count_link_types()
@@ -172,44 +148,7 @@ cdef class Scanner:
         self.begun = True
         self.line.filters.waiting = 0
         self.line.totals.before = INT64_MIN
-        r.start = r.end = 0
-        r.base = 0
-        r.ended = False
-        r.format = FORMAT_UNKNOWN
-        r.swapped = False
-        r.number = 0
-        r.sections = 0
-        r.section_interfaces = 0
-        r.n_interfaces = 0
-        memset(&r.damage, 0, sizeof(Damage))
-        memset(r.interfaces, 0, sizeof(Interface))
-        memset(r.counts, 0, sizeof(InterfaceCounts))
-
-    def space(self):
-        cdef Reader* r = &self.reader
-        cdef void* grown
-        if r.start:
-            memmove(r.buffer, r.buffer + r.start, r.end - r.start)
-            r.base += r.start
-            r.end -= r.start
-            r.start = 0
-        if r.end == r.capacity:
-            if r.capacity >= MAX_WINDOW:
-                raise RuntimeError("the window is full: run() has to come before more input")
-            grown = realloc(r.buffer, r.capacity * 2)
-            if grown == NULL:
-                raise MemoryError
-            r.buffer = <uint8_t*>grown
-            r.capacity *= 2
-        return PyMemoryView_FromMemory(<char*>r.buffer + r.end, r.capacity - r.end, PyBUF_WRITE)
-
-    def advance(self, size_t n):
-        if n > self.reader.capacity - self.reader.end:
-            raise ValueError("more octets than space() had")
-        self.reader.end += n
-
-    def finish(self):
-        self.reader.ended = True
+        self.begin_input()
 
     cdef int find_program(self, Interface* interface) except -1:
         """Give an interface the filter of its link type, compiled if it is the first of that type."""
@@ -340,12 +279,6 @@ cdef class Scanner:
                 raise MemoryError("no room for more rows")
             if not merge_row(f, &record):
                 raise MemoryError(f"more than {f.max_rows} flows")
-
-    @property
-    def damage(self):
-        if self.reader.damage.code == DAMAGE_NONE:
-            return None
-        return self.reader.damage
 
     cdef tuple count_link_types(self):
         """Records by link type: all of them, and those whose link type is not read."""

@@ -20,7 +20,8 @@ KEY_FIELDS: Final[tuple[str, ...]]  # fields a key can be made of, in the order 
 WANTS_INPUT: Final[int]  # everything complete in the buffer is processed
 ROWS_FULL: Final[int]  # `row_limit` packet rows are collected: take() them, then run() again
 FLOWS_FULL: Final[int]  # `max_flows` is reached: nothing after the last counted record was read
-DAMAGED: Final[int]  # the input is broken here; see Scanner.damage
+DAMAGED: Final[int]  # the input is broken here; see Window.damage
+UNLIKE: Final[int]  # Copier: this input cannot follow those before it in one file
 
 KernelName = Literal["avx512", "avx2", "scalar"]
 
@@ -118,14 +119,24 @@ class KeySpec(TypedDict):
     features: NotRequired[bool]  # statistics of packet sizes and gaps, packets by TCP flag
     splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..255
 
-class Scanner:
-    """Reads one or several inputs as one capture, through one reused buffer.
+class Window:
+    """Where the octets of one input after the other go in, through one reused buffer."""
+
+    damage: Damage | None  # of the current input; begin() clears it
+    def space(self) -> memoryview:
+        """The free part of the read buffer (at least one octet), writable until the next call of any method."""
+    def advance(self, n: int) -> None:
+        """n octets were put into space()."""
+    def finish(self) -> None:
+        """The current input has ended; an incomplete record makes run() say DAMAGED."""
+
+class Scanner(Window):
+    """Reads one or several inputs as one capture.
 
     For each input: begin(), then readinto(space()), advance(n), run() again and again, at its end finish() and run()
     until it no longer says ROWS_FULL.
     """
 
-    damage: Damage | None  # of the current input; begin() clears it
     def __init__(
         self,
         *,
@@ -140,12 +151,6 @@ class Scanner:
         file: int = 0,  # index of the first input
     ) -> None: ...
     def begin(self) -> None: ...
-    def space(self) -> memoryview:
-        """The free part of the read buffer (at least one octet), writable until the next call of any method."""
-    def advance(self, n: int) -> None:
-        """n octets were put into space()."""
-    def finish(self) -> None:
-        """The current input has ended; an incomplete record makes run() say DAMAGED."""
     def run(self, threads: int = 1) -> int:
         """Process what is in the buffer without holding the GIL, or hand it to so many `threads`, this one among them.
 
@@ -181,3 +186,19 @@ def arrow_schema(schema: ArrowField) -> object:
 
 def arrow_stream(schema: ArrowField, batches: Iterable[ArrowValues]) -> object:
     """A capsule with an ArrowArrayStream, which takes a batch of the iterable whenever its reader asks for one."""
+
+class Copier(Window):
+    """Copies records, octet for octet, from one or several inputs into one capture.
+
+    For each input: begin(), then readinto(space()), advance(n), run() and kept() again and again, at its end finish(),
+    run() and kept(). Of a pcap the file header is kept with the records, of a pcapng every block that holds no record;
+    there only the length of a section changes, to "not stated".
+    """
+
+    missing: int  # wanted records of the current input that have not come yet
+    def begin(self, wanted: Any) -> None:
+        """The next input, of which the records with these numbers are wanted: uint64, ascending, 1 the first."""
+    def run(self) -> int:
+        """WANTS_INPUT; DAMAGED; UNLIKE if the input has another format than those before, or another pcap header."""
+    def kept(self) -> memoryview:
+        """What is to be written after run(), until the next call of any method."""

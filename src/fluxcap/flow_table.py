@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -17,7 +18,10 @@ from fluxcap.tables import Array, Table, arrays
 if TYPE_CHECKING:
     from fluxcap._core import KeySpec
     from fluxcap.durations import Duration
+    from fluxcap.extraction import Rows
+    from fluxcap.inputs import Input
 
+FLOW = "flow"
 MAX_SPLT = 255  # as in NFStream
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
 _ALIKE = ("by", "biflow", "interval", "idle_timeout")  # what the tables of a merge must have in common
@@ -26,22 +30,65 @@ _ALIKE = ("by", "biflow", "interval", "idle_timeout")  # what the tables of a me
 class FlowTable(Table):
     """One row a flow, in the order of their first records.
 
-    `a | b` is `merge([a, b])`. The metadata says how the flows were made: `by`, `biflow`, and in nanoseconds (0 = none)
-    `interval`, `idle_timeout` and `active_timeout`; `flows_full` if `max_flows` ended the reading, `interrupted` if
-    Ctrl-C did.
+    `a | b` is `merge([a, b])`. `table["flow"]`, which is not among the columns, numbers the rows from 0, as they were
+    read: packets name their flow by this number, and a table that is sorted, filtered or cut keeps it.
+    The metadata says how the flows were made: `by`, `biflow`, and in nanoseconds (0 = none) `interval`, `idle_timeout`
+    and `active_timeout`; `where`, `decap` and `max_flows` (0 = none); `flows_full` if `max_flows` ended the reading,
+    `interrupted` if Ctrl-C did.
     """
 
-    __slots__ = ("_unseen",)
+    __slots__ = ("_inputs", "_numbers", "_unseen")
     _unseen: FlowTable | None  # ICMP errors about flows that are not here: a row each, without packets
+    _numbers: Array | None  # of the rows, where they are not all there in order
+    _inputs: Sequence[Input]  # what was read, if it is known
 
     def __init__(
-        self, columns: Mapping[str, Array], metadata: Metadata | None = None, unseen: FlowTable | None = None
+        self,
+        columns: Mapping[str, Array],
+        metadata: Metadata | None = None,
+        unseen: FlowTable | None = None,
+        numbers: Array | None = None,
+        inputs: Sequence[Input] = (),
     ) -> None:
         super().__init__(columns, metadata)
         self._unseen = unseen
+        self._numbers = numbers
+        self._inputs = inputs
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return *super().__reduce__()[:1], (self._columns, self.metadata, self._unseen)
+        return *super().__reduce__()[:1], (self._columns, self.metadata, self._unseen, self._numbers)
+
+    def __getitem__(self, name: str) -> Array:
+        if name != FLOW:
+            return super().__getitem__(name)
+        numbers = np.arange(len(self)) if self._numbers is None else self._numbers
+        numbers.flags.writeable = False
+        return numbers
+
+    def _rows(self, which: Any) -> Self:
+        rows = super()._rows(which)
+        rows._numbers, rows._inputs = self[FLOW][which], self._inputs
+        return rows
+
+    def extract(self, rows: Rows, path: str | os.PathLike[str]) -> None:
+        """Write the records of some flows to a capture file, octet for octet as they stand in the inputs.
+
+        `rows`: rows of this table, as they index a numpy array: a number, several, a slice, or a mask of bools. The
+        inputs are read again, twice. Of a pcap the file holds the file header and these records; of a pcapng every
+        block but the records of other flows, options included (if a section states its length, "not stated" takes its
+        place). Several inputs follow one another if all are pcapng, or pcap with the same file header; those without a
+        record of these flows are left out. All fragments of a datagram belong to its flow; of a tunnel packet in
+        fragments, the first belongs to the flow within. The file is not compressed, and appears under its name only
+        when it is whole.
+
+        Raises IndexError for rows that there are not, OSError where it cannot be written, and ValueError if the inputs
+        cannot be read again, have changed since, do not fit into one file, or if one of them would be overwritten. A
+        table that was merged, unpickled or made by a FlowAggregator does not know its inputs: ValueError too. Damage
+        is warned of as in reading; what was read before it is there.
+        """
+        from fluxcap.extraction import extract
+
+        extract(self, rows, path)
 
     def __or__(self, other: FlowTable) -> FlowTable:
         return merge([self, other]) if isinstance(other, FlowTable) else NotImplemented
@@ -77,7 +124,7 @@ def key_spec(
     }
 
 
-def flow_table(reading: Reading, key: keys.Key, spec: KeySpec, last: bool) -> FlowTable:
+def flow_table(reading: Reading, key: keys.Key, spec: KeySpec, last: bool, inputs: Sequence[Input] = ()) -> FlowTable:
     """The flows that a reading has made so far; the `last` time it gives up its own copy."""
     made = {
         "by": key.text,
@@ -87,18 +134,33 @@ def flow_table(reading: Reading, key: keys.Key, spec: KeySpec, last: bool) -> Fl
         "active_timeout": spec["active_timeout"],
         "features": spec["features"],
         "splt": spec["splt"],
+        "max_flows": spec["max_flows"],
+        "where": reading.where,
+        "decap": reading.decap,
         "flows_full": reading.flows_full,
     }
-    return _table_of(reading.scanner, reading.metadata() | made, last)
+    begun = [item for item in inputs if item.name not in reading.skipped][: len(reading.inputs)]
+    return _table_of(reading.scanner, reading.metadata() | made, last, begun)
 
 
-def _table_of(scanner: Scanner, metadata: Metadata, last: bool) -> FlowTable:
+def _table_of(scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence[Input] = ()) -> FlowTable:
     unseen = FlowTable(arrays(scanner.unseen()))
     left = unseen.filter(unseen["icmp_errors"] > 0)
     columns = arrays(scanner.flows(last))
     for name in _SPLT & columns.keys():
         columns[name] = columns[name].reshape(-1, metadata["splt"])  # a row each, of one packet too
-    return FlowTable(columns, metadata, left if len(left) else None)
+    return FlowTable(columns, metadata, left if len(left) else None, inputs=inputs)
+
+
+def spec_of(metadata: Metadata) -> KeySpec:
+    """How the core was told to make the flows of a table with this metadata."""
+    return {
+        **key_spec(keys.parse(metadata["by"], metadata["biflow"])),
+        "idle_timeout": metadata["idle_timeout"],
+        "active_timeout": metadata["active_timeout"],
+        "interval": metadata["interval"],
+        "max_flows": metadata["max_flows"],
+    }
 
 
 def merge(tables: Iterable[FlowTable]) -> FlowTable:
@@ -125,15 +187,13 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
                 "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
                 " read the captures together instead"
             )
-    key = keys.parse(made["by"], made["biflow"])
-    spec = key_spec(key)
-    spec["idle_timeout"], spec["interval"] = made["idle_timeout"], made["interval"]
-    scanner = Scanner(key=spec)
+    common = {name: value for name, value in made.items() if all(part.metadata.get(name) == value for part in parts)}
+    scanner = Scanner(key=spec_of(made | {"max_flows": 0}))
     unseen = [part._unseen for part in parts if part._unseen is not None]
     for part in [*unseen, *([_in_time_order(parts)] if made["idle_timeout"] else parts)]:
         octets = {name: np.ascontiguousarray(part[name]).reshape(-1).view(np.uint8).data for name in part._columns}
         scanner.add_flows(octets, len(part))
-    return _table_of(scanner, made | _sums([part.metadata for part in parts]), True)
+    return _table_of(scanner, common | _sums([part.metadata for part in parts]), True)
 
 
 def _in_time_order(parts: list[FlowTable]) -> FlowTable:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fluxcap import keys
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
 from fluxcap.arrow import IpForm, Stream, View
-from fluxcap.flow_table import key_spec
+from fluxcap.flow_table import FLOW, key_spec
 from fluxcap.formats.table import human
 from fluxcap.frames import Exportable, wanted
 from fluxcap.inputs import Input
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
     from fluxcap._core import KeySpec
-
-FLOW = "flow"
 
 
 class PacketTable(Table):
@@ -63,6 +61,12 @@ def choose(
     if by is not None:
         raise ValueError("by= says what the column 'flow' counts, and that is not among the columns")
     return chosen, None
+
+
+def choose_with_flow(columns: Literal[True] | str | Sequence[str]) -> tuple[str, ...]:
+    """The columns that are meant for packets beside their flow table, `flow` in any case among them."""
+    chosen, _ = choose(None if columns is True else columns, None)
+    return chosen if FLOW in chosen else (*chosen, FLOW)
 
 
 class PacketScan(Exportable):

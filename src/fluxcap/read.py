@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from fluxcap import keys
 from fluxcap.flow_table import FlowTable, flow_table, key_spec
 from fluxcap.inputs import Captures, expand
-from fluxcap.packet_table import PacketScan, PacketTable, choose, packet_table
+from fluxcap.packet_table import PacketScan, PacketTable, choose, choose_with_flow, packet_table
 from fluxcap.reading import OnDamage, OnInterrupt, Reading, threads_for
 
 if TYPE_CHECKING:
     from fluxcap.durations import Duration
 
 
+@overload
 def read_flows(
     src: Captures,
     by: str | Iterable[str] = "5tuple",
@@ -31,7 +32,45 @@ def read_flows(
     threads: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
-) -> FlowTable:
+    packets: Literal[False] = False,
+) -> FlowTable: ...
+@overload
+def read_flows(
+    src: Captures,
+    by: str | Iterable[str] = "5tuple",
+    *,
+    biflow: bool = True,
+    where: str | None = None,
+    decap: bool = True,
+    idle_timeout: Duration | None = None,
+    active_timeout: Duration | None = None,
+    interval: Duration | None = None,
+    max_flows: int | None = None,
+    features: bool = False,
+    splt: int = 0,
+    threads: int | None = None,
+    on_damage: OnDamage = "warn",
+    on_interrupt: OnInterrupt = "raise",
+    packets: Literal[True] | str | Sequence[str],
+) -> tuple[FlowTable, PacketTable]: ...
+def read_flows(
+    src: Captures,
+    by: str | Iterable[str] = "5tuple",
+    *,
+    biflow: bool = True,
+    where: str | None = None,
+    decap: bool = True,
+    idle_timeout: Duration | None = None,
+    active_timeout: Duration | None = None,
+    interval: Duration | None = None,
+    max_flows: int | None = None,
+    features: bool = False,
+    splt: int = 0,
+    threads: int | None = None,
+    on_damage: OnDamage = "warn",
+    on_interrupt: OnInterrupt = "raise",
+    packets: bool | str | Sequence[str] = False,
+) -> FlowTable | tuple[FlowTable, PacketTable]:
     """Read captures into one table of flows.
 
     `src`: a path, glob, directory, `-`, open binary file, bytes, or a list of these, read as one capture in that order.
@@ -44,11 +83,13 @@ def read_flows(
     each direction, sizes and gaps of `both_` too. `splt`: direction (0 forward, 1 reverse), size and gap of so many
     first packets, at most 255, -1 after the last, in columns of shape (n, splt). `threads`: use so many at
     most, and no more than there are processors; a few if None, one for small inputs. The result never depends on it.
+    `packets`: return the flows and, of the same pass, a table of packets, with all default columns or those named here,
+    and with `flow`, the row of each packet in the flow table (-1 in none). One thread reads then.
 
     Raises NotACaptureError for an input that is no capture, FilterError for a filter that libpcap refuses. Where an
     input is damaged, what was read before it counts: DamagedCaptureWarning, or with `on_damage="raise"` a CaptureError
-    with the table on its `partial`. With `on_interrupt="return"` Ctrl-C ends the reading as the end of the input would,
-    `interrupted` true in the metadata.
+    with the table (or both) on its `partial`. With `on_interrupt="return"` Ctrl-C ends the reading as the end of the
+    input would, `interrupted` true in the metadata.
     """
     key = keys.parse(by, biflow)
     spec = key_spec(
@@ -60,15 +101,24 @@ def read_flows(
         features=features,
         splt=splt,
     )
+    most_threads = threads_for(threads)
+    columns = () if packets is False else choose_with_flow(packets)
     reading = Reading(
         key=spec,
+        columns=columns,
         where=where,
         decap=decap,
-        threads=threads_for(threads),
+        threads=1 if columns else most_threads,
         on_damage=on_damage,
         on_interrupt=on_interrupt,
     )
-    return reading.collect(expand(src), lambda: flow_table(reading, key, spec, last=True))
+    inputs = expand(src)
+
+    def build() -> FlowTable | tuple[FlowTable, PacketTable]:
+        flows = flow_table(reading, key, spec, last=True, inputs=inputs)
+        return (flows, packet_table(reading)) if columns else flows
+
+    return reading.collect(inputs, build)
 
 
 def read_packets(

@@ -78,6 +78,8 @@ class Reading:
         self.scanner = Scanner(
             key=key, columns=columns, verdicts=verdicts, row_limit=row_limit, where=compiler(where), decap=decap
         )
+        self.where = where
+        self.decap = decap
         self.inputs: list[str] = []
         self.skipped: list[str] = []  # files of a directory that are no captures
         self.damage: list[CaptureError] = []

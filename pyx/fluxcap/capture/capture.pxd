@@ -34,19 +34,18 @@ cdef inline Step probe(Reader* r) noexcept nogil:
         return step
     return broken(r, NOT_A_CAPTURE, be32(at), 0)
 
+cdef inline Step next_step(Reader* r, Packet* p) noexcept nogil:
+    """Pass what comes next: a record, or something that is none."""
+    if r.format == FORMAT_PCAP:
+        return pcap_record(r, p) if available(r) else MORE
+    if r.format == FORMAT_PCAPNG:
+        return pcapng_block(r, p) if available(r) else MORE
+    return probe(r)
+
 cdef inline Step next_record(Reader* r, Packet* p) noexcept nogil:
     cdef Step step = SKIPPED
     while step == SKIPPED:
-        if r.format == FORMAT_PCAP:
-            if available(r) == 0:
-                return MORE
-            step = pcap_record(r, p)
-        elif r.format == FORMAT_PCAPNG:
-            if available(r) == 0:
-                return MORE
-            step = pcapng_block(r, p)
-        else:
-            step = probe(r)
+        step = next_step(r, p)
     return step
 
 cdef inline Step fill_batch(Reader* r, Batch* batch, uint32_t limit) noexcept nogil:

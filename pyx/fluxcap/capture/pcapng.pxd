@@ -34,6 +34,8 @@ cdef enum:                      # section header body
     ORDER_MAGIC_VALUE = 0x1A2B3C4D
     SECTION_MAJOR = 12
     SECTION_MINOR = 14
+    SECTION_LENGTH = 16         # of all blocks of the section after this one; -1 = not stated
+    SECTION_LENGTH_OCTETS = 8
 
 cdef enum:                      # options of an interface description
     OPTION_END = 0

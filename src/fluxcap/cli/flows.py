@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from fluxcap import keys
 from fluxcap._core import FLOW_COLUMNS, feature_columns
-from fluxcap.cli import inputs, options, summary
+from fluxcap.cli import extract, inputs, options, summary
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
@@ -28,6 +28,7 @@ which the flows began; a table for people begins with those of most packets.
 """
 BIGGEST_FIRST: Final = Order("packets", descending=True)
 REVERSE: Final = "reverse_"
+FLOW: Final = "flow"  # the number of a row as it was read; not among the columns unless it is asked for
 
 
 def configure(parser: Parser) -> None:
@@ -53,18 +54,27 @@ def configure(parser: Parser) -> None:
         "--splt", type=options.natural, default=0, metavar="N", help="direction, size and gap of the first N packets"
     )
     parser.add_argument("--max-flows", type=options.positive, metavar="N", help="stop at so many flows: exit code 4")
+    what = "write the packets of these flows, numbered as in the column `flow`, to the capture -o FILE"
+    parser.add_argument("--extract", type=extract.numbers, metavar="N,...", help=what)
 
 
 def run(given: Options, messages: Messages) -> Exit:
-    """Read the flows, sort and cut them as asked for, write them."""
-    output = choose(given.format, given.output, given.color)
+    """Read the flows, sort and cut them as asked for, write them; or the packets of some."""
+    extracting = given.extract is not None
+    output = extract.output(given) if extracting else choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
+    if extracting:
+        extract.check(sources)
     order = Order.of(given) or (BIGGEST_FIRST if output.for_people else None)
     options.check_columns(given, _columns(given))
     names = options.names(given, output)
     table = _read(given, sources, messages)
     metadata = table.metadata
-    output.write(replace(_rows(table, given, order, options.row_limit(given, output)), names=names))
+    if not extracting:
+        rows = _rows(table, given, order, options.row_limit(given, output), output.for_people)
+        output.write(replace(rows, names=names))
+    elif not metadata["interrupted"]:
+        extract.write(table, given.extract, output, sources, messages)
     if output.for_people:
         _hint(table, messages)
     if metadata["interrupted"]:
@@ -82,6 +92,7 @@ def _columns(given: Options) -> list[str]:
     key = keys.parse(given.by, not given.uniflow)
     values = [name for name in FLOW_COLUMNS if key.biflow or not name.startswith(REVERSE)]
     return [
+        FLOW,
         *(field for field, *_ in key.fields),
         *(["interval"] if given.interval else []),
         *values,
@@ -111,15 +122,16 @@ def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
         )
 
 
-def _rows(table: FlowTable, given: Options, order: Order | None, limit: int) -> Rows:
+def _rows(table: FlowTable, given: Options, order: Order | None, limit: int, for_people: bool) -> Rows:
     total = len(table)
+    columns = given.columns or ((FLOW, *table.columns) if for_people else table.columns)
     if order is not None:
         table = table.sort(order.column, order.descending)
     if limit:
         table = table.head(limit)
     return Rows(
         [table],
-        given.columns or table.columns,
+        columns,
         chosen=given.columns is not None,
         noun="flows",
         heading=summary.heading(table.metadata),

@@ -26,9 +26,9 @@ class Progress:
     kernel, in octets as they are stored, whatever layers of decompression are in between.
     """
 
-    def __init__(self, sources: Sources, messages: Messages) -> None:
+    def __init__(self, sources: Sources, messages: Messages, passes: int = 1) -> None:
         sizes = [item.size for item in sources.inputs]
-        self._total = sum(size or 0 for size in sizes) if None not in sizes else None
+        self._total = sum(size or 0 for size in sizes) * passes if None not in sizes else None
         self._wanted = is_terminal(sys.stderr) and not messages.quiet and os.environ.get("TERM") != "dumb"
         self._over = Event()
         self._thread = Thread(target=self._show, daemon=True)

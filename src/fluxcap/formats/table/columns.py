@@ -126,9 +126,10 @@ COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 wher
 FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
 TITLES: Final[Mapping[str, str]] = {"protocol": "proto"}  # three characters that two addresses beside it need
-LEADING: Final = ("packet", "time", "interval", "protocol")  # before source and destination
+LEADING: Final = ("flow", "packet", "time", "interval", "protocol")  # before source and destination
 # In the order they stand on the screen. A column that is not here is shown when it is asked for or part of the key.
 SPECS: Final[Mapping[str, Spec]] = {
+    "flow": Spec(MINOR, each(str)),  # to be named with --extract, where commas stand between numbers
     "packet": Spec(KEY, COUNT),
     "time": Spec(ESSENTIAL, clock(6)),
     "interval": Spec(KEY, clock(3)),

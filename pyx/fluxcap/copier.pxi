@@ -1,0 +1,34 @@
+# Copying records for Python: inputs go in as they do to a Scanner, and what is left of them comes out.
+
+cdef class Copier(Window):
+    cdef Copy copy
+    cdef uint64_t anomalies[ANOMALIES_END]
+    cdef const uint64_t[::1] wanted     # keeps alive what the copy points to
+
+    def __cinit__(self):
+        self.reader.anomalies = self.anomalies
+
+    def begin(self, const uint64_t[::1] wanted):
+        self.begin_input()
+        self.wanted = wanted
+        self.copy.wanted = &wanted[0] if wanted.shape[0] else NULL
+        self.copy.n_wanted = wanted.shape[0]
+        self.copy.n_found = 0
+
+    def run(self):
+        cdef Step step
+        self.copy.kept = 0
+        while True:
+            with nogil:
+                step = copy_window(&self.copy, &self.reader)
+            if step != MORE_INTERFACES:
+                break
+            self.grow_interfaces()
+        return UNLIKE if self.copy.unlike else DAMAGED if step == BROKEN else WANTS_INPUT
+
+    def kept(self):
+        return PyMemoryView_FromMemory(<char*>self.reader.buffer, self.copy.kept, PyBUF_READ)
+
+    @property
+    def missing(self):
+        return self.copy.n_wanted - self.copy.n_found

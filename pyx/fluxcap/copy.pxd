@@ -1,0 +1,67 @@
+# Copying records from inputs into one capture: which octets of the window belong to it. What finds the records is what
+# finds them for the tables, so that both believe and doubt the same.
+
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.string cimport memcmp, memcpy, memmove, memset
+
+from fluxcap.capture.capture cimport next_step
+from fluxcap.capture.pcap cimport FILE_HEADER
+from fluxcap.capture.pcapng cimport SECTION_LENGTH, SECTION_LENGTH_OCTETS
+from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_UNKNOWN, RECORD, Reader, SKIPPED, Step
+from fluxcap.types cimport Packet
+
+cdef struct Copy:
+    const uint64_t* wanted      # numbers of this input's records, ascending
+    uint64_t n_wanted
+    uint64_t n_found
+    size_t kept                 # octets at the front of the window that are to be written
+    bint unlike                 # this input cannot follow those before it
+    int format                  # of the copy; FORMAT_UNKNOWN before its first header
+    uint8_t header[FILE_HEADER] # of a pcap
+
+cdef inline void keep(Copy* c, Reader* r, size_t start) noexcept nogil:
+    """Move what was just passed to the front, behind what is kept already: that never reaches what is still unread."""
+    if c.kept != start:
+        memmove(r.buffer + c.kept, r.buffer + start, r.start - start)
+    c.kept += r.start - start
+
+cdef inline void open_copy(Copy* c, Reader* r, size_t start) noexcept nogil:
+    """An input's format is known, and its header passed if it is a pcap: one header is all that a pcap can have."""
+    cdef const uint8_t* header = r.buffer + start
+    if c.format == FORMAT_UNKNOWN:
+        c.format = r.format
+        if r.format == FORMAT_PCAP:
+            memcpy(c.header, header, FILE_HEADER)
+        keep(c, r, start)
+    else:
+        c.unlike = c.format != r.format or r.format == FORMAT_PCAP and memcmp(c.header, header, FILE_HEADER) != 0
+
+cdef inline Step copy_window(Copy* c, Reader* r) noexcept nogil:
+    """Keep the wanted records of what the window holds, and all that is no record; the step that ended it is returned."""
+    cdef Packet p
+    cdef Step step
+    cdef size_t start, before
+    cdef uint32_t sections
+    cdef int format
+    while True:
+        start = r.start
+        format = r.format
+        sections = r.sections
+        step = next_step(r, &p)
+        if step == RECORD:
+            r.number += 1
+            if c.n_found < c.n_wanted and c.wanted[c.n_found] == r.number:
+                c.n_found += 1
+                keep(c, r, start)
+        elif step != SKIPPED:
+            return step
+        elif r.format != format:
+            open_copy(c, r, start)
+            if c.unlike:
+                return step
+        else:
+            before = c.kept
+            keep(c, r, start)
+            if r.sections != sections:
+                # Its length is no longer true where a record is left out: -1 says that it is not stated.
+                memset(r.buffer + before + SECTION_LENGTH, 0xFF, SECTION_LENGTH_OCTETS)
