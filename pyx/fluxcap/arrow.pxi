@@ -190,7 +190,9 @@ cdef int failed(Batches batches, error) noexcept:
 
 cdef const char* stream_error(ArrowArrayStream* stream) noexcept with gil:
     cdef Batches batches = <Batches>stream.held
-    return NULL if batches.error is None else <const char*>batches.error
+    if batches.error is None:
+        return NULL
+    return <const char*>batches.error
 
 
 cdef void release_stream(ArrowArrayStream* stream) noexcept with gil:
