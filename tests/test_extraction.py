@@ -3,10 +3,8 @@
 import gzip
 import io
 import struct
-import subprocess
 import warnings
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +17,6 @@ from fluxcap._core import Copier
 from fluxcap.magic import is_capture
 from pieces import picked
 from three_flows import FRAMES, OF_FLOW, PORTS, SHAPES, frame
-from tshark import fields, needs_tshark, tshark
 
 CAPTURES = sorted(SAMPLES.glob("*.pcap*"))
 # What a flow alone cannot know: errors that quote it are records of other flows.
@@ -130,30 +127,6 @@ def check_every_flow(capture, out, most=60):
     if len(table) <= most:
         assert set(extracted) == set(packets["packet"][packets["flow"] >= 0].tolist())
     return len(table)
-
-
-@needs_tshark
-@pytest.mark.parametrize(
-    ("name", "proto"), [("sockets.pcapng", "udp"), ("sockets.pcapng", "tcp"), ("veth-checksums-computed.pcap", "tcp")]
-)
-def test_the_records_of_a_flow_are_those_of_tsharks_stream(name, proto, out, tmp_path):
-    names = ("frame.number", f"{proto}.stream", "ip.reassembled_in", "ipv6.reassembled.in")
-    frames = [line.split("\t") for line in tshark(SAMPLES / name, "-2", "-Y", "!icmp && !icmpv6", *fields(names))]
-    stream_of = {number: stream for number, stream, *_ in frames if stream}
-    streams = {}
-    for number, stream, *whole in frames:  # a fragment is in the stream of its datagram
-        if stream := stream or stream_of.get("".join(whole)):
-            streams.setdefault(stream, []).append(number)
-    table, packets = fluxcap.read_flows(SAMPLES / name, packets=["packet"])
-    shown = fields(("frame.time_epoch", "frame.len", "frame.interface_id", "frame.comment", "_ws.col.Info"))
-    assert streams
-    for numbers in streams.values():
-        table.extract(packets["flow"][int(numbers[0]) - 1], out)
-        expected = tmp_path / "expected"
-        form = Path(name).suffix[1:]
-        subprocess.run(["editcap", "-F", form, "-r", SAMPLES / name, expected, *numbers], check=True)
-        assert tshark(out, *shown) == tshark(expected, *shown)
-        assert form == "pcapng" or out.read_bytes() == expected.read_bytes()
 
 
 # Which rows -----------------------------------------------------------------------------------------------------------
