@@ -91,10 +91,23 @@ def terminal(
     stdout: int | None = None,
 ) -> Screen:
     """Run it at a terminal: all of its streams, but for those given as other descriptors."""
+    return in_terminal([*COMMAND, *map(str, arguments)], columns, rows, env, cwd, stdin, stdout)
+
+
+def in_terminal(
+    command: list[str],
+    columns: int = 80,
+    rows: int = 24,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: int | None = None,
+    stdout: int | None = None,
+) -> Screen:
+    """Run any command so."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     with subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
+        command,
         stdin=slave if stdin is None else stdin,
         stdout=slave if stdout is None else stdout,
         stderr=slave,
