@@ -49,7 +49,7 @@ def test_without_semantics_flows_are_those_of_wireshark():
     table, wireshark = fluxcap.read_flows(CAPTURE), fluxcap.read_flows(CAPTURE, semantics="wireshark")
     assert table.metadata["semantics"] is None
     assert said(table) == PROMISES["wireshark"]
-    assert {**table.to_dict()}.keys() == wireshark.to_dict().keys()
+    assert table.columns == wireshark.columns
     assert all((table[name] == wireshark[name]).all() for name in table.columns)
 
 
@@ -167,11 +167,7 @@ def test_each_piece_of_a_datagram_counts_with_its_own_header():
 )
 def test_octets_of_a_sample_add_up_to_what_tshark_reads_in_its_ip_headers(name):
     lines = tshark(SAMPLES / name, *fields(("frame.protocols", "ip.len", "ipv6.plen")))
-    lengths = [
-        line.split("\t")[1:]
-        for line in lines
-        if re.match(r"[^\t]*\bip", line) and "icmp" not in line
-    ]
+    lengths = [line.split("\t")[1:] for line in lines if re.match(r"[^\t]*\bip", line) and "icmp" not in line]
     expected = sum(int(v4.split(",")[-1]) if v4 else 40 + int(v6.split(",")[-1]) for v4, v6 in lengths)
     table = fluxcap.read_flows(SAMPLES / name, semantics="yaf")
     table = table.filter((table["protocol"] == TCP) | (table["protocol"] == UDP))
@@ -327,9 +323,15 @@ NOT_IMITATED = {
     "tunnels/Teredo.pcap": (10, f"{NEW}; requests of DNS end sooner than others of UDP; Teredo on any port"),
     "tunnels/teredo_bubble_with_payload.pcap": (1, "Teredo on any port"),
     "tunnels/gtp/gtp1_gn_normal_incl_fragmentation.pcap": (2, "datagrams are counted, not their pieces"),
-    "tunnels/gtp/gtp2_different_udp_port.pcap": (1, "the connection around a tunnel has but the packets with one in them"),
+    "tunnels/gtp/gtp2_different_udp_port.pcap": (
+        1,
+        "the connection around a tunnel has but the packets with one in them",
+    ),
     "tunnels/vxlan-encapsulated-igmp-v2.pcap": (3, "packets of a bad checksum are not counted"),
-    "vntag_vlan_sandwich_clean.pcap": (1, "the test left out the script that counts"),
+    "vntag_vlan_sandwich_clean.pcap": (
+        1,
+        "its one packet, cut by the snap length, is not counted, nor its ports looked at",
+    ),
     "globus-url-copy.pcap": (1, "the bulk of GridFTP is skipped"),
     "ldap/missing_krbtgt_ldap_request.pcapng": (1, "where the IP header says 0, 0 octets are counted"),
 }
