@@ -1,6 +1,8 @@
 """The flows that NFStream makes of a capture, one JSON object a line: in a process of its own, because it forks.
 
-usage: nflows.py CAPTURE FIRST_PACKETS
+usage: nflows.py CAPTURE FIRST_PACKETS default|never
+
+The last says when flows are cut.
 """
 
 import json
@@ -8,7 +10,7 @@ import sys
 
 from nfstream import NFStreamer
 
-FOREVER = 10**6  # s: no flow is cut
+TIMEOUTS = {"default": {}, "never": {"idle_timeout": 10**6, "active_timeout": 10**6}}  # s
 
 
 def main() -> None:
@@ -21,8 +23,7 @@ def main() -> None:
         accounting_mode=0,
         n_dissections=0,
         n_meters=1,
-        idle_timeout=FOREVER,
-        active_timeout=FOREVER,
+        **TIMEOUTS[sys.argv[3]],
     )
     for flow in streamer:
         names = [name for name in flow.__slots__ if not name.startswith("_")]

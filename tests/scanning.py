@@ -91,7 +91,7 @@ def address(octets: bytes) -> str:
     return str(getattr(found, "ipv4_mapped", None) or found)
 
 
-def key(*fields: str, biflow: bool = True, **limits: int) -> KeySpec:
+def key(*fields: str, biflow: bool = True, **limits: Any) -> KeySpec:
     """A flow key of fields such as "dst_port" or, with prefix lengths for IPv4 and IPv6, "src_ip/24/64"."""
     parsed = []
     for field in fields:

@@ -109,7 +109,7 @@ def added(frames: list[tuple[Way, int]]) -> Counters:
 
 def flows(capture: Path) -> Counters:
     """The flow table's two directions, one by one; a socket that talks to itself has both in one."""
-    table = fluxcap.read_flows(capture)
+    table = fluxcap.read_flows(capture, semantics="wireshark")
     found: Counters = {}
     for row in range(len(table)):
         ends = [(table[f"{end}_ip"][row].tobytes(), int(table[f"{end}_port"][row])) for end in ("src", "dst")]

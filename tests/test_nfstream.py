@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import fluxcap
-from corpus import CORPUS, SAMPLES, index, needs_corpus
+from by_nfstream import TCP, UDP, Key, comparable, needs_nfstream, nflows, plain
+from corpus import SAMPLES, needs_corpus
 from fluxcap.text import addresses
 
-HERE = Path(__file__).parent
 STATISTICS = ("min", "mean", "stddev", "max")
 FLAGS = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr")
 SPLT = 5
 MS = 1_000_000
-TCP, UDP = 6, 17
-
-needs_nfstream = pytest.mark.skipif(importlib.util.find_spec("nfstream") is None, reason="NFStream is not installed")
 PREFIXES = {"": "src2dst", "reverse_": "dst2src", "both_": "bidirectional"}
-Key = tuple[int, str, int, str, int]
-
-
-def by_nfstream(path: Path) -> dict[Key, dict[str, Any]]:
-    command = [sys.executable, str(HERE / "nflows.py"), str(path), str(SPLT)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    flows = [json.loads(line) for line in done.stdout.splitlines()]
-    return {
-        (one["protocol"], _plain(one["src_ip"]), one["src_port"], _plain(one["dst_ip"]), one["dst_port"]): one
-        for one in flows
-        if one["protocol"] in (TCP, UDP)
-    }
-
-
-def _plain(address: str) -> str:
-    return str(ip_address(address))
 
 
 def ours(path: Path) -> Iterator[tuple[Key, dict[str, Any]]]:
@@ -49,9 +25,9 @@ def ours(path: Path) -> Iterator[tuple[Key, dict[str, Any]]]:
     flows = flows.filter((flows["protocol"] == TCP) | (flows["protocol"] == UDP))
     ends = zip(
         flows["protocol"].tolist(),
-        map(_plain, addresses(flows["src_ip"])),
+        map(plain, addresses(flows["src_ip"])),
         flows["src_port"].tolist(),
-        map(_plain, addresses(flows["dst_ip"])),
+        map(plain, addresses(flows["dst_ip"])),
         flows["dst_port"].tolist(),
         strict=True,
     )
@@ -61,7 +37,7 @@ def ours(path: Path) -> Iterator[tuple[Key, dict[str, Any]]]:
 
 def differences(path: Path) -> list[tuple[Any, ...]]:
     """What differs, beyond the rounding of both ends of a gap down to NFStream's milliseconds."""
-    theirs, different = by_nfstream(path), []
+    theirs, different = dict(nflows(path, SPLT, "never")), []
     for key, flow in ours(path):
         if key not in theirs:
             different.append((path.name, key, "is not there"))
@@ -88,7 +64,7 @@ def differences(path: Path) -> list[tuple[Any, ...]]:
 @needs_nfstream
 @pytest.mark.parametrize("name", ["many-clients-of-one-listener.pcapng", "connection-reset.pcap", "nanoseconds.pcap"])
 def test_features_are_those_of_nfstream(name):
-    assert by_nfstream(SAMPLES / name)
+    assert nflows(SAMPLES / name, SPLT, "never")
     assert differences(SAMPLES / name) == []
 
 
@@ -97,17 +73,3 @@ def test_features_are_those_of_nfstream(name):
 def test_features_of_real_captures_are_those_of_nfstream():
     different = [one for path in comparable() for one in differences(path)]
     assert different == []
-
-
-def comparable() -> list[Path]:
-    """Ethernet captures of whole packets with nothing in them that the two read differently: what NFStream drops
-    (fragments) or keys by (tags, tunnels)."""
-    rows = [
-        row
-        for row in index()
-        if row["encap"] == "ether"
-        and row["capinfos_rc"] == row["tshark_rc"] == "0"
-        and int(row["tcp"] or 0) + int(row["udp"] or 0) >= 20
-        and all(int(row[name] or 0) == 0 for name in ("frag", "vlan", "tunnel", "truncated_pk", "malformed"))
-    ]
-    return [CORPUS / row["path"] for row in sorted(rows, key=lambda row: row["sha256"])[:40]]

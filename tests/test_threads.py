@@ -22,6 +22,7 @@ from scanning import ALL_COLUMNS, FIVE_TUPLE, key
 from strategies import captures, dialogue_frames, fragment_frames, odd_frames, simple_frames, tunnelled_frames
 
 SECOND = 1_000_000_000
+PORTS = ({53, 80, 1024}, set(range(0, 65536, 3)))  # of TCP and of UDP: likely servers
 ONE = itertools.repeat(1)
 
 UDP = b.ipv4(b.udp(b"?", 40000, 53), "192.0.2.1", "192.0.2.2")
@@ -95,6 +96,8 @@ def joined(rows: list[dict[str, bytes]]) -> dict[str, bytes]:
     return {name: b"".join(some[name] for some in rows) for name in rows[0]}
 
 
+# Everything that semantics can set: a timeout of TCP alone, octets of IP packets, a direction that depends on ports.
+ZEEK = key(*FIVE_TUPLE, idle_timeout=200_000, tcp_idle_timeout=400_000, ip_octets=True, server_ports=PORTS)
 keys = st.sampled_from(
     [
         key(*FIVE_TUPLE),
@@ -105,6 +108,8 @@ keys = st.sampled_from(
         key(*FIVE_TUPLE, idle_timeout=100_000, active_timeout=300_000),
         key(*FIVE_TUPLE, interval=250_000),
         key(*FIVE_TUPLE, features=True, splt=3),
+        ZEEK,
+        ZEEK | {"active_timeout": 300_000, "features": True, "splt": 2},
         key("protocol", "src_port", "dst_port", max_flows=3),
         None,
     ]
@@ -189,7 +194,7 @@ LONG = {
 @pytest.mark.parametrize("threads", range(2, 9))
 @pytest.mark.parametrize("name", LONG)
 def test_long_captures_read_the_same_with_any_number_of_threads(name, threads):
-    options = {"key": key(*FIVE_TUPLE, idle_timeout=SECOND // 2)}
+    options = {"key": ZEEK | {"idle_timeout": SECOND // 2}}
     expected = read(LONG[name], [1 << 18], ONE, **options)
     assert read(LONG[name], [20_000], itertools.repeat(threads), **options) == expected
 

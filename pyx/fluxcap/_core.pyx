@@ -26,8 +26,9 @@ from fluxcap.flows.features cimport (
     FeatureRow, MAX_FIRST_PACKETS, features_stride, first_directions, first_gaps, first_sizes)
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.key cimport KeyPlan, WORD_DST_MAC, WORD_PORTS, WORD_SRC_MAC
+from fluxcap.flows.roles cimport answers
 from fluxcap.flows.table cimport (
-    BOTH, FlowRecord, FlowRow, Flows, MAX_ROWS, Statistics, TCP_FLAGS, WAYS, drop_index, free_flows, open_unseen,
+    BOTH, FlowRecord, FlowRow, Flows, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, drop_index, free_flows, open_unseen,
     reserve)
 from fluxcap.holding cimport free_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
@@ -127,8 +128,13 @@ cdef class Scanner(Window):
         cdef Flows* flows = &self.line.flows
         plan_key(&flows.plan, key)
         flows.stride = flow_stride(&flows.plan)
-        flows.idle_timeout = key["idle_timeout"]
+        flows.idle_timeout[0] = key["idle_timeout"]
+        flows.idle_timeout[1] = key.get("tcp_idle_timeout", key["idle_timeout"])
         flows.active_timeout = key["active_timeout"]
+        # A flow of one direction has nobody to answer.
+        if key.get("server_ports") and flows.plan.biflow and flows.plan.ports_at != NO_WORD:
+            flows.servers = plan_servers(key["server_ports"])
+            flows.answers = answers
         flows.max_rows = min(key["max_flows"] or MAX_ROWS, MAX_ROWS)
         self.flow_fields = flow_fields(key)
         flows.first_packets = key.get("splt", 0)

@@ -6,19 +6,20 @@ from libc.string cimport memcpy
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, KeyPlan, hash_words, interval_start, project
 from fluxcap.types cimport Batch, Digest, Packet
 
-cdef inline void digest_packet(const Packet* p, Digest* d) noexcept nogil:
+cdef inline void digest_packet(const Packet* p, uint32_t octets_at, Digest* d) noexcept nogil:
     # The fields that both structs begin with, or go on with, in one copy; fields.pxi asserts that they lie alike.
     memcpy(d, &p.time, <char*>&d.protocol - <char*>d)
     d.protocol = p.key.protocol
+    d.octets = (<const uint32_t*>(<const char*>p + octets_at))[0]
     d.row = 0
 
 cdef inline void digest_words(const KeyPlan* plan, Batch* batch, Digest* digests, uint64_t* words,
                               uint32_t key_words) noexcept nogil:
     cdef Packet* p
-    cdef uint32_t i
+    cdef uint32_t i, octets_at = plan.octets_at
     for i in range(batch.n):
         p = &batch.packets[i]
-        digest_packet(p, &digests[i])
+        digest_packet(p, octets_at, &digests[i])
         if plan.interval:
             p.key.interval = interval_start(p.time, plan.interval)
         digests[i].flip = <uint8_t>project(plan, &p.key, key_words, words)

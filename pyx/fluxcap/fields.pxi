@@ -205,6 +205,7 @@ cdef int plan_key(KeyPlan* plan, key) except -1:
             memset(<uint8_t*>&v4 + offset, 0xFF, octets)
             memset(<uint8_t*>&v6 + offset, 0xFF, octets)
     plan.interval = key["interval"]
+    plan.octets_at = in_packet(&packet_.ip_length) if key.get("ip_octets") else in_packet(&packet_.wire)
     if plan.interval:
         kept.interval = v4.interval = v6.interval = -1
     plan.ip_at = plan.ports_at = plan.mac_at = NO_WORD
@@ -226,6 +227,20 @@ cdef int plan_key(KeyPlan* plan, key) except -1:
     seeds = os.urandom(sizeof(plan.seed))
     memcpy(plan.seed, <const char*>seeds, sizeof(plan.seed))
     return 0
+
+
+cdef ServerPorts* plan_servers(tuple ports) except NULL:
+    """Ports of TCP, ports of UDP."""
+    tcp, udp = ports
+    cdef ServerPorts* servers = <ServerPorts*>calloc(1, sizeof(ServerPorts))
+    cdef uint16_t port
+    if servers == NULL:
+        raise MemoryError
+    for port in tcp:
+        servers.tcp[port >> 6] |= <uint64_t>1 << (port & 63)
+    for port in udp:
+        servers.udp[port >> 6] |= <uint64_t>1 << (port & 63)
+    return servers
 
 
 cdef uint64_t flow_stride(const KeyPlan* plan) noexcept:

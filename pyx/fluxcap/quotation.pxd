@@ -1,7 +1,7 @@
 # ICMP errors quote the packet they are about. Here its key is read off the quotation, so that counting can join the
 # error to that packet's flow. A quotation is never judged: it may be cut, and routers rewrite what they quote.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
@@ -10,7 +10,7 @@ from fluxcap.holding cimport Decode, HELD_MAX
 from fluxcap.types cimport ANOMALIES_END, BATCH, Batch, Key, Packet, in_a_flow
 
 cdef enum:
-    # Quoted keys at once: one for each packet that can be on its way to the flow table.
+    # Quoted keys at once: one for each packet that can be on its way to the flow table. Packet.quote has 16 bits.
     QUOTED_MAX = HELD_MAX + BATCH
     RAW_LINK = 101              # LINKTYPE_RAW: an IP packet, of the version it says
 
@@ -62,7 +62,7 @@ cdef inline void decode_quotations(Flows* f, Batch* batch, Decode decode, uint32
             f.quoted[place].key = quoted.packets[i].key
             f.quoted[place].kind = <uint8_t>p.key.src_port
             f.quoted[place].code = <uint8_t>p.key.dst_port
-            p.quote = place + 1
+            p.quote = <uint16_t>(place + 1)
 
 cdef inline bint quote_batch(Flows* f, Batch* batch, Decode decode, uint32_t max_depth) noexcept nogil:
     """Give each ICMP error the key that it quotes; False when memory is out."""

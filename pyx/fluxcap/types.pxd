@@ -111,7 +111,7 @@ cdef struct Packet:
     uint32_t interface          # index in its file, over all sections
     # decode
     uint32_t payload_length     # octets above the transport header, of those the record had on the wire
-    uint32_t quote              # quotation: 1 + place of the quoted key in the flow table's ring, 0 = none
+    uint16_t quote              # quotation: 1 + place of the quoted key in the flow table's ring, 0 = none
     uint8_t disposition
     uint8_t reason
     uint8_t ip_version          # 0 = no IP header was read
@@ -145,6 +145,7 @@ cdef struct Packet:
     uint32_t sum_at             # of the summed octets in data
     uint32_t sum_length         # octets covered
     uint32_t pseudo_length      # the pseudo-header's length field
+    uint32_t ip_length          # octets of the IP packet, its header included, as that says: it may go past the record
     const uint8_t* pseudo_src   # where it is not src_ip: the home address (RFC 6275 section 11.3.1); else NULL
     const uint8_t* pseudo_dst   # where it is not dst_ip: the last hop of a live route (RFC 8200 section 8.1); else NULL
     uint32_t quote_at           # ICMP errors: of the IP header they quote, in data; 0 = none
@@ -168,7 +169,7 @@ cdef struct Digest:
     uint32_t wire
     uint32_t interface
     uint32_t payload_length
-    uint32_t quote
+    uint16_t quote
     uint8_t disposition
     uint8_t reason
     uint8_t ip_version
@@ -178,9 +179,10 @@ cdef struct Digest:
     uint8_t gre_verdict
     # ... up to here
     uint8_t protocol
+    uint8_t flip                # the words are turned around
+    uint32_t octets             # what a flow counts of it: of the frame, or of its IP packet
     uint32_t tag                # of the key's words: 32 bits of their hash
     uint32_t row                # in the flow table, plus 1; 0 = in none
-    uint8_t flip                # the words are turned around
 
 cdef inline void reset(Packet* p, Disposition disposition) noexcept nogil:
     """What the stages after the capture begin with, and all that a refused record gets."""

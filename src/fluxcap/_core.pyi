@@ -113,10 +113,14 @@ class KeySpec(TypedDict):
     fields: Sequence[tuple[str, int, int]]  # (name in KEY_FIELDS, IPv4 prefix length 0..32, IPv6 prefix length 0..128)
     biflow: bool
     idle_timeout: int  # ns, 0 = none
+    tcp_idle_timeout: NotRequired[int]  # ... of TCP; that of all protocols if it is not there
     active_timeout: int  # ns, 0 = none
     interval: int  # ns, 0 = none
     max_flows: int  # 0 = as many as the core can hold
     features: NotRequired[bool]  # statistics of packet sizes and gaps, packets by TCP flag
+    ip_octets: NotRequired[bool]  # a flow's octets are of IP packets, not of frames
+    # Ports of TCP and of UDP: who sends the first packet of a flow from one of them answers.
+    server_ports: NotRequired[tuple[Iterable[int], Iterable[int]] | None]
     splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..255
 
 class Window:

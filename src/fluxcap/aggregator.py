@@ -35,6 +35,7 @@ class FlowAggregator:
         biflow: bool = True,
         where: str | None = None,
         decap: bool = True,
+        semantics: str | None = None,
         idle_timeout: Duration | None = None,
         active_timeout: Duration | None = None,
         interval: Duration | None = None,
@@ -42,8 +43,14 @@ class FlowAggregator:
         on_damage: OnDamage = "warn",
     ) -> None:
         self._key = keys.parse(by, biflow)
+        self._semantics = semantics
         self._spec = key_spec(
-            self._key, idle_timeout=idle_timeout, active_timeout=active_timeout, interval=interval, max_flows=max_flows
+            self._key,
+            semantics=semantics,
+            idle_timeout=idle_timeout,
+            active_timeout=active_timeout,
+            interval=interval,
+            max_flows=max_flows,
         )
         self._reading = Reading(key=self._spec, where=where, decap=decap, on_damage=on_damage)
         self._reading.begin("<feed>")
@@ -66,7 +73,7 @@ class FlowAggregator:
 
     def result(self) -> FlowTable:
         """The flows of all complete records so far."""
-        return flow_table(self._reading, self._key, self._spec, last=False)
+        return flow_table(self._reading, self._key, self._spec, self._semantics, last=False)
 
     def _step(self, source: Memory) -> None:
         with self._reading.partial(self.result):

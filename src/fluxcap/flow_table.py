@@ -13,6 +13,7 @@ from fluxcap._core import Scanner
 from fluxcap.durations import nanoseconds
 from fluxcap.formats.table import human
 from fluxcap.reading import Metadata, Reading
+from fluxcap.semantics import find
 from fluxcap.tables import Array, Table, arrays
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 FLOW = "flow"
 MAX_SPLT = 255  # as in NFStream
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
-_ALIKE = ("by", "biflow", "interval", "idle_timeout")  # what the tables of a merge must have in common
+# What the tables of a merge must have in common.
+_ALIKE = ("by", "biflow", "interval", "semantics", "idle_timeout", "tcp_idle_timeout", "bytes", "direction")
 
 
 class FlowTable(Table):
@@ -32,9 +34,12 @@ class FlowTable(Table):
 
     `a | b` is `merge([a, b])`. `table["flow"]`, which is not among the columns, numbers the rows from 0, as they were
     read: packets name their flow by this number, and a table that is sorted, filtered or cut keeps it.
-    The metadata says how the flows were made: `by`, `biflow`, and in nanoseconds (0 = none) `interval`, `idle_timeout`
-    and `active_timeout`; `where`, `decap` and `max_flows` (0 = none); `flows_full` if `max_flows` ended the reading,
-    `interrupted` if Ctrl-C did.
+
+    The metadata says how the flows were made: `by`, `biflow`, `semantics` (None if none was asked for); in nanoseconds
+    (0 = none) `interval`, `idle_timeout`, `tcp_idle_timeout` (the same, unless the semantics have another for TCP) and
+    `active_timeout`; `bytes`, the lengths that are summed, of each "frame" or "ip" packet; `direction`, whether forward
+    is that of the "first packet" or also depends on "server ports"; `where`, `decap` and `max_flows` (0 = none);
+    `flows_full` if `max_flows` ended the reading, `interrupted` if Ctrl-C did.
     """
 
     __slots__ = ("_inputs", "_numbers", "_unseen")
@@ -100,6 +105,7 @@ class FlowTable(Table):
 def key_spec(
     key: keys.Key,
     *,
+    semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
@@ -108,6 +114,15 @@ def key_spec(
     splt: int = 0,
 ) -> KeySpec:
     """How the core is told to make flows."""
+    meant = find(semantics)
+    if idle_timeout is None and meant.tcp_idle_timeout and "protocol" not in key.names:
+        raise ValueError(
+            f"in the semantics of {semantics} TCP has its own idle timeout, and this key has no protocol; add it to the"
+            " key, or say idle_timeout"
+        )
+    idle = _first(idle_timeout, meant.idle_timeout)
+    tcp_idle = _first(idle_timeout, meant.tcp_idle_timeout, meant.idle_timeout)
+    active = _first(active_timeout, meant.active_timeout)
     if not 0 <= splt <= MAX_SPLT:
         raise ValueError(f"splt is 0 to {MAX_SPLT}, not {splt}")
     if max_flows is not None and max_flows < 1:
@@ -115,23 +130,37 @@ def key_spec(
     return {
         "fields": key.fields,
         "biflow": key.biflow,
-        "idle_timeout": nanoseconds(idle_timeout, "idle_timeout"),
-        "active_timeout": nanoseconds(active_timeout, "active_timeout"),
+        "idle_timeout": nanoseconds(idle, "idle_timeout"),
+        "tcp_idle_timeout": nanoseconds(tcp_idle, "idle_timeout"),
+        "active_timeout": nanoseconds(active, "active_timeout"),
         "interval": nanoseconds(interval, "interval"),
         "max_flows": max_flows or 0,
         "features": features,
         "splt": splt,
+        "ip_octets": meant.octets == "ip",
+        "server_ports": meant.server_ports,
     }
 
 
-def flow_table(reading: Reading, key: keys.Key, spec: KeySpec, last: bool, inputs: Sequence[Input] = ()) -> FlowTable:
+def _first(*durations: Duration | None) -> Duration | None:
+    """The first one that is said."""
+    return next((duration for duration in durations if duration is not None), None)
+
+
+def flow_table(
+    reading: Reading, key: keys.Key, spec: KeySpec, semantics: str | None, last: bool, inputs: Sequence[Input] = ()
+) -> FlowTable:
     """The flows that a reading has made so far; the `last` time it gives up its own copy."""
     made = {
         "by": key.text,
         "biflow": key.biflow,
+        "semantics": semantics,
         "interval": spec["interval"],
         "idle_timeout": spec["idle_timeout"],
+        "tcp_idle_timeout": spec["tcp_idle_timeout"],
         "active_timeout": spec["active_timeout"],
+        "bytes": find(semantics).octets,
+        "direction": find(semantics).direction,
         "features": spec["features"],
         "splt": spec["splt"],
         "max_flows": spec["max_flows"],
@@ -157,6 +186,7 @@ def spec_of(metadata: Metadata) -> KeySpec:
     return {
         **key_spec(keys.parse(metadata["by"], metadata["biflow"])),
         "idle_timeout": metadata["idle_timeout"],
+        "tcp_idle_timeout": metadata["tcp_idle_timeout"],
         "active_timeout": metadata["active_timeout"],
         "interval": metadata["interval"],
         "max_flows": metadata["max_flows"],
@@ -167,7 +197,7 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     """One table of all the flows, as if the captures had been read together.
 
     Exact and associative; commutative up to the order of rows. ValueError if there is no table, if they were made with
-    different keys, directions, intervals or idle timeouts, or with an active timeout.
+    different keys, directions, intervals, idle timeouts or semantics, or with an active timeout.
     """
     parts = list(tables)
     if not parts:

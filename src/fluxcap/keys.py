@@ -30,6 +30,11 @@ class Key:
     biflow: bool
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The fields' names."""
+        return tuple(name for name, *_ in self.fields)
+
+    @property
     def text(self) -> str:
         """The key as `by=` takes it."""
         return ",".join(map(_text, self.fields))

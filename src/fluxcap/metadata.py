@@ -49,6 +49,7 @@ def facts(metadata: Mapping[str, Any]) -> dict[str, str]:
         "not counted": uncounted(metadata),
         "time": human.span(metadata["first"], metadata["last"]) if metadata["packets"] else "",
         "key": metadata.get("by", ""),
+        "semantics": semantics(metadata) if "by" in metadata else "",
         "cut in time": timing(metadata) if "by" in metadata else "",
         "skipped": ", ".join(metadata["skipped"][:NAMED]) + (", ..." if len(metadata["skipped"]) > NAMED else ""),
         "damage": "; ".join(f"{one.path}, packet {one.packet}: {one.reason}" for one in metadata["damage"]),
@@ -60,6 +61,7 @@ def notes(metadata: Mapping[str, Any]) -> list[str]:
     """What a short description should not keep silent about."""
     skipped, damaged = len(metadata["skipped"]), len(metadata["damage"])
     said = (
+        f"{metadata['semantics']} semantics" if metadata.get("semantics") else "",
         timing(metadata) if "by" in metadata else "",
         uncounted(metadata),
         human.counted(skipped, "file") + " skipped" if skipped else "",
@@ -77,8 +79,17 @@ def uncounted(metadata: Mapping[str, Any]) -> str:
 
 def timing(metadata: Mapping[str, Any]) -> str:
     """'idle timeout 15.0 s', or 'no timeouts'."""
-    set_to = {name.replace("_", " "): metadata[name] for name in ("idle_timeout", "active_timeout", "interval")}
+    names = ["idle_timeout", "active_timeout", "interval"]
+    if metadata["tcp_idle_timeout"] != metadata["idle_timeout"]:
+        names.insert(1, "tcp_idle_timeout")
+    set_to = {name.replace("_", " ").replace("tcp", "TCP"): metadata[name] for name in names}
     return ", ".join(f"{name} {human.duration(ns)}" for name, ns in set_to.items() if ns) or "no timeouts"
+
+
+def semantics(metadata: Mapping[str, Any]) -> str:
+    """'zeek: bytes of ip, direction by server ports'; "" where none were asked for."""
+    name = metadata["semantics"]
+    return f"{name}: bytes of {metadata['bytes']}, direction by {metadata['direction']}" if name else ""
 
 
 def stopped(metadata: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ def read_flows(
     biflow: bool = True,
     where: str | None = None,
     decap: bool = True,
+    semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
@@ -42,6 +43,7 @@ def read_flows(
     biflow: bool = True,
     where: str | None = None,
     decap: bool = True,
+    semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
@@ -60,6 +62,7 @@ def read_flows(
     biflow: bool = True,
     where: str | None = None,
     decap: bool = True,
+    semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
@@ -77,12 +80,14 @@ def read_flows(
     `by`: the fields that make a flow, or a named set: `5tuple`, `ports`, `hosts`, `sockets`; `src_ip/24` is a network.
     `biflow`: both directions share a row, if the key is symmetric. `where`: only records that this filter accepts, in
     the language of tcpdump (extra `where`). `decap`: look into tunnels, to the innermost packet.
-    Timeouts and `interval`: seconds, or texts such as `"30s"` and `"500ms"`. `max_flows`: stop, with a warning, before
-    the record that would need one flow more. `features`: columns of minimum, mean, sample standard deviation and
-    maximum of packet sizes (octets on the wire) and of the gaps between packets (ns), and of packets by TCP flag: of
-    each direction, sizes and gaps of `both_` too. `splt`: direction (0 forward, 1 reverse), size and gap of so many
-    first packets, at most 255, -1 after the last, in columns of shape (n, splt). `threads`: use so many at
-    most, and no more than there are processors; a few if None, one for small inputs. The result never depends on it.
+    `semantics`: timeouts, direction and bytes as another program has them: `wireshark`, `zeek`, `nfstream` or `yaf`
+    (docs/semantics.md). Timeouts, which go before its own, and `interval`: seconds, or texts such as `"30s"` and
+    `"500ms"`. `max_flows`: stop, with a warning, before the record that would need one flow more. `features`: columns
+    of minimum, mean, sample standard deviation and maximum of packet sizes (octets as in `bytes`) and of gaps between
+    packets (ns), and of packets by TCP flag: of each direction, sizes and gaps of `both_` too. `splt`: direction
+    (0 forward, 1 reverse), size and gap of so many first packets, at most 255, -1 after the last, in columns of shape
+    (n, splt). `threads`: use so many at most, and no more than there are processors; a few if None, one for small
+    inputs. The result never depends on it.
     `packets`: return the flows and, of the same pass, a table of packets, with all default columns or those named here,
     and with `flow`, the row of each packet in the flow table (-1 in none). One thread reads then.
 
@@ -94,6 +99,7 @@ def read_flows(
     key = keys.parse(by, biflow)
     spec = key_spec(
         key,
+        semantics=semantics,
         idle_timeout=idle_timeout,
         active_timeout=active_timeout,
         interval=interval,
@@ -115,7 +121,7 @@ def read_flows(
     inputs = expand(src)
 
     def build() -> FlowTable | tuple[FlowTable, PacketTable]:
-        flows = flow_table(reading, key, spec, last=True, inputs=inputs)
+        flows = flow_table(reading, key, spec, semantics, last=True, inputs=inputs)
         return (flows, packet_table(reading)) if columns else flows
 
     return reading.collect(inputs, build)

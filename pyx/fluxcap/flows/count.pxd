@@ -14,7 +14,7 @@ from fluxcap.types cimport (
 cdef inline void count_packet(Flows* f, FlowRow* row, const Digest* d) noexcept nogil:
     cdef uint32_t way = d.flip ^ row.flipped
     row.packets[way] += 1
-    row.octets[way] += d.wire
+    row.octets[way] += d.octets
     row.payload[way] += d.payload_length
     row.tcp_flags[way] |= d.tcp_flags
     row.first = d.time if d.time < row.first else row.first
@@ -82,9 +82,9 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
     cdef const uint64_t* key
     cdef FlowRow* row
     cdef uint64_t* slot
-    cdef uint32_t i, at, tag, m = 0
+    cdef uint32_t i, at, tag, turned, m = 0
     cdef EndReason reason
-    cdef bint timeouts = f.idle_timeout or f.active_timeout
+    cdef bint timeouts = f.idle_timeout[0] or f.idle_timeout[1] or f.active_timeout
     # The rows are asked for in a pass of their own, so that one packet's misses are under way during another's.
     for i in range(n):
         counted[m] = <uint8_t>i
@@ -110,14 +110,15 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
         if slot[0]:
             row = row_of(f, slot[0])
             if timeouts:
-                reason = expired(f, row, d.time)
+                reason = expired(f, row, d.time, d.protocol)
                 if reason:
                     row.end_reason = reason
                     row = NULL
         if row == NULL:
             if f.n == f.max_rows:
                 return at
-            row = add_row(f, slot, key, key_words, d.tag, d.flip, d.time)
+            turned = d.flip if f.servers == NULL else d.flip ^ f.answers(f, key, d)
+            row = add_row(f, slot, key, key_words, d.tag, turned, d.time)
             if f.features_stride:
                 begin_features(f, f.n - 1)
             if f.unseen != NULL:
@@ -161,6 +162,7 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.n, tag)
     cdef FlowRow* row = NULL
     cdef RareCounts* rare
+    cdef EndReason reason
     cdef bint rarely = record.rare.ip_bad != 0 or record.rare.icmp_errors != 0
     if record.packets[0] == 0 and record.packets[1] == 0:
         rare = quoted_row(f, words, tag)
@@ -170,8 +172,9 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
         return True
     if slot[0]:
         row = row_of(f, slot[0])
-        if expired(f, row, record.first):
-            row.end_reason = expired(f, row, record.first)
+        reason = expired(f, row, record.first, record.key.protocol)
+        if reason:
+            row.end_reason = reason
             row = NULL
         elif record.first < row.first and flip != row.flipped:
             turn_row(row)

@@ -73,7 +73,7 @@ cdef inline void note_features(Flows* f, uint64_t i, const FlowRow* row, const D
     cdef uint32_t way = d.flip ^ row.flipped, flags = d.tcp_flags, flag
     cdef uint64_t n = row.packets[0] + row.packets[1]
     cdef int64_t gap
-    spread(&x.sizes[way], d.wire, row.packets[way] == 1)
+    spread(&x.sizes[way], d.octets, row.packets[way] == 1)
     note_gap(x, way, d.time, row.packets[way])
     gap = note_gap(x, BOTH, d.time, n)
     if flags:
@@ -81,7 +81,7 @@ cdef inline void note_features(Flows* f, uint64_t i, const FlowRow* row, const D
             x.flags[way][flag] += flags >> flag & 1
     if n <= f.first_packets:
         first_gaps(x)[n - 1] = gap
-        first_sizes(x, f.first_packets)[n - 1] = d.wire
+        first_sizes(x, f.first_packets)[n - 1] = d.octets
         first_directions(x, f.first_packets)[n - 1] = <int8_t>way
 
 cdef inline Statistics statistics(const Spread* s, uint64_t n) noexcept nogil:

@@ -26,6 +26,7 @@ cdef struct KeyPlan:
     uint8_t ports_at
     uint8_t mac_at              # dst_mac is the next one
     int64_t interval            # ns, 0 = none
+    uint32_t octets_at          # in Packet: the length that a flow's octets are summed from
     uint64_t seed[KEY_WORDS + 1]
 
 cdef inline int64_t interval_start(int64_t time, int64_t interval) noexcept nogil:

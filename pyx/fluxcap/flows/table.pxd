@@ -8,7 +8,7 @@ from libc.stdlib cimport calloc, free
 
 from fluxcap.flows.key cimport KeyPlan
 from fluxcap.memory cimport pages_free, pages_grow, pages_new
-from fluxcap.types cimport BATCH, Key, VERDICTS_END
+from fluxcap.types cimport BATCH, Digest, Key, VERDICTS_END
 
 cdef enum:
     FIRST_INDEX_BITS = 12
@@ -16,6 +16,9 @@ cdef enum:
     SLOT_IN_LINE = 7            # low bits of a place in the index: 8 slots a cache line
     MAX_INDEX_BITS = 31         # of the 32 bits in a tag
     MAX_ROWS = 1 << 30          # half of the largest index; a slot counts them in 32 bits
+    PORT_WORDS = 65536 // 64
+    TCP = 6                     # IP protocol
+    UDP = 17
 
 cdef enum EndReason:            # IPFIX flowEndReason, information element 136
     IDLE_TIMEOUT = 1
@@ -52,11 +55,22 @@ cdef struct Quoted:
     uint8_t kind
     uint8_t code
 
+# Ports that servers are likely to have, a bit each.
+cdef struct ServerPorts:
+    uint64_t tcp[PORT_WORDS]
+    uint64_t udp[PORT_WORDS]
+
+cdef struct Flows
+
+ctypedef uint32_t (*Answers)(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil
+
 cdef struct Flows:
     KeyPlan plan
     uint64_t stride             # octets a row, the key included
-    int64_t idle_timeout        # ns, 0 = none
+    int64_t idle_timeout[2]     # ns, 0 = none; [1] of TCP, [0] of all else
     int64_t active_timeout
+    ServerPorts* servers        # NULL: the first record's sender is who began it
+    Answers answers             # ... else answers(), through a pointer: inline it would cost those who do not ask for it
     uint64_t max_rows
     uint8_t* rows
     uint64_t n
@@ -194,6 +208,7 @@ cdef inline void free_flows(Flows* f) noexcept nogil:
     drop_index(f)
     pages_free(f.rare, f.rare_room * sizeof(RareCounts))
     free(f.quoted)
+    free(f.servers)
     if f.unseen != NULL:
         free_flows(f.unseen)
         free(f.unseen)
@@ -252,9 +267,10 @@ cdef inline uint64_t later_by(int64_t time, int64_t than) noexcept nogil:
     """Two times may lie further apart than 63 bits of ns can say; 0 where `time` is the earlier one."""
     return <uint64_t>time - <uint64_t>than if time > than else 0
 
-cdef inline EndReason expired(const Flows* f, const FlowRow* row, int64_t first) noexcept nogil:
+cdef inline EndReason expired(const Flows* f, const FlowRow* row, int64_t first, uint32_t protocol) noexcept nogil:
     """Does a record (or a row to merge) that begins at `first` come too late for this row? 0 = no."""
-    if f.idle_timeout and later_by(first, row.last) >= <uint64_t>f.idle_timeout:
+    cdef int64_t idle_timeout = f.idle_timeout[protocol == TCP]
+    if idle_timeout and later_by(first, row.last) >= <uint64_t>idle_timeout:
         return IDLE_TIMEOUT
     if f.active_timeout and later_by(first, row.first) >= <uint64_t>f.active_timeout:
         return ACTIVE_TIMEOUT

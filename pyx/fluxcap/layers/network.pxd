@@ -79,11 +79,14 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
         if total != wire_left(c):
             return STOP
         c.exact = False
-    if total > wire_left(c):
+    if total == 0:              # a segmentation super-packet over 65535 octets, as long as the record says
+        total = wire_left(c)
+    elif total > wire_left(c):
         p.length_lies = True
-    elif total != 0:            # zero: a segmentation super-packet over 65535 octets, as long as the record says
+    else:
         narrow(c, total)
     p.ip_version = 4
+    p.ip_length = total
     p.disposition = UNKNOWN_TRANSPORT
     memset(p.key.src_ip + 10, 0xFF, 2)
     memset(p.key.dst_ip + 10, 0xFF, 2)
@@ -146,11 +149,14 @@ cdef inline Next ipv6(Cursor* c, Packet* p) noexcept nogil:
         if length != wire_left(c) and (length != 0 or at[IPV6_NEXT_HEADER] != IP_NO_NEXT):
             return STOP
         c.exact = False
-    if length > wire_left(c):
+    if length == 0:             # a jumbogram (its option narrows later) or a segmentation super-packet
+        length = wire_left(c)
+    elif length > wire_left(c):
         p.length_lies = True
-    elif length != 0:           # zero: a jumbogram (its option narrows later) or a segmentation super-packet
+    else:
         narrow(c, length)
     p.ip_version = 6
+    p.ip_length = IPV6_HEADER + length
     p.disposition = UNKNOWN_TRANSPORT
     memcpy(p.key.src_ip, at + IPV6_SOURCE, 16)
     memcpy(p.key.dst_ip, at + IPV6_DESTINATION, 16)
@@ -214,6 +220,7 @@ cdef inline Next ipv6_options(Cursor* c, Packet* p) noexcept nogil:
                 p.length_lies = True
             elif c.extensions == 0 and jumbo >= length:
                 narrow(c, jumbo)
+                p.ip_length = IPV6_HEADER + jumbo
         elif at[i] == OPTION_HOME_ADDRESS and at[i + 1] == 16:
             p.pseudo_src = at + i + 2
             p.pseudo_octets = 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fluxcap import keys
+from fluxcap import keys, semantics
 from fluxcap._core import FLOW_COLUMNS, feature_columns
 from fluxcap.cli import extract, inputs, options, summary
 from fluxcap.cli.exits import Exit
@@ -43,6 +43,12 @@ def configure(parser: Parser) -> None:
         help=f"what makes a flow: {', '.join(keys.SETS)} (default 5tuple), or fields as in src_ip/24,dst_port",
     )
     parser.add_argument("--uniflow", action="store_true", help="each direction in a row of its own")
+    parser.add_argument(
+        "--semantics",
+        type=options.checked_by(semantics.find),
+        metavar="NAME",
+        help=f"timeouts, direction and bytes as others have them: {', '.join(semantics.PRESETS)}",
+    )
     for name, what in (
         ("--idle-timeout", "a new row after a silence of this length, as in 30s or 500ms"),
         ("--active-timeout", "a new row when one has lasted this long"),
@@ -110,6 +116,7 @@ def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
             biflow=not given.uniflow,
             where=given.where,
             decap=given.decap,
+            semantics=given.semantics,
             idle_timeout=given.idle_timeout,
             active_timeout=given.active_timeout,
             interval=given.interval,

@@ -1,0 +1,43 @@
+# Who began a flow: the sender of its first record, unless the ports say that this one answers.
+
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from fluxcap.flows.key cimport ABSENT, KeyPlan, is_mapped, swap_ports
+from fluxcap.flows.table cimport Flows, TCP, UDP
+from fluxcap.types cimport Digest
+
+cdef enum:
+    SYN = 0x02
+    ACK = 0x10
+
+cdef inline bint has_port(const uint64_t* ports, uint32_t port) noexcept nogil:
+    return ports[port >> 6] >> (port & 63) & 1
+
+cdef inline bint to_broadcast(const KeyPlan* plan, const uint64_t* words, uint32_t flip) noexcept nogil:
+    """Is the destination 255.255.255.255?"""
+    cdef const uint64_t* ip = words + plan.ip_at + (0 if flip else 2)
+    cdef uint32_t v4
+    if plan.ip_at == ABSENT:
+        return False
+    memcpy(&v4, <const char*>ip + 12, 4)
+    return is_mapped(ip) and v4 == <uint32_t>0xFFFFFFFFU
+
+cdef inline uint32_t answers(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil:
+    """1 where the first record of a flow comes from who serves: what Zeek's WantConnection() makes of the two ports
+    (src/packet_analysis/protocol/tcp/TCP.cc, udp/UDP.cc), broadcasts left as they are (github.com/zeek/zeek#3235)."""
+    cdef const uint64_t* servers
+    cdef uint64_t word
+    cdef uint16_t ports[2]
+    if f.servers == NULL or (d.protocol != TCP and d.protocol != UDP):
+        return 0
+    if d.protocol == TCP and d.tcp_flags & (SYN | ACK) == SYN:
+        return 0
+    word = swap_ports(words[f.plan.ports_at]) if d.flip else words[f.plan.ports_at]
+    memcpy(ports, &word, sizeof(ports))
+    servers = &f.servers.tcp[0] if d.protocol == TCP else &f.servers.udp[0]
+    if not has_port(servers, ports[0]) or to_broadcast(&f.plan, words, d.flip):
+        return 0
+    if has_port(servers, ports[1]):     # of two servers the one with the lower port, but for who answers a SYN
+        return d.protocol == TCP and not d.tcp_flags & SYN and ports[0] < ports[1]
+    return 1

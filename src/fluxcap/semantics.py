@@ -1,0 +1,62 @@
+"""How other programs make flows: timeouts, who began one, and what its octets are. docs/semantics.md compares them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from fluxcap.suggest import unknown
+
+Octets = Literal["frame", "ip"]  # the record's length on the wire, or the length of its IP packet
+Direction = Literal["first packet", "server ports"]
+ServerPorts = tuple[frozenset[int], frozenset[int]]  # of TCP, of UDP
+
+
+@dataclass(frozen=True)
+class Semantics:
+    """What makes a flow table that of a program; without arguments, what is done if nothing else is asked for."""
+
+    idle_timeout: str | None = None
+    tcp_idle_timeout: str | None = None  # where TCP has another
+    active_timeout: str | None = None
+    octets: Octets = "frame"
+    server_ports: ServerPorts | None = None
+
+    @property
+    def direction(self) -> Direction:
+        """Whether ports can make the receiver of a flow's first packet the one who began it."""
+        return "first packet" if self.server_ports is None else "server ports"
+
+
+# Zeek's likely_server_ports: those that its scripts/base/protocols/*/main.zeek (pop3, finger, ...: __load__.zeek) and
+# scripts/base/packet-protocols/{ayiya,geneve,gtpv1,teredo,vxlan}/main.zeek register.
+_ZEEK_TCP: Final = frozenset(
+    {21, 22, 25, 53, 79, 80, 81, 88, 110, 135, 139, 143, 389, 443, 445, 502, 563, 585, 587, 614, 631, 636, 989, 990}
+    | {992, 993, 995, 1080, 1434, 1883, 2811, 3128, 3268, 3306, 3389, 5222, 5223, 5269, 5432, 6379, 6666, 6667, 6668}
+    | {6669, 8000, 8080, 8888, 20000}
+)
+_ZEEK_UDP: Final = frozenset(
+    {53, 67, 88, 123, 137, 161, 162, 389, 443, 514, 784, 853, 1812, 2123, 2152, 3544, 4789, 5060, 5072, 5353, 5355}
+    | {6081, 20000}
+)
+
+PRESETS: Final = {
+    # Conversations never expire; their table adds up frame.len.
+    "wireshark": Semantics(),
+    # scripts/base/init-bare.zeek: tcp_inactivity_timeout, and 1 min for UDP, ICMP and unknown protocols. ip_bytes are
+    # of the IP header's length field (https://docs.zeek.org/en/current/scripts/base/protocols/conn/main.zeek.html).
+    "zeek": Semantics("1m", tcp_idle_timeout="5m", octets="ip", server_ports=(_ZEEK_TCP, _ZEEK_UDP)),
+    # nfstream/streamer.py: idle_timeout, active_timeout and accounting_mode of NFStreamer.
+    "nfstream": Semantics("120s", active_timeout="1800s"),
+    # https://tools.netsa.cert.org/yaf/yaf.html: --idle-timeout, --active-timeout; octetTotalCount is of IP packets.
+    "yaf": Semantics("300s", active_timeout="1800s", octets="ip"),
+}
+
+
+def find(name: str | None) -> Semantics:
+    """The semantics of this name; our own for None. ValueError for an unknown one."""
+    if name is None:
+        return Semantics()
+    if name not in PRESETS:
+        raise unknown("semantics", name, PRESETS)
+    return PRESETS[name]
