@@ -1,11 +1,13 @@
 """What every table can do, and merging flow tables."""
 
 import copy
+import os
 import pickle
 import re
 from html.parser import HTMLParser
 from ipaddress import ip_address
 from itertools import permutations
+from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -393,3 +395,15 @@ def test_nothing_merges_to_an_error_and_a_table_only_with_a_table(flows):
         flows | 1
     assert isinstance(flows.head(1), fluxcap.FlowTable)
     assert not isinstance(flows, PacketTable)
+
+
+def test_a_fifo_is_written_to_and_not_replaced(flows, tmp_path):
+    fifo = tmp_path / "flows.csv"
+    os.mkfifo(fifo)
+    octets: list[bytes] = []
+    reader = Thread(target=lambda: octets.append(fifo.read_bytes()))
+    reader.start()
+    flows.write(fifo)
+    reader.join()
+    assert octets[0].count(b"\n") == 1 + len(flows)
+    assert fifo.is_fifo()

@@ -32,7 +32,12 @@ class Unfinished:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A stream to a file that takes this name when the block is left without an exception."""
+    """A stream to a file that takes this name when the block is left without an exception. A device or a FIFO that is
+    there is written to, not replaced."""
+    if Path(path).exists() and not Path(path).is_file():
+        with open(path, "wb") as out:
+            yield out
+        return
     unfinished = Unfinished(path)
     descriptor = unfinished.open()
     try:
