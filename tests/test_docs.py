@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fluxcap._core import EXTRA_COLUMNS, FLOW_COLUMNS, PACKET_COLUMNS
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 LINK_TYPE = (ROOT / "docs" / "adding-a-link-type.md").read_text()
@@ -65,6 +67,12 @@ def test_the_files_and_tests_that_a_page_names_are_there(page):
     named = re.findall(r"\b(?:pyx|src|tests|docs|samples)/[\w/.*-]+\.\w+", outside_changes)
     assert named
     assert [name for name in named if not any(ROOT.glob(name))] == []
+
+
+def test_every_column_that_is_always_there_or_on_request_is_explained():
+    page = (ROOT / "docs" / "columns.md").read_text()
+    columns = {"interval", *FLOW_COLUMNS, *PACKET_COLUMNS, *EXTRA_COLUMNS}
+    assert sorted(name for name in columns if f"`{name}`" not in page) == []
 
 
 @each_page
