@@ -10,11 +10,11 @@ import pytest
 import fluxcap
 from command import error_lines
 from command import fluxcap as command
-from fluxcap._core import EXTRA_COLUMNS, FLOW_COLUMNS, KEY_FIELDS, PACKET_COLUMNS
+from fluxcap._core import EXTRA_COLUMNS, FLOW_COLUMNS, KEY_FIELDS, PACKET_COLUMNS, feature_columns
 from fluxcap.naming import SCHEMES, names
 from test_arrow import CAPTURE
 
-FLOWS = (*KEY_FIELDS, "interval", *FLOW_COLUMNS)
+FLOWS = (*KEY_FIELDS, "interval", *FLOW_COLUMNS, *feature_columns(biflow=True, features=True, splt=2))
 PACKETS = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
 # As their own documentation has them.
 HEADERS = [
