@@ -93,6 +93,25 @@ def test_the_command_takes_semantics():
     assert [about[name] for name in ("semantics", *SAID)] == ["zeek", *PROMISES["zeek"]]
 
 
+@pytest.mark.parametrize(
+    ("scheme", "semantics", "expected"),
+    [
+        ("ipfix", None, "layer2OctetDeltaCount,reverseLayer2OctetDeltaCount"),
+        ("ipfix", "yaf", "octetDeltaCount,reverseOctetDeltaCount"),
+        ("zeek", "nfstream", "bytes,reverse_bytes"),
+        ("zeek", "zeek", "orig_ip_bytes,resp_ip_bytes"),
+        ("nfstream", "nfstream", "src2dst_bytes,dst2src_bytes"),
+    ],
+)
+def test_bytes_are_called_what_others_call_what_they_are(scheme, semantics, expected, tmp_path):
+    asked = ["flows", str(CAPTURE), "--columns", "bytes,reverse_bytes", "-f", "csv", "--names", scheme]
+    chosen = ["--semantics", semantics] if semantics else []
+    assert command.fluxcap(*asked, *chosen).stdout.splitlines()[0] == expected
+    path = tmp_path / "flows.csv"
+    fluxcap.read_flows(CAPTURE, semantics=semantics).write(path, names=scheme)
+    assert set(expected.split(",")) <= set(path.read_text().splitlines()[0].split(","))
+
+
 def test_an_aggregator_takes_semantics():
     octets = pcap(records([frame(40000, 53)]))
     with fluxcap.FlowAggregator(semantics="yaf") as flows:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from fluxcap.semantics import Octets
 from fluxcap.suggest import unknown
 
 # https://www.iana.org/assignments/ipfix, with the number of the element; reverse: RFC 5103 section 6.1. An IPv4 address
@@ -45,7 +46,8 @@ IPFIX: Final = (
     ("tcp_window", "tcpWindowSize"),  # 186
     ("ip_id", "fragmentIdentification"),  # 54
 )
-# conn.log. Its orig_bytes come from TCP's sequence numbers and its orig_ip_bytes have no link header: neither is ours.
+# conn.log. Its orig_bytes come from TCP's sequence numbers and its orig_ip_bytes have no link header: neither is ours,
+# but for semantics in which bytes are those of IP packets.
 ZEEK: Final = (
     ("first", "ts"),
     ("time", "ts"),
@@ -59,7 +61,7 @@ ZEEK: Final = (
     ("src_mac", "orig_l2_addr"),
     ("dst_mac", "resp_l2_addr"),
 )
-# NFlow with accounting_mode 0. Its times are in milliseconds.
+# NFlow with accounting_mode 0, or 1 where bytes are those of IP packets. Its times are in milliseconds.
 NFSTREAM: Final = (
     ("vlan", "vlan_id"),
     ("packets", "src2dst_packets"),
@@ -79,12 +81,17 @@ NFSTREAM: Final = (
     ("splt_size", "splt_ps"),
 )
 SCHEMES: Final = {"ipfix": IPFIX, "nfstream": NFSTREAM, "zeek": ZEEK}
+# What they call bytes that are those of IP packets.
+OF_IP_PACKETS: Final = {
+    "ipfix": {"bytes": "octetDeltaCount", "reverse_bytes": "reverseOctetDeltaCount"},  # 1
+    "zeek": {"bytes": "orig_ip_bytes", "reverse_bytes": "resp_ip_bytes"},
+}
 
 
-def names(scheme: str | None) -> Mapping[str, str]:
-    """Their names by ours. ValueError if there is no such scheme."""
+def names(scheme: str | None, octets: Octets = "frame") -> Mapping[str, str]:
+    """Their names by ours, where bytes are those of these. ValueError if there is no such scheme."""
     if scheme is None:
         return {}
     if scheme not in SCHEMES:
         raise unknown("scheme of names", scheme, SCHEMES)
-    return dict(SCHEMES[scheme])
+    return {**dict(SCHEMES[scheme]), **(OF_IP_PACKETS.get(scheme, {}) if octets == "ip" else {})}

@@ -145,7 +145,8 @@ class Table(frames.Exportable):
         .arrows (a stream). `names`: call the columns what "ipfix", "zeek" or "nfstream" call them. The file appears
         under its name only when it is whole. ValueError if no format has this suffix, or there are no such names.
         """
-        rows = formats.Rows([self], self.columns, metadata=lambda: self.metadata, names=naming.names(names))
+        called = naming.names(names, self.metadata.get("bytes", "frame"))
+        rows = formats.Rows([self], self.columns, metadata=lambda: self.metadata, names=called)
         formats.save(path, rows)
 
     def _stream(self, view: View) -> Stream:

@@ -29,7 +29,7 @@ cdef inline uint32_t answers(const Flows* f, const uint64_t* words, const Digest
     cdef const uint64_t* servers
     cdef uint64_t word
     cdef uint16_t ports[2]
-    if f.servers == NULL or (d.protocol != TCP and d.protocol != UDP):
+    if d.protocol != TCP and d.protocol != UDP:
         return 0
     if d.protocol == TCP and d.tcp_flags & (SYN | ACK) == SYN:
         return 0

@@ -38,7 +38,7 @@ cdef struct FlowRow:
     uint64_t partial
     uint32_t rare               # 1 + index of its RareCounts, 0 = none
     uint8_t tcp_flags[2]
-    uint8_t flipped             # the canonical key is the reverse of the first record's direction
+    uint8_t flipped             # the canonical key is the reverse of the forward direction
     uint8_t end_reason
 
 cdef struct RareCounts:
@@ -99,7 +99,7 @@ cdef struct Statistics:
     double mean
     double deviation
 
-# A row as people see it: the whole key in the direction of the first record, every counter in its place.
+# A row as people see it: the whole key in the forward direction, every counter in its place.
 cdef struct FlowRecord:
     Key key
     uint64_t packets[2]

@@ -73,7 +73,7 @@ def run(given: Options, messages: Messages) -> Exit:
         extract.check(sources)
     order = Order.of(given) or (BIGGEST_FIRST if output.for_people else None)
     options.check_columns(given, _columns(given))
-    names = options.names(given, output)
+    names = options.names(given, output, semantics.find(given.semantics).octets)
     table = _read(given, sources, messages)
     metadata = table.metadata
     if not extracting:

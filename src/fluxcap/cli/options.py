@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn, Self
 from fluxcap import formats, naming
 from fluxcap.cli.exits import UsageError
 from fluxcap.cli.output import Output, print_text
+from fluxcap.semantics import Octets
 from fluxcap.suggest import unknown
 
 AUTO: Final = "auto"
@@ -117,11 +118,11 @@ def duration(option: str) -> Callable[[str], str]:
     return checked_by(check)
 
 
-def names(options: Options, output: Output) -> Mapping[str, str]:
-    """What --names calls the columns. UsageError where a person reads them."""
+def names(options: Options, output: Output, octets: Octets = "frame") -> Mapping[str, str]:
+    """What --names calls the columns, bytes being those of these. UsageError where a person reads them."""
     if options.names and output.for_people:
         raise UsageError("--names is for what programs read, not for a table", "Choose a format with -f or -o.")
-    return naming.names(options.names)
+    return naming.names(options.names, octets)
 
 
 def row_limit(options: Options, output: Output) -> int:
