@@ -83,6 +83,12 @@ def test_a_terminal_gets_a_box(capture):
     assert "verdict" in screen.text
 
 
+@pytest.mark.parametrize(("rows", "more"), [(20, False), (21, True)])
+def test_a_terminal_says_that_there_are_more_rows(capture, rows, more):
+    screen = terminal("sql", f"SELECT i FROM range({rows}) t(i), packets LIMIT {rows}", capture, rows=40)
+    assert ("more rows" in screen.text) is more
+
+
 def test_only_the_tables_that_a_query_names_are_made(capture):
     program = (
         "import sys, fluxcap.read, fluxcap.checksums\n"

@@ -125,25 +125,46 @@ class Watched:
 
 
 def _write(connection: duckdb.DuckDBPyConnection, answer: duckdb.DuckDBPyRelation, output: Output, limit: int) -> None:
-    if limit:
-        answer = answer.limit(limit)
     columns = [printable(name) for name in answer.columns]
     if output.format in ARROW:
-        output.write(Rows((), columns, stream=answer))
+        output.write(Rows((), columns, stream=answer.limit(limit) if limit else answer))
         return
+    if limit:
+        answer = answer.limit(limit + 1)  # one more, to know whether there are more
     times = [place for place, kind in enumerate(answer.types) if str(kind).startswith(TIME)]
     values = (f"epoch_ns(#{n + 1})" if n in times else f"#{n + 1}" for n in range(len(columns)))
     result = connection.execute(answer.project(", ".join(values)).sql_query())
-    output.write(Rows(_listings(result, columns, times), columns, chosen=True))
+    listings = Listings(result, columns, times, limit)
+    output.write(Rows(listings, columns, chosen=True, left_out=listings.left_out))
 
 
-def _listings(result: duckdb.DuckDBPyConnection, names: list[str], times: list[int]) -> Iterator[Listing]:
-    while rows := result.fetchmany(ROWS_AT_ONCE):
-        values = [
-            [_time(value) if place in times else _plain(value) for value in column]
-            for place, column in enumerate(zip(*rows, strict=True))
-        ]
-        yield Listing(dict(zip(names, values, strict=True)))
+class Listings:
+    """The rows of an answer, at most `limit` of them (0 = all)."""
+
+    def __init__(self, result: duckdb.DuckDBPyConnection, names: list[str], times: list[int], limit: int) -> None:
+        self._result = result
+        self._names = names
+        self._times = times
+        self._limit = limit
+        self._more = False
+
+    def left_out(self) -> int | None:
+        """None if there were more rows: how many is not known."""
+        return None if self._more else 0
+
+    def __iter__(self) -> Iterator[Listing]:
+        there = 0
+        while rows := self._result.fetchmany(ROWS_AT_ONCE):
+            kept = rows[: self._limit - there] if self._limit else rows
+            there += len(kept)
+            self._more = len(kept) < len(rows)
+            if not kept:
+                break
+            values = [
+                [_time(value) if place in self._times else _plain(value) for value in column]
+                for place, column in enumerate(zip(*kept, strict=True))
+            ]
+            yield Listing(dict(zip(self._names, values, strict=True)))
 
 
 def _time(ns: int | None) -> str | None:
