@@ -278,3 +278,9 @@ def test_of_a_damaged_input_there_is_what_was_read_before_with_a_warning(damaged
     packets = table.metadata["packets"]
     assert packets >= 4
     assert out.read_bytes() == picked(sound, range(1, packets + 1))
+
+
+@pytest.mark.parametrize("semantics", ["zeek", "yaf", "nfstream"])
+def test_flows_as_other_programs_make_them_are_found_again(path, out, semantics):
+    fluxcap.read_flows(path, semantics=semantics).extract(0, out)
+    assert fluxcap.read_info(out).packets == len(OF_FLOW[0])

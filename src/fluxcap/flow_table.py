@@ -151,6 +151,7 @@ def flow_table(
     reading: Reading, key: keys.Key, spec: KeySpec, semantics: str | None, last: bool, inputs: Sequence[Input] = ()
 ) -> FlowTable:
     """The flows that a reading has made so far; the `last` time it gives up its own copy."""
+    meant = find(semantics)
     made = {
         "by": key.text,
         "biflow": key.biflow,
@@ -159,8 +160,8 @@ def flow_table(
         "idle_timeout": spec["idle_timeout"],
         "tcp_idle_timeout": spec["tcp_idle_timeout"],
         "active_timeout": spec["active_timeout"],
-        "bytes": find(semantics).octets,
-        "direction": find(semantics).direction,
+        "bytes": meant.octets,
+        "direction": meant.direction,
         "features": spec["features"],
         "splt": spec["splt"],
         "max_flows": spec["max_flows"],
@@ -182,7 +183,8 @@ def _table_of(scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence
 
 
 def spec_of(metadata: Metadata) -> KeySpec:
-    """How the core was told to make the flows of a table with this metadata."""
+    """How the core was told to make the flows of a table with this metadata, but for features."""
+    meant = find(metadata["semantics"])
     return {
         **key_spec(keys.parse(metadata["by"], metadata["biflow"])),
         "idle_timeout": metadata["idle_timeout"],
@@ -190,6 +192,8 @@ def spec_of(metadata: Metadata) -> KeySpec:
         "active_timeout": metadata["active_timeout"],
         "interval": metadata["interval"],
         "max_flows": metadata["max_flows"],
+        "ip_octets": meant.octets == "ip",
+        "server_ports": meant.server_ports,
     }
 
 
