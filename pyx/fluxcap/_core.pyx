@@ -15,7 +15,7 @@ from fluxcap.capture.reader cimport (
     BROKEN, DAMAGES_END, DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, Interface, InterfaceCounts,
     MAX_BLOCK, MORE_INTERFACES, Reader, Step)
 from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels
-from fluxcap.columns cimport Columns, append_rows, free_columns, reserve_columns, resize_column
+from fluxcap.columns cimport Columns, free_columns, reserve_columns, resize_column
 from fluxcap.copy cimport Copy, copy_window
 from fluxcap.crew cimport Crew, broken_span, dismiss, hire, settle, share
 from fluxcap.decode cimport decode_packets
@@ -28,8 +28,8 @@ from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.key cimport KeyPlan, WORD_DST_MAC, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.roles cimport answers
 from fluxcap.flows.table cimport (
-    BOTH, FlowRecord, FlowRow, Flows, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, drop_index, free_flows, open_unseen,
-    reserve)
+    BOTH, FlowRecord, FlowRow, Flows, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, drop_index, free_flows,
+    open_unseen, reserve)
 from fluxcap.holding cimport free_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.memory cimport block_free, block_least

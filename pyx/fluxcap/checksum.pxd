@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from fluxcap.bytes cimport be16, native16, native32, native64, net16, net32
+from fluxcap.bytes cimport native32, native64, net16, net32
 from fluxcap.types cimport (
     BATCH, Batch, Packet, SUM_CRC32C, SUM_PSEUDO, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, VERDICT_PENDING)
 

@@ -1,6 +1,6 @@
 # Columns: fields of an array of structs, copied out side by side. The same code serves packets and flow records.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fluxcap.memory cimport block_free, block_resize, block_zeroed

@@ -37,7 +37,7 @@ cdef inline void open_copy(Copy* c, Reader* r, size_t start) noexcept nogil:
         c.unlike = c.format != r.format or r.format == FORMAT_PCAP and memcmp(c.header, header, FILE_HEADER) != 0
 
 cdef inline Step copy_window(Copy* c, Reader* r) noexcept nogil:
-    """Keep the wanted records of what the window holds, and all that is no record; the step that ended it is returned."""
+    """Keep the wanted records of what the window holds, and all that is no record. Returned: how it ended."""
     cdef Packet p
     cdef Step step
     cdef size_t start, before

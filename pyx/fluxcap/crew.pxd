@@ -8,7 +8,7 @@
 # places in the ring and is taken three times a span, some 2,500 small packets.
 
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 
 from fluxcap.capture.hop cimport Hop, hop_records
 from fluxcap.capture.reader cimport Reader
@@ -68,7 +68,7 @@ cdef inline void dismiss(Crew* crew) noexcept nogil:
     free(crew)
 
 cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
-    """Do what is most urgent; False if there is nothing to do. Called with the lock held, which it lets go meanwhile."""
+    """Do what is most urgent; False if there is nothing to do. Called with the lock held, and lets it go meanwhile."""
     cdef Span* span = &crew.spans[crew.counted % crew.n_spans]
     cdef Outcome outcome
     if crew.outcome != OUTCOME_WANTS_INPUT:

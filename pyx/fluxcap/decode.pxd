@@ -3,15 +3,13 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.layers.cursor cimport (
-    Cursor, ETHERTYPE, LINK, LLC, MAX_LAYERS, NUMBER_MASK, Next, PPP_PROTOCOL, PROTOCOL, SPACE_MASK, STOP, UDP_PORT,
+    Cursor, ETHERTYPE, LINK, MAX_LAYERS, NUMBER_MASK, Next, PPP_PROTOCOL, PROTOCOL, SPACE_MASK, STOP, UDP_PORT,
     drop_tail, give_up)
 from fluxcap.layers.encap cimport by_ethertype, by_ppp_protocol, llc
 from fluxcap.layers.link cimport by_link_type
 from fluxcap.layers.protocol cimport by_protocol
 from fluxcap.layers.tunnel cimport by_udp_port
-from fluxcap.types cimport (
-    FILTERED, MALFORMED, NON_IP, Packet, REASON_NONE, SUM_NONE, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, VERDICT_PENDING,
-    reset)
+from fluxcap.types cimport FILTERED, MALFORMED, NON_IP, Packet, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, reset
 
 from libc.stdint cimport uint64_t
 

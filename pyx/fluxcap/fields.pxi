@@ -116,7 +116,8 @@ assert len(TCP_FLAG_NAMES) == TCP_FLAGS
 
 cdef tuple statistic_fields(str prefix, Statistics* at):
     return (field(f"{prefix}_min", in_record(&at.least), 8, "i"), field(f"{prefix}_mean", in_record(&at.mean), 8, "f"),
-            field(f"{prefix}_stddev", in_record(&at.deviation), 8, "f"), field(f"{prefix}_max", in_record(&at.most), 8, "i"))
+            field(f"{prefix}_stddev", in_record(&at.deviation), 8, "f"),
+            field(f"{prefix}_max", in_record(&at.most), 8, "i"))
 
 
 cdef tuple feature_fields(bint biflow):
@@ -128,8 +129,9 @@ cdef tuple feature_fields(bint biflow):
         fields += statistic_fields(direction + "size", &record_.sizes[way])
         fields += statistic_fields(direction + "gap", &record_.gaps[way])
         if way != BOTH:
-            fields += tuple([field(f"{direction}{TCP_FLAG_NAMES[flag]}_packets", in_record(&record_.flags[way][flag]), 8, "u")
-                             for flag in range(TCP_FLAGS)])
+            fields += tuple([
+                field(f"{direction}{TCP_FLAG_NAMES[flag]}_packets", in_record(&record_.flags[way][flag]), 8, "u")
+                for flag in range(TCP_FLAGS)])
     return fields
 
 
@@ -155,6 +157,7 @@ EXTRA_COLUMNS = tuple([name for name in PACKET if name not in PACKET_COLUMNS])
 # A name with an underscore is for merging, not for people.
 FLOW_COLUMNS = tuple([row[0] for row in FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING if row[0][0] != "_"])
 KEY_FIELDS = tuple(KEY)
+MAX_SPLT = MAX_FIRST_PACKETS
 
 
 cdef tuple packet_field(name):

@@ -22,7 +22,8 @@ cdef struct Totals:
     uint64_t ip_versions[7]                 # 0, 4 and 6 are used
     uint64_t anomalies[ANOMALIES_END]
 
-cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Digest* digests, uint32_t n) noexcept nogil:
+cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Digest* digests,
+                               uint32_t n) noexcept nogil:
     cdef const Digest* d
     cdef uint64_t captured = 0, wire = 0, went_back = 0
     cdef int64_t first, last, before = t.before

@@ -16,7 +16,8 @@ cdef class TextRows:
     def __cinit__(self, columns, literals):
         cdef uint32_t i
         if len(literals) != len(columns) + 1:
-            raise ValueError(f"{len(columns)} columns have {len(columns) + 1} literals around them, not {len(literals)}")
+            wanted = len(columns) + 1
+            raise ValueError(f"{len(columns)} columns have {wanted} literals around them, not {len(literals)}")
         self.held = []
         self.columns = <Cells*>calloc(len(columns) or 1, sizeof(Cells))
         if self.columns == NULL:

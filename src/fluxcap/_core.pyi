@@ -14,6 +14,7 @@ PACKET_COLUMNS: Final[tuple[str, ...]]  # the columns made when none are asked f
 # computed), `ip_checksum` and `ip_expected`, and `reason` (index into REASONS).
 EXTRA_COLUMNS: Final[tuple[str, ...]]
 FLOW_COLUMNS: Final[tuple[str, ...]]  # every value column a flow table can have, in order (key columns not among them)
+MAX_SPLT: Final[int]  # first packets of a flow described one by one
 KEY_FIELDS: Final[tuple[str, ...]]  # fields a key can be made of, in the order they stand in a table
 
 # Scanner.run() says why it came back.
@@ -121,7 +122,7 @@ class KeySpec(TypedDict):
     ip_octets: NotRequired[bool]  # a flow's octets are of IP packets, not of frames
     # Ports of TCP and of UDP: who sends the first packet of a flow from one of them answers.
     server_ports: NotRequired[tuple[Iterable[int], Iterable[int]] | None]
-    splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..255
+    splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..MAX_SPLT
 
 class Window:
     """Where the octets of one input after the other go in, through one reused buffer."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from fluxcap._core import UNLIKE, WANTS_INPUT, Copier
 from fluxcap.compression import DecompressionError
-from fluxcap.files import replacing
+from fluxcap.files import is_special, replacing
 from fluxcap.flow_table import FLOW, FlowTable, spec_of
 from fluxcap.reading import Reading
 from fluxcap.tables import Array, arrays
@@ -27,10 +27,9 @@ CHANGED, AGAIN = "the inputs have changed since they were read", "read them agai
 
 def extract(table: FlowTable, rows: Rows, path: str | os.PathLike[str]) -> None:
     """Write the records of these flows to a file that appears under its name only when it is whole."""
-    target = Path(path)
-    if target.exists():
-        if not target.is_file():
-            raise ValueError(f"{path} is not a regular file")
+    if is_special(path):
+        raise ValueError(f"{path} is not a regular file")
+    if (target := Path(path)).exists():
         for item in table._inputs:
             if Path(item.name).exists() and target.samefile(item.name):
                 raise ValueError(f"{path} is one of the inputs, and would be overwritten")

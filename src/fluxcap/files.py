@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether it is there and no regular file: a device, a FIFO or the like, which cannot be replaced."""
+    return Path(path).exists() and not Path(path).is_file()
+
+
 class Unfinished:
     """A file beside the one it is to become; what is there under that name stays until then."""
 
@@ -34,7 +39,7 @@ class Unfinished:
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A stream to a file that takes this name when the block is left without an exception. A device or a FIFO that is
     there is written to, not replaced."""
-    if Path(path).exists() and not Path(path).is_file():
+    if is_special(path):
         with open(path, "wb") as out:
             yield out
         return

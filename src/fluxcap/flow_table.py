@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fluxcap import keys
-from fluxcap._core import Scanner
+from fluxcap._core import MAX_SPLT, Scanner
 from fluxcap.durations import nanoseconds
 from fluxcap.formats.table import human
 from fluxcap.reading import Metadata, Reading
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from fluxcap.inputs import Input
 
 FLOW = "flow"
-MAX_SPLT = 255  # as in NFStream
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
 # What the tables of a merge must have in common.
 _ALIKE = ("by", "biflow", "interval", "semantics", "idle_timeout", "tcp_idle_timeout", "bytes", "direction")

@@ -1,7 +1,6 @@
 # From octets to records: which format an input is, and the next batch of its packets.
 
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memset
 
 from fluxcap.bytes cimport be32, file32
 from fluxcap.capture.pcap cimport is_pcap, pcap_header, pcap_record

@@ -1,6 +1,6 @@
 # Hopping from record to record without reading them: how far does the window hold whole records and nothing else?
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from fluxcap.bytes cimport file16, file32
 from fluxcap.capture.pcap cimport CAPTURED_FIRST, CAPTURED_LENGTH

@@ -1,14 +1,14 @@
 # pcapng: sections of blocks, each block framed by its length on both sides. draft-ietf-opsawg-pcapng
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from fluxcap.bytes cimport file16, file32, file64, scale_ticks
 from fluxcap.capture.reader cimport (
     BLOCK_CUT, BLOCK_MISALIGNED, BLOCK_TOO_LONG, BLOCK_TOO_SHORT, BLOCK_TRAILER, BYTE_ORDER_MAGIC, CAPLEN_PAST_BLOCK,
-    CAPLEN_TOO_BIG, DamageCode, Interface, InterfaceCounts, MAX_BLOCK, MAX_CAPTURED, MAX_INTERFACES, MORE_INTERFACES, NAME_OCTETS,
+    CAPLEN_TOO_BIG, Interface, InterfaceCounts, MAX_BLOCK, MAX_CAPTURED, MAX_INTERFACES, MORE_INTERFACES, NAME_OCTETS,
     NO_INTERFACE, RECORD, Reader, SKIPPED, Step, TOO_MANY_INTERFACES, TSRESOL, UNSUPPORTED_VERSION, available, broken,
-    more, position)
+    more)
 from fluxcap.types cimport CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, OPTION_OVERRUN, Packet, TSRESOL_LENGTH
 
 cdef enum:                      # block types

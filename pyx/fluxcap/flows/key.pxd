@@ -1,6 +1,6 @@
 # A flow key: the Key struct under a mask, packed to the words the mask keeps, and turned to one canonical direction.
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fluxcap.bytes cimport greater128, multiply_fold

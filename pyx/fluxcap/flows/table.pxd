@@ -70,7 +70,7 @@ cdef struct Flows:
     int64_t idle_timeout[2]     # ns, 0 = none; [1] of TCP, [0] of all else
     int64_t active_timeout
     ServerPorts* servers        # NULL: the first record's sender is who began it
-    Answers answers             # ... else answers(), through a pointer: inline it would cost those who do not ask for it
+    Answers answers             # ... else answers(), by a pointer: inline it would cost those who do not ask for it
     uint64_t max_rows
     uint8_t* rows
     uint64_t n

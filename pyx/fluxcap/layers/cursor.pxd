@@ -7,7 +7,7 @@
 # and `wire`, how far the packet went. Their difference is what makes a verdict `truncated`. Always
 # at <= captured <= wire.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from fluxcap.types cimport Disposition, MALFORMED, NON_IP, Packet, Reason, TRUNCATED_HEADER, reset

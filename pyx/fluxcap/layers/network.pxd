@@ -1,7 +1,7 @@
 # IPv4, IPv6 and its extension headers: addresses, fragments, and the protocol that follows.
 # On a Next of PROTOCOL the addresses are set and the cursor's ends are those of the IP payload.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from fluxcap.bytes cimport be16, be24, be32

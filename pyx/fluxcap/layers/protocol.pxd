@@ -1,6 +1,6 @@
 # One row an IP protocol: transports, extension headers, tunnels.
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint32_t
 
 from fluxcap.layers.cursor cimport Cursor, Next, STOP
 from fluxcap.layers.network cimport authentication, ipv6_fragment, ipv6_options, ipv6_routing, ipv6_skipped

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final
 from fluxcap import formats
 from fluxcap.cli.exits import OutputError, UsageError
 from fluxcap.cli.messages import ColorChoice, is_terminal, wants_color
-from fluxcap.files import Unfinished
+from fluxcap.files import Unfinished, is_special
 from fluxcap.formats import Rows, Screen
 
 STANDARD: Final = "-"
@@ -88,7 +88,7 @@ def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = F
         return Output(None, format if format != "auto" else "table" if terminal else "tsv", screen, whole)
     if format == "auto":
         # A device has no suffix to go by, and is no place for a box.
-        named = formats.name_for(path) or ("tsv" if _is_special(path) else None)
+        named = formats.name_for(path) or ("tsv" if is_special(path) else None)
         if named is None:
             known = " ".join(formats.suffixes())
             raise UsageError(f"{path}: its suffix names no format", f"Use one of {known}, or say which with -f.")
@@ -104,11 +104,6 @@ def print_text(text: str) -> None:
 
 def _is_binary(format: str) -> bool:
     return getattr(formats.find(format), "BINARY", False)
-
-
-def _is_special(path: str) -> bool:
-    """Whether it is a device, a FIFO or the like."""
-    return Path(path).exists() and not Path(path).is_file()
 
 
 class _Descriptor(io.FileIO):
@@ -144,7 +139,7 @@ def _opened(path: str | None) -> Iterator[BinaryIO]:
             raise OutputError("standard output is closed", "Leave it open, or name a file with -o.")
         with _buffered(os.dup(sys.stdout.fileno()), "standard output") as out:
             yield out
-    elif _is_special(path):
+    elif is_special(path):
         # It cannot be made whole under another name.
         with _failing(path):
             descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
