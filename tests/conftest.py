@@ -1,10 +1,11 @@
-"""Captures as files, for the tests of the command line."""
+"""Captures as files, for the tests of the command line and of extraction."""
 
 from pathlib import Path
 
 import pytest
 
 from dialogues import BAD, CUT, GOOD
+from three_flows import SHAPES
 
 
 @pytest.fixture
@@ -26,3 +27,17 @@ def bad(tmp_path: Path) -> Path:
     path = tmp_path / "bad.pcap"
     path.write_bytes(BAD)
     return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Six packets of three flows."""
+    path = tmp_path / "in.pcap"
+    path.write_bytes(SHAPES["us"])
+    return path
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Where to extract to."""
+    return tmp_path / "out"

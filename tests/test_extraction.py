@@ -23,19 +23,6 @@ CAPTURES = sorted(SAMPLES.glob("*.pcap*"))
 OF_OTHERS = ("icmp_errors", "icmp_type", "icmp_code")
 
 
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def path(tmp_path):
-    """A capture in a file."""
-    path = tmp_path / "in.pcap"
-    path.write_bytes(SHAPES["us"])
-    return path
-
-
 # Octets ---------------------------------------------------------------------------------------------------------------
 
 

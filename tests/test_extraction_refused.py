@@ -13,20 +13,6 @@ from captures import pcap, records
 from pieces import picked
 from three_flows import FRAMES, OF_FLOW, SHAPES, frame
 
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def path(tmp_path):
-    """A capture in a file."""
-    path = tmp_path / "in.pcap"
-    path.write_bytes(SHAPES["us"])
-    return path
-
-
 # Inputs that cannot be read again -------------------------------------------------------------------------------------
 
 
