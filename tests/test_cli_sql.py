@@ -55,6 +55,13 @@ def test_times_have_nine_digits_and_nothing_is_blank_or_null_and_truth_a_word(ca
     assert json.loads(done.stdout) == {"nothing": None, "yes": True, "n": 5}
 
 
+def test_a_port_is_a_name_and_a_sum_a_count(capture):
+    query = "SELECT 65535 AS src_port, 65535 AS n FROM flows LIMIT 1"
+    shown = sql(query, capture, "-f", "table").stdout
+    assert "65535 " in shown
+    assert "65,535 " in shown
+
+
 @pytest.mark.parametrize("name", ["csv", "tsv", "json", "ndjson", "npz", *ARROW])
 def test_every_format_takes_the_answer(capture, tmp_path, name):
     out = tmp_path / f"x.{name}"

@@ -7,6 +7,7 @@ from itertools import takewhile
 from typing import Any, Final
 
 from fluxcap import names, text
+from fluxcap._core import KEY_FIELDS
 from fluxcap.errors import printable
 from fluxcap.formats import word
 from fluxcap.formats.table import human
@@ -238,7 +239,8 @@ def _by_itself(name: str, values: Values) -> Shown:
     if text.is_free(values):
         objects = text.free_values(values)
         numbers = all(isinstance(value, int | float) for value in objects)
-        cells = [human.count(value) if type(value) is int else printable(_written(value)) for value in objects]
+        count = str if name in KEY_FIELDS else human.count  # 8,080 is no port
+        cells = [count(value) if type(value) is int else printable(_written(value)) for value in objects]
         return Shown(_title(name), cells, right=numbers, style=spec.style)
     return Shown(_title(name), FULL.get(name, spec.cells)(values), KEY, spec.right, spec.style)
 
