@@ -227,6 +227,7 @@ cdef int plan_key(KeyPlan* plan, key) except -1:
             elif i == WORD_SRC_MAC and keep[WORD_DST_MAC]:
                 plan.mac_at = plan.n
             plan.n += 1
+    plan.leading = plan.n > 0 and plan.word[plan.n - 1] == plan.n - 1
     seeds = os.urandom(sizeof(plan.seed))
     memcpy(plan.seed, <const char*>seeds, sizeof(plan.seed))
     return 0

@@ -52,7 +52,7 @@ cdef inline void join_error(Flows* f, const Digest* d) noexcept nogil:
     cdef Quoted* quoted = &f.quoted[d.quote - 1]
     cdef RareCounts* rare
     quoted.key.interval = interval_start(d.time, f.plan.interval) if f.plan.interval else 0
-    project(&f.plan, &quoted.key, f.plan.n, words)
+    project(&f.plan, &quoted.key, f.plan.n, f.plan.leading, words)
     rare = quoted_row(f, words, hash_words(&f.plan, words, f.plan.n) >> 32)
     if rare != NULL:
         note_errors(rare, 1, d.time, quoted.kind, quoted.code)
@@ -157,7 +157,7 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     Forward becomes the direction of the row that began first. With an idle timeout rows have to come in order of
     `first`: a row then continues the one before it exactly when one table over all the packets would have."""
     cdef uint64_t words[KEY_WORDS]
-    cdef uint32_t flip = project(&f.plan, &record.key, f.plan.n, words), v
+    cdef uint32_t flip = project(&f.plan, &record.key, f.plan.n, f.plan.leading, words), v
     cdef uint64_t tag = hash_words(&f.plan, words, f.plan.n) >> 32
     cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.n, tag)
     cdef FlowRow* row = NULL

@@ -20,6 +20,7 @@ cdef struct KeyPlan:
     uint64_t mask_v4[4]         # for the address words where IPv4 and IPv6 prefixes differ
     uint8_t word[KEY_WORDS]     # which word of Key each of them is
     uint32_t n
+    bint leading                # the words kept are the first n of Key, as those of the default key are
     bint prefixes               # mask_v4 differs from mask
     bint biflow
     uint8_t ip_at               # where src_ip begins among the words kept, or ABSENT; dst_ip is two further on
@@ -85,12 +86,14 @@ cdef inline void turn(const KeyPlan* plan, uint64_t* words, uint32_t flip) noexc
     if plan.mac_at != ABSENT:
         exchange(&words[plan.mac_at], &words[plan.mac_at + 1], mask)
 
-cdef inline uint32_t project(const KeyPlan* plan, const Key* key, uint32_t n, uint64_t* words) noexcept nogil:
-    """The canonical words of a key (n = plan.n, given apart so that it can be a constant); 1 if they are turned."""
+cdef inline uint32_t project(const KeyPlan* plan, const Key* key, uint32_t n, bint leading,
+                             uint64_t* words) noexcept nogil:
+    """The canonical words of a key; 1 if they are turned. n = plan.n and plan.leading are given apart so that they can
+    be constants."""
     cdef const uint64_t* raw = <const uint64_t*>key
     cdef uint32_t i, flip = 0
     for i in range(n):
-        words[i] = raw[plan.word[i]] & plan.mask[i]
+        words[i] = raw[i if leading else plan.word[i]] & plan.mask[i]
     if plan.prefixes:
         mask_prefixes(plan, raw, words)
     if plan.biflow:
