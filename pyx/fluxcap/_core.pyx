@@ -30,11 +30,13 @@ from fluxcap.flows.roles cimport answers
 from fluxcap.flows.table cimport (
     BOTH, FlowRecord, FlowRow, Flows, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, drop_index, free_flows,
     open_unseen, reserve)
-from fluxcap.holding cimport free_holding
+from fluxcap.fragments cimport PLACES, SETS
+from fluxcap.holding cimport free_holding, open_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.memory cimport block_free, block_least
 from fluxcap.pipeline cimport (
     OUTCOME_DAMAGED, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome, Pipeline, scan)
+from fluxcap.repair cimport FirstFragment, Repair, mend_window
 from fluxcap.tally cimport Totals
 from fluxcap.text.digits cimport SLACK
 from fluxcap.text.rows cimport (
@@ -332,3 +334,6 @@ cdef class Scanner(Window):
             "sections": r.sections,
             "interfaces": [interface_row(&r.interfaces[i], &r.counts[i], r.format) for i in range(r.n_interfaces)],
         }
+
+
+include "repairer.pxi"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fluxcap.info import CaptureInfo, read_info
     from fluxcap.packet_table import PacketScan, PacketTable
     from fluxcap.read import read_flows, read_packets, scan_packets
+    from fluxcap.repairing import Repair, repair
 
     __version__: str
 
@@ -39,6 +40,7 @@ _HOMES = {
     "info": ("CaptureInfo", "read_info"),
     "packet_table": ("PacketScan", "PacketTable"),
     "read": ("read_flows", "read_packets", "scan_packets"),
+    "repairing": ("Repair", "repair"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -55,6 +57,7 @@ __all__ = [
     "NotACaptureError",
     "PacketScan",
     "PacketTable",
+    "Repair",
     "TruncatedError",
     "UnsupportedError",
     "__version__",
@@ -63,6 +66,7 @@ __all__ = [
     "read_flows",
     "read_info",
     "read_packets",
+    "repair",
     "scan_packets",
 ]
 

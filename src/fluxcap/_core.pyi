@@ -207,3 +207,16 @@ class Copier(Window):
         """WANTS_INPUT; DAMAGED; UNLIKE if the input has another format than those before, or another pcap header."""
     def kept(self) -> memoryview:
         """What is to be written after run(), until the next call of any method."""
+
+class Repairer(Scanner):
+    """Completes checksums that were left to the network card: an input comes out as it went in, but for these.
+
+    run() says ROWS_FULL when mended() has something; until the next run() that and late() are there to be taken.
+    """
+
+    repaired: tuple[int, int, int]  # records, transport and IPv4 header checksums that were changed
+    def __init__(self) -> None: ...
+    def mended(self) -> memoryview:
+        """The octets that follow those of the last time, until the next call of space()."""
+    def late(self) -> list[tuple[int, bytes]]:
+        """Fields in octets handed out before, or just now: where in the input each lies, and what belongs there."""
