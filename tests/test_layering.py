@@ -39,6 +39,7 @@ MAY_IMPORT = {
     },
     "quotation.pxd": {"flows", "holding"},
     "repair.pxd": {"capture", "checksum", "fragments", "layers", "pipeline"},
+    "segment.pxd": {"checksum", "layers"},
     "span.pxd": {"capture", "columns", "digest", "flows", "holding", "pipeline"},
     "tally.pxd": {"capture"},
     "threads.pxd": set(),

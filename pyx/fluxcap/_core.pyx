@@ -1,6 +1,7 @@
 """The compiled core's door to Python: buffers in, columns and totals out. Types and docstrings: _core.pyi."""
 
 from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -37,6 +38,7 @@ from fluxcap.memory cimport block_free, block_least
 from fluxcap.pipeline cimport (
     OUTCOME_DAMAGED, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome, Pipeline, scan)
 from fluxcap.repair cimport FirstFragment, Repair, mend_window
+from fluxcap.segment cimport Segment, longest_message, put_segment, segment_octets
 from fluxcap.tally cimport Totals
 from fluxcap.text.digits cimport SLACK
 from fluxcap.text.rows cimport (
@@ -71,6 +73,7 @@ include "arrow.pxi"
 include "programs.pxi"
 include "window.pxi"
 include "copier.pxi"
+include "segment.pxi"
 
 
 # Scanner ------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memset
 
+from fluxcap.bytes cimport put16
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport RECORD, Reader, Step
 from fluxcap.checksum cimport verify_batch
@@ -53,10 +54,6 @@ cdef struct Layers:
     bint partial                    # a checksum of some layer was left to the card
     bint pieces                     # some layer is a fragment
 
-cdef inline void put16(uint8_t* at, uint32_t value) noexcept nogil:
-    at[0] = <uint8_t>(value >> 8)
-    at[1] = <uint8_t>value
-
 cdef inline Packet* at_depth(Repair* m, Pipeline* line, const Packet* p, uint32_t depth,
                              uint64_t* anomalies) noexcept nogil:
     """The packet that the record is to who descends no deeper, judged as the record stands now."""
@@ -96,7 +93,7 @@ cdef inline bint mend_packet(Repair* m, Packet* p, uint8_t before) noexcept nogi
         put16(data + p.ip_at + IPV4_CHECKSUM, p.ip_expected)
         m.headers += 1
     if transport:
-        put16(data + p.sum_at + checksum_at(p.key.protocol), p.expected)
+        put16(data + p.sum_at + checksum_at(p.key.protocol), <uint16_t>p.expected)
         m.transport += 1
     return header or transport
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fluxcap.packet_table import PacketScan, PacketTable
     from fluxcap.read import read_flows, read_packets, scan_packets
     from fluxcap.repairing import Repair, repair
+    from fluxcap.segments import segment
 
     __version__: str
 
@@ -41,6 +42,7 @@ _HOMES = {
     "packet_table": ("PacketScan", "PacketTable"),
     "read": ("read_flows", "read_packets", "scan_packets"),
     "repairing": ("Repair", "repair"),
+    "segments": ("segment",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -68,6 +70,7 @@ __all__ = [
     "read_packets",
     "repair",
     "scan_packets",
+    "segment",
 ]
 
 

@@ -208,6 +208,24 @@ class Copier(Window):
     def kept(self) -> memoryview:
         """What is to be written after run(), until the next call of any method."""
 
+def segment(
+    message: bytes | bytearray | memoryview,
+    src: bytes,  # 4 or 16 octets
+    src_port: int,
+    dst: bytes,
+    dst_port: int,
+    *,
+    protocol: int,  # 17 UDP, 6 TCP
+    framed: bool,  # in an Ethernet frame
+    ttl: int,
+    identification: int | None,  # None: 0, not to be fragmented
+    seq: int,  # of TCP, as all below
+    ack: int,
+    flags: int,
+    window: int,
+) -> bytes:
+    """The packet that carries a message. ValueError: it does not fit into one, or addresses of different lengths."""
+
 class Repairer(Scanner):
     """Completes checksums that were left to the network card: an input comes out as it went in, but for these.
 
