@@ -38,6 +38,7 @@ MAY_IMPORT = {
         "tally",
     },
     "quotation.pxd": {"flows", "holding"},
+    "streams": {"checksum", "columns", "fragments", "holding", "layers", "pipeline"},
     "span.pxd": {"capture", "columns", "digest", "flows", "holding", "pipeline"},
     "tally.pxd": {"capture"},
     "threads.pxd": set(),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fluxcap._core import DISPOSITIONS, VERDICTS
     from fluxcap.aggregator import FlowAggregator
     from fluxcap.checksums import ChecksumReport, read_checksums
+    from fluxcap.demultiplexing import Delivered, demux
     from fluxcap.errors import (
         CaptureError,
         DamagedCaptureWarning,
@@ -31,6 +32,7 @@ _HOMES = {
     "_core": ("DISPOSITIONS", "VERDICTS"),
     "aggregator": ("FlowAggregator",),
     "checksums": ("ChecksumReport", "read_checksums"),
+    "demultiplexing": ("Delivered", "demux"),
     "errors": (
         *("CaptureError", "DamagedCaptureWarning", "FilterError"),
         *("NotACaptureError", "TruncatedError", "UnsupportedError"),
@@ -49,6 +51,7 @@ __all__ = [
     "CaptureInfo",
     "ChecksumReport",
     "DamagedCaptureWarning",
+    "Delivered",
     "FilterError",
     "FlowAggregator",
     "FlowTable",
@@ -58,6 +61,7 @@ __all__ = [
     "TruncatedError",
     "UnsupportedError",
     "__version__",
+    "demux",
     "merge",
     "read_checksums",
     "read_flows",

@@ -21,6 +21,7 @@ COMMANDS: Final = (
     "check",
     "packets",
     "sql",
+    "demux",
     "bench",
 )  # the modules here that are commands, as --help lists them
 VERSION_OPTIONS: Final = ("-V", "--version")
