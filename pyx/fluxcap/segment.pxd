@@ -7,7 +7,7 @@ from libc.string cimport memcpy
 from fluxcap.bytes cimport net16, net32, put16, put32
 from fluxcap.checksum cimport fold, sum_octets
 from fluxcap.layers.network cimport IPV4_HEADER, IPV6_HEADER
-from fluxcap.layers.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_TCP, IP_UDP
+from fluxcap.layers.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_TCP, IP_UDP_LITE
 from fluxcap.layers.transport cimport TCP_HEADER, UDP_HEADER, checksum_at
 
 cdef enum:
@@ -20,6 +20,7 @@ cdef enum:
 cdef struct Segment:
     const uint8_t* message
     uint32_t length             # octets of it
+    uint32_t missing            # octets that followed these, and were not captured
     const uint8_t* src
     const uint8_t* dst
     uint32_t address_octets     # of each: 4 or 16
@@ -41,11 +42,15 @@ cdef inline uint32_t transport_header(const Segment* s) noexcept nogil:
 cdef inline uint32_t ip_header(const Segment* s) noexcept nogil:
     return IPV4_HEADER if s.address_octets == 4 else IPV6_HEADER
 
+cdef inline uint32_t transport_octets(const Segment* s) noexcept nogil:
+    return transport_header(s) + s.length + s.missing
+
 cdef inline uint32_t longest_message(const Segment* s) noexcept nogil:
     """The length field of IPv4 counts its header, that of IPv6 does not (RFC 791 section 3.1; RFC 8200 section 3)."""
     return LONGEST - transport_header(s) - (IPV4_HEADER if s.address_octets == 4 else 0)
 
 cdef inline uint32_t segment_octets(const Segment* s) noexcept nogil:
+    """Without what is missing."""
     return (ETHERNET_HEADER if s.framed else 0) + ip_header(s) + transport_header(s) + s.length
 
 cdef inline void put_ethernet(const Segment* s, uint8_t* at) noexcept nogil:
@@ -56,7 +61,7 @@ cdef inline void put_ethernet(const Segment* s, uint8_t* at) noexcept nogil:
 
 cdef inline void put_ip(const Segment* s, uint8_t* at) noexcept nogil:
     """RFC 791 section 3.1; RFC 8200 section 3. `at` may stand anywhere: every field is put octet by octet."""
-    cdef uint32_t above = transport_header(s) + s.length
+    cdef uint32_t above = transport_octets(s)
     cdef uint16_t sum
     if s.address_octets == 16:
         put32(at, <uint32_t>6 << 28)
@@ -79,8 +84,9 @@ cdef inline void put_ip(const Segment* s, uint8_t* at) noexcept nogil:
     put16(at + 10, net16(sum))
 
 cdef inline void put_transport(const Segment* s, uint8_t* at) noexcept nogil:
-    """RFC 768; RFC 9293 section 3.1. The pseudo-header's length is 32 bits wide over IPv6, which sums to the same."""
-    cdef uint32_t octets = transport_header(s) + s.length
+    """RFC 768; RFC 3828 section 3.1; RFC 9293 section 3.1. The pseudo-header's length is 32 bits wide over IPv6, which
+    sums to the same. What is missing is summed as zeros."""
+    cdef uint32_t octets = transport_octets(s)
     cdef uint8_t* field = at + checksum_at(s.protocol)
     cdef uint64_t sum
     cdef uint16_t value
@@ -94,15 +100,16 @@ cdef inline void put_transport(const Segment* s, uint8_t* at) noexcept nogil:
         put16(at + 14, s.window)
         put32(at + 16, 0)       # checksum, urgent pointer
     else:
-        put16(at + 4, <uint16_t>octets)
+        # UDP-Lite's coverage stands where UDP has its length; zero is all of it.
+        put16(at + 4, 0 if s.protocol == IP_UDP_LITE else <uint16_t>octets)
         put16(at + 6, 0)
     if s.length:
         memcpy(at + transport_header(s), s.message, s.length)
     sum = <uint64_t>sum_octets(s.src, s.address_octets) + sum_octets(s.dst, s.address_octets)
-    sum += <uint64_t>net16(s.protocol) + net32(octets) + sum_octets(at, octets)
+    sum += <uint64_t>net16(s.protocol) + net32(octets) + sum_octets(at, transport_header(s) + s.length)
     value = <uint16_t>(0xFFFF - fold(sum))
-    if value == 0 and s.protocol == IP_UDP:
-        value = 0xFFFF          # zero would say that there is no checksum (RFC 768)
+    if value == 0 and s.protocol != IP_TCP:
+        value = 0xFFFF          # zero would say that there is no checksum (RFC 768, RFC 3828)
     put16(field, net16(value))
 
 cdef inline void put_segment(const Segment* s, uint8_t* at) noexcept nogil:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fluxcap._core import DISPOSITIONS, VERDICTS
     from fluxcap.aggregator import FlowAggregator
     from fluxcap.checksums import ChecksumReport, read_checksums
+    from fluxcap.demultiplexing import Delivered, demux
     from fluxcap.errors import (
         CaptureError,
         DamagedCaptureWarning,
@@ -33,6 +34,7 @@ _HOMES = {
     "_core": ("DISPOSITIONS", "VERDICTS"),
     "aggregator": ("FlowAggregator",),
     "checksums": ("ChecksumReport", "read_checksums"),
+    "demultiplexing": ("Delivered", "demux"),
     "errors": (
         *("CaptureError", "DamagedCaptureWarning", "FilterError"),
         *("NotACaptureError", "TruncatedError", "UnsupportedError"),
@@ -53,6 +55,7 @@ __all__ = [
     "CaptureInfo",
     "ChecksumReport",
     "DamagedCaptureWarning",
+    "Delivered",
     "FilterError",
     "FlowAggregator",
     "FlowTable",
@@ -63,6 +66,7 @@ __all__ = [
     "TruncatedError",
     "UnsupportedError",
     "__version__",
+    "demux",
     "merge",
     "read_checksums",
     "read_flows",

@@ -23,6 +23,7 @@ cdef inline bint ports(Cursor* c, Packet* p) noexcept nogil:
         return False
     p.key.src_port = be16(at)
     p.key.dst_port = be16(at + 2)
+    p.sum_at = c.at             # where the header is, also where no sum is to be taken
     p.disposition = COUNTED
     return True
 

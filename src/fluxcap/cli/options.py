@@ -45,9 +45,14 @@ class Parser(argparse.ArgumentParser):
         return options
 
 
+def add_inputs(parser: Parser) -> None:
+    """What to read."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a file, glob or directory; - is standard input")
+
+
 def add_output(parser: Parser) -> None:
     """What every command takes: inputs, where results and messages go."""
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a file, glob or directory; - is standard input")
+    add_inputs(parser)
     parser.add_argument("-f", "--format", type=_format, default=AUTO, help="how to write the results (below)")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write them; the suffix decides the format")
     add_messages(parser)
@@ -70,11 +75,16 @@ def add_strict(parser: Parser) -> None:
     parser.add_argument("--strict", action="store_true", help="refuse a damaged input: exit code 2, nothing written")
 
 
+def add_choice(parser: Parser) -> None:
+    """Which packets are meant, and how deep inside."""
+    parser.add_argument("--where", metavar="FILTER", help="only packets that this filter accepts, as tcpdump has them")
+    parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
+
+
 def add_common(parser: Parser) -> None:
     """What every command that reports on captures takes."""
     add_output(parser)
-    parser.add_argument("--where", metavar="FILTER", help="only packets that this filter accepts, as tcpdump has them")
-    parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
+    add_choice(parser)
     parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: a few)")
     add_strict(parser)
 
