@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "digest.pxd": {"flows"},
     "fragments.pxd": {"checksum", "layers"},
     "holding.pxd": {"fragments"},
+    "mux.pxd": {"capture", "segment"},
     "pipeline.pxd": {
         "capture",
         "checksum",
@@ -38,6 +39,9 @@ MAY_IMPORT = {
         "tally",
     },
     "quotation.pxd": {"flows", "holding"},
+    "repair.pxd": {"capture", "checksum", "fragments", "layers", "pipeline"},
+    "segment.pxd": {"checksum", "layers"},
+    "streams": {"checksum", "columns", "fragments", "holding", "layers", "pipeline"},
     "span.pxd": {"capture", "columns", "digest", "flows", "holding", "pipeline"},
     "tally.pxd": {"capture"},
     "threads.pxd": set(),

@@ -1,6 +1,7 @@
 """The compiled core's door to Python: buffers in, columns and totals out. Types and docstrings: _core.pyi."""
 
 from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -15,7 +16,7 @@ from fluxcap.capture.reader cimport (
     BROKEN, DAMAGES_END, DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, Interface, InterfaceCounts,
     MAX_BLOCK, MORE_INTERFACES, Reader, Step)
 from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels
-from fluxcap.columns cimport Columns, free_columns, reserve_columns, resize_column
+from fluxcap.columns cimport Columns, append_rows, free_columns, reserve_columns, resize_column
 from fluxcap.copy cimport Copy, copy_window
 from fluxcap.crew cimport Crew, broken_span, dismiss, hire, settle, share
 from fluxcap.decode cimport decode_packets
@@ -30,18 +31,26 @@ from fluxcap.flows.roles cimport answers
 from fluxcap.flows.table cimport (
     BOTH, FlowRecord, FlowRow, Flows, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, drop_index, free_flows,
     open_unseen, reserve)
-from fluxcap.holding cimport free_holding
+from fluxcap.fragments cimport PLACES, SETS
+from fluxcap.holding cimport free_holding, open_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.memory cimport block_free, block_least
+from fluxcap.mux cimport SECONDS_END, put_file_header, put_record
 from fluxcap.pipeline cimport (
     OUTCOME_DAMAGED, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome, Pipeline, scan)
+from fluxcap.repair cimport FirstFragment, Repair, mend_window
+from fluxcap.segment cimport Segment, longest_message, put_segment, segment_octets
+from fluxcap.streams.datagram cimport incomplete_datagrams
+from fluxcap.streams.deliveries cimport Deliveries, Gap, Message, Share, begin_anew, group
+from fluxcap.streams.demux cimport Demux, end_streams, free_demux, tap
+from fluxcap.streams.stream cimport Stream, Streams
 from fluxcap.tally cimport Totals
 from fluxcap.text.digits cimport SLACK
 from fluxcap.text.rows cimport (
     CELL_ADDRESS, CELL_INT64, CELL_MAC, CELL_NAME, CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32, CELL_UINT64,
     CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
 from fluxcap.types cimport (
-    ANOMALIES_END, Batch, DISPOSITIONS_END, Digest, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK, VERDICTS_END)
+    ANOMALIES_END, BATCH, Batch, DISPOSITIONS_END, Digest, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK, VERDICTS_END)
 
 VERDICTS = ("none", "good", "bad", "partial", "absent", "illegal", "truncated", "fragment", "bad_length")
 DISPOSITIONS = ("counted", "non_ip", "unknown_link", "unknown_transport", "truncated_header", "malformed",
@@ -69,6 +78,7 @@ include "arrow.pxi"
 include "programs.pxi"
 include "window.pxi"
 include "copier.pxi"
+include "segment.pxi"
 
 
 # Scanner ------------------------------------------------------------------------------------------------------------
@@ -332,3 +342,7 @@ cdef class Scanner(Window):
             "sections": r.sections,
             "interfaces": [interface_row(&r.interfaces[i], &r.counts[i], r.format) for i in range(r.n_interfaces)],
         }
+
+
+include "demuxer.pxi"
+include "repairer.pxi"

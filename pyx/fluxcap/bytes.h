@@ -1,5 +1,6 @@
 /* Loads from any alignment, in the byte order of the network, of a capture file, or of this machine; net16() and
- * net32() give a number the value that its octets in network order have when loaded natively.
+ * net32() give a number the value that its octets in network order have when loaded natively, put16() and put32() write
+ * it in that order.
  * memcpy is the one portable unaligned load; compilers turn each function into one or two instructions. */
 #ifndef FLUXCAP_BYTES_H
 #define FLUXCAP_BYTES_H
@@ -28,6 +29,9 @@ static inline uint32_t net32(uint32_t v) { return v; }
 #endif
 
 static inline uint32_t be24(const uint8_t *at) { return (uint32_t)at[0] << 16 | (uint32_t)at[1] << 8 | at[2]; }
+
+static inline void put16(uint8_t *at, uint16_t v) { v = net16(v); memcpy(at, &v, sizeof v); }
+static inline void put32(uint8_t *at, uint32_t v) { v = net32(v); memcpy(at, &v, sizeof v); }
 
 /* A capture file is written in its maker's byte order: `swapped` says that it is not ours. */
 static inline uint16_t file16(const uint8_t *at, int swapped) {

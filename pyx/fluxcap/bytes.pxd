@@ -1,4 +1,4 @@
-# Loads from any alignment and the few 128-bit operations; the code is in bytes.h.
+# Loads and stores of any alignment and the few 128-bit operations; the code is in bytes.h.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -11,6 +11,8 @@ cdef extern from "bytes.h" nogil:
     uint32_t be32(const uint8_t* at)
     uint16_t net16(uint16_t value)
     uint32_t net32(uint32_t value)
+    void put16(uint8_t* at, uint16_t value)
+    void put32(uint8_t* at, uint32_t value)
     uint16_t le16(const uint8_t* at)
     uint32_t le32(const uint8_t* at)
     uint16_t file16(const uint8_t* at, bint swapped)

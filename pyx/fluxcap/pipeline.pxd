@@ -24,6 +24,14 @@ cdef enum Outcome:
     OUTCOME_NO_MEMORY
     OUTCOME_WANTS_PROGRAM       # filter_batch() lacks one
 
+cdef enum Tapped:
+    TAPPED
+    TAPPED_FULL                 # what was taken is to be fetched
+    TAPPED_NO_MEMORY
+
+# Somebody else who takes what he needs of a batch, while the octets of its packets are there.
+ctypedef Tapped (*Tap)(void* to, const Batch* batch) noexcept nogil
+
 cdef struct Pipeline:
     Filters filters
     bint filtered               # there is a filter
@@ -37,6 +45,8 @@ cdef struct Pipeline:
     Totals* totals
     Columns columns
     uint64_t row_limit
+    Tap tap                     # NULL: nobody
+    void* tapped
 
 cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
     """What can be said of packets whatever came before them: filter, decode, checksum. False: a filter program is
@@ -88,6 +98,7 @@ cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
     cdef Step step = RECORD
     cdef Outcome outcome
     cdef uint32_t limit = BATCH
+    cdef Tapped tapped = TAPPED
     while True:
         if p.row_limit and p.columns.n + BATCH > p.row_limit:
             limit = <uint32_t>(p.row_limit - p.columns.n)
@@ -109,6 +120,10 @@ cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
                 step = fill_batch(r, batch, limit)
             if not examine_batch(p, r, batch):
                 return OUTCOME_WANTS_PROGRAM
+            if p.tap != NULL:
+                tapped = p.tap(p.tapped, batch)
+                if tapped == TAPPED_NO_MEMORY:
+                    return OUTCOME_NO_MEMORY
             if p.counts_flows and not quote_batch(&p.flows, batch, p.holding.decode, p.max_depth):
                 return OUTCOME_NO_MEMORY
             if needs_holding(&p.holding, batch):
@@ -118,3 +133,5 @@ cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
         outcome = count_batch(p, r, batch)
         if outcome != OUTCOME_WANTS_INPUT:
             return outcome
+        if tapped == TAPPED_FULL:
+            return OUTCOME_ROWS_FULL

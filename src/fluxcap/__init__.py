@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fluxcap._core import DISPOSITIONS, VERDICTS
     from fluxcap.aggregator import FlowAggregator
     from fluxcap.checksums import ChecksumReport, read_checksums
+    from fluxcap.demultiplexing import Delivered, demux
     from fluxcap.errors import (
         CaptureError,
         DamagedCaptureWarning,
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from fluxcap.info import CaptureInfo, read_info
     from fluxcap.packet_table import PacketScan, PacketTable
     from fluxcap.read import read_flows, read_packets, scan_packets
+    from fluxcap.repairing import Repair, repair
+    from fluxcap.segments import segment
 
     __version__: str
 
@@ -31,6 +34,7 @@ _HOMES = {
     "_core": ("DISPOSITIONS", "VERDICTS"),
     "aggregator": ("FlowAggregator",),
     "checksums": ("ChecksumReport", "read_checksums"),
+    "demultiplexing": ("Delivered", "demux"),
     "errors": (
         *("CaptureError", "DamagedCaptureWarning", "FilterError"),
         *("NotACaptureError", "TruncatedError", "UnsupportedError"),
@@ -39,6 +43,8 @@ _HOMES = {
     "info": ("CaptureInfo", "read_info"),
     "packet_table": ("PacketScan", "PacketTable"),
     "read": ("read_flows", "read_packets", "scan_packets"),
+    "repairing": ("Repair", "repair"),
+    "segments": ("segment",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -49,21 +55,26 @@ __all__ = [
     "CaptureInfo",
     "ChecksumReport",
     "DamagedCaptureWarning",
+    "Delivered",
     "FilterError",
     "FlowAggregator",
     "FlowTable",
     "NotACaptureError",
     "PacketScan",
     "PacketTable",
+    "Repair",
     "TruncatedError",
     "UnsupportedError",
     "__version__",
+    "demux",
     "merge",
     "read_checksums",
     "read_flows",
     "read_info",
     "read_packets",
+    "repair",
     "scan_packets",
+    "segment",
 ]
 
 

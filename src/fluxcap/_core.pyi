@@ -192,6 +192,27 @@ def arrow_schema(schema: ArrowField) -> object:
 def arrow_stream(schema: ArrowField, batches: Iterable[ArrowValues]) -> object:
     """A capsule with an ArrowArrayStream, which takes a batch of the iterable whenever its reader asks for one."""
 
+SIDES: Final[tuple[str, ...]]  # of a connection, by code: "a" from whoever was seen first
+BEGINNINGS: Final[tuple[str, ...]]  # how a stream began, by code
+ENDINGS: Final[tuple[str, ...]]  # how it ended, by code
+
+class Demuxer(Scanner):
+    """A Scanner that also delivers: run() says ROWS_FULL when there is enough to take."""
+
+    keep_bad: bool  # deliver what a kernel would drop for its checksum or length
+    incomplete: int  # datagrams of which not all fragments came, or there was no room for them
+    def end(self) -> bool:
+        """After the last input: deliver what waits for octets that did not come. True: take it, and call this again."""
+    def delivered(self) -> tuple[memoryview, dict[str, Column]]:
+        """Octets, good until the next call of any method, and whose they are: `number`, `side`, `protocol`, `start`
+        and `length`, one row a stream."""
+    def messages(self) -> dict[str, Column]:
+        """The messages since the last call; `offset` is that in the file of their socket."""
+    def gaps(self) -> dict[str, Column]:
+        """The gaps since the last call; `offset` is where in the file of the stream the octets are missing."""
+    def streams(self) -> dict[str, Column]:
+        """All sockets and streams up to now, in the order in which they were first seen."""
+
 class Copier(Window):
     """Copies records, octet for octet, from one or several inputs into one capture.
 
@@ -207,3 +228,52 @@ class Copier(Window):
         """WANTS_INPUT; DAMAGED; UNLIKE if the input has another format than those before, or another pcap header."""
     def kept(self) -> memoryview:
         """What is to be written after run(), until the next call of any method."""
+
+def segment(
+    message: bytes | bytearray | memoryview,
+    src: bytes,  # 4 or 16 octets
+    src_port: int,
+    dst: bytes,
+    dst_port: int,
+    *,
+    protocol: int,  # 17 UDP, 6 TCP
+    framed: bool,  # in an Ethernet frame
+    ttl: int,
+    identification: int | None,  # None: 0, not to be fragmented
+    seq: int,  # of TCP, as all below
+    ack: int,
+    flags: int,
+    window: int,
+) -> bytes:
+    """The packet that carries a message. ValueError: it does not fit into one, or addresses of different lengths."""
+
+class Muxer:
+    """Messages as the records of a pcap of Ethernet and nanoseconds."""
+
+    def add(
+        self,
+        message: bytes,
+        missing: int,  # octets that followed and are not there
+        time: int,  # ns since the epoch
+        src: bytes,  # 4 or 16 octets
+        src_port: int,
+        dst: bytes,
+        dst_port: int,
+        protocol: int,  # 17 UDP, 136 UDP-Lite
+    ) -> bool:
+        """One message more. True: take() has to come before the next. ValueError: no packet can hold it, or no pcap."""
+    def take(self) -> memoryview:
+        """What is to be written, the file header first, until the next call of any method."""
+
+class Repairer(Scanner):
+    """Completes checksums that were left to the network card: an input comes out as it went in, but for these.
+
+    run() says ROWS_FULL when mended() has something; until the next run() that and late() are there to be taken.
+    """
+
+    repaired: tuple[int, int, int]  # records, transport and IPv4 header checksums that were changed
+    def __init__(self) -> None: ...
+    def mended(self) -> memoryview:
+        """The octets that follow those of the last time, until the next call of space()."""
+    def late(self) -> list[tuple[int, bytes]]:
+        """Fields in octets handed out before, or just now: where in the input each lies, and what belongs there."""

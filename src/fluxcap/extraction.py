@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from fluxcap._core import UNLIKE, WANTS_INPUT, Copier
 from fluxcap.compression import DecompressionError
-from fluxcap.files import is_special, replacing
+from fluxcap.files import check_target, replacing
 from fluxcap.flow_table import FLOW, FlowTable, spec_of
 from fluxcap.reading import Reading
 from fluxcap.tables import Array, arrays
@@ -27,12 +26,7 @@ CHANGED, AGAIN = "the inputs have changed since they were read", "read them agai
 
 def extract(table: FlowTable, rows: Rows, path: str | os.PathLike[str]) -> None:
     """Write the records of these flows to a file that appears under its name only when it is whole."""
-    if is_special(path):
-        raise ValueError(f"{path} is not a regular file")
-    if (target := Path(path)).exists():
-        for item in table._inputs:
-            if Path(item.name).exists() and target.samefile(item.name):
-                raise ValueError(f"{path} is one of the inputs, and would be overwritten")
+    check_target(path, [item.name for item in table._inputs])
     with replacing(path) as out:
         copy_records(table, rows, out)
 

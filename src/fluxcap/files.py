@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +11,16 @@ from typing import BinaryIO
 def is_special(path: str | os.PathLike[str]) -> bool:
     """Whether it is there and no regular file: a device, a FIFO or the like, which cannot be replaced."""
     return Path(path).exists() and not Path(path).is_file()
+
+
+def check_target(path: str | os.PathLike[str], inputs: Iterable[str]) -> None:
+    """ValueError where writing this file would destroy one of these, or where it is no regular file."""
+    if is_special(path):
+        raise ValueError(f"{path} is not a regular file")
+    if (target := Path(path)).exists():
+        for name in inputs:
+            if Path(name).exists() and target.samefile(name):
+                raise ValueError(f"{path} is one of the inputs, and would be overwritten")
 
 
 class Unfinished:

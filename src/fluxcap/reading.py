@@ -70,12 +70,13 @@ class Reading:
         threads: int = 1,
         on_damage: OnDamage = "warn",
         on_interrupt: OnInterrupt = "raise",
+        scanner: Scanner | None = None,  # one that does something else; the arguments before `threads` are not for it
     ) -> None:
         if on_damage not in ("warn", "raise"):
             raise ValueError(f"on_damage is 'warn' or 'raise', not {on_damage!r}")
         if on_interrupt not in ("raise", "return"):
             raise ValueError(f"on_interrupt is 'raise' or 'return', not {on_interrupt!r}")
-        self.scanner = Scanner(
+        self.scanner = scanner or Scanner(
             key=key, columns=columns, verdicts=verdicts, row_limit=row_limit, where=compiler(where), decap=decap
         )
         self.where = where

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from fluxcap._core import DISPOSITIONS, REASONS, VERDICTS, TextRows
+from fluxcap._core import BEGINNINGS, DISPOSITIONS, ENDINGS, REASONS, SIDES, VERDICTS, TextRows
 
 if TYPE_CHECKING:
     from fluxcap._core import TextKind
@@ -20,6 +20,7 @@ Column = Any  # a numpy array, (n,), or (n, 16) and (n, 6) octets for IP and MAC
 KINDS: Final[Mapping[str, TextKind]] = {
     "src_ip": "address",
     "dst_ip": "address",
+    "address": "address",
     "src_mac": "mac",
     "dst_mac": "mac",
     "time": "time",
@@ -30,6 +31,9 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "ip_verdict": VERDICTS,
     "disposition": DISPOSITIONS,
     "reason": REASONS,
+    "side": SIDES,
+    "began": BEGINNINGS,
+    "ended": ENDINGS,
 }
 
 

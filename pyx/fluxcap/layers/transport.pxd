@@ -8,8 +8,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from fluxcap.bytes cimport be16, be32, le32
 from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_PORT, captured_left, here, short, wire_left
 from fluxcap.layers.numbers cimport (
-    FIRST_TUNNEL_PORT, LAST_TUNNEL_PORT, PORT_GENEVE, PORT_GRE_IN_UDP, PORT_GTP_U, PORT_LISP, PORT_MPLS_IN_UDP,
-    PORT_VXLAN, PORT_VXLAN_GPE)
+    FIRST_TUNNEL_PORT, IP_ICMPV6, IP_TCP, LAST_TUNNEL_PORT, PORT_GENEVE, PORT_GRE_IN_UDP, PORT_GTP_U, PORT_LISP,
+    PORT_MPLS_IN_UDP, PORT_VXLAN, PORT_VXLAN_GPE)
 from fluxcap.types cimport (
     COUNTED, Packet, SHORT_TRANSPORT, SUM_CRC32C, SUM_PLAIN, SUM_PSEUDO, Sum, VERDICT_ABSENT, VERDICT_BAD_LENGTH,
     VERDICT_FRAGMENT, VERDICT_ILLEGAL, VERDICT_PENDING, VERDICT_TRUNCATED)
@@ -23,6 +23,7 @@ cdef inline bint ports(Cursor* c, Packet* p) noexcept nogil:
         return False
     p.key.src_port = be16(at)
     p.key.dst_port = be16(at + 2)
+    p.sum_at = c.at             # where the header is, also where no sum is to be taken
     p.disposition = COUNTED
     return True
 
@@ -264,3 +265,11 @@ cdef inline Next igmp(Cursor* c, Packet* p) noexcept nogil:
     """RFC 3376 section 4: no ports, but a checksum."""
     summed_message(c, p, SUM_PLAIN)
     return STOP
+
+cdef inline uint32_t checksum_at(uint32_t protocol) noexcept nogil:
+    """Where a checksum with a pseudo-header lies, in octets from the beginning of its message."""
+    if protocol == IP_TCP:
+        return TCP_CHECKSUM
+    elif protocol == IP_ICMPV6:
+        return ICMP_CHECKSUM
+    return UDP_CHECKSUM         # of UDP-Lite and DCCP too

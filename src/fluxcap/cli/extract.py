@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import options
 from fluxcap.cli.exits import UsageError
-from fluxcap.cli.messages import Messages, is_terminal
-from fluxcap.cli.output import STANDARD, Output
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.output import Output, for_capture
 from fluxcap.cli.progress import Progress
-from fluxcap.formats import PLAIN
 
 if TYPE_CHECKING:
     from fluxcap.cli.inputs import Sources
@@ -36,12 +34,7 @@ def output(given: options.Options) -> Output:
     for option, used in about_rows.items():
         if used:
             raise UsageError(f"--extract does not go with {option}", "It writes a capture, not rows of a table.")
-    if given.output is None:
-        raise UsageError("--extract needs -o", "Name the capture to write with -o FILE; - is standard output.")
-    path = None if given.output == STANDARD else given.output
-    if path is None and is_terminal(sys.stdout):
-        raise UsageError("a capture is not for terminals", "Name a file with -o, or write to a pipe.")
-    return Output(path, "capture", PLAIN)
+    return for_capture(given.output, "--extract")
 
 
 def check(sources: Sources) -> None:

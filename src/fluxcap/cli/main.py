@@ -21,6 +21,8 @@ COMMANDS: Final = (
     "check",
     "packets",
     "sql",
+    "demux",
+    "repair",
     "bench",
 )  # the modules here that are commands, as --help lists them
 VERSION_OPTIONS: Final = ("-V", "--version")

@@ -45,14 +45,17 @@ class Parser(argparse.ArgumentParser):
         return options
 
 
+def add_inputs(parser: Parser) -> None:
+    """What to read."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a file, glob or directory; - is standard input")
+
+
 def add_output(parser: Parser) -> None:
     """What every command takes: inputs, where results and messages go."""
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a file, glob or directory; - is standard input")
+    add_inputs(parser)
     parser.add_argument("-f", "--format", type=_format, default=AUTO, help="how to write the results (below)")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write them; the suffix decides the format")
-    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours on the terminal")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no warnings, no hints, no progress")
-    parser.add_argument("--debug", action="store_true", help="show where in the program an error came from")
+    add_messages(parser)
     names = (AUTO, *formats.names())
     width = max(map(len, names))
     lines = [f"  {AUTO:{width}}  what the suffix of -o says; else table on a terminal, tsv in a pipe"]
@@ -60,13 +63,30 @@ def add_output(parser: Parser) -> None:
     parser.epilog = "\n".join(("formats:", *lines))
 
 
+def add_messages(parser: Parser) -> None:
+    """How to talk to whoever typed the command."""
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours on the terminal")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no warnings, no hints, no progress")
+    parser.add_argument("--debug", action="store_true", help="show where in the program an error came from")
+
+
+def add_strict(parser: Parser) -> None:
+    """What to do about damage."""
+    parser.add_argument("--strict", action="store_true", help="refuse a damaged input: exit code 2, nothing written")
+
+
+def add_choice(parser: Parser) -> None:
+    """Which packets are meant, and how deep inside."""
+    parser.add_argument("--where", metavar="FILTER", help="only packets that this filter accepts, as tcpdump has them")
+    parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
+
+
 def add_common(parser: Parser) -> None:
     """What every command that reports on captures takes."""
     add_output(parser)
-    parser.add_argument("--where", metavar="FILTER", help="only packets that this filter accepts, as tcpdump has them")
-    parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
+    add_choice(parser)
     parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: a few)")
-    parser.add_argument("--strict", action="store_true", help="refuse a damaged input: exit code 2, nothing printed")
+    add_strict(parser)
 
 
 def add_rows(parser: Parser) -> None:

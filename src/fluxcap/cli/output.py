@@ -96,6 +96,17 @@ def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = F
     return Output(path, format, Screen(None, color == "always"), whole)
 
 
+def for_capture(path: str | None, asking: str, *, whole: bool = False) -> Output:
+    """Where a capture goes that `asking`, an option or a command, makes. UsageError without a path and at a terminal.
+    `whole`: what stands in it may change until it is all there, so that nothing of it is handed out before."""
+    if path is None:
+        raise UsageError(f"{asking} needs -o", "Name the capture to write with -o FILE; - is standard output.")
+    if path == STANDARD and is_terminal(sys.stdout):
+        raise UsageError("a capture is not for terminals", "Name a file with -o, or write to a pipe.")
+    stream = path == STANDARD or is_special(path)
+    return Output(None if path == STANDARD else path, "capture", formats.PLAIN, whole and stream)
+
+
 def print_text(text: str) -> None:
     """Put a text on standard output, with the same care."""
     with _opened(None) as out:

@@ -1,0 +1,173 @@
+# Completing the checksums that were left to the network card: in the window, or in a record that has gone by.
+#
+# A record is mended from its innermost packet outwards, so that the checksum of a tunnel is judged over what the card
+# would have sent. Fields that lie in a record before this one are handed out with their value, to be written there.
+
+from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from libc.string cimport memset
+
+from fluxcap.bytes cimport put16
+from fluxcap.capture.capture cimport fill_batch
+from fluxcap.capture.reader cimport RECORD, Reader, Step
+from fluxcap.checksum cimport verify_batch
+from fluxcap.fragments cimport Datagram, PLACES, SETS, add_fragment
+from fluxcap.layers.cursor cimport MAX_DEPTH
+from fluxcap.layers.network cimport IPV4_CHECKSUM
+from fluxcap.layers.transport cimport checksum_at
+from fluxcap.pipeline cimport Pipeline, count_batch, examine_batch
+from fluxcap.types cimport (
+    BATCH, Batch, Packet, SUM_NONE, VERDICT_ABSENT, VERDICT_BAD, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_NONE,
+    VERDICT_PARTIAL)
+
+cdef enum:
+    # Copies of a first fragment before its datagram is complete. Captures on all interfaces of a host that forwards
+    # have two, around its bridges and tunnels a few; of more than these the last ones stay as they are.
+    COPIES_MAX = 8
+    LATE_A_RECORD = (MAX_DEPTH + 1) * COPIES_MAX    # a record can complete a datagram at every depth
+    LATE_AT_ONCE = 2 * BATCH * LATE_A_RECORD        # fields handed out together: room for a batch is there mostly
+
+# Where the checksum of a datagram in fragments lies: in its first one, and in each copy of that.
+cdef struct FirstFragment:
+    uint64_t serial             # of the datagram
+    uint64_t at[COPIES_MAX]     # octets into the decompressed input
+    uint8_t counted[COPIES_MAX] # its record is among the repaired ones already
+    uint32_t n
+    bint known                  # what the field should hold
+    uint16_t expected
+
+cdef struct LateField:
+    uint64_t at                 # octets into the decompressed input
+    uint8_t value[2]            # as it is sent
+
+cdef struct Repair:
+    Batch* one                  # room to decode a record once more
+    FirstFragment* firsts       # one for each place in the table of datagrams
+    LateField late[LATE_AT_ONCE]
+    uint32_t n_late
+    uint64_t records            # of which anything was changed
+    uint64_t transport          # checksums that were
+    uint64_t headers            # ... of IPv4 headers
+
+# What the layers of one record were found to be before anything in it was changed.
+cdef struct Layers:
+    uint8_t verdict[MAX_DEPTH + 1]  # by depth; a depth without a packet has none
+    bint partial                    # a checksum of some layer was left to the card
+    bint pieces                     # some layer is a fragment
+
+cdef inline Packet* at_depth(Repair* m, Pipeline* line, const Packet* p, uint32_t depth,
+                             uint64_t* anomalies) noexcept nogil:
+    """The packet that the record is to who descends no deeper, judged as the record stands now."""
+    m.one.packets[0] = p[0]
+    m.one.n = 1
+    line.holding.decode(m.one.packets, 1, depth, line.file, anomalies)
+    verify_batch(m.one, line.kernel)
+    return m.one.packets
+
+cdef inline void note(Layers* layers, const Packet* p) noexcept nogil:
+    layers.verdict[p.depth] = p.verdict
+    layers.partial |= p.verdict == VERDICT_PARTIAL or p.ip_verdict == VERDICT_PARTIAL
+    layers.pieces |= p.fragmented
+
+cdef inline bint unsummed(const Layers* layers, uint32_t depth) noexcept nogil:
+    """No layer around this depth has a checksum over it."""
+    cdef uint32_t i
+    for i in range(depth):
+        if layers.verdict[i] != VERDICT_NONE and layers.verdict[i] != VERDICT_ABSENT:
+            return False
+    return True
+
+cdef inline bint in_summed_piece(const Layers* layers, uint32_t depth) noexcept nogil:
+    """Around this depth is a datagram in fragments whose checksum, over all of them, may be right as it is."""
+    cdef uint32_t i
+    for i in range(depth):
+        if layers.verdict[i] == VERDICT_FRAGMENT:
+            return True
+    return False
+
+cdef inline bint mend_packet(Repair* m, Packet* p, uint8_t before) noexcept nogil:
+    """Complete the checksums of one layer. One that was right before something inside was changed is kept right."""
+    cdef uint8_t* data = <uint8_t*>p.data
+    cdef bint header = p.ip_verdict == VERDICT_PARTIAL
+    cdef bint transport = p.verdict == VERDICT_PARTIAL or before == VERDICT_GOOD and p.verdict == VERDICT_BAD
+    if header:
+        put16(data + p.ip_at + IPV4_CHECKSUM, p.ip_expected)
+        m.headers += 1
+    if transport:
+        put16(data + p.sum_at + checksum_at(p.key.protocol), <uint16_t>p.expected)
+        m.transport += 1
+    return header or transport
+
+cdef inline void hand_out(Repair* m, FirstFragment* first, uint32_t copy) noexcept nogil:
+    cdef LateField* field = &m.late[m.n_late]
+    field.at = first.at[copy]
+    put16(field.value, first.expected)
+    m.n_late += 1
+    m.transport += 1
+    m.records += not first.counted[copy]
+
+cdef inline bint mend_fragment(Repair* m, Pipeline* line, Packet* p, bint reachable, bint counted,
+                               uint64_t* anomalies) noexcept nogil:
+    """The checksum of a datagram can be told from its last piece to come, and lies in its first one. True if this
+    record is counted now."""
+    cdef Datagram* d = add_fragment(&line.holding.fragments, p, anomalies)
+    cdef FirstFragment* first = m.firsts + (d - line.holding.fragments.datagrams)
+    cdef bint here = False
+    cdef uint32_t i
+    if first.serial != d.serial:
+        memset(first, 0, sizeof(FirstFragment))
+        first.serial = d.serial
+    if reachable and p.fragment_offset == 0 and p.sum_kind != SUM_NONE and first.n < COPIES_MAX:
+        here = True
+        first.at[first.n] = p.offset + p.sum_at + checksum_at(p.key.protocol)
+        first.counted[first.n] = counted
+        first.n += 1
+    if p.verdict == VERDICT_PARTIAL:
+        first.known = True
+        first.expected = <uint16_t>p.expected
+    if not first.known:
+        return counted
+    for i in range(first.n):
+        hand_out(m, first, i)
+    first.n = 0     # what comes from here on is handed out as it comes
+    return counted or here
+
+cdef inline void mend(Repair* m, Pipeline* line, Packet* p, uint64_t* anomalies) noexcept nogil:
+    cdef Layers layers
+    cdef Packet* layer = p
+    cdef uint32_t depth = p.depth
+    cdef bint counted = False, fixed_around = p.gre_verdict == VERDICT_GOOD     # whose sum is over all that is inside
+    memset(&layers, 0, sizeof(Layers))
+    note(&layers, p)
+    while depth:
+        layer = at_depth(m, line, p, depth - 1, anomalies)
+        note(&layers, layer)
+        depth = layer.depth
+    if not layers.partial and not layers.pieces:
+        return
+    layer = p
+    while True:
+        depth = layer.depth
+        if depth == 0 or not fixed_around and not in_summed_piece(&layers, depth):
+            if mend_packet(m, layer, layers.verdict[depth]) and not counted:
+                counted = True
+                m.records += 1
+        if layer.fragmented:
+            counted = mend_fragment(
+                m, line, layer, not fixed_around and unsummed(&layers, depth), counted, anomalies)
+        if depth == 0:
+            break
+        layer = at_depth(m, line, p, depth - 1, anomalies)
+
+cdef inline Step mend_window(Repair* m, Pipeline* line, Reader* r) noexcept nogil:
+    """Complete what can be of all whole records in the window. Returned: how it ended; RECORD if there is no more room
+    for late fields."""
+    cdef Batch* batch = line.batch
+    cdef Step step = RECORD
+    cdef uint32_t i
+    while step == RECORD and m.n_late + BATCH * LATE_A_RECORD <= LATE_AT_ONCE:
+        step = fill_batch(r, batch, BATCH)
+        examine_batch(line, r, batch)
+        count_batch(line, r, batch)
+        for i in range(batch.n):
+            mend(m, line, &batch.packets[i], r.anomalies)
+    return step

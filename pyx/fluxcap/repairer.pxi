@@ -1,0 +1,41 @@
+# Completing checksums for Python: an input goes in as it does to a Scanner, and comes out again, mended.
+
+cdef class Repairer(Scanner):
+    cdef Repair repair
+    cdef size_t mended_from     # in the window
+
+    def __cinit__(self):
+        self.repair.one = <Batch*>malloc(sizeof(Batch))
+        self.repair.firsts = <FirstFragment*>calloc(SETS * PLACES, sizeof(FirstFragment))
+        if self.repair.one == NULL or self.repair.firsts == NULL or not open_holding(&self.line.holding):
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.repair.one)
+        free(self.repair.firsts)
+
+    def run(self, uint32_t threads=1):
+        cdef Step step
+        self.repair.n_late = 0
+        self.mended_from = self.reader.start
+        while True:
+            with nogil:
+                step = mend_window(&self.repair, &self.line, &self.reader)
+            if step != MORE_INTERFACES:
+                break
+            self.grow_interfaces()
+        if self.reader.start > self.mended_from:
+            return ROWS_FULL
+        return DAMAGED if step == BROKEN else WANTS_INPUT
+
+    def mended(self):
+        return PyMemoryView_FromMemory(
+            <char*>self.reader.buffer + self.mended_from, self.reader.start - self.mended_from, PyBUF_READ)
+
+    def late(self):
+        cdef uint32_t i
+        return [(self.repair.late[i].at, (<char*>self.repair.late[i].value)[:2]) for i in range(self.repair.n_late)]
+
+    @property
+    def repaired(self):
+        return self.repair.records, self.repair.transport, self.repair.headers

@@ -1,0 +1,149 @@
+# Fragments put together. fragments.pxd says which belong together and when all are there; here their octets are kept,
+# and become one IP packet again, to be read by the same decoder as any other. So what was in pieces may be anything: a
+# message, a TCP segment, a tunnel.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, memset
+
+from fluxcap.fragments cimport Datagram, Fragments, PLACES, SETS, add_fragment
+from fluxcap.memory cimport pages_free, pages_new
+from fluxcap.types cimport Packet
+
+cdef enum:
+    # Room for what stands before the payload: IP header and extension headers. More than that is not put together.
+    MAX_HEAD = 512
+    MAX_ASSEMBLED = 16 << 20    # octets kept of all datagrams under way; Linux keeps 4 MiB (ipfrag_high_thresh)
+    LINK_RAW = 101
+    MAX_LENGTH = 0xFFFF         # what a length field can say; over that it is zero, and the record says it
+
+cdef struct Assembly:
+    uint64_t serial             # of the datagram
+    uint8_t* octets             # its payload begins at MAX_HEAD, its headers end there
+    uint32_t room
+    uint32_t head               # octets of the headers; 0: the first fragment has not come
+    uint32_t n                  # pieces kept
+    uint8_t lost                # its octets were given up, or some were never there
+    uint8_t done
+
+cdef struct Datagrams:
+    Fragments fragments
+    Assembly* assemblies        # SETS * PLACES, as fragments.datagrams
+    uint64_t octets             # kept
+    uint32_t hand               # where the next one to give up is looked for
+    uint64_t incomplete         # datagrams of which something was missing, or no room for it
+
+cdef inline bint open_datagrams(Datagrams* d) noexcept nogil:
+    """Memory for the tables, taken when the first fragment shows up."""
+    if d.assemblies == NULL:
+        d.fragments.datagrams = <Datagram*>pages_new(SETS * PLACES * sizeof(Datagram))
+        d.assemblies = <Assembly*>pages_new(SETS * PLACES * sizeof(Assembly))
+    return d.assemblies != NULL and d.fragments.datagrams != NULL
+
+cdef inline void free_datagrams(Datagrams* d) noexcept nogil:
+    cdef uint32_t i
+    if d.assemblies != NULL:
+        for i in range(SETS * PLACES):
+            free(d.assemblies[i].octets)
+    pages_free(d.assemblies, SETS * PLACES * sizeof(Assembly))
+    pages_free(d.fragments.datagrams, SETS * PLACES * sizeof(Datagram))
+
+cdef inline void forget(Datagrams* d, Assembly* a) noexcept nogil:
+    d.octets -= a.room
+    free(a.octets)
+    a.octets = NULL
+    a.room = 0
+
+cdef inline void make_room(Datagrams* d, Assembly* but) noexcept nogil:
+    """Give up datagrams one after the other, round the table, until there is room again."""
+    cdef Assembly* a
+    while d.octets > MAX_ASSEMBLED:
+        a = &d.assemblies[d.hand % (SETS * PLACES)]
+        d.hand += 1
+        if a != but and a.room:
+            a.lost = True
+            forget(d, a)
+
+cdef inline bint widen(Datagrams* d, Assembly* a, uint32_t wanted) noexcept nogil:
+    cdef uint32_t larger = a.room if a.room else 2048
+    cdef void* grown
+    if wanted <= a.room:
+        return True
+    while larger < wanted:
+        larger *= 2
+    grown = realloc(a.octets, larger)
+    if grown == NULL:
+        return False
+    d.octets += larger - a.room
+    a.octets = <uint8_t*>grown
+    a.room = larger
+    make_room(d, a)
+    return True
+
+cdef inline void keep_piece(Datagrams* d, Assembly* a, const Packet* p) noexcept nogil:
+    cdef uint32_t head = p.fragment_at - p.ip_at
+    # A record that lies about its lengths may end before its own fragment does.
+    if p.captured < p.fragment_at or p.captured - p.fragment_at < p.fragment_length or \
+            p.fragment_offset == 0 and head > MAX_HEAD or \
+            not widen(d, a, MAX_HEAD + p.fragment_offset + p.fragment_length):
+        a.lost = True
+        return
+    memcpy(a.octets + MAX_HEAD + p.fragment_offset, p.data + p.fragment_at, p.fragment_length)
+    if p.fragment_offset == 0:
+        a.head = head
+        memcpy(a.octets + MAX_HEAD - head, p.data + p.ip_at, head)
+
+cdef inline void write16(uint8_t* at, uint32_t value) noexcept nogil:
+    value = value if value <= MAX_LENGTH else 0
+    at[0] = <uint8_t>(value >> 8)
+    at[1] = <uint8_t>value
+
+cdef inline void make_whole(Assembly* a, uint32_t total, Packet* p) noexcept nogil:
+    """Let the packet, the fragment that completed the datagram, be the datagram: as a record of raw IP, whose header
+    says that it is no fragment. Over IPv6 the fragment header stays, and says so (RFC 6946)."""
+    cdef uint8_t* ip = a.octets + MAX_HEAD - a.head
+    cdef uint8_t* fragment
+    if ip[0] >> 4 == 4:
+        write16(ip + 2, a.head + total)
+        write16(ip + 6, 0)
+    else:
+        write16(ip + 4, a.head + total - 40)
+        fragment = a.octets + MAX_HEAD - 8
+        write16(fragment + 2, 0)
+    p.data = ip
+    p.link_type = LINK_RAW
+    p.fcs = 0
+    p.refused = False
+    p.captured = a.head + total
+    p.wire = p.captured
+
+cdef inline bint put_together(Datagrams* d, Packet* p, uint64_t* anomalies) noexcept nogil:
+    """Add a fragment. True: it completed its datagram, which the packet now is, good until the next fragment comes."""
+    cdef Datagram* datagram = add_fragment(&d.fragments, p, anomalies)
+    cdef Assembly* a = &d.assemblies[datagram - d.fragments.datagrams]
+    if a.serial != datagram.serial:
+        d.incomplete += a.serial != 0 and a.done == 0
+        forget(d, a)
+        memset(a, 0, sizeof(Assembly))
+        a.serial = datagram.serial
+    elif a.done:
+        forget(d, a)            # a fragment that comes once more
+        return False
+    if datagram.n > a.n:        # else it was there before, or does not fit
+        a.n = datagram.n
+        if not a.lost:
+            keep_piece(d, a, p)
+    if not datagram.complete or a.lost or a.head == 0:
+        return False
+    a.done = True
+    make_whole(a, datagram.total, p)
+    return True
+
+cdef inline uint64_t incomplete_datagrams(const Datagrams* d) noexcept nogil:
+    """How many were begun and not delivered."""
+    cdef uint64_t n = d.incomplete
+    cdef uint32_t i
+    if d.assemblies != NULL:
+        for i in range(SETS * PLACES):
+            n += d.assemblies[i].serial != 0 and d.assemblies[i].done == 0
+    return n

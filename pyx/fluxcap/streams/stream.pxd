@@ -1,0 +1,211 @@
+# What is known of one direction of a TCP connection, or of one socket that messages come to, and the table that finds it.
+#
+# A slot of the index is 64 bits, as in the flow table: 32 bits of the hash, and the number of the stream plus one. Its
+# home is the tag's own upper bits, so growing the index looks at no stream.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+from fluxcap.bytes cimport multiply_fold, native64
+from fluxcap.memory cimport pages_free, pages_grow, pages_new
+from fluxcap.streams.held cimport Held
+from fluxcap.types cimport Key
+
+cdef enum:
+    FIRST_STREAMS = 1024
+    FIRST_BITS = 12             # of the index
+    MAX_STREAMS = 1 << 30       # a slot counts them in 32 bits, a tag has 32 for twice as many slots
+
+cdef enum Began:
+    BEGAN_NOT                   # nothing seen that says where it begins
+    BEGAN_SYN
+    BEGAN_MIDSTREAM             # at the first octets that were seen
+    BEGAN_MESSAGES              # a socket: no stream at all
+
+cdef enum Ended:
+    ENDED_NOT
+    ENDED_FIN
+    ENDED_RST
+
+# Whom a stream is from and to; of a socket the source is zero.
+cdef struct Ends:
+    uint8_t src_ip[16]
+    uint8_t dst_ip[16]
+    uint16_t src_port
+    uint16_t dst_port
+    uint32_t protocol
+
+cdef struct Stream:
+    Ends ends
+    uint32_t number             # of its connection or socket
+    uint8_t way                 # 0: from whoever was seen first
+    uint8_t began
+    uint8_t ended
+    uint8_t superseded          # its addresses and ports are in use by a later connection
+    uint32_t touched            # 1 + place among those with octets to hand over
+    uint32_t base               # sequence number of position 0
+    uint64_t next               # position of the octet that is to come next
+    uint64_t fin                # position of the FIN, once `ended` says that there is one
+    uint64_t written            # octets delivered: where in its file the next ones go
+    uint64_t gap                # octets that were skipped right before the next ones
+    Held* held                  # what came too early; NULL: nothing
+    # what its line in the index says
+    int64_t first
+    int64_t last
+    uint64_t packets
+    uint64_t messages
+    uint64_t gaps
+    uint64_t gap_octets
+    uint64_t refused
+    uint64_t cut
+    uint64_t retransmitted
+    uint64_t overlapping
+    uint64_t conflicting
+    uint64_t out_of_order
+    uint64_t out_of_window
+    uint64_t keep_alives
+    uint64_t after_end
+
+cdef struct Streams:
+    Stream* streams
+    uint64_t n
+    uint64_t room
+    uint64_t* index
+    uint32_t bits
+    uint64_t seed
+    uint32_t numbers            # connections and sockets
+
+cdef inline Ends ends_of(const Key* key) noexcept nogil:
+    cdef Ends ends
+    memcpy(ends.src_ip, key.src_ip, 32)
+    ends.src_port = key.src_port
+    ends.dst_port = key.dst_port
+    ends.protocol = key.protocol
+    return ends
+
+cdef inline Ends turned(const Ends* ends) noexcept nogil:
+    cdef Ends other
+    memcpy(other.src_ip, ends.dst_ip, 16)
+    memcpy(other.dst_ip, ends.src_ip, 16)
+    other.src_port = ends.dst_port
+    other.dst_port = ends.src_port
+    other.protocol = ends.protocol
+    return other
+
+cdef inline uint64_t tag_of(const Streams* t, const Ends* ends) noexcept nogil:
+    cdef const uint8_t* at = <const uint8_t*>ends
+    cdef uint64_t hash = t.seed
+    cdef uint32_t i
+    for i in range(0, 40, 8):
+        hash = multiply_fold(hash ^ native64(at + i), t.seed | 1) + i
+    return multiply_fold(hash, t.seed | 1) >> 32
+
+cdef inline uint64_t* slot_of(const Streams* t, const Ends* ends, uint64_t tag) noexcept nogil:
+    """The slot that leads to the stream with these ends, or the empty one where it belongs."""
+    cdef uint64_t mask = (<uint64_t>1 << t.bits) - 1, at = tag >> (32 - t.bits)
+    while t.index[at] and not (t.index[at] >> 32 == tag and
+                               memcmp(&t.streams[<uint32_t>t.index[at] - 1].ends, ends, sizeof(Ends)) == 0):
+        at = at + 1 & mask
+    return t.index + at
+
+cdef inline bint grow_index(Streams* t) noexcept nogil:
+    cdef uint32_t bits = t.bits + 1 if t.bits else FIRST_BITS
+    cdef uint64_t size = <uint64_t>1 << bits, old = <uint64_t>1 << t.bits if t.bits else 0, i, at
+    cdef uint64_t* index = <uint64_t*>pages_new(size * 8)
+    if index == NULL:
+        return False
+    for i in range(old):
+        if t.index[i]:
+            at = t.index[i] >> 32 >> (32 - bits)
+            while index[at]:
+                at = at + 1 & size - 1
+            index[at] = t.index[i]
+    pages_free(t.index, old * 8)
+    t.index = index
+    t.bits = bits
+    return True
+
+cdef inline bint reserve_streams(Streams* t, uint64_t more) noexcept nogil:
+    """Room for so many more; False when memory is out, or there are MAX_STREAMS. Call between batches: streams move."""
+    cdef uint64_t larger = t.room if t.room else FIRST_STREAMS
+    cdef void* grown
+    if t.n + more > MAX_STREAMS:
+        return False
+    while (t.n + more) * 4 > 3 * (<uint64_t>1 << t.bits if t.bits else 0):
+        if not grow_index(t):
+            return False
+    if t.n + more <= t.room:
+        return True
+    while larger < t.n + more:
+        larger *= 2
+    grown = pages_grow(t.streams, t.room * sizeof(Stream), larger * sizeof(Stream))
+    if grown == NULL:
+        return False
+    t.streams = <Stream*>grown
+    t.room = larger
+    return True
+
+cdef inline void free_streams(Streams* t) noexcept nogil:
+    pages_free(t.streams, t.room * sizeof(Stream))
+    pages_free(t.index, <uint64_t>8 << t.bits if t.bits else 0)
+
+cdef inline Stream* add_stream(Streams* t, const Ends* ends, uint64_t* slot, uint64_t tag) noexcept nogil:
+    """A new one, zeroed by the memory it lies in; the slot leads to it from now on."""
+    cdef Stream* s = &t.streams[t.n]
+    s.ends = ends[0]
+    t.n += 1
+    slot[0] = tag << 32 | t.n
+    return s
+
+cdef inline Stream* socket_to(Streams* t, const Key* key) noexcept nogil:
+    """The socket that a message is for."""
+    cdef Ends ends = ends_of(key)
+    cdef uint64_t tag
+    cdef uint64_t* slot
+    cdef Stream* s
+    memset(ends.src_ip, 0, 16)
+    ends.src_port = 0
+    tag = tag_of(t, &ends)
+    slot = slot_of(t, &ends, tag)
+    if slot[0]:
+        return &t.streams[<uint32_t>slot[0] - 1]
+    s = add_stream(t, &ends, slot, tag)
+    s.began = BEGAN_MESSAGES
+    t.numbers += 1
+    s.number = t.numbers
+    return s
+
+cdef inline Stream* open_stream(Streams* t, const Ends* ends, uint64_t* slot, uint64_t tag) noexcept nogil:
+    """A direction that shows itself for the first time: of the connection whose other direction is there, or a new
+    one."""
+    cdef Ends back = turned(ends)
+    cdef uint64_t* there = slot_of(t, &back, tag_of(t, &back))
+    cdef Stream* s
+    cdef Stream* peer = &t.streams[<uint32_t>there[0] - 1] if there[0] else NULL
+    s = add_stream(t, ends, slot, tag)
+    if peer != NULL and not peer.superseded and peer != s:
+        s.number = peer.number
+        s.way = not peer.way
+    else:
+        t.numbers += 1
+        s.number = t.numbers
+    return s
+
+cdef inline Stream* stream_of(Streams* t, const Key* key) noexcept nogil:
+    """The direction of a connection that a segment belongs to."""
+    cdef Ends ends = ends_of(key)
+    cdef uint64_t tag = tag_of(t, &ends)
+    cdef uint64_t* slot = slot_of(t, &ends, tag)
+    if slot[0] and not t.streams[<uint32_t>slot[0] - 1].superseded:
+        return &t.streams[<uint32_t>slot[0] - 1]
+    return open_stream(t, &ends, slot, tag)
+
+cdef inline Stream* reopen(Streams* t, Stream* s) noexcept nogil:
+    """A new connection takes the place of the one that this stream is of: both directions of that one are over."""
+    cdef Ends back = turned(&s.ends)
+    cdef uint64_t tag = tag_of(t, &s.ends)
+    cdef uint64_t* there = slot_of(t, &back, tag_of(t, &back))
+    s.superseded = True
+    if there[0]:
+        t.streams[<uint32_t>there[0] - 1].superseded = True
+    return open_stream(t, &s.ends, slot_of(t, &s.ends, tag), tag)

@@ -1,0 +1,159 @@
+"""A capture as the sockets saw it: each message to the socket it was for, each TCP stream in order, to files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from fluxcap._core import Demuxer
+from fluxcap.delivered import GAPS, MESSAGES, TCP, Folder, file_name
+from fluxcap.errors import CaptureError
+from fluxcap.formats import Listing
+from fluxcap.inputs import Captures, expand
+from fluxcap.metadata import members
+from fluxcap.reading import Metadata, OnDamage, Reading
+from fluxcap.tables import Array, arrays
+from fluxcap.where import compiler
+
+# What a line of the index says of a socket, under the name there, and of a stream.
+OF_SOCKET: Final = {
+    "number": "number",
+    "protocol": "protocol",
+    "address": "dst_ip",
+    "port": "dst_port",
+    **{name: name for name in ("file", "first", "last", "packets", "messages", "octets", "refused", "cut")},
+}
+OF_STREAM: Final = (
+    *("number", "side", "protocol", "src_ip", "src_port", "dst_ip", "dst_port", "file", "first", "last"),
+    *("began", "ended", "packets", "octets", "gaps", "gap_octets", "retransmitted", "overlapping", "conflicting"),
+    *("out_of_order", "out_of_window", "keep_alives", "after_end", "refused", "cut"),
+)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What demux() wrote: how many sockets, streams (directions of TCP connections) and messages, of how many octets;
+    what it did not: octets in gaps, packets refused for their checksums or lengths, datagrams whose fragments were not
+    all there. `metadata` is that of a table."""
+
+    directory: Path
+    sockets: int
+    streams: int
+    messages: int
+    octets: int
+    gap_octets: int
+    refused: int
+    incomplete: int
+    metadata: Metadata
+
+
+def demux(
+    src: Captures,
+    directory: str | os.PathLike[str],
+    *,
+    where: str | None = None,
+    decap: bool = True,
+    keep_bad: bool = False,
+    on_damage: OnDamage = "warn",
+) -> Delivered:
+    """Write what the transport layer would deliver: a file a UDP socket and a file a direction of a TCP connection.
+
+    `src`: as read_flows() has it. `directory`: where to, absent or empty; docs/demux.md describes what is in it.
+    `where`: a filter in tcpdump's language. `decap=False` stops at the outermost IP header. `keep_bad` delivers
+    segments whose checksum or length is wrong, too. `on_damage`: "warn" reads on with the next input; "raise" raises
+    the CaptureError, with what was delivered until then in the directory and on its `partial`.
+
+    FileExistsError if the directory is not empty; OSError if it cannot be written; CaptureError, FilterError.
+    """
+    job = Demultiplexing(src, directory, where=where, decap=decap, keep_bad=keep_bad, on_damage=on_damage)
+    try:
+        for _ in job.steps():
+            pass
+    except CaptureError as error:
+        error.partial = job.abandon(error)
+        raise
+    except KeyboardInterrupt:
+        job.finish(interrupted=True)
+        raise
+    return job.finish()
+
+
+class Demultiplexing:
+    """The work of demux(), step by step."""
+
+    def __init__(
+        self,
+        src: Captures,
+        directory: str | os.PathLike[str],
+        *,
+        where: str | None = None,
+        decap: bool = True,
+        keep_bad: bool = False,
+        on_damage: OnDamage = "warn",
+    ) -> None:
+        self._inputs = expand(src)
+        self._demuxer = Demuxer(where=compiler(where), decap=decap)
+        self._demuxer.keep_bad = keep_bad
+        self._reading = Reading(on_damage=on_damage, scanner=self._demuxer)
+        self._folder = Folder(directory)
+
+    def steps(self) -> Iterator[None]:
+        """Read and deliver; comes back between two steps, where it may be left for good."""
+        for _ in self._reading.read(self._inputs):
+            self._take()
+            yield
+
+    def abandon(self, error: CaptureError) -> Delivered | None:
+        """The reading ended with this error: finish, unless there was nothing to read."""
+        if error.fatal and not self._demuxer.totals()["packets"]:
+            self._folder.discard()
+            return None
+        return self.finish()
+
+    def finish(self, interrupted: bool = False) -> Delivered:
+        """Deliver what waits for octets that did not come, and write the index."""
+        self._take()
+        while self._demuxer.end():
+            self._take()
+        self._take()
+        self._folder.close()
+        metadata = {**self._reading.metadata(), "interrupted": interrupted}
+        streams = arrays(self._demuxer.streams())
+        is_stream = streams["protocol"] == TCP
+        done = Delivered(
+            directory=self._folder.path,
+            sockets=int(np.count_nonzero(~is_stream)),
+            streams=int(np.count_nonzero(is_stream)),
+            messages=int(streams["messages"].sum()),
+            octets=int(streams["octets"].sum()),
+            gap_octets=int(streams["gap_octets"].sum()),
+            refused=int(streams["refused"].sum()),
+            incomplete=self._demuxer.incomplete,
+            metadata=metadata,
+        )
+        about = {"kind": "capture", **members(metadata), "incomplete": done.incomplete}
+        sockets = _listing("socket", OF_SOCKET, streams, ~is_stream)
+        connections = _listing("stream", {name: name for name in OF_STREAM}, streams, is_stream)
+        self._folder.write_index(about, (sockets, connections))
+        return done
+
+    def _take(self) -> None:
+        octets, shares = self._demuxer.delivered()
+        columns = (column.tolist() for column in arrays(shares).values())
+        for number, side, protocol, start, length in zip(*columns, strict=True):
+            self._folder.append(file_name(number, side, protocol), octets[start : start + length])
+        for name, rows in ((MESSAGES, self._demuxer.messages()), (GAPS, self._demuxer.gaps())):
+            if len(next(iter(rows.values()))):
+                self._folder.append_rows(name, arrays(rows))
+
+
+def _listing(kind: str, names: dict[str, str], streams: dict[str, Array], which: Array) -> Listing:
+    chosen: dict[str, Any] = {name: column[which] for name, column in streams.items()}
+    made = zip(*(chosen[name].tolist() for name in ("number", "side", "protocol", "octets")), strict=True)
+    chosen["file"] = [file_name(*ends) if octets else None for *ends, octets in made]
+    return Listing({"kind": [kind] * len(chosen["file"]), **{name: chosen[of] for name, of in names.items()}})
