@@ -27,7 +27,7 @@ WORDS: Final = {None: "", True: "true", False: "false"}  # for values that are n
 
 
 class Table(Protocol):
-    """What a format needs of a table, whose columns are numpy arrays or lists."""
+    """What a format needs of a table, whose columns are numpy arrays or lists; raw() may also give other buffers."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -35,6 +35,8 @@ class Table(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, name: str, /) -> Any: ...
+    def raw(self, name: str, /) -> Any:
+        """The column in whichever form it is there."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Listing:
 
     def __getitem__(self, name: str, /) -> Any:
         return self.values[name]
+
+    raw = __getitem__
 
 
 @dataclass(frozen=True)
@@ -175,3 +179,8 @@ def word(value: Any) -> Any:
 def columns_of(table: Table, rows: Rows) -> dict[str, Any]:
     """The columns of one of the tables that are to be written, by name."""
     return {name: table[name] for name in rows.columns}
+
+
+def raw_columns_of(table: Table, rows: Rows) -> dict[str, Any]:
+    """The same for what writes text: numpy is not imported for it."""
+    return {name: table.raw(name) for name in rows.columns}

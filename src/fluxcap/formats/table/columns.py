@@ -236,7 +236,7 @@ def _abridged(name: str, values: Values) -> Shown:
 def _by_itself(name: str, values: Values) -> Shown:
     spec = SPECS.get(name) or Spec(KEY, partial(text.cells, name), text.is_number(name, values))
     if text.is_free(values):
-        objects = text.free_values(values)
+        objects = text.objects(values)
         numbers = all(isinstance(value, int | float) for value in objects)
         cells = [human.count(value) if type(value) is int else printable(_written(value)) for value in objects]
         return Shown(_title(name), cells, right=numbers, style=spec.style)
