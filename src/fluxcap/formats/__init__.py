@@ -14,11 +14,9 @@ and imports neither numpy nor a package outside the standard library before writ
 
 import importlib
 import os
-import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, cast
+from typing import Any, BinaryIO, Final, NamedTuple, Protocol, cast
 
 from fluxcap import text
 from fluxcap.files import replacing
@@ -39,11 +37,11 @@ class Table(Protocol):
         """The column in whichever form it is there."""
 
 
-@dataclass(frozen=True)
 class Listing:
     """A small table of plain lists, or of arrays."""
 
-    values: Mapping[str, Any]
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
 
     @property
     def columns(self) -> Sequence[str]:
@@ -59,8 +57,7 @@ class Listing:
     raw = __getitem__
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """What is written: tables one after the other that have the same columns."""
 
     tables: Iterable[Table]
@@ -72,15 +69,14 @@ class Rows:
     left_out: Callable[[], int | None] = lambda: 0  # rows that were not asked for; None: some, not counted
     like: Table | None = None  # has the columns, should there be no table
     stream: Any = None  # the rows as Arrow, where they are in no table
-    names: Mapping[str, str] = field(default_factory=dict)  # what columns are called instead, but for people
+    names: Mapping[str, str] = {}  # what columns are called instead, but for people
 
     def shown(self, name: str) -> str:
         """What a column is called."""
         return self.names.get(name, name)
 
 
-@dataclass(frozen=True)
-class Screen:
+class Screen(NamedTuple):
     """The terminal a table is drawn for."""
 
     width: int | None = None  # None: as wide as the terminal is
@@ -103,6 +99,8 @@ class Format(Protocol):
 
 def names() -> list[str]:
     """The names of the formats there are."""
+    import pkgutil
+
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
