@@ -47,11 +47,30 @@ def test_what_it_says_of_itself_takes_neither_numpy_nor_rich(arguments):
     assert done.stdout
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_in_a_pipe_rich_is_not_imported(command, good):
-    probe = "import sys; from fluxcap.cli.main import main; main(sys.argv[1:]); assert 'rich' not in sys.modules"
-    run = [sys.executable, "-c", probe, command, str(good)]
-    subprocess.run(run, check=True, capture_output=True, env=environment())
+@pytest.mark.parametrize("format", ["tsv", "csv", "ndjson", "json"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["info"],
+        ["flows"],
+        ["flows", "--by", "src_ip/24", "--features"],
+        ["check"],
+        ["check", "--list", "0"],
+        ["packets"],
+    ],
+    ids=" ".join,
+)
+def test_what_programs_read_takes_neither_numpy_nor_rich(arguments, format, bad, out):
+    probe = (
+        "import sys; from fluxcap.cli.main import main\n"
+        "assert main(sys.argv[1:]) in (0, 1)\n"  # `check` finds what is bad
+        "assert not {'numpy', 'rich'} & set(sys.modules), 'imported'"
+    )
+    for to in ([], ["-o", str(out)]):
+        run = [sys.executable, "-c", probe, *arguments, str(bad), "-f", format, *to]
+        done = subprocess.run(run, capture_output=True, text=True, env=environment())
+        assert done.returncode == 0, done.stderr
+        assert out.stat().st_size if to else done.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -17,6 +17,7 @@ import builders as b
 import command
 import fluxcap
 from captures import pcap, records
+from fluxcap import _core
 from fluxcap.packet_table import PacketTable
 from fluxcap.tables import Table
 
@@ -46,6 +47,37 @@ def flows():
 @pytest.fixture(scope="module")
 def packets():
     return fluxcap.read_packets(CAPTURE)
+
+
+def columns_made_three_ways() -> list[fluxcap.FlowTable | PacketTable]:
+    everything = (*_core.PACKET_COLUMNS, *_core.EXTRA_COLUMNS)
+    return [
+        fluxcap.read_flows(CAPTURE, by=_core.KEY_FIELDS, interval="1s", features=True, splt=3),
+        fluxcap.read_packets(CAPTURE, columns=everything),
+        fluxcap.read_packets(pcap(b""), columns=everything),
+    ]
+
+
+def test_any_reader_of_buffers_takes_a_column_of_the_core_for_the_array_that_it_becomes():
+    for table in columns_made_three_ways():
+        for name in table.columns:
+            column = table.raw(name)
+            view, array = memoryview(column), table[name]
+            assert isinstance(column, _core.Column) or name.startswith("splt"), name
+            assert (view.shape, view.strides, view.itemsize) == (array.shape, array.strides, array.itemsize), name
+            assert view.tolist() == array.tolist(), name
+            assert view.tobytes() == array.tobytes() == bytes(column), name
+            assert view.readonly, name
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".csv", ".ndjson", ".json", ".npz"])
+def test_a_table_is_written_the_same_before_its_arrays_are_made_and_after(suffix, tmp_path):
+    for place, table in enumerate(columns_made_three_ways()):
+        before, after = tmp_path / f"before{place}{suffix}", tmp_path / f"after{place}{suffix}"
+        table.write(before)
+        assert table.to_dict()
+        table.write(after)
+        assert before.read_bytes() == after.read_bytes()
 
 
 def texts(addresses) -> list[str]:

@@ -1,6 +1,5 @@
 """The compiled core's door to Python: buffers in, columns and totals out. Types and docstrings: _core.pyi."""
 
-from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
@@ -282,11 +281,13 @@ cdef class Scanner(Window):
         memset(&c, 0, sizeof(Columns))
         plan_columns(&c, self.flow_fields)
         for i in range(c.n_columns):
-            view = columns[self.flow_fields[i][0]]
-            if <uint64_t>view.shape[0] != n * c.size[i]:
-                raise ValueError(f"{self.flow_fields[i][0]} has {view.shape[0]} octets, not {n} times {c.size[i]}")
-            held.append(view)
-            c.data[i] = <uint8_t*>&view[0] if n else NULL
+            values = memoryview(columns[self.flow_fields[i][0]])
+            if values.nbytes != n * c.size[i]:
+                raise ValueError(f"{self.flow_fields[i][0]} has {values.nbytes} octets, not {n} times {c.size[i]}")
+            if n:
+                view = values.cast("B")
+                held.append(view)
+                c.data[i] = <uint8_t*>&view[0]
         for row in range(n):
             memset(&record, 0, sizeof(FlowRecord))
             for i in range(c.n_columns):

@@ -1,5 +1,10 @@
 # Columns on their way to Python: each becomes an object that owns its memory.
 
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBuffer_FillInfo
+
+# Formats of the struct module, by numpy's typestr without the byte order, which is this machine's.
+cdef dict FORMATS = {"u1": b"B", "i1": b"b", "u2": b"H", "u4": b"I", "u8": b"Q", "i8": b"q", "f8": b"d"}
+
 cdef class Column:
     cdef readonly str name
     cdef readonly str dtype
@@ -8,6 +13,18 @@ cdef class Column:
     cdef uint64_t n
     cdef uint64_t octets
     cdef uint64_t held          # octets of the block that data is; no less
+    cdef bytes format           # of an item
+    cdef Py_ssize_t[2] shape    # n, then width; of a value that is one item only the first counts
+    cdef Py_ssize_t[2] strides
+
+    cdef void describe(self, tuple field, uint64_t n, uint32_t size):
+        """n values of so many octets, as the field has them."""
+        self.name, _, _, self.dtype, self.width = field
+        self.n = n
+        self.octets = n * size
+        self.format = FORMATS[self.dtype[1:]]
+        self.shape[0], self.shape[1] = n, self.width
+        self.strides[0], self.strides[1] = size, size // self.width
 
     def __dealloc__(self):
         block_free(self.data, self.held)
@@ -16,7 +33,16 @@ cdef class Column:
         return self.n
 
     def __getbuffer__(self, Py_buffer* view, int flags):
+        # Whoever asks for no shape takes it for octets.
         PyBuffer_FillInfo(view, self, self.data if self.octets else <void*>b"", self.octets, 1, flags)
+        view.itemsize = self.strides[1]
+        if flags & PyBUF_FORMAT:
+            view.format = self.format
+        if flags & PyBUF_ND:
+            view.ndim = 1 if self.width == 1 else 2
+            view.shape = self.shape
+        if flags & PyBUF_STRIDES == PyBUF_STRIDES:
+            view.strides = self.strides
 
 
 cdef dict hand_over(Columns* c, tuple fields):
@@ -26,9 +52,7 @@ cdef dict hand_over(Columns* c, tuple fields):
     cdef uint32_t i
     for i in range(c.n_columns):
         column = Column.__new__(Column)
-        column.name, _, _, column.dtype, column.width = fields[i]
-        column.n = c.n
-        column.octets = c.n * c.size[i]
+        column.describe(fields[i], c.n, c.size[i])
         # Doubling left up to half of it unused; giving it back fails only where it changes nothing.
         resize_column(c, i, block_least(c.held[i], column.octets))
         column.data, column.held = c.data[i], c.held[i]

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
         TruncatedError,
         UnsupportedError,
     )
-    from fluxcap.flow_table import FlowTable, merge
+    from fluxcap.flow_table import FlowTable
     from fluxcap.info import CaptureInfo, read_info
+    from fluxcap.merging import merge
     from fluxcap.packet_table import PacketScan, PacketTable
     from fluxcap.read import read_flows, read_packets, scan_packets
     from fluxcap.repairing import Repair, repair
@@ -39,8 +40,9 @@ _HOMES = {
         *("CaptureError", "DamagedCaptureWarning", "FilterError"),
         *("NotACaptureError", "TruncatedError", "UnsupportedError"),
     ),
-    "flow_table": ("FlowTable", "merge"),
+    "flow_table": ("FlowTable",),
     "info": ("CaptureInfo", "read_info"),
+    "merging": ("merge",),
     "packet_table": ("PacketScan", "PacketTable"),
     "read": ("read_flows", "read_packets", "scan_packets"),
     "repairing": ("Repair", "repair"),

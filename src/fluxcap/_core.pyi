@@ -1,6 +1,6 @@
 """Types of the compiled core. It needs no numpy: columns leave it as read-only buffers with a numpy typestr."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
 VERDICTS: Final[tuple[str, ...]]
@@ -60,7 +60,10 @@ class TextRows:
     def __next__(self) -> bytes: ...
 
 class Column:
-    """One column of a table: n values of `width` items of `dtype`, read-only, as octets of the buffer protocol."""
+    """One column of a table: n values of `width` items of `dtype`, read-only.
+
+    Its buffer has the shape (n,), or (n, width) where a value has several items, and the format of the items.
+    """
 
     name: str
     dtype: str  # numpy typestr of one item: "|u1" "<u2" "<u4" "<u8" "<i8"
@@ -169,7 +172,7 @@ class Scanner(Window):
         time the scanner gives up its own copy on the way: rows and columns together never take twice the room."""
     def unseen(self) -> dict[str, Column]:
         """Rows as in flows(), without packets: ICMP errors that quote a flow of which no packet has been seen."""
-    def add_flows(self, columns: dict[str, memoryview], n: int) -> None:
+    def add_flows(self, columns: Mapping[str, Any], n: int) -> None:
         """Merge n rows of flows() or unseen() of the same key into this table (exact; not with active_timeout)."""
     def totals(self) -> Totals: ...
     def format(self) -> CaptureFormat: ...

@@ -18,7 +18,7 @@ from fluxcap.metadata import header, members
 
 if TYPE_CHECKING:
     from fluxcap._core import ArrowField, ArrowValues
-    from fluxcap.tables import Array
+    from fluxcap.arrays import Array
 
 IpForm = Literal["text", "binary", "uint32"]
 IP_FORMS: Final = ("text", "binary", "uint32")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
 
 from fluxcap import formats, health, keys, text
 from fluxcap._core import VERDICTS
-from fluxcap.arrow import Stream, View
-from fluxcap.card import card
 from fluxcap.files import replacing
 from fluxcap.flow_table import key_spec
 from fluxcap.formats import Listing
@@ -23,10 +20,12 @@ from fluxcap.inputs import Captures, expand
 from fluxcap.metadata import facts, members, notes
 from fluxcap.packet_table import PacketTable
 from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading, threads_for
-from fluxcap.tables import Array, arrays
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # typed where pandas-stubs is installed
+
+    from fluxcap._core import Column
+    from fluxcap.arrow import Stream, View
 
 BAD_COLUMNS = (
     *("file", "packet", "time", "offset", "protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
@@ -37,6 +36,7 @@ IP_VERDICT_BIT = 16  # where the bits of `ip_verdict` begin in a scanner's `verd
 LISTED = 1 << BAD | 1 << ILLEGAL | 1 << IP_VERDICT_BIT + BAD
 ROWS_AT_ONCE = 4096  # of bad records, beyond the limit of the list
 NAMED_SOURCES = 3  # in the sentence about offload
+ADDRESS = 16  # octets
 
 
 class Source(NamedTuple):
@@ -80,15 +80,21 @@ class ChecksumReport(Exportable):
         return f"{human.count(health.bad(self))} bad checksums, of {about}"
 
     def _repr_html_(self) -> str:
+        from fluxcap.card import card
+
         about = facts(self.metadata) | {"offload": self.offload or ""}
         counts = self._counts()
         return card(f"{type(self).__name__}: {self._title()}", about.items(), counts.values, len(counts))
 
     def _counts(self) -> Listing:
+        import numpy as np
+
         counts = health.by_header(self).values
         return Listing({name: counts[name] if name == HEADER else np.array(counts[name], np.uint64) for name in counts})
 
     def _stream(self, view: View) -> Stream:
+        from fluxcap.arrow import Stream
+
         counts = self._counts()
         return Stream(counts.values, [counts], self.metadata, view)
 
@@ -109,8 +115,8 @@ class ChecksumReport(Exportable):
     def to_dict(self) -> dict[str, Any]:
         """The same as dicts, lists, texts and integers; `bad` as one dict a record."""
         columns = [
-            text.cells(name, array) if name in text.KINDS else array.tolist()
-            for name, array in self.bad.to_dict().items()
+            text.cells(name, values) if name in text.KINDS else text.objects(values)
+            for name, values in ((name, self.bad.raw(name)) for name in self.bad.columns)
         ]
         return {
             "packets": self.packets,
@@ -163,12 +169,12 @@ class _Bad:
     """The first bad records of a reading, and how many there are: rows after `row_limit` are counted and dropped."""
 
     def __init__(self, reading: Reading) -> None:
-        self.columns: dict[str, Array] = {}
+        self.columns: dict[str, Column] = {}
         self.records = 0
         self._reading = reading
 
     def take(self) -> None:
-        columns = arrays(self._reading.scanner.take())
+        columns = self._reading.scanner.take()
         self.records += len(columns["packet"])
         self.columns = self.columns or columns
 
@@ -177,14 +183,15 @@ def _report(reading: Reading, bad: _Bad, list_limit: int) -> ChecksumReport:
     bad.take()
     totals = reading.scanner.totals()
     metadata = reading.metadata()
-    sources = _sources(arrays(reading.scanner.flows()))
+    sources = _sources(reading.scanner.flows())
+    listed = PacketTable(bad.columns, metadata)
     return ChecksumReport(
         packets=totals["packets"],
         verdicts={protocol: verdict_names(counts) for protocol, counts in sorted(totals["verdicts"].items())},
         ip_verdicts=verdict_names(totals["ip_verdicts"]),
         gre_verdicts=verdict_names(totals["gre_verdicts"]),
         bad_records=bad.records,
-        bad=PacketTable(bad.columns, metadata).head(list_limit),
+        bad=listed.head(list_limit) if len(listed) > list_limit else listed,
         sources=sources,
         offload=_offload(sources),
         metadata=metadata,
@@ -196,11 +203,17 @@ def verdict_names(counts: Sequence[int]) -> dict[str, int]:
     return dict(zip(VERDICTS, counts, strict=True))
 
 
-def _sources(flows: dict[str, Array]) -> tuple[Source, ...]:
-    rows = np.flatnonzero(flows["partial"])
-    rows = rows[np.argsort(-flows["partial"][rows].astype(np.int64), kind="stable")]
-    counts = (flows[name][rows].tolist() for name in ("packets", "partial", "bad"))
-    return tuple(map(Source, text.addresses(flows["src_ip"][rows]), *counts))
+def _sources(flows: Mapping[str, Column]) -> tuple[Source, ...]:
+    packets, partial, bad = (memoryview(flows[name]) for name in ("packets", "partial", "bad"))
+    rows = sorted(compress(range(len(partial)), partial), key=lambda row: partial[row], reverse=True)
+    if not rows:
+        return ()
+    octets = memoryview(flows["src_ip"]).cast("B")
+    chosen = b"".join(octets[row * ADDRESS : (row + 1) * ADDRESS] for row in rows)
+    addresses = text.addresses(memoryview(chosen).cast("B", (len(rows), ADDRESS)))
+    return tuple(
+        Source(address, packets[row], partial[row], bad[row]) for address, row in zip(addresses, rows, strict=True)
+    )
 
 
 def _offload(sources: Sequence[Source]) -> str | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from fluxcap.ahead import Ahead, Source, pieces
 from fluxcap.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from fluxcap.ahead import Source
 
 # Octets fed, and decompressed ones asked for, at a time. A decompressor that meets an error throws away what it made in
 # that call, and isal what it made ahead of that, up to 64 KiB: small calls lose little. Large inputs need large calls:
@@ -96,8 +97,7 @@ def _from(name: str, *modules: str) -> Callable[[], Decompressor]:
     return make
 
 
-@dataclass(frozen=True)
-class Codec:
+class Codec(NamedTuple):
     """One compression format."""
 
     name: str
@@ -190,6 +190,8 @@ class Members:
 
 def decompressed(source: Source, codec: Codec, path: str, size: int | None) -> Generator[bytes, None, None]:
     """The decompressed octets of a source of this size, if that is known. UnsupportedError without the library."""
+    from fluxcap.ahead import Ahead, pieces
+
     large = size is None or size >= LARGE
     step = STEP_LARGE if large else STEP
     try:

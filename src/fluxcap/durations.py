@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import re
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import datetime
+    from fractions import Fraction
+
     import numpy as np
 
     Duration = int | float | str | datetime.timedelta | np.timedelta64
@@ -23,7 +24,7 @@ _UNITS = {
     "h": 3600 * 10**9,
     "d": 86400 * 10**9,
 }
-_TEXT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zµ]*)\s*")
+_TEXT = r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zµ]*)\s*"
 _LONGEST = (1 << 63) - 1
 
 
@@ -43,10 +44,14 @@ def nanoseconds(duration: Duration | None, name: str) -> int:
 
 
 def _exact(duration: Any, name: str) -> Fraction | int:
+    # Most runs have no timeout, and start the sooner without these.
+    import datetime
+    from fractions import Fraction
+
     if isinstance(duration, datetime.timedelta):
         return duration // datetime.timedelta(microseconds=1) * 1000
     if isinstance(duration, str):
-        match = _TEXT.fullmatch(duration)
+        match = re.fullmatch(_TEXT, duration)
         if match is None or (match[2] or "s") not in _UNITS:
             raise ValueError(f"{name}: {duration!r} is no length of time such as 30, '500ms', '30s', '1.5m' or '1h'")
         return Fraction(match[1]) * _UNITS[match[2] or "s"]

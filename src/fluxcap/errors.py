@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 # What a terminal would obey rather than show: C0, DEL and C1, line and paragraph separators, the marks that turn the
 # direction of writing round (CVE-2021-42574), and the stand-ins for octets of a path that are no UTF-8 (PEP 383).
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -22,7 +22,7 @@ def _escape(match: re.Match[str]) -> str:
 
 def printable(text: str) -> str:
     """The text with everything that would control a terminal written as \\xNN (or \\uNNNN)."""
-    return _UNPRINTABLE.sub(_escape, text)
+    return re.sub(_UNPRINTABLE, _escape, text)
 
 
 class CaptureError(Exception):

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from fluxcap._core import UNLIKE, WANTS_INPUT, Copier
+from fluxcap.arrays import Array, arrays
 from fluxcap.compression import DecompressionError
 from fluxcap.files import check_target, replacing
 from fluxcap.flow_table import FLOW, FlowTable, spec_of
 from fluxcap.reading import Reading
-from fluxcap.tables import Array, arrays
 
 if TYPE_CHECKING:
     from fluxcap.inputs import Input

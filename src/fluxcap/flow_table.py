@@ -1,31 +1,28 @@
-"""Flow tables, and merging them."""
+"""Flow tables, and how the core is told to make them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from fluxcap import keys
-from fluxcap._core import MAX_SPLT, Scanner
+from fluxcap._core import MAX_SPLT, Column, Scanner
 from fluxcap.durations import nanoseconds
 from fluxcap.formats.table import human
 from fluxcap.reading import Metadata, Reading
 from fluxcap.semantics import find
-from fluxcap.tables import Array, Table, arrays
+from fluxcap.tables import Table
 
 if TYPE_CHECKING:
     from fluxcap._core import KeySpec
+    from fluxcap.arrays import Array
     from fluxcap.durations import Duration
     from fluxcap.extraction import Rows
     from fluxcap.inputs import Input
 
 FLOW = "flow"
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
-# What the tables of a merge must have in common.
-_ALIKE = ("by", "biflow", "interval", "semantics", "idle_timeout", "tcp_idle_timeout", "bytes", "direction")
 
 
 class FlowTable(Table):
@@ -48,7 +45,7 @@ class FlowTable(Table):
 
     def __init__(
         self,
-        columns: Mapping[str, Array],
+        columns: Mapping[str, Array | Column],
         metadata: Metadata | None = None,
         unseen: FlowTable | None = None,
         numbers: Array | None = None,
@@ -60,14 +57,21 @@ class FlowTable(Table):
         self._inputs = inputs
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return *super().__reduce__()[:1], (self._columns, self.metadata, self._unseen, self._numbers)
+        return *super().__reduce__()[:1], (self._arrays(), self.metadata, self._unseen, self._numbers)
 
     def __getitem__(self, name: str) -> Array:
         if name != FLOW:
             return super().__getitem__(name)
-        numbers = np.arange(len(self)) if self._numbers is None else self._numbers
-        numbers.flags.writeable = False
-        return numbers
+        if self._numbers is None:
+            from fluxcap.arrays import numbers
+
+            self._numbers = numbers(len(self))
+        self._numbers.flags.writeable = False
+        return self._numbers
+
+    def raw(self, name: str) -> Any:
+        """The column for whoever takes any buffer: an array only if it is one already, else as the core made it."""
+        return self[name] if name == FLOW else super().raw(name)
 
     def _rows(self, which: Any) -> Self:
         rows = super()._rows(which)
@@ -95,6 +99,8 @@ class FlowTable(Table):
         extract(self, rows, path)
 
     def __or__(self, other: FlowTable) -> FlowTable:
+        from fluxcap.merging import merge
+
         return merge([self, other]) if isinstance(other, FlowTable) else NotImplemented
 
     def _title(self) -> str:
@@ -169,16 +175,20 @@ def flow_table(
         "flows_full": reading.flows_full,
     }
     begun = [item for item in inputs if item.name not in reading.skipped][: len(reading.inputs)]
-    return _table_of(reading.scanner, reading.metadata() | made, last, begun)
+    return table_of(reading.scanner, reading.metadata() | made, last, begun)
 
 
-def _table_of(scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence[Input] = ()) -> FlowTable:
-    unseen = FlowTable(arrays(scanner.unseen()))
-    left = unseen.filter(unseen["icmp_errors"] > 0)
-    columns = arrays(scanner.flows(last))
-    for name in _SPLT & columns.keys():
-        columns[name] = columns[name].reshape(-1, metadata["splt"])  # a row each, of one packet too
-    return FlowTable(columns, metadata, left if len(left) else None, inputs=inputs)
+def table_of(scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence[Input] = ()) -> FlowTable:
+    """The flows of a scanner; the `last` time it gives up its own copy."""
+    unseen = FlowTable(scanner.unseen())
+    made = scanner.flows(last)
+    columns: dict[str, Array | Column] = {**made}
+    if metadata.get("splt"):
+        from fluxcap.arrays import array
+
+        # A row each, of one packet too.
+        columns |= {name: array(made[name]).reshape(-1, metadata["splt"]) for name in _SPLT}
+    return FlowTable(columns, metadata, unseen if len(unseen) else None, inputs=inputs)
 
 
 def spec_of(metadata: Metadata) -> KeySpec:
@@ -193,65 +203,4 @@ def spec_of(metadata: Metadata) -> KeySpec:
         "max_flows": metadata["max_flows"],
         "ip_octets": meant.octets == "ip",
         "server_ports": meant.server_ports,
-    }
-
-
-def merge(tables: Iterable[FlowTable]) -> FlowTable:
-    """One table of all the flows, as if the captures had been read together.
-
-    Exact and associative; commutative up to the order of rows. ValueError if there is no table, if they were made with
-    different keys, directions, intervals, idle timeouts or semantics, or with an active timeout.
-    """
-    parts = list(tables)
-    if not parts:
-        raise ValueError("nothing to merge: the list of tables is empty")
-    made = parts[0].metadata
-    for part in parts:
-        for name in _ALIKE:
-            if part.metadata[name] != made[name]:
-                raise ValueError(f"tables of different {name} do not merge: {made[name]!r} and {part.metadata[name]!r}")
-        if part.metadata["features"] or part.metadata["splt"]:
-            raise ValueError(
-                "tables with features do not merge: the gap between the last packet of one and the first of the next is"
-                " in neither; read the captures together instead"
-            )
-        if part.metadata["active_timeout"]:
-            raise ValueError(
-                "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
-                " read the captures together instead"
-            )
-    common = {name: value for name, value in made.items() if all(part.metadata.get(name) == value for part in parts)}
-    scanner = Scanner(key=spec_of(made | {"max_flows": 0}))
-    unseen = [part._unseen for part in parts if part._unseen is not None]
-    for part in [*unseen, *([_in_time_order(parts)] if made["idle_timeout"] else parts)]:
-        octets = {name: np.ascontiguousarray(part[name]).reshape(-1).view(np.uint8).data for name in part._columns}
-        scanner.add_flows(octets, len(part))
-    return _table_of(scanner, common | _sums([part.metadata for part in parts]), True)
-
-
-def _in_time_order(parts: list[FlowTable]) -> FlowTable:
-    """All rows by the time of their first record: whether a row continues another shows only in that order."""
-    order = np.argsort(np.concatenate([part["first"] for part in parts]), kind="stable")
-    return FlowTable({name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]._columns})
-
-
-def _sums(parts: list[Metadata]) -> Metadata:
-    """The metadata that the parts have between them."""
-    timed = [part for part in parts if part["packets"]]
-    ledger = {
-        disposition: tuple(map(sum, zip(*(part["ledger"][disposition] for part in parts), strict=True)))
-        for disposition in parts[0]["ledger"]
-    }
-    sums: dict[str, Any] = {
-        name: sum(part[name] for part in parts) for name in ("packets", "captured_octets", "wire_octets")
-    }
-    lists = {name: [one for part in parts for one in part[name]] for name in ("inputs", "skipped", "damage")}
-    return {
-        **sums,
-        **lists,
-        "ledger": ledger,
-        "first": min((part["first"] for part in timed), default=0),
-        "last": max((part["last"] for part in timed), default=0),
-        "flows_full": any(part["flows_full"] for part in parts),
-        "interrupted": any(part["interrupted"] for part in parts),
     }

@@ -10,13 +10,14 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from fluxcap.ahead import Source
 from fluxcap.compression import DecompressionError, decompressed, recognise
 from fluxcap.magic import HEAD, describe
+
+if TYPE_CHECKING:
+    from fluxcap.ahead import Source
 
 Octets = bytes | bytearray | memoryview
 Capture = str | os.PathLike[str] | IO[bytes] | Octets
@@ -58,8 +59,7 @@ class Opened:
         return n
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """One input, not yet opened."""
 
     name: str

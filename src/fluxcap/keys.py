@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fluxcap._core import KEY_FIELDS
 from fluxcap.suggest import unknown
@@ -22,8 +22,7 @@ IPV4_BITS, IPV6_BITS = 32, 128
 Field = tuple[str, int, int]  # name, IPv4 prefix length, IPv6 prefix length
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """The fields that make a flow, in the order of the table's columns, and whether its two directions share a row."""
 
     fields: tuple[Field, ...]

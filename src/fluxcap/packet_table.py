@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fluxcap import keys
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
-from fluxcap.arrow import IpForm, Stream, View
 from fluxcap.flow_table import FLOW, key_spec
 from fluxcap.formats.table import human
-from fluxcap.frames import Exportable, wanted
+from fluxcap.frames import Exportable, as_asked, wanted
 from fluxcap.inputs import Input
 from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading
 from fluxcap.suggest import unknown
-from fluxcap.tables import Table, arrays
+from fluxcap.tables import Table
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
     from fluxcap._core import KeySpec
+    from fluxcap.arrow import IpForm, Stream, View
 
 
 class PacketTable(Table):
@@ -34,12 +34,12 @@ class PacketTable(Table):
 
 def packet_table(reading: Reading) -> PacketTable:
     """The rows that a reading has collected since they were last taken."""
-    return PacketTable(arrays(reading.scanner.take()), reading.metadata())
+    return PacketTable(reading.scanner.take(), reading.metadata())
 
 
 def without_rows(columns: Sequence[str]) -> PacketTable:
     """A table with these columns of their types."""
-    return PacketTable(arrays(Scanner(columns=columns).take()))
+    return PacketTable(Scanner(columns=columns).take())
 
 
 def choose(
@@ -142,19 +142,21 @@ class PacketScan(Exportable):
         self.metadata = rest.metadata
 
     def _stream(self, view: View) -> Stream:
+        from fluxcap.arrow import Stream
+
         return Stream(
             without_rows(self.columns).to_dict(), self, {"inputs": [item.name for item in self._inputs]}, view
         )
 
     def to_arrow(self, *, ip: IpForm = "text", labels: bool | None = None) -> pa.RecordBatchReader:
         """A pyarrow RecordBatchReader, which reads as it is read."""
-        return wanted("pyarrow").RecordBatchReader.from_stream(self._stream(View(ip, labels)))
+        return wanted("pyarrow").RecordBatchReader.from_stream(self._stream(as_asked(ip, labels)))
 
     def lazy(self, *, ip: IpForm = "text", labels: bool | None = None) -> pl.LazyFrame:
         """A polars LazyFrame, of which only the columns and rows that a query needs are read, at each collect()."""
         from fluxcap.lazy import lazy_frame
 
-        return lazy_frame(self, View(ip, labels))
+        return lazy_frame(self, as_asked(ip, labels))
 
     def to_polars(self, *, lazy: bool = False, ip: IpForm = "text", labels: bool | None = None) -> Any:
         """A polars DataFrame of all packets, or a LazyFrame as from lazy()."""

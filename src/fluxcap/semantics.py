@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from fluxcap.suggest import unknown
 
@@ -12,8 +11,7 @@ Direction = Literal["first packet", "server ports"]
 ServerPorts = tuple[frozenset[int], frozenset[int]]  # of TCP, of UDP
 
 
-@dataclass(frozen=True)
-class Semantics:
+class Semantics(NamedTuple):
     """What makes a flow table that of a program; without arguments, what is done if nothing else is asked for."""
 
     idle_timeout: str | None = None

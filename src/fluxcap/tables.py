@@ -1,4 +1,8 @@
-"""What every table is: one aligned, read-only numpy array a column, and metadata that says where it came from."""
+"""What every table is: one aligned, read-only numpy array a column, and metadata that says where it came from.
+
+A column that came from the core becomes an array when it is asked for: numpy takes longer to import than a million
+packets to read, and who only writes a table needs none.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
-from fluxcap import _core, formats, frames, naming
-from fluxcap.arrow import IpForm, Stream, View
-from fluxcap.card import PREVIEW_ROWS, card
+from fluxcap import formats, frames, naming
+from fluxcap._core import Column
 from fluxcap.formats.table import human
 from fluxcap.metadata import facts, notes
 from fluxcap.reading import Metadata
@@ -19,17 +20,8 @@ from fluxcap.suggest import unknown
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # typed where pandas-stubs is installed
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
-
-def arrays(columns: Mapping[str, _core.Column]) -> dict[str, Array]:
-    """The core's columns as arrays over the same memory: (n,), or (n, width) where a value has several items."""
-    return {name: _array(column) for name, column in columns.items()}
-
-
-def _array(column: _core.Column) -> Array:
-    array: Array = np.frombuffer(memoryview(column), dtype=np.dtype(column.dtype))
-    return array if column.width == 1 else array.reshape(-1, column.width)
+    from fluxcap.arrays import Array
+    from fluxcap.arrow import IpForm, Stream, View
 
 
 class Table(frames.Exportable):
@@ -44,13 +36,14 @@ class Table(frames.Exportable):
     __slots__ = ("_columns", "metadata")
     metadata: Metadata
 
-    def __init__(self, columns: Mapping[str, Array], metadata: Metadata | None = None) -> None:
+    def __init__(self, columns: Mapping[str, Array | Column], metadata: Metadata | None = None) -> None:
         self._columns = dict(columns)
         self.metadata = {} if metadata is None else metadata
         if len(set(map(len, self._columns.values()))) > 1:
             raise ValueError("the columns of a table are of equal length")
-        for array in self._columns.values():
-            array.flags.writeable = False
+        for values in self._columns.values():
+            if not isinstance(values, Column):
+                values.flags.writeable = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -60,12 +53,21 @@ class Table(frames.Exportable):
     @property
     def nbytes(self) -> int:
         """Octets of memory that the columns take."""
-        return sum(array.nbytes for array in self._columns.values())
+        return sum(memoryview(self.raw(name)).nbytes for name in self._columns)
 
     def __len__(self) -> int:
         return len(next(iter(self._columns.values()), ()))
 
     def __getitem__(self, name: str) -> Array:
+        values: Array | Column = self.raw(name)
+        if isinstance(values, Column):
+            from fluxcap.arrays import array
+
+            values = self._columns[name] = array(values)
+        return values
+
+    def raw(self, name: str) -> Any:
+        """The column for whoever takes any buffer: an array only if it is one already, else as the core made it."""
         try:
             return self._columns[name]
         except KeyError:
@@ -75,15 +77,19 @@ class Table(frames.Exportable):
         if type(other) is not type(self):
             return NotImplemented
         assert isinstance(other, Table)
-        return self.columns == other.columns and all(
-            np.array_equal(self._columns[name], other._columns[name]) for name in self.columns
-        )
+        from fluxcap.arrays import equal
+
+        return self.columns == other.columns and all(equal(self[name], other[name]) for name in self.columns)
 
     __hash__ = None  # type: ignore[assignment]
     __iter__ = None  # a table has columns; its rows are no objects
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._columns, self.metadata)
+        return type(self), (self._arrays(), self.metadata)
+
+    def _arrays(self) -> dict[str, Array]:
+        """The columns, hidden ones too."""
+        return {name: self[name] for name in self._columns}
 
     def __repr__(self) -> str:
         kind = type(self).__name__
@@ -97,6 +103,8 @@ class Table(frames.Exportable):
         return f"{len(self):,} rows"
 
     def _repr_html_(self) -> str:
+        from fluxcap.card import PREVIEW_ROWS, card
+
         shown = self.head(PREVIEW_ROWS).to_dict()
         title = self._title() if self.metadata else Table._title(self)
         return card(f"{type(self).__name__}: {title}", facts(self.metadata).items(), shown, len(self))
@@ -107,36 +115,35 @@ class Table(frames.Exportable):
 
     def filter(self, mask: Any) -> Self:
         """The rows where `mask`, one bool a row, is true."""
-        mask = np.asarray(mask)
-        if mask.dtype != np.bool_ or mask.shape != (len(self),):
-            raise ValueError(f"the mask must be {len(self)} bools, not {mask.shape} of {mask.dtype}")
-        return self._rows(mask)
+        from fluxcap.arrays import checked
+
+        return self._rows(checked(mask, len(self)))
 
     def sort(self, by: str | Sequence[str], descending: bool = True) -> Self:
         """The rows in the order of one or several columns, the first counting most; addresses by their octets.
 
         Rows that are equal there keep their order.
         """
+        from fluxcap.arrays import order
+
         names = [by] if isinstance(by, str) else list(by)
-        keys = [_sortable(self[name]) for name in reversed(names)]
-        if not descending:
-            return self._rows(np.lexsort(keys))
-        # Sorting the rows backwards and turning the result round is descending, and stable.
-        return self._rows(len(self) - 1 - np.lexsort([key[::-1] for key in keys])[::-1])
+        return self._rows(order([self[name] for name in names], descending))
 
     def _rows(self, which: Any) -> Self:
-        return type(self)({name: array[which] for name, array in self._columns.items()}, self.metadata)
+        return type(self)({name: array[which] for name, array in self._arrays().items()}, self.metadata)
 
     def to_dict(self) -> dict[str, Array]:
         """The columns as a new dict of the same arrays."""
-        return {name: self._columns[name] for name in self.columns}
+        return {name: self[name] for name in self.columns}
 
     def to_pandas(self, *, ip: IpForm = "text", labels: bool | None = None) -> pd.DataFrame:
         """A pandas DataFrame: addresses and names as categories, times as datetime64[ns, UTC].
 
         Numbers share the memory of the table, which is read-only: copy() the frame to assign to single cells.
         """
-        return frames.pandas_frame(self.to_dict(), View(ip, labels))
+        from fluxcap.pandas_frame import pandas_frame
+
+        return pandas_frame(self.to_dict(), frames.as_asked(ip, labels))
 
     def write(self, path: str | os.PathLike[str], *, names: str | None = None) -> None:
         """Write a file whose suffix decides its format.
@@ -150,12 +157,6 @@ class Table(frames.Exportable):
         formats.save(path, rows)
 
     def _stream(self, view: View) -> Stream:
-        columns = self.to_dict()
-        return Stream(columns, [self], self.metadata, view)
+        from fluxcap.arrow import Stream
 
-
-def _sortable(array: Array) -> Array:
-    if array.ndim == 1:
-        return array
-    # Compared as octets; the trailing zeros that numpy strips of an "S" make no difference between equal lengths.
-    return np.ascontiguousarray(array).view(f"S{array.shape[1]}").reshape(-1)
+        return Stream(self.to_dict(), [self], self.metadata, view)

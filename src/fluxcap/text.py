@@ -15,7 +15,10 @@ from fluxcap._core import BEGINNINGS, DISPOSITIONS, ENDINGS, REASONS, SIDES, VER
 if TYPE_CHECKING:
     from fluxcap._core import TextKind
 
-Column = Any  # a numpy array, (n,), or (n, 16) and (n, 6) octets for IP and MAC addresses; or see is_free()
+# A buffer, so an array or a column of the core, (n,), or (n, 16) and (n, 6) octets for IP and MAC addresses; or see
+# is_free().
+Column = Any
+FLOATS, SIGNED = "fd", "bhilq"  # formats of the struct module
 
 KINDS: Final[Mapping[str, TextKind]] = {
     "src_ip": "address",
@@ -43,7 +46,7 @@ def rows(columns: Mapping[str, Column], around: Sequence[bytes], free: Callable[
     `around` has the octets before each cell of a row and, last, those behind it; `free` writes the values of a list.
     """
     plan: list[tuple[TextKind, Any]] = [
-        ("text", [free(value).encode() for value in free_values(values)])
+        ("text", [free(value).encode() for value in objects(values)])
         if is_free(values)
         else (KINDS.get(name, "integer"), values)
         for name, values in columns.items()
@@ -53,7 +56,7 @@ def rows(columns: Mapping[str, Column], around: Sequence[bytes], free: Callable[
 
 def cells(name: str, values: Column) -> list[str]:
     """The values of the column of this name, one text a row."""
-    return list(map(in_words, free_values(values))) if is_free(values) else _cells(KINDS.get(name, "integer"), values)
+    return list(map(in_words, objects(values))) if is_free(values) else _cells(KINDS.get(name, "integer"), values)
 
 
 def integers(values: Column) -> list[str]:
@@ -88,17 +91,20 @@ def is_number(name: str, values: Column) -> bool:
 def is_free(values: Column) -> bool:
     """Whether each value is a Python object of its own to be written: a list of any values, texts among them that may
     hold whatever a file said; or floats, or several integers a row."""
-    return isinstance(values, list) or values.dtype.kind == "f" or is_sequences(values)
+    return isinstance(values, list) or memoryview(values).format in FLOATS or is_sequences(values)
 
 
 def is_sequences(values: Column) -> bool:
     """Whether the column has several integers a row (addresses are unsigned octets)."""
-    return not isinstance(values, list) and values.ndim > 1 and values.dtype.kind == "i"
+    if isinstance(values, list):
+        return False
+    view = memoryview(values)
+    return view.ndim > 1 and view.format in SIGNED
 
 
-def free_values(values: Column) -> list[Any]:
-    """The values of such a column."""
-    return values if isinstance(values, list) else values.tolist()
+def objects(values: Column) -> list[Any]:
+    """The values as Python's own objects, several integers a row as a list."""
+    return values if isinstance(values, list) else memoryview(values).tolist()
 
 
 def in_words(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fluxcap import keys, semantics
@@ -78,7 +77,7 @@ def run(given: Options, messages: Messages) -> Exit:
     metadata = table.metadata
     if not extracting:
         rows = _rows(table, given, order, options.row_limit(given, output), output.for_people)
-        output.write(replace(rows, names=names))
+        output.write(rows._replace(names=names))
     elif not metadata["interrupted"]:
         extract.write(table, given.extract, output, sources, messages)
     if output.for_people:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,5 +42,7 @@ def _nearest(missing: Path) -> str:
         names = [path.name for path in missing.parent.iterdir()]
     except OSError:
         return f"Check the path: {missing.parent} is not there either, or not to be read."
+    import difflib
+
     near = difflib.get_close_matches(missing.name, names, n=1)
     return f"Did you mean {missing.parent / near[0]}?" if near else "Check the path; - is standard input."

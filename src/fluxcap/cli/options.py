@@ -2,8 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, NamedTuple, NoReturn, Self
 
 from fluxcap import formats, naming
 from fluxcap.cli.exits import UsageError
@@ -13,6 +12,8 @@ from fluxcap.suggest import unknown
 
 AUTO: Final = "auto"
 SCREEN_ROWS: Final = 20  # rows of a table for people when -n does not say: they fit one screen
+HELP_OPTIONS: Final = {"-h", "--help"}
+NARROW: Final = 80  # columns, where nothing is shown
 
 Options = argparse.Namespace
 
@@ -22,7 +23,14 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **kwargs: Any) -> None:
         # An abbreviation that works today would be ambiguous with the next option.
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+        super().__init__(allow_abbrev=False, formatter_class=_narrow, **kwargs)
+        self.describe: Callable[[], str] | None = None
+
+    def format_help(self) -> str:
+        """The help, of which `describe` makes what takes a while to find out."""
+        if self.describe is not None:
+            self.epilog = self.describe()
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
@@ -34,6 +42,8 @@ class Parser(argparse.ArgumentParser):
 
     def read(self, arguments: list[str]) -> Options:
         """The options; those of a command in any order with its inputs."""
+        if not HELP_OPTIONS.isdisjoint(arguments):
+            self.formatter_class = argparse.RawDescriptionHelpFormatter
         try:
             parse = self.parse_known_args if self._subparsers else self.parse_known_intermixed_args
             options, rest = parse(arguments)
@@ -56,11 +66,7 @@ def add_output(parser: Parser) -> None:
     parser.add_argument("-f", "--format", type=_format, default=AUTO, help="how to write the results (below)")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write them; the suffix decides the format")
     add_messages(parser)
-    names = (AUTO, *formats.names())
-    width = max(map(len, names))
-    lines = [f"  {AUTO:{width}}  what the suffix of -o says; else table on a terminal, tsv in a pipe"]
-    lines += [f"  {name:{width}}  {formats.find(name).HELP}" for name in names[1:]]
-    parser.epilog = "\n".join(("formats:", *lines))
+    parser.describe = _formats
 
 
 def add_messages(parser: Parser) -> None:
@@ -151,8 +157,7 @@ def row_limit(options: Options, output: Output) -> int:
     return rows if rows is not None else SCREEN_ROWS if output.for_people else 0
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """What rows are sorted by."""
 
     column: str
@@ -178,12 +183,29 @@ def check_columns(options: Options, known: Sequence[str]) -> None:
             raise UsageError(f"--columns names {name!r} twice", "Name each column once.")
 
 
+def _narrow(prog: str) -> argparse.HelpFormatter:
+    # argparse makes a formatter for each option that is added, and others before anyone asks for help; each would look
+    # for the width of the terminal.
+    return argparse.HelpFormatter(prog, width=NARROW)
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
 def _format(text: str) -> str:
+    if text == AUTO:
+        return text
     known = (AUTO, *formats.names())
     if text not in known:
         raise UsageError.of(unknown("format", text, known))
     return text
+
+
+def _formats() -> str:
+    """What the formats are, one a line."""
+    names = formats.names()
+    width = max(map(len, (AUTO, *names)))
+    lines = [f"  {AUTO:{width}}  what the suffix of -o says; else table on a terminal, tsv in a pipe"]
+    lines += [f"  {name:{width}}  {formats.find(name).HELP}" for name in names]
+    return "\n".join(("formats:", *lines))

@@ -6,9 +6,8 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from fluxcap import formats
 from fluxcap.cli.exits import OutputError, UsageError
@@ -20,8 +19,7 @@ STANDARD: Final = "-"
 BUFFER_OCTETS: Final = 1 << 18  # few system calls, and the first rows of a slow input still come soon
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """Where results go and in which format."""
 
     path: str | None  # None: standard output

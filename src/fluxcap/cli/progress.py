@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from fluxcap.cli.messages import Messages, is_terminal
 
 if TYPE_CHECKING:
+    from threading import Thread
+
     from fluxcap.cli.inputs import Sources
 
 PATIENCE: Final = 0.5  # seconds before a person wonders
@@ -30,20 +31,23 @@ class Progress:
         sizes = [item.size for item in sources.inputs]
         self._total = sum(size or 0 for size in sizes) * passes if None not in sizes else None
         self._wanted = is_terminal(sys.stderr) and not messages.quiet and os.environ.get("TERM") != "dumb"
-        self._over = Event()
-        self._thread = Thread(target=self._show, daemon=True)
+        self._thread: Thread | None = None
 
     def __enter__(self) -> Self:
         if self._wanted and ACCOUNTS.exists():
+            from threading import Event, Thread
+
             self._start = _octets_read()
+            self._over = Event()
+            self._thread = Thread(target=self._show, daemon=True)
             self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._over.set()
-        if self._thread.ident is not None:
+        if self._thread is not None:
+            self._over.set()
             self._thread.join()
 
     def _show(self) -> None:

@@ -14,11 +14,9 @@ and imports neither numpy nor a package outside the standard library before writ
 
 import importlib
 import os
-import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, cast
+from typing import Any, BinaryIO, Final, NamedTuple, Protocol, cast
 
 from fluxcap import text
 from fluxcap.files import replacing
@@ -27,7 +25,7 @@ WORDS: Final = {None: "", True: "true", False: "false"}  # for values that are n
 
 
 class Table(Protocol):
-    """What a format needs of a table, whose columns are numpy arrays or lists."""
+    """What a format needs of a table, whose columns are numpy arrays or lists; raw() may also give other buffers."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -35,13 +33,15 @@ class Table(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, name: str, /) -> Any: ...
+    def raw(self, name: str, /) -> Any:
+        """The column in whichever form it is there."""
 
 
-@dataclass(frozen=True)
 class Listing:
     """A small table of plain lists, or of arrays."""
 
-    values: Mapping[str, Any]
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
 
     @property
     def columns(self) -> Sequence[str]:
@@ -54,9 +54,10 @@ class Listing:
     def __getitem__(self, name: str, /) -> Any:
         return self.values[name]
 
+    raw = __getitem__
 
-@dataclass(frozen=True)
-class Rows:
+
+class Rows(NamedTuple):
     """What is written: tables one after the other that have the same columns."""
 
     tables: Iterable[Table]
@@ -68,15 +69,14 @@ class Rows:
     left_out: Callable[[], int | None] = lambda: 0  # rows that were not asked for; None: some, not counted
     like: Table | None = None  # has the columns, should there be no table
     stream: Any = None  # the rows as Arrow, where they are in no table
-    names: Mapping[str, str] = field(default_factory=dict)  # what columns are called instead, but for people
+    names: Mapping[str, str] = {}  # what columns are called instead, but for people
 
     def shown(self, name: str) -> str:
         """What a column is called."""
         return self.names.get(name, name)
 
 
-@dataclass(frozen=True)
-class Screen:
+class Screen(NamedTuple):
     """The terminal a table is drawn for."""
 
     width: int | None = None  # None: as wide as the terminal is
@@ -99,6 +99,8 @@ class Format(Protocol):
 
 def names() -> list[str]:
     """The names of the formats there are."""
+    import pkgutil
+
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
@@ -175,3 +177,8 @@ def word(value: Any) -> Any:
 def columns_of(table: Table, rows: Rows) -> dict[str, Any]:
     """The columns of one of the tables that are to be written, by name."""
     return {name: table[name] for name in rows.columns}
+
+
+def raw_columns_of(table: Table, rows: Rows) -> dict[str, Any]:
+    """The same for what writes text: numpy is not imported for it."""
+    return {name: table.raw(name) for name in rows.columns}

@@ -5,7 +5,7 @@ from itertools import repeat
 from typing import Any, BinaryIO
 
 from fluxcap import text
-from fluxcap.formats import Rows, columns_of
+from fluxcap.formats import Rows, raw_columns_of
 
 
 def write_delimited(out: BinaryIO, rows: Rows, delimiter: bytes, free: Callable[[Any], str]) -> None:
@@ -13,5 +13,5 @@ def write_delimited(out: BinaryIO, rows: Rows, delimiter: bytes, free: Callable[
     out.write(delimiter.join(rows.shown(name).encode() for name in rows.columns) + b"\n")
     around = (b"", *repeat(delimiter, len(rows.columns) - 1), b"\n")
     for table in rows.tables:
-        for octets in text.rows(columns_of(table, rows), around, free):
+        for octets in text.rows(raw_columns_of(table, rows), around, free):
             out.write(octets)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
 from fluxcap import text
-from fluxcap.formats import PLAIN, Rows, Screen, columns_of
+from fluxcap.formats import PLAIN, Rows, Screen, raw_columns_of
 from fluxcap.metadata import header, members
 
 HELP: Final = "one object: the rows and what is known of the inputs"
@@ -32,7 +32,7 @@ def write_object(out: BinaryIO, about: Mapping[str, Any]) -> None:
 def objects(rows: Rows, before: str, behind: str) -> Iterator[bytes]:
     """The rows as JSON objects, with the same text before each of them and behind it, in pieces of some ten KiB."""
     for table in rows.tables:
-        columns = columns_of(table, rows)
+        columns = raw_columns_of(table, rows)
         yield from text.rows(columns, _around(rows, columns, before, behind), json.dumps)
 
 

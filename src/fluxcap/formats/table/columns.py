@@ -237,7 +237,7 @@ def _abridged(name: str, values: Values) -> Shown:
 def _by_itself(name: str, values: Values) -> Shown:
     spec = SPECS.get(name) or Spec(KEY, partial(text.cells, name), text.is_number(name, values))
     if text.is_free(values):
-        objects = text.free_values(values)
+        objects = text.objects(values)
         numbers = all(isinstance(value, int | float) for value in objects)
         count = str if name in KEY_FIELDS else human.count  # 8,080 is no port
         cells = [count(value) if type(value) is int else printable(_written(value)) for value in objects]

@@ -1,0 +1,58 @@
+"""Columns as numpy arrays, and what is done with these: imported when the first array of a table is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fluxcap._core import Column
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def arrays(columns: Mapping[str, Column]) -> dict[str, Array]:
+    """The core's columns as arrays over the same memory: (n,), or (n, width) where a value has several items."""
+    return {name: array(column) for name, column in columns.items()}
+
+
+def array(column: Column) -> Array:
+    """One column so."""
+    values: Array = np.frombuffer(memoryview(column), dtype=np.dtype(column.dtype))
+    return values if column.width == 1 else values.reshape(-1, column.width)
+
+
+def numbers(n: int) -> Array:
+    """From 0 to n - 1."""
+    return np.arange(n)
+
+
+def equal(left: Array, right: Array) -> bool:
+    """Whether they have the same shape and values."""
+    return np.array_equal(left, right)
+
+
+def checked(mask: Any, n: int) -> Array:
+    """The mask as an array. ValueError if it is not n bools."""
+    given: Array = np.asarray(mask)
+    if given.dtype != np.bool_ or given.shape != (n,):
+        raise ValueError(f"the mask must be {n} bools, not {given.shape} of {given.dtype}")
+    return given
+
+
+def order(columns: Sequence[Array], descending: bool) -> Array:
+    """The numbers of the rows in the order of the columns, the first counting most; equal rows keep theirs."""
+    keys = [_sortable(column) for column in reversed(columns)]
+    if not descending:
+        return np.lexsort(keys)
+    # Sorting the rows backwards and turning the result round is descending, and stable.
+    turned = np.lexsort([key[::-1] for key in keys])[::-1]
+    return len(turned) - 1 - turned
+
+
+def _sortable(column: Array) -> Array:
+    if column.ndim == 1:
+        return column
+    # Compared as octets; the trailing zeros that numpy strips of an "S" make no difference between equal lengths.
+    return np.ascontiguousarray(column).view(f"S{column.shape[1]}").reshape(-1)
