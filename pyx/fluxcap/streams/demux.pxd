@@ -12,6 +12,7 @@ from fluxcap.streams.datagram cimport Datagrams, free_datagrams, open_datagrams,
 from fluxcap.streams.deliveries cimport free_deliveries, is_full, put_message
 from fluxcap.streams.held cimport stop_holding
 from fluxcap.streams.reassembly cimport Reassembly, Segment, conclude, for_segment, take_segment
+from fluxcap.streams.recent cimport free_recent
 from fluxcap.streams.stream cimport Stream, free_streams, reserve_streams, socket_to, stream_of
 from fluxcap.types cimport (
     BATCH, Batch, COUNTED, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
@@ -25,11 +26,13 @@ cdef struct Demux:
     uint32_t max_depth
     bint keep_bad
     uint64_t* anomalies
+    uint64_t refused            # fragments, for their IPv4 header checksum
     uint64_t ended              # streams that are over, at the end of the inputs
 
 cdef inline void free_demux(Demux* d) noexcept nogil:
     while d.reassembly.holders.oldest != NULL:
         stop_holding(&d.reassembly.holders, d.reassembly.holders.oldest)
+    free_recent(&d.reassembly.recent)
     free_streams(&d.reassembly.table)
     free_deliveries(&d.reassembly.out)
     free_datagrams(&d.datagrams)
@@ -79,6 +82,7 @@ cdef inline void deliver_segment(Demux* d, const Packet* p) noexcept nogil:
     g.captured = captured_from(p, header, g.length)
     g.sequence = p.tcp_seq
     g.flags = p.tcp_flags
+    g.conflict = False
     s = for_segment(r, s, &g)
     meet(s, p)
     take_segment(r, s, &g)
@@ -96,6 +100,9 @@ cdef inline void deliver_fragment(Demux* d, const Packet* fragment) noexcept nog
     cdef Packet* p = &d.whole.packets[0]
     cdef uint32_t depth = fragment.depth
     p[0] = fragment[0]
+    if p.ip_verdict == VERDICT_BAD and not d.keep_bad:
+        d.refused += 1
+        return
     if not open_datagrams(&d.datagrams):
         d.reassembly.out.no_memory = True
         return
