@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from fluxcap._core import SIDES
+from fluxcap.arrays import Array
 from fluxcap.files import replacing
 from fluxcap.formats import Listing, Rows, ndjson
-from fluxcap.tables import Array
 
 OPEN_AT_ONCE: Final = 256  # files; a process may have 1,024 by default
 INDEX: Final = "index.ndjson"

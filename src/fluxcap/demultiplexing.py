@@ -11,13 +11,13 @@ from typing import Any, Final
 import numpy as np
 
 from fluxcap._core import Demuxer
+from fluxcap.arrays import Array, arrays
 from fluxcap.delivered import GAPS, MESSAGES, TCP, Folder, file_name
 from fluxcap.errors import CaptureError
 from fluxcap.formats import Listing
 from fluxcap.inputs import Captures, expand
 from fluxcap.metadata import members
 from fluxcap.reading import Metadata, OnDamage, Reading
-from fluxcap.tables import Array, arrays
 from fluxcap.where import compiler
 
 # What a line of the index says of a socket, under the name there, and of a stream.
