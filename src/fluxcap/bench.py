@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import shutil
 import statistics
@@ -103,11 +104,12 @@ def measure(path: str, runs: int) -> list[Measured]:
     with tempfile.TemporaryDirectory() as folder:
         works: list[tuple[str, str, Callable[[], object]]] = [
             ("the floor", "reads, and sums every octet", lambda: floor(path)),
-            ("fluxcap.read_flows", "flows, every checksum, into numpy columns", lambda: read_flows(path)),
+            ("fluxcap.read_flows", "flows, every checksum, into numpy columns", lambda: read_flows(path).to_dict()),
         ]
         for program in (COMMAND, *found()):
             works.append((program.name, program.does, _runner(program, path, folder)))
         floor(path)  # the file is in the page cache from here on
+        importlib.import_module("fluxcap.arrays")  # and numpy is imported
         taken: list[list[float]] = [[] for _ in works]
         failed: set[int] = set()
         for _ in range(runs):
