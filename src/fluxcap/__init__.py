@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from fluxcap.flow_table import FlowTable, merge
     from fluxcap.info import CaptureInfo, read_info
+    from fluxcap.multiplexing import Muxed, mux
     from fluxcap.packet_table import PacketScan, PacketTable
     from fluxcap.read import read_flows, read_packets, scan_packets
     from fluxcap.repairing import Repair, repair
@@ -41,6 +42,7 @@ _HOMES = {
     ),
     "flow_table": ("FlowTable", "merge"),
     "info": ("CaptureInfo", "read_info"),
+    "multiplexing": ("Muxed", "mux"),
     "packet_table": ("PacketScan", "PacketTable"),
     "read": ("read_flows", "read_packets", "scan_packets"),
     "repairing": ("Repair", "repair"),
@@ -59,6 +61,7 @@ __all__ = [
     "FilterError",
     "FlowAggregator",
     "FlowTable",
+    "Muxed",
     "NotACaptureError",
     "PacketScan",
     "PacketTable",
@@ -68,6 +71,7 @@ __all__ = [
     "__version__",
     "demux",
     "merge",
+    "mux",
     "read_checksums",
     "read_flows",
     "read_info",
