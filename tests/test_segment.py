@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import dpkt
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import builders as b
@@ -44,18 +44,21 @@ def test_a_header_that_others_worked_out():
 
 @given(st.binary(max_size=300), ends, st.integers(0, 255))
 @example(b"", (A, B), 64)
+@settings(deadline=None)
 def test_udp_is_what_the_builders_make(message, ends, ttl):
     atomic = {"identification": 0, "dont_fragment": True}
     assert fluxcap.segment(message, *ends, ttl=ttl) == built(message, *ends, ttl=ttl, **atomic)
 
 
 @given(st.binary(max_size=300), ends, tcp_fields, st.integers(0, 65535))
+@settings(deadline=None)
 def test_tcp_is_what_the_builders_make(message, ends, given, identification):
     octets = fluxcap.segment(message, *ends, protocol="tcp", identification=identification, **given)
     assert octets == built(message, *ends, lambda *one: b.tcp(*one, **given), identification=identification)
 
 
 @given(st.binary(max_size=300), ends, st.sampled_from(["udp", "tcp"]))
+@settings(deadline=None)
 def test_the_sums_are_those_of_five_lines(message, ends, protocol):
     packet = fluxcap.segment(message, *ends, protocol=protocol, link="raw")
     src, dst = (ip_address(address).packed for address, _ in ends)
@@ -66,6 +69,7 @@ def test_the_sums_are_those_of_five_lines(message, ends, protocol):
 
 
 @given(st.binary(max_size=300), ends, st.sampled_from(["udp", "tcp"]))
+@settings(deadline=None)
 def test_dpkt_reads_the_message_and_makes_the_same_octets(message, ends, protocol):
     octets = fluxcap.segment(message, *ends, protocol=protocol)
     frame = dpkt.ethernet.Ethernet(octets)
