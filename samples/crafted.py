@@ -7,12 +7,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import builders as b
+import fluxcap
 from captures import Record, enhanced_packet, interface, pcap, pcapng, records, rewrapped
 
 START = 1_700_000_000_000_000_000  # ns; a whole second, so that every resolution can say it
 ARP_REQUEST = bytes.fromhex("0001080006040001020000000001c0000201000000000000c0000202")
 
-HELLO = b.ethernet(b.ipv4(b.udp(b"hello")))
+SOCKETS = ("192.0.2.1", 40000), ("192.0.2.2", 50000)
+SOCKETS_V6 = ("2001:db8::1", 40000), ("2001:db8::2", 50000)
+HELLO = fluxcap.segment(b"hello", *SOCKETS, identification=1)
 
 
 def on_ethernet(packets: Sequence[b.Layer]) -> list[bytes]:
@@ -27,14 +30,14 @@ def verdicts() -> list[Record]:
         [
             b.ethernet(ARP_REQUEST, 0x0806),  # none
             HELLO,  # good
-            b.ethernet(b.ipv6(b.udp(b"hello"))),  # good
+            fluxcap.segment(b"hello", *SOCKETS_V6),  # good
             b.ethernet(b.ipv4(b.udp(b"hello", checksum=0xBAD))),  # bad
             b.ethernet(b.ipv6(b.udp(b"hello", checksum=0xBAD))),  # bad
             b.ethernet(b.ipv4(b.udp(b"hello", checksum="partial"))),  # partial
             b.ethernet(b.ipv6(b.udp(b"hello", checksum="partial"))),  # partial
             b.ethernet(b.ipv4(b.udp(b"hello", checksum=0))),  # absent
             b.ethernet(b.ipv6(b.udp(b"hello", checksum=0))),  # illegal
-            b.ethernet(b.ipv4(b.udp(bytes(100)))),  # truncated, once it is cut
+            fluxcap.segment(bytes(100), *SOCKETS, identification=1),  # truncated, once it is cut
             b.ethernet(first_fragment),  # fragment
             b.ethernet(b.ipv4(b.udp(b"hello", length=7))),  # bad_length: less than its own header
             b.ethernet(b.ipv4(b.udp(b"hello", length=500))),  # bad_length: more than the IP payload
@@ -131,7 +134,7 @@ def two_resolutions() -> bytes:
         interface(b.LINK_ETHERNET, name="microseconds", tsresol=6),
         interface(b.LINK_RAW, name="binary fractions", tsresol=0x80 | 10, tsoffset=seconds - 1),
         enhanced_packet(HELLO, START // 1000 + 500_000, 0),
-        enhanced_packet(b.ipv4(b.udp(b"hello")), 1024 + 512, 1),
+        enhanced_packet(fluxcap.segment(b"hello", *SOCKETS, link="raw", identification=1), 1024 + 512, 1),
     )
 
 

@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import builders as b
 import fluxcap
 from captures import pcap, records, rewrapped
 from fluxcap.errors import DamagedCaptureWarning, NotACaptureError, TruncatedError
 
-PACKETS = [b.ethernet(b.ipv4(b.udp(bytes(port), 4000 + port % 3, 53))) for port in range(12)]
+PACKETS = [fluxcap.segment(bytes(port), ("192.0.2.1", 4000 + port % 3), ("192.0.2.2", 53)) for port in range(12)]
 CAPTURES = {"pcap": pcap(records(PACKETS), ns=True), "pcapng": rewrapped(records(PACKETS))}
 CAPTURE = CAPTURES["pcap"]
 

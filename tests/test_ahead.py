@@ -11,7 +11,6 @@ from contextlib import closing
 
 import pytest
 
-import builders as b
 import fluxcap
 from captures import pcap, records
 from fluxcap import ahead
@@ -22,7 +21,7 @@ lz4_frame = pytest.importorskip("lz4.frame")
 
 PATIENCE = 10  # seconds until something that should end has not
 
-PACKET = b.ethernet(b.ipv4(b.udp(bytes(1000), 4000, 53)))
+PACKET = fluxcap.segment(bytes(1000), ("192.0.2.1", 4000), ("192.0.2.2", 53))
 PACKETS = 3000
 CAPTURE = pcap(records([PACKET] * PACKETS))
 COMPRESSED = gzip.compress(CAPTURE, compresslevel=0)  # 3 MB: half a dozen pieces
@@ -199,7 +198,7 @@ def broken_off():
 
 
 def limited():
-    other = b.ethernet(b.ipv4(b.udp(b"", 4000, 54)))
+    other = fluxcap.segment(b"", ("192.0.2.1", 4000), ("192.0.2.2", 54))
     capture = gzip.compress(pcap(records([PACKET, other, *[PACKET] * PACKETS])), compresslevel=0)
     with pytest.warns(UserWarning, match="max_flows"):
         assert len(fluxcap.read_flows(capture, max_flows=1)) == 1

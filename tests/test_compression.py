@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import builders as b
 import fluxcap
 from captures import pcap, records
 from fluxcap import ahead, compression
@@ -21,7 +20,7 @@ from fluxcap.errors import DamagedCaptureWarning, NotACaptureError, UnsupportedE
 lz4_frame = pytest.importorskip("lz4.frame")
 zstd = pytest.importorskip("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
-PACKET = b.ethernet(b.ipv4(b.udp(bytes(range(200)), 4000, 53)))
+PACKET = fluxcap.segment(bytes(range(200)), ("192.0.2.1", 4000), ("192.0.2.2", 53))
 PACKETS = 500  # so that the capture is longer than one step of decompression and than the tail
 CAPTURE = pcap(records([PACKET] * PACKETS))
 RECORD = 16 + len(PACKET)
@@ -131,7 +130,7 @@ def test_octets_after_the_compressed_data_are_damage_after_all_records(compress)
 
 @pytest.mark.parametrize("cut", range(40))
 def test_wherever_a_gzip_stream_is_cut_the_records_before_are_read_or_it_is_no_capture(cut, gzip_library):
-    made = [b.ethernet(b.ipv4(b.udp(bytes([n]) * n))) for n in range(40)]
+    made = [fluxcap.segment(bytes([n]) * n, ("192.0.2.1", 4000), ("192.0.2.2", 53)) for n in range(40)]
     data = gzip.compress(pcap(records(made)))
     end = len(data) * cut // 40
     there = len(gzip_prefix(data[:end]))

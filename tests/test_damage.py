@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-import builders as b
 import fluxcap
 from captures import enhanced_packet, interface, pcap, pcapng, records
 from fluxcap.errors import CaptureError, DamagedCaptureWarning, NotACaptureError, TruncatedError, UnsupportedError
 
 HEADER, RECORD_HEADER = 24, 16  # octets of a pcap's
-REQUEST = b.ethernet(b.ipv4(b.udp(bytes(5), 4000, 53), "10.0.0.1", "10.0.0.2"))
-REPLY = b.ethernet(b.ipv4(b.udp(bytes(100), 53, 4000), "10.0.0.2", "10.0.0.1"))
+REQUEST = fluxcap.segment(bytes(5), ("10.0.0.1", 4000), ("10.0.0.2", 53))
+REPLY = fluxcap.segment(bytes(100), ("10.0.0.2", 53), ("10.0.0.1", 4000))
 PACKETS = 12
 CAPTURE = pcap(records([REQUEST, REPLY] * (PACKETS // 2)))
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-import builders as b
 import command
 import fluxcap
 from captures import Record, pcap
@@ -77,7 +76,7 @@ def test_features_of_any_capture_are_what_its_packets_give(capture):
 
 def lengths(*octets: int) -> bytes:
     """A dialogue of one direction, of records that say they had so many octets on the wire."""
-    frame = bytes(b.ethernet(b.ipv4(b.udp(b"?", 40000, 53), "192.0.2.1", "192.0.2.2")))
+    frame = fluxcap.segment(b"?", ("192.0.2.1", 40000), ("192.0.2.2", 53))
     return pcap([Record(frame, at, wire) for at, wire in enumerate(octets)])
 
 
@@ -94,14 +93,14 @@ def test_a_small_deviation_of_large_sizes_is_not_lost_in_rounding():
 
 
 def test_a_gap_is_negative_where_the_capture_goes_back():
-    frame = b.ethernet(b.ipv4(b.udp(b"?", 40000, 53), "192.0.2.1", "192.0.2.2"))
+    frame = fluxcap.segment(b"?", ("192.0.2.1", 40000), ("192.0.2.2", 53))
     flows = fluxcap.read_flows(pcap([Record(frame, time * MS) for time in (5, 9, 2)]), features=True, splt=4)
     assert found(flows, 0, "gap")[::3] == [-7 * MS, 4 * MS]
     assert flows["splt_gap"].tolist() == [[0, 4 * MS, -7 * MS, -1]]
 
 
 def test_each_piece_of_a_flow_that_a_timeout_cuts_begins_anew():
-    frame = b.ethernet(b.ipv4(b.udp(b"?", 40000, 53), "192.0.2.1", "192.0.2.2"))
+    frame = fluxcap.segment(b"?", ("192.0.2.1", 40000), ("192.0.2.2", 53))
     capture = pcap([Record(frame, time * MS) for time in (0, 1, 50, 53)])
     flows = fluxcap.read_flows(capture, features=True, splt=2, idle_timeout="20ms")
     assert flows["gap_max"].tolist() == [1 * MS, 3 * MS]

@@ -13,7 +13,7 @@ import fluxcap
 from captures import pcap, records, rewrapped
 from fluxcap import inputs
 
-FRAME = b.ethernet(b.ipv4(b.udp(b"hello", 4000, 53)))
+FRAME = fluxcap.segment(b"hello", ("192.0.2.1", 4000), ("192.0.2.2", 53))
 CAPTURE = pcap(records([FRAME] * 3))
 
 

@@ -10,7 +10,6 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-import builders as b
 import fluxcap
 from captures import pcap, records
 from fluxcap import packet_table
@@ -19,7 +18,7 @@ from test_arrow import CAPTURE, PACKETS, SOURCES
 
 MANY = 5000
 ROWS = 100
-LONG = pcap(records([b.ethernet(b.ipv4(b.udp(b"hello", 4000 + n % 7, 53))) for n in range(MANY)]))
+LONG = pcap(records(fluxcap.segment(b"hello", ("192.0.2.1", 4000 + n % 7), ("192.0.2.2", 53)) for n in range(MANY)))
 CUT = LONG[:-1]  # whoever reads to its end is warned, and a warning fails the test
 
 

@@ -158,7 +158,7 @@ def numbered(n: int, mixed_at: int = 0) -> list[bytes]:
     """UDP of so many flows; every so often what has to be read in order."""
     made = []
     for port in range(n):
-        made.append(b.ethernet(b.ipv4(b.udp(b"?", 1024 + port, 53), "192.0.2.1", "192.0.2.2")))
+        made.append(fluxcap.segment(b"?", ("192.0.2.1", 1024 + port), ("192.0.2.2", 53)))
         if mixed_at and port % mixed_at == 0:
             made += MIXED
     return made
@@ -209,7 +209,7 @@ def test_filters_do_not_mind_threads(name):
 
 
 def test_a_record_larger_than_the_window_goes_through_the_same_hands():
-    frame = b.ethernet(b.ipv4(b.udp(bytes(60_000), 1, 2)))
+    frame = fluxcap.segment(bytes(60_000), ("192.0.2.1", 1), ("192.0.2.2", 2))
     capture = pcap(records([*numbered(500), frame + bytes(200_000), *numbered(500)] * 3))
     expected = read(capture, [1 << 18], ONE, key=key(*FIVE_TUPLE))
     assert expected["damage"] is None

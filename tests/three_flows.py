@@ -2,7 +2,7 @@
 
 import struct
 
-import builders as b
+import fluxcap
 from captures import (
     COMMENT,
     block,
@@ -20,7 +20,7 @@ NAME_RESOLUTION, STATISTICS, SECRETS, CUSTOM = 4, 5, 10, 0xBAD
 
 
 def frame(port: int, size: int = 20) -> bytes:
-    return b.ethernet(b.ipv4(b.udp(bytes(size), port, 53), "192.0.2.1", "192.0.2.2"))
+    return fluxcap.segment(bytes(size), ("192.0.2.1", port), ("192.0.2.2", 53))
 
 
 PORTS = (1000, 2000, 1000, 3000, 2000, 1000)  # of six packets in three flows

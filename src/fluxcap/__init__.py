@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fluxcap.flow_table import FlowTable
     from fluxcap.info import CaptureInfo, read_info
     from fluxcap.merging import merge
+    from fluxcap.multiplexing import Muxed, mux
     from fluxcap.packet_table import PacketScan, PacketTable
     from fluxcap.read import read_flows, read_packets, scan_packets
     from fluxcap.repairing import Repair, repair
@@ -43,6 +44,7 @@ _HOMES = {
     "flow_table": ("FlowTable",),
     "info": ("CaptureInfo", "read_info"),
     "merging": ("merge",),
+    "multiplexing": ("Muxed", "mux"),
     "packet_table": ("PacketScan", "PacketTable"),
     "read": ("read_flows", "read_packets", "scan_packets"),
     "repairing": ("Repair", "repair"),
@@ -61,6 +63,7 @@ __all__ = [
     "FilterError",
     "FlowAggregator",
     "FlowTable",
+    "Muxed",
     "NotACaptureError",
     "PacketScan",
     "PacketTable",
@@ -70,6 +73,7 @@ __all__ = [
     "__version__",
     "demux",
     "merge",
+    "mux",
     "read_checksums",
     "read_flows",
     "read_info",

@@ -8,7 +8,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fluxcap._core import SIDES
 from fluxcap.arrays import Array
@@ -29,6 +29,29 @@ def file_name(number: int, side: int, protocol: int) -> str:
     return f"{PROTOCOLS[protocol]}-{number:06}{letter}.bin"
 
 
+class OpenFiles:
+    """Files of a directory, of which so many stay open that reading or writing by turns costs little."""
+
+    def __init__(self, directory: Path, mode: Literal["rb", "ab"]) -> None:
+        self._directory = directory
+        self._mode = mode
+        self._open: OrderedDict[str, io.FileIO] = OrderedDict()
+
+    def __getitem__(self, name: str) -> io.FileIO:
+        if name in self._open:
+            self._open.move_to_end(name)
+        else:
+            if len(self._open) == OPEN_AT_ONCE:
+                self._open.popitem(last=False)[1].close()
+            self._open[name] = io.FileIO(self._directory / name, self._mode)
+        return self._open[name]
+
+    def close(self) -> None:
+        """Close what is open."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
 class Folder:
     """A directory that was empty, or not there, and the files that are appended to in it."""
 
@@ -39,13 +62,13 @@ class Folder:
         self.path.mkdir(exist_ok=True)
         if any(self.path.iterdir()):
             raise FileExistsError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(path))
-        self._open: OrderedDict[str, io.FileIO] = OrderedDict()
+        self._files = OpenFiles(self.path, "ab")
 
     def append(self, name: str, octets: bytes | memoryview) -> None:
         """Write these octets at the end of a file. OSError that names it if that fails."""
         left = memoryview(octets)
         try:
-            file = self._file(name)
+            file = self._files[name]
             while left:
                 left = left[file.write(left) :]
         except OSError as error:
@@ -66,19 +89,9 @@ class Folder:
 
     def close(self) -> None:
         """Close what is open."""
-        while self._open:
-            self._open.popitem()[1].close()
+        self._files.close()
 
     def discard(self) -> None:
         """Nothing was put into it: it goes again, if it was not there before."""
         if self.made:
             self.path.rmdir()
-
-    def _file(self, name: str) -> io.FileIO:
-        if name in self._open:
-            self._open.move_to_end(name)
-        else:
-            if len(self._open) == OPEN_AT_ONCE:
-                self._open.popitem(last=False)[1].close()
-            self._open[name] = io.FileIO(self.path / name, "ab")
-        return self._open[name]

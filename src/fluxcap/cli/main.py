@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "packets",
     "sql",
     "demux",
+    "mux",
     "repair",
     "bench",
 )  # the modules here that are commands, as --help lists them
