@@ -28,7 +28,8 @@ def messages(delivery):
 
 
 def test_each_message_goes_to_the_socket_it_was_addressed_to(tmp_path):
-    frames = to(53, b"one"), to(54, b"two"), to(53, b"three", "192.0.2.9", src_port=9), to(53, b"", A6, B6), to(53, b"4")
+    other = to(53, b"three", "192.0.2.9", src_port=9)
+    frames = to(53, b"one"), to(54, b"two"), other, to(53, b"", A6, B6), to(53, b"4")
     delivery = demuxed(rewrapped(records(*frames)), tmp_path / "out")
     assert messages(delivery) == [
         (B, 53, A, 4000, b"one"),

@@ -1,7 +1,7 @@
 """TCP streams: octets in order, each once, whatever way the segments come."""
 
 import io
-from itertools import count, groupby
+from itertools import count, groupby, pairwise
 
 import pytest
 from hypothesis import given
@@ -111,7 +111,7 @@ def test_of_any_segments_the_first_octet_for_a_position_is_in_the_stream_and_the
 @given(st.binary(min_size=1, max_size=300), st.data())
 def test_any_order_of_the_pieces_of_a_stream_some_of_them_twice_gives_it_back(tmp_path_factory, octets, data):
     cuts = sorted({0, len(octets), *data.draw(st.lists(st.integers(0, len(octets)), max_size=12))})
-    pieces = list(zip(cuts, cuts[1:], strict=False))
+    pieces = list(pairwise(cuts))
     wider = [(max(0, start - 3), end + 3) for start, end in pieces]
     order = data.draw(st.permutations(pieces + data.draw(st.lists(st.sampled_from(pieces + wider), max_size=6))))
     frames = [syn(), *(segment(start, octets[start:end]) for start, end in order), fin(len(octets))]
@@ -122,8 +122,8 @@ def test_any_order_of_the_pieces_of_a_stream_some_of_them_twice_gives_it_back(tm
 def test_both_directions_are_streams_of_one_connection_and_one_may_end_before_the_other(tmp_path):
     back = {"back": True, "isn": 7}
     delivery = streams(
-        tmp_path, syn(), segment(-1, flags=b.SYN | b.ACK, **back), segment(0, b"?"), fin(1), segment(0, b"answer", **back),
-        segment(6, b", later", **back),
+        tmp_path, syn(), segment(-1, flags=b.SYN | b.ACK, **back), segment(0, b"?"), fin(1),
+        segment(0, b"answer", **back), segment(6, b", later", **back),
     )  # fmt: skip
     first, second = delivery.streams
     assert (first["data"], first["side"], first["ended"], first["file"]) == (b"?", "a", "fin", "tcp-000001-a.bin")
