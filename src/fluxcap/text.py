@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from fluxcap._core import DISPOSITIONS, REASONS, VERDICTS, TextRows
+from fluxcap._core import DIRECTIONS, DISPOSITIONS, REASONS, VERDICTS, TextRows
 
 if TYPE_CHECKING:
     from fluxcap._core import TextKind
@@ -30,6 +30,7 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "ip_verdict": VERDICTS,
     "disposition": DISPOSITIONS,
     "reason": REASONS,
+    "direction": DIRECTIONS,
 }
 
 
