@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 INPUT_LINES: Final = 5  # inputs described one by one
 INTERFACES_NAMED: Final = 3
+HINTS: Final = 2  # at the causes of bad checksums, those of most records
 BAD: Final = VERDICTS.index("bad")
 NOT_BAD: Final = frozenset(VERDICTS) - {"bad", "illegal"}
 
@@ -140,6 +141,12 @@ def _sentences(report: ChecksumReport) -> Iterator[str]:
     yield f"{found} in {human.counted(report.packets, 'packet')}{_first_bad(report.bad)}."
     if illegal:
         yield f"{human.count(illegal)} illegal: a coverage, or the lack of a checksum, that its protocol forbids."
+    if report.blame:
+        yield report.blame
+    for hint in report.hints[:HINTS]:
+        yield f"Hint: {hint.text}"
+    if len(report.hints) > HINTS:
+        yield f"{human.counted(len(report.hints) - HINTS, 'more hint')} with -f json."
     if report.offload:
         yield report.offload
 
