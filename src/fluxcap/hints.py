@@ -34,11 +34,14 @@ Rows = Mapping[str, Array]
 CAUSES: Final[Mapping[Kind, str]] = {
     "no length": "hold the pseudo-header's sum without its length, as for a network card that cuts segments (LSO)",
     "never filled in": "hold zero, as if nobody had filled them in",
-    "rewritten": "differ from the right one by {difference}, as if addresses or ports had been rewritten without"
-    " updating it (RFC 1624)",
+    "rewritten": "differ from the right one by {difference}, as if {covered} had been rewritten without updating it"
+    " (RFC 1624)",
     "one bit": "differ from the right one by {difference}, as a single flipped bit makes it",
     "other zero": "hold zero where its other form, 0xffff, is right (RFC 1624 section 3)",
 }
+
+
+COVERED: Final = {"transport": "addresses or ports", "IPv4": "addresses or the time to live"}  # and changes on the way
 
 
 class Flow(NamedTuple):
@@ -143,7 +146,7 @@ def _in_words(hint: Hint) -> str:
     what = hint.header if hint.header == "transport" else f"{hint.header} header"
     some = f"{hint.records:,} of {hint.examined:,} bad {what} checksums" if hint.examined > 1 else f"The bad {what} sum"
     difference = "" if hint.difference is None else f"{hint.difference:#06x}"
-    cause = CAUSES[hint.kind].format(difference=difference or "different amounts")
+    cause = CAUSES[hint.kind].format(difference=difference or "different amounts", covered=COVERED[hint.header])
     if hint.records == 1:
         cause = cause.replace("hold ", "holds ", 1).replace("differ ", "differs ", 1)
     flow = hint.of_flows[0]

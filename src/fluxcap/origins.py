@@ -15,6 +15,7 @@ from fluxcap.tables import Array, kinds
 KEY: Final = "src_ip,src_mac,file,interface,direction,offload_flags"  # of the flows that find() is given
 NOT_READY: Final = 1  # of offload_flags: the capture itself says that the checksum was left to the card
 NAMED: Final = 3  # addresses, in a sentence
+SHORT: Final = 32  # letters of an interface's name that reads well in it; Windows' are longer, and say nothing
 
 
 class Origin(NamedTuple):
@@ -57,7 +58,7 @@ class Origins:
         if mac := _sole(self.by_mac, what, total):
             where += f" ({mac})" if len(senders) == 1 else f", all by MAC address {mac}"
         interface = _sole(self.by_interface, what, total)
-        way = [self.direction(what), f"on interface {printable(interface)}" if interface else ""]
+        way = [self.direction(what), f"on interface {printable(interface)}" if 0 < len(interface) <= SHORT else ""]
         return ", ".join(filter(None, (where, " ".join(filter(None, way)))))
 
     def direction(self, what: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fluxcap import formats, health
-from fluxcap.cli import inputs, options
+from fluxcap.cli import inputs, options, summary
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
@@ -63,8 +63,9 @@ def run(given: Options, messages: Messages) -> Exit:
         else:
             table = health.by_header(report) if given.list is None else report.bad
             formats.find(output.format).write(out, Rows([table], table.columns), output.screen)
-    if report.offload and not output.for_people:
-        messages.hint(report.offload)
+    if not output.for_people:
+        for sentence in filter(None, (report.offload, *(hint.text for hint in report.hints[: summary.HINTS_SHOWN]))):
+            messages.hint(sentence)
     if report.metadata["interrupted"]:
         return Exit.INTERRUPTED
     return Exit.TOO_MANY_BAD if health.bad(report) > given.max_bad else Exit.DONE

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 INPUT_LINES: Final = 5  # inputs described one by one
 INTERFACES_NAMED: Final = 3
-HINTS: Final = 2  # at the causes of bad checksums, those of most records
 BAD: Final = VERDICTS.index("bad")
 NOT_BAD: Final = frozenset(VERDICTS) - {"bad", "illegal"}
 
@@ -143,10 +142,10 @@ def _sentences(report: ChecksumReport) -> Iterator[str]:
         yield f"{human.count(illegal)} illegal: a coverage, or the lack of a checksum, that its protocol forbids."
     if report.blame:
         yield report.blame
-    for hint in report.hints[:HINTS]:
+    for hint in report.hints[: summary.HINTS_SHOWN]:
         yield f"Hint: {hint.text}"
-    if len(report.hints) > HINTS:
-        yield f"{human.counted(len(report.hints) - HINTS, 'more hint')} with -f json."
+    if (more := len(report.hints) - summary.HINTS_SHOWN) > 0:
+        yield f"{human.counted(more, 'more hint')} with -f json."
     if report.offload:
         yield report.offload
 

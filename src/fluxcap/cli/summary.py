@@ -8,6 +8,7 @@ from fluxcap.formats.table import human
 
 NAMED_INPUTS: Final = 2
 JOINT: Final = " · "
+HINTS_SHOWN: Final = 2  # at the causes of bad checksums, those of most records
 OFFLOAD: Final = "captured on the sender before the network card filled them in"
 
 
