@@ -9,11 +9,14 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from fluxcap import text
+from fluxcap._core import DIRECTIONS
 from fluxcap.errors import printable
 from fluxcap.tables import Array, kinds
 
 KEY: Final = "src_ip,src_mac,file,interface,direction,offload_flags"  # of the flows that find() is given
 NOT_READY: Final = 1  # of offload_flags: the capture itself says that the checksum was left to the card
+COUNTED: Final = ("packets", "good", "partial", "bad", "ip_bad")
+WRONG: Final = ("partial", "bad", "ip_bad")
 NAMED: Final = 3  # addresses, in a sentence
 SHORT: Final = 32  # letters of an interface's name that reads well in it; Windows' are longer, and say nothing
 
@@ -36,7 +39,7 @@ class Origin(NamedTuple):
     @property
     def implicated(self) -> bool:
         """Whether any checksum from here was not as it should be."""
-        return bool(self.partial or self.bad or self.ip_bad)
+        return any(getattr(self, what) for what in WRONG)
 
 
 @dataclass(frozen=True)
@@ -68,25 +71,27 @@ class Origins:
 
 def find(flows: Mapping[str, Array], interfaces: Sequence[Sequence[str]]) -> Origins:
     """The origins of flows by KEY; `interfaces`: the names of those of each file, none of a file that has no names."""
-    if not any(flows[what].any() for what in ("partial", "bad", "ip_bad")):
+    if not any(flows[what].any() for what in WRONG):  # then there is nothing to be sorted
         return Origins((), (), (), ())
     addresses = _grouped(flows, ("src_ip",))
     macs = (one for one in _grouped(flows, ("src_mac",)) if one.name.strip("0:"))
-    ways = (one for one in _grouped(flows, ("direction",)) if one.name != text.cells("direction", np.zeros(1, "u1"))[0])
-    places = _by_name(_grouped(flows, ("file", "interface")), interfaces)
-    return Origins(*(tuple(one for one in group if one.implicated) for group in (addresses, macs, places, ways)))
+    ways = (one for one in _grouped(flows, ("direction",)) if one.name != DIRECTIONS[0])
+    places = _by_name(_grouped(flows, ("file", "interface"), clean=True), interfaces)
+    return Origins(tuple(addresses), tuple(macs), tuple(one for one in places if one.implicated), tuple(ways))
 
 
-def _grouped(flows: Mapping[str, Array], names: Sequence[str]) -> list[Origin]:
-    """One origin for each combination of these columns, in the order of their first rows."""
+def _grouped(flows: Mapping[str, Array], names: Sequence[str], clean: bool = False) -> list[Origin]:
+    """One origin for each combination of these columns, in the order of their first rows; `clean` ones on request."""
     first, kind = kinds([flows[name] for name in names])
     not_ready = np.where(flows["offload_flags"] & NOT_READY, flows["packets"], 0)
-    counted = [flows[name] for name in ("packets", "good", "partial", "bad", "ip_bad")] + [not_ready]
+    counted = [flows[name] for name in COUNTED] + [not_ready]
     sums = [np.zeros(len(first), np.int64) for _ in counted]
     for total, counts in zip(sums, counted, strict=True):
         np.add.at(total, kind, counts.astype(np.int64))
-    texts = zip(*(text.cells(name, flows[name][first]) for name in names), strict=True)
-    numbers = zip(*(total.tolist() for total in sums), strict=True)
+    wrong = sum(total for name, total in zip(COUNTED, sums, strict=False) if name in WRONG)
+    shown = np.flatnonzero(sums[0] if clean else wrong)
+    texts = zip(*(text.cells(name, flows[name][first[shown]]) for name in names), strict=True)
+    numbers = zip(*(total[shown].tolist() for total in sums), strict=True)
     return [Origin(" ".join(name), *counts) for name, counts in zip(texts, numbers, strict=True)]
 
 
