@@ -95,9 +95,14 @@ class ChecksumReport(Exportable):
         return f"{human.count(health.bad(self))} bad checksums, of {about}"
 
     def _repr_html_(self) -> str:
-        about = facts(self.metadata) | {"offload": self.offload or ""}
+        told = [
+            ("bad", self.blame or ""),
+            *(("hint", hint.text) for hint in self.hints[: hints.SHOWN]),
+            ("offload", self.offload or ""),
+        ]
         counts = self._counts()
-        return card(f"{type(self).__name__}: {self._title()}", about.items(), counts.values, len(counts))
+        about = [*facts(self.metadata).items(), *told]
+        return card(f"{type(self).__name__}: {self._title()}", about, counts.values, len(counts))
 
     def _counts(self) -> Listing:
         counts = health.by_header(self).values

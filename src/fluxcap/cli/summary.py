@@ -5,10 +5,9 @@ from typing import Any, Final
 
 from fluxcap.errors import printable
 from fluxcap.formats.table import human
+from fluxcap.metadata import JOINT
 
 NAMED_INPUTS: Final = 2
-JOINT: Final = " · "
-HINTS_SHOWN: Final = 2  # at the causes of bad checksums, those of most records
 OFFLOAD: Final = "captured on the sender before the network card filled them in"
 
 
