@@ -11,6 +11,7 @@ PREFIX = {"little": "<", "big": ">"}
 MAGIC_US, MAGIC_NS, MAGIC_MODIFIED = 0xA1B2C3D4, 0xA1B23C4D, 0xA1B2CD34
 BYTE_ORDER_MAGIC = 0x1A2B3C4D
 SECTION_HEADER, INTERFACE_DESCRIPTION, OLD_PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6
+PACKET_FLAGS = 2
 COMMENT, IF_NAME, IF_DESCRIPTION, IF_TSRESOL, IF_TSOFFSET = 1, 2, 3, 9, 14
 UNSPECIFIED_LENGTH = (1 << 64) - 1
 
@@ -113,10 +114,26 @@ def interface(
     return at
 
 
-def enhanced_packet(data: bytes, ticks: int = 0, interface_id: int = 0, wire_length: int = 0) -> Block:
+def with_options(data: bytes, options: Iterable[Block], order: str) -> bytes:
+    """A packet's data, padded, and the options behind them, ended as the draft's section 3.5 has it."""
+    told = b"".join(one(order) for one in options)
+    return data + bytes(-len(data) % 4) + told + bytes(4) if told else data
+
+
+def flags(word: int) -> Block:
+    """The option epb_flags (or pack_flags) of a packet block."""
+    return lambda order: option(PACKET_FLAGS, struct.pack(order + "I", word))(order)
+
+
+def enhanced_packet(
+    data: bytes, ticks: int = 0, interface_id: int = 0, wire_length: int = 0, options: Iterable[Block] = ()
+) -> Block:
     """An enhanced packet block; `ticks` are in the resolution of its interface."""
     head = (interface_id, ticks >> 32, ticks & 0xFFFFFFFF, len(data), max(wire_length, len(data)))
-    return lambda order: block(ENHANCED_PACKET, struct.pack(order + "5I", *head) + data)(order)
+    told = tuple(options)
+    return lambda order: block(ENHANCED_PACKET, struct.pack(order + "5I", *head) + with_options(data, told, order))(
+        order
+    )
 
 
 def simple_packet(data: bytes, wire_length: int = 0) -> Block:
@@ -124,7 +141,10 @@ def simple_packet(data: bytes, wire_length: int = 0) -> Block:
     return lambda order: block(SIMPLE_PACKET, struct.pack(order + "I", max(wire_length, len(data))) + data)(order)
 
 
-def old_packet(data: bytes, ticks: int = 0, interface_id: int = 0, wire_length: int = 0) -> Block:
+def old_packet(
+    data: bytes, ticks: int = 0, interface_id: int = 0, wire_length: int = 0, options: Iterable[Block] = ()
+) -> Block:
     """The obsolete packet block, with a 16-bit interface number and a count of drops (none known)."""
     head = (interface_id, 0xFFFF, ticks >> 32, ticks & 0xFFFFFFFF, len(data), max(wire_length, len(data)))
-    return lambda order: block(OLD_PACKET, struct.pack(order + "HH4I", *head) + data)(order)
+    told = tuple(options)
+    return lambda order: block(OLD_PACKET, struct.pack(order + "HH4I", *head) + with_options(data, told, order))(order)

@@ -11,6 +11,7 @@ import numpy as np
 from fluxcap._core import (
     ANOMALIES,
     DAMAGED,
+    DIRECTIONS,
     DISPOSITIONS,
     EXTRA_COLUMNS,
     FLOWS_FULL,
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 ALL_COLUMNS = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
-NAMES_OF_CODES = {"verdict": VERDICTS, "ip_verdict": VERDICTS, "disposition": DISPOSITIONS, "reason": REASONS}
+NAMES_OF_CODES = {
+    **dict.fromkeys(("verdict", "ip_verdict"), VERDICTS),
+    "disposition": DISPOSITIONS,
+    "reason": REASONS,
+    "direction": DIRECTIONS,
+}
 FIVE_TUPLE = ("protocol", "src_ip", "src_port", "dst_ip", "dst_port")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import builders as b
 from captures import pcap, records
-from command import Screen, environment, terminal
+from command import Screen, environment, fluxcap, terminal
 
 A, B = "10.0.0.1", "10.0.0.2"
 
@@ -36,6 +36,15 @@ def mixed(tmp_path: Path) -> Path:
     path = tmp_path / "mixed.pcap"
     v6 = b.ethernet(b.ipv6(b.udp(b"x", checksum=0x0BAD), "2001:db8:1234:5678:9abc:def0:1234:5678"))
     path.write_bytes(pcap(records([udp(4000), udp(4000, checksum="partial"), udp(4001, checksum=0x0BAD), v6])))
+    return path
+
+
+@pytest.fixture
+def rewritten(tmp_path: Path) -> Path:
+    """Four flows whose source port something rewrote without updating the checksum, each by another amount."""
+    path = tmp_path / "rewritten.pcap"
+    frames = [(udp(4000, size), 5000 + 7 * flow) for flow in range(4) for size in (11, 12, 13)]
+    path.write_bytes(pcap(records(frame[:34] + port.to_bytes(2, "big") + frame[36:] for frame, port in frames)))
     return path
 
 
@@ -111,6 +120,20 @@ def test_check_shows_counts_bad_packets_and_what_offload_is(mixed):
     assert re.search(r"│ +3 +UDP .*bad +0x0bad +0x[0-9a-f]{4} │", screen.text)
     assert "2 bad checksums in 4 packets; the first is in packet 3, at octet" in screen.text
     assert "captured on the sender" in screen.text
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_check_says_who_sent_bad_checksums_and_labels_its_hints(rewritten, columns):
+    lines = " ".join(terminal("check", "--list", "1", rewritten, columns=columns).lines)
+    assert "All 12 bad transport checksums come from 10.0.0.1 (02:00:00:00:00:01)." in lines
+    assert len(re.findall("Hint: 3 of 12 bad transport checksums differ from the right one by 0x", lines)) == 2
+    assert "2 more hints with -f json." in lines
+
+
+def test_in_a_pipe_hints_stand_on_standard_error(rewritten):
+    done = fluxcap("check", rewritten)
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["hint", "hint"]
+    assert fluxcap("check", "-q", rewritten).stderr == ""
 
 
 def test_check_of_a_sound_capture_says_so(many):

@@ -54,10 +54,11 @@ TWO_OF = {
     "tos": (b.ethernet(b.ipv4(b.udp(), tos=0xFC)), b.ethernet(b.ipv4(b.udp(), tos=0xFD)), 0xFC, 0xFD),
     "flow_label": (b.ethernet(b.ipv6(b.udp(), flow_label=0xFFFFF)), b.ethernet(UDP6), 0xFFFFF, 0),
 }  # fmt: skip
+FROM_THE_FILE = ("interface", "direction", "offload_flags")  # test_directions.py
 
 
 def test_every_field_a_key_can_have_has_a_case():
-    assert {*TWO_OF, "file"} == set(KEY_FIELDS)
+    assert {*TWO_OF, "file", *FROM_THE_FILE} == set(KEY_FIELDS)
 
 
 @pytest.mark.parametrize("field", TWO_OF)

@@ -219,11 +219,12 @@ def test_options_of_an_interface_that_are_odd_leave_its_packets_as_they_are(opti
     assert anomalies(scanner) == odd
 
 
-def test_options_of_a_packet_block_are_never_read():
+def test_options_of_a_packet_block_that_run_past_it_are_counted_and_its_packet_is_as_it_was():
     overrunning = b"\x01\x00\xff\xff" + b"cut"
     head = struct.pack("<5I", 0, 0, 5, 44, 44)
-    capture = pcapng(interface(), block(6, head + PACKETS[0] + b"\0" + overrunning))
-    assert [(row["captured_length"], row["verdict"]) for row in rows(capture)] == [(44, "good")]
+    scanner = scan(pcapng(interface(), block(6, head + PACKETS[0] + overrunning)))
+    assert [(row["captured_length"], row["verdict"]) for row in taken(scanner)] == [(44, "good")]
+    assert anomalies(scanner) == {"option_overrun": 1}
 
 
 @pytest.mark.parametrize("octets", [0, 2, 4])

@@ -11,6 +11,7 @@ from captures import enhanced_packet, interface, old_packet, pcap, pcapng, recor
 
 SECOND = 1_000_000_000
 A, B, C, D = (f"10.0.0.{host}" for host in (1, 2, 3, 4))
+MAC = b.MAC_A.hex(":")
 UDP_CHECKSUM = slice(14 + 20 + 6, 14 + 20 + 8)  # after the Ethernet and IPv4 headers
 IP_CHECKSUM = slice(14 + 10, 14 + 12)
 
@@ -86,7 +87,7 @@ def test_senders_of_partial_checksums_are_named_most_of_them_first():
     report = fluxcap.read_checksums(CAPTURE)
     assert report.sources == ((A, 7, 2, 2), (C, 2, 1, 0))
     assert report.offload == (
-        "All 3 partial checksums come from 10.0.0.1 and 10.0.0.3: "
+        f"All 3 partial checksums come from 10.0.0.1 and 10.0.0.3, all by MAC address {MAC}: "
         "captured on the sender before the network card filled them in."
     )
 
@@ -95,14 +96,17 @@ def test_senders_of_partial_checksums_are_named_most_of_them_first():
     ("sources", "sentence"),
     [
         ([], None),
-        ([A], "The only partial checksum comes from 10.0.0.1: captured on"),
-        ([A, A], "All 2 partial checksums come from 10.0.0.1: captured on"),
-        ([A, A, A, B, B, C], "All 6 partial checksums come from 10.0.0.1, 10.0.0.2 and 10.0.0.3: captured on"),
+        ([A], f"The only partial checksum comes from 10.0.0.1 ({MAC}): captured on"),
+        ([A, A], f"All 2 partial checksums come from 10.0.0.1 ({MAC}): captured on"),
+        (
+            [A, A, A, B, B, C],
+            f"All 6 partial checksums come from 10.0.0.1, 10.0.0.2 and 10.0.0.3, all by MAC address {MAC}: captured on",
+        ),
         (
             [A, B, C, C, D, D],
-            "All 6 partial checksums come from 4 sources, most of them 10.0.0.3, 10.0.0.4 and 10.0.0.1: captured on",
+            "All 6 partial checksums come from 4 sources, most of them 10.0.0.3, 10.0.0.4 and 10.0.0.1, all by MAC",
         ),
-        ([A] * 1234, "All 1,234 partial checksums come from 10.0.0.1: captured on"),
+        ([A] * 1234, f"All 1,234 partial checksums come from 10.0.0.1 ({MAC}): captured on"),
     ],
 )
 def test_offload_is_explained_in_one_sentence(sources, sentence):

@@ -25,7 +25,7 @@ from fluxcap.flows.export cimport FlowColumns, RECORDS_AT_ONCE, split_rows
 from fluxcap.flows.features cimport (
     FeatureRow, MAX_FIRST_PACKETS, features_stride, first_directions, first_gaps, first_sizes)
 from fluxcap.flows.key cimport ABSENT as NO_WORD
-from fluxcap.flows.key cimport KeyPlan, WORD_DST_MAC, WORD_PORTS, WORD_SRC_MAC
+from fluxcap.flows.key cimport KeyPlan, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.roles cimport answers
 from fluxcap.flows.table cimport (
     BOTH, FlowRecord, FlowRow, Flows, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, drop_index, free_flows,
@@ -49,7 +49,8 @@ from fluxcap.text.rows cimport (
     CELL_ADDRESS, CELL_INT64, CELL_MAC, CELL_NAME, CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32, CELL_UINT64,
     CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
 from fluxcap.types cimport (
-    ANOMALIES_END, BATCH, Batch, DISPOSITIONS_END, Digest, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK, VERDICTS_END)
+    ANOMALIES_END, BATCH, Batch, DIRECTIONS_END, DISPOSITIONS_END, Digest, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK,
+    VERDICTS_END)
 
 VERDICTS = ("none", "good", "bad", "partial", "absent", "illegal", "truncated", "fragment", "bad_length")
 DISPOSITIONS = ("counted", "non_ip", "unknown_link", "unknown_transport", "truncated_header", "malformed",
@@ -62,6 +63,8 @@ DAMAGES = ("none", "empty", "not_a_capture", "file_header_cut", "unsupported_ver
            "tsresol")
 ANOMALIES = ("captured_over_wire", "captured_over_snaplen", "fraction_over_second", "time_went_back",
              "tunnels_too_deep", "datagrams_evicted", "fragments_not_held", "option_overrun", "tsresol_length")
+DIRECTIONS = ("unknown", "inbound", "outbound")
+assert len(DIRECTIONS) == DIRECTIONS_END
 assert len(VERDICTS) == VERDICTS_END and len(DISPOSITIONS) == DISPOSITIONS_END and len(REASONS) == REASONS_END
 assert len(DAMAGES) == DAMAGES_END and len(ANOMALIES) == ANOMALIES_END
 

@@ -66,6 +66,8 @@ cdef inline uint16_t sent_for_zero(const Packet* p) noexcept nogil:
 cdef inline uint16_t right_field(uint32_t total, uint16_t field, uint16_t for_zero) noexcept nogil:
     """What a field should hold, from the sum that includes what it does hold."""
     cdef uint16_t wanted = <uint16_t>(0xFFFF - fold(<uint64_t>total + 0xFFFF - field))
+    if total == 0:              # nothing but zeros: the one sum that is zero, and not its other form
+        return 0xFFFF
     return net16(wanted) if wanted else for_zero
 
 cdef inline void judge_crc(Packet* p) noexcept nogil:

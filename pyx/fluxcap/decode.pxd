@@ -32,6 +32,9 @@ cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
     cdef uint32_t layers = 0
     reset(p, NON_IP)
     p.key.file = file
+    p.key.interface = p.interface
+    p.key.direction = p.direction
+    p.key.offload_flags = p.offload_flags
     c.base = p.data
     c.at = 0
     c.captured = p.captured

@@ -42,6 +42,9 @@ cdef dict KEY = {row[0]: row for row in (
     field("tunnel_id", in_key(&key_.tunnel_id), 4, "u"),
     field("tos", in_key(&key_.tos), 1, "u"),
     field("flow_label", in_key(&key_.flow_label), 4, "u"),
+    field("interface", in_key(&key_.interface), 4, "u"),
+    field("direction", in_key(&key_.direction), 1, "u"),
+    field("offload_flags", in_key(&key_.offload_flags), 1, "u"),
 )}
 cdef tuple INTERVAL = field("interval", in_key(&key_.interval), 8, "i")
 
@@ -50,7 +53,6 @@ cdef dict PACKET = {row[0]: row for row in (
     field("time", in_packet(&packet_.time), 8, "i"),
     field("captured_length", in_packet(&packet_.captured), 4, "u"),
     field("wire_length", in_packet(&packet_.wire), 4, "u"),
-    field("interface", in_packet(&packet_.interface), 4, "u"),
     field("link_type", in_packet(&packet_.link_type), 2, "u"),
     field("ip_version", in_packet(&packet_.ip_version), 1, "u"),
     field("payload_length", in_packet(&packet_.payload_length), 4, "u"),
@@ -224,7 +226,7 @@ cdef int plan_key(KeyPlan* plan, key) except -1:
                 plan.ip_at = plan.n
             elif i == WORD_PORTS and kept.src_port and kept.dst_port:
                 plan.ports_at = plan.n
-            elif i == WORD_SRC_MAC and keep[WORD_DST_MAC]:
+            elif i == WORD_SRC_MAC and kept.src_mac[0] and kept.dst_mac[0]:
                 plan.mac_at = plan.n
             plan.n += 1
     plan.leading = plan.n > 0 and plan.word[plan.n - 1] == plan.n - 1

@@ -14,7 +14,7 @@ from fluxcap.layers.transport cimport TCP_HEADER
 from fluxcap.types cimport (
     DATAGRAMS_EVICTED, Key, Packet, SUM_CRC32C, SUM_NONE, SUM_PSEUDO, VERDICT_ABSENT, VERDICT_BAD,
     VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_ILLEGAL, VERDICT_PARTIAL, VERDICT_TRUNCATED,
-    in_a_flow)
+    copy_capture_fields, in_a_flow)
 
 cdef enum:
     SETS = 512                  # 2048 datagrams under way at once: Linux keeps 4 MB of fragments, about as many
@@ -172,9 +172,9 @@ cdef inline void note_first(Datagram* d, Packet* p) noexcept nogil:
 
 cdef inline void join(const Datagram* d, Packet* p) noexcept nogil:
     """Give a later fragment what the first one said."""
-    cdef uint32_t file = p.key.file
+    cdef Key own = p.key
     p.key = d.key
-    p.key.file = file
+    copy_capture_fields(&p.key, &own)
     p.ip_version = d.ip_version
     p.depth = d.depth
     p.disposition = d.disposition

@@ -7,7 +7,8 @@ from libc.string cimport memcpy
 
 from fluxcap.flows.table cimport Flows, Quoted, open_unseen
 from fluxcap.holding cimport Decode, HELD_MAX
-from fluxcap.types cimport ANOMALIES_END, BATCH, Batch, Key, Packet, in_a_flow
+from fluxcap.types cimport (
+    ANOMALIES_END, BATCH, Batch, DIRECTION_UNKNOWN, INBOUND, Key, OUTBOUND, Packet, copy_capture_fields, in_a_flow)
 
 cdef enum:
     # Quoted keys at once: one for each packet that can be on its way to the flow table. Packet.quote has 16 bits.
@@ -23,9 +24,13 @@ cdef inline void as_record(const Packet* error, Packet* quoted) noexcept nogil:
     quoted.fcs = 0
     quoted.refused = False
 
+cdef inline uint8_t opposite(uint8_t direction) noexcept nogil:
+    return <uint8_t>(INBOUND + OUTBOUND - direction) if direction else <uint8_t>DIRECTION_UNKNOWN
+
 cdef inline void complete_key(Key* key, const Key* error) noexcept nogil:
     """What a quotation does not hold is as on the error itself, which went the other way."""
-    key.file = error.file
+    copy_capture_fields(key, error)
+    key.direction = opposite(error.direction)
     key.vlan = error.vlan
     key.inner_vlan = error.inner_vlan
     key.ethertype = error.ethertype

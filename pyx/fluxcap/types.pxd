@@ -73,6 +73,19 @@ cdef enum Sum:
     SUM_PSEUDO                  # ... with a pseudo-header (UDP, TCP, UDP-Lite, DCCP, ICMPv6)
     SUM_CRC32C                  # SCTP
 
+# Which way a record went past the interface, in pcapng's numbers (epb_flags, bits 0 and 1).
+cdef enum:                      # Direction
+    DIRECTION_UNKNOWN
+    INBOUND
+    OUTBOUND
+    DIRECTIONS_END
+
+# What the capturing machine left to its network card, or had from it: bits 9 to 11 of epb_flags, moved down.
+cdef enum:                      # OffloadFlag
+    CHECKSUM_NOT_READY = 1      # the card was to compute it
+    CHECKSUM_VALID = 2          # the card has verified it
+    SEGMENTS_JOINED = 4         # not one segment of the wire, but what the card cuts into some, or has joined
+
 # Everything a flow can be keyed by, zero-filled, in whole 64-bit words: a key is this struct under a mask, so that
 # any set of fields is the same code. IPv4 addresses are ::ffff:a.b.c.d.
 cdef struct Key:
@@ -89,11 +102,12 @@ cdef struct Key:
     uint32_t mpls_label         # word 6
     uint32_t tunnel_id
     uint8_t src_mac[6]          # word 7
-    uint8_t src_pad[2]
+    uint8_t direction           # Direction
+    uint8_t offload_flags
     uint8_t dst_mac[6]          # word 8
     uint8_t dst_pad[2]
     uint32_t file               # word 9
-    uint32_t file_pad
+    uint32_t interface
     int64_t interval            # word 10: start of the time interval, ns; 0 without intervals
 
 cdef struct Packet:
@@ -104,6 +118,8 @@ cdef struct Packet:
     uint16_t link_type
     uint8_t fcs                 # octets of frame check sequence at the end of the wire length
     uint8_t refused             # filter: by the user's; not unless there is one
+    uint8_t direction           # as the file has it; the link header may know more
+    uint8_t offload_flags       # OffloadFlag
     # What is counted, from here on as in Digest:
     int64_t time                # ns since the epoch
     uint32_t captured           # octets
@@ -189,6 +205,13 @@ cdef inline void reset(Packet* p, Disposition disposition) noexcept nogil:
     clear(&p.payload_length, sizeof(Packet) - (<char*>&p.payload_length - <char*>p))
     p.disposition = disposition
     p.flow = -1
+
+cdef inline void copy_capture_fields(Key* to, const Key* from_) noexcept nogil:
+    """What a key has from the file, not from the packet."""
+    to.file = from_.file
+    to.interface = from_.interface
+    to.direction = from_.direction
+    to.offload_flags = from_.offload_flags
 
 cdef inline bint in_a_flow(Disposition disposition) noexcept nogil:
     return (1 << COUNTED | 1 << UNKNOWN_TRANSPORT | 1 << ORPHAN_FRAGMENT) >> disposition & 1

@@ -7,6 +7,7 @@ VERDICTS: Final[tuple[str, ...]]
 DISPOSITIONS: Final[tuple[str, ...]]
 REASONS: Final[tuple[str, ...]]  # why a record is `malformed` or `truncated_header`, by code; 0 is "none"
 DAMAGES: Final[tuple[str, ...]]  # what is wrong with a file, by code; 0 is "none"
+DIRECTIONS: Final[tuple[str, ...]]  # which way a record went past its interface
 ANOMALIES: Final[tuple[str, ...]]  # oddities that are counted, never fatal; order of Totals["anomalies"]
 
 PACKET_COLUMNS: Final[tuple[str, ...]]  # the columns made when none are asked for, in order

@@ -51,6 +51,20 @@ def order(columns: Sequence[Array], descending: bool) -> Array:
     return len(turned) - 1 - turned
 
 
+def kinds(columns: Sequence[Array]) -> tuple[Array, Array]:
+    """Rows that are alike in all of these columns are of one kind: the first row of each, in order, and the kind of
+    each row, from 0."""
+    n = len(columns[0])
+    octets = [np.ascontiguousarray(column).reshape(n, column.size // max(n, 1)).view(np.uint8) for column in columns]
+    joined = np.concatenate(octets, axis=1)
+    whole = joined.view(np.dtype((np.void, joined.shape[1] or 1))).reshape(-1)
+    _, first, kind = np.unique(whole, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return first[order], place[kind]
+
+
 def _sortable(column: Array) -> Array:
     if column.ndim == 1:
         return column

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fluxcap import formats, health, keys, text
+from fluxcap import formats, health, keys, origins, text
 from fluxcap._core import VERDICTS
 from fluxcap.files import replacing
 from fluxcap.flow_table import key_spec
@@ -16,8 +15,9 @@ from fluxcap.formats import Listing
 from fluxcap.formats.table import human
 from fluxcap.frames import Exportable, wanted
 from fluxcap.health import HEADER
-from fluxcap.inputs import Captures, expand
+from fluxcap.inputs import Captures, Input, expand
 from fluxcap.metadata import facts, members, notes
+from fluxcap.origins import Origin
 from fluxcap.packet_table import PacketTable
 from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading, threads_for
 
@@ -26,17 +26,19 @@ if TYPE_CHECKING:
 
     from fluxcap._core import Column
     from fluxcap.arrow import Stream, View
+    from fluxcap.hints import Hint
 
 BAD_COLUMNS = (
     *("file", "packet", "time", "offset", "protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
     *("verdict", "checksum", "expected", "ip_verdict", "ip_checksum", "ip_expected"),
+    *("src_mac", "interface", "direction", "offload_flags"),
 )
 BAD, ILLEGAL = VERDICTS.index("bad"), VERDICTS.index("illegal")
 IP_VERDICT_BIT = 16  # where the bits of `ip_verdict` begin in a scanner's `verdicts`
+BY = ("by_address", "by_mac", "by_interface", "by_direction")
 LISTED = 1 << BAD | 1 << ILLEGAL | 1 << IP_VERDICT_BIT + BAD
-ROWS_AT_ONCE = 4096  # of bad records, beyond the limit of the list
-NAMED_SOURCES = 3  # in the sentence about offload
-ADDRESS = 16  # octets
+# Bad records that hints are looked for in. Causes show in hundreds; these take 2 MB and a few hundredths of a second.
+EXAMINED = 16384
 
 
 class Source(NamedTuple):
@@ -60,6 +62,11 @@ class ChecksumReport(Exportable):
     header checksum is bad; no more than `list_limit` of the `bad_records` that there are. `sources`: where partial
     checksums came from, most of them first; `offload`: one sentence on these, None without any. `metadata`: as tables
     have it.
+
+    `by_address`, `by_mac`, `by_interface`, `by_direction`: where partial and bad checksums came from, in the order of
+    their first records; empty where captures do not say. `blame`: one sentence on the bad transport checksums, None
+    without any. `hints`: what the first 16,384 bad records have in common, with the evidence; no more than hints, and
+    no verdict depends on them.
     """
 
     packets: int
@@ -71,6 +78,12 @@ class ChecksumReport(Exportable):
     sources: tuple[Source, ...]
     offload: str | None
     metadata: Metadata
+    by_address: tuple[Origin, ...]
+    by_mac: tuple[Origin, ...]
+    by_interface: tuple[Origin, ...]
+    by_direction: tuple[Origin, ...]
+    blame: str | None
+    hints: tuple[Hint, ...]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {'; '.join((self._title(), *notes(self.metadata)))}>"
@@ -80,11 +93,17 @@ class ChecksumReport(Exportable):
         return f"{human.count(health.bad(self))} bad checksums, of {about}"
 
     def _repr_html_(self) -> str:
+        from fluxcap import hints
         from fluxcap.card import card
 
-        about = facts(self.metadata) | {"offload": self.offload or ""}
+        told = [
+            ("bad", self.blame or ""),
+            *(("hint", hint.text) for hint in self.hints[: hints.SHOWN]),
+            ("offload", self.offload or ""),
+        ]
         counts = self._counts()
-        return card(f"{type(self).__name__}: {self._title()}", about.items(), counts.values, len(counts))
+        about = [*facts(self.metadata).items(), *told]
+        return card(f"{type(self).__name__}: {self._title()}", about, counts.values, len(counts))
 
     def _counts(self) -> Listing:
         import numpy as np
@@ -128,6 +147,9 @@ class ChecksumReport(Exportable):
             "sources": [source._asdict() for source in self.sources],
             "offload": self.offload,
             "metadata": self.metadata,
+            **{name: [one._asdict() for one in getattr(self, name)] for name in BY},
+            "blame": self.blame,
+            "hints": [hint.to_dict() for hint in self.hints],
         }
 
 
@@ -147,11 +169,11 @@ def read_checksums(
     """
     if list_limit < 0:
         raise ValueError(f"list_limit is at least 0, not {list_limit}")
-    reading = Reading(
-        key=key_spec(keys.parse("src_ip")),
+    reading = _Judging(
+        key=key_spec(keys.parse(origins.KEY)),
         columns=BAD_COLUMNS,
         verdicts=LISTED,
-        row_limit=max(list_limit, ROWS_AT_ONCE),
+        row_limit=max(list_limit, EXAMINED),
         where=where,
         decap=decap,
         threads=threads_for(threads),
@@ -163,6 +185,24 @@ def read_checksums(
         for _ in reading.read(expand(src)):
             bad.take()
     return _report(reading, bad, list_limit)
+
+
+class _Judging(Reading):
+    """A reading that takes down what each input calls its interfaces; a pcap has no names for them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.interfaces: list[list[str]] = []
+
+    def read_one(self, item: Input) -> Iterator[None]:
+        begun = len(self.inputs)
+        try:
+            yield from super().read_one(item)
+        finally:
+            if len(self.inputs) > begun:
+                form = self.scanner.format()
+                named = form["interfaces"] if form["name"] == "pcapng" else []
+                self.interfaces.append([one["name"].rstrip(b"\0").decode(errors="replace") for one in named])
 
 
 class _Bad:
@@ -179,11 +219,11 @@ class _Bad:
         self.columns = self.columns or columns
 
 
-def _report(reading: Reading, bad: _Bad, list_limit: int) -> ChecksumReport:
+def _report(reading: _Judging, bad: _Bad, list_limit: int) -> ChecksumReport:
     bad.take()
     totals = reading.scanner.totals()
     metadata = reading.metadata()
-    sources = _sources(reading.scanner.flows())
+    found = origins.find(reading.scanner.flows(), reading.interfaces)
     listed = PacketTable(bad.columns, metadata)
     return ChecksumReport(
         packets=totals["packets"],
@@ -192,9 +232,12 @@ def _report(reading: Reading, bad: _Bad, list_limit: int) -> ChecksumReport:
         gre_verdicts=verdict_names(totals["gre_verdicts"]),
         bad_records=bad.records,
         bad=listed.head(list_limit) if len(listed) > list_limit else listed,
-        sources=sources,
-        offload=_offload(sources),
+        sources=_sources(found.by_address),
+        offload=origins.offload(found),
         metadata=metadata,
+        **{name: getattr(found, name) for name in BY},
+        blame=origins.blame(found),
+        hints=_hints(bad.columns),
     )
 
 
@@ -203,26 +246,15 @@ def verdict_names(counts: Sequence[int]) -> dict[str, int]:
     return dict(zip(VERDICTS, counts, strict=True))
 
 
-def _sources(flows: Mapping[str, Column]) -> tuple[Source, ...]:
-    packets, partial, bad = (memoryview(flows[name]) for name in ("packets", "partial", "bad"))
-    rows = sorted(compress(range(len(partial)), partial), key=lambda row: partial[row], reverse=True)
-    if not rows:
+def _hints(bad: Mapping[str, Column]) -> tuple[Hint, ...]:
+    if not len(bad["packet"]):
         return ()
-    octets = memoryview(flows["src_ip"]).cast("B")
-    chosen = b"".join(octets[row * ADDRESS : (row + 1) * ADDRESS] for row in rows)
-    addresses = text.addresses(memoryview(chosen).cast("B", (len(rows), ADDRESS)))
-    return tuple(
-        Source(address, packets[row], partial[row], bad[row]) for address, row in zip(addresses, rows, strict=True)
-    )
+    from fluxcap import hints
+    from fluxcap.arrays import arrays
+
+    return hints.find(arrays(bad))
 
 
-def _offload(sources: Sequence[Source]) -> str | None:
-    """Who sent the partial checksums, and why they are nothing to worry about."""
-    if not sources:
-        return None
-    total = sum(source.partial for source in sources)
-    *others, last = [source.address for source in sources[:NAMED_SOURCES]]
-    named = f"{', '.join(others)} and {last}" if others else last
-    what = "The only partial checksum comes" if total == 1 else f"All {total:,} partial checksums come"
-    where = named if len(sources) <= NAMED_SOURCES else f"{len(sources):,} sources, most of them {named}"
-    return f"{what} from {where}: captured on the sender before the network card filled them in."
+def _sources(addresses: Sequence[Origin]) -> tuple[Source, ...]:
+    partial = sorted((one for one in addresses if one.partial), key=lambda one: -one.partial)
+    return tuple(Source(one.name, one.packets, one.partial, one.bad) for one in partial)

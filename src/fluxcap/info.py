@@ -7,8 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fluxcap import health, survey
 from fluxcap._core import ANOMALIES, REASONS, VERDICTS
+from fluxcap.card import card
+from fluxcap.formats.table import human
 from fluxcap.inputs import Captures, Input, expand
+from fluxcap.metadata import facts, notes
 from fluxcap.reading import Metadata, OnDamage, OnInterrupt, Reading, threads_for
 
 if TYPE_CHECKING:
@@ -45,7 +49,7 @@ class InputInfo:
     wire_octets: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CaptureInfo:
     """What is in one or several inputs, read as one capture.
 
@@ -73,6 +77,22 @@ class CaptureInfo:
     gre_verdicts: dict[str, int]
     anomalies: dict[str, int]
     metadata: Metadata
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {'; '.join((self._title(), *notes(self.metadata)))}>"
+
+    def _title(self) -> str:
+        about = f"{human.counted(self.packets, 'record')} in {human.counted(len(self.inputs), 'input')}"
+        return f"{about}, {human.counted(health.bad(self), 'bad checksum')}"
+
+    def _repr_html_(self) -> str:
+        mixed = survey.mix(self)
+        telling = {name: values for name, values in mixed.values.items() if any(values)}
+        said = [
+            *survey.facts(self),
+            *((label, facts(self.metadata)[label]) for label in ("skipped", "damage", "stopped")),
+        ]
+        return card(f"{type(self).__name__}: {self._title()}", said, telling, len(mixed))
 
     @property
     def duration(self) -> int:

@@ -84,6 +84,8 @@ def _prefix_length(text: str, limit: int, word: str) -> int:
 
 def _symmetric(chosen: dict[str, Field]) -> bool:
     """Whether turning a packet round gives a key with the same fields."""
+    if "direction" in chosen:  # a packet and its answer go past the interface in different ones
+        return False
     turned = {"src": "dst", "dst": "src"}
     for name, *lengths in chosen.values():
         side, _, what = name.partition("_")

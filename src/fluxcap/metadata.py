@@ -7,6 +7,7 @@ from fluxcap import text
 from fluxcap.formats.table import human
 
 SCHEMA: Final = 1  # changes when a name or a meaning does; new names alone leave it
+JOINT: Final = " · "  # between things said in one line
 NAMED: Final = 3  # inputs and skipped files that are named
 
 

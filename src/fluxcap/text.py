@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from fluxcap._core import BEGINNINGS, DISPOSITIONS, ENDINGS, REASONS, SIDES, VERDICTS, TextRows
+from fluxcap._core import BEGINNINGS, DIRECTIONS, DISPOSITIONS, ENDINGS, REASONS, SIDES, VERDICTS, TextRows
 
 if TYPE_CHECKING:
     from fluxcap._core import TextKind
@@ -37,6 +37,7 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "side": SIDES,
     "began": BEGINNINGS,
     "ended": ENDINGS,
+    "direction": DIRECTIONS,
 }
 
 

@@ -7,7 +7,7 @@ from fluxcap.capture.reader cimport (
     CAPLEN_TOO_BIG, FILE_HEADER_CUT, FORMAT_PCAP, Interface, MAX_CAPTURED, RECORD, RECORD_CUT, RECORD_HEADER_CUT,
     RESERVED_LINK_BITS, Reader, SKIPPED, Step, UNSUPPORTED_VERSION, available, broken, more, position)
 from fluxcap.types cimport (
-    CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, FRACTION_OVER_SECOND, Packet)
+    CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTION_UNKNOWN, FRACTION_OVER_SECOND, Packet)
 
 cdef enum:                      # file header, offsets in octets
     VERSION_MAJOR = 4
@@ -104,6 +104,8 @@ cdef inline Step pcap_record(Reader* r, Packet* p) noexcept nogil:
     p.interface = 0
     p.link_type = interface.link_type
     p.fcs = interface.fcs
+    p.direction = DIRECTION_UNKNOWN
+    p.offload_flags = 0
     p.offset = position(r) + r.record_header
     r.start += r.record_header + captured
     if fraction > r.fraction_max or captured > wire or captured > interface.snaplen:

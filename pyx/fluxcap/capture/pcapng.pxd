@@ -9,7 +9,9 @@ from fluxcap.capture.reader cimport (
     CAPLEN_TOO_BIG, Interface, InterfaceCounts, MAX_BLOCK, MAX_CAPTURED, MAX_INTERFACES, MORE_INTERFACES, NAME_OCTETS,
     NO_INTERFACE, RECORD, Reader, SKIPPED, Step, TOO_MANY_INTERFACES, TSRESOL, UNSUPPORTED_VERSION, available, broken,
     more)
-from fluxcap.types cimport CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, OPTION_OVERRUN, Packet, TSRESOL_LENGTH
+from fluxcap.types cimport (
+    CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTIONS_END, DIRECTION_UNKNOWN, OPTION_OVERRUN, Packet,
+    TSRESOL_LENGTH)
 
 cdef enum:                      # block types
     SECTION_HEADER = 0x0A0D0D0A # a palindrome: the same in both byte orders
@@ -37,8 +39,17 @@ cdef enum:                      # section header body
     SECTION_LENGTH = 16         # of all blocks of the section after this one; -1 = not stated
     SECTION_LENGTH_OCTETS = 8
 
-cdef enum:                      # options of an interface description
+cdef enum:                      # options
     OPTION_END = 0
+    OPTION_HEADER = 4           # code, length
+
+cdef enum:                      # options of a packet block
+    OPTION_FLAGS = 2            # epb_flags, pack_flags
+    FLAGS_DIRECTION = 3         # bits 0 and 1
+    FLAGS_OFFLOAD_SHIFT = 9     # bits 9 to 11: OffloadFlag
+    FLAGS_OFFLOAD = 7
+
+cdef enum:                      # options of an interface description
     OPTION_NAME = 2
     OPTION_TSRESOL = 9
     OPTION_FCSLEN = 13
@@ -76,10 +87,37 @@ cdef inline Step section_header(Reader* r, const uint8_t* at) noexcept nogil:
     r.section_interfaces = r.n_interfaces
     return SKIPPED
 
+cdef struct Options:            # of a block, one after the other
+    const uint8_t* at           # the next one's header
+    uint32_t left               # octets from there to the end of the block
+    uint32_t code
+    uint32_t size
+    const uint8_t* value
+
+cdef inline bint next_option(Reader* r, Options* o) noexcept nogil:
+    """The next option, if there is one that its block holds whole."""
+    cdef uint32_t padded
+    if o.left < OPTION_HEADER:
+        return False
+    o.code = file16(o.at, r.swapped)
+    o.size = file16(o.at + 2, r.swapped)
+    o.value = o.at + OPTION_HEADER
+    o.left -= OPTION_HEADER
+    if o.code == OPTION_END:
+        return False
+    if o.size > o.left:
+        r.anomalies[OPTION_OVERRUN] += 1
+        return False
+    padded = (o.size + 3) & ~3  # to 32 bits; size <= left < MAX_BLOCK, so this cannot wrap
+    if padded > o.left:
+        padded = o.left
+    o.at = o.value + padded
+    o.left -= padded
+    return True
+
 cdef inline Step interface_description(Reader* r, const uint8_t* at, uint32_t length) noexcept nogil:
     cdef Interface* interface
-    cdef uint32_t left = length - INTERFACE_MINIMUM, code, size
-    cdef const uint8_t* option = at + 16
+    cdef Options o
     if r.n_interfaces == MAX_INTERFACES:
         return broken(r, TOO_MANY_INTERFACES, r.n_interfaces, MAX_INTERFACES)
     if r.n_interfaces == r.interfaces_room:
@@ -92,34 +130,39 @@ cdef inline Step interface_description(Reader* r, const uint8_t* at, uint32_t le
     interface.snaplen = file32(at + 12, r.swapped)
     interface.swapped = r.swapped
     set_resolution(interface, DEFAULT_RESOLUTION)
-    while left >= 4:
-        code = file16(option, r.swapped)
-        size = file16(option + 2, r.swapped)
-        option += 4
-        left -= 4
-        if code == OPTION_END:
-            break
-        if size > left:
-            r.anomalies[OPTION_OVERRUN] += 1
-            break
-        if code == OPTION_NAME:
-            interface.name_length = <uint8_t>(size if size < NAME_OCTETS else NAME_OCTETS)
-            memcpy(interface.name, option, interface.name_length)
-        elif code == OPTION_TSRESOL:
-            if size == 1:
-                set_resolution(interface, option[0])
+    o.at = at + 16
+    o.left = length - INTERFACE_MINIMUM
+    while next_option(r, &o):
+        if o.code == OPTION_NAME:
+            interface.name_length = <uint8_t>(o.size if o.size < NAME_OCTETS else NAME_OCTETS)
+            memcpy(interface.name, o.value, interface.name_length)
+        elif o.code == OPTION_TSRESOL:
+            if o.size == 1:
+                set_resolution(interface, o.value[0])
             else:
                 r.anomalies[TSRESOL_LENGTH] += 1
-        elif code == OPTION_FCSLEN and size == 1:
-            interface.fcs = option[0]
-        elif code == OPTION_TSOFFSET and size == 8:
-            interface.offset_s = <int64_t>file64(option, r.swapped)
-        size = (size + 3) & ~3  # options are padded to 32 bits; size <= left < MAX_BLOCK, so this cannot wrap
-        if size > left:
-            break
-        option += size
-        left -= size
+        elif o.code == OPTION_FCSLEN and o.size == 1:
+            interface.fcs = o.value[0]
+        elif o.code == OPTION_TSOFFSET and o.size == 8:
+            interface.offset_s = <int64_t>file64(o.value, r.swapped)
     return SKIPPED
+
+cdef inline void packet_options(Reader* r, Packet* p, uint64_t room) noexcept nogil:
+    """What the options behind a packet's data say of it; the data have `room` octets up to the end of the block."""
+    cdef Options o
+    cdef uint32_t flags
+    cdef uint64_t padded = (<uint64_t>p.captured + 3) & ~<uint64_t>3
+    if room < padded + OPTION_HEADER:
+        return
+    o.at = p.data + padded
+    o.left = <uint32_t>(room - padded)
+    while next_option(r, &o):
+        if o.code == OPTION_FLAGS and o.size == 4:
+            flags = file32(o.value, r.swapped)
+            p.direction = flags & FLAGS_DIRECTION
+            p.offload_flags = flags >> FLAGS_OFFLOAD_SHIFT & FLAGS_OFFLOAD
+            if p.direction >= DIRECTIONS_END:       # both bits: no direction there is
+                p.direction = DIRECTION_UNKNOWN
 
 cdef inline Step packet_block(Reader* r, Packet* p, uint32_t index, const uint8_t* lengths, const uint8_t* times,
                               const uint8_t* data, uint64_t room) noexcept nogil:
@@ -153,6 +196,10 @@ cdef inline Step packet_block(Reader* r, Packet* p, uint32_t index, const uint8_
     p.link_type = interface.link_type
     p.fcs = interface.fcs
     p.offset = r.base + <uint64_t>(data - r.buffer)
+    p.direction = DIRECTION_UNKNOWN
+    p.offload_flags = 0
+    if times != NULL:           # a simple block has no options either
+        packet_options(r, p, room)
     r.anomalies[CAPTURED_OVER_WIRE] += captured > wire
     r.anomalies[CAPTURED_OVER_SNAPLEN] += captured > interface.snaplen and interface.snaplen != 0
     return RECORD

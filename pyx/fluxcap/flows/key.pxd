@@ -66,7 +66,7 @@ cdef inline uint32_t direction(const KeyPlan* plan, const uint64_t* words) noexc
         if ports != swap_ports(ports):
             return ports > swap_ports(ports)
     if plan.mac_at != ABSENT:
-        return words[plan.mac_at] > words[plan.mac_at + 1]
+        return words[plan.mac_at] & plan.mask[plan.mac_at + 1] > words[plan.mac_at + 1]
     return 0
 
 cdef inline void exchange(uint64_t* a, uint64_t* b, uint64_t mask) noexcept nogil:
@@ -84,7 +84,8 @@ cdef inline void turn(const KeyPlan* plan, uint64_t* words, uint32_t flip) noexc
         ports = words[plan.ports_at]
         words[plan.ports_at] = ports ^ ((ports ^ swap_ports(ports)) & mask)
     if plan.mac_at != ABSENT:
-        exchange(&words[plan.mac_at], &words[plan.mac_at + 1], mask)
+        # Direction and offload flags stand beside the source and stay there.
+        exchange(&words[plan.mac_at], &words[plan.mac_at + 1], mask & plan.mask[plan.mac_at + 1])
 
 cdef inline uint32_t project(const KeyPlan* plan, const Key* key, uint32_t n, bint leading,
                              uint64_t* words) noexcept nogil:

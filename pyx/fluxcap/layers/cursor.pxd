@@ -10,7 +10,8 @@
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from fluxcap.types cimport Disposition, MALFORMED, NON_IP, Packet, Reason, TRUNCATED_HEADER, reset
+from fluxcap.types cimport (
+    Disposition, MALFORMED, NON_IP, Packet, Reason, TRUNCATED_HEADER, copy_capture_fields, reset)
 
 cdef enum:
     MAX_DEPTH = 8               # tunnels in tunnels; real nesting ends at three, fuzzers start at a thousand
@@ -93,7 +94,7 @@ cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
     memcpy(p.key.src_mac, c.outer.key.src_mac, sizeof(p.key.src_mac))
     memcpy(p.key.dst_mac, c.outer.key.dst_mac, sizeof(p.key.dst_mac))
     p.key.tunnel_id = c.outer.key.tunnel_id
-    p.key.file = c.outer.key.file
+    copy_capture_fields(&p.key, &c.outer.key)
     p.gre_verdict = c.outer.gre_verdict
     p.fragmented_around = c.outer.fragmented_around | <uint8_t>(c.outer.fragmented << c.outer.depth)
     p.depth = c.outer.depth + 1

@@ -11,7 +11,8 @@ from fluxcap.layers.cursor cimport (
 from fluxcap.layers.network cimport ip_of
 from fluxcap.layers.numbers cimport ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPPOE_SESSION
 from fluxcap.layers.wireless cimport ieee802_11, prism, radiotap
-from fluxcap.types cimport MALFORMED, NON_IP, Packet, REASON_NONE, SHORT_LINK, UNKNOWN_LINK
+from fluxcap.types cimport (
+    DIRECTION_UNKNOWN, INBOUND, MALFORMED, NON_IP, OUTBOUND, Packet, REASON_NONE, SHORT_LINK, UNKNOWN_LINK)
 
 cdef enum:                      # LINKTYPE_ values
     LINKTYPE_NULL = 0
@@ -85,12 +86,21 @@ cdef inline Next null_loopback(Cursor* c, Packet* p) noexcept nogil:
     family = le32(at)
     return address_family(p, family if family <= 0xFFFF else be32(at))
 
+cdef enum:
+    SLL_OUTGOING = 4            # packet type; 0 to 3 came in: to us, to all, to many, to another host
+
+cdef inline void set_direction(Packet* p, uint32_t sll_type) noexcept nogil:
+    """As libpcap's filters have it, what is not outgoing is inbound. What the file itself says goes before."""
+    if p.key.direction == DIRECTION_UNKNOWN:
+        p.key.direction = OUTBOUND if sll_type == SLL_OUTGOING else INBOUND
+
 cdef inline Next linux_sll(Cursor* c, Packet* p) noexcept nogil:
     """Packet type, ARPHRD type, address length, address (8 octets), protocol."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < 16:
         return short(c, p, 16, SHORT_LINK)
     c.at += 16
+    set_direction(p, be16(at))
     memcpy(p.key.src_mac, at + 6, MAC_OCTETS)
     return sll_protocol(be16(at + 14))
 
@@ -100,6 +110,7 @@ cdef inline Next linux_sll2(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < 20:
         return short(c, p, 20, SHORT_LINK)
     c.at += 20
+    set_direction(p, at[10])
     memcpy(p.key.src_mac, at + 12, MAC_OCTETS)
     return sll_protocol(be16(at))
 

@@ -39,6 +39,7 @@ def configure(parser: Parser) -> None:
 def run(given: Options, messages: Messages) -> Exit:
     """Judge, report, compare with what is allowed."""
     from fluxcap.checksums import read_checksums
+    from fluxcap.hints import SHOWN
 
     output = choose(given.format, given.output, given.color)
     default = SCREEN_ROWS if output.for_people else FILE_ROWS
@@ -63,8 +64,9 @@ def run(given: Options, messages: Messages) -> Exit:
         else:
             table = health.by_header(report) if given.list is None else report.bad
             formats.find(output.format).write(out, Rows([table], table.columns), output.screen)
-    if report.offload and not output.for_people:
-        messages.hint(report.offload)
+    if not output.for_people:
+        for sentence in filter(None, (report.offload, *(hint.text for hint in report.hints[:SHOWN]))):
+            messages.hint(sentence)
     if report.metadata["interrupted"]:
         return Exit.INTERRUPTED
     return Exit.TOO_MANY_BAD if health.bad(report) > given.max_bad else Exit.DONE

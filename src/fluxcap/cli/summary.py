@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from fluxcap.errors import printable
 from fluxcap.formats.table import human
+from fluxcap.metadata import JOINT
 
 NAMED_INPUTS: Final = 2
-JOINT: Final = " · "
 OFFLOAD: Final = "captured on the sender before the network card filled them in"
 
 
