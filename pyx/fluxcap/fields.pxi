@@ -68,6 +68,7 @@ cdef dict PACKET = {row[0]: row for row in (
     field("disposition", in_packet(&packet_.disposition), 1, "u"),
     field("offset", in_packet(&packet_.offset), 8, "u"),
     field("flow", in_packet(&packet_.flow), 8, "i"),
+    field("quoted_flow", in_packet(&packet_.quoted_flow), 8, "i"),
     field("reason", in_packet(&packet_.reason), 1, "u"),
     field("expected", in_packet(&packet_.expected), 4, "u"),
     field("ip_checksum", in_packet(&packet_.ip_checksum), 2, "u"),

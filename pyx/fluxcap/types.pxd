@@ -156,6 +156,7 @@ cdef struct Packet:
     uint16_t ip_expected
     # flows
     int64_t flow                # row in the flow table, -1 = in none
+    int64_t quoted_flow         # ICMP errors: that of the packet they quote, -1 = none, or none seen yet
 
 cdef struct Batch:
     Packet packets[BATCH]
@@ -188,7 +189,7 @@ cdef inline void reset(Packet* p, Disposition disposition) noexcept nogil:
     """What the stages after the capture begin with, and all that a refused record gets."""
     clear(&p.payload_length, sizeof(Packet) - (<char*>&p.payload_length - <char*>p))
     p.disposition = disposition
-    p.flow = -1
+    p.flow = p.quoted_flow = -1
 
 cdef inline bint in_a_flow(Disposition disposition) noexcept nogil:
     return (1 << COUNTED | 1 << UNKNOWN_TRANSPORT | 1 << ORPHAN_FRAGMENT) >> disposition & 1

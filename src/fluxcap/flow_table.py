@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fluxcap.extraction import Rows
     from fluxcap.inputs import Input
 
-FLOW = "flow"
+FLOW, QUOTED_FLOW = "flow", "quoted_flow"  # columns of packets that hold row numbers
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
 # What the tables of a merge must have in common.
 _ALIKE = ("by", "biflow", "interval", "semantics", "idle_timeout", "tcp_idle_timeout", "bytes", "direction")

@@ -46,6 +46,8 @@ PROTOCOLS: Final[Mapping[int, str]] = {
     255: "Reserved",
 }
 
+PROTOCOLS_WITH_PORTS: Final = (6, 17, 33, 132, 136)  # those that are read: their endpoints are sockets
+
 # https://www.tcpdump.org/linktypes.html, without LINKTYPE_
 LINK_TYPES: Final[Mapping[int, str]] = {
     0: "NULL",
@@ -96,6 +98,15 @@ LINK_TYPES: Final[Mapping[int, str]] = {
 
 # Bit 7 to bit 0 of octet 13 of the TCP header (RFC 9293 section 3.1), as nfdump writes them.
 TCP_FLAGS: Final = "CEUAPRSF"
+
+# Of sockets: what they do in their connections, the calls that a program makes, and what these are known by.
+ROLES: Final = ("none", "listener", "connector", "both", "datagram")
+CALLS: Final = (
+    *("bind", "listen", "accept", "refuse", "connect", "connected", "connection refused", "unanswered"),
+    *("write", "read", "end of file", "shutdown (FIN)", "close (FIN)", "close (RST)", "close", "connection reset"),
+    *("reset", "sendto", "recvfrom", "port unreachable", "bad checksum"),
+)
+EVIDENCE: Final = ("seen", "inferred")
 
 
 def protocol(number: int) -> str:

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from fluxcap import names
 from fluxcap._core import DISPOSITIONS, REASONS, VERDICTS, TextRows
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "ip_verdict": VERDICTS,
     "disposition": DISPOSITIONS,
     "reason": REASONS,
+    "address": "address",
+    "peer_address": "address",
+    "role": names.ROLES,
+    "call": names.CALLS,
+    "evidence": names.EVIDENCE,
 }
 
 
