@@ -3,6 +3,7 @@
 Nothing outside the namespaces is listened to, and they are gone when the recording is done.
 """
 
+import os
 import signal
 import struct
 import subprocess
@@ -18,7 +19,7 @@ from typing import Literal
 import programs
 
 PROGRAMS = Path(programs.__file__)
-NAMESPACES = ("fluxcap-client", "fluxcap-server")
+NAMESPACES = tuple(f"fluxcap-{who}-{os.getpid()}" for who in ("client", "server"))  # beside those of other recordings
 ADDRESSES = (("192.0.2.1", "2001:db8::1"), ("192.0.2.2", "2001:db8::2"))  # set aside for documentation
 VXLAN_ADDRESSES = (("198.51.100.1", "2001:db8:1::1"), ("198.51.100.2", "2001:db8:1::2"))
 TIME_LIMIT = 30  # seconds for any one command
@@ -40,6 +41,7 @@ class Recording:
 
 
 UDP_AND_TCP = ("echo", "request", "refused")
+SESSION = ("fifty_clients", "half_close", "reset", "refused", "overfull", "echo")
 RECORDINGS = (
     Recording("sockets.pcapng", (*UDP_AND_TCP, "fragmented", "reset", "unchecked"), server_offload=False),
     Recording("veth-checksums-offloaded.pcap", UDP_AND_TCP),
@@ -53,6 +55,7 @@ RECORDINGS = (
     Recording("datagram-in-fragments.pcap", ("fragmented",), client_offload=False, server_offload=False),
     Recording("connection-reset.pcap", ("reset",), client_offload=False, server_offload=False),
     Recording("many-clients-of-one-listener.pcapng", ("many_clients",), client_offload=False, server_offload=False),
+    Recording("session.pcapng", SESSION, client_offload=False, server_offload=False),
     Recording("sender-computed-no-checksum.pcap", ("unchecked",), client_offload=False, server_offload=False),
     Recording("udp-lite-partial-coverage.pcap", ("lite",), client_offload=False, server_offload=False),
     Recording("multicast-membership.pcap", ("multicast",), client_offload=False, server_offload=False),

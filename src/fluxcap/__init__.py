@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     )
     from fluxcap.flow_table import FlowTable, merge
     from fluxcap.info import CaptureInfo, read_info
+    from fluxcap.life import LifeTable, read_life
     from fluxcap.packet_table import PacketScan, PacketTable
     from fluxcap.read import read_flows, read_packets, scan_packets
+    from fluxcap.sockets import SocketTable, read_sockets
 
     __version__: str
 
@@ -37,8 +39,10 @@ _HOMES = {
     ),
     "flow_table": ("FlowTable", "merge"),
     "info": ("CaptureInfo", "read_info"),
+    "life": ("LifeTable", "read_life"),
     "packet_table": ("PacketScan", "PacketTable"),
     "read": ("read_flows", "read_packets", "scan_packets"),
+    "sockets": ("SocketTable", "read_sockets"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -52,9 +56,11 @@ __all__ = [
     "FilterError",
     "FlowAggregator",
     "FlowTable",
+    "LifeTable",
     "NotACaptureError",
     "PacketScan",
     "PacketTable",
+    "SocketTable",
     "TruncatedError",
     "UnsupportedError",
     "__version__",
@@ -62,7 +68,9 @@ __all__ = [
     "read_checksums",
     "read_flows",
     "read_info",
+    "read_life",
     "read_packets",
+    "read_sockets",
     "scan_packets",
 ]
 

@@ -11,7 +11,6 @@ from typing import Final, NamedTuple
 
 from fluxcap.names import EVIDENCE
 
-TCP: Final = 6
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10  # RFC 9293 section 3.1
 SEQUENCE_SPACE: Final = 1 << 32  # where sequence numbers begin again
 
@@ -190,13 +189,14 @@ class Stream(Conversation):
         self._repeat(record, "write" if record.sent else "read", new)
 
     def _end(self, record: Record) -> None:
-        if not record.sent and not self._peer_fin:
+        if record.sent:
+            self._own_fin = self._own_fin or self._add(record, "close (FIN)")
+        elif not self._peer_fin:
             self._peer_fin = True
-            self._add(record, "end of file")
+            if self._own_fin is None or self._own_fin.call == "shutdown (FIN)":  # else nobody reads any more
+                self._add(record, "end of file")
             if self._own_fin is not None and self._own_fin.call == "shutdown (FIN)":
                 self._add(record, "close")
-        elif record.sent and self._own_fin is None:
-            self._own_fin = self._add(record, "close (FIN)")
 
     def _reset(self, record: Record) -> None:
         self._ended = True

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from fluxcap.calls import TCP, Address, Conversation, Datagrams, Event, Log, Record, Stream
+from fluxcap.calls import Address, Conversation, Datagrams, Event, Log, Record, Stream
 from fluxcap.errors import CaptureError
 from fluxcap.formats.table import human
 from fluxcap.inputs import Captures
-from fluxcap.names import CALLS, EVIDENCE, PROTOCOLS_WITH_PORTS
+from fluxcap.names import CALLS, EVIDENCE, PROTOCOLS_WITH_PORTS, TCP
 from fluxcap.read import scan_packets
 from fluxcap.reading import Metadata, OnDamage, OnInterrupt
 from fluxcap.tables import Table

@@ -20,6 +20,7 @@ COMMANDS: Final = (
     "flows",
     "check",
     "packets",
+    "sockets",
     "sql",
     "bench",
 )  # the modules here that are commands, as --help lists them

@@ -120,13 +120,14 @@ def words(name: str, *, calm: frozenset[str] = frozenset(), rank: int = USEFUL) 
 
 
 COUNT: Final = each(human.count)
+BLANK_ZERO: Final = each(lambda value: human.count(value) if value else "")
 OCTETS: Final = each(human.octets)
 HEX: Final = each("{:#06x}".format)
 COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 where none was
 FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
 TITLES: Final[Mapping[str, str]] = {"protocol": "proto"}  # three characters that two addresses beside it need
-LEADING: Final = ("flow", "packet", "time", "interval", "protocol")  # before source and destination
+LEADING: Final = ("flow", "packet", "time", "interval", "protocol", "call")  # before source and destination
 # In the order they stand on the screen. A column that is not here is shown when it is asked for or part of the key.
 SPECS: Final[Mapping[str, Spec]] = {
     "flow": Spec(MINOR, each(str)),  # to be named with --extract, where commas stand between numbers
@@ -134,6 +135,22 @@ SPECS: Final[Mapping[str, Spec]] = {
     "time": Spec(ESSENTIAL, clock(6)),
     "interval": Spec(KEY, clock(3)),
     "protocol": Spec(ESSENTIAL, each(protocol), right=False),
+    "call": words("call", rank=KEY),
+    "octets": Spec(KEY, BLANK_ZERO),
+    "records": Spec(USEFUL, COUNT),
+    "evidence": words("evidence", rank=ESSENTIAL),
+    "role": words("role", rank=KEY),
+    "connections": Spec(KEY, COUNT),
+    "peers": Spec(USEFUL, COUNT),
+    "accepted": Spec(ESSENTIAL, COUNT),
+    "refused": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
+    "unanswered": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
+    "open": Spec(USEFUL, COUNT, dull=zero),
+    "sent_payload_bytes": Spec(ESSENTIAL, OCTETS),
+    "received_payload_bytes": Spec(ESSENTIAL, OCTETS),
+    "fin": Spec(USEFUL, COUNT, dull=zero),
+    "rst": Spec(USEFUL, COUNT, style=notice, dull=zero),
+    "unreachable": Spec(USEFUL, COUNT, style=notice, dull=zero),
     "packets": Spec(KEY, COUNT),
     "reverse_packets": Spec(USEFUL, COUNT),
     "bytes": Spec(ESSENTIAL, OCTETS),
