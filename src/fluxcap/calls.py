@@ -111,7 +111,7 @@ class Conversation:
 
 
 class Stream(Conversation):
-    """A TCP connection. Octets are counted as sequence numbers count them: once, and also where the capture lacks some."""
+    """A TCP connection. Octets are counted by their sequence numbers: once, and also those that the capture lacks."""
 
     def __init__(self, log: Log, protocol: int, peer: Address) -> None:
         super().__init__(log, protocol, peer)

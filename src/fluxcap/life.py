@@ -12,12 +12,12 @@ from fluxcap.errors import CaptureError
 from fluxcap.formats.table import human
 from fluxcap.inputs import Captures
 from fluxcap.names import CALLS, EVIDENCE, PROTOCOLS_WITH_PORTS, TCP
+from fluxcap.packet_table import PacketTable
 from fluxcap.read import scan_packets
 from fluxcap.reading import Metadata, OnDamage, OnInterrupt
 from fluxcap.tables import Table
 
 if TYPE_CHECKING:
-    from fluxcap.packet_table import PacketTable
     from fluxcap.tables import Array
 
 COLUMNS: Final = (
@@ -74,14 +74,13 @@ def read_life(
     Raises ValueError for a `socket` that is none.
     """
     life = Life(parse(socket))
-    scan = scan_packets(
-        src, columns=COLUMNS, where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt
-    )
+    scan = scan_packets(src, columns=COLUMNS, where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
     try:
         for packets in scan:
             life.take(packets)
     except CaptureError as error:
-        if isinstance(error.partial, Table):
+        if isinstance(error.partial, PacketTable):  # the rows that were not handed out yet
+            life.take(error.partial)
             error.partial = life.table({**error.partial.metadata, "socket": socket})
         raise
     return life.table({**scan.metadata, "socket": socket})
@@ -110,7 +109,7 @@ class Life:
 
     def _is_at(self, packets: PacketTable, end: str) -> Array:
         """Which packets have the socket at this end."""
-        port = packets[f"{end}_port"] == self._socket[1]
+        port: Array = packets[f"{end}_port"] == self._socket[1]
         port[port] = (packets[f"{end}_ip"][port] == self._address).all(axis=1)
         return port
 

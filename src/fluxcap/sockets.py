@@ -137,7 +137,7 @@ def _roles(protocols: Array, listens: Array, connects: Array) -> Array:
 
 
 class Groups:
-    """Rows that are two and two the ends of a connection, grouped by socket; groups in the order of their first rows."""
+    """Rows, two and two the ends of a connection, grouped by socket; groups in the order of their first rows."""
 
     def __init__(self, protocols: Array, ports: Array, addresses: Array) -> None:
         halves = np.ascontiguousarray(addresses).view(np.uint64)
