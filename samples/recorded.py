@@ -1,4 +1,4 @@
-"""Recordings of the programs in programs.py, made with Debian's tcpdump and dumpcap inside network namespaces.
+"""Recordings of the programs in programs.py and servers.py, made with Debian's tcpdump and dumpcap inside network namespaces.
 
 Nothing outside the namespaces is listened to, and they are gone when the recording is done.
 """
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Literal
 
 import programs
+import servers
 
-PROGRAMS = Path(programs.__file__)
+PROGRAMS, SERVERS = (Path(module.__file__) for module in (programs, servers))
 NAMESPACES = tuple(f"fluxcap-{who}-{os.getpid()}" for who in ("client", "server"))  # beside those of other recordings
 ADDRESSES = (("192.0.2.1", "2001:db8::1"), ("192.0.2.2", "2001:db8::2"))  # set aside for documentation
 VXLAN_ADDRESSES = (("198.51.100.1", "2001:db8:1::1"), ("198.51.100.2", "2001:db8:1::2"))
@@ -38,6 +39,7 @@ class Recording:
     client_offload: bool = True  # whether the client leaves its checksums to its network card
     server_offload: bool = True
     options: Sequence[str] = ()  # of the recording program
+    programs: Path = PROGRAMS
 
 
 UDP_AND_TCP = ("echo", "request", "refused")
@@ -56,6 +58,7 @@ RECORDINGS = (
     Recording("connection-reset.pcap", ("reset",), client_offload=False, server_offload=False),
     Recording("many-clients-of-one-listener.pcapng", ("many_clients",), client_offload=False, server_offload=False),
     Recording("session.pcapng", SESSION, client_offload=False, server_offload=False),
+    Recording("servers.pcapng", tuple(servers.SCENARIOS), client_offload=False, server_offload=False, programs=SERVERS),
     Recording("sender-computed-no-checksum.pcap", ("unchecked",), client_offload=False, server_offload=False),
     Recording("udp-lite-partial-coverage.pcap", ("lite",), client_offload=False, server_offload=False),
     Recording("multicast-membership.pcap", ("multicast",), client_offload=False, server_offload=False),
@@ -130,7 +133,7 @@ def record(recording: Recording, path: Path) -> None:
     else:
         recorder = ["tcpdump", "-Z", "root", "-U", "--immediate-mode", "-w", str(path), "-i", device]
         recorder, ready = [*recorder, *recording.options], "listening on"
-    python = (sys.executable, str(PROGRAMS))
+    python = (sys.executable, str(recording.programs))
     serving = client if recording.interface == "lo" else server
     with (
         network(recording),
