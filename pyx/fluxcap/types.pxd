@@ -111,6 +111,9 @@ cdef struct Packet:
     uint32_t interface          # index in its file, over all sections
     # decode
     uint32_t payload_length     # octets above the transport header, of those the record had on the wire
+    uint32_t tcp_seq
+    uint32_t tcp_ack
+    uint16_t tcp_window
     uint16_t quote              # quotation: 1 + place of the quoted key in the flow table's ring, 0 = none
     uint8_t disposition
     uint8_t reason
@@ -137,9 +140,6 @@ cdef struct Packet:
     uint32_t fragment_id
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none
     uint64_t datagram           # serial number of that datagram
-    uint32_t tcp_seq
-    uint32_t tcp_ack
-    uint16_t tcp_window
     uint16_t ip_header_length
     uint32_t ip_at              # of the IP header in data
     uint32_t sum_at             # of the summed octets in data
@@ -170,6 +170,9 @@ cdef struct Digest:
     uint32_t wire
     uint32_t interface
     uint32_t payload_length
+    uint32_t tcp_seq
+    uint32_t tcp_ack
+    uint16_t tcp_window
     uint16_t quote
     uint8_t disposition
     uint8_t reason

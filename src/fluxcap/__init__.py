@@ -9,9 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fluxcap._core import DISPOSITIONS, VERDICTS
+    from fluxcap._core import DIRECTION_BASES, DISPOSITIONS, STATES, VERDICTS
     from fluxcap.aggregator import FlowAggregator
     from fluxcap.checksums import ChecksumReport, read_checksums
+    from fluxcap.connections import ConnectionTable, read_connections
     from fluxcap.errors import (
         CaptureError,
         DamagedCaptureWarning,
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "_core": ("DISPOSITIONS", "VERDICTS"),
+    "_core": ("DIRECTION_BASES", "DISPOSITIONS", "STATES", "VERDICTS"),
     "aggregator": ("FlowAggregator",),
     "checksums": ("ChecksumReport", "read_checksums"),
+    "connections": ("ConnectionTable", "read_connections"),
     "errors": (
         *("CaptureError", "DamagedCaptureWarning", "FilterError"),
         *("NotACaptureError", "TruncatedError", "UnsupportedError"),
@@ -47,11 +49,14 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "DIRECTION_BASES",
     "DISPOSITIONS",
+    "STATES",
     "VERDICTS",
     "CaptureError",
     "CaptureInfo",
     "ChecksumReport",
+    "ConnectionTable",
     "DamagedCaptureWarning",
     "FilterError",
     "FlowAggregator",
@@ -66,6 +71,7 @@ __all__ = [
     "__version__",
     "merge",
     "read_checksums",
+    "read_connections",
     "read_flows",
     "read_info",
     "read_life",

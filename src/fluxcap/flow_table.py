@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from fluxcap._core import MAX_SPLT, Scanner
 from fluxcap.durations import nanoseconds
 from fluxcap.formats.table import human
 from fluxcap.reading import Metadata, Reading
-from fluxcap.semantics import find
+from fluxcap.semantics import SERVER_PORTS, Semantics, ServerPorts, find
 from fluxcap.tables import Array, Table, arrays
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from fluxcap.durations import Duration
     from fluxcap.extraction import Rows
     from fluxcap.inputs import Input
+
+T = TypeVar("T", bound="FlowTable")
 
 FLOW, QUOTED_FLOW = "flow", "quoted_flow"  # columns of packets that hold row numbers
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
@@ -111,6 +113,7 @@ def key_spec(
     max_flows: int | None = None,
     features: bool = False,
     splt: int = 0,
+    connections: bool = False,
 ) -> KeySpec:
     """How the core is told to make flows."""
     meant = find(semantics)
@@ -137,8 +140,13 @@ def key_spec(
         "features": features,
         "splt": splt,
         "ip_octets": meant.octets == "ip",
-        "server_ports": meant.server_ports,
+        "server_ports": _server_ports(meant, connections),
+        "connections": connections,
     }
+
+
+def _server_ports(meant: Semantics, connections: bool) -> ServerPorts | None:
+    return meant.server_ports or (SERVER_PORTS if connections else None)
 
 
 def _first(*durations: Duration | None) -> Duration | None:
@@ -147,8 +155,9 @@ def _first(*durations: Duration | None) -> Duration | None:
 
 
 def flow_table(
-    reading: Reading, key: keys.Key, spec: KeySpec, semantics: str | None, last: bool, inputs: Sequence[Input] = ()
-) -> FlowTable:
+    reading: Reading, key: keys.Key, spec: KeySpec, semantics: str | None, last: bool, inputs: Sequence[Input] = (),
+    kind: type[T] = FlowTable,
+) -> T:  # fmt: skip
     """The flows that a reading has made so far; the `last` time it gives up its own copy."""
     meant = find(semantics)
     made = {
@@ -160,7 +169,8 @@ def flow_table(
         "tcp_idle_timeout": spec["tcp_idle_timeout"],
         "active_timeout": spec["active_timeout"],
         "bytes": meant.octets,
-        "direction": meant.direction,
+        "direction": "handshake" if spec["connections"] else meant.direction,
+        "connections": spec["connections"],
         "features": spec["features"],
         "splt": spec["splt"],
         "max_flows": spec["max_flows"],
@@ -169,30 +179,30 @@ def flow_table(
         "flows_full": reading.flows_full,
     }
     begun = [item for item in inputs if item.name not in reading.skipped][: len(reading.inputs)]
-    return _table_of(reading.scanner, reading.metadata() | made, last, begun)
+    return _table_of(kind, reading.scanner, reading.metadata() | made, last, begun)
 
 
-def _table_of(scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence[Input] = ()) -> FlowTable:
+def _table_of(kind: type[T], scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence[Input] = ()) -> T:
     unseen = FlowTable(arrays(scanner.unseen()))
     left = unseen.filter(unseen["icmp_errors"] > 0)
     columns = arrays(scanner.flows(last))
     for name in _SPLT & columns.keys():
         columns[name] = columns[name].reshape(-1, metadata["splt"])  # a row each, of one packet too
-    return FlowTable(columns, metadata, left if len(left) else None, inputs=inputs)
+    return kind(columns, metadata, left if len(left) else None, inputs=inputs)
 
 
 def spec_of(metadata: Metadata) -> KeySpec:
     """How the core was told to make the flows of a table with this metadata, but for features."""
     meant = find(metadata["semantics"])
     return {
-        **key_spec(keys.parse(metadata["by"], metadata["biflow"])),
+        **key_spec(keys.parse(metadata["by"], metadata["biflow"]), connections=metadata["connections"]),
         "idle_timeout": metadata["idle_timeout"],
         "tcp_idle_timeout": metadata["tcp_idle_timeout"],
         "active_timeout": metadata["active_timeout"],
         "interval": metadata["interval"],
         "max_flows": metadata["max_flows"],
         "ip_octets": meant.octets == "ip",
-        "server_ports": meant.server_ports,
+        "server_ports": _server_ports(meant, metadata["connections"]),
     }
 
 
@@ -215,6 +225,11 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
                 "tables with features do not merge: the gap between the last packet of one and the first of the next is"
                 " in neither; read the captures together instead"
             )
+        if part.metadata["connections"]:
+            raise ValueError(
+                "tables of connections do not merge: what became of one depends on all its segments; read the captures"
+                " together instead"
+            )
         if part.metadata["active_timeout"]:
             raise ValueError(
                 "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
@@ -226,7 +241,7 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     for part in [*unseen, *([_in_time_order(parts)] if made["idle_timeout"] else parts)]:
         octets = {name: np.ascontiguousarray(part[name]).reshape(-1).view(np.uint8).data for name in part._columns}
         scanner.add_flows(octets, len(part))
-    return _table_of(scanner, common | _sums([part.metadata for part in parts]), True)
+    return _table_of(FlowTable, scanner, common | _sums([part.metadata for part in parts]), True)
 
 
 def _in_time_order(parts: list[FlowTable]) -> FlowTable:

@@ -1,7 +1,7 @@
 """Column values as text: one table says how the values of each column are written for a machine to read.
 
 Integers stay raw integers, addresses are IP text (IPv4 as a.b.c.d), times RFC 3339 in UTC with nine digits, verdicts,
-dispositions and reasons their names. A column that is not in the table holds integers. The core writes them.
+dispositions, reasons and states their names, histories their letters. A column that is not in the table holds integers. The core writes them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap import names
-from fluxcap._core import DISPOSITIONS, REASONS, VERDICTS, TextRows
+from fluxcap._core import DIRECTION_BASES, DISPOSITIONS, REASONS, STATES, VERDICTS, TextRows
 
 if TYPE_CHECKING:
     from fluxcap._core import TextKind
@@ -31,6 +31,10 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "ip_verdict": VERDICTS,
     "disposition": DISPOSITIONS,
     "reason": REASONS,
+    "state": STATES,
+    "history": "letters",
+    "direction_basis": DIRECTION_BASES,
+    "role_basis": DIRECTION_BASES,
     "address": "address",
     "peer_address": "address",
     "role": names.ROLES,
