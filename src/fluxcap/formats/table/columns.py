@@ -126,7 +126,8 @@ HEX: Final = each("{:#06x}".format)
 COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 where none was
 FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
-TITLES: Final[Mapping[str, str]] = {"protocol": "proto"}  # three characters that two addresses beside it need
+# Characters that two addresses, or the counts of a socket, need beside them in 80.
+TITLES: Final[Mapping[str, str]] = {"protocol": "proto", "connections": "conns"}
 LEADING: Final = ("flow", "packet", "time", "interval", "protocol", "call")  # before source and destination
 # In the order they stand on the screen. A column that is not here is shown when it is asked for or part of the key.
 SPECS: Final[Mapping[str, Spec]] = {
