@@ -1,4 +1,4 @@
-"""Recordings of the programs in programs.py and servers.py, made with Debian's tcpdump and dumpcap inside network namespaces.
+"""Recordings of the programs in programs.py and servers.py, made with Debian's tcpdump and dumpcap in network namespaces.
 
 Nothing outside the namespaces is listened to, and they are gone when the recording is done.
 """
