@@ -161,6 +161,9 @@ cdef class Scanner(Window):
         flows.answers = accepts
         flows.connections_stride = connections_stride()
         flows.follow = follow
+        flows.attempt_timeout = key.get("attempt_timeout", 0)
+        flows.close_timeout = key.get("close_timeout", 0)
+        flows.ignores_checksums = key.get("ignore_checksums", False)
         return 0
 
     def begin(self):

@@ -114,7 +114,13 @@ class CaptureFormat(TypedDict):
     sections: int
     interfaces: list[Interface]
 
-class KeySpec(TypedDict):
+class Endings(TypedDict):
+    # ns, 0 = none: connections of TCP that nobody answers are forgotten after the one, those that have ended after the
+    # other; neither without the other.
+    attempt_timeout: NotRequired[int]
+    close_timeout: NotRequired[int]
+
+class KeySpec(Endings):
     fields: Sequence[tuple[str, int, int]]  # (name in KEY_FIELDS, IPv4 prefix length 0..32, IPv6 prefix length 0..128)
     biflow: bool
     idle_timeout: int  # ns, 0 = none
@@ -126,8 +132,9 @@ class KeySpec(TypedDict):
     ip_octets: NotRequired[bool]  # a flow's octets are of IP packets, not of frames
     # Ports of TCP and of UDP: who sends the first packet of a flow from one of them answers.
     server_ports: NotRequired[tuple[Iterable[int], Iterable[int]] | None]
-    # Follow connections, for CONNECTION_COLUMNS: of a biflow key with protocol, addresses and ports, and with server_ports.
+    # Follow connections, for CONNECTION_COLUMNS; needs a biflow key with protocol, addresses and ports, server_ports too.
     connections: NotRequired[bool]
+    ignore_checksums: NotRequired[bool]  # segments and datagrams that are corrupt take part in their connections
     splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..MAX_SPLT
 
 class Window:

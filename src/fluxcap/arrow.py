@@ -59,7 +59,7 @@ class View:
     def is_text(self, name: str) -> bool:
         """Whether a column has letters, or addresses that are to be shown as texts."""
         kind = text.KINDS.get(name)
-        return kind == "letters" or self.ip == "text" and kind in ("address", "mac")
+        return kind == "letters" or (self.ip == "text" and kind in ("address", "mac"))
 
 
 PLAIN: Final = View()

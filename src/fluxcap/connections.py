@@ -19,8 +19,8 @@ KEY = keys.parse("5tuple")
 class ConnectionTable(FlowTable):
     """One row a connection, in the order of their first records: a flow table by five-tuple with columns behind it.
 
-    Forward is the direction of who began the connection; `direction_basis` says what that was told by. docs/connections.md
-    says what the columns mean. Codes are indices into `fluxcap.STATES` and `fluxcap.DIRECTION_BASES`; `history` has
+    Forward is the direction of who began the connection; `direction_basis` says what tells so. docs/connections.md says
+    what the columns mean. Codes are indices into `fluxcap.STATES` and `fluxcap.DIRECTION_BASES`; `history` has
     texts of at most 28 letters, in numpy as octets. Tables of connections do not merge.
     """
 
@@ -38,6 +38,7 @@ def read_connections(
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
+    ignore_checksums: bool = False,
     threads: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -48,10 +49,17 @@ def read_connections(
     timeout, if there is one. Columns: those of read_flows() by five-tuple, then `state` and `history` as in Zeek's
     conn.log, `direction_basis`, `synack_rtt` and `ack_rtt` (ns, -1 unknown), and of each direction `retransmitted`,
     `out_of_order` and `zero_window` (segments), `gap_bytes` (octets of sequence space never seen) and `unreachable`
-    (ICMP errors "port unreachable" that quote what it sent). Parameters and errors as in read_flows().
+    (ICMP errors "port unreachable" that quote what it sent).
+    `ignore_checksums`: what has a bad checksum takes part in its connection too, as in `zeek -C`; else it is counted,
+    leaves a "C" in the history and nothing else. Other parameters and errors as in read_flows().
     """
     spec = key_spec(
-        KEY, semantics=semantics, idle_timeout=idle_timeout, active_timeout=active_timeout, connections=True
+        KEY,
+        semantics=semantics,
+        idle_timeout=idle_timeout,
+        active_timeout=active_timeout,
+        connections=True,
+        ignore_checksums=ignore_checksums,
     )
     reading = Reading(
         key=spec,
@@ -64,5 +72,5 @@ def read_connections(
     inputs = expand(src)
     return reading.collect(
         inputs,
-        lambda: flow_table(reading, KEY, spec, semantics, last=True, inputs=inputs, kind=ConnectionTable),
+        lambda: flow_table(ConnectionTable, reading, KEY, spec, semantics, last=True, inputs=inputs),
     )

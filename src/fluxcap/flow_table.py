@@ -17,7 +17,7 @@ from fluxcap.semantics import SERVER_PORTS, Semantics, ServerPorts, find
 from fluxcap.tables import Array, Table, arrays
 
 if TYPE_CHECKING:
-    from fluxcap._core import KeySpec
+    from fluxcap._core import Endings, KeySpec
     from fluxcap.durations import Duration
     from fluxcap.extraction import Rows
     from fluxcap.inputs import Input
@@ -114,6 +114,7 @@ def key_spec(
     features: bool = False,
     splt: int = 0,
     connections: bool = False,
+    ignore_checksums: bool = False,
 ) -> KeySpec:
     """How the core is told to make flows."""
     meant = find(semantics)
@@ -142,11 +143,20 @@ def key_spec(
         "ip_octets": meant.octets == "ip",
         "server_ports": _server_ports(meant, connections),
         "connections": connections,
+        **_endings(meant),
+        "ignore_checksums": ignore_checksums,
     }
 
 
 def _server_ports(meant: Semantics, connections: bool) -> ServerPorts | None:
     return meant.server_ports or (SERVER_PORTS if connections else None)
+
+
+def _endings(meant: Semantics) -> Endings:
+    return {
+        "attempt_timeout": nanoseconds(meant.attempt_timeout, "attempt_timeout"),
+        "close_timeout": nanoseconds(meant.close_timeout, "close_timeout"),
+    }
 
 
 def _first(*durations: Duration | None) -> Duration | None:
@@ -155,8 +165,8 @@ def _first(*durations: Duration | None) -> Duration | None:
 
 
 def flow_table(
-    reading: Reading, key: keys.Key, spec: KeySpec, semantics: str | None, last: bool, inputs: Sequence[Input] = (),
-    kind: type[T] = FlowTable,
+    kind: type[T], reading: Reading, key: keys.Key, spec: KeySpec, semantics: str | None, last: bool,
+    inputs: Sequence[Input] = (),
 ) -> T:  # fmt: skip
     """The flows that a reading has made so far; the `last` time it gives up its own copy."""
     meant = find(semantics)
@@ -171,6 +181,7 @@ def flow_table(
         "bytes": meant.octets,
         "direction": "handshake" if spec["connections"] else meant.direction,
         "connections": spec["connections"],
+        "ignore_checksums": spec["ignore_checksums"],
         "features": spec["features"],
         "splt": spec["splt"],
         "max_flows": spec["max_flows"],
@@ -195,7 +206,12 @@ def spec_of(metadata: Metadata) -> KeySpec:
     """How the core was told to make the flows of a table with this metadata, but for features."""
     meant = find(metadata["semantics"])
     return {
-        **key_spec(keys.parse(metadata["by"], metadata["biflow"]), connections=metadata["connections"]),
+        **key_spec(
+            keys.parse(metadata["by"], metadata["biflow"]),
+            connections=metadata["connections"],
+            ignore_checksums=metadata["ignore_checksums"],
+        ),
+        **_endings(meant),
         "idle_timeout": metadata["idle_timeout"],
         "tcp_idle_timeout": metadata["tcp_idle_timeout"],
         "active_timeout": metadata["active_timeout"],

@@ -1,7 +1,8 @@
 """Column values as text: one table says how the values of each column are written for a machine to read.
 
 Integers stay raw integers, addresses are IP text (IPv4 as a.b.c.d), times RFC 3339 in UTC with nine digits, verdicts,
-dispositions, reasons and states their names, histories their letters. A column that is not in the table holds integers. The core writes them.
+dispositions, reasons and states their names, histories their letters. A column that is not in the table holds integers.
+The core writes them.
 """
 
 from __future__ import annotations

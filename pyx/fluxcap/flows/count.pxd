@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from fluxcap.flows.connection cimport expect_connection
 from fluxcap.flows.features cimport begin_features, expect_features, note_features
-from fluxcap.flows.follow cimport begin_connection, opens, reopens
+from fluxcap.flows.follow cimport begin_connection, begins_another
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.table cimport (
     END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, Quoted, RareCounts, add_row, expired,
@@ -110,7 +110,7 @@ cdef inline void note_beside(Flows* f, uint64_t i, const FlowRow* row, const Dig
 
 cdef inline EndReason ended(const Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
     """Does this record belong to another row than the last one of its key? 0 = no."""
-    if f.connections_stride and opens(d) and reopens(f, i, row, d):
+    if f.connections_stride and begins_another(f, i, row, d):
         return END_OF_FLOW
     return expired(f, row, d.time, d.protocol)
 

@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 
 from fluxcap.flows.connection cimport (
     ACK, BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, FIN, INACTIVE, PARTIAL,
-    RESET, RST, SEEN_DATA, SEEN_SYN, SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, connection_at)
+    RESET, RST, SEEN_DATA, SEEN_SYN, SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, connection_at, is_closed)
 from fluxcap.flows.history cimport (
     FLIP, LETTER_C, LETTER_D, LETTER_G, LETTER_T, LETTER_W, add_letter, add_once, add_scaled, add_segment)
 from fluxcap.flows.key cimport swap_ports
@@ -13,32 +13,53 @@ from fluxcap.flows.roles cimport is_to_server
 from fluxcap.flows.sequence cimport (
     COVERS_HOLE, COVERS_OLD, Coverage, ahead, cover, gap_octets, miss, restart)
 from fluxcap.flows.states cimport state_of, step_state
-from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, TCP, UDP, key_of
+from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, TCP, UDP, key_of, later_by
 from fluxcap.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL
 
 cdef enum:
     # Of SYN, RST and a sequence number of zero: further away it is taken for a mistake, as in Zeek.
     TOO_FAR = 1 << 20
 
-cdef inline bint is_corrupt(const Digest* d) noexcept nogil:
+cdef inline bint is_corrupt(const Flows* f, const Digest* d) noexcept nogil:
     """Nobody would accept it. What was left to the network card is not corrupt."""
-    return d.verdict == VERDICT_BAD or d.verdict == VERDICT_ILLEGAL
+    return (d.verdict == VERDICT_BAD or d.verdict == VERDICT_ILLEGAL) and not f.ignores_checksums
 
-cdef inline bint opens(const Digest* d) noexcept nogil:
-    """Is it a SYN that asks for a connection?"""
-    return d.protocol == TCP and d.tcp_flags & (SYN | ACK | RST | FIN) == SYN and not is_corrupt(d)
+cdef inline bint is_over(const Connection* c) noexcept nogil:
+    """Did both sides close, or one abort, or one close that never had an answer?"""
+    cdef uint8_t forward = c.sides[0].state, reverse = c.sides[1].state
+    return forward == RESET or reverse == RESET or \
+        (forward == CLOSED and (reverse == CLOSED or reverse == INACTIVE)) or \
+        (reverse == CLOSED and forward == INACTIVE)
 
-cdef inline bint reopens(const Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
-    """Does a SYN begin another connection of the same five-tuple? A retransmitted one has the same sequence number."""
-    cdef Connection* c = connection_at(f, i)
-    cdef uint32_t way = d.flip ^ row.flipped
-    cdef Side* s = &c.sides[way]
-    if way == 0:
-        return (s.state != INACTIVE or c.sides[1].state != INACTIVE) and d.tcp_seq != s.start
-    # Both sides may ask at the same time (RFC 9293 section 3.5).
-    if s.state == INACTIVE:
-        return c.sides[0].state != SYN_SENT and (c.sides[0].state != INACTIVE)
+cdef inline bint lapsed(const Flows* f, const Connection* c, const FlowRow* row, int64_t time) noexcept nogil:
+    """Was the connection forgotten, as Zeek forgets it, when this record came?"""
+    if (c.sides[0].state == SYN_SENT or c.sides[0].state == SYN_ACK_SENT) and c.sides[1].state == INACTIVE:
+        return later_by(time, row.first) >= <uint64_t>f.attempt_timeout
+    return is_over(c) and later_by(time, row.last) >= <uint64_t>f.close_timeout
+
+cdef inline bint is_another(const Flows* f, const Connection* c, uint32_t way, const Digest* d) noexcept nogil:
+    """Does a SYN begin another connection? A retransmitted one has the same sequence number."""
+    cdef const Side* s = &c.sides[way]
+    cdef const Side* peer = &c.sides[way ^ 1]
+    if s.state == INACTIVE and peer.state == INACTIVE:
+        return False
+    if d.tcp_flags & ACK:       # the answer in a connection of which only answers are seen
+        return way == 1 and peer.state == INACTIVE and d.tcp_seq != s.start
+    if f.close_timeout and (is_closed(s) or is_closed(peer)):
+        return True             # who forgets connections that ended knows their numbers no longer
+    if way and s.state == INACTIVE:     # both may ask at the same time (RFC 9293 section 3.5)
+        return peer.state != SYN_SENT
     return d.tcp_seq != s.start
+
+cdef inline bint begins_another(const Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
+    """Does this record belong to another connection than the one of the row, of the same five-tuple?"""
+    cdef const Connection* c = connection_at(f, i)
+    if d.protocol != TCP:
+        return False
+    if f.close_timeout and lapsed(f, c, row, d.time):
+        return True
+    return d.tcp_flags & SYN and d.tcp_flags & (RST | FIN) == 0 and not is_corrupt(f, d) and \
+        is_another(f, c, d.flip ^ row.flipped, d)
 
 cdef inline void begin_connection(Flows* f, uint64_t i, FlowRow* row, const Digest* d) noexcept nogil:
     """The row's direction is settled."""
@@ -164,7 +185,7 @@ cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
     cdef uint32_t way = d.flip ^ row.flipped
     if d.disposition != COUNTED or (d.protocol != TCP and d.protocol != UDP):
         return
-    if is_corrupt(d):
+    if is_corrupt(f, d):
         add_scaled(c, way, &c.bad_sums[way], LETTER_C)
     elif d.protocol == UDP:
         add_once(c, way, SEEN_DATA, LETTER_D)

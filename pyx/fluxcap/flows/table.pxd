@@ -94,6 +94,9 @@ cdef struct Flows:
     uint64_t connections_stride
     uint64_t connections_room
     Follow follow               # follow(), by a pointer as `answers` is
+    int64_t attempt_timeout     # ns, 0 = none: of a TCP connection that nobody answers
+    int64_t close_timeout       # ... that has ended
+    bint ignores_checksums      # what is corrupt belongs to its connection all the same
     Flows* unseen               # rows for what was quoted before any packet of it came: no packets, ICMP errors only
 
 cdef enum:
