@@ -7,7 +7,7 @@ from pathlib import Path
 import recorded
 from corpus import SAMPLES
 
-NEEDED = ("ip", "ethtool", "dumpcap")
+NEEDED = ("ip", "ethtool", "tcpdump")
 
 
 def recording(name: str, folder: Path, *programs: str) -> Path:

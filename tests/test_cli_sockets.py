@@ -7,7 +7,7 @@ import pytest
 from command import error_lines, fluxcap, rows, terminal
 from corpus import SAMPLES
 
-SESSION = SAMPLES / "session.pcapng"
+SESSION = SAMPLES / "session.pcap"
 SERVER = "192.0.2.2:8081"
 LIFE = [
     *("bind", "listen", "accept", "read", "end of file", "write", "close (FIN)"),

@@ -247,6 +247,12 @@ def test_protocols_peers_and_files_are_kept_apart():
     assert frame["peer_port"].tolist() == [0, 0, *[CLIENT_PORT] * 3]
 
 
+def test_bad_checksums_can_be_ignored():
+    capture = pcap(records([*opened(), client(A, 101, 5, checksum=0x0BAD)]))
+    calls = fluxcap.read_life(capture, f"{SERVER}:{PORT}", ignore_checksums=True).to_pandas()["call"].tolist()
+    assert calls == ["bind", "listen", "accept", "read"]
+
+
 def test_ipv6_in_brackets():
     packet = b.ethernet(b.ipv6(b.udp(b"abc", 5, 6), "2001:db8::1", "2001:db8::2"))
     assert told([packet], "[2001:db8::2]:6") == [("recvfrom", 3)]

@@ -11,7 +11,7 @@ from test_session import TCP, UDP, Session
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    return recording("servers.pcapng", tmp_path_factory.mktemp("servers"), "nginx", "curl", "iperf3", "dig")
+    return recording("servers.pcap", tmp_path_factory.mktemp("servers"), "nginx", "curl", "iperf3", "dig")
 
 
 @pytest.fixture(scope="module", params=["IPv4", "IPv6"])

@@ -62,7 +62,7 @@ def asked(size: int) -> tuple[Calls, Calls]:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    return recording("session.pcapng", tmp_path_factory.mktemp("session"))
+    return recording("session.pcap", tmp_path_factory.mktemp("session"))
 
 
 @pytest.fixture(scope="module", params=["IPv4", "IPv6"])
@@ -177,6 +177,31 @@ def test_datagrams_are_echoed(session):
         assert (row["role"], row["connections"], row["accepted"], row["unanswered"]) == ("datagram", 1, 0, 0)
         assert row["sent_packets"] == row["received_packets"] == len(sizes)
         assert row["sent_payload_bytes"] == row["received_payload_bytes"] == sum(sizes)
+
+
+def test_connections_say_the_same(session):
+    frame = fluxcap.read_connections(session.path).to_pandas()
+    ours = frame[(frame["src_ip"] == session.client) & (frame["protocol"] == TCP)]
+    assert set(ours["direction_basis"]) == {"syn"}
+    counted = ours.groupby(["dst_port", "state"], observed=True).size().to_dict()
+    assert counted == {
+        (programs.REQUEST_PORT, "SF"): CLIENTS,
+        (programs.REQUEST_PORT, "RSTO"): 1,
+        (programs.COUNT_PORT, "SF"): 1,
+        (programs.CLOSED_PORT, "REJ"): 1,
+        (programs.NEGLECTED_PORT, "S2"): programs.BACKLOG + 1,
+        (programs.NEGLECTED_PORT, "S0"): 1,
+    }
+    by_state = ours.set_index(["dst_port", "state"])
+    (left_out,) = by_state.loc[(programs.NEGLECTED_PORT, "S0")].to_dict("records")
+    assert (left_out["history"], left_out["packets"], left_out["retransmitted"]) == ("S", 2, 1)
+    # A half close shows in the letters: the originator's FIN comes before the responder's data.
+    (half,) = by_state.loc[(programs.COUNT_PORT, "SF")].to_dict("records")
+    assert half["history"].index("F") < half["history"].index("d") < half["history"].index("f")
+    assert (half["payload_bytes"], half["reverse_payload_bytes"]) == (1000, 2000)
+    udp = frame[(frame["src_ip"] == session.client) & (frame["protocol"] == UDP)].set_index("dst_port")
+    assert udp["state"].to_dict() == {programs.CLOSED_PORT: "S0", programs.ECHO_PORT: "SF"}
+    assert udp["unreachable"].to_dict() == {programs.CLOSED_PORT: 1, programs.ECHO_PORT: 0}
 
 
 def test_nobody_else_took_part(session):

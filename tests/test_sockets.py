@@ -21,7 +21,7 @@ COLUMNS = (
     "protocol address port role peers connections accepted refused unanswered first last sent_packets"
     " sent_payload_bytes received_packets received_payload_bytes fin rst open unreachable role_basis"
 )
-CAPTURES = ["session.pcapng", "servers.pcapng", "sockets.pcapng", "multicast-membership.pcap", "verdicts.pcap"]
+CAPTURES = ["session.pcap", "servers.pcap", "sockets.pcapng", "multicast-membership.pcap", "verdicts.pcap"]
 WITH_PORTS = (6, 17, 33, 132, 136)
 # Zeek's states: whether somebody accepted, refused, or did not answer.
 OUTCOMES = {
@@ -92,7 +92,7 @@ def test_a_socket_sums_up_its_connections(name):
 
 
 @needs_tshark
-@pytest.mark.parametrize("name", ["session.pcapng", "servers.pcapng", "any-interface-sll.pcap", "port-refused.pcap"])
+@pytest.mark.parametrize("name", ["session.pcap", "servers.pcap", "any-interface-sll.pcap", "port-refused.pcap"])
 @pytest.mark.parametrize(("protocol", "number"), [("tcp", 6), ("udp", 17)])
 def test_tshark_counts_as_many_packets_each_way(name, protocol, number):
     lines = tshark(SAMPLES / name, "-q", "-z", f"endpoints,{protocol}")
@@ -107,7 +107,7 @@ def test_tshark_counts_as_many_packets_each_way(name, protocol, number):
 
 
 def test_the_columns_and_their_types():
-    table = fluxcap.read_sockets(SAMPLES / "session.pcapng")
+    table = fluxcap.read_sockets(SAMPLES / "session.pcap")
     assert table.columns == tuple(COLUMNS.split())
     assert (table["address"].dtype, table["address"].shape) == (np.uint8, (len(table), 16))
     small = {"protocol": np.uint8, "port": np.uint16, "role": np.uint8, "role_basis": np.uint8}
@@ -167,6 +167,20 @@ def test_what_became_of_a_connection(packets, expected):
     assert row["connections"] == row["peers"] == 1
 
 
+def test_the_best_basis_of_its_connections_is_that_of_a_socket():
+    under_way = [segment("192.0.2.9", "192.0.2.2", 9, 80, A, 1, 5), segment("192.0.2.2", "192.0.2.9", 80, 9, A, 1, 5)]
+    assert sockets(under_way)[80]["role_basis"] == "port"
+    assert sockets([*under_way, *opened()])[80]["role_basis"] == "syn"
+    assert sockets([*opened(), *under_way])[80]["role_basis"] == "syn"
+
+
+def test_an_answer_with_a_bad_checksum_is_none_unless_checksums_are_ignored():
+    capture = pcap(records([client(S, 1), server(S | A, 5, checksum=0x0BAD)]))
+    ignoring, heeding = (fluxcap.read_sockets(capture, ignore_checksums=ignored) for ignored in (True, False))
+    assert (ignoring["accepted"].tolist(), ignoring["unanswered"].tolist()) == ([1, 1], [0, 0])
+    assert (heeding["accepted"].tolist(), heeding["unanswered"].tolist()) == ([0, 0], [1, 1])
+
+
 def test_the_same_ports_again_are_another_connection_and_no_other_peer():
     row = sockets([*opened(), client(F | A, 101), server(F | A, 901), client(A, 102), *opened(5000, 6000)])[80]
     assert (row["connections"], row["accepted"], row["peers"], row["open"]) == (2, 2, 1, 1)
@@ -199,7 +213,7 @@ def test_a_capture_without_packets_has_no_sockets():
 
 
 def test_other_programs_take_it_as_a_table():
-    found = fluxcap.read_sockets(SAMPLES / "session.pcapng")
+    found = fluxcap.read_sockets(SAMPLES / "session.pcap")
     ours = [(row["address"], row["port"]) for row in rows(found) if row["role"] == "listener"]
     query = "SELECT address, port FROM found WHERE role = 'listener' ORDER BY ALL"
     assert duckdb.sql(query).fetchall() == sorted(ours)

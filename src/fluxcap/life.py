@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from fluxcap._core import VERDICTS
 from fluxcap.calls import Address, Conversation, Datagrams, Event, Log, Record, Stream
 from fluxcap.errors import CaptureError
 from fluxcap.formats.table import human
@@ -25,7 +26,7 @@ COLUMNS: Final = (
     *("tcp_flags", "tcp_seq", "payload_length", "verdict", "flow", "quoted_flow"),
 )
 PORT_UNREACHABLE: Final = ((1, 3, 3), (58, 1, 4))  # protocol, type, code: RFC 792, RFC 4443 section 3.1
-BAD: Final = 2  # the code of that verdict
+CORRUPT: Final = tuple(VERDICTS.index(verdict) for verdict in ("bad", "illegal"))  # what a kernel drops
 
 
 class LifeTable(Table):
@@ -60,6 +61,7 @@ def read_life(
     *,
     where: str | None = None,
     decap: bool = True,
+    ignore_checksums: bool = False,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> LifeTable:
@@ -69,11 +71,12 @@ def read_life(
     `file` and `packet` of the record that shows it; `protocol`; `call`; `peer_address` and `peer_port`, the other
     socket, or zeros; `octets`; `records`, how many show it; `evidence`, "seen" or "inferred". docs/sockets.md says what
     each call is taken from. Records are read in bounded memory; what is kept grows with the socket's peers and calls.
+    `ignore_checksums`: take records with bad checksums for what they say; else a kernel drops them, and `call` says so.
     Everything else as in read_packets().
 
     Raises ValueError for a `socket` that is none.
     """
-    life = Life(parse(socket))
+    life = Life(parse(socket), ignore_checksums)
     scan = scan_packets(src, columns=COLUMNS, where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
     try:
         for packets in scan:
@@ -89,8 +92,9 @@ def read_life(
 class Life:
     """The conversations of one socket, as their records come."""
 
-    def __init__(self, socket: Address) -> None:
+    def __init__(self, socket: Address, ignore_checksums: bool) -> None:
         self._socket = socket
+        self._dropped = () if ignore_checksums else CORRUPT
         self._address = np.frombuffer(socket[0], np.uint8)
         self._log = Log()
         self._conversations: dict[tuple[int, Address], Conversation] = {}
@@ -139,7 +143,7 @@ class Life:
             return
         conversation = self._conversation(record, protocol, (dst_ip, dst_port) if sent else (src_ip, src_port))
         self._of_flow[flow] = conversation
-        if verdict == BAD:
+        if verdict in self._dropped:
             conversation.damaged(record)
         else:
             conversation.take(record)

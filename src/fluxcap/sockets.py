@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -40,6 +39,7 @@ def read_sockets(
     *,
     where: str | None = None,
     decap: bool = True,
+    ignore_checksums: bool = False,
     threads: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -52,9 +52,18 @@ def read_sockets(
     `unreachable`: ICMP errors about datagrams to it. docs/sockets.md defines each. Everything else as in
     read_connections().
     """
-    read = partial(read_connections, where=where, decap=decap, threads=threads, on_interrupt=on_interrupt)
     try:
-        return socket_table(read(src, on_damage=on_damage))
+        return socket_table(
+            read_connections(
+                src,
+                where=where,
+                decap=decap,
+                ignore_checksums=ignore_checksums,
+                threads=threads,
+                on_damage=on_damage,
+                on_interrupt=on_interrupt,
+            )
+        )
     except CaptureError as error:
         if isinstance(error.partial, ConnectionTable):
             error.partial = socket_table(error.partial)
@@ -72,7 +81,7 @@ def socket_table(connections: ConnectionTable) -> SocketTable:
     columns["peers"] = groups.peers()
     columns["first"] = groups.reduce(np.minimum, ends["first"])
     columns["last"] = groups.reduce(np.maximum, ends["last"])
-    columns["role_basis"] = groups.reduce(np.minimum, ends["role_basis"])
+    columns["role_basis"] = groups.reduce(np.maximum, ends["role_basis"])  # the best is the last of DIRECTION_BASES
     columns["role"] = _roles(columns["protocol"], groups.any(ends["listens"]), groups.any(ends["connects"]))
     return SocketTable({name: columns[name] for name in SOCKET_COLUMNS}, connections.metadata)
 

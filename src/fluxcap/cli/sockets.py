@@ -34,6 +34,8 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
     options.add_rows(parser)
+    what = "take records with bad checksums for what they say"
+    parser.add_argument("--ignore-checksums", action="store_true", help=what)
     what = "the life of one socket: bind, listen, accept, connect, read, write, close"
     parser.add_argument("--life", type=options.checked_by(_check), metavar="ADDRESS:PORT", help=what)
 
@@ -80,6 +82,7 @@ def _read(given: Options, sources: Sources, messages: Messages) -> SocketTable |
     common: dict[str, Any] = {
         "where": given.where,
         "decap": given.decap,
+        "ignore_checksums": given.ignore_checksums,
         "on_damage": "raise" if given.strict else "warn",
         "on_interrupt": "return",
     }
