@@ -193,10 +193,10 @@ def test_connections_say_the_same(session):
         (programs.NEGLECTED_PORT, "S0"): 1,
     }
     by_state = ours.set_index(["dst_port", "state"])
-    (left_out,) = by_state.loc[(programs.NEGLECTED_PORT, "S0")].to_dict("records")
+    (left_out,) = by_state.loc[[(programs.NEGLECTED_PORT, "S0")]].to_dict("records")
     assert (left_out["history"], left_out["packets"], left_out["retransmitted"]) == ("S", 2, 1)
     # A half close shows in the letters: the originator's FIN comes before the responder's data.
-    (half,) = by_state.loc[(programs.COUNT_PORT, "SF")].to_dict("records")
+    (half,) = by_state.loc[[(programs.COUNT_PORT, "SF")]].to_dict("records")
     assert half["history"].index("F") < half["history"].index("d") < half["history"].index("f")
     assert (half["payload_bytes"], half["reverse_payload_bytes"]) == (1000, 2000)
     udp = frame[(frame["src_ip"] == session.client) & (frame["protocol"] == UDP)].set_index("dst_port")
