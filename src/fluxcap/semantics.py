@@ -50,9 +50,7 @@ PRESETS: Final = {
     # scripts/base/init-bare.zeek: tcp_inactivity_timeout, and 1 min for UDP, ICMP and unknown protocols;
     # tcp_attempt_delay, tcp_close_delay. ip_bytes are of the IP header's length field
     # (https://docs.zeek.org/en/current/scripts/base/protocols/conn/main.zeek.html).
-    "zeek": Semantics(
-        *("1m", "5m"), attempt_timeout="5s", close_timeout="5s", octets="ip", server_ports=SERVER_PORTS
-    ),
+    "zeek": Semantics(*("1m", "5m"), attempt_timeout="5s", close_timeout="5s", octets="ip", server_ports=SERVER_PORTS),
     # nfstream/streamer.py: idle_timeout, active_timeout and accounting_mode of NFStreamer.
     "nfstream": Semantics("120s", active_timeout="1800s"),
     # https://tools.netsa.cert.org/yaf/yaf.html: --idle-timeout, --active-timeout; octetTotalCount is of IP packets.

@@ -64,7 +64,7 @@ cdef struct Side:               # 96 octets
     uint32_t late               # segments with data that do not go beyond `last`, for "T"
     uint32_t zero_window
     uint32_t gaps               # holes that were acknowledged, for "G"
-    uint32_t pad
+    uint8_t ended               # with what it sent the connection was over
     uint64_t gap_octets         # of holes that are no longer kept
     Hole holes[MAX_HOLES]       # ascending
 

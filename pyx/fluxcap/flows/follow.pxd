@@ -14,7 +14,7 @@ from fluxcap.flows.sequence cimport (
     COVERS_HOLE, COVERS_OLD, Coverage, ahead, cover, gap_octets, miss, restart)
 from fluxcap.flows.states cimport state_of, step_state
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, TCP, UDP, key_of, later_by
-from fluxcap.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL
+from fluxcap.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
 
 cdef enum:
     # Of SYN, RST and a sequence number of zero: further away it is taken for a mistake, as in Zeek.
@@ -24,18 +24,11 @@ cdef inline bint is_corrupt(const Flows* f, const Digest* d) noexcept nogil:
     """Nobody would accept it. What was left to the network card is not corrupt."""
     return (d.verdict == VERDICT_BAD or d.verdict == VERDICT_ILLEGAL) and not f.ignores_checksums
 
-cdef inline bint is_over(const Connection* c) noexcept nogil:
-    """Did both sides close, or one abort, or one close that never had an answer?"""
-    cdef uint8_t forward = c.sides[0].state, reverse = c.sides[1].state
-    return forward == RESET or reverse == RESET or \
-        (forward == CLOSED and (reverse == CLOSED or reverse == INACTIVE)) or \
-        (reverse == CLOSED and forward == INACTIVE)
-
 cdef inline bint lapsed(const Flows* f, const Connection* c, const FlowRow* row, int64_t time) noexcept nogil:
     """Was the connection forgotten, as Zeek forgets it, when this record came?"""
     if (c.sides[0].state == SYN_SENT or c.sides[0].state == SYN_ACK_SENT) and c.sides[1].state == INACTIVE:
         return later_by(time, row.first) >= <uint64_t>f.attempt_timeout
-    return is_over(c) and later_by(time, row.last) >= <uint64_t>f.close_timeout
+    return (c.sides[0].ended or c.sides[1].ended) and later_by(time, row.last) >= <uint64_t>f.close_timeout
 
 cdef inline bint is_another(const Flows* f, const Connection* c, uint32_t way, const Digest* d) noexcept nogil:
     """Does a SYN begin another connection? A retransmitted one has the same sequence number."""
@@ -189,7 +182,7 @@ cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
         add_scaled(c, way, &c.bad_sums[way], LETTER_C)
     elif d.protocol == UDP:
         add_once(c, way, SEEN_DATA, LETTER_D)
-    elif d.verdict != VERDICT_BAD_LENGTH and has_header(d):
+    elif has_header(d):
         follow_segment(c, way, d)
 
 cdef inline void read_connection(const Flows* f, uint64_t i, const FlowRow* row, FlowRecord* record) noexcept nogil:

@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.flows.connection cimport (
     ACK, CLOSED, Connection, ESTABLISHED, FIN, INACTIVE, PARTIAL, RESET, RST, SEEN_DATA, SYN, SYN_ACK_SENT, SYN_SENT,
-    Side)
+    Side, is_closed)
 from fluxcap.flows.history cimport aborted_at_once
 from fluxcap.flows.sequence cimport ahead
 
@@ -76,6 +76,8 @@ cdef inline void step_state(Connection* c, uint32_t way, uint32_t flags, uint32_
         leave_established(s, peer, flags)
     elif s.state == CLOSED and flags & RST and peer.state != CLOSED:
         set_state(s, RESET)
+    # Both sides closed, or one aborted, or one closed that nobody had answered.
+    s.ended |= s.state == RESET or (s.state == CLOSED and (is_closed(peer) or peer.state == INACTIVE))
 
 cdef inline bint sent_nothing(const Side* s, const Side* peer) noexcept nogil:
     """Neither an octet of data sent nor one acknowledged, as far as sequence numbers tell."""

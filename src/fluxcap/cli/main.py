@@ -18,6 +18,7 @@ from fluxcap.suggest import unknown
 COMMANDS: Final = (
     "info",
     "flows",
+    "connections",
     "check",
     "packets",
     "sockets",

@@ -41,6 +41,11 @@ def verdict_style(cell: str) -> str:
     return VERDICT_STYLES.get(cell, "")
 
 
+def state_style(cell: str) -> str:
+    """For the state of a connection: what nobody answered, what was refused or aborted."""
+    return "yellow" if cell in ("S0", "REJ") or cell.startswith("RST") else ""
+
+
 VERDICT_STYLES: Final[Mapping[str, str]] = {
     "good": "green",
     "bad": "bold red",
@@ -95,6 +100,11 @@ def clock(digits: int) -> Callable[[Values], list[str]]:
     return cells
 
 
+def unknown(values: Values) -> bool:
+    """Whether no time is known."""
+    return bool((values < 0).all())
+
+
 def zero(values: Values) -> bool:
     """Whether all are zero."""
     return not values.any()
@@ -124,6 +134,8 @@ BLANK_ZERO: Final = each(lambda value: human.count(value) if value else "")
 OCTETS: Final = each(human.octets)
 HEX: Final = each("{:#06x}".format)
 COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 where none was
+LETTERS: Final = {name: partial(text.cells, name) for name in ("state", "history")}
+RTT: Final = each(lambda ns: human.duration(ns) if ns >= 0 else "")  # -1 where it is not known
 FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
 # Characters that two addresses, or the counts of a socket, need beside them in 80.
@@ -151,7 +163,8 @@ SPECS: Final[Mapping[str, Spec]] = {
     "received_payload_bytes": Spec(ESSENTIAL, OCTETS),
     "fin": Spec(USEFUL, COUNT, dull=zero),
     "rst": Spec(USEFUL, COUNT, style=notice, dull=zero),
-    "unreachable": Spec(USEFUL, COUNT, style=notice, dull=zero),
+    "state": Spec(ESSENTIAL, LETTERS["state"], right=False, style=state_style),
+    "history": Spec(ESSENTIAL, LETTERS["history"], right=False),
     "packets": Spec(KEY, COUNT),
     "reverse_packets": Spec(USEFUL, COUNT),
     "bytes": Spec(ESSENTIAL, OCTETS),
@@ -163,6 +176,19 @@ SPECS: Final[Mapping[str, Spec]] = {
     "partial": Spec(USEFUL, COUNT, style=notice, dull=zero),
     "icmp_errors": Spec(USEFUL, COUNT, style=notice, dull=zero),
     "duration": Spec(USEFUL, each(human.duration)),
+    "synack_rtt": Spec(USEFUL, RTT, dull=unknown),
+    "ack_rtt": Spec(MINOR, RTT, dull=unknown),
+    **{
+        f"{way}{name}": Spec(MINOR, cells, style=notice, dull=zero)
+        for name, cells in (
+            ("retransmitted", COUNT),
+            ("out_of_order", COUNT),
+            ("gap_bytes", OCTETS),
+            ("zero_window", COUNT),
+            ("unreachable", COUNT),
+        )
+        for way in ("", "reverse_")
+    },
     "first": Spec(MINOR, clock(3)),
     "wire_length": Spec(ESSENTIAL, COUNT),
     "verdict": words("verdict", calm=frozenset(("none",)), rank=ESSENTIAL),
