@@ -7,13 +7,16 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Thread
 
-ECHO_PORT, REQUEST_PORT, CLOSED_PORT, GROUP_PORT = 7007, 8080, 9, 6006
+ECHO_PORT, REQUEST_PORT, COUNT_PORT, NEGLECTED_PORT, CLOSED_PORT, GROUP_PORT = 7007, 8080, 8081, 8082, 9, 6006
+BACKLOG = 1  # connections that wait for accept() at the neglected port, and Linux lets one more wait
 GROUPS = {socket.AF_INET: "233.252.0.1", socket.AF_INET6: "ff02::db8:0:1"}  # set aside for documentation (RFC 6676)
 REPORT_INTERVAL = 1  # seconds within which the kernel reports a membership (RFC 3376 section 8.11)
 PATIENCE = 5  # seconds a client waits for an answer
+TWO_SYNS = 1.5  # seconds; the first is sent again after one (RFC 6298 section 2)
 
 # Linux numbers that Python's socket module does not name
 SO_NO_CHECK, UDP_NO_CHECK6_TX, SOL_UDPLITE, UDPLITE_SEND_CSCOV = 11, 101, 136, 10
@@ -25,12 +28,18 @@ SO_NO_CHECK, UDP_NO_CHECK6_TX, SOL_UDPLITE, UDPLITE_SEND_CSCOV = 11, 101, 136, 1
 def serve() -> None:
     """Echo datagrams (UDP and, where the kernel has it, UDP-Lite) and answer requests over TCP, on IPv4 and IPv6."""
     Thread(target=echo_datagrams, args=(wildcard(socket.SOCK_DGRAM, ECHO_PORT),), daemon=True).start()
-    Thread(target=accept_clients, args=(wildcard(socket.SOCK_STREAM, REQUEST_PORT),), daemon=True).start()
+    for port, serve_client in ((REQUEST_PORT, answer_requests), (COUNT_PORT, count_octets)):
+        listener = wildcard(socket.SOCK_STREAM, port)
+        Thread(target=accept_clients, args=(listener, serve_client), daemon=True).start()
+    families = (socket.AF_INET, socket.AF_INET6)  # a queue each
+    neglected = [socket.create_server(("", NEGLECTED_PORT), family=family, backlog=BACKLOG) for family in families]
     if has_udp_lite():
         lite = wildcard(socket.SOCK_DGRAM, ECHO_PORT, socket.IPPROTO_UDPLITE)
         Thread(target=echo_datagrams, args=(lite,), daemon=True).start()
     print("ready", flush=True)
     sys.stdin.read()
+    for listener in neglected:
+        listener.close()
 
 
 def wildcard(kind: socket.SocketKind, port: int, protocol: int = 0) -> socket.socket:
@@ -56,11 +65,11 @@ def echo_datagrams(server: socket.socket) -> None:
         server.sendto(message, client)
 
 
-def accept_clients(listener: socket.socket) -> None:
+def accept_clients(listener: socket.socket, serve_client: Callable[[socket.socket], None]) -> None:
     listener.listen(64)
     while True:
         connection, _ = listener.accept()
-        Thread(target=answer_requests, args=(connection,), daemon=True).start()
+        Thread(target=serve_client, args=(connection,), daemon=True).start()
 
 
 def answer_requests(connection: socket.socket) -> None:
@@ -73,13 +82,24 @@ def answer_requests(connection: socket.socket) -> None:
             return  # the scenario `reset` means it
 
 
+def count_octets(connection: socket.socket) -> None:
+    """Read all there is, then send twice as much."""
+    with connection:
+        size = 0
+        while octets := connection.recv(65535):
+            size += len(octets)
+        connection.sendall(b"y" * 2 * size)
+
+
 # The clients ----------------------------------------------------------------------------------------------------------
 
 
-def connected(host: str, kind: socket.SocketKind, port: int, protocol: int = 0) -> socket.socket:
+def connected(
+    host: str, kind: socket.SocketKind, port: int, protocol: int = 0, patience: float = PATIENCE
+) -> socket.socket:
     """A socket connected to `port` of `host`."""
     client = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind, protocol)
-    client.settimeout(PATIENCE)
+    client.settimeout(patience)
     try:
         client.connect((host, port))
     except OSError:
@@ -136,12 +156,43 @@ def reset(host: str) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+def clients_at_once(host: str, clients: int, unit: int) -> None:
+    """So many connections to one listener, all open at the same time; the nth asks for n times so many octets."""
+    with ExitStack() as opened:
+        connections = [opened.enter_context(connected(host, socket.SOCK_STREAM, REQUEST_PORT)) for _ in range(clients)]
+        for place, connection in enumerate(connections, 1):
+            ask(connection, unit * place)
+
+
 def many_clients(host: str) -> None:
-    """Twelve connections to one listener, all open at the same time."""
-    with ExitStack() as clients:
-        connections = [clients.enter_context(connected(host, socket.SOCK_STREAM, REQUEST_PORT)) for _ in range(12)]
-        for size, connection in enumerate(connections, 1):
-            ask(connection, 100 * size)
+    """Twelve connections."""
+    clients_at_once(host, 12, 100)
+
+
+def fifty_clients(host: str) -> None:
+    """Fifty connections."""
+    clients_at_once(host, 50, 10)
+
+
+def half_close(host: str) -> None:
+    """A connection closed for writing, which brings the answer all the same."""
+    with connected(host, socket.SOCK_STREAM, COUNT_PORT) as client:
+        client.sendall(b"n" * 1000)
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(65535):
+            pass
+
+
+def overfull(host: str) -> None:
+    """As many connections as wait for accept(), and one that nobody answers."""
+    with ExitStack() as opened:
+        for _ in range(BACKLOG + 1):
+            opened.enter_context(connected(host, socket.SOCK_STREAM, NEGLECTED_PORT))
+        try:
+            connected(host, socket.SOCK_STREAM, NEGLECTED_PORT, patience=TWO_SYNS).close()
+        except TimeoutError:
+            return
+    raise RuntimeError(f"port {NEGLECTED_PORT} had room for more than {BACKLOG + 1} connections")
 
 
 def unchecked(host: str) -> None:
@@ -188,7 +239,10 @@ def multicast(host: str) -> None:
 
 SCENARIOS = {
     client.__name__: client
-    for client in (echo, request, refused, fragmented, reset, many_clients, unchecked, lite, multicast)
+    for client in (
+        *(echo, request, refused, fragmented, reset, many_clients, unchecked, lite, multicast),
+        *(fifty_clients, half_close, overfull),
+    )
 }
 
 if __name__ == "__main__":

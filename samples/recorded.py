@@ -1,8 +1,9 @@
-"""Recordings of the programs in programs.py, made with Debian's tcpdump and dumpcap inside network namespaces.
+"""Recordings of the programs in programs.py and servers.py, made by Debian's tcpdump and dumpcap in namespaces.
 
 Nothing outside the namespaces is listened to, and they are gone when the recording is done.
 """
 
+import os
 import signal
 import struct
 import subprocess
@@ -16,13 +17,16 @@ from pathlib import Path
 from typing import Literal
 
 import programs
+import servers
 
-PROGRAMS = Path(programs.__file__)
-NAMESPACES = ("fluxcap-client", "fluxcap-server")
+PROGRAMS, SERVERS = (Path(module.__file__) for module in (programs, servers))
+NAMESPACES = tuple(f"fluxcap-{who}-{os.getpid()}" for who in ("client", "server"))  # beside those of other recordings
 ADDRESSES = (("192.0.2.1", "2001:db8::1"), ("192.0.2.2", "2001:db8::2"))  # set aside for documentation
 VXLAN_ADDRESSES = (("198.51.100.1", "2001:db8:1::1"), ("198.51.100.2", "2001:db8:1::2"))
 TIME_LIMIT = 30  # seconds for any one command
 SETTLING = 2.5  # seconds until the kernel has sent its multicast listener reports for new addresses
+BUFFER = "65536"  # KiB; in immediate mode each packet takes up the room of the snap length
+FRAMES = ("-s", "2048")  # whole ones, and room for all the packets of many clients
 SECTION_HEADER, INTERFACE_DESCRIPTION = 0x0A0D0D0A, 1
 OPTIONS_KEPT = {SECTION_HEADER: (), INTERFACE_DESCRIPTION: (2, 9, 14)}  # if_name, if_tsresol, if_tsoffset
 
@@ -37,9 +41,11 @@ class Recording:
     client_offload: bool = True  # whether the client leaves its checksums to its network card
     server_offload: bool = True
     options: Sequence[str] = ()  # of the recording program
+    programs: Path = PROGRAMS
 
 
 UDP_AND_TCP = ("echo", "request", "refused")
+SESSION = ("fifty_clients", "half_close", "reset", "refused", "overfull", "echo")
 RECORDINGS = (
     Recording("sockets.pcapng", (*UDP_AND_TCP, "fragmented", "reset", "unchecked"), server_offload=False),
     Recording("veth-checksums-offloaded.pcap", UDP_AND_TCP),
@@ -53,6 +59,14 @@ RECORDINGS = (
     Recording("datagram-in-fragments.pcap", ("fragmented",), client_offload=False, server_offload=False),
     Recording("connection-reset.pcap", ("reset",), client_offload=False, server_offload=False),
     Recording("many-clients-of-one-listener.pcapng", ("many_clients",), client_offload=False, server_offload=False),
+    Recording("session.pcap", SESSION, client_offload=False, server_offload=False, options=FRAMES),
+    Recording(
+        *("servers.pcap", tuple(servers.SCENARIOS)),
+        client_offload=False,
+        server_offload=False,
+        options=FRAMES,
+        programs=SERVERS,
+    ),
     Recording("sender-computed-no-checksum.pcap", ("unchecked",), client_offload=False, server_offload=False),
     Recording("udp-lite-partial-coverage.pcap", ("lite",), client_offload=False, server_offload=False),
     Recording("multicast-membership.pcap", ("multicast",), client_offload=False, server_offload=False),
@@ -125,9 +139,9 @@ def record(recording: Recording, path: Path) -> None:
     if path.suffix == ".pcapng":
         recorder, ready = ["dumpcap", "-q", "-w", str(path), "-i", device, *recording.options], "File:"
     else:
-        recorder = ["tcpdump", "-Z", "root", "-U", "--immediate-mode", "-w", str(path), "-i", device]
+        recorder = ["tcpdump", "-Z", "root", "-U", "--immediate-mode", "-B", BUFFER, "-w", str(path), "-i", device]
         recorder, ready = [*recorder, *recording.options], "listening on"
-    python = (sys.executable, str(PROGRAMS))
+    python = (sys.executable, str(recording.programs))
     serving = client if recording.interface == "lo" else server
     with (
         network(recording),

@@ -128,7 +128,7 @@ def test_standard_input_is_read_once_and_filters_apply(capture):
     [
         ("SELECT nope FROM flows", "nope"),
         ("SELEC 1", "syntax error"),
-        ("SELECT * FROM sockets", "sockets"),
+        ("SELECT * FROM pockets", "pockets"),
         ("SELECT * FROM captures", "captures"),  # a variable of the program is no table
     ],
 )

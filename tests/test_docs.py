@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fluxcap._core import EXTRA_COLUMNS, FLOW_COLUMNS, PACKET_COLUMNS
+from fluxcap import names
+from fluxcap._core import DIRECTION_BASES, EXTRA_COLUMNS, FLOW_COLUMNS, PACKET_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -73,6 +74,12 @@ def test_every_column_that_is_always_there_or_on_request_is_explained():
     page = (ROOT / "docs" / "columns.md").read_text()
     columns = {"interval", *FLOW_COLUMNS, *PACKET_COLUMNS, *EXTRA_COLUMNS}
     assert sorted(name for name in columns if f"`{name}`" not in page) == []
+
+
+def test_every_column_call_and_role_of_sockets_is_explained():
+    page = (ROOT / "docs" / "sockets.md").read_text()
+    named = {*names.SOCKET_COLUMNS, *names.LIFE_COLUMNS, *names.CALLS, *names.ROLES, *names.EVIDENCE, *DIRECTION_BASES}
+    assert sorted(name for name in named if f"`{name}`" not in page) == []
 
 
 @each_page

@@ -198,3 +198,21 @@ def test_errors_in_real_captures_count_as_tshark_reads_their_quotations():
                 assert (row["path"], flow, errors[flow]) == (row["path"], flow, count)
                 compared += 1
     assert compared > 100
+
+
+def test_the_packet_of_an_error_names_the_flow_that_it_quotes():
+    """-1 where no packet of that flow came before, and for what is no error."""
+    other = b.ipv4(b.udp(b"other", 4001, 53), A4, B4)
+    ping = b.ethernet(b.ipv4(b.icmp(b"ping"), A4, B4))
+    frames = [about(UDP), b.ethernet(other), b.ethernet(UDP), about(UDP), about(other), ping]
+    packets = fluxcap.read_packets(pcap(records(frames)), columns="flow,quoted_flow")
+    assert packets["quoted_flow"].tolist() == [-1, -1, -1, packets["flow"][2], packets["flow"][1], -1]
+
+
+def test_the_flow_that_is_quoted_is_that_of_the_key():
+    frames = [b.ethernet(b.ipv4(b.udp(b"x", port, 53), A4, B4)) for port in (4001, 4000)] + [about(UDP)]
+    by_ports, by_hosts = (
+        fluxcap.read_packets(pcap(records(frames)), columns="quoted_flow", by=by)["quoted_flow"].tolist()
+        for by in ("ports", "hosts")
+    )
+    assert (by_ports, by_hosts) == ([-1, -1, 1], [-1, -1, 0])

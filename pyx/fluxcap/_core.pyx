@@ -20,16 +20,19 @@ from fluxcap.copy cimport Copy, copy_window
 from fluxcap.crew cimport Crew, broken_span, dismiss, hire, settle, share
 from fluxcap.decode cimport decode_packets
 from fluxcap.filter cimport FilterProgram, Filters, Instruction, is_sound
+from fluxcap.flows.connection cimport BASES_END, connections_stride
 from fluxcap.flows.count cimport merge_row
 from fluxcap.flows.export cimport FlowColumns, RECORDS_AT_ONCE, split_rows
 from fluxcap.flows.features cimport (
     FeatureRow, MAX_FIRST_PACKETS, features_stride, first_directions, first_gaps, first_sizes)
+from fluxcap.flows.follow cimport follow
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.key cimport KeyPlan, WORD_PORTS, WORD_SRC_MAC
-from fluxcap.flows.roles cimport answers
+from fluxcap.flows.roles cimport accepts, answers
+from fluxcap.flows.states cimport STATES_END
 from fluxcap.flows.table cimport (
-    BOTH, FlowRecord, FlowRow, Flows, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, drop_index, free_flows,
-    open_unseen, reserve)
+    BOTH, FlowRecord, FlowRow, Flows, HISTORY_WIDTH, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, drop_index,
+    free_flows, open_unseen, reserve)
 from fluxcap.fragments cimport PLACES, SETS
 from fluxcap.holding cimport free_holding, open_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
@@ -46,8 +49,8 @@ from fluxcap.streams.stream cimport Stream, Streams
 from fluxcap.tally cimport Totals
 from fluxcap.text.digits cimport SLACK
 from fluxcap.text.rows cimport (
-    CELL_ADDRESS, CELL_INT64, CELL_MAC, CELL_NAME, CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32, CELL_UINT64,
-    CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
+    CELL_ADDRESS, CELL_INT64, CELL_LETTERS, CELL_MAC, CELL_NAME, CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32,
+    CELL_UINT64, CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
 from fluxcap.types cimport (
     ANOMALIES_END, BATCH, Batch, DIRECTIONS_END, DISPOSITIONS_END, Digest, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK,
     VERDICTS_END)
@@ -55,6 +58,8 @@ from fluxcap.types cimport (
 VERDICTS = ("none", "good", "bad", "partial", "absent", "illegal", "truncated", "fragment", "bad_length")
 DISPOSITIONS = ("counted", "non_ip", "unknown_link", "unknown_transport", "truncated_header", "malformed",
                 "orphan_fragment", "filtered")
+STATES = ("S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH")
+DIRECTION_BASES = ("first", "port", "synack", "syn")
 REASONS = ("none", "short_link", "short_ip", "short_extension", "short_transport", "wrong_version", "header_length",
            "total_length", "too_many_tags", "too_many_extensions", "too_many_layers")
 DAMAGES = ("none", "empty", "not_a_capture", "file_header_cut", "unsupported_version", "reserved_link_bits",
@@ -66,6 +71,7 @@ ANOMALIES = ("captured_over_wire", "captured_over_snaplen", "fraction_over_secon
 DIRECTIONS = ("unknown", "inbound", "outbound")
 assert len(DIRECTIONS) == DIRECTIONS_END
 assert len(VERDICTS) == VERDICTS_END and len(DISPOSITIONS) == DISPOSITIONS_END and len(REASONS) == REASONS_END
+assert len(STATES) == STATES_END and len(DIRECTION_BASES) == BASES_END
 assert len(DAMAGES) == DAMAGES_END and len(ANOMALIES) == ANOMALIES_END
 
 WANTS_INPUT, ROWS_FULL, FLOWS_FULL, DAMAGED, UNLIKE = 0, 1, 2, 3, 4
@@ -147,6 +153,8 @@ cdef class Scanner(Window):
         if key.get("server_ports") and flows.plan.biflow and flows.plan.ports_at != NO_WORD:
             flows.servers = plan_servers(key["server_ports"])
             flows.answers = answers
+        if key.get("connections"):
+            self.plan_connections(key)
         flows.max_rows = min(key["max_flows"] or MAX_ROWS, MAX_ROWS)
         self.flow_fields = flow_fields(key)
         flows.first_packets = key.get("splt", 0)
@@ -156,6 +164,18 @@ cdef class Scanner(Window):
             flows.features_stride = features_stride(flows.first_packets)
             self.feature_fields = feature_fields(key["biflow"]) if key.get("features") else ()
             self.first_fields = first_fields(flows.first_packets)
+        return 0
+
+    cdef int plan_connections(self, key) except -1:
+        cdef Flows* flows = &self.line.flows
+        if flows.servers == NULL or "protocol" not in {name for name, _, _ in key["fields"]}:
+            raise ValueError("connections are of a key with protocol, addresses and ports, and of server ports")
+        flows.answers = accepts
+        flows.connections_stride = connections_stride()
+        flows.follow = follow
+        flows.attempt_timeout = key.get("attempt_timeout", 0)
+        flows.close_timeout = key.get("close_timeout", 0)
+        flows.ignores_checksums = key.get("ignore_checksums", False)
         return 0
 
     def begin(self):
@@ -252,7 +272,7 @@ cdef class Scanner(Window):
         cdef FlowColumns c
         cdef tuple features = self.feature_fields if f.features_stride else ()
         cdef tuple firsts = self.first_fields if f.features_stride else ()
-        cdef FlowRecord* records = <FlowRecord*>malloc(RECORDS_AT_ONCE * sizeof(FlowRecord))
+        cdef FlowRecord* records = <FlowRecord*>calloc(RECORDS_AT_ONCE, sizeof(FlowRecord))
         memset(&c, 0, sizeof(FlowColumns))
         plan_columns(&c.plain, self.flow_fields)
         plan_columns(&c.features, features)

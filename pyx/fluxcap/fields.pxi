@@ -9,7 +9,7 @@ cdef FlowRecord record_
 
 
 cdef tuple field(str name, size_t offset, size_t octets, str kind, int width=1):
-    order = "|" if octets == width else "<" if sys.byteorder == "little" else ">"
+    order = "|" if octets == width or kind == "S" else "<" if sys.byteorder == "little" else ">"
     return name, offset, octets, f"{order}{kind}{octets // width}", width
 
 
@@ -70,6 +70,7 @@ cdef dict PACKET = {row[0]: row for row in (
     field("disposition", in_packet(&packet_.disposition), 1, "u"),
     field("offset", in_packet(&packet_.offset), 8, "u"),
     field("flow", in_packet(&packet_.flow), 8, "i"),
+    field("quoted_flow", in_packet(&packet_.quoted_flow), 8, "i"),
     field("reason", in_packet(&packet_.reason), 1, "u"),
     field("expected", in_packet(&packet_.expected), 4, "u"),
     field("ip_checksum", in_packet(&packet_.ip_checksum), 2, "u"),
@@ -108,6 +109,24 @@ cdef tuple ENDING = COUNTS + (
     field("icmp_type", in_record(&record_.rare.icmp_type), 1, "u"),
     field("icmp_code", in_record(&record_.rare.icmp_code), 1, "u"),
     field("_icmp_last", in_record(&record_.rare.icmp_last), 8, "i"),
+)
+
+cdef tuple CONNECTION = (
+    field("state", in_record(&record_.connection.state), 1, "u"),
+    field("history", in_record(&record_.connection.history), HISTORY_WIDTH, "S"),
+    field("direction_basis", in_record(&record_.connection.basis), 1, "u"),
+    field("synack_rtt", in_record(&record_.connection.synack_rtt), 8, "i"),
+    field("ack_rtt", in_record(&record_.connection.ack_rtt), 8, "i"),
+    field("retransmitted", in_record(&record_.connection.retransmitted[0]), 8, "u"),
+    field("reverse_retransmitted", in_record(&record_.connection.retransmitted[1]), 8, "u"),
+    field("out_of_order", in_record(&record_.connection.out_of_order[0]), 8, "u"),
+    field("reverse_out_of_order", in_record(&record_.connection.out_of_order[1]), 8, "u"),
+    field("gap_bytes", in_record(&record_.connection.gap_octets[0]), 8, "u"),
+    field("reverse_gap_bytes", in_record(&record_.connection.gap_octets[1]), 8, "u"),
+    field("zero_window", in_record(&record_.connection.zero_window[0]), 8, "u"),
+    field("reverse_zero_window", in_record(&record_.connection.zero_window[1]), 8, "u"),
+    field("unreachable", in_record(&record_.connection.unreachable[0]), 8, "u"),
+    field("reverse_unreachable", in_record(&record_.connection.unreachable[1]), 8, "u"),
 )
 
 # Sizes and gaps: a row a statistic; flags: a row a bit, in the order of the bits (RFC 9293 section 3.1, RFC 3168).
@@ -158,6 +177,7 @@ PACKET_COLUMNS = (
 EXTRA_COLUMNS = tuple([name for name in PACKET if name not in PACKET_COLUMNS])
 # A name with an underscore is for merging, not for people.
 FLOW_COLUMNS = tuple([row[0] for row in FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING if row[0][0] != "_"])
+CONNECTION_COLUMNS = tuple([row[0] for row in CONNECTION])
 KEY_FIELDS = tuple(KEY)
 MAX_SPLT = MAX_FIRST_PACKETS
 
@@ -175,7 +195,8 @@ cdef tuple flow_fields(key):
     if key["interval"]:
         fields += (INTERVAL,)
     if key["biflow"]:
-        return fields + FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING
+        return fields + FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING + (
+            CONNECTION if key.get("connections") else ())
     return fields + FORWARD + TIMES + ENDING
 
 

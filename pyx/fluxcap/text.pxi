@@ -86,6 +86,8 @@ cdef class TextRows:
             c.kind = expect(CELL_ADDRESS, c.size == 16, array)
         elif kind == "mac":
             c.kind = expect(CELL_MAC, c.size == 6, array)
+        elif kind == "letters":
+            c.kind = expect(CELL_LETTERS, c.size <= NAME_WIDTH and array.format == f"{c.size}s", array)
         elif kind == "time":
             c.kind = expect(CELL_TIME, integer_kind(array) == CELL_INT64, array)
         else:

@@ -127,6 +127,9 @@ cdef struct Packet:
     uint32_t interface          # index in its file, over all sections
     # decode
     uint32_t payload_length     # octets above the transport header, of those the record had on the wire
+    uint32_t tcp_seq
+    uint32_t tcp_ack
+    uint16_t tcp_window
     uint16_t quote              # quotation: 1 + place of the quoted key in the flow table's ring, 0 = none
     uint8_t disposition
     uint8_t reason
@@ -153,9 +156,6 @@ cdef struct Packet:
     uint32_t fragment_id
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none
     uint64_t datagram           # serial number of that datagram
-    uint32_t tcp_seq
-    uint32_t tcp_ack
-    uint16_t tcp_window
     uint16_t ip_header_length
     uint32_t ip_at              # of the IP header in data
     uint32_t sum_at             # of the summed octets in data
@@ -172,6 +172,7 @@ cdef struct Packet:
     uint16_t ip_expected
     # flows
     int64_t flow                # row in the flow table, -1 = in none
+    int64_t quoted_flow         # ICMP errors: that of the packet they quote, -1 = none, or none seen yet
 
 cdef struct Batch:
     Packet packets[BATCH]
@@ -185,6 +186,9 @@ cdef struct Digest:
     uint32_t wire
     uint32_t interface
     uint32_t payload_length
+    uint32_t tcp_seq
+    uint32_t tcp_ack
+    uint16_t tcp_window
     uint16_t quote
     uint8_t disposition
     uint8_t reason
@@ -204,7 +208,7 @@ cdef inline void reset(Packet* p, Disposition disposition) noexcept nogil:
     """What the stages after the capture begin with, and all that a refused record gets."""
     clear(&p.payload_length, sizeof(Packet) - (<char*>&p.payload_length - <char*>p))
     p.disposition = disposition
-    p.flow = -1
+    p.flow = p.quoted_flow = -1
 
 cdef inline void copy_capture_fields(Key* to, const Key* from_) noexcept nogil:
     """What a key has from the file, not from the packet."""

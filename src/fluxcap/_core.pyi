@@ -8,6 +8,8 @@ DISPOSITIONS: Final[tuple[str, ...]]
 REASONS: Final[tuple[str, ...]]  # why a record is `malformed` or `truncated_header`, by code; 0 is "none"
 DAMAGES: Final[tuple[str, ...]]  # what is wrong with a file, by code; 0 is "none"
 DIRECTIONS: Final[tuple[str, ...]]  # which way a record went past its interface
+STATES: Final[tuple[str, ...]]  # of a connection, by code: conn_state as in Zeek's conn.log
+DIRECTION_BASES: Final[tuple[str, ...]]  # why forward is the direction of who began a connection, by code
 ANOMALIES: Final[tuple[str, ...]]  # oddities that are counted, never fatal; order of Totals["anomalies"]
 
 PACKET_COLUMNS: Final[tuple[str, ...]]  # the columns made when none are asked for, in order
@@ -15,6 +17,7 @@ PACKET_COLUMNS: Final[tuple[str, ...]]  # the columns made when none are asked f
 # computed), `ip_checksum` and `ip_expected`, and `reason` (index into REASONS).
 EXTRA_COLUMNS: Final[tuple[str, ...]]
 FLOW_COLUMNS: Final[tuple[str, ...]]  # every value column a flow table can have, in order (key columns not among them)
+CONNECTION_COLUMNS: Final[tuple[str, ...]]  # those that a table of connections has after them, in order
 MAX_SPLT: Final[int]  # first packets of a flow described one by one
 KEY_FIELDS: Final[tuple[str, ...]]  # fields a key can be made of, in the order they stand in a table
 
@@ -46,8 +49,9 @@ def crc32c(data: bytes | bytearray | memoryview) -> int:
     """CRC32c (RFC 9260 appendix A) as an integer."""
 
 # How the values of a column are written: integers raw, (n, 16) octets as IP text, (n, 6) octets as aa:bb:cc:dd:ee:ff,
-# int64 nanoseconds as RFC 3339 in UTC with nine digits, uint8 codes as their names, a list of octets as it is.
-TextKind = Literal["integer", "address", "mac", "time", "text"] | tuple[str, ...]
+# int64 nanoseconds as RFC 3339 in UTC with nine digits, at most 31 octets up to the first zero as they are, uint8 codes
+# as their names, a list of octets as it is.
+TextKind = Literal["integer", "address", "mac", "time", "letters", "text"] | tuple[str, ...]
 
 class TextRows:
     """The rows of columns as text, in pieces of some ten KiB, made without holding the GIL.
@@ -67,7 +71,7 @@ class Column:
     """
 
     name: str
-    dtype: str  # numpy typestr of one item: "|u1" "<u2" "<u4" "<u8" "<i8"
+    dtype: str  # numpy typestr of one item: "|u1" "<u2" "<u4" "<u8" "<i8" "|S28"
     width: int  # items a value: 1; 16 for an IP address, 6 for a MAC address (dtype "|u1")
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
@@ -114,7 +118,13 @@ class CaptureFormat(TypedDict):
     sections: int
     interfaces: list[Interface]
 
-class KeySpec(TypedDict):
+class Endings(TypedDict):
+    # ns, 0 = none: connections of TCP that nobody answers are forgotten after the one, those that have ended after the
+    # other; neither without the other.
+    attempt_timeout: NotRequired[int]
+    close_timeout: NotRequired[int]
+
+class KeySpec(Endings):
     fields: Sequence[tuple[str, int, int]]  # (name in KEY_FIELDS, IPv4 prefix length 0..32, IPv6 prefix length 0..128)
     biflow: bool
     idle_timeout: int  # ns, 0 = none
@@ -126,6 +136,10 @@ class KeySpec(TypedDict):
     ip_octets: NotRequired[bool]  # a flow's octets are of IP packets, not of frames
     # Ports of TCP and of UDP: who sends the first packet of a flow from one of them answers.
     server_ports: NotRequired[tuple[Iterable[int], Iterable[int]] | None]
+    # Follow connections, for CONNECTION_COLUMNS; the key is biflow, with protocol, addresses and ports, and there are
+    # server_ports.
+    connections: NotRequired[bool]
+    ignore_checksums: NotRequired[bool]  # segments and datagrams that are corrupt take part in their connections
     splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..MAX_SPLT
 
 class Window:

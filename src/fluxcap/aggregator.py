@@ -73,7 +73,7 @@ class FlowAggregator:
 
     def result(self) -> FlowTable:
         """The flows of all complete records so far."""
-        return flow_table(self._reading, self._key, self._spec, self._semantics, last=False)
+        return flow_table(FlowTable, self._reading, self._key, self._spec, self._semantics, last=False)
 
     def _step(self, source: Memory) -> None:
         with self._reading.partial(self.result):

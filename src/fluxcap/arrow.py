@@ -57,8 +57,9 @@ class View:
         return kind if isinstance(kind, tuple) and self.labels is not False else None
 
     def is_text(self, name: str) -> bool:
-        """Whether a column has addresses that are to be shown as texts."""
-        return self.ip == "text" and text.KINDS.get(name) in ("address", "mac")
+        """Whether a column has letters, or addresses that are to be shown as texts."""
+        kind = text.KINDS.get(name)
+        return kind == "letters" or (self.ip == "text" and kind in ("address", "mac"))
 
 
 PLAIN: Final = View()
@@ -134,7 +135,7 @@ def _values(name: str, values: Any, view: View) -> ArrowValues:
     if text.is_sequences(values):
         return len(values), (), ((values.size, (values,), (), None),), None
     if view.is_text(name):
-        codes, offsets, octets = _core.dictionary(values)
+        codes, offsets, octets = dictionary_of(values)
         dictionary: ArrowValues = (len(offsets) // OFFSET().itemsize - 1, (offsets, octets), (), None)
         return (len(values), (codes,), (), dictionary) if view.encoded else _spelled_out(codes, offsets, octets)
     if (known := view.names(name)) is not None:
@@ -156,6 +157,15 @@ def _texts(texts: Sequence[str]) -> ArrowValues:
     octets = [one.encode("utf-8", "backslashreplace") for one in texts]
     offsets = np.fromiter(accumulate(map(len, octets), initial=0), OFFSET, len(octets) + 1)
     return len(octets), (offsets, b"".join(octets)), (), None
+
+
+def dictionary_of(values: Array) -> tuple[bytes, bytes, bytes]:
+    """Addresses or letters as dictionary-encoded texts, as _core.dictionary() has them."""
+    if values.ndim > 1:
+        return _core.dictionary(values)
+    distinct, codes = np.unique(values, return_inverse=True)
+    _, (offsets, octets), _, _ = _texts([letters.decode() for letters in distinct.tolist()])
+    return codes.astype(np.uint32).tobytes(), offsets.tobytes(), octets
 
 
 def _spelled_out(codes: bytes, offsets: bytes, octets: bytes) -> ArrowValues:

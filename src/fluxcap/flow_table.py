@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fluxcap import keys
 from fluxcap._core import MAX_SPLT, Column, Scanner
 from fluxcap.durations import nanoseconds
 from fluxcap.formats.table import human
 from fluxcap.reading import Metadata, Reading
-from fluxcap.semantics import find
+from fluxcap.semantics import SERVER_PORTS, Semantics, ServerPorts, find
 from fluxcap.tables import Table
 
 if TYPE_CHECKING:
-    from fluxcap._core import KeySpec
+    from fluxcap._core import Endings, KeySpec
     from fluxcap.arrays import Array
     from fluxcap.durations import Duration
     from fluxcap.extraction import Rows
     from fluxcap.inputs import Input
 
-FLOW = "flow"
+T = TypeVar("T", bound="FlowTable")
+
+FLOW, QUOTED_FLOW = "flow", "quoted_flow"  # columns of packets that hold row numbers
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
 
 
@@ -117,6 +119,8 @@ def key_spec(
     max_flows: int | None = None,
     features: bool = False,
     splt: int = 0,
+    connections: bool = False,
+    ignore_checksums: bool = False,
 ) -> KeySpec:
     """How the core is told to make flows."""
     meant = find(semantics)
@@ -143,7 +147,21 @@ def key_spec(
         "features": features,
         "splt": splt,
         "ip_octets": meant.octets == "ip",
-        "server_ports": meant.server_ports,
+        "server_ports": _server_ports(meant, connections),
+        "connections": connections,
+        **_endings(meant),
+        "ignore_checksums": ignore_checksums,
+    }
+
+
+def _server_ports(meant: Semantics, connections: bool) -> ServerPorts | None:
+    return meant.server_ports or (SERVER_PORTS if connections else None)
+
+
+def _endings(meant: Semantics) -> Endings:
+    return {
+        "attempt_timeout": nanoseconds(meant.attempt_timeout, "attempt_timeout"),
+        "close_timeout": nanoseconds(meant.close_timeout, "close_timeout"),
     }
 
 
@@ -153,8 +171,9 @@ def _first(*durations: Duration | None) -> Duration | None:
 
 
 def flow_table(
-    reading: Reading, key: keys.Key, spec: KeySpec, semantics: str | None, last: bool, inputs: Sequence[Input] = ()
-) -> FlowTable:
+    kind: type[T], reading: Reading, key: keys.Key, spec: KeySpec, semantics: str | None, last: bool,
+    inputs: Sequence[Input] = (),
+) -> T:  # fmt: skip
     """The flows that a reading has made so far; the `last` time it gives up its own copy."""
     meant = find(semantics)
     made = {
@@ -166,7 +185,9 @@ def flow_table(
         "tcp_idle_timeout": spec["tcp_idle_timeout"],
         "active_timeout": spec["active_timeout"],
         "bytes": meant.octets,
-        "direction": meant.direction,
+        "direction": "handshake" if spec["connections"] else meant.direction,
+        "connections": spec["connections"],
+        "ignore_checksums": spec["ignore_checksums"],
         "features": spec["features"],
         "splt": spec["splt"],
         "max_flows": spec["max_flows"],
@@ -175,10 +196,10 @@ def flow_table(
         "flows_full": reading.flows_full,
     }
     begun = [item for item in inputs if item.name not in reading.skipped][: len(reading.inputs)]
-    return table_of(reading.scanner, reading.metadata() | made, last, begun)
+    return table_of(kind, reading.scanner, reading.metadata() | made, last, begun)
 
 
-def table_of(scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence[Input] = ()) -> FlowTable:
+def table_of(kind: type[T], scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence[Input] = ()) -> T:
     """The flows of a scanner; the `last` time it gives up its own copy."""
     unseen = FlowTable(scanner.unseen())
     made = scanner.flows(last)
@@ -188,19 +209,24 @@ def table_of(scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence[
 
         # A row each, of one packet too.
         columns |= {name: array(made[name]).reshape(-1, metadata["splt"]) for name in _SPLT}
-    return FlowTable(columns, metadata, unseen if len(unseen) else None, inputs=inputs)
+    return kind(columns, metadata, unseen if len(unseen) else None, inputs=inputs)
 
 
 def spec_of(metadata: Metadata) -> KeySpec:
     """How the core was told to make the flows of a table with this metadata, but for features."""
     meant = find(metadata["semantics"])
     return {
-        **key_spec(keys.parse(metadata["by"], metadata["biflow"])),
+        **key_spec(
+            keys.parse(metadata["by"], metadata["biflow"]),
+            connections=metadata["connections"],
+            ignore_checksums=metadata["ignore_checksums"],
+        ),
+        **_endings(meant),
         "idle_timeout": metadata["idle_timeout"],
         "tcp_idle_timeout": metadata["tcp_idle_timeout"],
         "active_timeout": metadata["active_timeout"],
         "interval": metadata["interval"],
         "max_flows": metadata["max_flows"],
         "ip_octets": meant.octets == "ip",
-        "server_ports": meant.server_ports,
+        "server_ports": _server_ports(meant, metadata["connections"]),
     }

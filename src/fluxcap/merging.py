@@ -34,6 +34,11 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
                 "tables with features do not merge: the gap between the last packet of one and the first of the next is"
                 " in neither; read the captures together instead"
             )
+        if part.metadata["connections"]:
+            raise ValueError(
+                "tables of connections do not merge: what became of one depends on all its segments; read the captures"
+                " together instead"
+            )
         if part.metadata["active_timeout"]:
             raise ValueError(
                 "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
@@ -45,7 +50,7 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     unseen = [one.filter(one["icmp_errors"] > 0) for one in (part._unseen for part in parts) if one is not None]
     for part in [*unseen, *([_in_time_order(parts)] if made["idle_timeout"] else parts)]:
         scanner.add_flows({name: np.ascontiguousarray(values) for name, values in part._arrays().items()}, len(part))
-    return table_of(scanner, common | _sums([part.metadata for part in parts]), True)
+    return table_of(FlowTable, scanner, common | _sums([part.metadata for part in parts]), True)
 
 
 def _in_time_order(parts: list[FlowTable]) -> FlowTable:

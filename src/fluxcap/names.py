@@ -46,6 +46,9 @@ PROTOCOLS: Final[Mapping[int, str]] = {
     255: "Reserved",
 }
 
+TCP: Final = 6
+PROTOCOLS_WITH_PORTS: Final = (TCP, 17, 33, 132, 136)  # those whose ports are read: their endpoints are sockets
+
 # https://www.tcpdump.org/linktypes.html, without LINKTYPE_
 LINK_TYPES: Final[Mapping[int, str]] = {
     0: "NULL",
@@ -96,6 +99,25 @@ LINK_TYPES: Final[Mapping[int, str]] = {
 
 # Bit 7 to bit 0 of octet 13 of the TCP header (RFC 9293 section 3.1), as nfdump writes them.
 TCP_FLAGS: Final = "CEUAPRSF"
+
+# Of sockets: what they do in their connections, the calls that a program makes, and what these are known by.
+ROLES: Final = ("listener", "both", "datagram", "connector", "none")
+CALLS: Final = (
+    *("bind", "listen", "accept", "refuse", "connect", "connected", "connection refused", "unanswered"),
+    *("write", "read", "end of file", "shutdown (FIN)", "close (FIN)", "close (RST)", "close", "connection reset"),
+    *("reset", "sendto", "recvfrom", "port unreachable", "bad checksum"),
+)
+EVIDENCE: Final = ("seen", "inferred")
+
+# The columns of tables whose rows no capture has, in order.
+SOCKET_COLUMNS: Final = (
+    *("protocol", "address", "port", "role", "peers", "connections", "accepted", "refused", "unanswered"),
+    *("first", "last", "sent_packets", "sent_payload_bytes", "received_packets", "received_payload_bytes"),
+    *("fin", "rst", "open", "unreachable", "role_basis"),
+)
+LIFE_COLUMNS: Final = (
+    *("time", "file", "packet", "protocol", "call", "peer_address", "peer_port", "octets", "records", "evidence"),
+)
 
 
 def protocol(number: int) -> str:

@@ -58,6 +58,7 @@ ZEEK: Final = (
     ("protocol", "ip_proto"),
     ("packets", "orig_pkts"),
     ("reverse_packets", "resp_pkts"),
+    ("state", "conn_state"),
     ("src_mac", "orig_l2_addr"),
     ("dst_mac", "resp_l2_addr"),
 )

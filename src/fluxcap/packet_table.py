@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fluxcap import keys
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
-from fluxcap.flow_table import FLOW, key_spec
+from fluxcap.flow_table import FLOW, QUOTED_FLOW, key_spec
 from fluxcap.formats.table import human
 from fluxcap.frames import Exportable, as_asked, wanted
 from fluxcap.inputs import Input
@@ -56,11 +56,16 @@ def choose(
             raise unknown("column", name, known)
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError("columns must name at least one column, and none twice")
-    if FLOW in chosen:
+    if needs_flows(chosen):
         return chosen, key_spec(keys.parse("5tuple" if by is None else by))
     if by is not None:
         raise ValueError("by= says what the column 'flow' counts, and that is not among the columns")
     return chosen, None
+
+
+def needs_flows(columns: Sequence[str]) -> bool:
+    """Whether one of them holds row numbers of a flow table made in the same pass."""
+    return FLOW in columns or QUOTED_FLOW in columns
 
 
 def choose_with_flow(columns: Literal[True] | str | Sequence[str]) -> tuple[str, ...]:
@@ -125,7 +130,7 @@ class PacketScan(Exportable):
         self._check()  # again: some readers ask for a stream that they do not read
         self._begun = True
         reading = Reading(
-            key=self._key if FLOW in columns else None,
+            key=self._key if needs_flows(columns) else None,
             columns=columns,
             row_limit=batch_size,
             where=self._where,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fluxcap import _core, text
-from fluxcap.arrow import OFFSET, View, ipv4, named
+from fluxcap import text
+from fluxcap.arrow import OFFSET, View, dictionary_of, ipv4, named
 from fluxcap.frames import wanted
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def pandas_frame(columns: Mapping[str, Array], view: View) -> pd.DataFrame:
 
 def _series(pd: Any, name: str, values: Array, view: View) -> Any:
     if view.is_text(name):
-        codes, offsets, octets = _core.dictionary(np.ascontiguousarray(values))
+        codes, offsets, octets = dictionary_of(np.ascontiguousarray(values))
         known, ends = octets.decode(), np.frombuffer(offsets, OFFSET).tolist()
         texts = [known[start:end] for start, end in pairwise(ends)]
         return _category(pd, np.frombuffer(codes, np.int32), texts)  # codes are below 2^31

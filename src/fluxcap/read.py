@@ -121,7 +121,7 @@ def read_flows(
     inputs = expand(src)
 
     def build() -> FlowTable | tuple[FlowTable, PacketTable]:
-        flows = flow_table(reading, key, spec, semantics, last=True, inputs=inputs)
+        flows = flow_table(FlowTable, reading, key, spec, semantics, last=True, inputs=inputs)
         return (flows, packet_table(reading)) if columns else flows
 
     return reading.collect(inputs, build)

@@ -17,6 +17,8 @@ class Semantics(NamedTuple):
     idle_timeout: str | None = None
     tcp_idle_timeout: str | None = None  # where TCP has another
     active_timeout: str | None = None
+    attempt_timeout: str | None = None  # of a connection of TCP that nobody answers
+    close_timeout: str | None = None  # ... that has ended
     octets: Octets = "frame"
     server_ports: ServerPorts | None = None
 
@@ -38,12 +40,15 @@ _ZEEK_UDP: Final = frozenset(
     | {6081, 20000}
 )
 
+SERVER_PORTS: Final[ServerPorts] = (_ZEEK_TCP, _ZEEK_UDP)
+
 PRESETS: Final = {
     # Conversations never expire; their table adds up frame.len.
     "wireshark": Semantics(),
-    # scripts/base/init-bare.zeek: tcp_inactivity_timeout, and 1 min for UDP, ICMP and unknown protocols. ip_bytes are
-    # of the IP header's length field (https://docs.zeek.org/en/current/scripts/base/protocols/conn/main.zeek.html).
-    "zeek": Semantics("1m", tcp_idle_timeout="5m", octets="ip", server_ports=(_ZEEK_TCP, _ZEEK_UDP)),
+    # scripts/base/init-bare.zeek: tcp_inactivity_timeout, and 1 min for UDP, ICMP and unknown protocols;
+    # tcp_attempt_delay, tcp_close_delay. ip_bytes are of the IP header's length field
+    # (https://docs.zeek.org/en/current/scripts/base/protocols/conn/main.zeek.html).
+    "zeek": Semantics(*("1m", "5m"), attempt_timeout="5s", close_timeout="5s", octets="ip", server_ports=SERVER_PORTS),
     # nfstream/streamer.py: idle_timeout, active_timeout and accounting_mode of NFStreamer.
     "nfstream": Semantics("120s", active_timeout="1800s"),
     # https://tools.netsa.cert.org/yaf/yaf.html: --idle-timeout, --active-timeout; octetTotalCount is of IP packets.

@@ -1,7 +1,8 @@
 """Column values as text: one table says how the values of each column are written for a machine to read.
 
 Integers stay raw integers, addresses are IP text (IPv4 as a.b.c.d), times RFC 3339 in UTC with nine digits, verdicts,
-dispositions and reasons their names. A column that is not in the table holds integers. The core writes them.
+dispositions, reasons and states their names, histories their letters. A column that is not in the table holds integers.
+The core writes them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,19 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from fluxcap._core import BEGINNINGS, DIRECTIONS, DISPOSITIONS, ENDINGS, REASONS, SIDES, VERDICTS, TextRows
+from fluxcap import names
+from fluxcap._core import (
+    BEGINNINGS,
+    DIRECTION_BASES,
+    DIRECTIONS,
+    DISPOSITIONS,
+    ENDINGS,
+    REASONS,
+    SIDES,
+    STATES,
+    VERDICTS,
+    TextRows,
+)
 
 if TYPE_CHECKING:
     from fluxcap._core import TextKind
@@ -38,6 +51,14 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "began": BEGINNINGS,
     "ended": ENDINGS,
     "direction": DIRECTIONS,
+    "state": STATES,
+    "history": "letters",
+    "direction_basis": DIRECTION_BASES,
+    "role_basis": DIRECTION_BASES,
+    "peer_address": "address",
+    "role": names.ROLES,
+    "call": names.CALLS,
+    "evidence": names.EVIDENCE,
 }
 
 

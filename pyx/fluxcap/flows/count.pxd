@@ -1,15 +1,20 @@
 # Counting digests into the flow table, and merging rows of another table into it.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from fluxcap.flows.connection cimport expect_connection
 from fluxcap.flows.features cimport begin_features, expect_features, note_features
+from fluxcap.flows.follow cimport begin_connection, begins_another
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.table cimport (
-    EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, Quoted, RareCounts, add_row, expired,
+    END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, Quoted, RareCounts, add_row, expired,
     find_slot, find_tag, home, is_slot_of, rare_of, row_at, row_of)
 from fluxcap.memory cimport prefetch
 from fluxcap.types cimport (
     BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, in_a_flow)
+
+cdef enum:
+    ICMP = 1                    # IP protocol; the other whose errors quote is ICMPv6
 
 cdef inline void count_packet(Flows* f, FlowRow* row, const Digest* d) noexcept nogil:
     cdef uint32_t way = d.flip ^ row.flipped
@@ -33,6 +38,10 @@ cdef inline void note_errors(RareCounts* rare, uint64_t n, int64_t last, uint8_t
         rare.icmp_code = code
     rare.icmp_errors += n
 
+cdef inline bint is_port_unreachable(uint32_t protocol, uint8_t kind, uint8_t code) noexcept nogil:
+    """RFC 792, RFC 4443 section 3.1."""
+    return kind == 3 and code == 3 if protocol == ICMP else kind == 1 and code == 4
+
 cdef inline RareCounts* quoted_row(Flows* f, const uint64_t* words, uint64_t tag) noexcept nogil:
     """Where errors about the flow of this key are counted: on its row, or for the row that it may still get. NULL where
     the table is full."""
@@ -51,21 +60,59 @@ cdef inline void join_error(Flows* f, const Digest* d) noexcept nogil:
     cdef uint64_t words[KEY_WORDS]
     cdef Quoted* quoted = &f.quoted[d.quote - 1]
     cdef RareCounts* rare
+    cdef uint32_t flip
     quoted.key.interval = interval_start(d.time, f.plan.interval) if f.plan.interval else 0
-    project(&f.plan, &quoted.key, f.plan.n, f.plan.leading, words)
+    flip = project(&f.plan, &quoted.key, f.plan.n, f.plan.leading, words)
     rare = quoted_row(f, words, hash_words(&f.plan, words, f.plan.n) >> 32)
     if rare != NULL:
         note_errors(rare, 1, d.time, quoted.kind, quoted.code)
+        rare.unreachable[flip] += is_port_unreachable(d.protocol, quoted.kind, quoted.code)
+
+cdef inline int64_t row_quoted(const Flows* f, uint16_t quote) noexcept nogil:
+    """The row of the flow that an ICMP error, counted before, quotes a packet of; -1 where none of it was seen."""
+    cdef uint64_t words[KEY_WORDS]
+    cdef uint64_t tag
+    project(&f.plan, &f.quoted[quote - 1].key, f.plan.n, f.plan.leading, words)
+    tag = hash_words(&f.plan, words, f.plan.n) >> 32
+    return <int64_t><uint32_t>find_slot(f, f.index + home(f, tag), words, f.plan.n, tag)[0] - 1
 
 cdef inline void take_unseen(Flows* f, FlowRow* row, const uint64_t* words, uint64_t tag) noexcept nogil:
     """A new row gets the errors that quoted it before it was there."""
     cdef uint64_t* slot = find_slot(f.unseen, f.unseen.index + home(f.unseen, tag), words, f.plan.n, tag)
     cdef RareCounts* rare
+    cdef RareCounts* taken
     if slot[0]:
         rare = rare_of(f.unseen, row_of(f.unseen, slot[0]))
         if rare.icmp_errors:
-            note_errors(rare_of(f, row), rare.icmp_errors, rare.icmp_last, rare.icmp_type, rare.icmp_code)
-            rare.icmp_errors = 0
+            taken = rare_of(f, row)
+            note_errors(taken, rare.icmp_errors, rare.icmp_last, rare.icmp_type, rare.icmp_code)
+            taken.unreachable[0] += rare.unreachable[0]
+            taken.unreachable[1] += rare.unreachable[1]
+            rare.icmp_errors = rare.unreachable[0] = rare.unreachable[1] = 0
+
+cdef inline void expect_beside(const Flows* f, uint64_t i, uint32_t protocol) noexcept nogil:
+    if f.features_stride:
+        expect_features(f, i)
+    if f.connections_stride:
+        expect_connection(f, i, protocol)
+
+cdef inline void begin_beside(Flows* f, uint64_t i, FlowRow* row, const Digest* d) noexcept nogil:
+    if f.features_stride:
+        begin_features(f, i)
+    if f.connections_stride:
+        begin_connection(f, i, row, d)
+
+cdef inline void note_beside(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
+    if f.features_stride:
+        note_features(f, i, row, d)
+    if f.connections_stride:
+        f.follow(f, i, row, d)
+
+cdef inline EndReason ended(const Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
+    """Does this record belong to another row than the last one of its key? 0 = no."""
+    if f.connections_stride and begins_another(f, i, row, d):
+        return END_OF_FLOW
+    return expired(f, row, d.time, d.protocol)
 
 cdef inline void expect(const Flows* f, const Digest* digests, uint32_t n) noexcept nogil:
     """Have the slots under way that these will be looked up in."""
@@ -84,7 +131,8 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
     cdef uint64_t* slot
     cdef uint32_t i, at, tag, turned, m = 0
     cdef EndReason reason
-    cdef bint timeouts = f.idle_timeout[0] or f.idle_timeout[1] or f.active_timeout
+    cdef bint beside = f.features_stride or f.connections_stride
+    cdef bint endings = f.idle_timeout[0] or f.idle_timeout[1] or f.active_timeout or f.connections_stride
     # The rows are asked for in a pass of their own, so that one packet's misses are under way during another's.
     for i in range(n):
         counted[m] = <uint8_t>i
@@ -96,8 +144,8 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
             row = row_of(f, slots[i][0])
             prefetch(row)
             prefetch(<char*>row + 64)
-            if f.features_stride:
-                expect_features(f, <uint32_t>slots[i][0] - 1)
+            if beside:
+                expect_beside(f, <uint32_t>slots[i][0] - 1, digests[counted[i]].protocol)
     for i in range(m):
         at = counted[i]
         d = &digests[at]
@@ -109,8 +157,8 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
         row = NULL
         if slot[0]:
             row = row_of(f, slot[0])
-            if timeouts:
-                reason = expired(f, row, d.time, d.protocol)
+            if endings:
+                reason = ended(f, <uint32_t>slot[0] - 1, row, d)
                 if reason:
                     row.end_reason = reason
                     row = NULL
@@ -119,14 +167,14 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
                 return at
             turned = d.flip if f.servers == NULL else d.flip ^ f.answers(f, key, d)
             row = add_row(f, slot, key, key_words, d.tag, turned, d.time)
-            if f.features_stride:
-                begin_features(f, f.n - 1)
+            if beside:
+                begin_beside(f, f.n - 1, row, d)
             if f.unseen != NULL:
                 take_unseen(f, row, key, d.tag)
         count_packet(f, row, d)
         d.row = <uint32_t>slot[0]
-        if f.features_stride:
-            note_features(f, d.row - 1, row, d)
+        if beside:
+            note_beside(f, d.row - 1, row, d)
         if d.quote:
             join_error(f, d)
     return n

@@ -5,6 +5,7 @@ from libc.string cimport memset
 
 from fluxcap.columns cimport Columns, append_rows
 from fluxcap.flows.features cimport features_at, read_features
+from fluxcap.flows.follow cimport read_connection
 from fluxcap.flows.key cimport unproject
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, RareCounts, key_of, row_at
 from fluxcap.memory cimport pages_drop
@@ -35,6 +36,8 @@ cdef inline void read_row(const Flows* f, uint64_t i, FlowRecord* record) noexce
         memset(&record.rare, 0, sizeof(RareCounts))
     if f.features_stride:
         read_features(f, i, record)
+    if f.connections_stride:
+        read_connection(f, i, row, record)
 
 cdef inline uint64_t columns_of(const Columns* c, const void* record, const void* field, uint64_t octets) noexcept nogil:
     """The columns that come from a part of the record, a bit each."""
@@ -81,4 +84,6 @@ cdef inline void split_rows(Flows* f, FlowColumns* columns, FlowRecord* records,
         done += n
         if last and (done - dropped) * f.stride >= DROPPED_AT_ONCE:
             pages_drop(f.rows, dropped * f.stride, done * f.stride)
+            if f.connections_stride:
+                pages_drop(f.connections, dropped * f.connections_stride, done * f.connections_stride)
             dropped = done

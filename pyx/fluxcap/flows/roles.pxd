@@ -1,11 +1,12 @@
-# Who began a flow: the sender of its first record, unless the ports say that this one answers.
+# Who began a flow: the sender of its first record, unless the ports say that this one answers; of a connection, also
+# unless it is a SYN+ACK.
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fluxcap.flows.key cimport ABSENT, KeyPlan, is_mapped, swap_ports
 from fluxcap.flows.table cimport Flows, TCP, UDP
-from fluxcap.types cimport Digest
+from fluxcap.types cimport COUNTED, Digest
 
 cdef enum:
     SYN = 0x02
@@ -23,21 +24,41 @@ cdef inline bint to_broadcast(const KeyPlan* plan, const uint64_t* words, uint32
     memcpy(&v4, <const char*>ip + 12, 4)
     return is_mapped(ip) and v4 == <uint32_t>0xFFFFFFFFU
 
+cdef inline void ports_of(const Flows* f, const uint64_t* words, uint32_t flip, uint16_t* ports) noexcept nogil:
+    """Source and destination port of a record with this key."""
+    cdef uint64_t word = swap_ports(words[f.plan.ports_at]) if flip else words[f.plan.ports_at]
+    memcpy(ports, &word, 2 * sizeof(uint16_t))
+
+cdef inline const uint64_t* server_ports(const Flows* f, uint32_t protocol) noexcept nogil:
+    return &f.servers.tcp[0] if protocol == TCP else &f.servers.udp[0]
+
 cdef inline uint32_t answers(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil:
     """1 where the first record of a flow comes from who serves: what Zeek's WantConnection() makes of the two ports
     (src/packet_analysis/protocol/tcp/TCP.cc, udp/UDP.cc), broadcasts left as they are (github.com/zeek/zeek#3235)."""
-    cdef const uint64_t* servers
-    cdef uint64_t word
+    cdef const uint64_t* servers = server_ports(f, d.protocol)
     cdef uint16_t ports[2]
     if d.protocol != TCP and d.protocol != UDP:
         return 0
     if d.protocol == TCP and d.tcp_flags & (SYN | ACK) == SYN:
         return 0
-    word = swap_ports(words[f.plan.ports_at]) if d.flip else words[f.plan.ports_at]
-    memcpy(ports, &word, sizeof(ports))
-    servers = &f.servers.tcp[0] if d.protocol == TCP else &f.servers.udp[0]
+    ports_of(f, words, d.flip, ports)
     if not has_port(servers, ports[0]) or to_broadcast(&f.plan, words, d.flip):
         return 0
     if has_port(servers, ports[1]):     # of two servers the one with the lower port, but for who answers a SYN
         return d.protocol == TCP and not d.tcp_flags & SYN and ports[0] < ports[1]
     return 1
+
+cdef inline uint32_t accepts(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil:
+    """... of a connection: the sender of a SYN+ACK answers, whatever the ports."""
+    if d.protocol == TCP and d.tcp_flags & (SYN | ACK) == SYN | ACK:
+        return 1
+    return answers(f, words, d)
+
+cdef inline bint is_to_server(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil:
+    """Is the destination's port, and not the source's, one of a server?"""
+    cdef const uint64_t* servers = server_ports(f, d.protocol)
+    cdef uint16_t ports[2]
+    if d.disposition != COUNTED or (d.protocol != TCP and d.protocol != UDP):
+        return False
+    ports_of(f, words, d.flip, ports)
+    return has_port(servers, ports[1]) and not has_port(servers, ports[0])

@@ -19,10 +19,12 @@ cdef enum:
     PORT_WORDS = 65536 // 64
     TCP = 6                     # IP protocol
     UDP = 17
+    HISTORY_WIDTH = 28          # letters; what has more has sent the same again and again
 
 cdef enum EndReason:            # IPFIX flowEndReason, information element 136
     IDLE_TIMEOUT = 1
     ACTIVE_TIMEOUT = 2
+    END_OF_FLOW = 3             # another connection of the same five-tuple began
     FORCED_END = 4
     LACK_OF_RESOURCES = 5
 
@@ -46,7 +48,8 @@ cdef struct RareCounts:
     uint64_t ip_bad
     uint64_t icmp_errors        # that quote a packet of this flow
     int64_t icmp_last           # time of the last of them
-    uint8_t icmp_type           # ... its type and code
+    uint64_t unreachable[2]     # that say "port unreachable", by the canonical direction of what they quote
+    uint8_t icmp_type           # of the last
     uint8_t icmp_code
 
 # What an ICMP error says: the key of the packet it quotes, and its own type and code.
@@ -63,6 +66,7 @@ cdef struct ServerPorts:
 cdef struct Flows
 
 ctypedef uint32_t (*Answers)(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil
+ctypedef void (*Follow)(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil
 
 cdef struct Flows:
     KeyPlan plan
@@ -86,6 +90,13 @@ cdef struct Flows:
     uint64_t features_stride    # octets each, 0 = they are not asked for
     uint64_t features_room
     uint32_t first_packets      # described one by one
+    uint8_t* connections        # as many as rows, or NULL: connection.pxd
+    uint64_t connections_stride
+    uint64_t connections_room
+    Follow follow               # follow(), by a pointer as `answers` is
+    int64_t attempt_timeout     # ns, 0 = none: of a TCP connection that nobody answers
+    int64_t close_timeout       # ... that has ended
+    bint ignores_checksums      # what is corrupt belongs to its connection all the same
     Flows* unseen               # rows for what was quoted before any packet of it came: no packets, ICMP errors only
 
 cdef enum:
@@ -98,6 +109,18 @@ cdef struct Statistics:
     int64_t most
     double mean
     double deviation
+
+cdef struct ConnectionFacts:
+    uint64_t retransmitted[2]   # segments
+    uint64_t out_of_order[2]
+    uint64_t gap_octets[2]
+    uint64_t zero_window[2]     # segments
+    uint64_t unreachable[2]     # ICMP errors
+    int64_t synack_rtt          # ns
+    int64_t ack_rtt
+    uint8_t state
+    uint8_t basis
+    uint8_t history[HISTORY_WIDTH]
 
 # A row as people see it: the whole key in the forward direction, every counter in its place.
 cdef struct FlowRecord:
@@ -116,6 +139,8 @@ cdef struct FlowRecord:
     Statistics sizes[WAYS]      # octets
     Statistics gaps[WAYS]       # ns
     uint64_t flags[BOTH][TCP_FLAGS]
+    # only where connections are
+    ConnectionFacts connection
 
 cdef inline FlowRow* row_at(const Flows* f, uint64_t i) noexcept nogil:
     return <FlowRow*>(f.rows + i * f.stride)
@@ -182,6 +207,8 @@ cdef inline bint reserve(Flows* f, uint64_t more) noexcept nogil:
     return make_room(<void**>&f.rows, &f.room, f.n + more, FIRST_ROWS, f.stride) and \
         (f.features_stride == 0 or
          make_room(<void**>&f.features, &f.features_room, f.n + more, FIRST_ROWS, f.features_stride)) and \
+        (f.connections_stride == 0 or
+         make_room(<void**>&f.connections, &f.connections_room, f.n + more, FIRST_ROWS, f.connections_stride)) and \
         make_room(<void**>&f.rare, &f.rare_room, f.n_rare + 2 * more, BATCH * 4, sizeof(RareCounts)) and \
         (f.unseen == NULL or reserve(f.unseen, more))
 
@@ -205,6 +232,7 @@ cdef inline void drop_index(Flows* f) noexcept nogil:
 cdef inline void free_flows(Flows* f) noexcept nogil:
     pages_free(f.rows, f.room * f.stride)
     pages_free(f.features, f.features_room * f.features_stride)
+    pages_free(f.connections, f.connections_room * f.connections_stride)
     drop_index(f)
     pages_free(f.rare, f.rare_room * sizeof(RareCounts))
     free(f.quoted)

@@ -4,6 +4,9 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+cdef extern from "string.h" nogil:
+    size_t strnlen(const char* text, size_t most)
+
 from fluxcap.bytes cimport native16, native32, native64
 from fluxcap.text.addresses cimport ADDRESS_WIDTH, MAC_WIDTH, put_address, put_mac
 from fluxcap.text.digits cimport (
@@ -20,6 +23,7 @@ cdef enum Kind:                 # of the cells of a column
     CELL_MAC
     CELL_TIME
     CELL_NAME                   # a code of one octet, written as its name
+    CELL_LETTERS                # octets as they are, up to the first zero, no more than a name has
     CELL_TEXT                   # octets as they are, of any length
 
 cdef enum:
@@ -61,7 +65,7 @@ cdef inline uint32_t widest(Kind kind) noexcept nogil:
         return MAC_WIDTH
     elif kind == CELL_TIME:
         return TIME_WIDTH
-    elif kind == CELL_NAME:
+    elif kind == CELL_NAME or kind == CELL_LETTERS:
         return NAME_WIDTH
     return 0
 
@@ -99,6 +103,8 @@ cdef inline uint8_t* put_cell(uint8_t* to, Cells* c, uint64_t row) noexcept nogi
         return put_time(to, <int64_t>native64(at), &c.clock)
     elif c.kind == CELL_NAME:
         return put_name(to, c, at[0])
+    elif c.kind == CELL_LETTERS:
+        return put_octets(to, at, strnlen(<const char*>at, c.size))
     start = c.ends[row - 1] if row else 0
     return put_octets(to, c.values + start, c.ends[row] - start)
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fluxcap import keys, semantics
+from fluxcap import keys
 from fluxcap._core import FLOW_COLUMNS, feature_columns
-from fluxcap.cli import extract, inputs, options, summary
+from fluxcap.cli import extract, flow_rows, inputs, options, summary
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
-from fluxcap.cli.options import Options, Order, Parser
+from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
-from fluxcap.formats import Rows
 from fluxcap.formats.table import human
 
 if TYPE_CHECKING:
@@ -25,9 +24,7 @@ The flows of one or several captures, read as one. A row counts both directions
 of a flow, forward being that of its first packet. Rows stand in the order in
 which the flows began; a table for people begins with those of most packets.
 """
-BIGGEST_FIRST: Final = Order("packets", descending=True)
 REVERSE: Final = "reverse_"
-FLOW: Final = "flow"  # the number of a row as it was read; not among the columns unless it is asked for
 
 
 def configure(parser: Parser) -> None:
@@ -42,18 +39,8 @@ def configure(parser: Parser) -> None:
         help=f"what makes a flow: {', '.join(keys.SETS)} (default 5tuple), or fields as in src_ip/24,dst_port",
     )
     parser.add_argument("--uniflow", action="store_true", help="each direction in a row of its own")
-    parser.add_argument(
-        "--semantics",
-        type=options.checked_by(semantics.find),
-        metavar="NAME",
-        help=f"timeouts, direction and bytes as others have them: {', '.join(semantics.PRESETS)}",
-    )
-    for name, what in (
-        ("--idle-timeout", "a new row after a silence of this length, as in 30s or 500ms"),
-        ("--active-timeout", "a new row when one has lasted this long"),
-        ("--interval", "new rows at every multiple of this time"),
-    ):
-        parser.add_argument(name, type=options.duration(name), metavar="TIME", help=what)
+    flow_rows.add_semantics(parser)
+    flow_rows.add_time(parser, "--interval", "new rows at every multiple of this time")
     parser.add_argument("--features", action="store_true", help="statistics of packet sizes and gaps, and TCP flags")
     parser.add_argument(
         "--splt", type=options.natural, default=0, metavar="N", help="direction, size and gap of the first N packets"
@@ -70,14 +57,13 @@ def run(given: Options, messages: Messages) -> Exit:
     sources = inputs.find(given.inputs, output)
     if extracting:
         extract.check(sources)
-    order = Order.of(given) or (BIGGEST_FIRST if output.for_people else None)
     options.check_columns(given, _columns(given))
-    names = options.names(given, output, semantics.find(given.semantics).octets)
+    options.check_names(given, output)
     table = _read(given, sources, messages)
     metadata = table.metadata
     if not extracting:
-        rows = _rows(table, given, order, options.row_limit(given, output), output.for_people)
-        output.write(rows._replace(names=names))
+        shown = (flow_rows.FLOW, *table.columns) if output.for_people else table.columns
+        output.write(flow_rows.chosen(table, given, output, shown, "flows"))
     elif not metadata["interrupted"]:
         extract.write(table, given.extract, output, sources, messages)
     if output.for_people:
@@ -97,7 +83,7 @@ def _columns(given: Options) -> list[str]:
     key = keys.parse(given.by, not given.uniflow)
     values = [name for name in FLOW_COLUMNS if key.biflow or not name.startswith(REVERSE)]
     return [
-        FLOW,
+        flow_rows.FLOW,
         *(field for field, *_ in key.fields),
         *(["interval"] if given.interval else []),
         *values,
@@ -126,24 +112,6 @@ def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
             on_damage="raise" if given.strict else "warn",
             on_interrupt="return",
         )
-
-
-def _rows(table: FlowTable, given: Options, order: Order | None, limit: int, for_people: bool) -> Rows:
-    total = len(table)
-    columns = given.columns or ((FLOW, *table.columns) if for_people else table.columns)
-    if order is not None:
-        table = table.sort(order.column, order.descending)
-    if limit:
-        table = table.head(limit)
-    return Rows(
-        [table],
-        columns,
-        chosen=given.columns is not None,
-        noun="flows",
-        heading=summary.heading(table.metadata),
-        metadata=lambda: table.metadata,
-        left_out=lambda: total - len(table),
-    )
 
 
 def _hint(table: FlowTable, messages: Messages) -> None:

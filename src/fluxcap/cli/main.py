@@ -19,8 +19,10 @@ from fluxcap.suggest import unknown
 COMMANDS: Final = (
     "info",
     "flows",
+    "connections",
     "check",
     "packets",
+    "sockets",
     "sql",
     "demux",
     "mux",

@@ -144,10 +144,15 @@ def duration(option: str) -> Callable[[str], str]:
     return checked_by(check)
 
 
-def names(options: Options, output: Output, octets: Octets = "frame") -> Mapping[str, str]:
-    """What --names calls the columns, bytes being those of these. UsageError where a person reads them."""
+def check_names(options: Options, output: Output) -> None:
+    """UsageError if --names is asked for where a person reads."""
     if options.names and output.for_people:
         raise UsageError("--names is for what programs read, not for a table", "Choose a format with -f or -o.")
+
+
+def names(options: Options, output: Output, octets: Octets = "frame") -> Mapping[str, str]:
+    """What --names calls the columns, bytes being those of these. UsageError where a person reads them."""
+    check_names(options, output)
     return naming.names(options.names, octets)
 
 

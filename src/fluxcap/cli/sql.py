@@ -24,22 +24,30 @@ if TYPE_CHECKING:
 
 HELP: Final = "a question in SQL, by DuckDB"
 DESCRIPTION: Final = """\
-Answers a question in SQL about `flows` (by five-tuple), `packets` (read as the
-query runs, in bounded memory) and `checksums` (counts by kind of header). Only
-what the query names is read.
+Answers a question in SQL about `flows` (by five-tuple), `connections`,
+`sockets`, `packets` (read as the query runs, in bounded memory) and `checksums`
+(counts by kind of header). Only what the query names is read.
 
   fluxcap sql 'SELECT dst_port, sum(bytes) AS n FROM flows GROUP BY ALL' x.pcap
 """
 NO_PACKETS: Final = bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 00000400 01000000")  # a pcap file header
 ROWS_AT_ONCE: Final = 8192
-TABLES: Final = ("flows", "packets", "checksums")
+TABLES: Final = {  # and what makes them
+    "flows": "read_flows",
+    "connections": "read_connections",
+    "sockets": "read_sockets",
+    "packets": "scan_packets",
+    "checksums": "read_checksums",
+}
+*_OTHERS, _LAST = TABLES
+NAMED: Final = f"{', '.join(_OTHERS)} and {_LAST}"
 ARROW: Final = ("parquet", "arrow", "arrows")  # formats that take the answer as DuckDB has it
 TIME: Final = "TIMESTAMP"  # what the types of times begin with
 
 
 def configure(parser: Parser) -> None:
     """Add the options of this command."""
-    parser.add_argument("query", metavar="QUERY", help="a SELECT over flows, packets and checksums")
+    parser.add_argument("query", metavar="QUERY", help=f"a SELECT over {NAMED}")
     options.add_common(parser)
     shown = f"how many rows, 0 = all (default: {options.SCREEN_ROWS} in a table, else all)"
     parser.add_argument("-n", "--rows", type=options.natural, metavar="N", help=shown)
@@ -66,9 +74,7 @@ def run(given: Options, messages: Messages) -> Exit:
                 # Not kept here: with its traceback it would keep this frame, and the connection, to the very end.
                 raise scan.errors.pop() from None
         what = str(error).partition("\n")[0]
-        raise UsageError(
-            what, "The tables are flows, packets and checksums; 'DESCRIBE flows' lists columns."
-        ) from error
+        raise UsageError(what, f"The tables are {NAMED}; 'DESCRIBE flows' lists columns.") from error
     return Exit.DONE
 
 
@@ -89,10 +95,9 @@ def _named(library: Any, query: str) -> list[str]:
 
 
 def _table(name: str, captures: Any, given: Options | None, scans: list[Watched]) -> Any:
-    from fluxcap.checksums import read_checksums
-    from fluxcap.read import read_flows, scan_packets
+    import fluxcap
 
-    read: Any = {"flows": read_flows, "packets": scan_packets, "checksums": read_checksums}[name]
+    read: Any = getattr(fluxcap, TABLES[name])
     if given is None:
         return read(captures)
     table = read(captures, where=given.where, decap=given.decap, on_damage="raise" if given.strict else "warn")

@@ -42,6 +42,11 @@ def verdict_style(cell: str) -> str:
     return VERDICT_STYLES.get(cell, "")
 
 
+def state_style(cell: str) -> str:
+    """For the state of a connection: what nobody answered, what was refused or aborted."""
+    return "yellow" if cell in ("S0", "REJ") or cell.startswith("RST") else ""
+
+
 VERDICT_STYLES: Final[Mapping[str, str]] = {
     "good": "green",
     "bad": "bold red",
@@ -96,6 +101,11 @@ def clock(digits: int) -> Callable[[Values], list[str]]:
     return cells
 
 
+def unknown(values: Values) -> bool:
+    """Whether no time is known."""
+    return bool((values < 0).all())
+
+
 def zero(values: Values) -> bool:
     """Whether all are zero."""
     return not values.any()
@@ -121,13 +131,17 @@ def words(name: str, *, calm: frozenset[str] = frozenset(), rank: int = USEFUL) 
 
 
 COUNT: Final = each(human.count)
+BLANK_ZERO: Final = each(lambda value: human.count(value) if value else "")
 OCTETS: Final = each(human.octets)
 HEX: Final = each("{:#06x}".format)
 COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 where none was
+LETTERS: Final = {name: partial(text.cells, name) for name in ("state", "history")}
+RTT: Final = each(lambda ns: human.duration(ns) if ns >= 0 else "")  # -1 where it is not known
 FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
-TITLES: Final[Mapping[str, str]] = {"protocol": "proto"}  # three characters that two addresses beside it need
-LEADING: Final = ("flow", "packet", "time", "interval", "protocol")  # before source and destination
+# Characters that two addresses, or the counts of a socket, need beside them in 80.
+TITLES: Final[Mapping[str, str]] = {"protocol": "proto", "connections": "conns"}
+LEADING: Final = ("flow", "packet", "time", "interval", "protocol", "call")  # before source and destination
 # In the order they stand on the screen. A column that is not here is shown when it is asked for or part of the key.
 SPECS: Final[Mapping[str, Spec]] = {
     "flow": Spec(MINOR, each(str)),  # to be named with --extract, where commas stand between numbers
@@ -135,6 +149,23 @@ SPECS: Final[Mapping[str, Spec]] = {
     "time": Spec(ESSENTIAL, clock(6)),
     "interval": Spec(KEY, clock(3)),
     "protocol": Spec(ESSENTIAL, each(protocol), right=False),
+    "call": words("call", rank=KEY),
+    "octets": Spec(KEY, BLANK_ZERO),
+    "records": Spec(USEFUL, COUNT),
+    "evidence": words("evidence", rank=ESSENTIAL),
+    "role": words("role", rank=KEY),
+    "connections": Spec(KEY, COUNT),
+    "peers": Spec(USEFUL, COUNT),
+    "accepted": Spec(ESSENTIAL, COUNT),
+    "refused": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
+    "unanswered": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
+    "open": Spec(USEFUL, COUNT, dull=zero),
+    "sent_payload_bytes": Spec(ESSENTIAL, OCTETS),
+    "received_payload_bytes": Spec(ESSENTIAL, OCTETS),
+    "fin": Spec(USEFUL, COUNT, dull=zero),
+    "rst": Spec(USEFUL, COUNT, style=notice, dull=zero),
+    "state": Spec(ESSENTIAL, LETTERS["state"], right=False, style=state_style),
+    "history": Spec(ESSENTIAL, LETTERS["history"], right=False),
     "packets": Spec(KEY, COUNT),
     "reverse_packets": Spec(USEFUL, COUNT),
     "bytes": Spec(ESSENTIAL, OCTETS),
@@ -146,6 +177,19 @@ SPECS: Final[Mapping[str, Spec]] = {
     "partial": Spec(USEFUL, COUNT, style=notice, dull=zero),
     "icmp_errors": Spec(USEFUL, COUNT, style=notice, dull=zero),
     "duration": Spec(USEFUL, each(human.duration)),
+    "synack_rtt": Spec(USEFUL, RTT, dull=unknown),
+    "ack_rtt": Spec(MINOR, RTT, dull=unknown),
+    **{
+        f"{way}{name}": Spec(MINOR, cells, style=notice, dull=zero)
+        for name, cells in (
+            ("retransmitted", COUNT),
+            ("out_of_order", COUNT),
+            ("gap_bytes", OCTETS),
+            ("zero_window", COUNT),
+            ("unreachable", COUNT),
+        )
+        for way in ("", "reverse_")
+    },
     "first": Spec(MINOR, clock(3)),
     "wire_length": Spec(ESSENTIAL, COUNT),
     "verdict": words("verdict", calm=frozenset(("none",)), rank=ESSENTIAL),

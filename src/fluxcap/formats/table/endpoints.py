@@ -1,4 +1,4 @@
-"""Source and destination of each row as one column, as far as a table has them."""
+"""Addresses with their ports as one column, as far as a table has them: source and destination, socket, peer."""
 
 import sys
 from collections.abc import Mapping
@@ -6,8 +6,13 @@ from typing import Any, Final
 
 from fluxcap import text
 
-COLUMNS: Final = ("src_ip", "src_port", "dst_ip", "dst_port")
-TITLES: Final[Mapping[str, str]] = {"src": "source", "dst": "destination"}
+SIDES: Final[Mapping[str, tuple[str, str]]] = {  # by title
+    "source": ("src_ip", "src_port"),
+    "destination": ("dst_ip", "dst_port"),
+    "socket": ("address", "port"),
+    "peer": ("peer_address", "peer_port"),
+}
+COLUMNS: Final = tuple(name for pair in SIDES.values() for name in pair)
 ARROW: Final = " → "
 BELOW: Final = "\n→ "
 NO_IP: Final = 0  # as `ip_version`
@@ -17,15 +22,13 @@ class Endpoints:
     """The sockets of some rows, each in one line or, where there is no room for that, in two."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        sides = [side for side in TITLES if f"{side}_ip" in values or f"{side}_port" in values]
-        titles = tuple(TITLES[side] for side in sides)
-        ported = _ported([values[f"{side}_port"] for side in sides if f"{side}_port" in values])
-        sockets = [_sockets(values.get(f"{side}_ip"), values.get(f"{side}_port"), ported) for side in sides]
+        sides = {title: pair for title, pair in SIDES.items() if not values.keys().isdisjoint(pair)}
+        ported = _ported([values[port] for _, port in sides.values() if port in values])
+        sockets = [_sockets(values.get(ip), values.get(port), ported) for ip, port in sides.values()]
         rows = list(zip(*sockets, strict=True))
-        if "ip_version" in values:
-            there = (values["ip_version"] != NO_IP).tolist()
-            rows = [row if is_ip else () for row, is_ip in zip(rows, there, strict=True)]
-        self._rows = [titles, *rows]
+        if (there := _there(values)) is not None:
+            rows = [row if is_there else () for row, is_there in zip(rows, there.tolist(), strict=True)]
+        self._rows = [tuple(sides), *rows]
 
     @property
     def least_width(self) -> int:
@@ -43,6 +46,13 @@ class Endpoints:
         if len(ARROW.join(row)) > width:
             return BELOW.join(row)
         return ARROW.join((row[0].ljust(first), *row[1:])).rstrip() if row else ""
+
+
+def _there(values: Mapping[str, Any]) -> Any:
+    """Whether each row has addresses at all; None if all have."""
+    if "peer_address" in values:
+        return values["peer_address"].any(axis=1)
+    return values["ip_version"] != NO_IP if "ip_version" in values else None
 
 
 def _ported(ports: list[Any]) -> list[bool]:

@@ -1,0 +1,204 @@
+# Following connections: what each record says of its connection, and what a connection becomes in a table.
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from fluxcap.flows.connection cimport (
+    ACK, BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, FIN, INACTIVE, PARTIAL,
+    RESET, RST, SEEN_DATA, SEEN_SYN, SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, connection_at, is_closed)
+from fluxcap.flows.history cimport (
+    FLIP, LETTER_C, LETTER_D, LETTER_G, LETTER_T, LETTER_W, add_letter, add_once, add_scaled, add_segment)
+from fluxcap.flows.key cimport swap_ports
+from fluxcap.flows.roles cimport is_to_server
+from fluxcap.flows.sequence cimport (
+    COVERS_HOLE, COVERS_OLD, Coverage, ahead, cover, gap_octets, miss, restart)
+from fluxcap.flows.states cimport state_of, step_state
+from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, TCP, UDP, key_of, later_by
+from fluxcap.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
+
+cdef enum:
+    # Of SYN, RST and a sequence number of zero: further away it is taken for a mistake, as in Zeek.
+    TOO_FAR = 1 << 20
+
+cdef inline bint is_corrupt(const Flows* f, const Digest* d) noexcept nogil:
+    """Nobody would accept it. What was left to the network card is not corrupt."""
+    return (d.verdict == VERDICT_BAD or d.verdict == VERDICT_ILLEGAL) and not f.ignores_checksums
+
+cdef inline bint lapsed(const Flows* f, const Connection* c, const FlowRow* row, int64_t time) noexcept nogil:
+    """Was the connection forgotten, as Zeek forgets it, when this record came?"""
+    if (c.sides[0].state == SYN_SENT or c.sides[0].state == SYN_ACK_SENT) and c.sides[1].state == INACTIVE:
+        return later_by(time, row.first) >= <uint64_t>f.attempt_timeout
+    return (c.sides[0].ended or c.sides[1].ended) and later_by(time, row.last) >= <uint64_t>f.close_timeout
+
+cdef inline bint is_another(const Flows* f, const Connection* c, uint32_t way, const Digest* d) noexcept nogil:
+    """Does a SYN begin another connection? A retransmitted one has the same sequence number."""
+    cdef const Side* s = &c.sides[way]
+    cdef const Side* peer = &c.sides[way ^ 1]
+    if s.state == INACTIVE and peer.state == INACTIVE:
+        return False
+    if d.tcp_flags & ACK:       # the answer in a connection of which only answers are seen
+        return way == 1 and peer.state == INACTIVE and d.tcp_seq != s.start
+    if f.close_timeout and (is_closed(s) or is_closed(peer)):
+        return True             # who forgets connections that ended knows their numbers no longer
+    if way and s.state == INACTIVE:     # both may ask at the same time (RFC 9293 section 3.5)
+        return peer.state != SYN_SENT
+    return d.tcp_seq != s.start
+
+cdef inline bint begins_another(const Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
+    """Does this record belong to another connection than the one of the row, of the same five-tuple?"""
+    cdef const Connection* c = connection_at(f, i)
+    if d.protocol != TCP:
+        return False
+    if f.close_timeout and lapsed(f, c, row, d.time):
+        return True
+    return d.tcp_flags & SYN and d.tcp_flags & (RST | FIN) == 0 and not is_corrupt(f, d) and \
+        is_another(f, c, d.flip ^ row.flipped, d)
+
+cdef inline void begin_connection(Flows* f, uint64_t i, FlowRow* row, const Digest* d) noexcept nogil:
+    """The row's direction is settled."""
+    cdef Connection* c = connection_at(f, i)
+    cdef bint turned = d.flip != row.flipped
+    c.synack_rtt = UNKNOWN
+    c.ack_rtt = UNKNOWN
+    if turned:
+        add_letter(c, 0, FLIP)
+    if d.protocol == TCP and d.tcp_flags & SYN:
+        c.basis = BASIS_SYNACK if d.tcp_flags & ACK else BASIS_SYN
+    else:
+        c.basis = BASIS_PORT if turned or is_to_server(f, key_of(row), d) else BASIS_FIRST
+
+cdef inline void place(Side* s, uint32_t flags, uint32_t seq, uint32_t end) noexcept nogil:
+    """Where the sequence numbers of this side begin: at its SYN, else one before its first segment."""
+    if s.state == INACTIVE:
+        s.start = seq if flags & SYN else seq - 1
+        s.ack = s.start
+        s.last = end if flags & SYN else seq
+        s.edge = seq
+    elif flags & SYN and s.state != CLOSED and (s.state != RESET or s.before == INACTIVE):
+        if s.state == ESTABLISHED or s.state == PARTIAL or seq != s.start:
+            s.last = end
+            s.ack = seq
+        if seq != s.start:
+            restart(s, seq)
+        s.start = seq
+
+cdef inline bint take_ack(Side* peer, uint32_t flags, uint32_t ack) noexcept nogil:
+    """The other side's octets up to here were acknowledged; False if that is no news."""
+    cdef int more
+    if peer.state == INACTIVE:
+        peer.start = peer.ack = peer.last = peer.edge = ack - 1
+        return False
+    more = ahead(ack, peer.ack)
+    if flags & RST or more <= 0 or (ack == 0 and more > TOO_FAR):
+        return False
+    peer.ack = ack
+    return True
+
+cdef inline void advance(Connection* c, uint32_t way, uint32_t flags, uint32_t end, uint32_t length) noexcept nogil:
+    cdef Side* s = &c.sides[way]
+    cdef int more = ahead(end, s.last)
+    if flags & (SYN | RST) and (more > TOO_FAR or more < -TOO_FAR):
+        return
+    if flags & FIN and s.last == s.start + 1:
+        s.last = end
+    elif s.state == RESET:
+        return
+    elif more > 0:
+        s.last = end
+    elif length:
+        add_scaled(c, way, &s.late, LETTER_T)
+
+cdef inline bint is_sound(const Side* s) noexcept nogil:
+    return s.state == ESTABLISHED or s.state == CLOSED and s.before == ESTABLISHED
+
+cdef inline void find_gaps(Connection* c, uint32_t way, uint32_t before, uint32_t ack) noexcept nogil:
+    """What this side had not been seen to send was acknowledged: the capture lacks it."""
+    cdef Side* s = &c.sides[way]
+    cdef uint32_t i
+    # The first octet of a connection under way may be that of a keep-alive, sent again.
+    if c.seen[way] & SEEN_SYN == 0 and ack - s.start <= 2:
+        return
+    if ahead(ack, s.edge) > 0 and not s.fins:
+        miss(s, ack)
+    if s.n_holes and is_sound(s) and is_sound(&c.sides[way ^ 1]):
+        for i in range(s.n_holes):
+            if ahead(s.holes[i].start, before) >= 0 and ahead(s.holes[i].start, ack) < 0:
+                add_scaled(c, way, &s.gaps, LETTER_G)
+
+cdef inline int64_t since(int64_t time, int64_t then) noexcept nogil:
+    return <int64_t>(<uint64_t>time - <uint64_t>then) if time >= then else UNKNOWN
+
+cdef inline void time_handshake(Connection* c, uint32_t way, const Digest* d) noexcept nogil:
+    """Of a SYN that was sent again, the last one counts: it is the one before the answer."""
+    cdef Side* peer = &c.sides[way ^ 1]
+    cdef bint answers = c.seen[way ^ 1] & SEEN_SYN and d.tcp_flags & ACK and d.tcp_ack == peer.start + 1
+    if d.tcp_flags & SYN:
+        if way and answers and c.synack_rtt == UNKNOWN:
+            c.synack_rtt = since(d.time, c.asked)
+        c.asked = d.time
+        if way == 0 and d.tcp_flags & ACK == 0:
+            c.basis = BASIS_SYN
+        elif way and d.tcp_flags & ACK and c.basis != BASIS_SYN:
+            c.basis = BASIS_SYNACK
+    elif way == 0 and answers and c.ack_rtt == UNKNOWN and d.tcp_flags & RST == 0:
+        c.ack_rtt = since(d.time, c.asked)
+
+cdef inline void follow_segment(Connection* c, uint32_t way, const Digest* d) noexcept nogil:
+    cdef Side* s = &c.sides[way]
+    cdef Side* peer = &c.sides[way ^ 1]
+    cdef uint32_t flags = d.tcp_flags, length = d.payload_length, seq = d.tcp_seq, before
+    cdef uint32_t end = seq + (flags >> 1 & 1) + (flags & 1) + (0 if flags & RST else length)
+    cdef Coverage coverage
+    cdef bint acknowledged = False
+    place(s, flags, seq, end)
+    add_segment(c, way, flags, seq - s.start, length)
+    if d.tcp_window == 0 and flags & RST == 0 and peer.state != CLOSED and s.state != RESET:
+        add_scaled(c, way, &s.zero_window, LETTER_W)
+    time_handshake(c, way, d)
+    s.fins |= flags & FIN
+    before = peer.ack
+    if flags & ACK:
+        acknowledged = take_ack(peer, flags, d.tcp_ack)
+    advance(c, way, flags, end, length)
+    step_state(c, way, flags, length)
+    if acknowledged:
+        find_gaps(c, way ^ 1, before, d.tcp_ack)
+    if flags & RST == 0 and s.state != RESET:
+        coverage = cover(s, seq, end)
+        s.retransmitted += coverage == COVERS_OLD
+        s.out_of_order += coverage == COVERS_HOLE
+
+cdef inline bint has_header(const Digest* d) noexcept nogil:
+    """Was a TCP header read? Not of fragments after the first one, nor of what the snap length cut."""
+    return (d.tcp_flags | d.tcp_seq | d.tcp_ack | d.tcp_window) != 0
+
+cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
+    """A record of this connection, after it was counted in its row."""
+    cdef Connection* c = connection_at(f, i)
+    cdef uint32_t way = d.flip ^ row.flipped
+    if d.disposition != COUNTED or (d.protocol != TCP and d.protocol != UDP):
+        return
+    if is_corrupt(f, d):
+        add_scaled(c, way, &c.bad_sums[way], LETTER_C)
+    elif d.protocol == UDP:
+        add_once(c, way, SEEN_DATA, LETTER_D)
+    elif has_header(d):
+        follow_segment(c, way, d)
+
+cdef inline void read_connection(const Flows* f, uint64_t i, const FlowRow* row, FlowRecord* record) noexcept nogil:
+    """The rest of the record has been filled in."""
+    cdef Connection* c = connection_at(f, i)
+    cdef Side* s
+    cdef uint32_t way
+    record.connection.state = state_of(c)
+    record.connection.basis = c.basis
+    memcpy(record.connection.history, c.history, sizeof(c.history))
+    record.connection.synack_rtt = c.synack_rtt
+    record.connection.ack_rtt = c.ack_rtt
+    for way in range(2):
+        s = &c.sides[way]
+        record.connection.retransmitted[way] = s.retransmitted
+        record.connection.out_of_order[way] = s.out_of_order
+        record.connection.gap_octets[way] = gap_octets(s)
+        record.connection.zero_window[way] = s.zero_window
+        record.connection.unreachable[way] = record.rare.unreachable[way ^ row.flipped]
