@@ -167,3 +167,14 @@ def test_both_directions_of_a_pair_of_mac_addresses_share_a_row_whatever_stands_
 def test_the_options_of_an_interface_are_no_flags_of_its_packets():
     body = struct.pack("<HHI", b.LINK_ETHERNET, 0, 0) + option(IF_NAME, struct.pack("<I", 2))("<")
     assert told(pcapng(block(INTERFACE_DESCRIPTION, body), enhanced_packet(FRAME))) == [("unknown", 0)]
+
+
+def test_an_error_that_came_in_is_about_a_flow_that_went_out():
+    quoted = b.ipv4(b.udp(b"hello"), "10.0.0.1", "10.0.0.2")
+    error = b.ethernet(b.ipv4(b.icmp(quoted, 3, 3, bytes(4)), "10.0.0.2", "10.0.0.1"))
+    packets = [enhanced_packet(b.ethernet(quoted), options=[flags(2)]), enhanced_packet(error, options=[flags(1)])]
+    found = flows(pcapng(interface(), *packets), by=key("src_ip", "direction", biflow=False))
+    assert [(row["src_ip"], row["direction"], row["icmp_errors"]) for row in found] == [
+        ("10.0.0.1", "outbound", 1),
+        ("10.0.0.2", "inbound", 0),
+    ]

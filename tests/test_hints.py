@@ -209,8 +209,10 @@ def test_tshark_wants_the_other_zero_too(tmp_path):
 
 
 def test_a_cyclic_redundancy_check_gives_no_hint():
-    frames = [b.ethernet(b.ipv4(b.sctp(b.sctp_data(bytes([n])), checksum=0x01000000), A, B)) for n in range(9)]
-    assert hints(frames) == []
+    frames = [b.ethernet(b.ipv4(b.sctp(b.sctp_data(bytes([n]))), A, B)) for n in range(9)]
+    flipped = [patched(frame, L4 + 8, bytes([frame[L4 + 8] ^ 1])) for frame in frames]
+    assert fluxcap.read_checksums(pcap(records(flipped))).bad_records == len(frames)
+    assert hints(flipped) == []
 
 
 # The report -----------------------------------------------------------------------------------------------------------

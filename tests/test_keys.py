@@ -27,6 +27,7 @@ KEYS = [
     ("protocol", [("protocol", *WHOLE)], True),
     ("hosts,vlan", [("src_ip", *WHOLE), ("dst_ip", *WHOLE), ("vlan", *WHOLE)], True),
     ("dst_mac,src_mac", [("src_mac", *WHOLE), ("dst_mac", *WHOLE)], True),
+    ("hosts,direction", [("src_ip", *WHOLE), ("dst_ip", *WHOLE), ("direction", *WHOLE)], False),
     ("src_mac,dst_ip", [("dst_ip", *WHOLE), ("src_mac", *WHOLE)], False),
 ]
 

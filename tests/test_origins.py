@@ -89,8 +89,9 @@ def test_what_only_some_have_is_left_out_of_the_sentence(packets, said):
 
 def test_an_interface_of_one_name_is_one_in_all_files_and_a_pcap_names_none():
     rotated = [pcapng(interface(name="eth0"), interface(), sent(at, 0, A, 0x1234)) for at in (0, 0, 1)]
+    rotated.append(pcapng(interface(name="eth0"), sent(0, 0, A), sent(0, 0, A)))
     report = fluxcap.read_checksums([*rotated, pcap(records([frame(A, 0x1234)]))])
-    assert [(one.name, one.bad) for one in report.by_interface] == [("eth0", 2), ("1", 1)]
+    assert [(one.name, one.packets, one.bad) for one in report.by_interface] == [("eth0", 4, 2), ("1", 1, 1)]
     assert [(one.name, one.bad) for one in report.by_address] == [(A, 4)]
     assert report.blame == f"All 4 bad transport checksums come from {A} ({MAC_A})."
 

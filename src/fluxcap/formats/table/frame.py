@@ -70,8 +70,8 @@ class Canvas:
     def footer(self, left_out: int | None, noun: str, advice: str) -> None:
         """A line on the rows that are not in the box (None: some, not counted), if there are any."""
         if left_out or left_out is None:
-            more = "more" if left_out is None else f"{human.count(left_out)} more"
-            self.line(f"… {more} {noun} ({advice})", "dim")
+            more = f"more {noun}" if left_out is None else human.counted(left_out, f"more {noun.removesuffix('s')}")
+            self.line(f"… {more} ({advice})", "dim")
 
     def _flush(self) -> None:
         # rich fills up the last column of a grid with blanks.
