@@ -151,3 +151,7 @@ cdef class Demuxer(Scanner):
     @property
     def incomplete(self):
         return incomplete_datagrams(&self.demux.datagrams)
+
+    @property
+    def refused_fragments(self):
+        return self.demux.refused

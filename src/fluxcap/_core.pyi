@@ -201,6 +201,7 @@ class Demuxer(Scanner):
 
     keep_bad: bool  # deliver what a kernel would drop for its checksum or length
     incomplete: int  # datagrams of which not all fragments came, or there was no room for them
+    refused_fragments: int  # whose IPv4 header checksum is bad
     def end(self) -> bool:
         """After the last input: deliver what waits for octets that did not come. True: take it, and call this again."""
     def delivered(self) -> tuple[memoryview, dict[str, Column]]:

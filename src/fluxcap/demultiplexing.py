@@ -132,11 +132,11 @@ class Demultiplexing:
             messages=int(streams["messages"].sum()),
             octets=int(streams["octets"].sum()),
             gap_octets=int(streams["gap_octets"].sum()),
-            refused=int(streams["refused"].sum()),
+            refused=int(streams["refused"].sum()) + self._demuxer.refused_fragments,
             incomplete=self._demuxer.incomplete,
             metadata=metadata,
         )
-        about = {"kind": "capture", **members(metadata), "incomplete": done.incomplete}
+        about = {"kind": "capture", **members(metadata), "refused": done.refused, "incomplete": done.incomplete}
         sockets = _listing("socket", OF_SOCKET, streams, ~is_stream)
         connections = _listing("stream", {name: name for name in OF_STREAM}, streams, is_stream)
         self._folder.write_index(about, (sockets, connections))

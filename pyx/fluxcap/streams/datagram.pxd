@@ -106,6 +106,7 @@ cdef inline void make_whole(Assembly* a, uint32_t total, Packet* p) noexcept nog
     if ip[0] >> 4 == 4:
         write16(ip + 2, a.head + total)
         write16(ip + 6, 0)
+        write16(ip + 10, 0)     # no header checksum: each fragment had its own
     else:
         write16(ip + 4, a.head + total - 40)
         fragment = a.octets + MAX_HEAD - 8

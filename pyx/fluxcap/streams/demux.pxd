@@ -2,16 +2,18 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from fluxcap.bytes cimport be16
 from fluxcap.checksum cimport SumKernel, verify_batch
 from fluxcap.holding cimport Decode
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE
-from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER
+from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER, UDP_LENGTH, UDP_LENGTH_MAX
 from fluxcap.pipeline cimport TAPPED, TAPPED_FULL, TAPPED_NO_MEMORY, Tapped
 from fluxcap.streams.datagram cimport Datagrams, free_datagrams, open_datagrams, put_together
 from fluxcap.streams.deliveries cimport free_deliveries, is_full, put_message
 from fluxcap.streams.held cimport stop_holding
 from fluxcap.streams.reassembly cimport Reassembly, Segment, conclude, for_segment, take_segment
+from fluxcap.streams.recent cimport free_recent
 from fluxcap.streams.stream cimport Stream, free_streams, reserve_streams, socket_to, stream_of
 from fluxcap.types cimport (
     BATCH, Batch, COUNTED, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
@@ -25,11 +27,13 @@ cdef struct Demux:
     uint32_t max_depth
     bint keep_bad
     uint64_t* anomalies
+    uint64_t refused            # fragments, for their IPv4 header checksum
     uint64_t ended              # streams that are over, at the end of the inputs
 
 cdef inline void free_demux(Demux* d) noexcept nogil:
     while d.reassembly.holders.oldest != NULL:
         stop_holding(&d.reassembly.holders, d.reassembly.holders.oldest)
+    free_recent(&d.reassembly.recent)
     free_streams(&d.reassembly.table)
     free_deliveries(&d.reassembly.out)
     free_datagrams(&d.datagrams)
@@ -48,6 +52,12 @@ cdef inline uint32_t captured_from(const Packet* p, uint32_t at, uint32_t length
     """How many of so many octets are in the record."""
     return min(p.captured - at, length) if p.captured > at else 0
 
+cdef inline bint says_otherwise(const Packet* p) noexcept nogil:
+    """Does the UDP length contradict the IP length? A missing checksum weighs more in the verdict, but a kernel looks at
+    both. Zero is what jumbograms and super-packets have (RFC 2675 section 4)."""
+    cdef uint32_t length = be16(p.data + p.sum_at + UDP_LENGTH), there = p.payload_length + UDP_HEADER
+    return p.key.protocol == IP_UDP and length != there and not (length == 0 and there > UDP_LENGTH_MAX)
+
 cdef inline void deliver_message(Demux* d, const Packet* p) noexcept nogil:
     cdef Reassembly* r = &d.reassembly
     cdef Stream* s = socket_to(&r.table, &p.key)
@@ -57,6 +67,8 @@ cdef inline void deliver_message(Demux* d, const Packet* p) noexcept nogil:
         s.refused += 1
     elif p.captured < at:
         s.cut += 1              # not even the length of the message is there
+    elif says_otherwise(p) and not d.keep_bad:
+        s.refused += 1
     else:
         put_message(&r.out, s, <uint64_t>(s - r.table.streams), p, p.data + at, captured, p.payload_length - captured)
 
@@ -79,6 +91,7 @@ cdef inline void deliver_segment(Demux* d, const Packet* p) noexcept nogil:
     g.captured = captured_from(p, header, g.length)
     g.sequence = p.tcp_seq
     g.flags = p.tcp_flags
+    g.conflict = False
     s = for_segment(r, s, &g)
     meet(s, p)
     take_segment(r, s, &g)
@@ -96,6 +109,9 @@ cdef inline void deliver_fragment(Demux* d, const Packet* fragment) noexcept nog
     cdef Packet* p = &d.whole.packets[0]
     cdef uint32_t depth = fragment.depth
     p[0] = fragment[0]
+    if p.ip_verdict == VERDICT_BAD and not d.keep_bad:
+        d.refused += 1
+        return
     if not open_datagrams(&d.datagrams):
         d.reassembly.out.no_memory = True
         return

@@ -9,6 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from fluxcap.streams.deliveries cimport Deliveries, put_gap, put_octets
 from fluxcap.streams.held cimport (
     Held, Holders, MAX_HELD, MAX_HELD_IN_ALL, MAX_PIECES, Piece, begin_holding, drop_first, hold, stop_holding)
+from fluxcap.streams.recent cimport Recent, Ring, contradicts, give_ring, open_recent, remember, ring_of
 from fluxcap.streams.stream cimport (
     BEGAN_MIDSTREAM, BEGAN_NOT, BEGAN_SYN, ENDED_FIN, ENDED_NOT, ENDED_RST, Stream, Streams, reopen)
 
@@ -27,11 +28,21 @@ cdef struct Segment:
     uint32_t length             # octets it had
     uint32_t sequence
     uint8_t flags
+    bint conflict               # it says something else than what came before it
 
 cdef struct Reassembly:
     Streams table
+    Recent recent
     Holders holders
     Deliveries out
+
+cdef inline bint is_contradicted(Reassembly* r, const Stream* s, int64_t position, const Segment* g) noexcept nogil:
+    """Does a segment whose octets were delivered already, the first of them at least, differ from what was?"""
+    cdef Ring* ring
+    if position < 0 or s.ring == 0:
+        return False            # before the octets that a stream under way began with
+    ring = ring_of(&r.recent, s.ring, <uint64_t>(s - r.table.streams))
+    return ring != NULL and contradicts(&r.recent, ring, <uint64_t>position, g.octets, g.captured)
 
 cdef inline void skip(Stream* s, uint64_t octets) noexcept nogil:
     s.gap += octets
@@ -40,7 +51,17 @@ cdef inline void skip(Stream* s, uint64_t octets) noexcept nogil:
 cdef inline void deliver(Reassembly* r, Stream* s, const uint8_t* octets, uint32_t captured,
                          uint64_t length) noexcept nogil:
     """The octets at s.next, of which the last ones may not be there."""
-    put_octets(&r.out, s, <uint64_t>(s - r.table.streams), octets, captured)
+    cdef uint64_t place = <uint64_t>(s - r.table.streams)
+    cdef Ring* ring
+    put_octets(&r.out, s, place, octets, captured)
+    if open_recent(&r.recent):
+        ring = ring_of(&r.recent, s.ring, place)
+        if ring == NULL:
+            s.ring = give_ring(&r.recent, place)
+            ring = ring_of(&r.recent, s.ring, place)
+        remember(&r.recent, ring, s.next, octets, captured)
+    else:
+        r.out.no_memory = True
     s.next += captured
     if length > captured:
         skip(s, length - captured)
@@ -91,18 +112,17 @@ cdef inline void keep_within_limits(Reassembly* r, Stream* s) noexcept nogil:
     while r.holders.octets > MAX_HELD_IN_ALL:
         give_up_hole(r, &r.table.streams[r.holders.oldest.stream])
 
-cdef inline void hold_back(Reassembly* r, Stream* s, uint64_t position, const Segment* g) noexcept nogil:
+cdef inline void hold_back(Reassembly* r, Stream* s, uint64_t position, Segment* g) noexcept nogil:
     """Octets that have a hole before them, or held ones behind them."""
     cdef uint32_t added = 0
-    cdef bint conflict = False
     if s.held == NULL:
         s.held = begin_holding(&r.holders, <uint64_t>(s - r.table.streams))
         if s.held == NULL:
             r.out.no_memory = True
             return
-    if not hold(&r.holders, s.held, position, g.octets, g.captured, position + g.length, &added, &conflict):
+    if not hold(&r.holders, s.held, position, g.octets, g.captured, position + g.length, &added,
+                &g.conflict):
         r.out.no_memory = True
-    s.conflicting += conflict
     s.overlapping += 0 < added < g.length
     s.retransmitted += added == 0
     s.out_of_order += position > s.next and added != 0
@@ -137,9 +157,11 @@ cdef inline void place(Reassembly* r, Stream* s, int64_t position, Segment* g) n
             s.keep_alives += 1  # RFC 9293 section 3.8.4: perhaps with one octet, right before the next one
         else:
             s.retransmitted += 1
+            g.conflict = is_contradicted(r, s, position, g)
         return
     if position < next:
         s.overlapping += 1
+        g.conflict = is_contradicted(r, s, position, g)
         cut_front(g, <uint32_t>(next - position))
         position = next
     if s.held == NULL and position == next:
@@ -193,5 +215,6 @@ cdef inline void take_within_window(Reassembly* r, Stream* s, int64_t position, 
         s.fin = <uint64_t>end
     if g.length:
         place(r, s, position, g)
+        s.conflicting += g.conflict
     elif position == <int64_t>s.next - 1 and not g.flags & (FLAG_SYN | FLAG_FIN):
         s.keep_alives += 1

@@ -43,6 +43,7 @@ cdef struct Stream:
     uint8_t ended
     uint8_t superseded          # its addresses and ports are in use by a later connection
     uint32_t touched            # 1 + place among those with octets to hand over
+    uint32_t ring               # 1 + number of the ring with what it delivered last, 0 = none
     uint32_t base               # sequence number of position 0
     uint64_t next               # position of the octet that is to come next
     uint64_t fin                # position of the FIN, once `ended` says that there is one
