@@ -68,6 +68,12 @@ def test_what_a_kernel_would_drop_is_not_delivered_but_counted(frame, delivered,
     assert [(one["data"], one["verdict"]) for one in kept.messages] == [(b"x", request.node.callspec.id)]
 
 
+@pytest.mark.parametrize("length", [0, 7, 10, 100])
+def test_a_udp_length_that_the_ip_length_contradicts_is_a_reason_without_a_checksum_too(length, tmp_path):
+    delivery = demuxed(pcap(records(to(53, b"", length=length, checksum=0))), tmp_path / "out")
+    assert (delivery.messages, delivery.sockets[0]["refused"]) == ([], 1)
+
+
 def test_a_bad_ipv4_header_checksum_is_a_reason_too_and_one_left_to_the_card_is_none(tmp_path):
     bad, left = (b.ethernet(b.ipv4(b.udp(b"x", 1, 2), A, B, checksum=value)) for value in (1, 0))
     delivery = demuxed(pcap(records(bad, left)), tmp_path / "out")

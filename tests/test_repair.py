@@ -7,8 +7,11 @@ capture has to give the second, octet for octet.
 import gzip
 import io
 import struct
+import tempfile
 import warnings
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,9 +23,11 @@ from captures import Record, interface, pcap, pcapng, records, rewrapped, simple
 from corpus import CORPUS, SAMPLES, index, needs_corpus
 from fluxcap._core import Repairer
 from mending import partial, repaired
+from strategies import captures, fragment_frames, odd_frames, simple_frames, tunnelled_frames
 
 A, B = "192.0.2.1", "192.0.2.2"
 BAD = 0xBAD
+VERDICTS = ("verdict", "ip_verdict")
 
 
 def inner(checksum, header=None):
@@ -217,6 +222,18 @@ def test_of_any_mixture_of_records_just_those_left_to_the_card_change(chosen, wr
         copy += repairer.mended()
     assert copy == wrap(records(RIGHT[place] for place, _ in chosen))
     assert repairer.repaired[0] == sum(left for _, left in chosen)
+
+
+@given(captures(st.one_of(simple_frames, tunnelled_frames, fragment_frames, odd_frames)))
+@settings(deadline=None)
+def test_of_any_capture_what_was_partial_is_good_and_every_other_verdict_is_what_it_was(capture):
+    with tempfile.TemporaryDirectory() as folder:
+        octets, _ = repaired(capture, Path(folder, "out"))
+    for decap in (True, False):
+        before, after = (fluxcap.read_packets(one, columns=VERDICTS, decap=decap) for one in (capture, octets))
+        for name in VERDICTS:
+            partial_ones = before[name] == fluxcap.VERDICTS.index("partial")
+            assert (after[name] == np.where(partial_ones, fluxcap.VERDICTS.index("good"), before[name])).all()
 
 
 # Damage and refusals --------------------------------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from fluxcap.bytes cimport be16
 from fluxcap.checksum cimport SumKernel, verify_batch
 from fluxcap.holding cimport Decode
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE
-from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER
+from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER, UDP_LENGTH, UDP_LENGTH_MAX
 from fluxcap.pipeline cimport TAPPED, TAPPED_FULL, TAPPED_NO_MEMORY, Tapped
 from fluxcap.streams.datagram cimport Datagrams, free_datagrams, open_datagrams, put_together
 from fluxcap.streams.deliveries cimport free_deliveries, is_full, put_message
@@ -51,6 +52,12 @@ cdef inline uint32_t captured_from(const Packet* p, uint32_t at, uint32_t length
     """How many of so many octets are in the record."""
     return min(p.captured - at, length) if p.captured > at else 0
 
+cdef inline bint says_otherwise(const Packet* p) noexcept nogil:
+    """Does the UDP length contradict the IP length? A missing checksum weighs more in the verdict, but a kernel looks at
+    both. Zero is what jumbograms and super-packets have (RFC 2675 section 4)."""
+    cdef uint32_t length = be16(p.data + p.sum_at + UDP_LENGTH), there = p.payload_length + UDP_HEADER
+    return p.key.protocol == IP_UDP and length != there and not (length == 0 and there > UDP_LENGTH_MAX)
+
 cdef inline void deliver_message(Demux* d, const Packet* p) noexcept nogil:
     cdef Reassembly* r = &d.reassembly
     cdef Stream* s = socket_to(&r.table, &p.key)
@@ -60,6 +67,8 @@ cdef inline void deliver_message(Demux* d, const Packet* p) noexcept nogil:
         s.refused += 1
     elif p.captured < at:
         s.cut += 1              # not even the length of the message is there
+    elif says_otherwise(p) and not d.keep_bad:
+        s.refused += 1
     else:
         put_message(&r.out, s, <uint64_t>(s - r.table.streams), p, p.data + at, captured, p.payload_length - captured)
 
