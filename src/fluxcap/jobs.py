@@ -26,7 +26,7 @@ class Job(ABC, Generic[Done]):
         """All of it. What ends it early leaves the directory finished as far as it came."""
         try:
             for _ in self.steps():
-                pass
+                self.take()
         except CaptureError as error:
             error.partial = self.abandon(error)
             raise
@@ -36,10 +36,8 @@ class Job(ABC, Generic[Done]):
         return self.finish()
 
     def steps(self) -> Iterator[None]:
-        """Read and write; comes back between two steps."""
-        for _ in self.reading.read(self.inputs):
-            self.take()
-            yield
+        """Read, up to where there is something to take."""
+        return self.reading.read(self.inputs)
 
     def abandon(self, error: CaptureError) -> Done | None:
         """The reading ended with this error: finish, unless there was nothing to read."""

@@ -51,7 +51,7 @@ def run(given: Options, messages: Messages) -> Exit:
     try:
         with Progress(sources, messages, 2 if given.form == "pcap" else 1), Interruptible() as interruptible:
             for _ in interruptible.until_interrupted(job.steps()):
-                pass
+                job.take()  # outside of what an interrupt breaks off: the index says what the files hold
             done = job.finish(interruptible.interrupted)
     except CaptureError as error:
         job.abandon(error)
