@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, overload
 
 import numpy as np
 
 from fluxcap._core import Demuxer
 from fluxcap.arrays import Array, arrays
 from fluxcap.delivered import GAPS, MESSAGES, TCP, Folder, file_name
-from fluxcap.errors import CaptureError
 from fluxcap.formats import Listing
 from fluxcap.inputs import Captures, expand
+from fluxcap.jobs import Job
 from fluxcap.metadata import members
 from fluxcap.reading import Metadata, OnDamage, Reading
+from fluxcap.splitting import Split, Splitting
 from fluxcap.where import compiler
+
+Form = Literal["octets", "pcap"]
 
 # What a line of the index says of a socket, under the name there, and of a stream.
 OF_SOCKET: Final = {
@@ -52,6 +54,7 @@ class Delivered:
     metadata: Metadata
 
 
+@overload
 def demux(
     src: Captures,
     directory: str | os.PathLike[str],
@@ -59,74 +62,93 @@ def demux(
     where: str | None = None,
     decap: bool = True,
     keep_bad: bool = False,
+    form: Literal["octets"] = "octets",
     on_damage: OnDamage = "warn",
-) -> Delivered:
+) -> Delivered: ...
+@overload
+def demux(
+    src: Captures,
+    directory: str | os.PathLike[str],
+    *,
+    where: str | None = None,
+    decap: bool = True,
+    form: Literal["pcap"],
+    on_damage: OnDamage = "warn",
+) -> Split: ...
+def demux(
+    src: Captures,
+    directory: str | os.PathLike[str],
+    *,
+    where: str | None = None,
+    decap: bool = True,
+    keep_bad: bool = False,
+    form: Form = "octets",
+    on_damage: OnDamage = "warn",
+) -> Delivered | Split:
     """Write what the transport layer would deliver: a file a UDP socket and a file a direction of a TCP connection.
 
     `src`: as read_flows() has it. `directory`: where to, absent or empty; docs/demux.md describes what is in it.
     `where`: a filter in tcpdump's language. `decap=False` stops at the outermost IP header. `keep_bad` delivers
-    segments whose checksum or length is wrong, too. `on_damage`: "warn" reads on with the next input; "raise" raises
-    the CaptureError, with what was delivered until then in the directory and on its `partial`.
+    segments whose checksum or length is wrong, too. `form="pcap"` writes the records of each flow as a capture instead,
+    bad ones among them, and reads the inputs twice. `on_damage`: "warn" reads on with the next input; "raise" raises
+    the CaptureError, with what was written until then in the directory and on its `partial`.
 
-    FileExistsError if the directory is not empty; OSError if it cannot be written; CaptureError, FilterError.
+    FileExistsError if the directory is not empty; OSError if it cannot be written; ValueError if the form "pcap" is
+    asked of an input that can be read only once; CaptureError, FilterError.
     """
-    job = Demultiplexing(src, directory, where=where, decap=decap, keep_bad=keep_bad, on_damage=on_damage)
-    try:
-        for _ in job.steps():
-            pass
-    except CaptureError as error:
-        error.partial = job.abandon(error)
-        raise
-    except KeyboardInterrupt:
-        job.finish(interrupted=True)
-        raise
-    return job.finish()
+    return job(src, directory, where=where, decap=decap, keep_bad=keep_bad, form=form, on_damage=on_damage).run()
 
 
-class Demultiplexing:
-    """The work of demux(), step by step."""
+def job(
+    src: Captures,
+    directory: str | os.PathLike[str],
+    *,
+    where: str | None,
+    decap: bool,
+    keep_bad: bool,
+    form: Form,
+    on_damage: OnDamage,
+) -> Demultiplexing | Splitting:
+    """The work of demux(), to be done step by step."""
+    if form == "octets":
+        return Demultiplexing(src, directory, where=where, decap=decap, keep_bad=keep_bad, on_damage=on_damage)
+    if form != "pcap":
+        raise ValueError(f"form is 'octets' or 'pcap', not {form!r}")
+    if keep_bad:
+        raise ValueError("a capture of each flow has the bad packets too: leave out keep_bad")
+    return Splitting(src, directory, where=where, decap=decap, on_damage=on_damage)
+
+
+class Demultiplexing(Job[Delivered]):
+    """The work of demux(form="octets")."""
 
     def __init__(
         self,
         src: Captures,
         directory: str | os.PathLike[str],
         *,
-        where: str | None = None,
-        decap: bool = True,
-        keep_bad: bool = False,
-        on_damage: OnDamage = "warn",
+        where: str | None,
+        decap: bool,
+        keep_bad: bool,
+        on_damage: OnDamage,
     ) -> None:
-        self._inputs = expand(src)
+        inputs = expand(src)
         self._demuxer = Demuxer(where=compiler(where), decap=decap)
         self._demuxer.keep_bad = keep_bad
-        self._reading = Reading(on_damage=on_damage, scanner=self._demuxer)
-        self._folder = Folder(directory)
-
-    def steps(self) -> Iterator[None]:
-        """Read and deliver; comes back between two steps, where it may be left for good."""
-        for _ in self._reading.read(self._inputs):
-            self._take()
-            yield
-
-    def abandon(self, error: CaptureError) -> Delivered | None:
-        """The reading ended with this error: finish, unless there was nothing to read."""
-        if error.fatal and not self._demuxer.totals()["packets"]:
-            self._folder.discard()
-            return None
-        return self.finish()
+        super().__init__(inputs, Reading(on_damage=on_damage, scanner=self._demuxer), Folder(directory))
 
     def finish(self, interrupted: bool = False) -> Delivered:
         """Deliver what waits for octets that did not come, and write the index."""
-        self._take()
+        self.take()
         while self._demuxer.end():
-            self._take()
-        self._take()
-        self._folder.close()
-        metadata = {**self._reading.metadata(), "interrupted": interrupted}
+            self.take()
+        self.take()
+        self.folder.close()
+        metadata = {**self.reading.metadata(), "interrupted": interrupted}
         streams = arrays(self._demuxer.streams())
         is_stream = streams["protocol"] == TCP
         done = Delivered(
-            directory=self._folder.path,
+            directory=self.folder.path,
             sockets=int(np.count_nonzero(~is_stream)),
             streams=int(np.count_nonzero(is_stream)),
             messages=int(streams["messages"].sum()),
@@ -139,17 +161,18 @@ class Demultiplexing:
         about = {"kind": "capture", **members(metadata), "refused": done.refused, "incomplete": done.incomplete}
         sockets = _listing("socket", OF_SOCKET, streams, ~is_stream)
         connections = _listing("stream", {name: name for name in OF_STREAM}, streams, is_stream)
-        self._folder.write_index(about, (sockets, connections))
+        self.folder.write_index(about, (sockets, connections))
         return done
 
-    def _take(self) -> None:
+    def take(self) -> None:
+        """Write what has been delivered."""
         octets, shares = self._demuxer.delivered()
         columns = (column.tolist() for column in arrays(shares).values())
         for number, side, protocol, start, length in zip(*columns, strict=True):
-            self._folder.append(file_name(number, side, protocol), octets[start : start + length])
+            self.folder.append(file_name(number, side, protocol), octets[start : start + length])
         for name, rows in ((MESSAGES, self._demuxer.messages()), (GAPS, self._demuxer.gaps())):
             if len(next(iter(rows.values()))):
-                self._folder.append_rows(name, arrays(rows))
+                self.folder.append_rows(name, arrays(rows))
 
 
 def _listing(kind: str, names: dict[str, str], streams: dict[str, Array], which: Array) -> Listing:

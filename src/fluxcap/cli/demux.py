@@ -18,6 +18,7 @@ from fluxcap.formats.table import human
 if TYPE_CHECKING:
     from fluxcap.cli.inputs import Sources
     from fluxcap.demultiplexing import Delivered, Demultiplexing
+    from fluxcap.splitting import Split, Splitting
 
 HELP: Final = "what each socket was sent: UDP messages and TCP streams, as files"
 DESCRIPTION: Final = """\
@@ -34,6 +35,8 @@ def configure(parser: Parser) -> None:
     options.add_inputs(parser)
     parser.add_argument("-o", "--output", metavar="DIR", help="the directory to write to: not there yet, or empty")
     parser.add_argument("--keep-bad", action="store_true", help="deliver what has a bad checksum or length, too")
+    form = "streams and messages (octets), or the records of each flow as a capture (pcap)"
+    parser.add_argument("--as", choices=("octets", "pcap"), default="octets", dest="form", help=form)
     options.add_choice(parser)
     options.add_strict(parser)
     options.add_messages(parser)
@@ -46,9 +49,9 @@ def run(given: Options, messages: Messages) -> Exit:
     sources = inputs.find(given.inputs, Output(given.output, "directory", PLAIN))
     job = _job(given, sources)
     try:
-        with Progress(sources, messages), Interruptible() as interruptible:
+        with Progress(sources, messages, 2 if given.form == "pcap" else 1), Interruptible() as interruptible:
             for _ in interruptible.until_interrupted(job.steps()):
-                pass
+                job.take()  # outside of what an interrupt breaks off: the index says what the files hold
             done = job.finish(interruptible.interrupted)
     except CaptureError as error:
         job.abandon(error)
@@ -59,16 +62,17 @@ def run(given: Options, messages: Messages) -> Exit:
     return Exit.INTERRUPTED if interruptible.interrupted else Exit.DONE
 
 
-def _job(given: Options, sources: Sources) -> Demultiplexing:
-    from fluxcap.demultiplexing import Demultiplexing
+def _job(given: Options, sources: Sources) -> Demultiplexing | Splitting:
+    from fluxcap.demultiplexing import job
 
     try:
-        return Demultiplexing(
+        return job(
             sources.captures,
             given.output,
             where=given.where,
             decap=given.decap,
             keep_bad=given.keep_bad,
+            form=given.form,
             on_damage="raise" if given.strict else "warn",
         )
     except FileExistsError as error:
@@ -76,13 +80,19 @@ def _job(given: Options, sources: Sources) -> Demultiplexing:
         raise UsageError(what, "Name one that is not there yet: what is in it could not be told apart.") from error
     except OSError as error:
         raise _failed(error) from error
+    except ValueError as error:
+        raise UsageError.of(error) from error
 
 
 def _failed(error: OSError) -> OutputError:
     return OutputError(f"{error.filename}: {error.strerror}", "Check the space and the permissions there.")
 
 
-def _summary(done: Delivered) -> str:
+def _summary(done: Delivered | Split) -> str:
+    from fluxcap.splitting import Split
+
+    if isinstance(done, Split):
+        return f"{human.counted(done.records, 'record')} in {human.counted(done.flows, 'flow')}"
     parts = [
         f"{human.counted(done.messages, 'message')} to {human.counted(done.sockets, 'socket')}",
         human.counted(done.streams, "TCP stream"),
