@@ -32,11 +32,11 @@ COLUMNS = (
     *("protocol", "src_ip", "src_port", "dst_ip", "dst_port", "state", "history"),
     *("packets", "bytes", "reverse_packets", "reverse_bytes"),
 )
-NOTHING = ("0",) * 4
+NOTHING = ("0",) * 5
 PORTED = {6: "tcp", 17: "udp"}
 ICMP = (1, 58)
 ENOUGH = 0.95
-Row = tuple[str, ...]  # protocol, ends, state, history, packets and octets each way
+Row = tuple[str, ...]  # protocol, ends, state, history, packets and octets each way, octets missed
 
 
 @cache
@@ -53,7 +53,7 @@ def expected(row: dict[str, str]) -> Row:
     )
     ports = (src_port, dst_port) if protocol in PORTED.values() else ("", "")
     history = "" if row["history"] == "-" else row["history"].replace("X", "")
-    counts = (row[name] for name in ("orig_pkts", "orig_ip_bytes", "resp_pkts", "resp_ip_bytes"))
+    counts = (row[name] for name in ("orig_pkts", "orig_ip_bytes", "resp_pkts", "resp_ip_bytes", "missed_bytes"))
     return protocol, src, ports[0], dst, ports[1], row["conn_state"], history, *counts
 
 
@@ -62,7 +62,8 @@ def found(capture: bytes, decap: bool, ignore_checksums: bool) -> Counter[Row]:
     if not ignore_checksums:
         capture = without_refused(capture, decap)
     table = fluxcap.read_connections(capture, semantics="zeek", decap=decap, ignore_checksums=ignore_checksums)
-    cells = zip(*(text.cells(name, table[name]) for name in COLUMNS), strict=True)
+    missed = text.integers(table["gap_bytes"] + table["reverse_gap_bytes"])
+    cells = zip(*(text.cells(name, table[name]) for name in COLUMNS), missed, strict=True)
     return Counter(map(_as_zeek, cells))
 
 
@@ -127,7 +128,7 @@ def differing() -> tuple[list[tuple[str, Row]], int]:
         here = [found(capture, decap, ignored) for decap in (True, False)]
         for row in map(expected, baseline["rows"]):
             n += 1
-            if row[-4:] == NOTHING:
+            if row[-len(NOTHING) :] == NOTHING:
                 ends = [{one[1:3], one[3:5]} for rows in here for one in rows]
                 same = {row[1:3], row[3:5]} not in ends  # all that there was of it had bad checksums
             else:
