@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from fluxcap import keys
+from fluxcap.arrays import Array, arrays
 from fluxcap.delivered import Folder
 from fluxcap.flow_table import FLOW, key_spec
 from fluxcap.formats import Listing
@@ -19,7 +20,6 @@ from fluxcap.inputs import Captures, Input, expand
 from fluxcap.jobs import Job
 from fluxcap.metadata import members
 from fluxcap.reading import Metadata, OnDamage, Reading
-from fluxcap.tables import Array, arrays
 
 ROWS_AT_ONCE: Final = 65536  # records whose flow is known before their octets are read
 OCTETS_AT_ONCE: Final = 4 << 20  # that are read together, or one record if that is larger
