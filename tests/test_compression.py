@@ -9,7 +9,7 @@ import sys
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fluxcap
@@ -84,6 +84,7 @@ def test_every_compression_gives_the_same_table_as_the_plain_file(compress):
 
 
 @pytest.mark.parametrize("name", COMPRESSORS)
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, 300), min_size=1, max_size=5))
 def test_however_the_compressed_octets_come_the_table_is_the_same(name, sizes):
     assert packets(Pieces(COMPRESSORS[name](CAPTURE), sizes)) == PACKETS

@@ -2,7 +2,7 @@
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBuffer_FillInfo
 
-# Formats of the struct module, by numpy's typestr without the byte order, which is this machine's.
+# Formats of the struct module, by numpy's typestr without the byte order, which is this machine's; letters have a length.
 cdef dict FORMATS = {"u1": b"B", "i1": b"b", "u2": b"H", "u4": b"I", "u8": b"Q", "i8": b"q", "f8": b"d"}
 
 cdef class Column:
@@ -22,7 +22,7 @@ cdef class Column:
         self.name, _, _, self.dtype, self.width = field
         self.n = n
         self.octets = n * size
-        self.format = FORMATS[self.dtype[1:]]
+        self.format = b"%ds" % size if self.dtype[1] == "S" else FORMATS[self.dtype[1:]]
         self.shape[0], self.shape[1] = n, self.width
         self.strides[0], self.strides[1] = size, size // self.width
 

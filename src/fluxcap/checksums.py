@@ -93,12 +93,11 @@ class ChecksumReport(Exportable):
         return f"{human.count(health.bad(self))} bad checksums, of {about}"
 
     def _repr_html_(self) -> str:
-        from fluxcap import hints
         from fluxcap.card import card
 
         told = [
             ("bad", self.blame or ""),
-            *(("hint", hint.text) for hint in self.hints[: hints.SHOWN]),
+            *(("hint", hint.text) for hint in self.hints[: health.HINTS_SHOWN]),
             ("offload", self.offload or ""),
         ]
         counts = self._counts()

@@ -9,6 +9,7 @@ from fluxcap.formats import Listing
 
 Counts = Mapping[str, int]  # records by verdict name
 HEADER: Final = "header"  # the column of by_header() that has no counts
+HINTS_SHOWN: Final = 2  # where there is little room
 
 
 class Judged(Protocol):

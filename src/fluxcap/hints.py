@@ -27,7 +27,6 @@ ONE_BIT: Final = np.array(sorted({way * (1 << bit) % MODULUS for bit in range(16
 # the length.
 OVER_CHANCE: Final = 50
 NAMED: Final = 3  # flows and records given as evidence
-SHOWN: Final = 2  # hints, where there is little room
 
 Kind = Literal["no length", "never filled in", "rewritten", "one bit", "other zero"]
 Rows = Mapping[str, Array]

@@ -39,7 +39,6 @@ def configure(parser: Parser) -> None:
 def run(given: Options, messages: Messages) -> Exit:
     """Judge, report, compare with what is allowed."""
     from fluxcap.checksums import read_checksums
-    from fluxcap.hints import SHOWN
 
     output = choose(given.format, given.output, given.color)
     default = SCREEN_ROWS if output.for_people else FILE_ROWS
@@ -65,7 +64,7 @@ def run(given: Options, messages: Messages) -> Exit:
             table = health.by_header(report) if given.list is None else report.bad
             formats.find(output.format).write(out, Rows([table], table.columns), output.screen)
     if not output.for_people:
-        for sentence in filter(None, (report.offload, *(hint.text for hint in report.hints[:SHOWN]))):
+        for sentence in filter(None, (report.offload, *(hint.text for hint in report.hints[: health.HINTS_SHOWN]))):
             messages.hint(sentence)
     if report.metadata["interrupted"]:
         return Exit.INTERRUPTED

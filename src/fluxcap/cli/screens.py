@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from fluxcap import health, hints, survey, text
+from fluxcap import health, survey, text
 from fluxcap._core import VERDICTS
 from fluxcap.cli import summary
 from fluxcap.errors import printable
@@ -74,9 +74,9 @@ def _sentences(report: ChecksumReport) -> Iterator[str]:
         yield f"{human.count(illegal)} illegal: a coverage, or the lack of a checksum, that its protocol forbids."
     if report.blame:
         yield report.blame
-    for hint in report.hints[: hints.SHOWN]:
+    for hint in report.hints[: health.HINTS_SHOWN]:
         yield f"Hint: {hint.text}"
-    if (more := len(report.hints) - hints.SHOWN) > 0:
+    if (more := len(report.hints) - health.HINTS_SHOWN) > 0:
         yield f"{human.counted(more, 'more hint')} with -f json."
     if report.offload:
         yield report.offload
