@@ -12,7 +12,7 @@ from captures import pcap, records
 from command import environment, fluxcap, rows
 from dialogues import GOOD, PACKETS, A, B, udp
 
-COMMANDS = ("info", "flows", "check", "packets", "sockets")
+COMMANDS = ("info", "flows", "connections", "sockets", "check", "packets")
 
 
 # What it says of itself

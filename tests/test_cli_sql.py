@@ -40,6 +40,14 @@ def test_a_query_over_each_table_is_answered(capture):
     assert good["good"] == str(report.verdicts[b.UDP]["good"])
 
 
+def test_connections_are_a_table(capture):
+    table = fluxcap.read_connections(capture)
+    found = rows(sql("SELECT state, history, synack_rtt FROM connections", capture).stdout)
+    assert [row["state"] for row in found] == [fluxcap.STATES[code] for code in table["state"]]
+    assert [row["history"].encode() for row in found] == table["history"].tolist()
+    assert {row["synack_rtt"] for row in found} == {"-1"}
+
+
 def test_tables_join(capture):
     query = "SELECT p.packet FROM packets p JOIN flows f ON p.src_ip = f.dst_ip WHERE p.ip_version = 4 GROUP BY ALL"
     assert {row["packet"] for row in rows(sql(query, capture).stdout)} == {"1", "2", "3"}

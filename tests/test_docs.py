@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fluxcap import names
-from fluxcap._core import DIRECTION_BASES, EXTRA_COLUMNS, FLOW_COLUMNS, PACKET_COLUMNS
+from fluxcap._core import CONNECTION_COLUMNS, DIRECTION_BASES, EXTRA_COLUMNS, FLOW_COLUMNS, PACKET_COLUMNS, STATES
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -70,9 +70,15 @@ def test_the_files_and_tests_that_a_page_names_are_there(page):
     assert [name for name in named if not any(ROOT.glob(name))] == []
 
 
-def test_every_column_that_is_always_there_or_on_request_is_explained():
-    page = (ROOT / "docs" / "columns.md").read_text()
-    columns = {"interval", *FLOW_COLUMNS, *PACKET_COLUMNS, *EXTRA_COLUMNS}
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("columns.md", {"interval", *FLOW_COLUMNS, *PACKET_COLUMNS, *EXTRA_COLUMNS}),
+        ("connections.md", {*CONNECTION_COLUMNS, *STATES, *DIRECTION_BASES}),
+    ],
+)
+def test_every_column_that_is_always_there_or_on_request_is_explained(name, columns):
+    page = (ROOT / "docs" / name).read_text()
     assert sorted(name for name in columns if f"`{name}`" not in page) == []
 
 

@@ -10,11 +10,19 @@ import pytest
 import fluxcap
 from command import error_lines
 from command import fluxcap as command
-from fluxcap._core import EXTRA_COLUMNS, FLOW_COLUMNS, KEY_FIELDS, PACKET_COLUMNS, feature_columns
+from fluxcap._core import (
+    CONNECTION_COLUMNS,
+    EXTRA_COLUMNS,
+    FLOW_COLUMNS,
+    KEY_FIELDS,
+    PACKET_COLUMNS,
+    feature_columns,
+)
 from fluxcap.naming import SCHEMES, names
 from test_arrow import CAPTURE
 
 FLOWS = (*KEY_FIELDS, "interval", *FLOW_COLUMNS, *feature_columns(biflow=True, features=True, splt=2))
+CONNECTIONS = (*FLOWS, *CONNECTION_COLUMNS)
 PACKETS = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
 # As their own documentation has them.
 HEADERS = [
@@ -35,8 +43,8 @@ def capture(tmp_path_factory):
 def test_every_row_renames_a_column_there_is_and_no_two_columns_of_a_table_alike(scheme):
     renamed = names(scheme)
     assert len(renamed) == len(SCHEMES[scheme])
-    assert set(renamed) <= {*FLOWS, *PACKETS}
-    for columns in (FLOWS, PACKETS):
+    assert set(renamed) <= {*CONNECTIONS, *PACKETS}
+    for columns in (CONNECTIONS, PACKETS):
         assert len({renamed.get(name, name) for name in columns}) == len(columns)
 
 

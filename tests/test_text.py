@@ -56,6 +56,18 @@ def value(address: IPv4Address | IPv6Address) -> int:
     return int(IPv6Address(f"::ffff:{mapped or address}") if mapped or address.version == 4 else address)
 
 
+def test_letters_are_written_up_to_the_first_zero():
+    letters = np.array([b"ShADadFf", b"", b"x" * 31], "S31")
+    assert text.cells("history", letters) == ["ShADadFf", "", "x" * 31]
+    assert text.cells("history", letters[::2]) == ["ShADadFf", "x" * 31]
+
+
+@pytest.mark.parametrize("values", [np.array([b"x" * 32]), np.zeros((2, 8), np.uint8), np.zeros(2, np.uint64)])
+def test_what_is_no_letters_is_not_written_as_such(values):
+    with pytest.raises(TypeError, match="no such text"):
+        text.cells("history", values)
+
+
 def test_a_mac_address_is_six_pairs_of_digits():
     assert text.cells("src_mac", np.array([[0, 1, 2, 0xAB, 0xCD, 0xEF], [0xFF] * 6], np.uint8)) == [
         "00:01:02:ab:cd:ef",

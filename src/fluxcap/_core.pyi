@@ -132,7 +132,7 @@ class KeySpec(Endings):
     ip_octets: NotRequired[bool]  # a flow's octets are of IP packets, not of frames
     # Ports of TCP and of UDP: who sends the first packet of a flow from one of them answers.
     server_ports: NotRequired[tuple[Iterable[int], Iterable[int]] | None]
-    # Follow connections, for CONNECTION_COLUMNS; the key is biflow, with protocol, addresses and ports; server_ports too.
+    # Follow connections, for CONNECTION_COLUMNS; of a biflow key with protocol, addresses and ports, and server_ports.
     connections: NotRequired[bool]
     ignore_checksums: NotRequired[bool]  # segments and datagrams that are corrupt take part in their connections
     splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..MAX_SPLT

@@ -6,12 +6,6 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from fluxcap.flows.table cimport Flows, HISTORY_WIDTH, TCP
 from fluxcap.memory cimport prefetch
 
-cdef enum:                      # TCP flags, RFC 9293 section 3.1
-    FIN = 0x01
-    SYN = 0x02
-    RST = 0x04
-    ACK = 0x10
-
 cdef enum:                      # where a side of a TCP connection stands, told by what it sent
     INACTIVE                    # nothing
     SYN_SENT

@@ -4,12 +4,11 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fluxcap.flows.connection cimport (
-    ACK, BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, FIN, INACTIVE, PARTIAL,
-    RESET, RST, SEEN_DATA, SEEN_SYN, SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, connection_at, is_closed)
+    BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, INACTIVE, PARTIAL, RESET,
+    SEEN_DATA, SEEN_SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, connection_at, is_closed)
 from fluxcap.flows.history cimport (
     FLIP, LETTER_C, LETTER_D, LETTER_G, LETTER_T, LETTER_W, add_letter, add_once, add_scaled, add_segment)
-from fluxcap.flows.key cimport swap_ports
-from fluxcap.flows.roles cimport is_to_server
+from fluxcap.flows.roles cimport ACK, FIN, RST, SYN, is_to_server
 from fluxcap.flows.sequence cimport (
     COVERS_HOLE, COVERS_OLD, Coverage, ahead, cover, gap_octets, miss, restart)
 from fluxcap.flows.states cimport state_of, step_state

@@ -3,8 +3,8 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.flows.connection cimport (
-    ACK, Connection, FIN, RST, SEEN_ACK, SEEN_DATA, SEEN_FIN, SEEN_INCONSISTENT, SEEN_MULTIPLE, SEEN_RST, SEEN_SYN, SYN,
-    Side)
+    Connection, SEEN_ACK, SEEN_DATA, SEEN_FIN, SEEN_INCONSISTENT, SEEN_MULTIPLE, SEEN_RST, SEEN_SYN, Side)
+from fluxcap.flows.roles cimport ACK, FIN, RST, SYN
 from fluxcap.flows.table cimport HISTORY_WIDTH
 
 cdef enum:

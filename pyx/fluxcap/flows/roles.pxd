@@ -8,8 +8,10 @@ from fluxcap.flows.key cimport ABSENT, KeyPlan, is_mapped, swap_ports
 from fluxcap.flows.table cimport Flows, TCP, UDP
 from fluxcap.types cimport COUNTED, Digest
 
-cdef enum:
+cdef enum:                      # TCP flags, RFC 9293 section 3.1
+    FIN = 0x01
     SYN = 0x02
+    RST = 0x04
     ACK = 0x10
 
 cdef inline bint has_port(const uint64_t* ports, uint32_t port) noexcept nogil:
@@ -50,7 +52,7 @@ cdef inline uint32_t answers(const Flows* f, const uint64_t* words, const Digest
 
 cdef inline uint32_t accepts(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil:
     """... of a connection: the sender of a SYN+ACK answers, whatever the ports."""
-    if d.protocol == TCP and d.tcp_flags & (SYN | ACK) == SYN | ACK:
+    if d.protocol == TCP and d.tcp_flags & (SYN | ACK | FIN | RST) == SYN | ACK:
         return 1
     return answers(f, words, d)
 

@@ -29,8 +29,9 @@ are those of Zeek's conn.log; docs/connections.md explains them.
 """
 # What people see: the rest of a flow's columns says more of its packets than of the connection.
 SHOWN: Final = (
-    *("protocol", "src_ip", "src_port", "dst_ip", "dst_port", "state", "history", "packets", "bytes"),
-    *("reverse_packets", "reverse_bytes", "first", "last", *CONNECTION_COLUMNS),
+    *("protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
+    *("packets", "bytes", "reverse_packets", "reverse_bytes", "first", "last"),
+    *CONNECTION_COLUMNS,
 )
 
 
@@ -52,7 +53,7 @@ def run(given: Options, messages: Messages) -> Exit:
     options.check_columns(given, [flow_rows.FLOW, *fields, *FLOW_COLUMNS, *CONNECTION_COLUMNS])
     options.check_names(given, output)
     table = _read(given, sources, messages)
-    shown = tuple(dict.fromkeys(SHOWN)) if output.for_people else table.columns
+    shown = SHOWN if output.for_people else table.columns
     output.write(flow_rows.chosen(table, given, output, shown, "connections"))
     if output.for_people and not given.ignore_checksums and (bad := int(table["bad"].sum())):
         counted = human.counted(bad, "packet")
