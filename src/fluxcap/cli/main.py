@@ -19,9 +19,9 @@ COMMANDS: Final = (
     "info",
     "flows",
     "connections",
+    "sockets",
     "check",
     "packets",
-    "sockets",
     "sql",
     "bench",
 )  # the modules here that are commands, as --help lists them
