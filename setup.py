@@ -11,13 +11,15 @@ from setuptools import Extension, setup
 # FLUXCAP_DEBUG=1 builds with every check that can find a mistake; `.ci/sanitize` shows how to run that build.
 DEBUG = os.environ.get("FLUXCAP_DEBUG") == "1"
 SANITIZE = ["-fsanitize=address,undefined"]
+# A key is a struct, and the words that it is masked, compared and hashed by: the same memory under two types.
+PUNNING = "-fno-strict-aliasing"
 
 core = Extension(
     "fluxcap._core",
     ["pyx/fluxcap/_core.pyx"],
     include_dirs=["pyx/fluxcap"],
     depends=[str(path) for path in Path("pyx").rglob("*.[ph]*")],
-    extra_compile_args=["-O1", "-g", *SANITIZE, "-fno-sanitize-recover=undefined"] if DEBUG else ["-O3"],
+    extra_compile_args=[PUNNING, *(["-O1", "-g", *SANITIZE, "-fno-sanitize-recover=undefined"] if DEBUG else ["-O3"])],
     extra_link_args=SANITIZE if DEBUG else [],
 )
 core.cython_c_in_temp = True

@@ -13,7 +13,7 @@ from command import environment, fluxcap, rows
 from corpus import SAMPLES
 from dialogues import GOOD, PACKETS, A, B, udp
 
-COMMANDS = ("info", "flows", "connections", "check", "packets", "sockets")
+COMMANDS = ("info", "flows", "connections", "sockets", "check", "packets")
 
 
 # What it says of itself

@@ -10,7 +10,7 @@ from captures import enhanced_packet, interface, pcapng
 from command import error_lines, fluxcap, rows
 from dialogues import BAD, CUT, GOOD, PACKETS
 
-COMMANDS = ("info", "flows", "connections", "check", "packets", "sockets")
+COMMANDS = ("info", "flows", "connections", "sockets", "check", "packets")
 DAMAGE_OFFSET = len(GOOD) - len(PACKETS[-1]) - 16  # where the last record begins
 
 

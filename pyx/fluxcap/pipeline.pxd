@@ -9,7 +9,7 @@ from fluxcap.columns cimport Columns, collect_batch, reserve_columns
 from fluxcap.decode cimport decode_packets
 from fluxcap.digest cimport digest_batch
 from fluxcap.filter cimport Filters, filter_batch
-from fluxcap.flows.count cimport close_rows, count_digests, expect, row_quoted
+from fluxcap.flows.count cimport close_rows, count_digests, expect
 from fluxcap.flows.table cimport Flows, reserve
 from fluxcap.holding cimport Holding, gather, held_count, needs_holding, open_holding, release
 from fluxcap.quotation cimport quote_batch
@@ -89,7 +89,7 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
         for i in range(batch.n):
             batch.packets[i].flow = <int64_t>digests[i].row - 1
             if batch.packets[i].quote:
-                batch.packets[i].quoted_flow = row_quoted(&p.flows, batch.packets[i].quote)
+                batch.packets[i].quoted_flow = p.flows.quoted[batch.packets[i].quote - 1].row
         collect_batch(&p.columns, batch)
     return outcome
 

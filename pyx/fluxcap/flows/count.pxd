@@ -1,6 +1,6 @@
 # Counting digests into the flow table, and merging rows of another table into it.
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fluxcap.flows.connection cimport expect_connection
 from fluxcap.flows.features cimport begin_features, expect_features, note_features
@@ -60,21 +60,16 @@ cdef inline void join_error(Flows* f, const Digest* d) noexcept nogil:
     cdef uint64_t words[KEY_WORDS]
     cdef Quoted* quoted = &f.quoted[d.quote - 1]
     cdef RareCounts* rare
+    cdef uint64_t tag
     cdef uint32_t flip
     quoted.key.interval = interval_start(d.time, f.plan.interval) if f.plan.interval else 0
     flip = project(&f.plan, &quoted.key, f.plan.n, f.plan.leading, words)
-    rare = quoted_row(f, words, hash_words(&f.plan, words, f.plan.n) >> 32)
+    tag = hash_words(&f.plan, words, f.plan.n) >> 32
+    quoted.row = <int64_t><uint32_t>find_slot(f, f.index + home(f, tag), words, f.plan.n, tag)[0] - 1
+    rare = quoted_row(f, words, tag)
     if rare != NULL:
         note_errors(rare, 1, d.time, quoted.kind, quoted.code)
         rare.unreachable[flip] += is_port_unreachable(d.protocol, quoted.kind, quoted.code)
-
-cdef inline int64_t row_quoted(const Flows* f, uint16_t quote) noexcept nogil:
-    """The row of the flow that an ICMP error, counted before, quotes a packet of; -1 where none of it was seen."""
-    cdef uint64_t words[KEY_WORDS]
-    cdef uint64_t tag
-    project(&f.plan, &f.quoted[quote - 1].key, f.plan.n, f.plan.leading, words)
-    tag = hash_words(&f.plan, words, f.plan.n) >> 32
-    return <int64_t><uint32_t>find_slot(f, f.index + home(f, tag), words, f.plan.n, tag)[0] - 1
 
 cdef inline void take_unseen(Flows* f, FlowRow* row, const uint64_t* words, uint64_t tag) noexcept nogil:
     """A new row gets the errors that quoted it before it was there."""

@@ -57,6 +57,7 @@ cdef struct Quoted:
     Key key
     uint8_t kind
     uint8_t code
+    int64_t row                 # of its flow when the error was counted, -1 where no packet of it had been seen
 
 # Ports that servers are likely to have, a bit each.
 cdef struct ServerPorts:
