@@ -125,6 +125,7 @@ def test_a_history_that_has_no_room_says_so():
         (">D1", 443, "port", "D"),
         ("<D1", 9999, "first", "D"),
         ("<SA >S@-1", 9999, "syn", "^hS"),
+        (">SFA", 9999, "first", "Q"),  # a scan
     ],
 )
 def test_forward_is_the_direction_of_who_began_and_the_basis_says_how_that_is_known(line, port, basis, history):

@@ -61,7 +61,7 @@ cdef inline void begin_connection(Flows* f, uint64_t i, FlowRow* row, const Dige
     c.ack_rtt = UNKNOWN
     if turned:
         add_letter(c, 0, FLIP)
-    if d.protocol == TCP and d.tcp_flags & SYN:
+    if d.protocol == TCP and d.tcp_flags & (SYN | RST | FIN) == SYN:
         c.basis = BASIS_SYNACK if d.tcp_flags & ACK else BASIS_SYN
     else:
         c.basis = BASIS_PORT if turned or is_to_server(f, key_of(row), d) else BASIS_FIRST
@@ -131,7 +131,7 @@ cdef inline void time_handshake(Connection* c, uint32_t way, const Digest* d) no
     """Of a SYN that was sent again, the last one counts: it is the one before the answer."""
     cdef Side* peer = &c.sides[way ^ 1]
     cdef bint answers = c.seen[way ^ 1] & SEEN_SYN and d.tcp_flags & ACK and d.tcp_ack == peer.start + 1
-    if d.tcp_flags & SYN:
+    if d.tcp_flags & (SYN | RST | FIN) == SYN:
         if way and answers and c.synack_rtt == UNKNOWN:
             c.synack_rtt = since(d.time, c.asked)
         c.asked = d.time
