@@ -25,11 +25,12 @@ def test_a_command_of_the_readme_prints_something_and_no_error(command):
     assert done.stdout or "-o /tmp/hosts.csv" in command
 
 
-def test_the_first_command_shows_what_the_readme_shows():
-    arguments = block("install").rpartition("fluxcap ")[2].split()
+@pytest.mark.parametrize(("command", "output"), [("install", "output"), ("life", "lived")])
+def test_a_command_shows_what_the_readme_shows(command, output):
+    arguments = block(command).rpartition("fluxcap ")[2].split()
     screen = terminal(*arguments, columns=100, cwd=ROOT)
     shown = [line.rstrip() for line in screen.text.splitlines()]
-    assert [line.rstrip() for line in block("output").splitlines()] == shown
+    assert [line.rstrip() for line in block(output).splitlines()] == shown
 
 
 def test_the_python_of_the_readme_runs_as_written():

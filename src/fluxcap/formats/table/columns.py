@@ -152,7 +152,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "call": words("call", rank=KEY),
     "octets": Spec(KEY, BLANK_ZERO),
     "records": Spec(USEFUL, COUNT),
-    "evidence": words("evidence", rank=ESSENTIAL),
+    "evidence": words("evidence", rank=KEY),
     "role": words("role", rank=KEY),
     "connections": Spec(KEY, COUNT),
     "peers": Spec(USEFUL, COUNT),
