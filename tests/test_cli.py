@@ -56,7 +56,6 @@ def test_what_it_says_of_itself_takes_neither_numpy_nor_rich(arguments):
         ["flows"],
         ["flows", "--by", "src_ip/24", "--features"],
         ["check"],
-        ["check", "--list", "0"],
         ["packets"],
     ],
     ids=" ".join,

@@ -152,9 +152,10 @@ SHOWN = ("frame.number", "udp.dstport", "udp.payload", "frame.protocols")
 
 
 def datagrams_by_tshark(path):
-    """Port and payload of each UDP datagram right above the first IP header, by the frame that completes it."""
+    """Port and payload of each UDP datagram right above the first IP header, by the frame that completes it; without
+    those that say they are longer than the IP packet, which are refused whatever their checksum."""
     found = {}
-    for line in tshark(path, "-Y", "udp", *fields(SHOWN), "-E", "occurrence=f"):
+    for line in tshark(path, "-Y", "udp && !udp.length.bad", *fields(SHOWN), "-E", "occurrence=f"):
         frame, port, payload, protocols = line.split("\t")
         above = re.search(r":(?:ip|ipv6)(?::ipv6\.\w+|:ah)*:(\w+)", protocols)
         if above and above[1] == "udp":
