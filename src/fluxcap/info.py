@@ -130,10 +130,10 @@ def read_info(
 
     Everything else as in read_flows().
     """
-    survey = _Survey(
+    reading = _Survey(
         where=where, decap=decap, threads=threads_for(threads), on_damage=on_damage, on_interrupt=on_interrupt
     )
-    return survey.collect(expand(src), survey.info)
+    return reading.collect(expand(src), reading.info)
 
 
 class _Survey(Reading):
