@@ -157,10 +157,10 @@ def test_ctrl_c_keeps_every_packet_that_was_read():
     assert numbers == [str(number) for number in range(1, len(PACKETS) * 3000 + 1)]
 
 
-@pytest.mark.parametrize("command", ["info", "check"])
+@pytest.mark.parametrize("command", ["info", "check", "connections", "sockets", "sockets --life 10.0.0.1:4000"])
 def test_ctrl_c_prints_what_was_counted_so_far(command):
-    done = interrupted(command, "-")
-    whole = fluxcap(command, "-", stdin=GOOD)
+    done = interrupted(*command.split(), "-")
+    whole = fluxcap(*command.split(), "-", stdin=GOOD)
     assert (done.returncode, done.stderr) == (130, whole.stderr)
     assert done.stdout.replace("interrupted\tTrue", "interrupted\tFalse") == whole.stdout
 

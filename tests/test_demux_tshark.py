@@ -157,7 +157,7 @@ def datagrams_by_tshark(path):
     found = {}
     for line in tshark(path, "-Y", "udp && !udp.length.bad", *fields(SHOWN), "-E", "occurrence=f"):
         frame, port, payload, protocols = line.split("\t")
-        above = re.search(r":(?:ip|ipv6)(?::ipv6\.\w+|:ah)*:(\w+)", protocols)
+        above = re.search(r"\b(?:ip|ipv6)(?::ipv6\.\w+|:ah)*:(\w+)", protocols)
         if above and above[1] == "udp":
             found[int(frame)] = int(port), bytes.fromhex(payload)
     return found
