@@ -52,8 +52,8 @@ from fluxcap.text.rows cimport (
     CELL_ADDRESS, CELL_INT64, CELL_LETTERS, CELL_MAC, CELL_NAME, CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32,
     CELL_UINT64, CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
 from fluxcap.types cimport (
-    ANOMALIES_END, BATCH, Batch, DIRECTIONS_END, DISPOSITIONS_END, Digest, KEY_WORDS, Key, Packet, REASONS_END, TIME_WENT_BACK,
-    VERDICTS_END)
+    ANOMALIES_END, BATCH, Batch, DIRECTIONS_END, DISPOSITIONS_END, Digest, KEY_WORDS, Key, Packet, REASONS_END,
+    TIME_WENT_BACK, VERDICTS_END)
 
 VERDICTS = ("none", "good", "bad", "partial", "absent", "illegal", "truncated", "fragment", "bad_length")
 DISPOSITIONS = ("counted", "non_ip", "unknown_link", "unknown_transport", "truncated_header", "malformed",

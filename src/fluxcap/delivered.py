@@ -14,13 +14,13 @@ from fluxcap._core import SIDES
 from fluxcap.arrays import Array
 from fluxcap.files import replacing
 from fluxcap.formats import Listing, Rows, ndjson
+from fluxcap.names import TCP
 
 OPEN_AT_ONCE: Final = 256  # files; a process may have 1,024 by default
 INDEX: Final = "index.ndjson"
 MESSAGES: Final = "messages.ndjson"
 GAPS: Final = "gaps.ndjson"
 PROTOCOLS: Final = {6: "tcp", 17: "udp", 136: "udplite"}
-TCP: Final = 6
 
 
 def file_name(number: int, side: int, protocol: int) -> str:

@@ -11,11 +11,12 @@ import numpy as np
 
 from fluxcap._core import Demuxer
 from fluxcap.arrays import Array, arrays
-from fluxcap.delivered import GAPS, MESSAGES, TCP, Folder, file_name
+from fluxcap.delivered import GAPS, MESSAGES, Folder, file_name
 from fluxcap.formats import Listing
 from fluxcap.inputs import Captures, expand
 from fluxcap.jobs import Job
 from fluxcap.metadata import members
+from fluxcap.names import TCP
 from fluxcap.reading import Metadata, OnDamage, Reading
 from fluxcap.splitting import Split, Splitting
 from fluxcap.where import compiler

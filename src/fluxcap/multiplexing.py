@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from fluxcap._core import Muxer
-from fluxcap.delivered import INDEX, MESSAGES, PROTOCOLS, TCP, OpenFiles, file_name
+from fluxcap.delivered import INDEX, MESSAGES, PROTOCOLS, OpenFiles, file_name
 from fluxcap.files import check_target, replacing
+from fluxcap.names import TCP
 
 EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 SECONDS_TEXT: Final = len("1970-01-01T00:00:00")

@@ -6,6 +6,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
+from fluxcap.bytes cimport put16
 from fluxcap.fragments cimport Datagram, Fragments, PLACES, SETS, add_fragment
 from fluxcap.memory cimport pages_free, pages_new
 from fluxcap.types cimport Packet
@@ -93,10 +94,8 @@ cdef inline void keep_piece(Datagrams* d, Assembly* a, const Packet* p) noexcept
         a.head = head
         memcpy(a.octets + MAX_HEAD - head, p.data + p.ip_at, head)
 
-cdef inline void write16(uint8_t* at, uint32_t value) noexcept nogil:
-    value = value if value <= MAX_LENGTH else 0
-    at[0] = <uint8_t>(value >> 8)
-    at[1] = <uint8_t>value
+cdef inline uint16_t length_field(uint32_t octets) noexcept nogil:
+    return <uint16_t>octets if octets <= MAX_LENGTH else 0
 
 cdef inline void make_whole(Assembly* a, uint32_t total, Packet* p) noexcept nogil:
     """Let the packet, the fragment that completed the datagram, be the datagram: as a record of raw IP, whose header
@@ -104,13 +103,13 @@ cdef inline void make_whole(Assembly* a, uint32_t total, Packet* p) noexcept nog
     cdef uint8_t* ip = a.octets + MAX_HEAD - a.head
     cdef uint8_t* fragment
     if ip[0] >> 4 == 4:
-        write16(ip + 2, a.head + total)
-        write16(ip + 6, 0)
-        write16(ip + 10, 0)     # no header checksum: each fragment had its own
+        put16(ip + 2, length_field(a.head + total))
+        put16(ip + 6, 0)
+        put16(ip + 10, 0)     # no header checksum: each fragment had its own
     else:
-        write16(ip + 4, a.head + total - 40)
+        put16(ip + 4, length_field(a.head + total - 40))
         fragment = a.octets + MAX_HEAD - 8
-        write16(fragment + 2, 0)
+        put16(fragment + 2, 0)
     p.data = ip
     p.link_type = LINK_RAW
     p.fcs = 0

@@ -40,9 +40,7 @@ def configure(parser: Parser) -> None:
     options.add_common(parser)
     options.add_rows(parser)
     flow_rows.add_semantics(parser)
-    parser.add_argument(
-        "--ignore-checksums", action="store_true", help="let what has a bad checksum take part in its connection"
-    )
+    options.add_ignore_checksums(parser)
 
 
 def run(given: Options, messages: Messages) -> Exit:

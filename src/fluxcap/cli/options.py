@@ -87,6 +87,12 @@ def add_choice(parser: Parser) -> None:
     parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
 
 
+def add_ignore_checksums(parser: Parser) -> None:
+    """What every command that follows connections takes."""
+    what = "let what has a bad checksum take part in its connection"
+    parser.add_argument("--ignore-checksums", action="store_true", help=what)
+
+
 def add_common(parser: Parser) -> None:
     """What every command that reports on captures takes."""
     add_output(parser)

@@ -33,8 +33,7 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
     options.add_rows(parser)
-    what = "let what has a bad checksum take part in its connection"
-    parser.add_argument("--ignore-checksums", action="store_true", help=what)
+    options.add_ignore_checksums(parser)
     what = "the life of one socket: bind, listen, accept, connect, read, write, close"
     parser.add_argument("--life", type=options.checked_by(_check), metavar="ADDRESS:PORT", help=what)
 
