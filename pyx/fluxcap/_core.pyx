@@ -3,6 +3,7 @@
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset
@@ -10,6 +11,7 @@ from libc.string cimport memcpy, memmove, memset
 import os
 
 from fluxcap.bytes cimport net16
+from fluxcap.capture.window cimport MAX_WINDOW, WINDOW, fill, make_space, octets_come
 from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
 from fluxcap.capture.reader cimport (
     BROKEN, DAMAGES_END, DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, Interface, InterfaceCounts,
@@ -17,7 +19,7 @@ from fluxcap.capture.reader cimport (
 from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels
 from fluxcap.columns cimport Columns, append_rows, free_columns, reserve_columns, resize_column
 from fluxcap.copy cimport Copy, copy_window
-from fluxcap.crew cimport Crew, broken_span, dismiss, hire, settle, share
+from fluxcap.crew cimport Crew, broken_span, dismiss, hire, settle, share, share_file
 from fluxcap.decode cimport decode_packets
 from fluxcap.filter cimport FilterProgram, Filters, Instruction, is_sound
 from fluxcap.flows.connection cimport BASES_END, connections_stride
@@ -74,7 +76,7 @@ assert len(VERDICTS) == VERDICTS_END and len(DISPOSITIONS) == DISPOSITIONS_END a
 assert len(STATES) == STATES_END and len(DIRECTION_BASES) == BASES_END
 assert len(DAMAGES) == DAMAGES_END and len(ANOMALIES) == ANOMALIES_END
 
-WANTS_INPUT, ROWS_FULL, FLOWS_FULL, DAMAGED, UNLIKE = 0, 1, 2, 3, 4
+WANTS_INPUT, ROWS_FULL, FLOWS_FULL, DAMAGED, UNLIKE, ENDED = 0, 1, 2, 3, 4, 5
 assert DAMAGED == OUTCOME_DAMAGED
 
 include "fields.pxi"
@@ -197,7 +199,7 @@ cdef class Scanner(Window):
         interface.program = self.programs[kind]
         return 0
 
-    def run(self, uint32_t threads=1):
+    cpdef int run(self, uint32_t threads=1) except -1:
         cdef Outcome outcome = OUTCOME_WANTS_INPUT
         cdef bint in_order = True
         if threads > 1 and not self.reader.ended:
@@ -208,18 +210,36 @@ cdef class Scanner(Window):
             outcome = self.scan_window()
         if outcome == OUTCOME_NO_MEMORY:
             raise MemoryError("no room for more rows")
-        return outcome
+        return <int>outcome
+
+    def read(self, int file, uint32_t threads=1):
+        cdef int state
+        cdef bint in_order = True       # what comes next is for one thread
+        while True:
+            state = self.run() if in_order else WANTS_INPUT
+            if state != WANTS_INPUT:
+                return state
+            if self.reader.ended:
+                return ENDED
+            if threads > 1 and self.hire_crew():
+                with nogil:
+                    state = share_file(self.crew, &self.reader, file, threads)
+                in_order = state != WANTS_INPUT or self.crew.in_order
+            if in_order and state == WANTS_INPUT:
+                self.fill(file)
+            PyErr_CheckSignals()
+
+    cdef bint hire_crew(self) noexcept nogil:
+        if self.crew == NULL:
+            self.crew = hire(&self.line)
+        return self.crew != NULL
 
     cdef Outcome share_window(self, uint32_t threads, bint* in_order) noexcept:
         """Hand out what the window holds. `in_order`: what is left of it is for one thread, after all before it."""
-        cdef Outcome outcome
         with nogil:
-            if self.crew == NULL:
-                self.crew = hire(&self.line)
-            outcome = OUTCOME_NO_MEMORY
-            if self.crew != NULL:
-                outcome = share(self.crew, &self.reader, threads, in_order)
-        return outcome
+            if not self.hire_crew():
+                return OUTCOME_NO_MEMORY
+            return share(self.crew, &self.reader, threads, in_order)
 
     cdef Outcome settle_crew(self) noexcept:
         """Wait until the tables hold everything that was handed out."""

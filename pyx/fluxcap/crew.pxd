@@ -1,10 +1,10 @@
-# One input read by several threads. The thread that reads hops over the records of a window and cuts a span off it;
-# any thread examines it (decoding, checksums, keys); whoever finds that a span's turn has come counts it.
+# One input read by several threads. Whoever is free reads a window of a file, cuts a span off it when the one before is
+# cut, and examines it (decoding, checksums, keys); whoever finds that a span's turn has come counts it.
 #
-#   reading   |R0|R1|R2|  E1  |R3|R4|  C1  |  E3  |R5| ...
-#   another      |  E0  |  C0  |  E2  |  C2  |  E4  | ...
+#   one       |R0|  E0  |R2| C0 |  E2  | C1 |R4|  E4  | ...
+#   another   |R1 |  E1  |R3|  E3  | C2 |R5|  E5  | C3 | ...
 #
-# Spans are counted in the order of the input, one at a time, so the tables need no lock. The lock here guards the
+# What is no file is read by Python, one window after the other; its spans are examined by whoever is free. Spans are counted in the order of the input, one at a time, so the tables need no lock. The lock here guards the
 # places in the ring and is taken three times a span, some 2,500 small packets.
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -12,8 +12,10 @@ from libc.stdlib cimport calloc, free
 
 from fluxcap.capture.hop cimport Hop, hop_records
 from fluxcap.capture.reader cimport Reader
+from fluxcap.capture.window cimport WINDOW, octets_come
 from fluxcap.pipeline cimport OUTCOME_NO_MEMORY, OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline
-from fluxcap.span cimport Span, count_span, cut_span, examine_span, free_span, open_span
+from fluxcap.span cimport (
+    Span, count_span, cut_span, examine_span, free_span, join_window, open_span, read_window)
 from fluxcap.threads cimport (
     pthread_cond_broadcast, pthread_cond_destroy, pthread_cond_init, pthread_cond_signal, pthread_cond_t,
     pthread_cond_wait, pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
@@ -24,6 +26,8 @@ cdef enum:
     MAX_THREADS = 64            # counting in order is a third of the work: a handful is all that helps
     SPANS_A_THREAD = 3          # one in work, one waiting for its turn, one waiting for its thread
     MAX_SPANS = MAX_THREADS * SPANS_A_THREAD
+    WINDOWS_AT_ONCE = 256       # some 20 ms between two looks whether somebody pressed Ctrl-C
+    NO_FILE = -1
 
 cdef struct Crew:
     Pipeline* pipeline
@@ -31,7 +35,8 @@ cdef struct Crew:
     pthread_t members[MAX_THREADS]
     pthread_mutex_t lock
     pthread_cond_t work         # a span was cut, or the crew is to go home
-    pthread_cond_t progress     # a span was counted
+    pthread_cond_t progress     # a span was counted, or a window read
+    pthread_cond_t turn         # a span was cut from a file, or the file was closed
     Span spans[MAX_SPANS]       # a ring, of which few threads use few
     uint32_t n_spans
     uint64_t cut                # spans ever cut,
@@ -39,6 +44,13 @@ cdef struct Crew:
     uint64_t counted            # ... ever counted
     bint counting               # somebody is
     bint leaving
+    int file                    # that is read on in, a window at a time; NO_FILE: none is
+    Reader* reader              # of that input
+    uint64_t offset             # of the next window
+    uint32_t windows            # to be read before Python is asked whether to go on
+    uint64_t begun              # windows ever begun to be read: each will be the span of that number
+    uint32_t reading            # threads that are at it
+    bint in_order               # the next window is for one thread, after all before it
     Batch batch                 # of the thread that reads
     Outcome outcome             # other than OUTCOME_WANTS_INPUT: of the span that `counted` names, where all stopped
 
@@ -47,9 +59,11 @@ cdef inline Crew* hire(Pipeline* pipeline) noexcept nogil:
     cdef Crew* crew = <Crew*>calloc(1, sizeof(Crew))
     if crew != NULL:
         crew.pipeline = pipeline
+        crew.file = NO_FILE
         pthread_mutex_init(&crew.lock, NULL)
         pthread_cond_init(&crew.work, NULL)
         pthread_cond_init(&crew.progress, NULL)
+        pthread_cond_init(&crew.turn, NULL)
     return crew
 
 cdef inline void dismiss(Crew* crew) noexcept nogil:
@@ -65,7 +79,61 @@ cdef inline void dismiss(Crew* crew) noexcept nogil:
     pthread_mutex_destroy(&crew.lock)
     pthread_cond_destroy(&crew.work)
     pthread_cond_destroy(&crew.progress)
+    pthread_cond_destroy(&crew.turn)
     free(crew)
+
+cdef inline void tell(Crew* crew) noexcept nogil:
+    """There may be something to do for one who waits."""
+    pthread_cond_signal(&crew.progress)
+    pthread_cond_signal(&crew.work)
+
+cdef inline void examine(Crew* crew, Batch* batch) noexcept nogil:
+    """The next span that was cut. Called with the lock held, and lets it go meanwhile."""
+    cdef Span* span = &crew.spans[crew.taken % crew.n_spans]
+    crew.taken += 1
+    pthread_mutex_unlock(&crew.lock)
+    examine_span(crew.pipeline, span, batch)
+    pthread_mutex_lock(&crew.lock)
+    span.examined = True
+
+cdef inline void close_file(Crew* crew) noexcept nogil:
+    """No more is read of it, and a window whose turn has not come is dropped."""
+    crew.file = NO_FILE
+    pthread_cond_broadcast(&crew.turn)
+
+cdef inline void read_on(Crew* crew, Batch* batch) noexcept nogil:
+    """Read the next window of the file, make it a span when its turn has come, and examine that while its octets are in
+    this processor's cache. Called with the lock held, and lets it go meanwhile."""
+    cdef uint64_t number = crew.begun
+    cdef Span* span = &crew.spans[number % crew.n_spans]
+    cdef int file = crew.file
+    cdef uint64_t offset = crew.offset
+    cdef bint joined
+    crew.begun += 1
+    crew.offset += WINDOW
+    crew.windows -= 1
+    crew.reading += 1
+    pthread_mutex_unlock(&crew.lock)
+    joined = read_window(span, file, offset)
+    pthread_mutex_lock(&crew.lock)
+    while crew.file != NO_FILE and crew.cut != number:
+        pthread_cond_wait(&crew.turn, &crew.lock)
+    if crew.file != NO_FILE:
+        pthread_mutex_unlock(&crew.lock)
+        joined = joined and join_window(span, crew.reader, crew.pipeline)
+        pthread_mutex_lock(&crew.lock)
+        if joined:
+            crew.cut += 1
+            pthread_cond_broadcast(&crew.turn)
+        else:
+            crew.in_order = True
+            close_file(crew)
+    else:
+        joined = False
+    crew.reading -= 1
+    tell(crew)
+    if joined:
+        examine(crew, batch)
 
 cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
     """Do what is most urgent; False if there is nothing to do. Called with the lock held, and lets it go meanwhile."""
@@ -81,16 +149,13 @@ cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
         crew.counting = False
         crew.outcome = outcome
         crew.counted += outcome == OUTCOME_WANTS_INPUT
-        pthread_cond_signal(&crew.progress)
-        pthread_cond_signal(&crew.work)     # the next one's turn has come, and whoever examined it may be waiting
+        tell(crew)              # the next one's turn has come, and whoever examined it may be waiting
         return True
     if crew.taken < crew.cut:
-        span = &crew.spans[crew.taken % crew.n_spans]
-        crew.taken += 1
-        pthread_mutex_unlock(&crew.lock)
-        examine_span(crew.pipeline, span, batch)
-        pthread_mutex_lock(&crew.lock)
-        span.examined = True
+        examine(crew, batch)
+        return True
+    if crew.file != NO_FILE and crew.windows and crew.begun - crew.counted < crew.n_spans:
+        read_on(crew, batch)
         return True
     return False
 
@@ -162,5 +227,29 @@ cdef inline Outcome share(Crew* crew, Reader* r, uint32_t threads, bint* in_orde
             pthread_cond_signal(&crew.work)
         else:
             outcome = OUTCOME_NO_MEMORY
+    pthread_mutex_unlock(&crew.lock)
+    return outcome
+
+cdef inline Outcome share_file(Crew* crew, Reader* r, int file, uint32_t threads) noexcept nogil:
+    """Have a crew of so many threads read a file from where the reader's window ends, a while, or until crew.in_order or
+    an outcome. What is left in the window is less than a record."""
+    cdef Outcome outcome
+    pthread_mutex_lock(&crew.lock)
+    resume(crew)
+    enlist(crew, threads)
+    crew.reader = r
+    crew.file = file
+    crew.offset = octets_come(r)
+    crew.begun = crew.cut
+    crew.windows = WINDOWS_AT_ONCE
+    crew.in_order = False
+    pthread_cond_broadcast(&crew.work)
+    while crew.file != NO_FILE and crew.outcome == OUTCOME_WANTS_INPUT and (crew.windows or crew.reading):
+        if not do_task(crew, &crew.batch):
+            pthread_cond_wait(&crew.progress, &crew.lock)
+    close_file(crew)
+    while crew.reading:
+        pthread_cond_wait(&crew.progress, &crew.lock)
+    outcome = crew.outcome
     pthread_mutex_unlock(&crew.lock)
     return outcome

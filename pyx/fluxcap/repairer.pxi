@@ -14,7 +14,7 @@ cdef class Repairer(Scanner):
         free(self.repair.one)
         free(self.repair.firsts)
 
-    def run(self, uint32_t threads=1):
+    cpdef int run(self, uint32_t threads=1) except -1:
         cdef Step step
         self.repair.n_late = 0
         self.mended_from = self.reader.start

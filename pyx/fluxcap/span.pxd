@@ -8,16 +8,22 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
+from posix.types cimport off_t
+from posix.unistd cimport pread
 
 from fluxcap.capture.capture cimport fill_batch
-from fluxcap.capture.hop cimport Hop
-from fluxcap.capture.reader cimport BROKEN, RECORD, Reader, Step
+from fluxcap.capture.hop cimport Hop, hop_records
+from fluxcap.capture.reader cimport BROKEN, MAX_CAPTURED, RECORD, Reader, Step, available, position
+from fluxcap.capture.window cimport WINDOW
 from fluxcap.columns cimport is_wanted
 from fluxcap.digest cimport digest_batch
 from fluxcap.flows.count cimport expect
 from fluxcap.holding cimport held_count
 from fluxcap.pipeline cimport OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, enter, examine_batch, scan
 from fluxcap.types cimport ANOMALIES_END, BATCH, Batch, Digest
+
+cdef enum:
+    HEADROOM = MAX_CAPTURED + 64    # before a window that was read: for the part of a record that the last one ended with
 
 cdef struct Stretch:            # a batch of a span
     size_t start                # in the window
@@ -28,6 +34,7 @@ cdef struct Stretch:            # a batch of a span
 cdef struct Span:
     Reader reader               # its window ends with the span's last record
     size_t end                  # ... here
+    size_t capacity             # octets of that window's memory
     uint64_t before             # records of the input before it
     uint64_t room               # records that the three below are enough for
     Digest* digests
@@ -59,29 +66,62 @@ cdef inline void free_span(Span* s) noexcept nogil:
     free(s.words)
     free(s.stretches)
 
-cdef inline bint cut_span(Span* s, Reader* r, const Hop* hop) noexcept nogil:
-    """Move what was hopped over from the reader's window into the span; False when memory is out. The two exchange
-    their buffers, and the reader goes on with what is left in it."""
-    cdef uint8_t* buffer = s.reader.buffer
-    cdef size_t capacity = max(s.reader.capacity, r.capacity)
-    if s.reader.capacity < capacity:
-        buffer = <uint8_t*>realloc(buffer, capacity)
-        if buffer == NULL:
-            return False
-    memcpy(buffer, r.buffer + hop.end, r.end - hop.end)
-    s.reader = r[0]
-    s.reader.end = hop.end
-    s.end = hop.end
-    s.before = r.number
+cdef inline void begin_span(Span* s, Reader* r, const Hop* hop) noexcept nogil:
+    """The span's reader has its window, up to where was hopped; the input's reader goes on with what is left of it."""
+    cdef size_t left = s.reader.end - hop.end
+    memcpy(r.buffer, s.reader.buffer + hop.end, left)
+    r.base = s.reader.base + hop.end
+    r.start = 0
+    r.end = left
+    r.number += hop.records
+    s.reader.end = s.end = hop.end
+    s.before = s.reader.number
     s.counted = 0
     s.midway = False
     s.examined = False
+
+cdef inline bint cut_span(Span* s, Reader* r, const Hop* hop) noexcept nogil:
+    """Move what was hopped over from the reader's window into the span; False when memory is out. The two exchange
+    their buffers."""
+    cdef uint8_t* buffer = s.reader.buffer
+    if s.capacity < r.capacity:
+        buffer = <uint8_t*>realloc(buffer, r.capacity)
+        if buffer == NULL:
+            return False
+    s.reader = r[0]
+    s.capacity = r.capacity
     r.buffer = buffer
-    r.capacity = capacity
-    r.base += hop.end
-    r.end -= hop.end
-    r.start = 0
-    r.number += hop.records
+    begin_span(s, r, hop)
+    return True
+
+cdef inline bint read_window(Span* s, int file, uint64_t offset) noexcept nogil:
+    """Read a window of a file; False where it ends or fails before, or memory is out."""
+    if s.capacity < HEADROOM + WINDOW:
+        free(s.reader.buffer)
+        s.reader.buffer = <uint8_t*>malloc(HEADROOM + WINDOW)
+        s.capacity = HEADROOM + WINDOW if s.reader.buffer != NULL else 0
+        if s.reader.buffer == NULL:
+            return False
+    return pread(file, s.reader.buffer + HEADROOM, WINDOW, <off_t>offset) == WINDOW
+
+cdef inline bint join_window(Span* s, Reader* r, const Pipeline* p) noexcept nogil:
+    """Make a window that was read a span, together with what the input's reader had left before it. False, and the reader
+    as it was, where it takes one thread to read it."""
+    cdef uint8_t* buffer = s.reader.buffer
+    cdef size_t before = available(r)
+    cdef Hop hop
+    if before > HEADROOM:
+        return False
+    s.reader = r[0]
+    s.reader.buffer = buffer
+    s.reader.start = HEADROOM - before
+    s.reader.end = HEADROOM + WINDOW
+    s.reader.base = position(r) - s.reader.start    # modulo 2^64: only base + place is ever used
+    memcpy(buffer + s.reader.start, r.buffer + r.start, before)
+    hop = hop_records(&s.reader, p.filtered)
+    if hop.stopped or s.reader.end - hop.end > r.capacity or not open_span(s, p, hop.records):
+        return False
+    begin_span(s, r, &hop)
     return True
 
 cdef inline bint is_plain(const Pipeline* p, const Batch* batch, const uint64_t* anomalies) noexcept nogil:

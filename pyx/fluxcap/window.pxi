@@ -1,12 +1,5 @@
 # How octets get into the core: Python puts them where space() says, and the core empties that from the front.
 
-cdef enum:
-    # One read() into this much beats mapping the file: no page faults, and the copy stays in L2 (1 MiB and up today).
-    WINDOW = 262144
-    # A record or block that does not fit doubles the window, up to one block and the start of the next.
-    MAX_WINDOW = 2 * MAX_BLOCK
-
-
 cdef class Window:
     cdef Reader reader
 
@@ -50,23 +43,26 @@ cdef class Window:
         memset(r.interfaces, 0, sizeof(Interface))
         memset(r.counts, 0, sizeof(InterfaceCounts))
 
+    cdef int open_space(self) except -1:
+        if self.reader.end - self.reader.start >= MAX_WINDOW:
+            raise RuntimeError("the window is full: run() has to come before more input")
+        if not make_space(&self.reader):
+            raise MemoryError
+        return 0
+
     def space(self):
         cdef Reader* r = &self.reader
-        cdef void* grown
-        if r.start:
-            memmove(r.buffer, r.buffer + r.start, r.end - r.start)
-            r.base += r.start
-            r.end -= r.start
-            r.start = 0
-        if r.end == r.capacity:
-            if r.capacity >= MAX_WINDOW:
-                raise RuntimeError("the window is full: run() has to come before more input")
-            grown = realloc(r.buffer, r.capacity * 2)
-            if grown == NULL:
-                raise MemoryError
-            r.buffer = <uint8_t*>grown
-            r.capacity *= 2
+        self.open_space()
         return PyMemoryView_FromMemory(<char*>r.buffer + r.end, r.capacity - r.end, PyBUF_WRITE)
+
+    cdef int fill(self, int file) except -1:
+        cdef int error
+        self.open_space()
+        with nogil:
+            error = fill(&self.reader, file)
+        if error:
+            raise OSError(error, os.strerror(error))
+        return 0
 
     def advance(self, size_t n):
         if n > self.reader.capacity - self.reader.end:
@@ -75,6 +71,10 @@ cdef class Window:
 
     def finish(self):
         self.reader.ended = True
+
+    @property
+    def octets(self):
+        return octets_come(&self.reader)
 
     @property
     def damage(self):

@@ -26,6 +26,7 @@ WANTS_INPUT: Final[int]  # everything complete in the buffer is processed
 ROWS_FULL: Final[int]  # `row_limit` packet rows are collected: take() them, then run() again
 FLOWS_FULL: Final[int]  # `max_flows` is reached: nothing after the last counted record was read
 DAMAGED: Final[int]  # the input is broken here; see Window.damage
+ENDED: Final[int]  # read() has come to the end of the file
 UNLIKE: Final[int]  # Copier: this input cannot follow those before it in one file
 
 KernelName = Literal["avx512", "avx2", "scalar"]
@@ -149,6 +150,7 @@ class Window:
         """The free part of the read buffer (at least one octet), writable until the next call of any method."""
     def advance(self, n: int) -> None:
         """n octets were put into space()."""
+    octets: int  # of the current input that have come
     def finish(self) -> None:
         """The current input has ended; an incomplete record makes run() say DAMAGED."""
 
@@ -178,6 +180,9 @@ class Scanner(Window):
 
         The result is the same. Handed over, it may be under way when this comes back; what asks for results waits.
         Threads are no gain where every packet makes a row: rows are made in order."""
+    def read(self, file: int, threads: int = 1) -> int:
+        """What readinto(space()), advance() and run() do, for all that is left of the file with this descriptor, without
+        coming back between: until the file has ended (ENDED), or run() says anything but WANTS_INPUT. OSError."""
     def take(self) -> dict[str, Column]:
         """The packet rows collected since the last take(), in the order the columns were asked for."""
     def flows(self, last: bool = False) -> dict[str, Column]:

@@ -10,11 +10,12 @@ import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from fluxcap import names
-from fluxcap._core import DAMAGED, DAMAGES, DISPOSITIONS, FLOWS_FULL, ROWS_FULL, Scanner
+from fluxcap._core import DAMAGED, DAMAGES, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, Scanner
 from fluxcap.compression import DecompressionError
 from fluxcap.errors import CaptureError, Damage, DamagedCaptureWarning, NotACaptureError, damage_error, printable
 from fluxcap.inputs import Input, contents
@@ -130,7 +131,10 @@ class Reading:
             self.begin(item.name, octets.compression)
             while not self.ended:
                 try:
-                    yield from self.feed(octets.readinto)
+                    if octets.file is not None and item.size is not None:
+                        yield from self._read_file(octets.file, item.size)
+                    else:
+                        yield from self.feed(octets.readinto)
                 except DecompressionError as error:
                     yield from self._fail("compressed_cut" if error.cut else "compressed", str(error))
                 except OSError as error:
@@ -143,7 +147,6 @@ class Reading:
         self.ended = False
         self.compression = compression
         self._head = b""
-        self._octets = 0
         self._packets_before = self.scanner.totals()["packets"]
 
     def feed(self, fill: Callable[[memoryview], int]) -> Iterator[None]:
@@ -152,26 +155,35 @@ class Reading:
         n = fill(space)
         if len(self._head) < HEAD:
             self._head += bytes(space[: min(n, HEAD - len(self._head))])
-        self._octets += n
         if n:
             self.scanner.advance(n)
         else:
             self.scanner.finish()
             self.ended = True
-        state = yield from self._process()
-        if state == FLOWS_FULL:
+        self._see((yield from self._process(self.scanner.run, self.scanner.octets)))
+
+    def _read_file(self, file: int, size: int) -> Iterator[None]:
+        """Let the core read what is left of a file, and process it."""
+        self._see((yield from self._process(partial(self.scanner.read, file), size)))
+
+    def _process(self, step: Callable[[int], int], octets: int) -> Generator[None, None, int]:
+        """Take a step of the scanner's, of an input of so many octets, until it has put all rows where there is room."""
+        threads = self._threads if octets > SHARED_FROM else 1
+        while (state := step(threads)) == ROWS_FULL:
+            yield
+        return state
+
+    def _see(self, state: int) -> None:
+        """How did it go?"""
+        if state == ENDED:
+            self.ended = True
+        elif state == FLOWS_FULL:
             self.ended = self.flows_full = True
             name = printable(self.inputs[-1])
             warn(UserWarning(f"{name}: stopped at max_flows; what comes after was not read"))
         elif state == DAMAGED:
             self.ended = True
             self._damaged()
-
-    def _process(self) -> Generator[None, None, int]:
-        threads = self._threads if self._octets > SHARED_FROM else 1
-        while (state := self.scanner.run(threads)) == ROWS_FULL:
-            yield
-        return state
 
     def _damaged(self) -> None:
         damage = self.scanner.damage
@@ -192,10 +204,10 @@ class Reading:
         """The octets of the current input came to an end too early, for a reason the core knows nothing of."""
         self.ended = True
         self.scanner.finish()
-        yield from self._process()
+        yield from self._process(self.scanner.run, self.scanner.octets)
         damage = self.scanner.damage
         if damage is None:  # between two records
-            packet, offset = self.scanner.totals()["packets"] - self._packets_before, self._octets
+            packet, offset = self.scanner.totals()["packets"] - self._packets_before, self.scanner.octets
         else:
             packet, offset = damage["packet"], damage["offset"]
         self._report(damage_error(name, path=self.inputs[-1], packet=packet, offset=offset, what=what))
