@@ -18,7 +18,8 @@ from fluxcap.keys import parse
 from fluxcap.semantics import SERVER_PORTS
 from strategies import captures, dialogue_frames, fragment_frames, simple_frames
 from talks import records
-from test_threads import icmp_errors, read
+from test_threads import icmp_errors
+from whole import read
 
 SPEC = {
     "fields": parse("5tuple").fields, "biflow": True, "idle_timeout": 0, "active_timeout": 0, "interval": 0,

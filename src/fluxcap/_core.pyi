@@ -181,8 +181,8 @@ class Scanner(Window):
         The result is the same. Handed over, it may be under way when this comes back; what asks for results waits.
         Threads are no gain where every packet makes a row: rows are made in order."""
     def read(self, file: int, threads: int = 1) -> int:
-        """What readinto(space()), advance() and run() do, for all that is left of the file with this descriptor, without
-        coming back between: until the file has ended (ENDED), or run() says anything but WANTS_INPUT. OSError."""
+        """What readinto(space()), advance() and run() do, with all that is left of the file of this descriptor, whose
+        octets before that have come already. ENDED at its end, or what run() says but WANTS_INPUT. OSError."""
     def take(self) -> dict[str, Column]:
         """The packet rows collected since the last take(), in the order the columns were asked for."""
     def flows(self, last: bool = False) -> dict[str, Column]:

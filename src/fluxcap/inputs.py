@@ -32,7 +32,6 @@ class Opened:
     def __init__(self, source: Source, compression: str = "") -> None:
         self.compression = compression
         self._source = source
-        self._plain = isinstance(source, io.FileIO) and stat.S_ISREG(os.fstat(source.fileno()).st_mode)
         buffer = bytearray(HEAD)
         there = 0
         while there < HEAD:
@@ -52,8 +51,8 @@ class Opened:
 
     @property
     def file(self) -> int | None:
-        """The descriptor of the file that has all that is left, as it is; None if there is none."""
-        return self._source.fileno() if isinstance(self._source, io.FileIO) and self._plain and not self._ahead else None
+        """The descriptor of the file that has all that is left, as it is; None if it comes in another way."""
+        return self._source.fileno() if isinstance(self._source, io.FileIO) and not self._ahead else None
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Write the next octets into the buffer and say how many; 0 at the end."""

@@ -167,7 +167,7 @@ class Reading:
         self._see((yield from self._process(partial(self.scanner.read, file), size)))
 
     def _process(self, step: Callable[[int], int], octets: int) -> Generator[None, None, int]:
-        """Take a step of the scanner's, of an input of so many octets, until it has put all rows where there is room."""
+        """Take a step of the scanner's, in an input of so many octets, until all its rows are taken."""
         threads = self._threads if octets > SHARED_FROM else 1
         while (state := step(threads)) == ROWS_FULL:
             yield
