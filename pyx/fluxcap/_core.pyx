@@ -152,7 +152,7 @@ cdef class Scanner(Window):
         flows.idle_timeout[1] = key.get("tcp_idle_timeout", key["idle_timeout"])
         flows.active_timeout = key["active_timeout"]
         # A flow of one direction has nobody to answer.
-        if key.get("server_ports") and flows.plan.biflow and flows.plan.ports_at != NO_WORD:
+        if key.get("server_ports") and flows.plan.shape.biflow and flows.plan.shape.ports_at != NO_WORD:
             flows.servers = plan_servers(key["server_ports"])
             flows.answers = answers
         if key.get("connections"):

@@ -31,13 +31,13 @@ cdef inline uint64_t add_address(const uint8_t* at) noexcept nogil:
 cdef inline uint64_t add_override(const uint8_t* at, uint32_t octets) noexcept nogil:
     return add_address(at) if octets == 16 else <uint64_t>native32(at)
 
-cdef inline uint32_t pseudo_sum(const Packet* p) noexcept nogil:
-    """Folded sum of the pseudo-header: RFC 768; RFC 8200 section 8.1, whose wider length field gives the same sum."""
+cdef inline uint64_t pseudo_sum(const Packet* p) noexcept nogil:
+    """Sum of the pseudo-header: RFC 768; RFC 8200 section 8.1, whose wider length field gives the same sum."""
     cdef uint64_t sum = net16(p.key.protocol)
     sum += net32(p.pseudo_length)
     sum += add_address(p.key.src_ip) if p.pseudo_src == NULL else add_override(p.pseudo_src, p.pseudo_octets)
     sum += add_address(p.key.dst_ip) if p.pseudo_dst == NULL else add_override(p.pseudo_dst, p.pseudo_octets)
-    return fold(sum)
+    return sum
 
 cdef enum:                      # IP protocols whose sums have a rule of their own
     SUMMED_UDP = 17
@@ -45,18 +45,16 @@ cdef enum:                      # IP protocols whose sums have a rule of their o
 
 cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
     """`sum` is that of the octets under the checksum, the field included."""
-    cdef uint32_t seed = 0, total
+    cdef uint64_t seed = pseudo_sum(p) if p.sum_kind == SUM_PSEUDO else 0
+    cdef uint32_t total = fold(sum + seed)
     cdef uint16_t field = net16(p.checksum)
-    if p.sum_kind == SUM_PSEUDO:
-        seed = pseudo_sum(p)
-    total = fold(<uint64_t>sum + seed)
     if total == 0xFFFF:
         p.verdict = VERDICT_GOOD
         p.expected = p.checksum
         return
     p.expected = right_field(total, field, sent_for_zero(p))
     # An ICMP message has no pseudo-header, so nothing is left in its field for a card to complete.
-    p.verdict = VERDICT_PARTIAL if p.sum_kind == SUM_PSEUDO and field == seed else VERDICT_BAD
+    p.verdict = VERDICT_PARTIAL if p.sum_kind == SUM_PSEUDO and field == fold(seed) else VERDICT_BAD
 
 cdef inline uint16_t sent_for_zero(const Packet* p) noexcept nogil:
     """Where a field of zero says that there is no sum, a sum of zero is sent as 0xFFFF, its other form (RFC 768, RFC

@@ -23,11 +23,11 @@ typedef struct {
 
 typedef void (*SumKernel)(SumJob *jobs, size_t n);
 
+/* To 16 bits, every carry brought round to the lowest bit: a number and itself with its halves exchanged add up to the
+ * sum of the halves, in the upper one, with the carry of the lower one in it. */
 static inline uint32_t fold(uint64_t sum) {
-    sum = (sum & 0xFFFFFFFF) + (sum >> 32);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    return (uint32_t)((sum & 0xFFFF) + (sum >> 16));
+    uint32_t half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+    return (half + (half << 16 | half >> 16)) >> 16;
 }
 
 static inline uint32_t sum_octets(const uint8_t *at, size_t length) {

@@ -6,10 +6,12 @@ from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, MAX_LAYERS, NUMBER_MASK, Next, PPP_PROTOCOL, PROTOCOL, SPACE_MASK, STOP, UDP_PORT,
     drop_tail, give_up)
 from fluxcap.layers.encap cimport by_ethertype, by_ppp_protocol, llc
-from fluxcap.layers.link cimport by_link_type
+from fluxcap.layers.link cimport LINKTYPE_ETHERNET, by_link_type
+from fluxcap.layers.numbers cimport ETHERTYPE_IPV4, IP_TCP, IP_UDP
 from fluxcap.layers.protocol cimport by_protocol
 from fluxcap.layers.tunnel cimport by_udp_port
-from fluxcap.types cimport FILTERED, MALFORMED, NON_IP, Packet, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, reset
+from fluxcap.types cimport (
+    FILTERED, FRAGMENTS, MALFORMED, NON_IP, Packet, QUOTATIONS, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, reset)
 
 from libc.stdint cimport uint64_t
 
@@ -27,8 +29,26 @@ cdef inline Next step(Next next, Cursor* c, Packet* p) noexcept nogil:
         return by_ppp_protocol(number)
     return llc(c, p)
 
-cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
+cdef inline Next usual(Cursor* c, Packet* p, uint32_t* layers) noexcept nogil:
+    """The walk's first steps, straight on as long as they are those of most packets: 10 % of the instructions of small
+    ones go into finding out what comes next."""
     cdef Next next = <Next>LINK | p.link_type
+    if next == (<Next>LINK | LINKTYPE_ETHERNET):
+        next = step(<Next>LINK | LINKTYPE_ETHERNET, c, p)
+        layers[0] += 1
+    if next == (<Next>ETHERTYPE | ETHERTYPE_IPV4):
+        next = step(<Next>ETHERTYPE | ETHERTYPE_IPV4, c, p)
+        layers[0] += 1
+    if next == (<Next>PROTOCOL | IP_UDP):
+        next = step(<Next>PROTOCOL | IP_UDP, c, p)
+        layers[0] += 1
+    elif next == (<Next>PROTOCOL | IP_TCP):
+        next = step(<Next>PROTOCOL | IP_TCP, c, p)
+        layers[0] += 1
+    return next
+
+cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
+    cdef Next next
     cdef uint32_t layers = 0
     reset(p, NON_IP)
     p.key.file = file
@@ -44,6 +64,7 @@ cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
     c.exact = False
     if p.fcs:
         drop_tail(c, p.fcs)
+    next = usual(c, p, &layers)
     while next != STOP:
         if layers == MAX_LAYERS:
             give_up(p, MALFORMED, TOO_MANY_LAYERS)
@@ -54,10 +75,11 @@ cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
         # What the tunnel held is no IP packet, or not one that can be read: the packet around it is what there is.
         p[0] = c.outer
 
-cdef inline void decode_packets(
+cdef inline uint32_t decode_packets(
         Packet* packets, uint32_t n, uint32_t max_depth, uint32_t file, uint64_t* anomalies) noexcept nogil:
+    """Special."""
     cdef Cursor c
-    cdef uint32_t i
+    cdef uint32_t i, fragments = 0, quotations = 0
     c.max_depth = <uint8_t>max_depth
     for i in range(n):
         if packets[i].refused:
@@ -66,3 +88,6 @@ cdef inline void decode_packets(
         c.too_deep = False
         decode(&packets[i], &c, file)
         anomalies[TUNNELS_TOO_DEEP] += c.too_deep
+        fragments |= packets[i].fragmented | packets[i].fragmented_around
+        quotations |= packets[i].quote_at
+    return (FRAGMENTS if fragments else 0) | (QUOTATIONS if quotations else 0)

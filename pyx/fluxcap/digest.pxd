@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, KeyPlan, hash_words, interval_start, project
+from fluxcap.flows.key cimport KeyPlan, Shape, five_tuple, hash_words, interval_start, project, same_shape
 from fluxcap.types cimport Batch, Digest, Packet
 
 cdef inline void digest_packet(const Packet* p, uint32_t octets_at, Digest* d) noexcept nogil:
@@ -13,8 +13,8 @@ cdef inline void digest_packet(const Packet* p, uint32_t octets_at, Digest* d) n
     d.octets = (<const uint32_t*>(<const char*>p + octets_at))[0]
     d.row = 0
 
-cdef inline void digest_words(const KeyPlan* plan, Batch* batch, Digest* digests, uint64_t* words,
-                              uint32_t key_words, bint leading) noexcept nogil:
+cdef inline void digest_words(const KeyPlan* plan, Shape shape, Batch* batch, Digest* digests,
+                              uint64_t* words) noexcept nogil:
     cdef Packet* p
     cdef uint32_t i, octets_at = plan.octets_at
     for i in range(batch.n):
@@ -22,13 +22,13 @@ cdef inline void digest_words(const KeyPlan* plan, Batch* batch, Digest* digests
         digest_packet(p, octets_at, &digests[i])
         if plan.interval:
             p.key.interval = interval_start(p.time, plan.interval)
-        digests[i].flip = <uint8_t>project(plan, &p.key, key_words, leading, words)
-        digests[i].tag = <uint32_t>(hash_words(plan, words, key_words) >> 32)
-        words += key_words
+        digests[i].flip = <uint8_t>project(plan, shape, &p.key, words)
+        digests[i].tag = <uint32_t>(hash_words(plan, words, shape.n) >> 32)
+        words += shape.n
 
 cdef inline void digest_batch(const KeyPlan* plan, Batch* batch, Digest* digests, uint64_t* words) noexcept nogil:
-    """The digests of a batch that is decoded and judged, and plan.n words beside each; none without a key."""
-    if plan.n == FIVE_TUPLE_WORDS and plan.leading:
-        digest_words(plan, batch, digests, words, FIVE_TUPLE_WORDS, True)
+    """The digests of a batch that is decoded and judged, and plan.shape.n words beside each; none without a key."""
+    if same_shape(plan.shape, five_tuple()):
+        digest_words(plan, five_tuple(), batch, digests, words)
     else:
-        digest_words(plan, batch, digests, words, plan.n, plan.leading)
+        digest_words(plan, plan.shape, batch, digests, words)

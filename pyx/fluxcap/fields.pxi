@@ -234,23 +234,23 @@ cdef int plan_key(KeyPlan* plan, key) except -1:
     plan.octets_at = in_packet(&packet_.ip_length) if key.get("ip_octets") else in_packet(&packet_.wire)
     if plan.interval:
         kept.interval = v4.interval = v6.interval = -1
-    plan.ip_at = plan.ports_at = plan.mac_at = NO_WORD
-    plan.biflow = key["biflow"]
+    plan.shape.ip_at = plan.shape.ports_at = plan.shape.mac_at = NO_WORD
+    plan.shape.biflow = key["biflow"]
     for i in range(4):
         plan.mask_v4[i] = mask_v4[i]
-        plan.prefixes |= mask_v4[i] != mask_v6[i]
+        plan.shape.prefixes |= mask_v4[i] != mask_v6[i]
     for i in range(KEY_WORDS):
         if keep[i]:
-            plan.word[plan.n] = i
-            plan.mask[plan.n] = mask_v6[i]
+            plan.word[plan.shape.n] = i
+            plan.mask[plan.shape.n] = mask_v6[i]
             if i == 0 and keep[2]:
-                plan.ip_at = plan.n
+                plan.shape.ip_at = plan.shape.n
             elif i == WORD_PORTS and kept.src_port and kept.dst_port:
-                plan.ports_at = plan.n
+                plan.shape.ports_at = plan.shape.n
             elif i == WORD_SRC_MAC and kept.src_mac[0] and kept.dst_mac[0]:
-                plan.mac_at = plan.n
-            plan.n += 1
-    plan.leading = plan.n > 0 and plan.word[plan.n - 1] == plan.n - 1
+                plan.shape.mac_at = plan.shape.n
+            plan.shape.n += 1
+    plan.shape.leading = plan.shape.n > 0 and plan.word[plan.shape.n - 1] == plan.shape.n - 1
     seeds = os.urandom(sizeof(plan.seed))
     memcpy(plan.seed, <const char*>seeds, sizeof(plan.seed))
     return 0
@@ -271,7 +271,7 @@ cdef ServerPorts* plan_servers(tuple ports) except NULL:
 
 
 cdef uint64_t flow_stride(const KeyPlan* plan) noexcept:
-    return sizeof(FlowRow) + plan.n * 8
+    return sizeof(FlowRow) + plan.shape.n * 8
 
 
 cdef str byte_order_name(bint swapped):

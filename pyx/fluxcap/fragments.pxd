@@ -167,7 +167,7 @@ cdef inline void note_first(Datagram* d, Packet* p) noexcept nogil:
             if d.pieces[i].start and d.pieces[i].start + d.pieces[i].length > d.skip + d.covered:
                 d.oversummed = True
     p.pseudo_length = 0
-    d.seed = pseudo_sum(p) if p.sum_kind == SUM_PSEUDO else 0
+    d.seed = fold(pseudo_sum(p)) if p.sum_kind == SUM_PSEUDO else 0
     d.headless = p.key.protocol == IP_TCP and p.fragment_length - d.skip < TCP_HEADER
 
 cdef inline void join(const Datagram* d, Packet* p) noexcept nogil:

@@ -5,18 +5,13 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fluxcap.fragments cimport Datagram, Fragments, LIFETIME_S, PLACES, SETS, add_fragment, join
 from fluxcap.memory cimport pages_free, pages_new
-from fluxcap.types cimport BATCH, Batch, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
+from fluxcap.types cimport BATCH, Batch, Decode, FRAGMENTS, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
 
 cdef enum:
     # Packets held back at most, 2 MiB of them: senders that put the last fragment first are done within one datagram.
     HELD_MAX = 8192
 
-ctypedef void (*Decode)(
-    Packet* packets, uint32_t n, uint32_t max_depth, uint32_t file, uint64_t* anomalies) noexcept nogil
-
 cdef struct Holding:
-    # decode_packets(), through a pointer: with two callers the walk would no longer be compiled into its loop over a
-    # batch, which costs small packets 3 %.
     Decode decode
     Fragments fragments
     Packet* held                # a ring
@@ -73,11 +68,7 @@ cdef inline void gather_around(Holding* h, Packet* p, uint64_t* anomalies) noexc
         depth += 1
 
 cdef inline bint needs_holding(const Holding* h, const Batch* batch) noexcept nogil:
-    cdef uint32_t i
-    cdef uint32_t fragments = 0
-    for i in range(batch.n):
-        fragments |= batch.packets[i].fragmented | batch.packets[i].fragmented_around
-    return fragments or held_count(h)
+    return batch.special & FRAGMENTS or held_count(h)
 
 cdef inline void pass_on(Holding* h, bint everything, uint64_t* anomalies) noexcept nogil:
     """Free those at the head of the ring that need not wait, or have waited long enough. Done after every packet, not

@@ -53,7 +53,7 @@ cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexc
     lacking."""
     if p.filtered and not filter_batch(&p.filters, r, batch):
         return False
-    decode_packets(batch.packets, batch.n, p.max_depth, p.file, r.anomalies)
+    batch.special = decode_packets(batch.packets, batch.n, p.max_depth, p.file, r.anomalies)
     verify_batch(batch, p.kernel)
     return True
 

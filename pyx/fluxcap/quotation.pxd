@@ -6,9 +6,10 @@ from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
 from fluxcap.flows.table cimport Flows, Quoted, open_unseen
-from fluxcap.holding cimport Decode, HELD_MAX
+from fluxcap.holding cimport HELD_MAX
 from fluxcap.types cimport (
-    ANOMALIES_END, BATCH, Batch, DIRECTION_UNKNOWN, INBOUND, Key, OUTBOUND, Packet, copy_capture_fields, in_a_flow)
+    ANOMALIES_END, BATCH, Batch, DIRECTION_UNKNOWN, Decode, INBOUND, Key, OUTBOUND, Packet, QUOTATIONS,
+    copy_capture_fields, in_a_flow)
 
 cdef enum:
     # Quoted keys at once: one for each packet that can be on its way to the flow table. Packet.quote has 16 bits.
@@ -71,10 +72,7 @@ cdef inline void decode_quotations(Flows* f, Batch* batch, Decode decode, uint32
 
 cdef inline bint quote_batch(Flows* f, Batch* batch, Decode decode, uint32_t max_depth) noexcept nogil:
     """Give each ICMP error the key that it quotes; False when memory is out."""
-    cdef uint32_t i, any = 0
-    for i in range(batch.n):
-        any |= batch.packets[i].quote_at
-    if any:
+    if batch.special & QUOTATIONS:
         if not open_quotations(f):
             return False
         decode_quotations(f, batch, decode, max_depth)

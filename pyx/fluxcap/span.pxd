@@ -20,7 +20,7 @@ from fluxcap.digest cimport digest_batch
 from fluxcap.flows.count cimport expect
 from fluxcap.holding cimport held_count
 from fluxcap.pipeline cimport OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, enter, examine_batch, scan
-from fluxcap.types cimport ANOMALIES_END, BATCH, Batch, Digest
+from fluxcap.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, QUOTATIONS
 
 cdef enum:
     HEADROOM = MAX_CAPTURED + 64    # before a window that was read: for the part of a record that the last one ended with
@@ -38,7 +38,7 @@ cdef struct Span:
     uint64_t before             # records of the input before it
     uint64_t room               # records that the three below are enough for
     Digest* digests
-    uint64_t* words             # plan.n for each digest
+    uint64_t* words             # plan.shape.n for each digest
     Stretch* stretches
     uint32_t n                  # stretches
     uint32_t counted            # ... of them
@@ -54,7 +54,7 @@ cdef inline bint open_span(Span* s, const Pipeline* p, uint64_t records) noexcep
     free(s.words)
     free(s.stretches)
     s.digests = <Digest*>malloc(records * sizeof(Digest))
-    s.words = <uint64_t*>malloc(records * max(p.flows.plan.n, 1) * sizeof(uint64_t))
+    s.words = <uint64_t*>malloc(records * max(p.flows.plan.shape.n, 1) * sizeof(uint64_t))
     # A batch ends where it is full or the span ends; one may be broken, and so hold no record.
     s.stretches = <Stretch*>malloc((records // BATCH + 2) * sizeof(Stretch))
     s.room = records
@@ -125,13 +125,10 @@ cdef inline bint join_window(Span* s, Reader* r, const Pipeline* p) noexcept nog
     return True
 
 cdef inline bint is_plain(const Pipeline* p, const Batch* batch, const uint64_t* anomalies) noexcept nogil:
-    cdef uint64_t found = 0
+    cdef uint64_t found = batch.special & (FRAGMENTS | QUOTATIONS if p.counts_flows else FRAGMENTS)
     cdef uint32_t i
-    for i in range(batch.n):
-        found |= batch.packets[i].fragmented | batch.packets[i].fragmented_around
-        if p.counts_flows:
-            found |= batch.packets[i].quote_at
-        if p.columns.n_columns:
+    if p.columns.n_columns:
+        for i in range(batch.n):
             found |= is_wanted(&p.columns, &batch.packets[i])
     for i in range(ANOMALIES_END):
         found |= anomalies[i]
@@ -159,7 +156,7 @@ cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil
         stretch.plain = step != BROKEN and is_plain(p, batch, anomalies)
         s.n += 1
         if stretch.plain:
-            digest_batch(&p.flows.plan, batch, s.digests + done, s.words + done * p.flows.plan.n)
+            digest_batch(&p.flows.plan, batch, s.digests + done, s.words + done * p.flows.plan.shape.n)
         else:
             memset(anomalies, 0, sizeof(anomalies))
         done += batch.n
@@ -177,7 +174,7 @@ cdef inline Outcome count_span(Pipeline* p, Span* s) noexcept nogil:
             expect(&p.flows, s.digests + stretch[1].first, stretch[1].n)
         if stretch.plain and not s.midway and held_count(&p.holding) == 0:
             outcome = enter(p, s.reader.counts, s.digests + stretch.first,
-                            s.words + stretch.first * p.flows.plan.n, &stretch.n)
+                            s.words + stretch.first * p.flows.plan.shape.n, &stretch.n)
         else:
             if not s.midway:
                 s.reader.start = stretch.start

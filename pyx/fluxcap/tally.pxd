@@ -1,7 +1,8 @@
 # The ledger: every record lands in exactly one disposition, and what was seen is counted beside it.
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from fluxcap.bytes cimport native64
 from fluxcap.capture.reader cimport InterfaceCounts
 from fluxcap.types cimport (
     ANOMALIES_END, DISPOSITIONS_END, Digest, FILTERED, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK, VERDICTS_END)
@@ -22,16 +23,43 @@ cdef struct Totals:
     uint64_t ip_versions[7]                 # 0, 4 and 6 are used
     uint64_t anomalies[ANOMALIES_END]
 
+cdef inline uint64_t kind(const Digest* d) noexcept nogil:
+    """What nearly all records have in common, in one word: the octets from disposition on, but for TCP flags, verdict
+    and protocol."""
+    cdef uint8_t[8] common = [0xFF, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0]
+    return native64(&d.disposition) & native64(common)
+
+cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Digest* digests, uint32_t n,
+                             uint64_t wire) noexcept nogil:
+    """Count digests of one kind and interface."""
+    cdef const Digest* d = digests
+    cdef uint32_t i
+    t.records[d.disposition] += n
+    t.octets[d.disposition] += wire
+    interfaces[d.interface].packets += n
+    if d.disposition == FILTERED:
+        return
+    if d.disposition == UNKNOWN_LINK:
+        interfaces[d.interface].unknown += n
+    t.reasons[d.reason] += n
+    if d.ip_version:
+        for i in range(n):
+            t.verdicts[digests[i].protocol][digests[i].verdict] += 1
+    t.ip_verdicts[d.ip_verdict] += n
+    t.gre_verdicts[d.gre_verdict] += n
+    t.ip_versions[d.ip_version] += n
+
 cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Digest* digests,
                                uint32_t n) noexcept nogil:
     cdef const Digest* d
-    cdef uint64_t captured = 0, wire = 0, went_back = 0
+    cdef uint64_t captured = 0, wire = 0, went_back = 0, unlike = 0, first_kind
     cdef int64_t first, last, before = t.before
     cdef uint32_t i
     if n == 0:
         return
     first = t.first if t.packets else digests[0].time
     last = t.last if t.packets else first
+    first_kind = kind(&digests[0])
     for i in range(n):
         d = &digests[i]
         captured += d.captured
@@ -40,19 +68,12 @@ cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Dig
         before = d.time
         first = min(first, d.time)
         last = max(last, d.time)
-        t.records[d.disposition] += 1
-        t.octets[d.disposition] += d.wire
-        interfaces[d.interface].packets += 1
-        if d.disposition == FILTERED:
-            continue
-        if d.disposition == UNKNOWN_LINK:
-            interfaces[d.interface].unknown += 1
-        t.reasons[d.reason] += 1
-        if d.ip_version:
-            t.verdicts[d.protocol][d.verdict] += 1
-        t.ip_verdicts[d.ip_verdict] += 1
-        t.gre_verdicts[d.gre_verdict] += 1
-        t.ip_versions[d.ip_version] += 1
+        unlike |= kind(d) ^ first_kind | d.interface ^ digests[0].interface
+    if unlike:
+        for i in range(n):
+            tally_alike(t, interfaces, &digests[i], 1, digests[i].wire)
+    else:
+        tally_alike(t, interfaces, digests, n, wire)
     t.packets += n
     t.captured += captured
     t.wire += wire

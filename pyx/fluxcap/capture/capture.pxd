@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.bytes cimport be32, file32
-from fluxcap.capture.pcap cimport is_pcap, pcap_header, pcap_record
+from fluxcap.capture.pcap cimport CAPTURED_FIRST, RECORD_HEADER, is_pcap, is_usual, pcap_header, pcap_record
 from fluxcap.capture.pcapng cimport SECTION_HEADER, pcapng_block
 from fluxcap.capture.reader cimport (
     EMPTY, FILE_HEADER_CUT, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, MORE, NOT_A_CAPTURE, RECORD, Reader, SKIPPED,
@@ -36,7 +36,7 @@ cdef inline Step probe(Reader* r) noexcept nogil:
 cdef inline Step next_step(Reader* r, Packet* p) noexcept nogil:
     """Pass what comes next: a record, or something that is none."""
     if r.format == FORMAT_PCAP:
-        return pcap_record(r, p) if available(r) else MORE
+        return pcap_record(r, p, r.swapped, r.lengths, r.record_header)
     if r.format == FORMAT_PCAPNG:
         return pcapng_block(r, p) if available(r) else MORE
     return probe(r)
@@ -47,14 +47,13 @@ cdef inline Step next_record(Reader* r, Packet* p) noexcept nogil:
         step = next_step(r, p)
     return step
 
-cdef inline Step fill_batch(Reader* r, Batch* batch, uint32_t limit) noexcept nogil:
-    """Put up to `limit` records into the batch; the step that ended it (RECORD: the batch is full) is returned."""
+cdef inline Step fill_records(Reader* r, Batch* batch, uint32_t limit, bint usual) noexcept nogil:
     cdef Step step = RECORD
     cdef Packet* p
     batch.n = 0
     while batch.n < limit:
         p = &batch.packets[batch.n]
-        step = next_record(r, p)
+        step = pcap_record(r, p, False, CAPTURED_FIRST, RECORD_HEADER) if usual else next_record(r, p)
         if step != RECORD:
             return step
         batch.n += 1
@@ -62,3 +61,7 @@ cdef inline Step fill_batch(Reader* r, Batch* batch, uint32_t limit) noexcept no
         p.number = r.number
         p.refused = False
     return step
+
+cdef inline Step fill_batch(Reader* r, Batch* batch, uint32_t limit) noexcept nogil:
+    """Put up to `limit` records into the batch; the step that ended it (RECORD: the batch is full) is returned."""
+    return fill_records(r, batch, limit, True) if is_usual(r) else fill_records(r, batch, limit, False)

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from fluxcap.bytes cimport file16, file32
 from fluxcap.capture.reader cimport (
-    CAPLEN_TOO_BIG, FILE_HEADER_CUT, FORMAT_PCAP, Interface, MAX_CAPTURED, RECORD, RECORD_CUT, RECORD_HEADER_CUT,
+    CAPLEN_TOO_BIG, FILE_HEADER_CUT, FORMAT_PCAP, Interface, MAX_CAPTURED, MORE, RECORD, RECORD_CUT, RECORD_HEADER_CUT,
     RESERVED_LINK_BITS, Reader, SKIPPED, Step, UNSUPPORTED_VERSION, available, broken, more, position)
 from fluxcap.types cimport (
     CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTION_UNKNOWN, FRACTION_OVER_SECOND, Packet)
@@ -82,23 +82,30 @@ cdef inline Step pcap_header(Reader* r) noexcept nogil:
     r.start += FILE_HEADER
     return SKIPPED
 
-cdef inline Step pcap_record(Reader* r, Packet* p) noexcept nogil:
+cdef inline bint is_usual(const Reader* r) noexcept nogil:
+    """A pcap as nearly all are: of this machine's byte order, its lengths and record headers as they have been since
+    version 2.4."""
+    return r.format == FORMAT_PCAP and not r.swapped and r.lengths == CAPTURED_FIRST and r.record_header == RECORD_HEADER
+
+cdef inline Step pcap_record(Reader* r, Packet* p, bint swapped, int lengths, uint32_t header) noexcept nogil:
+    """`swapped`, `lengths` and `header` are the reader's; given apart so that they can be constants."""
     cdef const uint8_t* at = r.buffer + r.start
+    cdef size_t there = available(r)
     cdef uint32_t captured, wire, fraction
     cdef Interface* interface = &r.interfaces[0]
-    if available(r) < r.record_header:
-        return more(r, RECORD_HEADER_CUT, r.record_header)
-    captured = file32(at + CAPTURED_LENGTH, r.swapped)
-    wire = file32(at + WIRE_LENGTH, r.swapped)
-    if r.lengths == WIRE_FIRST or r.lengths == SMALLER_IS_CAPTURED and captured > wire:
+    if there < header:
+        return more(r, RECORD_HEADER_CUT, header) if there else MORE
+    captured = file32(at + CAPTURED_LENGTH, swapped)
+    wire = file32(at + WIRE_LENGTH, swapped)
+    if lengths == WIRE_FIRST or lengths == SMALLER_IS_CAPTURED and captured > wire:
         captured, wire = wire, captured
     if captured > MAX_CAPTURED:
         return broken(r, CAPLEN_TOO_BIG, captured, MAX_CAPTURED)
-    if available(r) - r.record_header < captured:
-        return more(r, RECORD_CUT, <uint64_t>r.record_header + captured)
-    fraction = file32(at + FRACTION, r.swapped)
-    p.data = at + r.record_header
-    p.time = <int64_t>file32(at + SECONDS, r.swapped) * 1000000000 + <int64_t>fraction * r.fraction_ns
+    if there - header < captured:
+        return more(r, RECORD_CUT, <uint64_t>header + captured)
+    fraction = file32(at + FRACTION, swapped)
+    p.data = at + header
+    p.time = <int64_t>file32(at + SECONDS, swapped) * 1000000000 + <int64_t>fraction * r.fraction_ns
     p.captured = captured
     p.wire = wire
     p.interface = 0
@@ -106,8 +113,8 @@ cdef inline Step pcap_record(Reader* r, Packet* p) noexcept nogil:
     p.fcs = interface.fcs
     p.direction = DIRECTION_UNKNOWN
     p.offload_flags = 0
-    p.offset = position(r) + r.record_header
-    r.start += r.record_header + captured
+    p.offset = position(r) + header
+    r.start += header + captured
     if fraction > r.fraction_max or captured > wire or captured > interface.snaplen:
         r.anomalies[FRACTION_OVER_SECOND] += fraction > r.fraction_max
         r.anomalies[CAPTURED_OVER_WIRE] += captured > wire

@@ -45,14 +45,14 @@ cdef inline bint is_port_unreachable(uint32_t protocol, uint8_t kind, uint8_t co
 cdef inline RareCounts* quoted_row(Flows* f, const uint64_t* words, uint64_t tag) noexcept nogil:
     """Where errors about the flow of this key are counted: on its row, or for the row that it may still get. NULL where
     the table is full."""
-    cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.n, tag)
+    cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)
     if slot[0] == 0:
         f = f.unseen
-        slot = find_slot(f, f.index + home(f, tag), words, f.plan.n, tag)
+        slot = find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)
         if slot[0] == 0:
             if f.n == f.max_rows:
                 return NULL
-            add_row(f, slot, words, f.plan.n, tag, 0, 0)
+            add_row(f, slot, words, f.plan.shape.n, tag, 0, 0)
     return rare_of(f, row_of(f, slot[0]))
 
 cdef inline void join_error(Flows* f, const Digest* d) noexcept nogil:
@@ -63,9 +63,9 @@ cdef inline void join_error(Flows* f, const Digest* d) noexcept nogil:
     cdef uint64_t tag
     cdef uint32_t flip
     quoted.key.interval = interval_start(d.time, f.plan.interval) if f.plan.interval else 0
-    flip = project(&f.plan, &quoted.key, f.plan.n, f.plan.leading, words)
-    tag = hash_words(&f.plan, words, f.plan.n) >> 32
-    quoted.row = <int64_t><uint32_t>find_slot(f, f.index + home(f, tag), words, f.plan.n, tag)[0] - 1
+    flip = project(&f.plan, f.plan.shape, &quoted.key, words)
+    tag = hash_words(&f.plan, words, f.plan.shape.n) >> 32
+    quoted.row = <int64_t><uint32_t>find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)[0] - 1
     rare = quoted_row(f, words, tag)
     if rare != NULL:
         note_errors(rare, 1, d.time, quoted.kind, quoted.code)
@@ -73,7 +73,7 @@ cdef inline void join_error(Flows* f, const Digest* d) noexcept nogil:
 
 cdef inline void take_unseen(Flows* f, FlowRow* row, const uint64_t* words, uint64_t tag) noexcept nogil:
     """A new row gets the errors that quoted it before it was there."""
-    cdef uint64_t* slot = find_slot(f.unseen, f.unseen.index + home(f.unseen, tag), words, f.plan.n, tag)
+    cdef uint64_t* slot = find_slot(f.unseen, f.unseen.index + home(f.unseen, tag), words, f.plan.shape.n, tag)
     cdef RareCounts* rare
     cdef RareCounts* taken
     if slot[0]:
@@ -176,9 +176,9 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
 
 cdef inline uint32_t count_digests(Flows* f, Digest* digests, const uint64_t* words, uint32_t n) noexcept nogil:
     # The constant lets the compiler unroll the key's loops for the default key; the code is the same.
-    if f.plan.n == FIVE_TUPLE_WORDS:
+    if f.plan.shape.n == FIVE_TUPLE_WORDS:
         return count_words(f, digests, words, n, FIVE_TUPLE_WORDS)
-    return count_words(f, digests, words, n, f.plan.n)
+    return count_words(f, digests, words, n, f.plan.shape.n)
 
 cdef inline void close_rows(Flows* f) noexcept nogil:
     """The table was full before the input ended: what is open was not ended by the end of the capture."""
@@ -200,9 +200,9 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     Forward becomes the direction of the row that began first. With an idle timeout rows have to come in order of
     `first`: a row then continues the one before it exactly when one table over all the packets would have."""
     cdef uint64_t words[KEY_WORDS]
-    cdef uint32_t flip = project(&f.plan, &record.key, f.plan.n, f.plan.leading, words), v
-    cdef uint64_t tag = hash_words(&f.plan, words, f.plan.n) >> 32
-    cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.n, tag)
+    cdef uint32_t flip = project(&f.plan, f.plan.shape, &record.key, words), v
+    cdef uint64_t tag = hash_words(&f.plan, words, f.plan.shape.n) >> 32
+    cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)
     cdef FlowRow* row = NULL
     cdef RareCounts* rare
     cdef EndReason reason
@@ -224,7 +224,7 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     if row == NULL:
         if f.n == f.max_rows:
             return False
-        row = add_row(f, slot, words, f.plan.n, tag, flip, record.first)
+        row = add_row(f, slot, words, f.plan.shape.n, tag, flip, record.first)
         if f.unseen != NULL:
             take_unseen(f, row, words, tag)
     for v in range(2):

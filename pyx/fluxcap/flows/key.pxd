@@ -15,20 +15,40 @@ cdef enum:                      # which words of Key hold what has a counterpart
     ABSENT = 255
     FIVE_TUPLE_WORDS = 5        # that the default key takes
 
-cdef struct KeyPlan:
-    uint64_t mask[KEY_WORDS]    # of the words kept, in order
-    uint64_t mask_v4[4]         # for the address words where IPv4 and IPv6 prefixes differ
-    uint8_t word[KEY_WORDS]     # which word of Key each of them is
-    uint32_t n
-    bint leading                # the words kept are the first n of Key, as those of the default key are
+# What of a plan decides which steps are taken; handed on by itself so that it can be constant.
+cdef struct Shape:
+    uint32_t n                  # words kept
+    bint leading                # they are the first n of Key
     bint prefixes               # mask_v4 differs from mask
     bint biflow
     uint8_t ip_at               # where src_ip begins among the words kept, or ABSENT; dst_ip is two further on
     uint8_t ports_at
     uint8_t mac_at              # dst_mac is the next one
+
+cdef struct KeyPlan:
+    Shape shape
+    uint64_t mask[KEY_WORDS]    # of the words kept, in order
+    uint64_t mask_v4[4]         # for the address words where IPv4 and IPv6 prefixes differ
+    uint8_t word[KEY_WORDS]     # which word of Key each of them is
     int64_t interval            # ns, 0 = none
     uint32_t octets_at          # in Packet: the length that a flow's octets are summed from
     uint64_t seed[KEY_WORDS + 1]
+
+cdef inline Shape five_tuple() noexcept nogil:
+    """Of the default key."""
+    cdef Shape shape
+    shape.n = FIVE_TUPLE_WORDS
+    shape.leading = True
+    shape.prefixes = False
+    shape.biflow = True
+    shape.ip_at = WORD_SRC_IP
+    shape.ports_at = WORD_PORTS
+    shape.mac_at = ABSENT
+    return shape
+
+cdef inline bint same_shape(Shape a, Shape b) noexcept nogil:
+    return a.n == b.n and a.leading == b.leading and a.prefixes == b.prefixes and a.biflow == b.biflow and \
+        a.ip_at == b.ip_at and a.ports_at == b.ports_at and a.mac_at == b.mac_at
 
 cdef inline int64_t interval_start(int64_t time, int64_t interval) noexcept nogil:
     cdef int64_t rest = time % interval
@@ -49,24 +69,24 @@ cdef inline bint is_mapped(const uint64_t* address) noexcept nogil:
 
 cdef inline void mask_prefixes(const KeyPlan* plan, const uint64_t* raw, uint64_t* words) noexcept nogil:
     cdef uint32_t i, which
-    for i in range(plan.n):
+    for i in range(plan.shape.n):
         which = plan.word[i]
         if which < WORD_PORTS and is_mapped(raw + (which & 2)):
             words[i] = raw[which] & plan.mask_v4[which]
 
-cdef inline uint32_t direction(const KeyPlan* plan, const uint64_t* words) noexcept nogil:
+cdef inline uint32_t direction(const KeyPlan* plan, Shape shape, const uint64_t* words) noexcept nogil:
     """1 where the key has to be turned so that both directions give the same words."""
-    cdef const uint64_t* ip = words + plan.ip_at
+    cdef const uint64_t* ip = words + shape.ip_at
     cdef uint64_t ports
-    if plan.ip_at != ABSENT:
+    if shape.ip_at != ABSENT:
         if ip[0] != ip[2] or ip[1] != ip[3]:
             return greater128(ip[0], ip[1], ip[2], ip[3])
-    if plan.ports_at != ABSENT:
-        ports = words[plan.ports_at]
+    if shape.ports_at != ABSENT:
+        ports = words[shape.ports_at]
         if ports != swap_ports(ports):
             return ports > swap_ports(ports)
-    if plan.mac_at != ABSENT:
-        return words[plan.mac_at] & plan.mask[plan.mac_at + 1] > words[plan.mac_at + 1]
+    if shape.mac_at != ABSENT:
+        return words[shape.mac_at] & plan.mask[shape.mac_at + 1] > words[shape.mac_at + 1]
     return 0
 
 cdef inline void exchange(uint64_t* a, uint64_t* b, uint64_t mask) noexcept nogil:
@@ -74,32 +94,33 @@ cdef inline void exchange(uint64_t* a, uint64_t* b, uint64_t mask) noexcept nogi
     a[0] ^= difference
     b[0] ^= difference
 
-cdef inline void turn(const KeyPlan* plan, uint64_t* words, uint32_t flip) noexcept nogil:
+cdef inline void turn(const KeyPlan* plan, Shape shape, uint64_t* words, uint32_t flip) noexcept nogil:
     """Exchange the two ends if flip is 1. Without a branch: the direction of a packet is as good as random."""
     cdef uint64_t mask = 0 - <uint64_t>flip, ports
-    if plan.ip_at != ABSENT:
-        exchange(&words[plan.ip_at], &words[plan.ip_at + 2], mask)
-        exchange(&words[plan.ip_at + 1], &words[plan.ip_at + 3], mask)
-    if plan.ports_at != ABSENT:
-        ports = words[plan.ports_at]
-        words[plan.ports_at] = ports ^ ((ports ^ swap_ports(ports)) & mask)
-    if plan.mac_at != ABSENT:
+    if shape.ip_at != ABSENT:
+        exchange(&words[shape.ip_at], &words[shape.ip_at + 2], mask)
+        exchange(&words[shape.ip_at + 1], &words[shape.ip_at + 3], mask)
+    if shape.ports_at != ABSENT:
+        ports = words[shape.ports_at]
+        words[shape.ports_at] = ports ^ ((ports ^ swap_ports(ports)) & mask)
+    if shape.mac_at != ABSENT:
         # Direction and offload flags stand beside the source and stay there.
-        exchange(&words[plan.mac_at], &words[plan.mac_at + 1], mask & plan.mask[plan.mac_at + 1])
+        exchange(&words[shape.mac_at], &words[shape.mac_at + 1], mask & plan.mask[shape.mac_at + 1])
 
-cdef inline uint32_t project(const KeyPlan* plan, const Key* key, uint32_t n, bint leading,
-                             uint64_t* words) noexcept nogil:
-    """The canonical words of a key; 1 if they are turned. n = plan.n and plan.leading are given apart so that they can
-    be constants."""
+cdef inline uint32_t project(const KeyPlan* plan, Shape shape, const Key* key, uint64_t* words) noexcept nogil:
+    """The canonical words of a key; 1 if they are turned. The shape is the plan's."""
     cdef const uint64_t* raw = <const uint64_t*>key
+    cdef uint64_t kept[KEY_WORDS]   # by itself: nothing else can point to it
     cdef uint32_t i, flip = 0
-    for i in range(n):
-        words[i] = raw[i if leading else plan.word[i]] & plan.mask[i]
-    if plan.prefixes:
-        mask_prefixes(plan, raw, words)
-    if plan.biflow:
-        flip = direction(plan, words)
-        turn(plan, words, flip)
+    for i in range(shape.n):
+        kept[i] = raw[i if shape.leading else plan.word[i]] & plan.mask[i]
+    if shape.prefixes:
+        mask_prefixes(plan, raw, kept)
+    if shape.biflow:
+        flip = direction(plan, shape, kept)
+        turn(plan, shape, kept, flip)
+    for i in range(shape.n):
+        words[i] = kept[i]
     return flip
 
 cdef inline void unproject(const KeyPlan* plan, const uint64_t* words, uint32_t flip, Key* key) noexcept nogil:
@@ -107,10 +128,10 @@ cdef inline void unproject(const KeyPlan* plan, const uint64_t* words, uint32_t 
     cdef uint64_t turned[KEY_WORDS]
     cdef uint64_t* raw = <uint64_t*>key
     cdef uint32_t i
-    for i in range(plan.n):
+    for i in range(plan.shape.n):
         turned[i] = words[i]
-    turn(plan, turned, flip)
-    for i in range(plan.n):
+    turn(plan, plan.shape, turned, flip)
+    for i in range(plan.shape.n):
         raw[plan.word[i]] = turned[i]
 
 cdef inline uint64_t hash_words(const KeyPlan* plan, const uint64_t* words, uint32_t n) noexcept nogil:

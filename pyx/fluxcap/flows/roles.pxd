@@ -19,16 +19,16 @@ cdef inline bint has_port(const uint64_t* ports, uint32_t port) noexcept nogil:
 
 cdef inline bint to_broadcast(const KeyPlan* plan, const uint64_t* words, uint32_t flip) noexcept nogil:
     """Is the destination 255.255.255.255?"""
-    cdef const uint64_t* ip = words + plan.ip_at + (0 if flip else 2)
+    cdef const uint64_t* ip = words + plan.shape.ip_at + (0 if flip else 2)
     cdef uint32_t v4
-    if plan.ip_at == ABSENT:
+    if plan.shape.ip_at == ABSENT:
         return False
     memcpy(&v4, <const char*>ip + 12, 4)
     return is_mapped(ip) and v4 == <uint32_t>0xFFFFFFFFU
 
 cdef inline void ports_of(const Flows* f, const uint64_t* words, uint32_t flip, uint16_t* ports) noexcept nogil:
     """Source and destination port of a record with this key."""
-    cdef uint64_t word = swap_ports(words[f.plan.ports_at]) if flip else words[f.plan.ports_at]
+    cdef uint64_t word = swap_ports(words[f.plan.shape.ports_at]) if flip else words[f.plan.shape.ports_at]
     memcpy(ports, &word, 2 * sizeof(uint16_t))
 
 cdef inline const uint64_t* server_ports(const Flows* f, uint32_t protocol) noexcept nogil:

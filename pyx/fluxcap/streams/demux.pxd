@@ -4,7 +4,6 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fluxcap.bytes cimport be16
 from fluxcap.checksum cimport SumKernel, verify_batch
-from fluxcap.holding cimport Decode
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE
 from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER, UDP_LENGTH, UDP_LENGTH_MAX
@@ -16,7 +15,7 @@ from fluxcap.streams.reassembly cimport Reassembly, Segment, conclude, for_segme
 from fluxcap.streams.recent cimport free_recent
 from fluxcap.streams.stream cimport Stream, free_streams, reserve_streams, socket_to, stream_of
 from fluxcap.types cimport (
-    BATCH, Batch, COUNTED, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
+    BATCH, Batch, COUNTED, Decode, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
 
 cdef struct Demux:
     Reassembly reassembly
