@@ -59,6 +59,13 @@ static inline int greater128(uint64_t a_high, uint64_t a_low, uint64_t b_high, u
     return ((unsigned __int128)a_high << 64 | a_low) > ((unsigned __int128)b_high << 64 | b_low);
 }
 
+/* 64-bit words added in ones' complement, the carry brought round: of 16-bit words the sum is the same (RFC 1071 section
+ * 2(C)), and there are a quarter of them. */
+static inline uint64_t ones_add(uint64_t a, uint64_t b) {
+    uint64_t sum = a + b;
+    return sum + (sum < a);
+}
+
 /* Sums of squares in 128 bits, the lower half first: sizes and gaps in ns stay exact, so that no deviation is made of
  * the rounding errors of large means. */
 static inline void add_square(uint64_t sum[2], int64_t value) {

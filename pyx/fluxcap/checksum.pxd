@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from fluxcap.bytes cimport native32, native64, net16, net32
+from fluxcap.bytes cimport native32, native64, net16, net32, ones_add
 from fluxcap.types cimport (
     BATCH, Batch, Packet, SUM_CRC32C, SUM_PSEUDO, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, VERDICT_PENDING)
 
@@ -23,21 +23,20 @@ cdef extern from "checksum_kernels.h" nogil:
     uint32_t crc32c_update(uint32_t crc, const uint8_t* at, size_t length)
 
 cdef inline uint64_t add_address(const uint8_t* at) noexcept nogil:
-    """The 16-bit words of 16 octets, added as 32-bit ones. The ::ffff before an IPv4 address adds 0xFFFF, which is zero
-    in ones' complement, so that one rule serves both versions without a branch."""
-    cdef uint64_t high = native64(at), low = native64(at + 8)
-    return (high >> 32) + <uint32_t>high + (low >> 32) + <uint32_t>low
+    """The ::ffff before an IPv4 address adds 0xFFFF, which is zero in ones' complement, so that one rule serves both
+    versions without a branch."""
+    return ones_add(native64(at), native64(at + 8))
 
 cdef inline uint64_t add_override(const uint8_t* at, uint32_t octets) noexcept nogil:
     return add_address(at) if octets == 16 else <uint64_t>native32(at)
 
 cdef inline uint64_t pseudo_sum(const Packet* p) noexcept nogil:
     """Sum of the pseudo-header: RFC 768; RFC 8200 section 8.1, whose wider length field gives the same sum."""
-    cdef uint64_t sum = net16(p.key.protocol)
-    sum += net32(p.pseudo_length)
-    sum += add_address(p.key.src_ip) if p.pseudo_src == NULL else add_override(p.pseudo_src, p.pseudo_octets)
-    sum += add_address(p.key.dst_ip) if p.pseudo_dst == NULL else add_override(p.pseudo_dst, p.pseudo_octets)
-    return sum
+    cdef uint64_t sum = <uint64_t>net16(p.key.protocol) + net32(p.pseudo_length)
+    sum = ones_add(sum, add_address(p.key.src_ip) if p.pseudo_src == NULL else
+                   add_override(p.pseudo_src, p.pseudo_octets))
+    return ones_add(sum, add_address(p.key.dst_ip) if p.pseudo_dst == NULL else
+                    add_override(p.pseudo_dst, p.pseudo_octets))
 
 cdef enum:                      # IP protocols whose sums have a rule of their own
     SUMMED_UDP = 17
@@ -46,7 +45,7 @@ cdef enum:                      # IP protocols whose sums have a rule of their o
 cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
     """`sum` is that of the octets under the checksum, the field included."""
     cdef uint64_t seed = pseudo_sum(p) if p.sum_kind == SUM_PSEUDO else 0
-    cdef uint32_t total = fold(sum + seed)
+    cdef uint32_t total = fold(ones_add(seed, sum))
     cdef uint16_t field = net16(p.checksum)
     if total == 0xFFFF:
         p.verdict = VERDICT_GOOD
@@ -80,11 +79,9 @@ cdef inline void judge_crc(Packet* p) noexcept nogil:
 cdef inline void judge_ipv4(Packet* p) noexcept nogil:
     """RFC 791 section 3.1: over the header alone. A card is handed zero to fill in, the sum of no pseudo-header."""
     cdef const uint8_t* at = p.data + p.ip_at
-    cdef uint64_t sum
     cdef uint32_t total
     if p.ip_header_length == 20:
-        sum = <uint64_t>native32(at) + native32(at + 4) + native32(at + 8) + native32(at + 12) + native32(at + 16)
-        total = fold(sum)
+        total = fold(ones_add(ones_add(native64(at), native64(at + 8)), native32(at + 16)))
     else:
         total = sum_octets(at, p.ip_header_length)
     if total == 0xFFFF:

@@ -118,34 +118,33 @@ cdef inline void expect(const Flows* f, const Digest* digests, uint32_t n) noexc
 cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* words, uint32_t n,
                                  uint32_t key_words) noexcept nogil:
     """Count up to BATCH digests under keys of so many words; fewer than n are counted when the table is full."""
-    cdef uint64_t* slots[BATCH]
-    cdef uint8_t counted[BATCH]     # those that are in a flow
+    cdef uint64_t* slots[BATCH]     # NULL: in no flow
     cdef Digest* d
     cdef const uint64_t* key
     cdef FlowRow* row
     cdef uint64_t* slot
-    cdef uint32_t i, at, tag, turned, m = 0
+    cdef uint32_t i, turned
     cdef EndReason reason
     cdef bint beside = f.features_stride or f.connections_stride
     cdef bint endings = f.idle_timeout[0] or f.idle_timeout[1] or f.active_timeout or f.connections_stride
     # The rows are asked for in a pass of their own, so that one packet's misses are under way during another's.
     for i in range(n):
-        counted[m] = <uint8_t>i
-        m += in_a_flow(digests[i].disposition)
-    for i in range(m):
-        tag = digests[counted[i]].tag
-        slots[i] = find_tag(f, f.index + home(f, tag), tag)
-        if slots[i][0]:
-            row = row_of(f, slots[i][0])
-            prefetch(row)
-            prefetch(<char*>row + 64)
-            if beside:
-                expect_beside(f, <uint32_t>slots[i][0] - 1, digests[counted[i]].protocol)
-    for i in range(m):
-        at = counted[i]
-        d = &digests[at]
-        key = words + <uint64_t>at * key_words
+        d = &digests[i]
+        slots[i] = NULL
+        if in_a_flow(d.disposition):
+            slots[i] = find_tag(f, f.index + home(f, d.tag), d.tag)
+            if slots[i][0]:
+                row = row_of(f, slots[i][0])
+                prefetch(row)
+                prefetch(<char*>row + 64)
+                if beside:
+                    expect_beside(f, <uint32_t>slots[i][0] - 1, d.protocol)
+    for i in range(n):
+        d = &digests[i]
+        key = words + <uint64_t>i * key_words
         slot = slots[i]
+        if slot == NULL:
+            continue
         # Another row of the same tag, or one that a packet of this batch has made since.
         if slot[0] and not is_slot_of(f, slot[0], key, key_words, d.tag):
             slot = find_slot(f, f.index + home(f, d.tag), key, key_words, d.tag)
@@ -159,7 +158,7 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
                     row = NULL
         if row == NULL:
             if f.n == f.max_rows:
-                return at
+                return i
             turned = d.flip if f.servers == NULL else d.flip ^ f.answers(f, key, d)
             row = add_row(f, slot, key, key_words, d.tag, turned, d.time)
             if beside:
