@@ -1,5 +1,13 @@
 # How octets get into the core: Python puts them where space() says, and the core empties that from the front.
 
+def copy_octets(uint8_t[::1] to, const uint8_t[::1] octets):
+    cdef size_t n = min(to.shape[0], octets.shape[0])
+    if n:
+        with nogil:
+            memcpy(&to[0], &octets[0], n)
+    return n
+
+
 cdef class Window:
     cdef Reader reader
 

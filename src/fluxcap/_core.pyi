@@ -142,6 +142,9 @@ class KeySpec(Endings):
     ignore_checksums: NotRequired[bool]  # segments and datagrams that are corrupt take part in their connections
     splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..MAX_SPLT
 
+def copy_octets(to: memoryview, octets: bytes | memoryview) -> int:
+    """Copy as much as there is room for without holding the GIL, so that whoever makes the next octets can go on."""
+
 class Window:
     """Where the octets of one input after the other go in, through one reused buffer."""
 

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from fluxcap._core import copy_octets
 from fluxcap.compression import DecompressionError, decompressed, recognise
 from fluxcap.magic import HEAD, describe
 
@@ -210,8 +211,7 @@ class Iterated:
             except Exception as error:
                 self._error = error
                 raise
-        n = min(len(buffer), len(self._left))
-        buffer[:n] = self._left[:n]
+        n = copy_octets(buffer, self._left)
         self._left = self._left[n:]
         return n
 
