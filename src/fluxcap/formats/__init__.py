@@ -99,9 +99,8 @@ class Format(Protocol):
 
 def names() -> list[str]:
     """The names of the formats there are."""
-    import pkgutil
-
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    # pkgutil lists modules too, but imports inspect for what nobody asks of it here: a tenth of the start of a command.
+    return sorted(module.stem for module in Path(__file__).parent.iterdir() if not module.name.startswith("_"))
 
 
 def find(name: str) -> Format:
