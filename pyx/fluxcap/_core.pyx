@@ -203,6 +203,7 @@ cdef class Scanner(Window):
         cdef Outcome outcome = OUTCOME_WANTS_INPUT
         cdef bint in_order = True
         if threads > 1 and not self.reader.ended:
+            self.take_back()
             outcome = self.share_window(threads, &in_order)
         if in_order or outcome != OUTCOME_WANTS_INPUT:
             outcome = self.settle_crew()

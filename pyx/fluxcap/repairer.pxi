@@ -5,6 +5,7 @@ cdef class Repairer(Scanner):
     cdef size_t mended_from     # in the window
 
     def __cinit__(self):
+        self.writes = True
         self.repair.one = <Batch*>malloc(sizeof(Batch))
         self.repair.firsts = <FirstFragment*>calloc(SETS * PLACES, sizeof(FirstFragment))
         if self.repair.one == NULL or self.repair.firsts == NULL or not open_holding(&self.line.holding):

@@ -1,15 +1,16 @@
 # How octets get into the core: Python puts them where space() says, and the core empties that from the front.
 
-def copy_octets(uint8_t[::1] to, const uint8_t[::1] octets):
-    cdef size_t n = min(to.shape[0], octets.shape[0])
-    if n:
-        with nogil:
-            memcpy(&to[0], &octets[0], n)
-    return n
+cdef enum:
+    # Of lent octets, how many are copied at a time until a record that began before them is whole: most records.
+    BRIDGE = 4096
 
 
 cdef class Window:
     cdef Reader reader
+    cdef const uint8_t[::1] lent    # octets that are the window as they are
+    cdef uint8_t* own               # meanwhile, the window's own memory, else NULL,
+    cdef size_t own_capacity        # ... and its size
+    cdef bint writes                # into its window
 
     def __cinit__(self):
         self.reader.buffer = <uint8_t*>malloc(WINDOW)
@@ -19,7 +20,7 @@ cdef class Window:
         self.grow_interfaces()
 
     def __dealloc__(self):
-        free(self.reader.buffer)
+        free(self.reader.buffer if self.own == NULL else self.own)
         free(self.reader.interfaces)
         free(self.reader.counts)
 
@@ -38,6 +39,8 @@ cdef class Window:
 
     cdef void begin_input(self) noexcept:
         cdef Reader* r = &self.reader
+        r.start = r.end
+        self.take_back()
         r.start = r.end = 0
         r.base = 0
         r.ended = False
@@ -51,7 +54,49 @@ cdef class Window:
         memset(r.interfaces, 0, sizeof(Interface))
         memset(r.counts, 0, sizeof(InterfaceCounts))
 
+    def lend(self, const uint8_t[::1] octets, size_t at):
+        cdef Reader* r = &self.reader
+        cdef size_t n, left = r.end - r.start
+        self.take_back()
+        if at < left or self.writes:
+            self.open_space()
+            n = min(octets.shape[0] - at, r.capacity - r.end if self.writes else min(BRIDGE, r.capacity - r.end))
+            memcpy(r.buffer + r.end, &octets[at], n)
+            r.end += n
+            return at + n
+        # What is left of the window, if anything, are the octets before these.
+        self.lent = octets
+        self.own, self.own_capacity = r.buffer, r.capacity
+        r.base += r.start
+        r.start = at - left
+        r.base -= r.start
+        r.buffer = <uint8_t*>&octets[0]
+        r.capacity = r.end = octets.shape[0]
+        return r.end
+
+    cdef int take_back(self) except -1:
+        """Give back lent octets, and keep what is left of them."""
+        cdef Reader* r = &self.reader
+        cdef size_t left = r.end - r.start
+        cdef void* grown
+        if self.own == NULL:
+            return 0
+        if left > self.own_capacity:
+            grown = realloc(self.own, left)
+            if grown == NULL:
+                raise MemoryError
+            self.own, self.own_capacity = <uint8_t*>grown, left
+        with nogil:             # whoever makes the next octets can go on
+            memcpy(self.own, r.buffer + r.start, left)
+        r.buffer, r.capacity = self.own, self.own_capacity
+        r.base += r.start
+        r.start, r.end = 0, left
+        self.own = NULL
+        self.lent = None
+        return 0
+
     cdef int open_space(self) except -1:
+        self.take_back()
         if self.reader.end - self.reader.start >= MAX_WINDOW:
             raise RuntimeError("the window is full: run() has to come before more input")
         if not make_space(&self.reader):

@@ -142,9 +142,6 @@ class KeySpec(Endings):
     ignore_checksums: NotRequired[bool]  # segments and datagrams that are corrupt take part in their connections
     splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..MAX_SPLT
 
-def copy_octets(to: memoryview, octets: bytes | memoryview) -> int:
-    """Copy as much as there is room for without holding the GIL, so that whoever makes the next octets can go on."""
-
 class Window:
     """Where the octets of one input after the other go in, through one reused buffer."""
 
@@ -154,6 +151,10 @@ class Window:
     def advance(self, n: int) -> None:
         """n octets were put into space()."""
     octets: int  # of the current input that have come
+    def lend(self, octets: bytes | memoryview, at: int) -> int:
+        """Take the next octets of the input, from `at` on, as they lie, instead of filling space(): they are the window
+        until more is asked for. Where a record has begun before them only some are taken, copied. Where to go on; call
+        run() before that."""
     def finish(self) -> None:
         """The current input has ended; an incomplete record makes run() say DAMAGED."""
 

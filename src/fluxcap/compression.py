@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 # Octets fed, and decompressed ones asked for, at a time. A decompressor that meets an error throws away what it made in
 # that call, and isal what it made ahead of that, up to 64 KiB: small calls lose little. Large inputs need large calls:
 # lz4 takes a fifth longer with small ones, and in a thread each call also waits for the interpreter's lock. With 32 KiB
-# reading flows from gzip reached 0.82 of the throughput that the decompressor has alone, with 256 KiB 0.93.
+# reading flows from gzip reached 0.82 of the throughput that the decompressor has alone, with 256 KiB 0.93; from zstd
+# 512 KiB are another tenth faster.
 STEP = 1 << 14
-STEP_LARGE = 1 << 18
+STEP_LARGE = 1 << 19
 LARGE = 1 << 20  # octets of an input; for smaller ones a thread would cost more than it saves
 # The last octets of an input hold the checks of most formats (gzip 8, lz4 and zstd 4, xz about 30, bzip2 10 octets).
 # They are fed one by one, in smaller steps, so that a wrong check takes nothing with it that came before it.
@@ -188,12 +189,16 @@ class Members:
             yield held[at : at + 1]
 
 
+def is_ahead(codec: Codec, size: int | None) -> bool:
+    """Is an input of this size, if that is known, decompressed by a thread of its own?"""
+    return codec.slow and (size is None or size >= LARGE)
+
+
 def decompressed(source: Source, codec: Codec, path: str, size: int | None) -> Generator[bytes, None, None]:
     """The decompressed octets of a source of this size, if that is known. UnsupportedError without the library."""
     from fluxcap.ahead import Ahead, pieces
 
-    large = size is None or size >= LARGE
-    step = STEP_LARGE if large else STEP
+    step = STEP_LARGE if size is None or size >= LARGE else STEP
     try:
         members = Members(codec, step)
     except ImportError as error:
@@ -202,4 +207,4 @@ def decompressed(source: Source, codec: Codec, path: str, size: int | None) -> G
             reason=f"{codec.name} compressed, and no library for that is installed",
             help=f"Run `pip install {codec.package}`, or decompress the file first.",
         ) from error
-    return iter(Ahead(source, members)) if large and codec.slow else members(pieces(source, step))
+    return iter(Ahead(source, members)) if is_ahead(codec, size) else members(pieces(source, step))

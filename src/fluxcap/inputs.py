@@ -13,8 +13,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from fluxcap._core import copy_octets
-from fluxcap.compression import DecompressionError, decompressed, recognise
+from fluxcap.compression import DecompressionError, decompressed, is_ahead, recognise
 from fluxcap.magic import HEAD, describe
 
 if TYPE_CHECKING:
@@ -30,8 +29,9 @@ STANDARD_INPUT = "-"
 class Opened:
     """The decompressed octets of an input. The first ones were read ahead (`head`) and are handed out first."""
 
-    def __init__(self, source: Source, compression: str = "") -> None:
+    def __init__(self, source: Source, compression: str = "", ahead: bool = False) -> None:
         self.compression = compression
+        self.ahead = ahead  # a thread of its own makes them
         self._source = source
         buffer = bytearray(HEAD)
         there = 0
@@ -54,6 +54,11 @@ class Opened:
     def file(self) -> int | None:
         """The descriptor of the file that has all that is left, as it is; None if it comes in another way."""
         return self._source.fileno() if isinstance(self._source, io.FileIO) and not self._ahead else None
+
+    @property
+    def taking(self) -> Callable[[], memoryview] | None:
+        """What gives the next of all that is left as it was made, if it is made; else None."""
+        return self._source.take if isinstance(self._source, Iterated) and not self._ahead else None
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Write the next octets into the buffer and say how many; 0 at the end."""
@@ -84,7 +89,7 @@ class Input(NamedTuple):
                 yield opened
             else:
                 with closing(decompressed(opened, codec, self.name, self.size)) as octets:
-                    yield Opened(Iterated(octets), codec.name)
+                    yield Opened(Iterated(octets), codec.name, is_ahead(codec, self.size))
 
 
 def contents(head: bytes, compression: str = "") -> str:
@@ -201,18 +206,23 @@ class Iterated:
         self._left = memoryview(b"")
         self._error: Exception | None = None
 
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Write the next octets into the buffer and say how many; 0 at the end."""
+    def take(self) -> memoryview:
+        """The next octets, as they were made; none at the end."""
         if self._error is not None:
             raise self._error
-        if not self._left:
-            try:
-                self._left = memoryview(next(self._octets, b""))
-            except Exception as error:
-                self._error = error
-                raise
-        n = copy_octets(buffer, self._left)
-        self._left = self._left[n:]
+        left, self._left = self._left, memoryview(b"")
+        try:
+            return left or memoryview(next(self._octets, b""))
+        except Exception as error:
+            self._error = error
+            raise
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Write the next octets into the buffer and say how many; 0 at the end."""
+        octets = self.take()
+        n = min(len(buffer), len(octets))
+        buffer[:n] = octets[:n]
+        self._left = octets[n:]
         return n
 
 

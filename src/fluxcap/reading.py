@@ -133,6 +133,8 @@ class Reading:
                 try:
                     if octets.file is not None and item.size is not None:
                         yield from self._read_file(octets.file, item.size)
+                    elif octets.taking is not None:
+                        yield from self._take(octets.taking, octets.ahead)
                     else:
                         yield from self.feed(octets.readinto)
                 except DecompressionError as error:
@@ -166,9 +168,21 @@ class Reading:
         """Let the core read what is left of a file, and process it."""
         self._see((yield from self._process(partial(self.scanner.read, file), size)))
 
-    def _process(self, step: Callable[[int], int], octets: int) -> Generator[None, None, int]:
+    def _take(self, made: Callable[[], memoryview], ahead: bool) -> Iterator[None]:
+        """Process the next octets that were made, as they lie; `ahead`: one of the threads is busy with those after."""
+        octets = made()
+        at = 0
+        while at < len(octets) and not self.ended:
+            at = self.scanner.lend(octets, at)
+            self._see((yield from self._process(self.scanner.run, self.scanner.octets, busy=int(ahead))))
+        if not octets:
+            self.scanner.finish()
+            self.ended = True
+            self._see((yield from self._process(self.scanner.run, self.scanner.octets)))
+
+    def _process(self, step: Callable[[int], int], octets: int, busy: int = 0) -> Generator[None, None, int]:
         """Take a step of the scanner's, in an input of so many octets, until all its rows are taken."""
-        threads = self._threads if octets > SHARED_FROM else 1
+        threads = max(self._threads - busy, 1) if octets > SHARED_FROM else 1
         while (state := step(threads)) == ROWS_FULL:
             yield
         return state

@@ -20,7 +20,9 @@ LEVEL = {"gzip": 6, "zstd": 3}
 
 
 def main() -> None:
-    parser = workloads.arguments("Flows from a compressed capture: of its decompressor's own throughput, how much is left.")
+    parser = workloads.arguments(
+        "Flows of a compressed capture: how much is left of its decompressor's own throughput."
+    )
     parser.add_argument("codec", choices=LEVEL)
     parser.add_argument("--runs", type=int, default=5, help="of each; the median is printed (default: %(default)s)")
     chosen = parser.parse_args()
