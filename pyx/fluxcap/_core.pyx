@@ -31,8 +31,8 @@ from fluxcap.flows.key cimport KeyPlan, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.roles cimport accepts, answers
 from fluxcap.flows.states cimport STATES_END
 from fluxcap.flows.table cimport (
-    BOTH, FlowRecord, FlowRow, Flows, HISTORY_WIDTH, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, drop_index,
-    free_flows, open_unseen, reserve)
+    BOTH, FlowRecord, FlowRow, Flows, HISTORY_WIDTH, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, free_flows,
+    open_unseen, reserve)
 from fluxcap.fragments cimport PLACES, SETS
 from fluxcap.holding cimport free_holding, open_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
@@ -282,8 +282,6 @@ cdef class Scanner(Window):
                                        reserve_columns(&c.firsts, f.n)):
                 raise MemoryError
             with nogil:
-                if last:
-                    drop_index(f)
                 split_rows(f, &c, records, last)
             return {**hand_over(&c.plain, self.flow_fields), **hand_over(&c.features, features),
                     **hand_over(&c.firsts, firsts)}

@@ -3,17 +3,16 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
-from fluxcap.columns cimport Columns, append_rows
+from fluxcap.columns cimport Columns, append_rows, lay_pieces
 from fluxcap.flows.features cimport features_at, read_features
 from fluxcap.flows.follow cimport read_connection
 from fluxcap.flows.key cimport unproject
-from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, RareCounts, key_of, row_at
-from fluxcap.memory cimport pages_drop
+from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, RareCounts, drop_rows, index_octets, key_of, row_at
+from fluxcap.memory cimport Spare, pages_spare
 from fluxcap.types cimport Key
 
 cdef enum:
     RECORDS_AT_ONCE = 128       # 38 KiB of records stay in the first-level cache between two passes over them
-    DROPPED_AT_ONCE = 16 << 20  # octets of rows that are given back together
 
 cdef inline void read_row(const Flows* f, uint64_t i, FlowRecord* record) noexcept nogil:
     cdef FlowRow* row = row_at(f, i)
@@ -54,13 +53,22 @@ cdef struct FlowColumns:
     Columns features
     Columns firsts
 
+cdef inline void spare_rows(const Flows* f, uint64_t first, uint64_t end, Spare* spare) noexcept nogil:
+    """These rows are not read again, nor those before them."""
+    pages_spare(spare, f.rows, first * f.stride, end * f.stride)
+    if f.features_stride:
+        pages_spare(spare, f.features, first * f.features_stride, end * f.features_stride)
+    if f.connections_stride:
+        pages_spare(spare, f.connections, first * f.connections_stride, end * f.connections_stride)
+
 cdef inline void split_rows(Flows* f, FlowColumns* columns, FlowRecord* records, bint last) noexcept nogil:
-    """Every row, in order; room for them is reserved. The `last` time the rows' memory is given back on the way, so that
-    a table never takes up the room of rows and columns at once."""
+    """Every row, in order; room for them is reserved. The `last` time the memory of what has been read
+    becomes that of the columns, and the table is empty in the end."""
     cdef Columns* c = &columns.plain
     cdef uint32_t rows[RECORDS_AT_ONCE]
-    cdef uint64_t done = 0, dropped = 0, rarely, back
+    cdef uint64_t done = 0, rarely, back
     cdef uint32_t n, i
+    cdef Spare spare
     # Most rows have nothing but good and partial checksums, and those of a flood no reverse direction.
     cdef uint64_t rare = columns_of(c, &records[0], &records[0].rare, sizeof(RareCounts))
     cdef uint64_t reverse = columns_of(c, &records[0], &records[0].packets[1], 8)
@@ -68,6 +76,9 @@ cdef inline void split_rows(Flows* f, FlowColumns* columns, FlowRecord* records,
     reverse |= columns_of(c, &records[0], &records[0].payload[1], 8)
     for i in range(RECORDS_AT_ONCE):
         rows[i] = i
+    if last:
+        memset(&spare, 0, sizeof(Spare))
+        pages_spare(&spare, f.index, 0, index_octets(f))
     while done < f.n:
         n = <uint32_t>min(f.n - done, RECORDS_AT_ONCE)
         rarely = 0
@@ -77,13 +88,16 @@ cdef inline void split_rows(Flows* f, FlowColumns* columns, FlowRecord* records,
             back |= row_at(f, done + i).packets[1]
             read_row(f, done + i, &records[i])
         c.zero = (0 if rarely else rare) | (0 if back else reverse)
+        if last:
+            lay_pieces(c, &spare, n)
+            lay_pieces(&columns.features, &spare, n)
+            lay_pieces(&columns.firsts, &spare, n)
         append_rows(c, records, sizeof(FlowRecord), rows, n)
         if f.features_stride:
             append_rows(&columns.features, records, sizeof(FlowRecord), rows, n)
             append_rows(&columns.firsts, features_at(f, done), f.features_stride, rows, n)
+        if last:
+            spare_rows(f, done, done + n, &spare)
         done += n
-        if last and (done - dropped) * f.stride >= DROPPED_AT_ONCE:
-            pages_drop(f.rows, dropped * f.stride, done * f.stride)
-            if f.connections_stride:
-                pages_drop(f.connections, dropped * f.connections_stride, done * f.connections_stride)
-            dropped = done
+    if last:
+        drop_rows(f)

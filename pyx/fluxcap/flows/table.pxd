@@ -224,17 +224,22 @@ cdef inline bint open_unseen(Flows* f) noexcept nogil:
         f.unseen.max_rows = f.max_rows
     return reserve(f.unseen, BATCH)
 
-cdef inline void drop_index(Flows* f) noexcept nogil:
-    """No more is looked up."""
-    pages_free(f.index, <uint64_t>8 << f.bits if f.bits else 0)
+cdef inline uint64_t index_octets(const Flows* f) noexcept nogil:
+    return <uint64_t>8 << f.bits if f.bits else 0
+
+cdef inline void drop_rows(Flows* f) noexcept nogil:
+    """The table is empty again, and takes up no room but for rare counts."""
+    pages_free(f.rows, f.room * f.stride)
+    pages_free(f.features, f.features_room * f.features_stride)
+    pages_free(f.connections, f.connections_room * f.connections_stride)
+    pages_free(f.index, index_octets(f))
+    f.rows = f.features = f.connections = NULL
+    f.room = f.features_room = f.connections_room = f.n = 0
     f.index = NULL
     f.bits = 0
 
 cdef inline void free_flows(Flows* f) noexcept nogil:
-    pages_free(f.rows, f.room * f.stride)
-    pages_free(f.features, f.features_room * f.features_stride)
-    pages_free(f.connections, f.connections_room * f.connections_stride)
-    drop_index(f)
+    drop_rows(f)
     pages_free(f.rare, f.rare_room * sizeof(RareCounts))
     free(f.quoted)
     free(f.servers)
