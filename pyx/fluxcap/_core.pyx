@@ -313,7 +313,7 @@ cdef class Scanner(Window):
             memset(&record, 0, sizeof(FlowRecord))
             for i in range(c.n_columns):
                 memcpy(<uint8_t*>&record + c.offset[i], c.data[i] + row * c.size[i], c.size[i])
-            if not reserve(f, 1) or not (record.packets[0] or record.packets[1] or open_unseen(f)):
+            if not reserve(f, 1) or not (record.row.packets[0] or record.row.packets[1] or open_unseen(f)):
                 raise MemoryError("no room for more rows")
             if not merge_row(f, &record):
                 raise MemoryError(f"more than {f.max_rows} flows")

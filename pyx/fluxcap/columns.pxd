@@ -1,7 +1,7 @@
 # Columns: fields of an array of structs, copied out side by side. The same code serves packets and flow records.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from fluxcap.memory cimport Spare, block_free, block_resize, block_zeroed, pages_take
 from fluxcap.types cimport BATCH, Batch, FILTERED, Packet
@@ -82,8 +82,6 @@ cdef inline void append_rows(Columns* c, const void* structs, uint64_t stride, c
     cdef uint8_t* to
     cdef const uint8_t* base
     for i in range(c.n_columns):
-        if is_there(c, i):
-            continue
         size = c.size[i]
         to = c.data[i] + c.n * size
         base = <const uint8_t*>structs + c.offset[i]
@@ -100,6 +98,33 @@ cdef inline void append_rows(Columns* c, const void* structs, uint64_t stride, c
         else:
             copy_sized(to, base, stride, rows, n, size)
     c.n += n
+
+cdef inline void copy_dense(uint8_t* to, const uint8_t* base, uint64_t stride, uint32_t n,
+                            uint32_t size) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        memcpy(to, base, size)
+        to += size
+        base += stride
+
+cdef inline void put_column(const Columns* c, uint32_t i, const uint8_t* base, uint64_t stride,
+                            uint32_t n) noexcept nogil:
+    """The next n rows of a column, from fields that lie a stride apart; the caller counts them."""
+    cdef uint32_t size = c.size[i]
+    cdef uint8_t* to = c.data[i] + c.n * size
+    if c.zero >> i & 1:
+        if not is_there(c, i):
+            memset(to, 0, <uint64_t>n * size)
+    elif size == 1:
+        copy_dense(to, base, stride, n, 1)
+    elif size == 2:
+        copy_dense(to, base, stride, n, 2)
+    elif size == 8:
+        copy_dense(to, base, stride, n, 8)
+    elif size == 16:
+        copy_dense(to, base, stride, n, 16)
+    else:
+        copy_dense(to, base, stride, n, size)
 
 cdef inline bint is_wanted(const Columns* c, const Packet* p) noexcept nogil:
     """Is a row to be made of this packet?"""

@@ -1,50 +1,19 @@
-# From rows to columns: rows become records, a few at a time, and the records' fields go where the columns end.
+# From rows to columns, a few rows at a time: what stands in a row goes to where its column ends, and what has to be worked
+# out first goes there by way of a record.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from fluxcap.columns cimport Columns, append_rows, lay_pieces
+from fluxcap.columns cimport Columns, lay_pieces, put_column
 from fluxcap.flows.features cimport features_at, read_features
 from fluxcap.flows.follow cimport read_connection
 from fluxcap.flows.key cimport unproject
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, RareCounts, drop_rows, index_octets, key_of, row_at
 from fluxcap.memory cimport Spare, pages_spare
-from fluxcap.types cimport Key
 
 cdef enum:
-    RECORDS_AT_ONCE = 128       # 38 KiB of records stay in the first-level cache between two passes over them
-
-cdef inline void read_row(const Flows* f, uint64_t i, FlowRecord* record) noexcept nogil:
-    cdef FlowRow* row = row_at(f, i)
-    cdef uint32_t way
-    memset(&record.key, 0, sizeof(Key))
-    unproject(&f.plan, key_of(row), row.flipped, &record.key)
-    for way in range(2):
-        record.packets[way] = row.packets[way]
-        record.octets[way] = row.octets[way]
-        record.payload[way] = row.payload[way]
-        record.tcp_flags[way] = row.tcp_flags[way]
-    record.first = row.first
-    record.last = row.last
-    record.good = row.good
-    record.partial = row.partial
-    record.end_reason = row.end_reason
-    if row.rare:
-        record.rare = f.rare[row.rare - 1]
-    else:
-        memset(&record.rare, 0, sizeof(RareCounts))
-    if f.features_stride:
-        read_features(f, i, record)
-    if f.connections_stride:
-        read_connection(f, i, row, record)
-
-cdef inline uint64_t columns_of(const Columns* c, const void* record, const void* field, uint64_t octets) noexcept nogil:
-    """The columns that come from a part of the record, a bit each."""
-    cdef uint64_t start = <const char*>field - <const char*>record, found = 0
-    cdef uint32_t i
-    for i in range(c.n_columns):
-        found |= <uint64_t>(start <= c.offset[i] < start + octets) << i
-    return found
+    RECORDS_AT_ONCE = 64        # rows, and what is touched of their records, stay in the first-level cache
+    ROW_WORDS = sizeof(FlowRow) // 8
 
 # The columns of a flow table: fields of FlowRecord, those of its features by themselves (together they would be more
 # than a Columns holds), and what lies behind a FeatureRow.
@@ -52,6 +21,82 @@ cdef struct FlowColumns:
     Columns plain
     Columns features
     Columns firsts
+
+cdef inline FlowRow united(const Flows* f, uint64_t first, uint32_t n) noexcept nogil:
+    """These rows, each bit that any of them has set: what is zero here is zero in all."""
+    cdef FlowRow all
+    cdef uint64_t* words = <uint64_t*>&all
+    cdef const uint64_t* row
+    cdef uint32_t i, word
+    memset(&all, 0, sizeof(FlowRow))
+    for i in range(n):
+        row = <const uint64_t*>row_at(f, first + i)
+        for word in range(ROW_WORDS):
+            words[word] |= row[word]
+    return all
+
+cdef inline uint64_t place_in(const void* record, const void* field) noexcept nogil:
+    return <const char*>field - <const char*>record
+
+cdef inline bint is_zero(const uint8_t* octets, uint64_t n) noexcept nogil:
+    cdef uint8_t found = 0
+    cdef uint64_t i
+    for i in range(n):
+        found |= octets[i]
+    return found == 0
+
+cdef inline uint64_t zero_columns(const Columns* c, const FlowRecord* record, const FlowRow* all) noexcept nogil:
+    """The columns that have nothing but zeros in rows united like this, a bit each. Most rows have nothing but good
+    checksums, and those of a flood no reverse direction."""
+    cdef uint64_t row = place_in(record, &record.row), rare = place_in(record, &record.rare), found = 0, at
+    cdef uint32_t i
+    for i in range(c.n_columns):
+        at = c.offset[i]
+        if row <= at < row + sizeof(FlowRow):
+            found |= <uint64_t>is_zero(<const uint8_t*>all + at - row, c.size[i]) << i
+        elif rare <= at < rare + sizeof(RareCounts):
+            found |= <uint64_t>(all.rare == 0) << i
+    return found
+
+cdef inline void read_record(const Flows* f, uint64_t i, bint rarely, FlowRecord* record) noexcept nogil:
+    """What does not stand in the row as it is. Of a key only the words that the plan keeps are ever written."""
+    cdef FlowRow* row = row_at(f, i)
+    unproject(&f.plan, key_of(row), row.flipped, &record.key)
+    if rarely:
+        if row.rare:
+            record.rare = f.rare[row.rare - 1]
+        else:
+            memset(&record.rare, 0, sizeof(RareCounts))
+    if f.features_stride:
+        read_features(f, i, row, record)
+    if f.connections_stride:
+        read_connection(f, i, row, record)
+
+cdef inline void put_rows(const Flows* f, uint64_t first, uint32_t n, const FlowRecord* records,
+                          FlowColumns* columns) noexcept nogil:
+    cdef uint64_t row = place_in(records, &records.row), at
+    cdef Columns* c = &columns.plain
+    cdef uint32_t i
+    for i in range(c.n_columns):
+        at = c.offset[i]
+        if row <= at < row + sizeof(FlowRow):
+            put_column(c, i, <const uint8_t*>row_at(f, first) + at - row, f.stride, n)
+        else:
+            put_column(c, i, <const uint8_t*>records + at, sizeof(FlowRecord), n)
+    c.n += n
+    c = &columns.features
+    for i in range(c.n_columns):
+        put_column(c, i, <const uint8_t*>records + c.offset[i], sizeof(FlowRecord), n)
+    c.n += n
+    c = &columns.firsts
+    for i in range(c.n_columns):
+        put_column(c, i, <const uint8_t*>features_at(f, first) + c.offset[i], f.features_stride, n)
+    c.n += n
+
+cdef inline void lay_rows(FlowColumns* columns, Spare* spare, uint32_t n) noexcept nogil:
+    lay_pieces(&columns.plain, spare, n)
+    lay_pieces(&columns.features, spare, n)
+    lay_pieces(&columns.firsts, spare, n)
 
 cdef inline void spare_rows(const Flows* f, uint64_t first, uint64_t end, Spare* spare) noexcept nogil:
     """These rows are not read again, nor those before them."""
@@ -62,40 +107,27 @@ cdef inline void spare_rows(const Flows* f, uint64_t first, uint64_t end, Spare*
         pages_spare(spare, f.connections, first * f.connections_stride, end * f.connections_stride)
 
 cdef inline void split_rows(Flows* f, FlowColumns* columns, FlowRecord* records, bint last) noexcept nogil:
-    """Every row, in order; room for them is reserved. The `last` time the memory of what has been read
-    becomes that of the columns, and the table is empty in the end."""
-    cdef Columns* c = &columns.plain
-    cdef uint32_t rows[RECORDS_AT_ONCE]
-    cdef uint64_t done = 0, rarely, back
+    """Every row, in order; room for them is reserved, and the records are zeroed. The `last` time the memory of what has
+    been read becomes that of the columns, and the table is empty in the end."""
+    cdef uint64_t done = 0
     cdef uint32_t n, i
+    cdef bint rare = False
+    cdef FlowRow all
     cdef Spare spare
-    # Most rows have nothing but good and partial checksums, and those of a flood no reverse direction.
-    cdef uint64_t rare = columns_of(c, &records[0], &records[0].rare, sizeof(RareCounts))
-    cdef uint64_t reverse = columns_of(c, &records[0], &records[0].packets[1], 8)
-    reverse |= columns_of(c, &records[0], &records[0].octets[1], 8)
-    reverse |= columns_of(c, &records[0], &records[0].payload[1], 8)
-    for i in range(RECORDS_AT_ONCE):
-        rows[i] = i
     if last:
         memset(&spare, 0, sizeof(Spare))
         pages_spare(&spare, f.index, 0, index_octets(f))
     while done < f.n:
         n = <uint32_t>min(f.n - done, RECORDS_AT_ONCE)
-        rarely = 0
-        back = 0
+        all = united(f, done, n)
         for i in range(n):
-            rarely |= row_at(f, done + i).rare
-            back |= row_at(f, done + i).packets[1]
-            read_row(f, done + i, &records[i])
-        c.zero = (0 if rarely else rare) | (0 if back else reverse)
+            # Where the records before had rare counts they are taken out again.
+            read_record(f, done + i, rare or all.rare, &records[i])
+        rare = all.rare != 0
+        columns.plain.zero = zero_columns(&columns.plain, records, &all)
         if last:
-            lay_pieces(c, &spare, n)
-            lay_pieces(&columns.features, &spare, n)
-            lay_pieces(&columns.firsts, &spare, n)
-        append_rows(c, records, sizeof(FlowRecord), rows, n)
-        if f.features_stride:
-            append_rows(&columns.features, records, sizeof(FlowRecord), rows, n)
-            append_rows(&columns.firsts, features_at(f, done), f.features_stride, rows, n)
+            lay_rows(columns, &spare, n)
+        put_rows(f, done, n, records, columns)
         if last:
             spare_rows(f, done, done + n, &spare)
         done += n

@@ -126,15 +126,7 @@ cdef struct ConnectionFacts:
 # A row as people see it: the whole key in the forward direction, every counter in its place.
 cdef struct FlowRecord:
     Key key
-    uint64_t packets[2]
-    uint64_t octets[2]
-    uint64_t payload[2]
-    int64_t first
-    int64_t last
-    uint64_t good
-    uint64_t partial
-    uint8_t tcp_flags[2]
-    uint8_t end_reason
+    FlowRow row                 # only to be merged; what becomes columns is taken from where the row lies
     RareCounts rare
     # only where features are asked for
     Statistics sizes[WAYS]      # octets
