@@ -7,7 +7,7 @@ from libc.string cimport memset
 from fluxcap.columns cimport Columns, lay_pieces, put_column
 from fluxcap.flows.features cimport features_at, read_features
 from fluxcap.flows.follow cimport read_connection
-from fluxcap.flows.key cimport unproject
+from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, unproject
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, RareCounts, drop_rows, index_octets, key_of, row_at
 from fluxcap.memory cimport Spare, pages_spare
 
@@ -58,10 +58,24 @@ cdef inline uint64_t zero_columns(const Columns* c, const FlowRecord* record, co
             found |= <uint64_t>(all.rare == 0) << i
     return found
 
+cdef inline void read_words(const Flows* f, uint64_t first, uint32_t n, uint32_t key_words, bint leading,
+                            FlowRecord* records) noexcept nogil:
+    cdef FlowRow* row
+    cdef uint32_t i
+    for i in range(n):
+        row = row_at(f, first + i)
+        unproject(&f.plan, key_of(row), row.flipped, key_words, leading, &records[i].key)
+
+cdef inline void read_keys(const Flows* f, uint64_t first, uint32_t n, FlowRecord* records) noexcept nogil:
+    # The constant lets the compiler unroll the key's loops for the default key; the code is the same.
+    if f.plan.n == FIVE_TUPLE_WORDS and f.plan.leading:
+        read_words(f, first, n, FIVE_TUPLE_WORDS, True, records)
+    else:
+        read_words(f, first, n, f.plan.n, f.plan.leading, records)
+
 cdef inline void read_record(const Flows* f, uint64_t i, bint rarely, FlowRecord* record) noexcept nogil:
-    """What does not stand in the row as it is. Of a key only the words that the plan keeps are ever written."""
+    """What does not stand in the row as it is, but for the key."""
     cdef FlowRow* row = row_at(f, i)
-    unproject(&f.plan, key_of(row), row.flipped, &record.key)
     if rarely:
         if row.rare:
             record.rare = f.rare[row.rare - 1]
@@ -111,7 +125,7 @@ cdef inline void split_rows(Flows* f, FlowColumns* columns, FlowRecord* records,
     been read becomes that of the columns, and the table is empty in the end."""
     cdef uint64_t done = 0
     cdef uint32_t n, i
-    cdef bint rare = False
+    cdef bint rare = False, rarely
     cdef FlowRow all
     cdef Spare spare
     if last:
@@ -120,9 +134,12 @@ cdef inline void split_rows(Flows* f, FlowColumns* columns, FlowRecord* records,
     while done < f.n:
         n = <uint32_t>min(f.n - done, RECORDS_AT_ONCE)
         all = united(f, done, n)
-        for i in range(n):
-            # Where the records before had rare counts they are taken out again.
-            read_record(f, done + i, rare or all.rare, &records[i])
+        read_keys(f, done, n, records)
+        # Where the records before had rare counts they are taken out again.
+        rarely = rare or all.rare
+        if rarely or f.features_stride or f.connections_stride:
+            for i in range(n):
+                read_record(f, done + i, rarely, &records[i])
         rare = all.rare != 0
         columns.plain.zero = zero_columns(&columns.plain, records, &all)
         if last:
