@@ -12,7 +12,7 @@ from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, RareCounts, drop_ro
 from fluxcap.memory cimport Spare, pages_spare
 
 cdef enum:
-    RECORDS_AT_ONCE = 64        # rows, and what is touched of their records, stay in the first-level cache
+    RECORDS_AT_ONCE = 32        # rows, and what is touched of their records, stay in the first-level cache
     ROW_WORDS = sizeof(FlowRow) // 8
 
 # The columns of a flow table: fields of FlowRecord, those of its features by themselves (together they would be more
