@@ -8,9 +8,11 @@ import builders as b
 from captures import Record, pcap
 from scanning import FIVE_TUPLE, key, scan
 
-FLOWS = 300_000  # a column of eight octets is then more than one piece of 2 MiB
-BAD = slice(150_000, 150_100)  # flows with a wrong checksum, and no others
-ANSWERED = slice(200_000, 200_050)  # ... with a packet of the other direction, which comes after all the others
+FLOWS = 300_000
+PIECE = 2**18  # flows to a piece of 2 MiB of a column of eight octets
+# Where a piece begins that then is to be zero, so that what lay in it before would show:
+BAD = slice(PIECE - 100, PIECE + 100)  # flows with a wrong checksum, and no others
+ANSWERED = slice(PIECE - 50, PIECE + 50)  # ... with a packet of the other direction, which comes after all the others
 KINDS = {
     "plain": key(*FIVE_TUPLE),
     "one direction": key(*FIVE_TUPLE, biflow=False),
