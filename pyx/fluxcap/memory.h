@@ -46,9 +46,9 @@ static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
     void *grown;
     if (at == NULL)
         return pages_new(wanted);
-    if (octets >= HUGE_FROM && pages_whole(wanted) <= pages_whole(octets)) {
-        munmap((char *)at + pages_whole(wanted), pages_whole(octets) - pages_whole(wanted));
-        return at;
+    if (octets >= HUGE_FROM && wanted <= octets) {
+        size_t kept = pages_whole(wanted), whole = pages_whole(octets);
+        return kept == whole || munmap((char *)at + kept, whole - kept) == 0 ? at : NULL;
     }
 #if defined(__linux__)
     /* Huge pages move as a whole; small ones would stay small. */
@@ -71,7 +71,11 @@ static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
  * page can cost more than all that is done with it. What stood in a piece stays in it. */
 enum {
     SPARE_MAX = 128,   /* pieces kept; what comes beyond them is given back to the system */
-    MOVED_MAX = 4096,  /* by one owner: each is a mapping of its own, of which Linux lets a process have 65,530 */
+#if defined(MREMAP_DONTUNMAP)
+    MOVED_MAX = 4096,  /* to one owner: each is a mapping of its own, of which Linux lets a process have 65,530 */
+#else
+    MOVED_MAX = 0,
+#endif
 };
 
 typedef struct {
@@ -88,7 +92,7 @@ static inline void pages_spare(Spare *spare, void *at, size_t from, size_t to) {
     if (piece < (char *)at)
         piece += HUGE_FROM;
     for (; piece + HUGE_FROM <= end; piece += HUGE_FROM) {
-        if (spare->n < SPARE_MAX)
+        if (spare->n < SPARE_MAX && spare->moved < MOVED_MAX)
             spare->piece[spare->n++] = piece;
 #if defined(MADV_DONTNEED)
         else
@@ -103,14 +107,15 @@ static inline void *pages_take(Spare *spare, void *at, size_t octets, size_t fro
 #if defined(MREMAP_DONTUNMAP)
     char *piece = piece_at((char *)at + from + HUGE_FROM - 1);
     if (piece >= (char *)at + to || piece + HUGE_FROM > (char *)at + pages_whole(octets) || spare->n == 0 ||
-        spare->moved == MOVED_MAX)
+        spare->moved >= MOVED_MAX)
         return NULL;
     spare->moved++;
     /* The range it comes from stays its owner's, so that nothing else is mapped there before that is freed. */
     if (mremap(spare->piece[--spare->n], HUGE_FROM, HUGE_FROM, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
                piece) != MAP_FAILED)
         return piece + HUGE_FROM;
-    /* An older kernel, or one that is short of mappings: no more of this. It may have unmapped the target. */
+    /* An older kernel, or one that is short of mappings: no more of this. It may have unmapped the target, and a block
+     * with a hole in it is of no use to anybody. */
     spare->moved = MOVED_MAX;
     if (mmap(piece, HUGE_FROM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
         abort();
