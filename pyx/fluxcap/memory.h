@@ -66,9 +66,9 @@ static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
     return grown;
 }
 
-/* Pieces of memory that are not read again, a huge page each, to be laid under memory that nobody has touched yet. So it
- * is there without a new page, and the kernel's zeroing of it; where a host takes back what its guests leave free, a new
- * page can cost more than all that is done with it. What stood in a piece stays in it. */
+/* Pieces of memory that are not read again, a huge page each, to be laid under memory that nobody has touched yet. So
+ * it is there without a new page, and the kernel's zeroing of it; where a host takes back what its guests leave free, a
+ * new page can cost more than all that is done with it. What stood in a piece stays in it. */
 enum {
     SPARE_MAX = 128,   /* pieces kept; what comes beyond them is given back to the system */
 #if defined(MREMAP_DONTUNMAP)
@@ -101,8 +101,8 @@ static inline void pages_spare(Spare *spare, void *at, size_t from, size_t to) {
     }
 }
 
-/* Lay a piece under the first one that begins from `from` on and before `to`, none of it touched yet. Its end, from where
- * on memory reads as zero again, or NULL: none begins there, or none is spare. */
+/* Lay a piece under the first one that begins from `from` on and before `to`, none of it touched yet. Its end, from
+ * where on memory reads as zero again, or NULL: none begins there, or none is spare. */
 static inline void *pages_take(Spare *spare, void *at, size_t octets, size_t from, size_t to) {
 #if defined(MREMAP_DONTUNMAP)
     char *piece = piece_at((char *)at + from + HUGE_FROM - 1);

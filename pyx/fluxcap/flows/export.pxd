@@ -1,5 +1,5 @@
-# From rows to columns, a few rows at a time: what stands in a row goes to where its column ends, and what has to be worked
-# out first goes there by way of a record.
+# From rows to columns, a few rows at a time: what stands in a row goes to where its column ends, and what has to be
+# worked out first goes there by way of a record.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -121,8 +121,8 @@ cdef inline void spare_rows(const Flows* f, uint64_t first, uint64_t end, Spare*
         pages_spare(spare, f.connections, first * f.connections_stride, end * f.connections_stride)
 
 cdef inline void split_rows(Flows* f, FlowColumns* columns, FlowRecord* records, bint last) noexcept nogil:
-    """Every row, in order; room for them is reserved, and the records are zeroed. The `last` time the memory of what has
-    been read becomes that of the columns, and the table is empty in the end."""
+    """Every row, in order; room for them is reserved, and the records are zeroed. The `last` time the memory of what
+    has been read becomes that of the columns, and the table is empty in the end."""
     cdef uint64_t done = 0
     cdef uint32_t n, i
     cdef bint rare = False, rarely

@@ -104,8 +104,8 @@ cdef inline uint32_t project(const KeyPlan* plan, const Key* key, uint32_t n, bi
 
 cdef inline void unproject(const KeyPlan* plan, const uint64_t* words, uint32_t flip, uint32_t n, bint leading,
                            Key* key) noexcept nogil:
-    """The key in the direction it was seen in; fields outside the mask stay as the caller has zeroed them. n and leading
-    as in project()."""
+    """The key in the direction it was seen in; fields outside the mask stay as the caller has zeroed them. n and
+    leading as in project()."""
     cdef uint64_t turned[KEY_WORDS]
     cdef uint64_t* raw = <uint64_t*>key
     cdef uint32_t i
