@@ -33,8 +33,8 @@ from fluxcap.flows.key cimport KeyPlan, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.roles cimport accepts, answers
 from fluxcap.flows.states cimport STATES_END
 from fluxcap.flows.table cimport (
-    BOTH, FlowRecord, FlowRow, Flows, HISTORY_WIDTH, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, drop_index,
-    free_flows, open_unseen, reserve)
+    BOTH, FlowRecord, FlowRow, Flows, HISTORY_WIDTH, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, free_flows,
+    open_unseen, reserve)
 from fluxcap.fragments cimport PLACES, SETS
 from fluxcap.holding cimport free_holding, open_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
@@ -294,6 +294,7 @@ cdef class Scanner(Window):
         cdef tuple features = self.feature_fields if f.features_stride else ()
         cdef tuple firsts = self.first_fields if f.features_stride else ()
         cdef FlowRecord* records = <FlowRecord*>calloc(RECORDS_AT_ONCE, sizeof(FlowRecord))
+        cdef bint done
         memset(&c, 0, sizeof(FlowColumns))
         plan_columns(&c.plain, self.flow_fields)
         plan_columns(&c.features, features)
@@ -303,9 +304,9 @@ cdef class Scanner(Window):
                                        reserve_columns(&c.firsts, f.n)):
                 raise MemoryError
             with nogil:
-                if last:
-                    drop_index(f)
-                split_rows(f, &c, records, last)
+                done = split_rows(f, &c, records, last)
+            if not done:
+                raise MemoryError
             return {**hand_over(&c.plain, self.flow_fields), **hand_over(&c.features, features),
                     **hand_over(&c.firsts, firsts)}
         finally:
@@ -336,7 +337,7 @@ cdef class Scanner(Window):
             memset(&record, 0, sizeof(FlowRecord))
             for i in range(c.n_columns):
                 memcpy(<uint8_t*>&record + c.offset[i], c.data[i] + row * c.size[i], c.size[i])
-            if not reserve(f, 1) or not (record.packets[0] or record.packets[1] or open_unseen(f)):
+            if not reserve(f, 1) or not (record.row.packets[0] or record.row.packets[1] or open_unseen(f)):
                 raise MemoryError("no room for more rows")
             if not merge_row(f, &record):
                 raise MemoryError(f"more than {f.max_rows} flows")

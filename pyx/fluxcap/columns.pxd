@@ -1,9 +1,9 @@
 # Columns: fields of an array of structs, copied out side by side. The same code serves packets and flow records.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
-from fluxcap.memory cimport block_free, block_resize, block_zeroed
+from fluxcap.memory cimport Spare, block_free, block_resize, block_zeroed, pages_take
 from fluxcap.types cimport BATCH, Batch, FILTERED, Packet
 
 cdef enum:
@@ -16,6 +16,7 @@ cdef struct Columns:
     uint32_t size[MAX_COLUMNS]      # octets
     uint8_t* data[MAX_COLUMNS]
     uint64_t held[MAX_COLUMNS]      # octets of memory there
+    uint8_t* used[MAX_COLUMNS]      # where memory ends that was used before; what was not is zero
     uint64_t n                      # rows there
     uint64_t room
     uint32_t verdicts               # which rows are wanted
@@ -48,8 +49,25 @@ cdef inline void free_columns(Columns* c) noexcept nogil:
         block_free(c.data[i], c.held[i])
         c.data[i] = NULL
         c.held[i] = 0
+        c.used[i] = NULL
     c.n = 0
     c.room = 0
+
+cdef inline bint is_there(const Columns* c, uint32_t i) noexcept nogil:
+    """Are the next rows of this column there without being written? Memory that is never touched costs nothing."""
+    return c.zero >> i & 1 and block_zeroed(c.held[i]) and c.data[i] + c.n * c.size[i] >= c.used[i]
+
+cdef inline void lay_pieces(Columns* c, Spare* spare, uint32_t n) noexcept nogil:
+    """Spare pieces, as far as there are any, for what the next n rows are the first to touch."""
+    cdef uint64_t at
+    cdef uint32_t i
+    cdef void* used
+    for i in range(c.n_columns):
+        if block_zeroed(c.held[i]) and not is_there(c, i):
+            at = c.n * c.size[i]
+            used = pages_take(spare, c.data[i], c.held[i], at, at + <uint64_t>n * c.size[i])
+            if used != NULL:
+                c.used[i] = <uint8_t*>used
 
 cdef inline void copy_sized(uint8_t* to, const uint8_t* base, uint64_t stride, const uint32_t* rows, uint32_t n,
                             uint32_t size) noexcept nogil:
@@ -64,8 +82,6 @@ cdef inline void append_rows(Columns* c, const void* structs, uint64_t stride, c
     cdef uint8_t* to
     cdef const uint8_t* base
     for i in range(c.n_columns):
-        if c.zero >> i & 1 and block_zeroed(c.held[i]):
-            continue                # memory that was never touched costs nothing
         size = c.size[i]
         to = c.data[i] + c.n * size
         base = <const uint8_t*>structs + c.offset[i]
@@ -82,6 +98,33 @@ cdef inline void append_rows(Columns* c, const void* structs, uint64_t stride, c
         else:
             copy_sized(to, base, stride, rows, n, size)
     c.n += n
+
+cdef inline void copy_dense(uint8_t* to, const uint8_t* base, uint64_t stride, uint32_t n,
+                            uint32_t size) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        memcpy(to, base, size)
+        to += size
+        base += stride
+
+cdef inline void put_column(const Columns* c, uint32_t i, const uint8_t* base, uint64_t stride,
+                            uint32_t n) noexcept nogil:
+    """The next n rows of a column, from fields that lie a stride apart; the caller counts them."""
+    cdef uint32_t size = c.size[i]
+    cdef uint8_t* to = c.data[i] + c.n * size
+    if c.zero >> i & 1:
+        if not is_there(c, i):
+            memset(to, 0, <uint64_t>n * size)
+    elif size == 1:
+        copy_dense(to, base, stride, n, 1)
+    elif size == 2:
+        copy_dense(to, base, stride, n, 2)
+    elif size == 8:
+        copy_dense(to, base, stride, n, 8)
+    elif size == 16:
+        copy_dense(to, base, stride, n, 16)
+    else:
+        copy_dense(to, base, stride, n, size)
 
 cdef inline bint is_wanted(const Columns* c, const Packet* p) noexcept nogil:
     """Is a row to be made of this packet?"""

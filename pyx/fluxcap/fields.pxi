@@ -83,28 +83,28 @@ PACKET.update({name: (name, offset + in_packet(&packet_.key), octets, dtype, wid
                for name, offset, octets, dtype, width in KEY.values()})
 
 cdef tuple FORWARD = (
-    field("packets", in_record(&record_.packets[0]), 8, "u"),
-    field("bytes", in_record(&record_.octets[0]), 8, "u"),
-    field("payload_bytes", in_record(&record_.payload[0]), 8, "u"),
+    field("packets", in_record(&record_.row.packets[0]), 8, "u"),
+    field("bytes", in_record(&record_.row.octets[0]), 8, "u"),
+    field("payload_bytes", in_record(&record_.row.payload[0]), 8, "u"),
 )
 cdef tuple REVERSE = (
-    field("reverse_packets", in_record(&record_.packets[1]), 8, "u"),
-    field("reverse_bytes", in_record(&record_.octets[1]), 8, "u"),
-    field("reverse_payload_bytes", in_record(&record_.payload[1]), 8, "u"),
+    field("reverse_packets", in_record(&record_.row.packets[1]), 8, "u"),
+    field("reverse_bytes", in_record(&record_.row.octets[1]), 8, "u"),
+    field("reverse_payload_bytes", in_record(&record_.row.payload[1]), 8, "u"),
 )
 cdef tuple TIMES = (
-    field("first", in_record(&record_.first), 8, "i"),
-    field("last", in_record(&record_.last), 8, "i"),
-    field("tcp_flags", in_record(&record_.tcp_flags[0]), 1, "u"),
+    field("first", in_record(&record_.row.first), 8, "i"),
+    field("last", in_record(&record_.row.last), 8, "i"),
+    field("tcp_flags", in_record(&record_.row.tcp_flags[0]), 1, "u"),
 )
-cdef tuple REVERSE_FLAGS = (field("reverse_tcp_flags", in_record(&record_.tcp_flags[1]), 1, "u"),)
-cdef dict OFTEN = {"good": in_record(&record_.good), "partial": in_record(&record_.partial)}
+cdef tuple REVERSE_FLAGS = (field("reverse_tcp_flags", in_record(&record_.row.tcp_flags[1]), 1, "u"),)
+cdef dict OFTEN = {"good": in_record(&record_.row.good), "partial": in_record(&record_.row.partial)}
 cdef tuple COUNTS = tuple([
     field(VERDICTS[v], OFTEN.get(VERDICTS[v], in_record(&record_.rare.verdicts[v])), 8, "u")
     for v in range(1, VERDICTS_END)])
 cdef tuple ENDING = COUNTS + (
     field("ip_bad", in_record(&record_.rare.ip_bad), 8, "u"),
-    field("end_reason", in_record(&record_.end_reason), 1, "u"),
+    field("end_reason", in_record(&record_.row.end_reason), 1, "u"),
     field("icmp_errors", in_record(&record_.rare.icmp_errors), 8, "u"),
     field("icmp_type", in_record(&record_.rare.icmp_type), 1, "u"),
     field("icmp_code", in_record(&record_.rare.icmp_code), 1, "u"),

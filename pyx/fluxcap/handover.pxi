@@ -58,6 +58,7 @@ cdef dict hand_over(Columns* c, tuple fields):
         column.data, column.held = c.data[i], c.held[i]
         c.data[i] = NULL
         c.held[i] = 0
+        c.used[i] = NULL
         made[column.name] = column
     c.n = 0
     c.room = 0

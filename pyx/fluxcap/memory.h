@@ -36,16 +36,6 @@ static inline void *pages_new(size_t octets) {
     return pages_settle(mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), octets);
 }
 
-/* Give back the memory between two places in it, whole huge pages only; it must not be read again. */
-static inline void pages_drop(void *at, size_t from, size_t to) {
-#if defined(MADV_DONTNEED)
-    from = (from + HUGE_FROM - 1) / HUGE_FROM * HUGE_FROM;
-    to = to / HUGE_FROM * HUGE_FROM;
-    if (to > from)
-        madvise((char *)at + from, to - from, MADV_DONTNEED);
-#endif
-}
-
 static inline void pages_free(void *at, size_t octets) {
     if (at != NULL)
         munmap(at, pages_whole(octets));
@@ -56,6 +46,10 @@ static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
     void *grown;
     if (at == NULL)
         return pages_new(wanted);
+    if (octets >= HUGE_FROM && wanted <= octets) {
+        size_t kept = pages_whole(wanted), whole = pages_whole(octets);
+        return kept == whole || munmap((char *)at + kept, whole - kept) == 0 ? at : NULL;
+    }
 #if defined(__linux__)
     /* Huge pages move as a whole; small ones would stay small. */
     if (octets >= HUGE_FROM) {
@@ -70,6 +64,63 @@ static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
         pages_free(at, octets);
     }
     return grown;
+}
+
+/* Pieces of memory that are not read again, a huge page each, to be laid under memory that nobody has touched yet. So
+ * it is there without a new page, and the kernel's zeroing of it; where a host takes back what its guests leave free, a
+ * new page can cost more than all that is done with it. What stood in a piece stays in it. */
+enum {
+    SPARE_MAX = 128,   /* pieces kept; what comes beyond them is given back to the system */
+#if defined(MREMAP_DONTUNMAP)
+    MOVED_MAX = 4096,  /* to one owner: each is a mapping of its own, of which Linux lets a process have 65,530 */
+#else
+    MOVED_MAX = 0,
+#endif
+};
+
+typedef struct {
+    uint32_t n;
+    uint32_t moved;
+    int failed;        /* there is a hole where a piece was to be: no memory */
+    char *piece[SPARE_MAX];
+} Spare;
+
+static inline char *piece_at(void *at) { return (char *)at - (uintptr_t)at % HUGE_FROM; }
+
+/* Nothing up to `to` is read again, and this was said of what lies before `from`. */
+static inline void pages_spare(Spare *spare, void *at, size_t from, size_t to) {
+    char *piece = piece_at((char *)at + from), *end = (char *)at + to;
+    if (piece < (char *)at)
+        piece += HUGE_FROM;
+    for (; piece + HUGE_FROM <= end; piece += HUGE_FROM) {
+        if (spare->n < SPARE_MAX && spare->moved < MOVED_MAX)
+            spare->piece[spare->n++] = piece;
+#if defined(MADV_DONTNEED)
+        else
+            madvise(piece, HUGE_FROM, MADV_DONTNEED);
+#endif
+    }
+}
+
+/* Lay a piece under the first one that begins from `from` on and before `to`, none of it touched yet. Its end, from
+ * where on memory reads as zero again, or NULL: none begins there, or none is spare. */
+static inline void *pages_take(Spare *spare, void *at, size_t octets, size_t from, size_t to) {
+#if defined(MREMAP_DONTUNMAP)
+    char *piece = piece_at((char *)at + from + HUGE_FROM - 1);
+    if (piece >= (char *)at + to || piece + HUGE_FROM > (char *)at + pages_whole(octets) || spare->n == 0 ||
+        spare->moved >= MOVED_MAX)
+        return NULL;
+    spare->moved++;
+    /* The range it comes from stays its owner's, so that nothing else is mapped there before that is freed. */
+    if (mremap(spare->piece[--spare->n], HUGE_FROM, HUGE_FROM, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+               piece) != MAP_FAILED)
+        return piece + HUGE_FROM;
+    /* An older kernel, or one that is short of mappings: no more of this. It may have unmapped the target. */
+    spare->moved = MOVED_MAX;
+    spare->failed = pages_settle(mmap(piece, HUGE_FROM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+                                      -1, 0), HUGE_FROM) == NULL;
+#endif
+    return NULL;
 }
 
 /* A block is memory that is filled from front to back and may end up small or large. From HUGE_FROM on it is pages: on

@@ -4,7 +4,10 @@ cdef extern from "memory.h" nogil:
     void* pages_new(size_t octets)
     void* pages_grow(void* at, size_t octets, size_t wanted)
     void pages_free(void* at, size_t octets)
-    void pages_drop(void* at, size_t first, size_t last)
+    ctypedef struct Spare:
+        bint failed
+    void pages_spare(Spare* spare, void* at, size_t first, size_t last)
+    void* pages_take(Spare* spare, void* at, size_t octets, size_t first, size_t last)
     bint block_zeroed(size_t octets)
     void* block_resize(void* at, size_t octets, size_t wanted)
     size_t block_least(size_t octets, size_t used)

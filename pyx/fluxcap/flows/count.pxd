@@ -203,10 +203,11 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     cdef uint64_t tag = hash_words(&f.plan, words, f.plan.shape.n) >> 32
     cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)
     cdef FlowRow* row = NULL
+    cdef const FlowRow* other = &record.row
     cdef RareCounts* rare
     cdef EndReason reason
     cdef bint rarely = record.rare.ip_bad != 0 or record.rare.icmp_errors != 0
-    if record.packets[0] == 0 and record.packets[1] == 0:
+    if other.packets[0] == 0 and other.packets[1] == 0:
         rare = quoted_row(f, words, tag)
         if rare == NULL:
             return False
@@ -214,28 +215,28 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
         return True
     if slot[0]:
         row = row_of(f, slot[0])
-        reason = expired(f, row, record.first, record.key.protocol)
+        reason = expired(f, row, other.first, record.key.protocol)
         if reason:
             row.end_reason = reason
             row = NULL
-        elif record.first < row.first and flip != row.flipped:
+        elif other.first < row.first and flip != row.flipped:
             turn_row(row)
     if row == NULL:
         if f.n == f.max_rows:
             return False
-        row = add_row(f, slot, words, f.plan.shape.n, tag, flip, record.first)
+        row = add_row(f, slot, words, f.plan.shape.n, tag, flip, other.first)
         if f.unseen != NULL:
             take_unseen(f, row, words, tag)
     for v in range(2):
-        row.packets[v ^ flip ^ row.flipped] += record.packets[v]
-        row.octets[v ^ flip ^ row.flipped] += record.octets[v]
-        row.payload[v ^ flip ^ row.flipped] += record.payload[v]
-        row.tcp_flags[v ^ flip ^ row.flipped] |= record.tcp_flags[v]
-    row.first = record.first if record.first < row.first else row.first
-    row.last = record.last if record.last > row.last else row.last
-    row.end_reason = record.end_reason
-    row.good += record.good
-    row.partial += record.partial
+        row.packets[v ^ flip ^ row.flipped] += other.packets[v]
+        row.octets[v ^ flip ^ row.flipped] += other.octets[v]
+        row.payload[v ^ flip ^ row.flipped] += other.payload[v]
+        row.tcp_flags[v ^ flip ^ row.flipped] |= other.tcp_flags[v]
+    row.first = other.first if other.first < row.first else row.first
+    row.last = other.last if other.last > row.last else row.last
+    row.end_reason = other.end_reason
+    row.good += other.good
+    row.partial += other.partial
     for v in range(VERDICT_BAD, VERDICTS_END):
         rarely |= record.rare.verdicts[v] != 0
     if rarely:

@@ -1,51 +1,19 @@
-# From rows to columns: rows become records, a few at a time, and the records' fields go where the columns end.
+# From rows to columns, a few rows at a time: what stands in a row goes to where its column ends, and what has to be
+# worked out first goes there by way of a record.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from fluxcap.columns cimport Columns, append_rows
+from fluxcap.columns cimport Columns, lay_pieces, put_column
 from fluxcap.flows.features cimport features_at, read_features
 from fluxcap.flows.follow cimport read_connection
-from fluxcap.flows.key cimport unproject
-from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, RareCounts, key_of, row_at
-from fluxcap.memory cimport pages_drop
-from fluxcap.types cimport Key
+from fluxcap.flows.key cimport Shape, five_tuple, same_shape, unproject
+from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, RareCounts, drop_rows, index_octets, key_of, row_at
+from fluxcap.memory cimport Spare, pages_spare
 
 cdef enum:
-    RECORDS_AT_ONCE = 128       # 38 KiB of records stay in the first-level cache between two passes over them
-    DROPPED_AT_ONCE = 16 << 20  # octets of rows that are given back together
-
-cdef inline void read_row(const Flows* f, uint64_t i, FlowRecord* record) noexcept nogil:
-    cdef FlowRow* row = row_at(f, i)
-    cdef uint32_t way
-    memset(&record.key, 0, sizeof(Key))
-    unproject(&f.plan, key_of(row), row.flipped, &record.key)
-    for way in range(2):
-        record.packets[way] = row.packets[way]
-        record.octets[way] = row.octets[way]
-        record.payload[way] = row.payload[way]
-        record.tcp_flags[way] = row.tcp_flags[way]
-    record.first = row.first
-    record.last = row.last
-    record.good = row.good
-    record.partial = row.partial
-    record.end_reason = row.end_reason
-    if row.rare:
-        record.rare = f.rare[row.rare - 1]
-    else:
-        memset(&record.rare, 0, sizeof(RareCounts))
-    if f.features_stride:
-        read_features(f, i, record)
-    if f.connections_stride:
-        read_connection(f, i, row, record)
-
-cdef inline uint64_t columns_of(const Columns* c, const void* record, const void* field, uint64_t octets) noexcept nogil:
-    """The columns that come from a part of the record, a bit each."""
-    cdef uint64_t start = <const char*>field - <const char*>record, found = 0
-    cdef uint32_t i
-    for i in range(c.n_columns):
-        found |= <uint64_t>(start <= c.offset[i] < start + octets) << i
-    return found
+    RECORDS_AT_ONCE = 32        # rows, and what is touched of their records, stay in the first-level cache
+    ROW_WORDS = sizeof(FlowRow) // 8
 
 # The columns of a flow table: fields of FlowRecord, those of its features by themselves (together they would be more
 # than a Columns holds), and what lies behind a FeatureRow.
@@ -54,36 +22,132 @@ cdef struct FlowColumns:
     Columns features
     Columns firsts
 
-cdef inline void split_rows(Flows* f, FlowColumns* columns, FlowRecord* records, bint last) noexcept nogil:
-    """Every row, in order; room for them is reserved. The `last` time the rows' memory is given back on the way, so that
-    a table never takes up the room of rows and columns at once."""
+cdef inline FlowRow united(const Flows* f, uint64_t first, uint32_t n) noexcept nogil:
+    """These rows, each bit that any of them has set: what is zero here is zero in all."""
+    cdef FlowRow all
+    cdef uint64_t* words = <uint64_t*>&all
+    cdef const uint64_t* row
+    cdef uint32_t i, word
+    memset(&all, 0, sizeof(FlowRow))
+    for i in range(n):
+        row = <const uint64_t*>row_at(f, first + i)
+        for word in range(ROW_WORDS):
+            words[word] |= row[word]
+    return all
+
+cdef inline uint64_t place_in(const void* record, const void* field) noexcept nogil:
+    return <const char*>field - <const char*>record
+
+cdef inline bint is_zero(const uint8_t* octets, uint64_t n) noexcept nogil:
+    cdef uint8_t found = 0
+    cdef uint64_t i
+    for i in range(n):
+        found |= octets[i]
+    return found == 0
+
+cdef inline uint64_t zero_columns(const Columns* c, const FlowRecord* record, const FlowRow* all) noexcept nogil:
+    """The columns that have nothing but zeros in rows united like this, a bit each. Most rows have nothing but good
+    checksums, and those of a flood no reverse direction."""
+    cdef uint64_t row = place_in(record, &record.row), rare = place_in(record, &record.rare), found = 0, at
+    cdef uint32_t i
+    for i in range(c.n_columns):
+        at = c.offset[i]
+        if row <= at < row + sizeof(FlowRow):
+            found |= <uint64_t>is_zero(<const uint8_t*>all + at - row, c.size[i]) << i
+        elif rare <= at < rare + sizeof(RareCounts):
+            found |= <uint64_t>(all.rare == 0) << i
+    return found
+
+cdef inline void read_words(const Flows* f, Shape shape, uint64_t first, uint32_t n, FlowRecord* records) noexcept nogil:
+    cdef FlowRow* row
+    cdef uint32_t i
+    for i in range(n):
+        row = row_at(f, first + i)
+        unproject(&f.plan, shape, key_of(row), row.flipped, &records[i].key)
+
+cdef inline void read_keys(const Flows* f, uint64_t first, uint32_t n, FlowRecord* records) noexcept nogil:
+    if same_shape(f.plan.shape, five_tuple()):
+        read_words(f, five_tuple(), first, n, records)
+    else:
+        read_words(f, f.plan.shape, first, n, records)
+
+cdef inline void read_record(const Flows* f, uint64_t i, bint rarely, FlowRecord* record) noexcept nogil:
+    """What does not stand in the row as it is, but for the key."""
+    cdef FlowRow* row = row_at(f, i)
+    if rarely:
+        if row.rare:
+            record.rare = f.rare[row.rare - 1]
+        else:
+            memset(&record.rare, 0, sizeof(RareCounts))
+    if f.features_stride:
+        read_features(f, i, row, record)
+    if f.connections_stride:
+        read_connection(f, i, row, record)
+
+cdef inline void put_rows(const Flows* f, uint64_t first, uint32_t n, const FlowRecord* records,
+                          FlowColumns* columns) noexcept nogil:
+    cdef uint64_t row = place_in(records, &records.row), at
     cdef Columns* c = &columns.plain
-    cdef uint32_t rows[RECORDS_AT_ONCE]
-    cdef uint64_t done = 0, dropped = 0, rarely, back
+    cdef uint32_t i
+    for i in range(c.n_columns):
+        at = c.offset[i]
+        if row <= at < row + sizeof(FlowRow):
+            put_column(c, i, <const uint8_t*>row_at(f, first) + at - row, f.stride, n)
+        else:
+            put_column(c, i, <const uint8_t*>records + at, sizeof(FlowRecord), n)
+    c.n += n
+    c = &columns.features
+    for i in range(c.n_columns):
+        put_column(c, i, <const uint8_t*>records + c.offset[i], sizeof(FlowRecord), n)
+    c.n += n
+    c = &columns.firsts
+    for i in range(c.n_columns):
+        put_column(c, i, <const uint8_t*>features_at(f, first) + c.offset[i], f.features_stride, n)
+    c.n += n
+
+cdef inline void lay_rows(FlowColumns* columns, Spare* spare, uint32_t n) noexcept nogil:
+    lay_pieces(&columns.plain, spare, n)
+    lay_pieces(&columns.features, spare, n)
+    lay_pieces(&columns.firsts, spare, n)
+
+cdef inline void spare_rows(const Flows* f, uint64_t first, uint64_t end, Spare* spare) noexcept nogil:
+    """These rows are not read again, nor those before them."""
+    pages_spare(spare, f.rows, first * f.stride, end * f.stride)
+    if f.features_stride:
+        pages_spare(spare, f.features, first * f.features_stride, end * f.features_stride)
+    if f.connections_stride:
+        pages_spare(spare, f.connections, first * f.connections_stride, end * f.connections_stride)
+
+cdef inline bint split_rows(Flows* f, FlowColumns* columns, FlowRecord* records, bint last) noexcept nogil:
+    """Every row, in order; room for them is reserved, and the records are zeroed. The `last` time the memory of what
+    has been read becomes that of the columns, and the table is empty in the end. False when memory is out."""
+    cdef uint64_t done = 0
     cdef uint32_t n, i
-    # Most rows have nothing but good and partial checksums, and those of a flood no reverse direction.
-    cdef uint64_t rare = columns_of(c, &records[0], &records[0].rare, sizeof(RareCounts))
-    cdef uint64_t reverse = columns_of(c, &records[0], &records[0].packets[1], 8)
-    reverse |= columns_of(c, &records[0], &records[0].octets[1], 8)
-    reverse |= columns_of(c, &records[0], &records[0].payload[1], 8)
-    for i in range(RECORDS_AT_ONCE):
-        rows[i] = i
+    cdef bint rare = False, rarely
+    cdef FlowRow all
+    cdef Spare spare
+    memset(&spare, 0, sizeof(Spare))
+    if last:
+        pages_spare(&spare, f.index, 0, index_octets(f))
     while done < f.n:
         n = <uint32_t>min(f.n - done, RECORDS_AT_ONCE)
-        rarely = 0
-        back = 0
-        for i in range(n):
-            rarely |= row_at(f, done + i).rare
-            back |= row_at(f, done + i).packets[1]
-            read_row(f, done + i, &records[i])
-        c.zero = (0 if rarely else rare) | (0 if back else reverse)
-        append_rows(c, records, sizeof(FlowRecord), rows, n)
-        if f.features_stride:
-            append_rows(&columns.features, records, sizeof(FlowRecord), rows, n)
-            append_rows(&columns.firsts, features_at(f, done), f.features_stride, rows, n)
+        all = united(f, done, n)
+        read_keys(f, done, n, records)
+        # Where the records before had rare counts they are taken out again.
+        rarely = rare or all.rare
+        if rarely or f.features_stride or f.connections_stride:
+            for i in range(n):
+                read_record(f, done + i, rarely, &records[i])
+        rare = all.rare != 0
+        columns.plain.zero = zero_columns(&columns.plain, records, &all)
+        if last:
+            lay_rows(columns, &spare, n)
+            if spare.failed:
+                break
+        put_rows(f, done, n, records, columns)
+        if last:
+            spare_rows(f, done, done + n, &spare)
         done += n
-        if last and (done - dropped) * f.stride >= DROPPED_AT_ONCE:
-            pages_drop(f.rows, dropped * f.stride, done * f.stride)
-            if f.connections_stride:
-                pages_drop(f.connections, dropped * f.connections_stride, done * f.connections_stride)
-            dropped = done
+    if last:
+        drop_rows(f)
+    return not spare.failed

@@ -112,11 +112,10 @@ cdef inline Spread together(const Spread* a, const Spread* b, bint both) noexcep
     s.squares[1] += b.squares[1] + (s.squares[0] < b.squares[0])
     return s
 
-cdef inline void read_features(const Flows* f, uint64_t i, FlowRecord* record) noexcept nogil:
-    """The packets of the record have been filled in."""
+cdef inline void read_features(const Flows* f, uint64_t i, const FlowRow* row, FlowRecord* record) noexcept nogil:
     cdef FeatureRow* x = features_at(f, i)
-    cdef uint64_t n = record.packets[0] + record.packets[1]
-    cdef uint64_t* packets = record.packets
+    cdef const uint64_t* packets = row.packets
+    cdef uint64_t n = packets[0] + packets[1]
     cdef Spread sizes = together(&x.sizes[0], &x.sizes[1], packets[0] != 0 and packets[1] != 0)
     cdef uint32_t way, flag
     for way in range(BOTH):

@@ -185,7 +185,7 @@ cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
         follow_segment(c, way, d)
 
 cdef inline void read_connection(const Flows* f, uint64_t i, const FlowRow* row, FlowRecord* record) noexcept nogil:
-    """The rest of the record has been filled in."""
+    """The rare counts of the record have been filled in."""
     cdef Connection* c = connection_at(f, i)
     cdef Side* s
     cdef uint32_t way

@@ -123,16 +123,17 @@ cdef inline uint32_t project(const KeyPlan* plan, Shape shape, const Key* key, u
         words[i] = kept[i]
     return flip
 
-cdef inline void unproject(const KeyPlan* plan, const uint64_t* words, uint32_t flip, Key* key) noexcept nogil:
-    """The key in the direction it was seen in; fields outside the mask are zero. `key` is zeroed by the caller."""
+cdef inline void unproject(const KeyPlan* plan, Shape shape, const uint64_t* words, uint32_t flip,
+                           Key* key) noexcept nogil:
+    """The key in the direction it was seen in; fields outside the mask stay as the caller has zeroed them."""
     cdef uint64_t turned[KEY_WORDS]
     cdef uint64_t* raw = <uint64_t*>key
     cdef uint32_t i
-    for i in range(plan.shape.n):
+    for i in range(shape.n):
         turned[i] = words[i]
-    turn(plan, plan.shape, turned, flip)
-    for i in range(plan.shape.n):
-        raw[plan.word[i]] = turned[i]
+    turn(plan, shape, turned, flip)
+    for i in range(shape.n):
+        raw[i if shape.leading else plan.word[i]] = turned[i]
 
 cdef inline uint64_t hash_words(const KeyPlan* plan, const uint64_t* words, uint32_t n) noexcept nogil:
     """Two words a multiplication, under seeds drawn for this process: nobody can aim at one slot from outside."""

@@ -126,15 +126,7 @@ cdef struct ConnectionFacts:
 # A row as people see it: the whole key in the forward direction, every counter in its place.
 cdef struct FlowRecord:
     Key key
-    uint64_t packets[2]
-    uint64_t octets[2]
-    uint64_t payload[2]
-    int64_t first
-    int64_t last
-    uint64_t good
-    uint64_t partial
-    uint8_t tcp_flags[2]
-    uint8_t end_reason
+    FlowRow row                 # only to be merged; what becomes columns is taken from where the row lies
     RareCounts rare
     # only where features are asked for
     Statistics sizes[WAYS]      # octets
@@ -224,17 +216,22 @@ cdef inline bint open_unseen(Flows* f) noexcept nogil:
         f.unseen.max_rows = f.max_rows
     return reserve(f.unseen, BATCH)
 
-cdef inline void drop_index(Flows* f) noexcept nogil:
-    """No more is looked up."""
-    pages_free(f.index, <uint64_t>8 << f.bits if f.bits else 0)
+cdef inline uint64_t index_octets(const Flows* f) noexcept nogil:
+    return <uint64_t>8 << f.bits if f.bits else 0
+
+cdef inline void drop_rows(Flows* f) noexcept nogil:
+    """The table is empty again, and takes up no room but for rare counts."""
+    pages_free(f.rows, f.room * f.stride)
+    pages_free(f.features, f.features_room * f.features_stride)
+    pages_free(f.connections, f.connections_room * f.connections_stride)
+    pages_free(f.index, index_octets(f))
+    f.rows = f.features = f.connections = NULL
+    f.room = f.features_room = f.connections_room = f.n = 0
     f.index = NULL
     f.bits = 0
 
 cdef inline void free_flows(Flows* f) noexcept nogil:
-    pages_free(f.rows, f.room * f.stride)
-    pages_free(f.features, f.features_room * f.features_stride)
-    pages_free(f.connections, f.connections_room * f.connections_stride)
-    drop_index(f)
+    drop_rows(f)
     pages_free(f.rare, f.rare_room * sizeof(RareCounts))
     free(f.quoted)
     free(f.servers)
