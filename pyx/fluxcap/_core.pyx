@@ -6,16 +6,16 @@ from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memcpy, memset
 
 import os
 
 from fluxcap.bytes cimport net16
-from fluxcap.capture.window cimport MAX_WINDOW, WINDOW, fill, make_space, octets_come
 from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
 from fluxcap.capture.reader cimport (
     BROKEN, DAMAGES_END, DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, Interface, InterfaceCounts,
-    MAX_BLOCK, MORE_INTERFACES, Reader, Step)
+    MORE_INTERFACES, Reader, Step)
+from fluxcap.capture.window cimport MAX_WINDOW, WINDOW, fill, make_space, octets_come
 from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels
 from fluxcap.columns cimport Columns, append_rows, free_columns, reserve_columns, resize_column
 from fluxcap.copy cimport Copy, copy_window

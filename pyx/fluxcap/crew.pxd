@@ -4,8 +4,10 @@
 #   one       |R0|  E0  |R2| C0 |  E2  | C1 |R4|  E4  | ...
 #   another   |R1 |  E1  |R3|  E3  | C2 |R5|  E5  | C3 | ...
 #
-# What is no file is read by Python, one window after the other; its spans are examined by whoever is free. Spans are counted in the order of the input, one at a time, so the tables need no lock. The lock here guards the
-# places in the ring and is taken three times a span, some 2,500 small packets.
+# What is no file is read by Python, one window after the other; its spans are examined by whoever is free.
+#
+# Spans are counted in the order of the input, one at a time, so the tables need no lock. The lock here guards the
+# places in the ring and is taken some six times a span of, say, 2,500 small packets.
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -231,8 +233,8 @@ cdef inline Outcome share(Crew* crew, Reader* r, uint32_t threads, bint* in_orde
     return outcome
 
 cdef inline Outcome share_file(Crew* crew, Reader* r, int file, uint32_t threads) noexcept nogil:
-    """Have a crew of so many threads read a file from where the reader's window ends, a while, or until crew.in_order or
-    an outcome. What is left in the window is less than a record."""
+    """Have a crew of so many threads read on in a file, a while, or until crew.in_order or an outcome. What is left in
+    the reader's window is less than a record."""
     cdef Outcome outcome
     pthread_mutex_lock(&crew.lock)
     resume(crew)

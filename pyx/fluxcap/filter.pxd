@@ -1,6 +1,6 @@
-# Filters: a classic BPF program says of every record whether it is wanted. libpcap compiles it from its filter language,
-# for one link type, because offsets count from the start of the record. (McCanne and Jacobson, "The BSD Packet
-# Filter", USENIX 1993; what it leaves open is as in libpcap's bpf_filter.c.)
+# Filters: a classic BPF program says of every record whether it is wanted. libpcap compiles it from its filter
+# language, for one link type, because offsets count from the start of the record. (McCanne and Jacobson, "The BSD
+# Packet Filter", USENIX 1993; what it leaves open is as in libpcap's bpf_filter.c.)
 #
 # The machine has an accumulator A, an index register X and scratch memory M[16], all of 32 bits. An instruction:
 #   0      2    3    4

@@ -2,7 +2,8 @@
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBuffer_FillInfo
 
-# Formats of the struct module, by numpy's typestr without the byte order, which is this machine's; letters have a length.
+# Formats of the struct module, by numpy's typestr without the byte order, which is this machine's; letters have a
+# length.
 cdef dict FORMATS = {"u1": b"B", "i1": b"b", "u2": b"H", "u4": b"I", "u8": b"Q", "i8": b"q", "f8": b"d"}
 
 cdef class Column:

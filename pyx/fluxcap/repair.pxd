@@ -10,7 +10,7 @@ from fluxcap.bytes cimport put16
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport RECORD, Reader, Step
 from fluxcap.checksum cimport verify_batch
-from fluxcap.fragments cimport Datagram, PLACES, SETS, add_fragment
+from fluxcap.fragments cimport Datagram, add_fragment
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.network cimport IPV4_CHECKSUM
 from fluxcap.layers.transport cimport checksum_at

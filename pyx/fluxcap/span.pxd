@@ -23,7 +23,8 @@ from fluxcap.pipeline cimport OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, P
 from fluxcap.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, QUOTATIONS
 
 cdef enum:
-    HEADROOM = MAX_CAPTURED + 64    # before a window that was read: for the part of a record that the last one ended with
+    # Before a window that was read: for the part of a record, with its header, that the one before ended with.
+    HEADROOM = MAX_CAPTURED + 64
 
 cdef struct Stretch:            # a batch of a span
     size_t start                # in the window
@@ -105,8 +106,8 @@ cdef inline bint read_window(Span* s, int file, uint64_t offset) noexcept nogil:
     return pread(file, s.reader.buffer + HEADROOM, WINDOW, <off_t>offset) == WINDOW
 
 cdef inline bint join_window(Span* s, Reader* r, const Pipeline* p) noexcept nogil:
-    """Make a window that was read a span, together with what the input's reader had left before it. False, and the reader
-    as it was, where it takes one thread to read it."""
+    """Make a window that was read a span, with what the input's reader had left before it. False, and the reader as it
+    was, where it takes one thread to read it."""
     cdef uint8_t* buffer = s.reader.buffer
     cdef size_t before = available(r)
     cdef Hop hop

@@ -85,7 +85,8 @@ cdef inline Step pcap_header(Reader* r) noexcept nogil:
 cdef inline bint is_usual(const Reader* r) noexcept nogil:
     """A pcap as nearly all are: of this machine's byte order, its lengths and record headers as they have been since
     version 2.4."""
-    return r.format == FORMAT_PCAP and not r.swapped and r.lengths == CAPTURED_FIRST and r.record_header == RECORD_HEADER
+    return r.format == FORMAT_PCAP and not r.swapped and r.lengths == CAPTURED_FIRST and \
+        r.record_header == RECORD_HEADER
 
 cdef inline Step pcap_record(Reader* r, Packet* p, bint swapped, int lengths, uint32_t header) noexcept nogil:
     """`swapped`, `lengths` and `header` are the reader's; given apart so that they can be constants."""

@@ -7,8 +7,8 @@ from fluxcap.flows.features cimport begin_features, expect_features, note_featur
 from fluxcap.flows.follow cimport begin_connection, begins_another
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.table cimport (
-    END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, Quoted, RareCounts, add_row, expired,
-    find_slot, find_tag, home, is_slot_of, rare_of, row_at, row_of)
+    END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, Quoted, RareCounts, add_row,
+    expired, find_slot, find_tag, home, is_slot_of, rare_of, row_at, row_of)
 from fluxcap.memory cimport prefetch
 from fluxcap.types cimport (
     BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, in_a_flow)
@@ -245,5 +245,6 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
             rare.verdicts[v] += record.rare.verdicts[v]
         rare.ip_bad += record.rare.ip_bad
         if record.rare.icmp_errors:
-            note_errors(rare, record.rare.icmp_errors, record.rare.icmp_last, record.rare.icmp_type, record.rare.icmp_code)
+            note_errors(rare, record.rare.icmp_errors, record.rare.icmp_last, record.rare.icmp_type,
+                        record.rare.icmp_code)
     return True

@@ -58,7 +58,8 @@ cdef inline uint64_t zero_columns(const Columns* c, const FlowRecord* record, co
             found |= <uint64_t>(all.rare == 0) << i
     return found
 
-cdef inline void read_words(const Flows* f, Shape shape, uint64_t first, uint32_t n, FlowRecord* records) noexcept nogil:
+cdef inline void read_words(const Flows* f, Shape shape, uint64_t first, uint32_t n,
+                            FlowRecord* records) noexcept nogil:
     cdef FlowRow* row
     cdef uint32_t i
     for i in range(n):

@@ -1,6 +1,6 @@
 # Following connections: what each record says of its connection, and what a connection becomes in a table.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fluxcap.flows.connection cimport (

@@ -24,7 +24,7 @@ cdef inline void drop_hole(Side* s, uint32_t i) noexcept nogil:
         s.holes[i] = s.holes[i + 1]
 
 cdef inline void give_up_hole(Side* s) noexcept nogil:
-    """The lowest hole is no longer kept, and taken for a gap: so many retransmissions later it will hardly be filled."""
+    """The lowest hole is no longer kept, and taken for a gap: so late it will hardly be filled."""
     s.gap_octets += s.holes[0].end - s.holes[0].start
     drop_hole(s, 0)
 

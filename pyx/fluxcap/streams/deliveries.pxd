@@ -1,5 +1,5 @@
-# What leaves the core: octets for the files of streams, and a row for each message and each gap. They collect here until
-# there is enough to be worth a step of Python.
+# What leaves the core: octets for the files of streams, and a row for each message and each gap. They collect here
+# until there is enough to be worth a step of Python.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc

@@ -1,6 +1,6 @@
 # Demultiplexing: what the transport layer would hand to sockets, out of a batch of packets that are decoded and judged.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from fluxcap.bytes cimport be16
 from fluxcap.checksum cimport SumKernel, verify_batch
@@ -52,8 +52,8 @@ cdef inline uint32_t captured_from(const Packet* p, uint32_t at, uint32_t length
     return min(p.captured - at, length) if p.captured > at else 0
 
 cdef inline bint says_otherwise(const Packet* p) noexcept nogil:
-    """Does the UDP length contradict the IP length? A missing checksum weighs more in the verdict, but a kernel looks at
-    both. Zero is what jumbograms and super-packets have (RFC 2675 section 4)."""
+    """Does the UDP length contradict the IP length? A missing checksum weighs more in the verdict, but a kernel looks
+    at both. Zero is what jumbograms and super-packets have (RFC 2675 section 4)."""
     cdef uint32_t length = be16(p.data + p.sum_at + UDP_LENGTH), there = p.payload_length + UDP_HEADER
     return p.key.protocol == IP_UDP and length != there and not (length == 0 and there > UDP_LENGTH_MAX)
 

@@ -8,8 +8,8 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove
 
 cdef enum:
-    # Holes a stream may have: as many segments of one window lost. A window of 16 MiB of full Ethernet frames has 11,000
-    # segments, so that is a loss of 9 % of them.
+    # Holes a stream may have: as many segments of one window lost. A window of 16 MiB of full Ethernet frames has
+    # 11,000 segments, so that is a loss of 9 % of them.
     MAX_PIECES = 1024
     MAX_HELD = 16 << 20         # octets of a stream: the largest windows that Linux opens by default are 6 MiB
     MAX_HELD_IN_ALL = 64 << 20  # octets of all streams together

@@ -1,4 +1,5 @@
-# What is known of one direction of a TCP connection, or of one socket that messages come to, and the table that finds it.
+# What is known of one direction of a TCP connection, or of one socket that messages come to, and the table that finds
+# it.
 #
 # A slot of the index is 64 bits, as in the flow table: 32 bits of the hash, and the number of the stream plus one. Its
 # home is the tag's own upper bits, so growing the index looks at no stream.

@@ -1,5 +1,5 @@
-# IP and MAC addresses: IPv4 with dots, IPv6 as inet_ntop() writes it, the form of RFC 5952, which is IPv4's as well where
-# the first 96 bits are zero (RFC 4291 section 2.2, item 3).
+# IP and MAC addresses: IPv4 with dots, IPv6 as inet_ntop() writes it, the form of RFC 5952, which is IPv4's as well
+# where the first 96 bits are zero (RFC 4291 section 2.2, item 3).
 
 from libc.stdint cimport uint8_t, uint32_t
 

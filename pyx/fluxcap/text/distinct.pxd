@@ -1,7 +1,7 @@
 # Which values of a column differ: the dictionary of a dictionary-encoded column, in the order of their first rows.
 #
-# A slot is 64 bits: the upper half of it 32 bits of the hash, the lower half the code plus one, zero in a free slot. The
-# slot's home is the upper bits of the hash, so the index grows without looking at a value.
+# A slot is 64 bits: the upper half of it 32 bits of the hash, the lower half the code plus one, zero in a free slot.
+# The slot's home is the upper bits of the hash, so the index grows without looking at a value.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
