@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import signal
 import threading
 
@@ -143,15 +142,24 @@ def test_paths_are_read_by_the_core_and_other_inputs_as_they_come(tmp_path, monk
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_ctrl_c_ends_the_reading_of_a_file(threads, tmp_path):
+def test_ctrl_c_ends_the_reading_of_files(threads, tmp_path, monkeypatch):
     path = tmp_path / "capture"
     path.write_bytes(pcap(records(numbered(50_000))))
-    # Many times the file: some minutes, were it not for the signal.
-    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
-    timer.start()
-    table = fluxcap.read_flows(itertools.repeat(path, 20_000), threads=threads, on_interrupt="return")
+    times = 2000  # some seconds, were it not for the signal
+    timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
+
+    def opened(name, *_, **__):
+        if timer.ident is None:
+            timer.start()
+        return io.FileIO(name)
+
+    monkeypatch.setattr("fluxcap.inputs.open", opened, raising=False)
+    try:
+        table = fluxcap.read_flows([path] * times, threads=threads, on_interrupt="return")
+    finally:
+        timer.cancel()
     assert table.metadata["interrupted"]
-    assert 0 < table.metadata["packets"] < 20_000 * 50_000
+    assert 0 < table.metadata["packets"] < times * 50_000
 
 
 @needs_corpus
