@@ -3,6 +3,7 @@
 `python tests/bench/bench_compressed.py small zstd` makes the capture if it is not there, then runs all three in turn.
 """
 
+import importlib
 import shlex
 import statistics
 import sys
@@ -16,14 +17,15 @@ import fluxcap
 from fluxcap.compression import CODECS, Codec
 
 STEP = 1 << 20  # octets fed, and taken, at a time: what suits the decompressors best
-LEVEL = {"gzip": 6, "zstd": 3}
+# As their commands compress where nobody says how.
+COMPRESSORS = {"gzip": ("gzip", 6), "zstd": ("backports.zstd", 3), "lz4": ("lz4.frame", 0)}
 
 
 def main() -> None:
     parser = workloads.arguments(
         "Flows of a compressed capture: how much is left of its decompressor's own throughput."
     )
-    parser.add_argument("codec", choices=LEVEL)
+    parser.add_argument("codec", choices=COMPRESSORS)
     parser.add_argument("--runs", type=int, default=5, help="of each; the median is printed (default: %(default)s)")
     chosen = parser.parse_args()
     packets = chosen.packets or workloads.WORKLOADS[chosen.workload].packets
@@ -48,15 +50,8 @@ def compressed(plain: Path, codec: Codec) -> Path:
     """The capture compressed, beside it."""
     path = plain.with_name(f"{plain.name}.{codec.name}")
     if not path.exists():
-        if codec.name == "gzip":
-            import gzip
-
-            octets = gzip.compress(plain.read_bytes(), LEVEL["gzip"])
-        else:
-            from backports import zstd
-
-            octets = zstd.compress(plain.read_bytes(), LEVEL["zstd"])
-        path.write_bytes(octets)
+        module, level = COMPRESSORS[codec.name]
+        path.write_bytes(importlib.import_module(module).compress(plain.read_bytes(), level))
     return path
 
 
