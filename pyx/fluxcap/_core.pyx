@@ -10,18 +10,18 @@ from libc.string cimport memcpy, memset
 
 import os
 
-from fluxcap.bytes cimport net16
+from fluxcap.base.bytes cimport net16
 from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
 from fluxcap.capture.reader cimport (
     BROKEN, DAMAGES_END, DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, Interface, InterfaceCounts,
     MORE_INTERFACES, Reader, Step)
 from fluxcap.capture.window cimport MAX_WINDOW, WINDOW, fill, make_space, octets_come
-from fluxcap.checksum cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels
-from fluxcap.columns cimport Columns, append_rows, free_columns, reserve_columns, resize_column
-from fluxcap.copy cimport Copy, copy_window
-from fluxcap.crew cimport Crew, broken_span, dismiss, hire, settle, share, share_file
-from fluxcap.decode cimport decode_packets
-from fluxcap.filter cimport FilterProgram, Filters, Instruction, is_sound
+from fluxcap.checksums.verify cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels
+from fluxcap.base.columns cimport Columns, append_rows, free_columns, reserve_columns, resize_column
+from fluxcap.rewrite.copy cimport Copy, copy_window
+from fluxcap.threads.crew cimport Crew, broken_span, dismiss, hire, settle, share, share_file
+from fluxcap.layers.decode cimport decode_packets
+from fluxcap.pipeline.filter cimport FilterProgram, Filters, Instruction, is_sound
 from fluxcap.flows.connection cimport BASES_END, connections_stride
 from fluxcap.flows.count cimport merge_row
 from fluxcap.flows.export cimport FlowColumns, RECORDS_AT_ONCE, split_rows
@@ -35,25 +35,25 @@ from fluxcap.flows.states cimport STATES_END
 from fluxcap.flows.table cimport (
     BOTH, FlowRecord, FlowRow, Flows, HISTORY_WIDTH, MAX_ROWS, ServerPorts, Statistics, TCP_FLAGS, WAYS, free_flows,
     open_unseen, reserve)
-from fluxcap.fragments cimport PLACES, SETS
-from fluxcap.holding cimport free_holding, open_holding
+from fluxcap.fragments.datagrams cimport PLACES, SETS
+from fluxcap.fragments.holding cimport free_holding, open_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
-from fluxcap.memory cimport block_free, block_least
-from fluxcap.mux cimport SECONDS_END, put_file_header, put_record
-from fluxcap.pipeline cimport (
+from fluxcap.base.memory cimport block_free, block_least
+from fluxcap.rewrite.mux cimport SECONDS_END, put_file_header, put_record
+from fluxcap.pipeline.scan cimport (
     OUTCOME_DAMAGED, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome, Pipeline, scan)
-from fluxcap.repair cimport FirstFragment, Repair, mend_window
-from fluxcap.segment cimport Segment, longest_message, put_segment, segment_octets
+from fluxcap.rewrite.repair cimport FirstFragment, Repair, mend_window
+from fluxcap.rewrite.segment cimport Segment, longest_message, put_segment, segment_octets
 from fluxcap.streams.datagram cimport incomplete_datagrams
 from fluxcap.streams.deliveries cimport Deliveries, Gap, Message, Share, begin_anew, group
 from fluxcap.streams.demux cimport Demux, end_streams, free_demux, tap
 from fluxcap.streams.stream cimport Stream, Streams
-from fluxcap.tally cimport Totals
+from fluxcap.pipeline.ledger cimport Totals
 from fluxcap.text.digits cimport SLACK
 from fluxcap.text.rows cimport (
     CELL_ADDRESS, CELL_INT64, CELL_LETTERS, CELL_MAC, CELL_NAME, CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32,
     CELL_UINT64, CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
-from fluxcap.types cimport (
+from fluxcap.base.types cimport (
     ANOMALIES_END, BATCH, Batch, DIRECTIONS_END, DISPOSITIONS_END, Digest, KEY_WORDS, Key, Packet, REASONS_END,
     TIME_WENT_BACK, VERDICTS_END)
 
@@ -79,16 +79,16 @@ assert len(DAMAGES) == DAMAGES_END and len(ANOMALIES) == ANOMALIES_END
 WANTS_INPUT, ROWS_FULL, FLOWS_FULL, DAMAGED, UNLIKE, ENDED = 0, 1, 2, 3, 4, 5
 assert DAMAGED == OUTCOME_DAMAGED
 
-include "fields.pxi"
-include "handover.pxi"
-include "kernels.pxi"
-include "text.pxi"
-include "dictionary.pxi"
-include "arrow.pxi"
-include "programs.pxi"
-include "window.pxi"
-include "copier.pxi"
-include "segment.pxi"
+include "python/fields.pxi"
+include "python/columns.pxi"
+include "python/kernels.pxi"
+include "python/text.pxi"
+include "python/addresses.pxi"
+include "python/arrow.pxi"
+include "python/filters.pxi"
+include "python/window.pxi"
+include "python/copier.pxi"
+include "python/segment.pxi"
 
 
 # Scanner ------------------------------------------------------------------------------------------------------------
@@ -390,5 +390,5 @@ cdef class Scanner(Window):
         }
 
 
-include "demuxer.pxi"
-include "repairer.pxi"
+include "python/demuxer.pxi"
+include "python/repairer.pxi"

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from fluxcap.bytes cimport file16, file32
+from fluxcap.base.bytes cimport file16, file32
 from fluxcap.capture.pcap cimport CAPTURED_FIRST, CAPTURED_LENGTH
 from fluxcap.capture.pcapng cimport (
     BLOCK_HEADER, ENHANCED_PACKET, INTERFACE_DESCRIPTION, OBSOLETE_PACKET, SECTION_HEADER, SIMPLE_PACKET,

@@ -3,13 +3,13 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from fluxcap.bytes cimport file16, file32, file64, scale_ticks
+from fluxcap.base.bytes cimport file16, file32, file64, scale_ticks
 from fluxcap.capture.reader cimport (
     BLOCK_CUT, BLOCK_MISALIGNED, BLOCK_TOO_LONG, BLOCK_TOO_SHORT, BLOCK_TRAILER, BYTE_ORDER_MAGIC, CAPLEN_PAST_BLOCK,
     CAPLEN_TOO_BIG, Interface, InterfaceCounts, MAX_BLOCK, MAX_CAPTURED, MAX_INTERFACES, MORE_INTERFACES, NAME_OCTETS,
     NO_INTERFACE, RECORD, Reader, SKIPPED, Step, TOO_MANY_INTERFACES, TSRESOL, UNSUPPORTED_VERSION, available, broken,
     more)
-from fluxcap.types cimport (
+from fluxcap.base.types cimport (
     CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTIONS_END, DIRECTION_UNKNOWN, OPTION_OVERRUN, Packet,
     TSRESOL_LENGTH)
 

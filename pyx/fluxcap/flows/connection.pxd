@@ -4,7 +4,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fluxcap.flows.table cimport Flows, HISTORY_WIDTH, TCP
-from fluxcap.memory cimport prefetch
+from fluxcap.base.memory cimport prefetch
 
 cdef enum:                      # where a side of a TCP connection stands, told by what it sent
     INACTIVE                    # nothing

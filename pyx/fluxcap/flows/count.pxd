@@ -9,8 +9,8 @@ from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, pro
 from fluxcap.flows.table cimport (
     END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, Quoted, RareCounts, add_row,
     expired, find_slot, find_tag, home, is_slot_of, rare_of, row_at, row_of)
-from fluxcap.memory cimport prefetch
-from fluxcap.types cimport (
+from fluxcap.base.memory cimport prefetch
+from fluxcap.base.types cimport (
     BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, in_a_flow)
 
 cdef enum:

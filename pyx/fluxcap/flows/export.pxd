@@ -4,12 +4,12 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from fluxcap.columns cimport Columns, lay_pieces, put_column
+from fluxcap.base.columns cimport Columns, lay_pieces, put_column
 from fluxcap.flows.features cimport features_at, read_features
 from fluxcap.flows.follow cimport read_connection
 from fluxcap.flows.key cimport Shape, five_tuple, same_shape, unproject
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, RareCounts, drop_rows, index_octets, key_of, row_at
-from fluxcap.memory cimport Spare, pages_spare
+from fluxcap.base.memory cimport Spare, pages_spare
 
 cdef enum:
     RECORDS_AT_ONCE = 32        # rows, and what is touched of their records, stay in the first-level cache

@@ -6,10 +6,10 @@ from libc.math cimport sqrt
 from libc.stdint cimport int64_t, int8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from fluxcap.bytes cimport add_square, squared_deviations
+from fluxcap.base.bytes cimport add_square, squared_deviations
 from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, Flows, Statistics, TCP_FLAGS, WAYS
-from fluxcap.memory cimport prefetch
-from fluxcap.types cimport Digest
+from fluxcap.base.memory cimport prefetch
+from fluxcap.base.types cimport Digest
 
 cdef enum:
     MAX_FIRST_PACKETS = 255     # described one by one, as in NFStream; each takes 17 octets of every flow

@@ -13,7 +13,7 @@ from fluxcap.flows.sequence cimport (
     COVERS_HOLE, COVERS_OLD, Coverage, ahead, cover, gap_octets, miss, restart)
 from fluxcap.flows.states cimport state_of, step_state
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, TCP, UDP, key_of, later_by
-from fluxcap.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
+from fluxcap.base.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
 
 cdef enum:
     # Of SYN, RST and a sequence number of zero: further away it is taken for a mistake, as in Zeek.

@@ -3,8 +3,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from fluxcap.bytes cimport greater128, multiply_fold
-from fluxcap.types cimport KEY_WORDS, Key
+from fluxcap.base.bytes cimport greater128, multiply_fold
+from fluxcap.base.types cimport KEY_WORDS, Key
 
 cdef enum:                      # which words of Key hold what has a counterpart in the other direction
     WORD_SRC_IP = 0             # two words

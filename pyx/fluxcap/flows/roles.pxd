@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 
 from fluxcap.flows.key cimport ABSENT, KeyPlan, is_mapped, swap_ports
 from fluxcap.flows.table cimport Flows, TCP, UDP
-from fluxcap.types cimport COUNTED, Digest
+from fluxcap.base.types cimport COUNTED, Digest
 
 cdef enum:                      # TCP flags, RFC 9293 section 3.1
     FIN = 0x01

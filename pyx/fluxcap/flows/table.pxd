@@ -7,8 +7,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from fluxcap.flows.key cimport KeyPlan
-from fluxcap.memory cimport pages_free, pages_grow, pages_new
-from fluxcap.types cimport BATCH, Digest, Key, VERDICTS_END
+from fluxcap.base.memory cimport pages_free, pages_grow, pages_new
+from fluxcap.base.types cimport BATCH, Digest, Key, VERDICTS_END
 
 cdef enum:
     FIRST_INDEX_BITS = 12

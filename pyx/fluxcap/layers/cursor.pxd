@@ -10,7 +10,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from fluxcap.types cimport (
+from fluxcap.base.types cimport (
     Disposition, MALFORMED, NON_IP, Packet, Reason, TRUNCATED_HEADER, copy_capture_fields, reset)
 
 cdef enum:

@@ -4,13 +4,13 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from fluxcap.bytes cimport be16, be24
+from fluxcap.base.bytes cimport be16, be24
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, LLC, MAX_TAGS, Next, PPP_PROTOCOL, STOP, captured_left, drop_tail, give_up, here, narrow,
     short, wire_left)
 from fluxcap.layers.network cimport ip_of, ipv4, ipv6
 from fluxcap.layers.numbers cimport *
-from fluxcap.types cimport MALFORMED, Packet, SHORT_LINK, TOO_MANY_TAGS
+from fluxcap.base.types cimport MALFORMED, Packet, SHORT_LINK, TOO_MANY_TAGS
 
 cdef enum:
     ETHERNET_LINK = 1           # LINKTYPE_ETHERNET: a whole frame follows

@@ -5,13 +5,13 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
-from fluxcap.bytes cimport be16, be24, be32, le16, le32
+from fluxcap.base.bytes cimport be16, be24, be32, le16, le32
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, LLC, Next, PPP_PROTOCOL, STOP, captured_left, give_up, here, short)
 from fluxcap.layers.network cimport ip_of
 from fluxcap.layers.numbers cimport ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPPOE_SESSION
 from fluxcap.layers.wireless cimport ieee802_11, prism, radiotap
-from fluxcap.types cimport (
+from fluxcap.base.types cimport (
     DIRECTION_UNKNOWN, INBOUND, MALFORMED, NON_IP, OUTBOUND, Packet, REASON_NONE, SHORT_LINK, UNKNOWN_LINK)
 
 cdef enum:                      # LINKTYPE_ values

@@ -4,11 +4,11 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
-from fluxcap.bytes cimport be16, be24, be32
+from fluxcap.base.bytes cimport be16, be24, be32
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, MAX_EXTENSIONS, Next, PROTOCOL, STOP, captured_left, give_up, here, narrow, short, wire_left)
 from fluxcap.layers.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_NO_NEXT
-from fluxcap.types cimport (
+from fluxcap.base.types cimport (
     HEADER_LENGTH, MALFORMED, ORPHAN_FRAGMENT, Packet, REASON_NONE, SHORT_EXTENSION, SHORT_IP,
     TOO_MANY_EXTENSIONS, TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_PENDING,
     VERDICT_TRUNCATED, WRONG_VERSION)

@@ -7,7 +7,7 @@ from fluxcap.layers.network cimport authentication, ipv6_fragment, ipv6_options,
 from fluxcap.layers.numbers cimport *
 from fluxcap.layers.transport cimport dccp, icmp, icmpv6, igmp, sctp, tcp, udp, udp_lite
 from fluxcap.layers.tunnel cimport ethernet_in_ip, gre, ip_in_ip, mpls_in_ip
-from fluxcap.types cimport Packet
+from fluxcap.base.types cimport Packet
 
 cdef inline Next by_protocol(uint32_t protocol, Cursor* c, Packet* p) noexcept nogil:
     if protocol == IP_UDP:

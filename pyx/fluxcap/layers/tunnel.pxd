@@ -5,14 +5,14 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from fluxcap.bytes cimport be16, be24, be32
-from fluxcap.checksum cimport sum_octets
+from fluxcap.base.bytes cimport be16, be24, be32
+from fluxcap.checksums.verify cimport sum_octets
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, Next, STOP, UDP_PORT, captured_left, enter_tunnel, here, wire_left)
 from fluxcap.layers.network cimport ip_of
 from fluxcap.layers.numbers cimport *
 from fluxcap.layers.wireless cimport DOT11_DATA, dot11
-from fluxcap.types cimport (
+from fluxcap.base.types cimport (
     Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_TRUNCATED)
 
 cdef enum:

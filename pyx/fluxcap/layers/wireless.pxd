@@ -3,9 +3,9 @@
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from fluxcap.bytes cimport be32, le16, le32
+from fluxcap.base.bytes cimport be32, le16, le32
 from fluxcap.layers.cursor cimport Cursor, LLC, Next, STOP, captured_left, drop_tail, give_up, here, short
-from fluxcap.types cimport MALFORMED, Packet, SHORT_LINK
+from fluxcap.base.types cimport MALFORMED, Packet, SHORT_LINK
 
 cdef enum:
     MAC_OCTETS = 6

@@ -6,10 +6,10 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
-from fluxcap.bytes cimport put16
-from fluxcap.fragments cimport Datagram, Fragments, PLACES, SETS, add_fragment
-from fluxcap.memory cimport pages_free, pages_new
-from fluxcap.types cimport Packet
+from fluxcap.base.bytes cimport put16
+from fluxcap.fragments.datagrams cimport Datagram, Fragments, PLACES, SETS, add_fragment
+from fluxcap.base.memory cimport pages_free, pages_new
+from fluxcap.base.types cimport Packet
 
 cdef enum:
     # Room for what stands before the payload: IP header and extension headers. More than that is not put together.

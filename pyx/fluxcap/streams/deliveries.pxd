@@ -5,9 +5,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
-from fluxcap.columns cimport Columns, append_rows, free_columns, reserve_columns
+from fluxcap.base.columns cimport Columns, append_rows, free_columns, reserve_columns
 from fluxcap.streams.stream cimport Stream
-from fluxcap.types cimport Packet
+from fluxcap.base.types cimport Packet
 
 cdef enum:
     FULL_OCTETS = 4 << 20       # so many are worth handing over: a system call for each file is little beside them

@@ -2,19 +2,19 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from fluxcap.bytes cimport be16
-from fluxcap.checksum cimport SumKernel, verify_batch
+from fluxcap.base.bytes cimport be16
+from fluxcap.checksums.verify cimport SumKernel, verify_batch
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE
 from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER, UDP_LENGTH, UDP_LENGTH_MAX
-from fluxcap.pipeline cimport TAPPED, TAPPED_FULL, TAPPED_NO_MEMORY, Tapped
+from fluxcap.pipeline.scan cimport TAPPED, TAPPED_FULL, TAPPED_NO_MEMORY, Tapped
 from fluxcap.streams.datagram cimport Datagrams, free_datagrams, open_datagrams, put_together
 from fluxcap.streams.deliveries cimport free_deliveries, is_full, put_message
 from fluxcap.streams.held cimport stop_holding
 from fluxcap.streams.reassembly cimport Reassembly, Segment, conclude, for_segment, take_segment
 from fluxcap.streams.recent cimport free_recent
 from fluxcap.streams.stream cimport Stream, free_streams, reserve_streams, socket_to, stream_of
-from fluxcap.types cimport (
+from fluxcap.base.types cimport (
     BATCH, Batch, COUNTED, Decode, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
 
 cdef struct Demux:

@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
-from fluxcap.memory cimport pages_free, pages_new
+from fluxcap.base.memory cimport pages_free, pages_new
 
 cdef enum:
     RINGS = 2048                # streams remembered at once

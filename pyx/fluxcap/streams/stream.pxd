@@ -7,10 +7,10 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
-from fluxcap.bytes cimport multiply_fold, native64
-from fluxcap.memory cimport pages_free, pages_grow, pages_new
+from fluxcap.base.bytes cimport multiply_fold, native64
+from fluxcap.base.memory cimport pages_free, pages_grow, pages_new
 from fluxcap.streams.held cimport Held
-from fluxcap.types cimport Key
+from fluxcap.base.types cimport Key
 
 cdef enum:
     FIRST_STREAMS = 1024

@@ -3,7 +3,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from fluxcap.bytes cimport be16, be32, native64
+from fluxcap.base.bytes cimport be16, be32, native64
 from fluxcap.text.digits cimport hex_digit, put_hex, put_octet
 
 cdef enum:

@@ -6,8 +6,8 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from fluxcap.bytes cimport multiply_fold, native64
-from fluxcap.memory cimport pages_free, pages_new
+from fluxcap.base.bytes cimport multiply_fold, native64
+from fluxcap.base.memory cimport pages_free, pages_new
 
 cdef enum:
     FIRST_BITS = 10             # slots: 8 KiB, more than enough for the hosts of most captures

@@ -7,7 +7,7 @@ from libc.string cimport memcpy
 cdef extern from "string.h" nogil:
     size_t strnlen(const char* text, size_t most)
 
-from fluxcap.bytes cimport native16, native32, native64
+from fluxcap.base.bytes cimport native16, native32, native64
 from fluxcap.text.addresses cimport ADDRESS_WIDTH, MAC_WIDTH, put_address, put_mac
 from fluxcap.text.digits cimport (
     INT64_WIDTH, UINT16_WIDTH, UINT32_WIDTH, UINT64_WIDTH, UINT8_WIDTH, put_signed, put_unsigned)

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-cdef extern from "bytes.h" nogil:
+cdef extern from "base/bytes.h" nogil:
     uint16_t native16(const uint8_t* at)
     uint32_t native32(const uint8_t* at)
     uint64_t native64(const uint8_t* at)

@@ -3,7 +3,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from fluxcap.memory cimport clear
+from fluxcap.base.memory cimport clear
 
 cdef enum:
     # Packets a stage takes at once: enough to pay for a call and to hide a cache miss behind the packets after it, few

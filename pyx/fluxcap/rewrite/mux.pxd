@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint8_t
 from libc.string cimport memcpy
 
 from fluxcap.capture.pcap cimport FILE_HEADER, RECORD_HEADER
-from fluxcap.segment cimport Segment, put_segment, segment_octets
+from fluxcap.rewrite.segment cimport Segment, put_segment, segment_octets
 
 cdef enum:
     SNAPLEN = 262144            # as long a record as other programs take

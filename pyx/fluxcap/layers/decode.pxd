@@ -10,7 +10,7 @@ from fluxcap.layers.link cimport LINKTYPE_ETHERNET, by_link_type
 from fluxcap.layers.numbers cimport ETHERTYPE_IPV4, IP_TCP, IP_UDP
 from fluxcap.layers.protocol cimport by_protocol
 from fluxcap.layers.tunnel cimport by_udp_port
-from fluxcap.types cimport (
+from fluxcap.base.types cimport (
     FILTERED, FRAGMENTS, MALFORMED, NON_IP, Packet, QUOTATIONS, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, reset)
 
 from libc.stdint cimport uint64_t

@@ -6,8 +6,8 @@ from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
 from fluxcap.flows.table cimport Flows, Quoted, open_unseen
-from fluxcap.holding cimport HELD_MAX
-from fluxcap.types cimport (
+from fluxcap.fragments.holding cimport HELD_MAX
+from fluxcap.base.types cimport (
     ANOMALIES_END, BATCH, Batch, DIRECTION_UNKNOWN, Decode, INBOUND, Key, OUTBOUND, Packet, QUOTATIONS,
     copy_capture_fields, in_a_flow)
 

@@ -3,9 +3,9 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from fluxcap.fragments cimport Datagram, Fragments, LIFETIME_S, PLACES, SETS, add_fragment, join
-from fluxcap.memory cimport pages_free, pages_new
-from fluxcap.types cimport BATCH, Batch, Decode, FRAGMENTS, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
+from fluxcap.fragments.datagrams cimport Datagram, Fragments, LIFETIME_S, PLACES, SETS, add_fragment, join
+from fluxcap.base.memory cimport pages_free, pages_new
+from fluxcap.base.types cimport BATCH, Batch, Decode, FRAGMENTS, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
 
 cdef enum:
     # Packets held back at most, 2 MiB of them: senders that put the last fragment first are done within one datagram.

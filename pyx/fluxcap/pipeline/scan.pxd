@@ -4,17 +4,17 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport BROKEN, InterfaceCounts, MORE, MORE_INTERFACES, RECORD, Reader, Step
-from fluxcap.checksum cimport SumKernel, verify_batch
-from fluxcap.columns cimport Columns, collect_batch, reserve_columns
-from fluxcap.decode cimport decode_packets
-from fluxcap.digest cimport digest_batch
-from fluxcap.filter cimport Filters, filter_batch
+from fluxcap.checksums.verify cimport SumKernel, verify_batch
+from fluxcap.base.columns cimport Columns, collect_batch, reserve_columns
+from fluxcap.layers.decode cimport decode_packets
+from fluxcap.pipeline.digest cimport digest_batch
+from fluxcap.pipeline.filter cimport Filters, filter_batch
 from fluxcap.flows.count cimport close_rows, count_digests, expect
 from fluxcap.flows.table cimport Flows, reserve
-from fluxcap.holding cimport Holding, gather, held_count, needs_holding, open_holding, release
-from fluxcap.quotation cimport quote_batch
-from fluxcap.tally cimport Totals, tally_digests
-from fluxcap.types cimport BATCH, Batch, Digest, KEY_WORDS
+from fluxcap.fragments.holding cimport Holding, gather, held_count, needs_holding, open_holding, release
+from fluxcap.pipeline.quotation cimport quote_batch
+from fluxcap.pipeline.ledger cimport Totals, tally_digests
+from fluxcap.base.types cimport BATCH, Batch, Digest, KEY_WORDS
 
 cdef enum Outcome:
     OUTCOME_WANTS_INPUT

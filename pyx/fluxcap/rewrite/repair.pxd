@@ -6,16 +6,16 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memset
 
-from fluxcap.bytes cimport put16
+from fluxcap.base.bytes cimport put16
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport RECORD, Reader, Step
-from fluxcap.checksum cimport verify_batch
-from fluxcap.fragments cimport Datagram, add_fragment
+from fluxcap.checksums.verify cimport verify_batch
+from fluxcap.fragments.datagrams cimport Datagram, add_fragment
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.network cimport IPV4_CHECKSUM
 from fluxcap.layers.transport cimport checksum_at
-from fluxcap.pipeline cimport Pipeline, count_batch, examine_batch
-from fluxcap.types cimport (
+from fluxcap.pipeline.scan cimport Pipeline, count_batch, examine_batch
+from fluxcap.base.types cimport (
     BATCH, Batch, Packet, SUM_NONE, VERDICT_ABSENT, VERDICT_BAD, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_NONE,
     VERDICT_PARTIAL)
 

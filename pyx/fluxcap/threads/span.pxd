@@ -15,12 +15,12 @@ from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.hop cimport Hop, hop_records
 from fluxcap.capture.reader cimport BROKEN, MAX_CAPTURED, RECORD, Reader, Step, available, position
 from fluxcap.capture.window cimport WINDOW
-from fluxcap.columns cimport is_wanted
-from fluxcap.digest cimport digest_batch
+from fluxcap.base.columns cimport is_wanted
+from fluxcap.pipeline.digest cimport digest_batch
 from fluxcap.flows.count cimport expect
-from fluxcap.holding cimport held_count
-from fluxcap.pipeline cimport OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, enter, examine_batch, scan
-from fluxcap.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, QUOTATIONS
+from fluxcap.fragments.holding cimport held_count
+from fluxcap.pipeline.scan cimport OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, enter, examine_batch, scan
+from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, QUOTATIONS
 
 cdef enum:
     # Before a window that was read: for the part of a record, with its header, that the one before ended with.

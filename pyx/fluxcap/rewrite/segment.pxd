@@ -4,8 +4,8 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcpy
 
-from fluxcap.bytes cimport net16, net32, put16, put32
-from fluxcap.checksum cimport fold, sum_octets
+from fluxcap.base.bytes cimport net16, net32, put16, put32
+from fluxcap.checksums.verify cimport fold, sum_octets
 from fluxcap.layers.network cimport IPV4_HEADER, IPV6_HEADER
 from fluxcap.layers.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_TCP, IP_UDP_LITE
 from fluxcap.layers.transport cimport TCP_HEADER, UDP_HEADER, checksum_at

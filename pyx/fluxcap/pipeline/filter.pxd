@@ -9,9 +9,9 @@
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from fluxcap.bytes cimport be16, be32
+from fluxcap.base.bytes cimport be16, be32
 from fluxcap.capture.reader cimport Interface, Reader
-from fluxcap.types cimport Batch, Packet
+from fluxcap.base.types cimport Batch, Packet
 
 cdef enum:
     MEMORY_WORDS = 16

@@ -8,7 +8,7 @@ from fluxcap.capture.capture cimport next_step
 from fluxcap.capture.pcap cimport FILE_HEADER
 from fluxcap.capture.pcapng cimport SECTION_LENGTH, SECTION_LENGTH_OCTETS
 from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_UNKNOWN, RECORD, Reader, SKIPPED, Step
-from fluxcap.types cimport Packet
+from fluxcap.base.types cimport Packet
 
 cdef struct Copy:
     const uint64_t* wanted      # numbers of this input's records, ascending

@@ -2,11 +2,11 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from fluxcap.bytes cimport native32, native64, net16, net32, ones_add
-from fluxcap.types cimport (
+from fluxcap.base.bytes cimport native32, native64, net16, net32, ones_add
+from fluxcap.base.types cimport (
     BATCH, Batch, Packet, SUM_CRC32C, SUM_PSEUDO, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, VERDICT_PENDING)
 
-cdef extern from "checksum_kernels.h" nogil:
+cdef extern from "checksums/kernels.h" nogil:
     ctypedef struct SumJob:
         const uint8_t* at
         uint32_t length

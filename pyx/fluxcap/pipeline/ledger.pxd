@@ -2,9 +2,9 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from fluxcap.bytes cimport native64
+from fluxcap.base.bytes cimport native64
 from fluxcap.capture.reader cimport InterfaceCounts
-from fluxcap.types cimport (
+from fluxcap.base.types cimport (
     ANOMALIES_END, DISPOSITIONS_END, Digest, FILTERED, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK, VERDICTS_END)
 
 cdef struct Totals:

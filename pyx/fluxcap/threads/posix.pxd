@@ -1,4 +1,4 @@
-cdef extern from "threads.h" nogil:
+cdef extern from "threads/posix.h" nogil:
     ctypedef struct pthread_t:
         pass
     ctypedef struct pthread_mutex_t:

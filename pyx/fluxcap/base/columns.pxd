@@ -3,8 +3,8 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from fluxcap.memory cimport Spare, block_free, block_resize, block_zeroed, pages_take
-from fluxcap.types cimport BATCH, Batch, FILTERED, Packet
+from fluxcap.base.memory cimport Spare, block_free, block_resize, block_zeroed, pages_take
+from fluxcap.base.types cimport BATCH, Batch, FILTERED, Packet
 
 cdef enum:
     MAX_COLUMNS = 64            # there are about forty to ask for; one bit each in `zero`

@@ -1,6 +1,6 @@
 # Memory for tables that grow, in whole zeroed pages; the code is in memory.h.
 
-cdef extern from "memory.h" nogil:
+cdef extern from "base/memory.h" nogil:
     void* pages_new(size_t octets)
     void* pages_grow(void* at, size_t octets, size_t wanted)
     void pages_free(void* at, size_t octets)

@@ -7,11 +7,11 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
-from fluxcap.bytes cimport multiply_fold, native64, net16, net32
-from fluxcap.checksum cimport fold, pseudo_sum, right_field, sent_for_zero, sum_octets
+from fluxcap.base.bytes cimport multiply_fold, native64, net16, net32
+from fluxcap.checksums.verify cimport fold, pseudo_sum, right_field, sent_for_zero, sum_octets
 from fluxcap.layers.numbers cimport IP_TCP
 from fluxcap.layers.transport cimport TCP_HEADER
-from fluxcap.types cimport (
+from fluxcap.base.types cimport (
     DATAGRAMS_EVICTED, Key, Packet, SUM_CRC32C, SUM_NONE, SUM_PSEUDO, VERDICT_ABSENT, VERDICT_BAD,
     VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_ILLEGAL, VERDICT_PARTIAL, VERDICT_TRUNCATED,
     copy_capture_fields, in_a_flow)
