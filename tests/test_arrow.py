@@ -14,7 +14,7 @@ import builders as b
 import fluxcap
 from captures import pcap, records
 from fluxcap._core import arrow_stream
-from fluxcap.tables import Table
+from fluxcap.tables.table import Table
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND

@@ -9,7 +9,7 @@ import pytest
 import builders as b
 import fluxcap
 from captures import pcap, records
-from fluxcap.tables import Table
+from fluxcap.tables.table import Table
 from test_tables import CAPTURE, PACKETS
 
 

@@ -11,8 +11,8 @@ import fluxcap
 from captures import pcap
 from command import error_lines, rows, terminal
 from command import fluxcap as command
-from fluxcap import text
 from fluxcap._core import CONNECTION_COLUMNS
+from fluxcap.values import text
 from talks import records
 
 TALKS = [">S <SA >A >D10 >D10@-10 <A <F >F", ">S <RA", ">S <SA! >A", ">S"]

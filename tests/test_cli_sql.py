@@ -13,7 +13,7 @@ import builders as b
 import fluxcap
 from command import error_lines, rows, terminal
 from command import fluxcap as command
-from fluxcap.cli.sql import ARROW, NO_PACKETS
+from fluxcap.cli.commands.sql import ARROW, NO_PACKETS
 from test_arrow import CAPTURE, SOURCES
 
 ALL = "SELECT * FROM packets"
@@ -106,9 +106,11 @@ def test_a_terminal_says_that_there_are_more_rows(capture, rows, more):
 
 def test_only_the_tables_that_a_query_names_are_made(capture):
     program = (
-        "import sys, fluxcap.read, fluxcap.checksums\n"
+        "import sys\n"
         "from fluxcap.cli.main import main\n"
-        "homes = {'read_flows': fluxcap.read, 'scan_packets': fluxcap.read, 'read_checksums': fluxcap.checksums}\n"
+        "from fluxcap.reports import checksums\n"
+        "from fluxcap.tables import read\n"
+        "homes = {'read_flows': read, 'scan_packets': read, 'read_checksums': checksums}\n"
         "for name, home in homes.items():\n"
         "    def counted(src, *a, read=getattr(home, name), name=name, **b):\n"
         "        if not isinstance(src, bytes): print(name, file=sys.stderr)\n"

@@ -20,7 +20,7 @@ from command import error_lines, shell, terminal
 from command import fluxcap as command
 from fluxcap import formats
 from fluxcap.formats import Listing, Rows
-from fluxcap.tables import Table
+from fluxcap.tables.table import Table
 from test_arrow import CAPTURE, SOURCES
 
 ARROW = ("parquet", "arrow", "arrows")

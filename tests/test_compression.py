@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import fluxcap
 from captures import pcap, records
-from fluxcap import ahead, compression
+from fluxcap.capture import compression, read_ahead
 from fluxcap.errors import DamagedCaptureWarning, NotACaptureError, UnsupportedError
 
 lz4_frame = pytest.importorskip("lz4.frame")
@@ -40,7 +40,7 @@ def step(request):
     in_thread = request.param == "in a thread"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compression, "LARGE", 0 if in_thread else sys.maxsize)
-        patch.setattr(ahead, "PIECE", 100 if in_thread else ahead.PIECE)
+        patch.setattr(read_ahead, "PIECE", 100 if in_thread else read_ahead.PIECE)
         yield compression.STEP_LARGE if in_thread else compression.STEP
 
 

@@ -6,7 +6,7 @@ import pytest
 import builders as b
 import fluxcap
 from captures import Record, pcap
-from fluxcap import text
+from fluxcap.values import text
 from talks import MS, SERVER, START, records, talk
 
 SHAKE = ">S <SA >A"

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import fluxcap
 from captures import Record, pcap
-from fluxcap.keys import parse
-from fluxcap.semantics import SERVER_PORTS
+from fluxcap.plan.keys import parse
+from fluxcap.plan.semantics import SERVER_PORTS
 from strategies import captures, dialogue_frames, fragment_frames, simple_frames
 from talks import records
 from test_threads import icmp_errors

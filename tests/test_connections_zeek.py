@@ -22,7 +22,7 @@ import numpy as np
 import fluxcap
 from captures import Record, pcap
 from corpus import CORPUS, FOLDER, needs_corpus
-from fluxcap import text
+from fluxcap.values import text
 
 DIFFERENCES = Path(__file__).with_name("zeek_conn_differences.tsv")
 REFUSED = [fluxcap.VERDICTS.index(name) for name in ("bad", "partial", "illegal")]

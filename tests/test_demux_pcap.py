@@ -76,8 +76,8 @@ def test_records_of_another_link_type_have_a_file_of_their_own(out):
 
 
 def test_records_larger_than_what_is_read_at_once_and_many_small_ones_come_through(out, monkeypatch):
-    monkeypatch.setattr("fluxcap.splitting.OCTETS_AT_ONCE", 100)
-    monkeypatch.setattr("fluxcap.splitting.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("fluxcap.rewrite.split.OCTETS_AT_ONCE", 100)
+    monkeypatch.setattr("fluxcap.rewrite.split.ROWS_AT_ONCE", 7)
     frames = [bytes(b.ipv4(b.udp(bytes(number * 13 % 300), number % 5, 9))) for number in range(200)]
     fluxcap.demux(pcap(records(frames), 101), out, form="pcap")
     found = files(out)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fluxcap import names
 from fluxcap._core import CONNECTION_COLUMNS, DIRECTION_BASES, EXTRA_COLUMNS, FLOW_COLUMNS, PACKET_COLUMNS, STATES
+from fluxcap.values import names
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))

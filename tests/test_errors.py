@@ -4,7 +4,8 @@ import pickle
 
 import pytest
 
-from fluxcap import _core, errors, magic
+from fluxcap import _core, errors
+from fluxcap.capture import magic
 from fluxcap.errors import CaptureError, NotACaptureError, TruncatedError, UnsupportedError
 
 PYTHON_DAMAGES = ("compressed", "compressed_cut", "read_error")  # met outside the core

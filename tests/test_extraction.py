@@ -14,7 +14,7 @@ import fluxcap
 from captures import Record, enhanced_packet, interface, pcap, pcapng, records
 from corpus import CORPUS, SAMPLES, index, needs_corpus
 from fluxcap._core import Copier
-from fluxcap.magic import is_capture
+from fluxcap.capture.magic import is_capture
 from pieces import picked
 from three_flows import FRAMES, OF_FLOW, PORTS, SHAPES, frame
 

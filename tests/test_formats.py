@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from fluxcap import formats
 from fluxcap.formats import Listing, Rows, Screen
 from fluxcap.formats.csv import FORMULA_STARTS
-from fluxcap.formats.table import human
-from fluxcap.tables import Table
+from fluxcap.tables.table import Table
+from fluxcap.values import human
 
 FORMULAS = ["=1+2", "+1", "-1", "@SUM(A1)", "\tx", "\rx"]
 NASTY = [*FORMULAS, "tab\there", "back\\slash", "line\nbreak", 'quo"te, comma', "\x1b[2J"]

@@ -13,8 +13,9 @@ import pytest
 
 import fluxcap
 from command import environment
-from fluxcap import _core, frames
-from fluxcap.tables import Table
+from fluxcap import _core
+from fluxcap.tables import export
+from fluxcap.tables.table import Table
 from test_arrow import CAPTURE, SOURCES, START, TIME
 
 FRAME_LIBRARIES = ("pandas", "polars", "duckdb", "pyarrow", "nanoarrow", "arro3", "altair", "dask", "rich")
@@ -50,9 +51,9 @@ def test_a_library_that_is_missing_is_named_with_what_brings_it(packets, monkeyp
 
 def test_a_library_that_lacks_something_itself_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "fluxcap_broken", None)
-    monkeypatch.setattr(frames.importlib, "import_module", lambda name: __import__("fluxcap_broken"))
+    monkeypatch.setattr(export.importlib, "import_module", lambda name: __import__("fluxcap_broken"))
     with pytest.raises(ModuleNotFoundError, match="fluxcap_broken"):
-        frames.wanted("pandas")
+        export.wanted("pandas")
 
 
 # What gets lost on the way between libraries --------------------------------------------------------------------------

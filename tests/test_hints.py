@@ -13,8 +13,8 @@ import fluxcap
 from captures import pcap, records
 from checksums import ones_sum, pseudo_header
 from corpus import CORPUS, needs_corpus
-from fluxcap.checksums import EXAMINED
-from fluxcap.hints import Hint
+from fluxcap.reports.checksums import EXAMINED
+from fluxcap.reports.hints import Hint
 from tshark import VERIFY, fields, needs_tshark, tshark
 
 A, B, C = "10.0.0.1", "192.0.2.9", "203.0.113.77"

@@ -14,7 +14,7 @@ import builders as b
 import fluxcap
 from captures import Record, pcap, records
 from corpus import CORPUS, index, needs_corpus
-from fluxcap.text import cells
+from fluxcap.values.text import cells
 
 A4, B4, R4, A6, B6, R6 = "192.0.2.1", "192.0.2.2", "198.51.100.9", "2001:db8::1", "2001:db8::2", "2001:db8::9"
 UNUSED = bytes(4)

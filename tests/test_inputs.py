@@ -11,7 +11,7 @@ import pytest
 import builders as b
 import fluxcap
 from captures import pcap, records, rewrapped
-from fluxcap import inputs
+from fluxcap.capture import inputs
 
 FRAME = fluxcap.segment(b"hello", ("192.0.2.1", 4000), ("192.0.2.2", 53))
 CAPTURE = pcap(records([FRAME] * 3))

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from fluxcap import keys
+from fluxcap.plan import keys
 
 WHOLE = (32, 128)
 FIVE_TUPLE = [(name, *WHOLE) for name in ("protocol", "src_ip", "src_port", "dst_ip", "dst_port")]

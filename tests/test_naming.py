@@ -18,7 +18,7 @@ from fluxcap._core import (
     PACKET_COLUMNS,
     feature_columns,
 )
-from fluxcap.naming import SCHEMES, names
+from fluxcap.values.other_names import SCHEMES, names
 from test_arrow import CAPTURE
 
 FLOWS = (*KEY_FIELDS, "interval", *FLOW_COLUMNS, *feature_columns(biflow=True, features=True, splt=2))

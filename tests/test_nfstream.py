@@ -11,7 +11,7 @@ import pytest
 import fluxcap
 from by_nfstream import TCP, UDP, Key, comparable, needs_nfstream, nflows, plain
 from corpus import SAMPLES, needs_corpus
-from fluxcap.text import addresses
+from fluxcap.values.text import addresses
 
 STATISTICS = ("min", "mean", "stddev", "max")
 FLAGS = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr")

@@ -8,7 +8,7 @@ import builders as b
 import fluxcap
 from captures import enhanced_packet, flags, interface, pcap, pcapng, records
 from corpus import CORPUS, SAMPLES, needs_corpus
-from fluxcap.origins import Origin
+from fluxcap.reports.origins import Origin
 from tshark import VERIFY, fields, needs_tshark, tshark
 
 A, B, C = "10.0.0.1", "10.0.0.2", "10.0.0.3"

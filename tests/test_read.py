@@ -13,8 +13,8 @@ import builders as b
 import fluxcap
 import oracle
 from captures import enhanced_packet, interface, pcap, pcapng, records, rewrapped
-from fluxcap.durations import nanoseconds
-from fluxcap.reading import Reading
+from fluxcap.capture.reading import Reading
+from fluxcap.plan.durations import nanoseconds
 
 SECOND = 1_000_000_000
 HEADER = 24  # octets of a pcap file header

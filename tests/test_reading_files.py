@@ -14,7 +14,7 @@ import fluxcap
 from captures import block, enhanced_packet, interface, pcap, pcapng, records
 from corpus import CORPUS, index, needs_corpus
 from fluxcap._core import VERDICTS, Scanner
-from fluxcap.where import compiler
+from fluxcap.capture.filters import compiler
 from scanning import ALL_COLUMNS, FIVE_TUPLE, key
 from strategies import captures, dialogue_frames, odd_frames, tunnelled_frames
 from whole import LONG, ONE, again, numbered, read, read_file
@@ -134,7 +134,7 @@ def test_paths_are_read_by_the_core_and_other_inputs_as_they_come(tmp_path, monk
             read_by.append(len(buffer))
             return super().readinto(buffer)
 
-    monkeypatch.setattr("fluxcap.inputs.open", lambda name, *_, **__: Watched(name), raising=False)
+    monkeypatch.setattr("fluxcap.capture.inputs.open", lambda name, *_, **__: Watched(name), raising=False)
     assert fluxcap.read_flows(path) == fluxcap.read_flows(path, threads=2) == expected
     assert max(read_by) < WINDOW  # only what a format is known by
     with path.open("rb") as file:
@@ -153,7 +153,7 @@ def test_ctrl_c_ends_the_reading_of_files(threads, tmp_path, monkeypatch):
             timer.start()
         return io.FileIO(name)
 
-    monkeypatch.setattr("fluxcap.inputs.open", opened, raising=False)
+    monkeypatch.setattr("fluxcap.capture.inputs.open", opened, raising=False)
     try:
         table = fluxcap.read_flows([path] * times, threads=threads, on_interrupt="return")
     finally:

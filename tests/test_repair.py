@@ -22,7 +22,7 @@ import three_flows
 from captures import Record, interface, pcap, pcapng, records, rewrapped, simple_packet
 from corpus import CORPUS, SAMPLES, index, needs_corpus
 from fluxcap._core import Repairer
-from fluxcap.magic import is_capture
+from fluxcap.capture.magic import is_capture
 from mending import partial, repaired
 from strategies import captures, fragment_frames, odd_frames, simple_frames, tunnelled_frames
 

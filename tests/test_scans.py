@@ -12,8 +12,8 @@ import pytest
 
 import fluxcap
 from captures import pcap, records
-from fluxcap import packet_table
-from fluxcap.arrow import Stream, View
+from fluxcap.tables import packets as packet_table
+from fluxcap.values.arrow import Stream, View
 from test_arrow import CAPTURE, PACKETS, SOURCES
 
 MANY = 5000

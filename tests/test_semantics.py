@@ -17,7 +17,7 @@ import fluxcap
 from by_nfstream import TCP, UDP, comparable, needs_nfstream, nflows, plain
 from captures import Record, pcap, records
 from corpus import CORPUS, SAMPLES, needs_corpus
-from fluxcap.text import addresses
+from fluxcap.values.text import addresses
 from tshark import fields, needs_tshark, tshark
 
 CAPTURE = SAMPLES / "sockets.pcapng"

@@ -16,8 +16,8 @@ import command
 import fluxcap
 from captures import pcap, records
 from fluxcap import _core
-from fluxcap.packet_table import PacketTable
-from fluxcap.tables import Table
+from fluxcap.tables.packets import PacketTable
+from fluxcap.tables.table import Table
 
 SECOND = 1_000_000_000
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxcap import DISPOSITIONS, VERDICTS, text
+from fluxcap import DISPOSITIONS, VERDICTS
 from fluxcap._core import TextRows, dictionary
+from fluxcap.values import text
 
 
 def packed(*addresses: str) -> np.ndarray:

@@ -15,7 +15,7 @@ import fluxcap
 from captures import pcap, records
 from corpus import CORPUS, index, needs_corpus
 from fluxcap._core import VERDICTS, Scanner
-from fluxcap.where import compiler
+from fluxcap.capture.filters import compiler
 from scanning import ALL_COLUMNS, FIVE_TUPLE, key
 from strategies import captures, dialogue_frames, fragment_frames, odd_frames, simple_frames, tunnelled_frames
 from whole import LONG, ONE, UDP, again, feed, numbered, read

@@ -18,7 +18,7 @@ from captures import enhanced_packet, interface, pcap, pcapng, records
 from command import error_lines
 from command import fluxcap as run
 from corpus import CORPUS, SAMPLES, index
-from fluxcap import where
+from fluxcap.capture import filters
 from scanning import rows, scan
 
 EXPRESSIONS = Path(__file__).with_name("expressions.txt").read_text().splitlines()
@@ -131,7 +131,7 @@ def test_a_filter_is_compiled_once_for_a_link_type():
 
     def compile(*kind):
         asked.append(kind)
-        return where.compiler("udp")(*kind)
+        return filters.compiler("udp")(*kind)
 
     blocks = [interface(ETHERNET), interface(ETHERNET)]
     blocks += [enhanced_packet(MIXED[n % 4], 0, n % 2) for n in range(200)]

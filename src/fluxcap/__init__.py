@@ -10,10 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fluxcap._core import DIRECTION_BASES, DISPOSITIONS, STATES, VERDICTS
-    from fluxcap.aggregator import FlowAggregator
-    from fluxcap.checksums import ChecksumReport, read_checksums
-    from fluxcap.connections import ConnectionTable, read_connections
-    from fluxcap.demultiplexing import Delivered, demux
     from fluxcap.errors import (
         CaptureError,
         DamagedCaptureWarning,
@@ -22,39 +18,43 @@ if TYPE_CHECKING:
         TruncatedError,
         UnsupportedError,
     )
-    from fluxcap.flow_table import FlowTable
-    from fluxcap.info import CaptureInfo, read_info
-    from fluxcap.life import LifeTable, read_life
-    from fluxcap.merging import merge
-    from fluxcap.multiplexing import Muxed, mux
-    from fluxcap.packet_table import PacketScan, PacketTable
-    from fluxcap.read import read_flows, read_packets, scan_packets
-    from fluxcap.repairing import Repair, repair
-    from fluxcap.segments import segment
-    from fluxcap.sockets import SocketTable, read_sockets
+    from fluxcap.reports.checksums import ChecksumReport, read_checksums
+    from fluxcap.reports.info import CaptureInfo, read_info
+    from fluxcap.rewrite.demux import Delivered, demux
+    from fluxcap.rewrite.mux import Muxed, mux
+    from fluxcap.rewrite.repair import Repair, repair
+    from fluxcap.rewrite.segment import segment
+    from fluxcap.sockets.life import LifeTable, read_life
+    from fluxcap.sockets.table import SocketTable, read_sockets
+    from fluxcap.tables.aggregator import FlowAggregator
+    from fluxcap.tables.connections import ConnectionTable, read_connections
+    from fluxcap.tables.flows import FlowTable
+    from fluxcap.tables.merging import merge
+    from fluxcap.tables.packets import PacketScan, PacketTable
+    from fluxcap.tables.read import read_flows, read_packets, scan_packets
 
     __version__: str
 
 _HOMES = {
     "_core": ("DIRECTION_BASES", "DISPOSITIONS", "STATES", "VERDICTS"),
-    "aggregator": ("FlowAggregator",),
-    "checksums": ("ChecksumReport", "read_checksums"),
-    "connections": ("ConnectionTable", "read_connections"),
-    "demultiplexing": ("Delivered", "demux"),
+    "tables.aggregator": ("FlowAggregator",),
+    "reports.checksums": ("ChecksumReport", "read_checksums"),
+    "tables.connections": ("ConnectionTable", "read_connections"),
+    "rewrite.demux": ("Delivered", "demux"),
     "errors": (
         *("CaptureError", "DamagedCaptureWarning", "FilterError"),
         *("NotACaptureError", "TruncatedError", "UnsupportedError"),
     ),
-    "flow_table": ("FlowTable",),
-    "info": ("CaptureInfo", "read_info"),
-    "life": ("LifeTable", "read_life"),
-    "merging": ("merge",),
-    "multiplexing": ("Muxed", "mux"),
-    "packet_table": ("PacketScan", "PacketTable"),
-    "read": ("read_flows", "read_packets", "scan_packets"),
-    "repairing": ("Repair", "repair"),
-    "segments": ("segment",),
-    "sockets": ("SocketTable", "read_sockets"),
+    "tables.flows": ("FlowTable",),
+    "reports.info": ("CaptureInfo", "read_info"),
+    "sockets.life": ("LifeTable", "read_life"),
+    "tables.merging": ("merge",),
+    "rewrite.mux": ("Muxed", "mux"),
+    "tables.packets": ("PacketScan", "PacketTable"),
+    "tables.read": ("read_flows", "read_packets", "scan_packets"),
+    "rewrite.repair": ("Repair", "repair"),
+    "rewrite.segment": ("segment",),
+    "sockets.table": ("SocketTable", "read_sockets"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -99,7 +99,7 @@ def floor(path: str | Path) -> None:
 
 def measure(path: str, runs: int) -> list[Measured]:
     """Run everything `runs` times, in turn, so that what else the machine does falls on all of them."""
-    from fluxcap.read import read_flows
+    from fluxcap.tables.read import read_flows
 
     with tempfile.TemporaryDirectory() as folder:
         works: list[tuple[str, str, Callable[[], object]]] = [
@@ -109,7 +109,7 @@ def measure(path: str, runs: int) -> list[Measured]:
         for program in (COMMAND, *found()):
             works.append((program.name, program.does, _runner(program, path, folder)))
         floor(path)  # the file is in the page cache from here on
-        importlib.import_module("fluxcap.arrays")  # and numpy is imported
+        importlib.import_module("fluxcap.values.arrays")  # and numpy is imported
         taken: list[list[float]] = [[] for _ in works]
         failed: set[int] = set()
         for _ in range(runs):

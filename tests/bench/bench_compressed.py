@@ -14,7 +14,7 @@ import timing
 import workloads
 
 import fluxcap
-from fluxcap.compression import CODECS, Codec
+from fluxcap.capture.compression import CODECS, Codec
 
 STEP = 1 << 20  # octets fed, and taken, at a time: what suits the decompressors best
 # As their commands compress where nobody says how.

@@ -11,7 +11,7 @@ from fluxcap.cli.exits import UsageError
 from fluxcap.cli.output import STANDARD, Output
 
 if TYPE_CHECKING:
-    from fluxcap.inputs import Input
+    from fluxcap.capture.inputs import Input
 
 
 class Sources(NamedTuple):
@@ -23,7 +23,7 @@ class Sources(NamedTuple):
 
 def find(paths: Sequence[str], output: Output) -> Sources:
     """What the paths mean. UsageError if one is not there, or if the output would overwrite one."""
-    from fluxcap.inputs import expand
+    from fluxcap.capture.inputs import expand
 
     if STANDARD in paths and sys.stdin is None:
         raise UsageError("standard input is closed", "Leave it open, or name a file.")

@@ -141,7 +141,7 @@ def _guarded(work: Callable[[], int], messages: Messages, debug: bool) -> int:
 
 
 def _command(name: str) -> Command:
-    return cast(Command, importlib.import_module(f"fluxcap.cli.{name}"))
+    return cast(Command, importlib.import_module(f"fluxcap.cli.commands.{name}"))
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, NoReturn, Self
 
-from fluxcap import formats, naming
+from fluxcap import formats
 from fluxcap.cli.exits import UsageError
 from fluxcap.cli.output import Output, print_text
-from fluxcap.semantics import Octets
+from fluxcap.plan.semantics import Octets
 from fluxcap.suggest import unknown
+from fluxcap.values import other_names
 
 AUTO: Final = "auto"
 SCREEN_ROWS: Final = 20  # rows of a table for people when -n does not say: they fit one screen
@@ -107,8 +108,8 @@ def add_rows(parser: Parser) -> None:
     parser.add_argument("-n", "--rows", type=natural, metavar="N", help=shown)
     parser.add_argument("-s", "--sort", metavar="COLUMN", help="largest of this column first; +COLUMN: smallest")
     parser.add_argument("--columns", type=_words, metavar="A,B,C", help="just these columns, in this order")
-    schemes = ", ".join(naming.SCHEMES)
-    check = checked_by(naming.names)
+    schemes = ", ".join(other_names.SCHEMES)
+    check = checked_by(other_names.names)
     parser.add_argument("--names", type=check, metavar="SCHEME", help=f"call them what others do: {schemes}")
 
 
@@ -143,7 +144,7 @@ def duration(option: str) -> Callable[[str], str]:
     """The type of an option that is a length of time."""
 
     def check(text: str) -> None:
-        from fluxcap.durations import nanoseconds
+        from fluxcap.plan.durations import nanoseconds
 
         nanoseconds(text, option)
 
@@ -159,7 +160,7 @@ def check_names(options: Options, output: Output) -> None:
 def names(options: Options, output: Output, octets: Octets = "frame") -> Mapping[str, str]:
     """What --names calls the columns, bytes being those of these. UsageError where a person reads them."""
     check_names(options, output)
-    return naming.names(options.names, octets)
+    return other_names.names(options.names, octets)
 
 
 def row_limit(options: Options, output: Output) -> int:

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from fluxcap import formats
 from fluxcap.cli.exits import OutputError, UsageError
 from fluxcap.cli.messages import ColorChoice, is_terminal, wants_color
-from fluxcap.files import Unfinished, is_special
 from fluxcap.formats import Rows, Screen
+from fluxcap.whole_files import Unfinished, is_special
 
 STANDARD: Final = "-"
 BUFFER_OCTETS: Final = 1 << 18  # few system calls, and the first rows of a slow input still come soon

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from fluxcap.errors import printable
-from fluxcap.formats.table import human
-from fluxcap.metadata import JOINT
+from fluxcap.values import human
+from fluxcap.values.metadata import JOINT
 
 NAMED_INPUTS: Final = 2
 OFFLOAD: Final = "captured on the sender before the network card filled them in"

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, Protocol, cast
 
-from fluxcap import text
-from fluxcap.files import replacing
+from fluxcap.values import text
+from fluxcap.whole_files import replacing
 
 WORDS: Final = {None: "", True: "true", False: "false"}  # for values that are no text or number
 

@@ -21,7 +21,7 @@ def pour(out: BinaryIO, rows: Rows, put: Callable[[Any, Any], None], *, encoded:
 
 
 def _stream(rows: Rows, encoded: bool, kept: list[BaseException]) -> Any:
-    from fluxcap.arrow import Stream, View
+    from fluxcap.values.arrow import Stream, View
 
     tables = at_least_one(rows)
     first = next(tables, None)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any, BinaryIO
 
-from fluxcap import text
 from fluxcap.formats import Rows, raw_columns_of
+from fluxcap.values import text
 
 
 def write_delimited(out: BinaryIO, rows: Rows, delimiter: bytes, free: Callable[[Any], str]) -> None:

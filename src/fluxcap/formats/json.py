@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
-from fluxcap import text
 from fluxcap.formats import PLAIN, Rows, Screen, raw_columns_of
-from fluxcap.metadata import header, members
+from fluxcap.values import text
+from fluxcap.values.metadata import header, members
 
 HELP: Final = "one object: the rows and what is known of the inputs"
 SUFFIXES: Final = (".json",)

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Final
 
 from fluxcap.formats import PLAIN, Rows, Screen
 from fluxcap.formats.json import objects
-from fluxcap.metadata import header
+from fluxcap.values.metadata import header
 
 HELP: Final = "one JSON object a row, one row a line"
 SUFFIXES: Final = (".ndjson", ".jsonl")

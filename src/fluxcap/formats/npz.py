@@ -6,7 +6,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any, BinaryIO, Final
 
 from fluxcap.formats import PLAIN, Rows, Screen, at_least_one, columns_of
-from fluxcap.metadata import header, members
+from fluxcap.values.metadata import header, members
 
 HELP: Final = "numpy arrays, as the table holds them"
 SUFFIXES: Final = (".npz",)

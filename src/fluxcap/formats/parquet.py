@@ -2,9 +2,9 @@
 
 from typing import Any, BinaryIO, Final
 
-from fluxcap import text
 from fluxcap.formats import PLAIN, Rows, Screen
 from fluxcap.formats._arrow import package, pour
+from fluxcap.values import text
 
 HELP: Final = "Apache Parquet"
 SUFFIXES: Final = (".parquet",)

@@ -6,13 +6,12 @@ from functools import partial
 from itertools import takewhile
 from typing import Any, Final
 
-from fluxcap import names, text
 from fluxcap._core import KEY_FIELDS
 from fluxcap.errors import printable
 from fluxcap.formats import word
-from fluxcap.formats.table import human
 from fluxcap.formats.table.endpoints import COLUMNS as ENDPOINTS
 from fluxcap.formats.table.endpoints import Endpoints
+from fluxcap.values import human, names, text
 
 Values = Any  # a numpy array, one value a row
 

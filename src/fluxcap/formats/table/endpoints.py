@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fluxcap import text
+from fluxcap.values import text
 
 SIDES: Final[Mapping[str, tuple[str, str]]] = {  # by title
     "source": ("src_ip", "src_port"),

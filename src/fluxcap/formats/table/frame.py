@@ -10,8 +10,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from fluxcap.formats import Rows, Screen
-from fluxcap.formats.table import columns, human
+from fluxcap.formats.table import columns
 from fluxcap.formats.table.columns import GAP
+from fluxcap.values import human
 
 PAGE_ROWS: Final = 1000  # rows in one box: the first appear at once, however many follow
 OUTLINE: Final = Box("╭──╮\n│  │\n├──┤\n│  │\n├──┤\n├──┤\n│  │\n╰──╯\n")  # no lines inside: blanks part the columns

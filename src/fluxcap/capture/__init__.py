@@ -1,0 +1,1 @@
+"""How are inputs found, decompressed, filtered and fed to the core?"""

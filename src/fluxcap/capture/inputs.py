@@ -1,0 +1,246 @@
+"""What an input may be, and how its octets are had: paths, globs, directories, standard input, files, bytes."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import io
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from fluxcap.capture.compression import DecompressionError, decompressed, is_ahead, recognise
+from fluxcap.capture.magic import HEAD, describe
+
+if TYPE_CHECKING:
+    from fluxcap.capture.read_ahead import Source
+
+Octets = bytes | bytearray | memoryview
+Capture = str | os.PathLike[str] | IO[bytes] | Octets
+Captures = Capture | Iterable[Capture]
+
+STANDARD_INPUT = "-"
+
+
+class Opened:
+    """The decompressed octets of an input. The first ones were read ahead (`head`) and are handed out first."""
+
+    def __init__(self, source: Source, compression: str = "", ahead: bool = False) -> None:
+        self.compression = compression
+        self.ahead = ahead  # a thread of its own makes them
+        self._source = source
+        buffer = bytearray(HEAD)
+        there = 0
+        while there < HEAD:
+            try:
+                n = source.readinto(memoryview(buffer)[there:])
+            except DecompressionError:
+                break  # it comes again when the octets before it are used up
+            except OSError:
+                if not there:
+                    raise
+                break
+            if not n:
+                break
+            there += n
+        self.head = bytes(buffer[:there])
+        self._ahead = self.head
+
+    @property
+    def file(self) -> int | None:
+        """The descriptor of the file that has all that is left, as it is; None if it comes in another way."""
+        return self._source.fileno() if isinstance(self._source, io.FileIO) and not self._ahead else None
+
+    @property
+    def taking(self) -> Callable[[], memoryview] | None:
+        """What gives the next of all that is left as it was made, if it is made; else None."""
+        return self._source.take if isinstance(self._source, Iterated) and not self._ahead else None
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Write the next octets into the buffer and say how many; 0 at the end."""
+        if not self._ahead:
+            return self._source.readinto(buffer)
+        n = min(len(buffer), len(self._ahead))
+        buffer[:n] = self._ahead[:n]
+        self._ahead = self._ahead[n:]
+        return n
+
+
+class Input(NamedTuple):
+    """One input, not yet opened."""
+
+    name: str
+    source: Callable[[], AbstractContextManager[Source]]  # opens it
+    size: int | None = None  # octets as stored, where that is known beforehand
+    once: bool = False  # it cannot be read a second time
+    directory: str = ""  # where it was found, if it was not itself asked for: it may be something else than a capture
+
+    @contextmanager
+    def open(self) -> Iterator[Opened]:
+        """Its octets, decompressed. OSError if it cannot be opened, UnsupportedError without the library it takes."""
+        with self.source() as source:
+            opened = Opened(source)
+            codec = recognise(opened.head)
+            if codec is None:
+                yield opened
+            else:
+                with closing(decompressed(opened, codec, self.name, self.size)) as octets:
+                    yield Opened(Iterated(octets), codec.name, is_ahead(codec, self.size))
+
+
+def contents(head: bytes, compression: str = "") -> str:
+    """What an input that begins with these octets, decompressed, holds: a noun with its article."""
+    codec = recognise(head)
+    if codec is None:
+        return describe(head)
+    outer = f" inside {compression} data" if compression else ""
+    return f"{codec.name} data{outer}"
+
+
+def expand(captures: Captures) -> list[Input]:
+    """The inputs that are meant, in order: globs and directories sorted by name, directories with all below them.
+
+    FileNotFoundError for a path that is not there, a glob without matches or a directory without files; ValueError for
+    an empty list; TypeError for anything that is no input.
+    """
+    inputs = list(_expand(captures))
+    if not inputs:
+        raise ValueError("no input: the list of captures is empty")
+    return inputs
+
+
+def _expand(captures: Captures) -> Iterator[Input]:
+    if isinstance(captures, (bytes, bytearray, memoryview)):
+        view = memoryview(captures).cast("B")
+        yield Input("<bytes>", lambda: nullcontext(Memory(view)), size=len(view))
+    elif isinstance(captures, str) and captures == STANDARD_INPUT:
+        yield Input("<stdin>", lambda: nullcontext(_File(_standard_input())), once=True)
+    elif isinstance(captures, (str, os.PathLike)):
+        yield from _paths(os.fsdecode(captures))
+    elif isinstance(captures, io.TextIOBase):
+        raise TypeError("a capture is octets: open the file in binary mode ('rb')")
+    elif hasattr(captures, "readinto") or hasattr(captures, "read"):
+        name = getattr(captures, "name", None)
+        file = _File(captures)
+        yield Input(name if isinstance(name, str) else "<file>", lambda: nullcontext(file), once=True)
+    elif isinstance(captures, Iterable):
+        for capture in captures:
+            yield from _expand(capture)
+    else:
+        kind = type(captures).__name__
+        raise TypeError(f"a {kind} is no capture: give a path, an open binary file, bytes or a list of these")
+
+
+def _standard_input() -> Any:
+    # Without Python's buffer, which would wait for more before it gave away what a slow pipe has brought.
+    return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+
+
+def _paths(path: str) -> Iterator[Input]:
+    if not os.path.lexists(path) and glob.has_magic(path):
+        matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 (Path.glob() refuses absolute patterns)
+        if "**" in path:  # which matches what is below a directory besides the directory
+            matches = [match for match in matches if not Path(match).is_dir()]
+        if not matches:
+            raise FileNotFoundError(errno.ENOENT, "No file matches", path)
+        for match in matches:
+            yield from _path(match)
+    else:
+        yield from _path(path)
+
+
+def _path(path: str) -> Iterator[Input]:
+    status = os.stat(path)  # noqa: PTH116 (Path("") would be the current directory)
+    if stat.S_ISDIR(status.st_mode):
+        files = sorted(_files_below(path))
+        if not files:
+            raise FileNotFoundError(errno.ENOENT, "No file in this directory", path)
+        for file in files:
+            yield Input(file, _opener(file), Path(file).stat().st_size, directory=path)
+    elif stat.S_ISREG(status.st_mode):
+        yield Input(path, _opener(path), status.st_size)
+    else:
+        yield Input(path, _opener(path), once=True)
+
+
+def _files_below(directory: str) -> Iterator[str]:
+    for folder, _, names in os.walk(directory, onerror=_raise):
+        for name in names:
+            path = Path(folder, name)
+            if path.is_file():  # no socket, FIFO, dangling link
+                yield str(path)
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _opener(path: str) -> Callable[[], AbstractContextManager[Source]]:
+    # Unbuffered: the core's read buffer is the buffer.
+    return lambda: open(path, "rb", buffering=0)
+
+
+class Memory:
+    """A source over octets in memory."""
+
+    def __init__(self, octets: memoryview) -> None:
+        self.left = octets
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Write the next octets into the buffer and say how many; 0 at the end."""
+        n = min(len(buffer), len(self.left))
+        buffer[:n] = self.left[:n]
+        self.left = self.left[n:]
+        return n
+
+
+class Iterated:
+    """A source over octets that are made one after the other. An error comes again each time."""
+
+    def __init__(self, octets: Iterator[bytes]) -> None:
+        self._octets = octets
+        self._left = memoryview(b"")
+        self._error: Exception | None = None
+
+    def take(self) -> memoryview:
+        """The next octets, as they were made; none at the end."""
+        if self._error is not None:
+            raise self._error
+        left, self._left = self._left, memoryview(b"")
+        try:
+            return left or memoryview(next(self._octets, b""))
+        except Exception as error:
+            self._error = error
+            raise
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Write the next octets into the buffer and say how many; 0 at the end."""
+        octets = self.take()
+        n = min(len(buffer), len(octets))
+        buffer[:n] = octets[:n]
+        self._left = octets[n:]
+        return n
+
+
+class _File:
+    """A source over an open binary file, from where it stands. It is the caller's to close."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        # readinto1() comes back with what a pipe has to give, readinto() waits until the buffer is full.
+        self._readinto = getattr(file, "readinto1", None) or getattr(file, "readinto", None)
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        if self._readinto is None:
+            octets = self._file.read(len(buffer))
+            n = None if octets is None else len(octets)
+            buffer[: n or 0] = octets or b""
+        else:
+            n = self._readinto(buffer)
+        if n is None:
+            raise BlockingIOError(errno.EAGAIN, "the file is in non-blocking mode and has nothing to give")
+        return int(n)

@@ -1,0 +1,273 @@
+"""One pass of the core over one or several inputs: the loop that feeds it, and the account of what was read.
+
+Imports no numpy, so that what needs no table starts fast.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from fluxcap._core import DAMAGED, DAMAGES, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, Scanner
+from fluxcap.capture.compression import DecompressionError
+from fluxcap.capture.filters import compiler
+from fluxcap.capture.inputs import Input, contents
+from fluxcap.capture.magic import HEAD, is_capture
+from fluxcap.errors import CaptureError, Damage, DamagedCaptureWarning, NotACaptureError, damage_error, printable
+from fluxcap.values import names
+
+if TYPE_CHECKING:
+    from fluxcap._core import KeySpec
+
+OnDamage = Literal["warn", "raise"]
+OnInterrupt = Literal["raise", "return"]
+Metadata = dict[str, Any]
+T = TypeVar("T")
+
+ALL_VERDICTS = 0xFFFFFFFF
+NAMES_SHOWN = 3  # of skipped files, in a warning
+# Octets of an input before other threads join: a millisecond's work, much more than starting them takes.
+SHARED_FROM = 1 << 20
+# A third of the work on small packets is done in order, by one thread at a time: more than these gain little.
+THREADS = 4
+
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+
+
+def warn(warning: Warning) -> None:
+    """Issue a warning at the line of the caller's that called into this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(warning, stacklevel=level)
+
+
+def threads_for(asked: int | None) -> int:
+    """How many threads to read with: as many as asked for, or a few, but no more than there are processors."""
+    if asked is not None and asked < 1:
+        raise ValueError(f"threads is at least 1, not {asked}")
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(asked or THREADS, there)
+
+
+class Reading:
+    """A scanner with what it was fed and what was wrong with that."""
+
+    def __init__(
+        self,
+        *,
+        key: KeySpec | None = None,
+        columns: Sequence[str] = (),
+        verdicts: int = ALL_VERDICTS,
+        row_limit: int = 0,
+        where: str | None = None,
+        decap: bool = True,
+        threads: int = 1,
+        on_damage: OnDamage = "warn",
+        on_interrupt: OnInterrupt = "raise",
+        scanner: Scanner | None = None,  # one that does something else; the arguments before `threads` are not for it
+    ) -> None:
+        if on_damage not in ("warn", "raise"):
+            raise ValueError(f"on_damage is 'warn' or 'raise', not {on_damage!r}")
+        if on_interrupt not in ("raise", "return"):
+            raise ValueError(f"on_interrupt is 'raise' or 'return', not {on_interrupt!r}")
+        self.scanner = scanner or Scanner(
+            key=key, columns=columns, verdicts=verdicts, row_limit=row_limit, where=compiler(where), decap=decap
+        )
+        self.where = where
+        self.decap = decap
+        self.inputs: list[str] = []
+        self.skipped: list[str] = []  # files of a directory that are no captures
+        self.damage: list[CaptureError] = []
+        self.flows_full = False
+        self.interrupted = False
+        self.ended = True  # nothing more is read from the current input
+        self._threads = threads
+        self._on_damage = on_damage
+        self._on_interrupt = on_interrupt
+
+    def read(self, inputs: Iterable[Input]) -> Iterator[None]:
+        """Read the inputs to their ends; comes back whenever `row_limit` rows wait to be taken.
+
+        An input that is no capture raises; damage further on raises or warns, as asked for, and the next input follows.
+        """
+        directory = ""
+        for item in inputs:
+            directory = item.directory
+            try:
+                yield from self.read_one(item)
+            except KeyboardInterrupt:
+                if self._on_interrupt == "raise":
+                    raise
+                self.interrupted = True
+            if self.flows_full or self.interrupted:
+                break
+        if not self.inputs and not self.interrupted:
+            raise NotACaptureError(
+                directory,
+                reason=f"none of the {len(self.skipped)} files in it is one",
+                help="Give the path of a pcap or pcapng file.",
+            )
+        if unknown := self.scanner.totals()["unknown_links"]:
+            kinds = [f"{records:,} of {names.link_type(kind)}" for kind, records in sorted(unknown.items())]
+            warn(UserWarning(f"records of link types that are not read: {', '.join(kinds)}"))
+        if self.skipped:
+            shown = [printable(name) for name in self.skipped[:NAMES_SHOWN]]
+            more = ", ..." if len(self.skipped) > NAMES_SHOWN else ""
+            warn(UserWarning(f"files that are no captures, skipped: {len(self.skipped)} ({', '.join(shown)}{more})"))
+
+    def read_one(self, item: Input) -> Iterator[None]:
+        """Read one input to its end."""
+        with item.open() as octets:
+            if item.directory and not is_capture(octets.head):
+                self.skipped.append(item.name)
+                return
+            self.begin(item.name, octets.compression)
+            while not self.ended:
+                try:
+                    if octets.file is not None and item.size is not None:
+                        yield from self._read_file(octets.file, item.size)
+                    elif octets.taking is not None:
+                        yield from self._take(octets.taking, octets.ahead)
+                    else:
+                        yield from self.feed(octets.readinto)
+                except DecompressionError as error:
+                    yield from self._fail("compressed_cut" if error.cut else "compressed", str(error))
+                except OSError as error:
+                    yield from self._fail("read_error", error.strerror or str(error))
+
+    def begin(self, name: str, compression: str = "") -> None:
+        """Start the next input."""
+        self.scanner.begin()
+        self.inputs.append(name)
+        self.ended = False
+        self.compression = compression
+        self._head = b""
+        self._packets_before = self.scanner.totals()["packets"]
+
+    def feed(self, fill: Callable[[memoryview], int]) -> Iterator[None]:
+        """Let `fill` put octets into the scanner's buffer, none at the end of the input, and process them."""
+        space = self.scanner.space()
+        n = fill(space)
+        if len(self._head) < HEAD:
+            self._head += bytes(space[: min(n, HEAD - len(self._head))])
+        if n:
+            self.scanner.advance(n)
+        else:
+            self.scanner.finish()
+            self.ended = True
+        self._see((yield from self._process(self.scanner.run, self.scanner.octets)))
+
+    def _read_file(self, file: int, size: int) -> Iterator[None]:
+        """Let the core read what is left of a file, and process it."""
+        self._see((yield from self._process(partial(self.scanner.read, file), size)))
+
+    def _take(self, made: Callable[[], memoryview], ahead: bool) -> Iterator[None]:
+        """Process the next octets that were made, as they lie; `ahead`: one of the threads is busy with those after."""
+        octets = made()
+        at = 0
+        while at < len(octets) and not self.ended:
+            at = self.scanner.lend(octets, at)
+            self._see((yield from self._process(self.scanner.run, self.scanner.octets, busy=int(ahead))))
+        if not octets:
+            self.scanner.finish()
+            self.ended = True
+            self._see((yield from self._process(self.scanner.run, self.scanner.octets)))
+
+    def _process(self, step: Callable[[int], int], octets: int, busy: int = 0) -> Generator[None, None, int]:
+        """Take a step of the scanner's, in an input of so many octets, until all its rows are taken."""
+        threads = max(self._threads - busy, 1) if octets > SHARED_FROM else 1
+        while (state := step(threads)) == ROWS_FULL:
+            yield
+        return state
+
+    def _see(self, state: int) -> None:
+        """How did it go?"""
+        if state == ENDED:
+            self.ended = True
+        elif state == FLOWS_FULL:
+            self.ended = self.flows_full = True
+            name = printable(self.inputs[-1])
+            warn(UserWarning(f"{name}: stopped at max_flows; what comes after was not read"))
+        elif state == DAMAGED:
+            self.ended = True
+            self._damaged()
+
+    def _damaged(self) -> None:
+        damage = self.scanner.damage
+        assert damage is not None
+        self._report(
+            damage_error(
+                DAMAGES[damage["code"]],
+                path=self.inputs[-1],
+                offset=damage["offset"],
+                packet=damage["packet"],
+                found=damage["found"],
+                wanted=damage["wanted"],
+                what=contents(self._head, self.compression),
+            )
+        )
+
+    def _fail(self, name: str, what: str) -> Iterator[None]:
+        """The octets of the current input came to an end too early, for a reason the core knows nothing of."""
+        self.ended = True
+        self.scanner.finish()
+        yield from self._process(self.scanner.run, self.scanner.octets)
+        damage = self.scanner.damage
+        if damage is None:  # between two records
+            packet, offset = self.scanner.totals()["packets"] - self._packets_before, self.scanner.octets
+        else:
+            packet, offset = damage["packet"], damage["offset"]
+        self._report(damage_error(name, path=self.inputs[-1], packet=packet, offset=offset, what=what))
+
+    def _report(self, error: CaptureError) -> None:
+        self.damage.append(error)
+        if error.fatal or self._on_damage == "raise":
+            raise error
+        warn(DamagedCaptureWarning(error))
+
+    @contextmanager
+    def partial(self, build: Callable[[], object]) -> Iterator[None]:
+        """A CaptureError that leaves this block carries what was read until then."""
+        try:
+            yield
+        except CaptureError as error:
+            if self.scanner.totals()["packets"] or not error.fatal:
+                error.partial = build()
+            raise
+
+    def collect(self, inputs: Iterable[Input], build: Callable[[], T]) -> T:
+        """Read the inputs to their ends and build the result."""
+        with self.partial(build):
+            for _ in self.read(inputs):
+                pass
+        return build()
+
+    def metadata(self) -> Metadata:
+        """What was read, up to now: the part of a table's metadata that every table has."""
+        totals = self.scanner.totals()
+        ledger = dict(zip(DISPOSITIONS, totals["dispositions"], strict=True))
+        sums = tuple(map(sum, zip(*ledger.values(), strict=True)))
+        if sums != (totals["packets"], totals["wire_octets"]):
+            raise RuntimeError(
+                f"the ledger does not add up: dispositions hold {sums} records and octets, the inputs"
+                f" {totals['packets'], totals['wire_octets']}; this is a bug in fluxcap, please report it"
+            )
+        return {
+            "inputs": list(self.inputs),
+            "skipped": list(self.skipped),
+            "damage": [Damage(e.path, e.packet, e.offset, e.reason) for e in self.damage],
+            "ledger": ledger,
+            "packets": totals["packets"],
+            "captured_octets": totals["captured_octets"],
+            "wire_octets": totals["wire_octets"],
+            "first": totals["first"],
+            "last": totals["last"],
+            "interrupted": self.interrupted,
+        }

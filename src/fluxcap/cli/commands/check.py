@@ -1,0 +1,72 @@
+"""`fluxcap check`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fluxcap import formats
+from fluxcap.cli import inputs, options
+from fluxcap.cli.exits import Exit
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.options import Options, Parser
+from fluxcap.cli.output import choose
+from fluxcap.cli.progress import Progress
+from fluxcap.formats import Rows
+from fluxcap.reports import verdicts
+from fluxcap.values.metadata import members
+
+HELP: Final = "a verdict on every checksum; exit code 1 if any is bad"
+DESCRIPTION: Final = """\
+A verdict on every checksum. The exit code is 1 if more than --max-bad of them
+are bad: transport and IPv4 header checksums whose verdict is `bad`. One that
+was left to the network card is `partial`, and that is not bad.
+
+tsv, csv and ndjson have one row of counts for each kind of header or, with
+--list, one row for each packet with a bad or illegal checksum; json has both.
+"""
+SCREEN_ROWS: Final = 10  # bad packets listed in a table when --list does not say
+FILE_ROWS: Final = 1000  # in json
+ALL: Final = (1 << 31) - 1
+
+
+def configure(parser: Parser) -> None:
+    """Add the options of this command."""
+    options.add_common(parser)
+    parser.add_argument("--max-bad", type=options.natural, default=0, metavar="N", help="bad ones allowed (default 0)")
+    shown = f"list N of the bad packets, 0 = all (default: {SCREEN_ROWS} in a table, {FILE_ROWS} in json)"
+    parser.add_argument("--list", type=options.natural, metavar="N", help=shown)
+
+
+def run(given: Options, messages: Messages) -> Exit:
+    """Judge, report, compare with what is allowed."""
+    from fluxcap.reports.checksums import read_checksums
+
+    output = choose(given.format, given.output, given.color)
+    default = SCREEN_ROWS if output.for_people else FILE_ROWS
+    sources = inputs.find(given.inputs, output)
+    with Progress(sources, messages):
+        report = read_checksums(
+            sources.captures,
+            where=given.where,
+            decap=given.decap,
+            threads=given.threads,
+            list_limit=default if given.list is None else given.list or ALL,
+            on_damage="raise" if given.strict else "warn",
+            on_interrupt="return",
+        )
+    with output.stream() as out:
+        if output.for_people:
+            from fluxcap.cli.commands.screens import draw_check
+
+            draw_check(report, out, output.screen)
+        elif output.format == "json":
+            formats.write_object(output.format, out, members(report.to_dict()))
+        else:
+            table = verdicts.by_header(report) if given.list is None else report.bad
+            formats.find(output.format).write(out, Rows([table], table.columns), output.screen)
+    if not output.for_people:
+        for sentence in filter(None, (report.offload, *(hint.text for hint in report.hints[: verdicts.HINTS_SHOWN]))):
+            messages.hint(sentence)
+    if report.metadata["interrupted"]:
+        return Exit.INTERRUPTED
+    return Exit.TOO_MANY_BAD if verdicts.bad(report) > given.max_bad else Exit.DONE

@@ -1,0 +1,78 @@
+"""`fluxcap connections`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fluxcap._core import CONNECTION_COLUMNS, FLOW_COLUMNS
+from fluxcap.cli import inputs, options
+from fluxcap.cli.commands import flow_rows
+from fluxcap.cli.exits import Exit
+from fluxcap.cli.inputs import Sources
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.options import Options, Parser
+from fluxcap.cli.output import choose
+from fluxcap.cli.progress import Progress
+from fluxcap.plan import keys
+from fluxcap.values import human
+
+if TYPE_CHECKING:
+    from fluxcap.tables.connections import ConnectionTable
+
+HELP: Final = "connections: how each began, went on and ended"
+DESCRIPTION: Final = """\
+The connections of one or several captures, read as one: of TCP, and flows of
+UDP and the rest. Forward is the direction of who began one. State and history
+are those of Zeek's conn.log; docs/connections.md explains them.
+
+  S0 no answer   S1 open       SF closed       REJ refused      OTH no SYN
+  S2 S3 closed by one side     RSTO RSTR aborted by one side
+"""
+# What people see: the rest of a flow's columns says more of its packets than of the connection.
+SHOWN: Final = (
+    *("protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
+    *("packets", "bytes", "reverse_packets", "reverse_bytes", "first", "last"),
+    *CONNECTION_COLUMNS,
+)
+
+
+def configure(parser: Parser) -> None:
+    """Add the options of this command."""
+    options.add_common(parser)
+    options.add_rows(parser)
+    flow_rows.add_semantics(parser)
+    options.add_ignore_checksums(parser)
+
+
+def run(given: Options, messages: Messages) -> Exit:
+    """Read the connections, sort and cut them as asked for, write them."""
+    output = choose(given.format, given.output, given.color)
+    sources = inputs.find(given.inputs, output)
+    fields = (name for name, *_ in keys.parse("5tuple").fields)
+    options.check_columns(given, [flow_rows.FLOW, *fields, *FLOW_COLUMNS, *CONNECTION_COLUMNS])
+    options.check_names(given, output)
+    table = _read(given, sources, messages)
+    shown = SHOWN if output.for_people else table.columns
+    output.write(flow_rows.chosen(table, given, output, shown, "connections"))
+    if output.for_people and not given.ignore_checksums and (bad := int(table["bad"].sum())):
+        counted = human.counted(bad, "packet")
+        messages.hint(f"{counted} with a bad checksum took no part in a connection: --ignore-checksums lets them")
+    return Exit.INTERRUPTED if table.metadata["interrupted"] else Exit.DONE
+
+
+def _read(given: Options, sources: Sources, messages: Messages) -> ConnectionTable:
+    from fluxcap.tables.connections import read_connections
+
+    with Progress(sources, messages):
+        return read_connections(
+            sources.captures,
+            where=given.where,
+            decap=given.decap,
+            semantics=given.semantics,
+            idle_timeout=given.idle_timeout,
+            active_timeout=given.active_timeout,
+            ignore_checksums=given.ignore_checksums,
+            threads=given.threads,
+            on_damage="raise" if given.strict else "warn",
+            on_interrupt="return",
+        )

@@ -1,0 +1,60 @@
+"""What commands that show flows have in common: options, order, and which rows and columns are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from fluxcap.cli import options, summary
+from fluxcap.cli.options import Options, Order, Parser
+from fluxcap.cli.output import Output
+from fluxcap.formats import Rows
+from fluxcap.plan import semantics
+
+if TYPE_CHECKING:
+    from fluxcap.tables.flows import FlowTable
+
+BIGGEST_FIRST: Final = Order("packets", descending=True)
+FLOW: Final = "flow"  # the number of a row as it was read; not among the columns unless it is asked for
+
+
+def add_semantics(parser: Parser) -> None:
+    """--semantics and the two timeouts that go before its own."""
+    parser.add_argument(
+        "--semantics",
+        type=options.checked_by(semantics.find),
+        metavar="NAME",
+        help=f"timeouts, direction and bytes as others have them: {', '.join(semantics.PRESETS)}",
+    )
+    add_time(parser, "--idle-timeout", "a new row after a silence of this length, as in 30s or 500ms")
+    add_time(parser, "--active-timeout", "a new row when one has lasted this long")
+
+
+def add_time(parser: Parser, name: str, what: str) -> None:
+    """An option that is a length of time."""
+    parser.add_argument(name, type=options.duration(name), metavar="TIME", help=what)
+
+
+def order_of(given: Options, output: Output) -> Order | None:
+    """What --sort asks for; people see the flows of most packets first."""
+    return Order.of(given) or (BIGGEST_FIRST if output.for_people else None)
+
+
+def chosen(table: FlowTable, given: Options, output: Output, shown: Sequence[str], noun: str) -> Rows:
+    """The rows to write, sorted and cut as asked for; of the columns those asked for, or those to be shown."""
+    total = len(table)
+    order, limit = order_of(given, output), options.row_limit(given, output)
+    if order is not None:
+        table = table.sort(order.column, order.descending)
+    if limit:
+        table = table.head(limit)
+    return Rows(
+        [table],
+        given.columns or shown,
+        chosen=given.columns is not None,
+        noun=noun,
+        heading=summary.heading(table.metadata),
+        metadata=lambda: table.metadata,
+        left_out=lambda: total - len(table),
+        names=options.names(given, output, semantics.find(given.semantics).octets),
+    )

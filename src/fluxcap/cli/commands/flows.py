@@ -1,0 +1,124 @@
+"""`fluxcap flows`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fluxcap._core import FLOW_COLUMNS, feature_columns
+from fluxcap.cli import inputs, options, summary
+from fluxcap.cli.commands import extract, flow_rows
+from fluxcap.cli.exits import Exit
+from fluxcap.cli.inputs import Sources
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.options import Options, Parser
+from fluxcap.cli.output import choose
+from fluxcap.cli.progress import Progress
+from fluxcap.plan import keys
+from fluxcap.values import human
+
+if TYPE_CHECKING:
+    from fluxcap.tables.flows import FlowTable
+
+HELP: Final = "the flows of a capture, with the verdicts on their checksums"
+DESCRIPTION: Final = """\
+The flows of one or several captures, read as one. A row counts both directions
+of a flow, forward being that of its first packet. Rows stand in the order in
+which the flows began; a table for people begins with those of most packets.
+"""
+REVERSE: Final = "reverse_"
+
+
+def configure(parser: Parser) -> None:
+    """Add the options of this command."""
+    options.add_common(parser)
+    options.add_rows(parser)
+    parser.add_argument(
+        "--by",
+        type=options.checked_by(keys.parse),
+        default="5tuple",
+        metavar="KEY",
+        help=f"what makes a flow: {', '.join(keys.SETS)} (default 5tuple), or fields as in src_ip/24,dst_port",
+    )
+    parser.add_argument("--uniflow", action="store_true", help="each direction in a row of its own")
+    flow_rows.add_semantics(parser)
+    flow_rows.add_time(parser, "--interval", "new rows at every multiple of this time")
+    parser.add_argument("--features", action="store_true", help="statistics of packet sizes and gaps, and TCP flags")
+    parser.add_argument(
+        "--splt", type=options.natural, default=0, metavar="N", help="direction, size and gap of the first N packets"
+    )
+    parser.add_argument("--max-flows", type=options.positive, metavar="N", help="stop at so many flows: exit code 4")
+    what = "write the packets of these flows, numbered as in the column `flow`, to the capture -o FILE"
+    parser.add_argument("--extract", type=extract.numbers, metavar="N,...", help=what)
+
+
+def run(given: Options, messages: Messages) -> Exit:
+    """Read the flows, sort and cut them as asked for, write them; or the packets of some."""
+    extracting = given.extract is not None
+    output = extract.output(given) if extracting else choose(given.format, given.output, given.color)
+    sources = inputs.find(given.inputs, output)
+    if extracting:
+        extract.check(sources)
+    options.check_columns(given, _columns(given))
+    options.check_names(given, output)
+    table = _read(given, sources, messages)
+    metadata = table.metadata
+    if not extracting:
+        shown = (flow_rows.FLOW, *table.columns) if output.for_people else table.columns
+        output.write(flow_rows.chosen(table, given, output, shown, "flows"))
+    elif not metadata["interrupted"]:
+        extract.write(table, given.extract, output, sources, messages)
+    if output.for_people:
+        _hint(table, messages)
+    if metadata["interrupted"]:
+        return Exit.INTERRUPTED
+    if metadata["flows_full"]:
+        octets = human.octets(metadata["wire_octets"])
+        packets, flows = human.counted(metadata["packets"], "packet"), human.counted(len(table), "flow")
+        messages.warning(f"--max-flows: {packets} were read ({octets}), in {flows}")
+        return Exit.LIMITED
+    return Exit.DONE
+
+
+def _columns(given: Options) -> list[str]:
+    """The columns that the table will have: known before hours of reading."""
+    key = keys.parse(given.by, not given.uniflow)
+    values = [name for name in FLOW_COLUMNS if key.biflow or not name.startswith(REVERSE)]
+    return [
+        flow_rows.FLOW,
+        *(field for field, *_ in key.fields),
+        *(["interval"] if given.interval else []),
+        *values,
+        *feature_columns(key.biflow, given.features, given.splt),
+    ]
+
+
+def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
+    from fluxcap.tables.read import read_flows
+
+    with Progress(sources, messages):
+        return read_flows(
+            sources.captures,
+            given.by,
+            biflow=not given.uniflow,
+            where=given.where,
+            decap=given.decap,
+            semantics=given.semantics,
+            idle_timeout=given.idle_timeout,
+            active_timeout=given.active_timeout,
+            interval=given.interval,
+            max_flows=given.max_flows,
+            features=given.features,
+            splt=given.splt,
+            threads=given.threads,
+            on_damage="raise" if given.strict else "warn",
+            on_interrupt="return",
+        )
+
+
+def _hint(table: FlowTable, messages: Messages) -> None:
+    partial = int(table["partial"].sum())
+    bad = int(table["bad"].sum() + table["ip_bad"].sum())
+    if bad:
+        messages.hint(f"{human.count(bad)} bad: `fluxcap check` lists them")
+    elif partial:
+        messages.hint(f"{human.count(partial)} checksums are partial: {summary.OFFLOAD}")

@@ -1,0 +1,55 @@
+"""`fluxcap info`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fluxcap import formats
+from fluxcap.cli import inputs, options
+from fluxcap.cli.exits import Exit
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.options import Options, Parser
+from fluxcap.cli.output import choose
+from fluxcap.cli.progress import Progress
+from fluxcap.reports import verdicts
+from fluxcap.values import human
+from fluxcap.values.metadata import members
+
+HELP: Final = "what is in a capture: formats, times, protocols, health"
+DESCRIPTION: Final = """\
+What is in one or several captures, read as one: formats, times, the mix of
+protocols, what became of every record, and how sound the checksums are.
+"""
+
+
+def configure(parser: Parser) -> None:
+    """Add the options of this command."""
+    options.add_common(parser)
+
+
+def run(given: Options, messages: Messages) -> Exit:
+    """Survey the inputs and say what they are."""
+    from fluxcap.reports.info import read_info
+
+    output = choose(given.format, given.output, given.color)
+    sources = inputs.find(given.inputs, output)
+    with Progress(sources, messages):
+        info = read_info(
+            sources.captures,
+            where=given.where,
+            decap=given.decap,
+            threads=given.threads,
+            on_damage="raise" if given.strict else "warn",
+            on_interrupt="return",
+        )
+    with output.stream() as out:
+        if output.for_people:
+            from fluxcap.cli.commands.screens import draw_info
+
+            draw_info(info, out, output.screen)
+        else:
+            formats.write_object(output.format, out, members(info.to_dict()))
+    bad = verdicts.bad(info)
+    if bad and output.for_people:
+        messages.hint(f"`fluxcap check` lists the {human.counted(bad, 'bad checksum')}")
+    return Exit.INTERRUPTED if info.metadata["interrupted"] else Exit.DONE

@@ -1,0 +1,91 @@
+"""`fluxcap sockets`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fluxcap.cli import inputs, options, summary
+from fluxcap.cli.exits import Exit
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.options import Options, Order, Parser
+from fluxcap.cli.output import choose
+from fluxcap.cli.progress import Progress
+from fluxcap.formats import Rows
+from fluxcap.values.names import LIFE_COLUMNS, SOCKET_COLUMNS
+
+if TYPE_CHECKING:
+    from fluxcap.cli.inputs import Sources
+    from fluxcap.sockets.life import LifeTable
+    from fluxcap.sockets.table import SocketTable
+
+HELP: Final = "the sockets at the ends of a capture's connections"
+DESCRIPTION: Final = """\
+The sockets that took part: who listened, who connected, who was refused or got
+no answer, and what came of it. Rows stand in the order of their first records;
+a table for people begins with the listeners of most connections.
+
+With --life, one socket's calls of the sockets interface as far as the records
+show them, or let them be inferred.
+"""
+
+
+def configure(parser: Parser) -> None:
+    """Add the options of this command."""
+    options.add_common(parser)
+    options.add_rows(parser)
+    options.add_ignore_checksums(parser)
+    what = "the life of one socket: bind, listen, accept, connect, read, write, close"
+    parser.add_argument("--life", type=options.checked_by(_check), metavar="ADDRESS:PORT", help=what)
+
+
+def _check(socket: str) -> None:
+    from fluxcap.sockets.life import parse
+
+    parse(socket)
+
+
+def run(given: Options, messages: Messages) -> Exit:
+    """Read the sockets, or the life of one; sort and cut the rows as asked for, write them."""
+    output = choose(given.format, given.output, given.color)
+    sources = inputs.find(given.inputs, output)
+    options.check_columns(given, LIFE_COLUMNS if given.life else SOCKET_COLUMNS)
+    names = options.names(given, output)
+    table = _read(given, sources, messages)
+    total = len(table)
+    order = Order.of(given)
+    if order is not None:
+        table = table.sort(order.column, order.descending)
+    elif output.for_people and not given.life:
+        table = table.sort("connections").sort("role", descending=False)
+    limit = options.row_limit(given, output)
+    rows = Rows(
+        [table.head(limit) if limit else table],
+        given.columns or table.columns,
+        chosen=given.columns is not None,
+        noun="calls" if given.life else "sockets",
+        heading=summary.heading(table.metadata),
+        metadata=lambda: table.metadata,
+        left_out=lambda: max(total - limit, 0) if limit else 0,
+        names=names,
+    )
+    output.write(rows)
+    if given.life and not total:
+        messages.hint(f"no record is from or to {given.life}: `fluxcap sockets` lists the sockets there are")
+    return Exit.INTERRUPTED if table.metadata["interrupted"] else Exit.DONE
+
+
+def _read(given: Options, sources: Sources, messages: Messages) -> SocketTable | LifeTable:
+    from fluxcap.sockets.life import read_life
+    from fluxcap.sockets.table import read_sockets
+
+    common: dict[str, Any] = {
+        "where": given.where,
+        "decap": given.decap,
+        "ignore_checksums": given.ignore_checksums,
+        "on_damage": "raise" if given.strict else "warn",
+        "on_interrupt": "return",
+    }
+    with Progress(sources, messages):
+        if given.life:
+            return read_life(sources.captures, given.life, **common)
+        return read_sockets(sources.captures, threads=given.threads, **common)

@@ -1,0 +1,185 @@
+"""`fluxcap sql`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from fluxcap.cli import inputs, options
+from fluxcap.cli.exits import Exit, UsageError
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.options import Options, Parser
+from fluxcap.cli.output import Output, choose
+from fluxcap.cli.progress import Progress
+from fluxcap.errors import printable
+from fluxcap.formats import Listing, Rows
+from fluxcap.values import text
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from fluxcap.tables.packets import PacketScan, PacketTable
+    from fluxcap.values.arrow import Stream
+
+HELP: Final = "a question in SQL, by DuckDB"
+DESCRIPTION: Final = """\
+Answers a question in SQL about `flows` (by five-tuple), `connections`,
+`sockets`, `packets` (read as the query runs, in bounded memory) and `checksums`
+(counts by kind of header). Only what the query names is read.
+
+  fluxcap sql 'SELECT dst_port, sum(bytes) AS n FROM flows GROUP BY ALL' x.pcap
+"""
+NO_PACKETS: Final = bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 00000400 01000000")  # a pcap file header
+ROWS_AT_ONCE: Final = 8192
+TABLES: Final = {  # and what makes them
+    "flows": "read_flows",
+    "connections": "read_connections",
+    "sockets": "read_sockets",
+    "packets": "scan_packets",
+    "checksums": "read_checksums",
+}
+*_OTHERS, _LAST = TABLES
+NAMED: Final = f"{', '.join(_OTHERS)} and {_LAST}"
+ARROW: Final = ("parquet", "arrow", "arrows")  # formats that take the answer as DuckDB has it
+TIME: Final = "TIMESTAMP"  # what the types of times begin with
+
+
+def configure(parser: Parser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("query", metavar="QUERY", help=f"a SELECT over {NAMED}")
+    options.add_common(parser)
+    shown = f"how many rows, 0 = all (default: {options.SCREEN_ROWS} in a table, else all)"
+    parser.add_argument("-n", "--rows", type=options.natural, metavar="N", help=shown)
+
+
+def run(given: Options, messages: Messages) -> Exit:
+    """Ask without a single row first: what is wrong with the query shows before anything is read."""
+    from fluxcap.tables.export import wanted
+
+    duckdb = wanted("duckdb")
+    output = choose(given.format, given.output, given.color)
+    sources = inputs.find(given.inputs, output)
+    scans: list[Watched] = []
+    try:
+        named = _named(duckdb, given.query)
+        connection = _connection(duckdb)
+        with Progress(sources, messages):
+            for name in named:
+                connection.register(name, _table(name, sources.captures, given, scans))
+            _write(connection, connection.sql(given.query), output, options.row_limit(given, output))
+    except duckdb.Error as error:
+        for scan in scans:
+            if scan.errors:
+                # Not kept here: with its traceback it would keep this frame, and the connection, to the very end.
+                raise scan.errors.pop() from None
+        what = str(error).partition("\n")[0]
+        raise UsageError(what, f"The tables are {NAMED}; 'DESCRIBE flows' lists columns.") from error
+    return Exit.DONE
+
+
+def _connection(library: Any) -> duckdb.DuckDBPyConnection:
+    connection: duckdb.DuckDBPyConnection = library.connect()
+    connection.execute("SET python_enable_replacements = false")  # a table is no variable of this program
+    return connection
+
+
+def _named(library: Any, query: str) -> list[str]:
+    """The tables that the query names."""
+    connection = _connection(library)
+    for name in TABLES:
+        _table(name, NO_PACKETS, None, []).to_duckdb(connection).create(name)
+    connection.sql(query)
+    named = {name.lower() for name in connection.get_table_names(query)}
+    return [name for name in TABLES if name in named]
+
+
+def _table(name: str, captures: Any, given: Options | None, scans: list[Watched]) -> Any:
+    import fluxcap
+
+    read: Any = getattr(fluxcap, TABLES[name])
+    if given is None:
+        return read(captures)
+    table = read(captures, where=given.where, decap=given.decap, on_damage="raise" if given.strict else "warn")
+    if name != "packets":
+        return table
+    scans.append(Watched(table))
+    return scans[-1].stream()
+
+
+class Watched:
+    """A scan that keeps what went wrong: a query that fails over it has only the words of its error."""
+
+    def __init__(self, scan: PacketScan) -> None:
+        self.errors: list[Exception] = []
+        self._scan = scan
+
+    def stream(self) -> Stream:
+        """What DuckDB reads."""
+        from fluxcap.tables.packets import without_rows
+        from fluxcap.values.arrow import Stream
+
+        return Stream(without_rows(self._scan.columns).to_dict(), self, {})
+
+    def __iter__(self) -> Iterator[PacketTable]:
+        try:
+            yield from self._scan
+        except Exception as error:
+            self.errors.append(error)
+            raise
+
+
+def _write(connection: duckdb.DuckDBPyConnection, answer: duckdb.DuckDBPyRelation, output: Output, limit: int) -> None:
+    columns = [printable(name) for name in answer.columns]
+    if output.format in ARROW:
+        output.write(Rows((), columns, stream=answer.limit(limit) if limit else answer))
+        return
+    if limit:
+        answer = answer.limit(limit + 1)  # one more, to know whether there are more
+    times = [place for place, kind in enumerate(answer.types) if str(kind).startswith(TIME)]
+    values = (f"epoch_ns(#{n + 1})" if n in times else f"#{n + 1}" for n in range(len(columns)))
+    result = connection.execute(answer.project(", ".join(values)).sql_query())
+    listings = Listings(result, columns, times, limit)
+    output.write(Rows(listings, columns, chosen=True, left_out=listings.left_out))
+
+
+class Listings:
+    """The rows of an answer, at most `limit` of them (0 = all)."""
+
+    def __init__(self, result: duckdb.DuckDBPyConnection, names: list[str], times: list[int], limit: int) -> None:
+        self._result = result
+        self._names = names
+        self._times = times
+        self._limit = limit
+        self._more = False
+
+    def left_out(self) -> int | None:
+        """None if there were more rows: how many is not known."""
+        return None if self._more else 0
+
+    def __iter__(self) -> Iterator[Listing]:
+        there = 0
+        while rows := self._result.fetchmany(ROWS_AT_ONCE):
+            kept = rows[: self._limit - there] if self._limit else rows
+            there += len(kept)
+            self._more = len(kept) < len(rows)
+            if not kept:
+                break
+            values = [
+                [_time(value) if place in self._times else _plain(value) for value in column]
+                for place, column in enumerate(zip(*kept, strict=True))
+            ]
+            yield Listing(dict(zip(self._names, values, strict=True)))
+
+
+def _time(ns: int | None) -> str | None:
+    return None if ns is None else text.time(ns)
+
+
+def _plain(value: Any) -> Any:
+    """A value as every format has it."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)

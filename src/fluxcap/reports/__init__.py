@@ -1,0 +1,1 @@
+"""What is to be said about a capture: its contents, its checksums, hints, origins."""

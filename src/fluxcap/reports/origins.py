@@ -1,0 +1,145 @@
+"""Where records with a partial or a bad checksum came from: by address, MAC address, interface and direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from fluxcap._core import DIRECTIONS
+from fluxcap.errors import printable
+from fluxcap.values import text
+
+if TYPE_CHECKING:
+    from fluxcap._core import Column
+    from fluxcap.values.arrays import Array
+
+KEY: Final = "src_ip,src_mac,file,interface,direction,offload_flags"  # of the flows that find() is given
+NOT_READY: Final = 1  # of offload_flags: the capture itself says that the checksum was left to the card
+COUNTED: Final = ("packets", "good", "partial", "bad", "ip_bad")
+WRONG: Final = ("partial", "bad", "ip_bad")
+NAMED: Final = 3  # addresses, in a sentence
+SHORT: Final = 32  # letters of an interface's name that reads well in it; Windows' are longer, and say nothing
+
+
+class Origin(NamedTuple):
+    """An address, MAC address, interface or direction; numbers of records, of those that are in a flow.
+
+    `good`, `partial`, `bad`: verdicts on the transport checksum; `ip_bad`: bad IPv4 headers; `not_ready`: the capture
+    says that the checksum was left to the network card (epb_flags, bit 9).
+    """
+
+    name: str
+    packets: int
+    good: int
+    partial: int
+    bad: int
+    ip_bad: int
+    not_ready: int
+
+    @property
+    def implicated(self) -> bool:
+        """Whether any checksum from here was not as it should be."""
+        return any(getattr(self, what) for what in WRONG)
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Those that sent a partial or a bad checksum, in the order of their first records, as far as captures say."""
+
+    by_address: tuple[Origin, ...]
+    by_mac: tuple[Origin, ...]
+    by_interface: tuple[Origin, ...]
+    by_direction: tuple[Origin, ...]
+
+    def told(self, what: str) -> str:
+        """Where all records came from that count as `what` ("partial", "bad"); what they have in common is said."""
+        senders = [one for one in _most_first(self.by_address, what) if getattr(one, what)]
+        total = sum(getattr(one, what) for one in senders)
+        *others, last = [one.name for one in senders[:NAMED]]
+        named = f"{', '.join(others)} and {last}" if others else last
+        where = named if len(senders) <= NAMED else f"{len(senders):,} sources, most of them {named}"
+        if mac := _sole(self.by_mac, what, total):
+            where += f" ({mac})" if len(senders) == 1 else f", all by MAC address {mac}"
+        interface = _sole(self.by_interface, what, total)
+        way = [self.direction(what), f"on interface {printable(interface)}" if 0 < len(interface) <= SHORT else ""]
+        return ", ".join(filter(None, (where, " ".join(filter(None, way)))))
+
+    def direction(self, what: str) -> str:
+        """The direction that all these records went, "" if there is none."""
+        return _sole(self.by_direction, what, sum(getattr(one, what) for one in self.by_address))
+
+
+def find(columns: Mapping[str, Column], interfaces: Sequence[Sequence[str]]) -> Origins:
+    """The origins of flows by KEY; `interfaces`: the names of those of each file, none of a file that has no names."""
+    if not any(any(memoryview(columns[what])) for what in WRONG):  # then there is nothing to be sorted
+        return Origins((), (), (), ())
+    from fluxcap.values.arrays import arrays
+
+    flows = arrays(columns)
+    addresses = _grouped(flows, ("src_ip",))
+    macs = (one for one in _grouped(flows, ("src_mac",)) if one.name.strip("0:"))
+    ways = (one for one in _grouped(flows, ("direction",)) if one.name != DIRECTIONS[0])
+    places = _by_name(_grouped(flows, ("file", "interface"), clean=True), interfaces)
+    return Origins(tuple(addresses), tuple(macs), tuple(one for one in places if one.implicated), tuple(ways))
+
+
+def _grouped(flows: Mapping[str, Array], names: Sequence[str], clean: bool = False) -> list[Origin]:
+    """One origin for each combination of these columns, in the order of their first rows; `clean` ones on request."""
+    import numpy as np
+
+    from fluxcap.values.arrays import kinds
+
+    first, kind = kinds([flows[name] for name in names])
+    not_ready = np.where(flows["offload_flags"] & NOT_READY, flows["packets"], 0)
+    counted = [flows[name] for name in COUNTED] + [not_ready]
+    sums = [np.zeros(len(first), np.int64) for _ in counted]
+    for total, counts in zip(sums, counted, strict=True):
+        np.add.at(total, kind, counts.astype(np.int64))
+    wrong = sum(total for name, total in zip(COUNTED, sums, strict=False) if name in WRONG)
+    shown = np.flatnonzero(sums[0] if clean else wrong)
+    texts = zip(*(text.cells(name, flows[name][first[shown]]) for name in names), strict=True)
+    numbers = zip(*(total[shown].tolist() for total in sums), strict=True)
+    return [Origin(" ".join(name), *counts) for name, counts in zip(texts, numbers, strict=True)]
+
+
+def _by_name(places: Sequence[Origin], interfaces: Sequence[Sequence[str]]) -> Iterator[Origin]:
+    """Interfaces of one name are one, in whatever files: of files that rotate, the same is in each."""
+    merged: dict[str, Origin] = {}
+    for place in places:
+        file, number = map(int, place.name.split())
+        if number < len(interfaces[file]):
+            name = interfaces[file][number] or str(number)
+            before = merged.get(name, Origin(name, *[0] * 6))
+            merged[name] = Origin(name, *(a + b for a, b in zip(before[1:], place[1:], strict=True)))
+    return iter(merged.values())
+
+
+def _most_first(origins: Sequence[Origin], what: str) -> list[Origin]:
+    return sorted(origins, key=lambda one: -getattr(one, what))
+
+
+def _sole(origins: Sequence[Origin], what: str, total: int) -> str:
+    """The one that all of these records came from."""
+    return next((one.name for one in origins if getattr(one, what) == total), "")
+
+
+def offload(origins: Origins) -> str | None:
+    """Who sent the partial checksums, and why they are nothing to worry about; None if there are none."""
+    total = sum(one.partial for one in origins.by_address)
+    if not total:
+        return None
+    why = "captured on the sender before the network card filled them in"
+    if origins.direction("partial") == "inbound":
+        why = "sent on the machine they were captured on, where no network card fills them in"
+    return f"{_all(total, 'partial')} from {origins.told('partial')}: {why}."
+
+
+def blame(origins: Origins) -> str | None:
+    """Who sent the bad transport checksums; None if there are none."""
+    total = sum(one.bad for one in origins.by_address)
+    return f"{_all(total, 'bad transport')} from {origins.told('bad')}." if total else None
+
+
+def _all(total: int, what: str) -> str:
+    return f"The only {what} checksum comes" if total == 1 else f"All {total:,} {what} checksums come"

@@ -1,0 +1,42 @@
+"""Checksum verdicts of a capture as a whole, whichever command counted them."""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from fluxcap._core import VERDICTS
+from fluxcap.formats import Listing
+from fluxcap.values import names
+
+Counts = Mapping[str, int]  # records by verdict name
+HEADER: Final = "header"  # the column of by_header() that has no counts
+HINTS_SHOWN: Final = 2  # where there is little room
+
+
+class Judged(Protocol):
+    """What has verdicts: a CaptureInfo or a ChecksumReport."""
+
+    @property
+    def verdicts(self) -> Mapping[int, Counts]:
+        """Of transport checksums, by IP protocol number."""
+
+    @property
+    def ip_verdicts(self) -> Counts:
+        """Of IPv4 headers."""
+
+    @property
+    def gre_verdicts(self) -> Counts:
+        """Of GRE headers."""
+
+
+def bad(judged: Judged) -> int:
+    """Bad transport and IPv4 header checksums. Checksums, not packets: a packet can have both."""
+    return sum(counts["bad"] for counts in (*judged.verdicts.values(), judged.ip_verdicts))
+
+
+def by_header(judged: Judged) -> Listing:
+    """Records by kind of header and verdict, for the kinds of which at least one checksum was seen."""
+    kinds = {"IPv4": judged.ip_verdicts, "GRE": judged.gre_verdicts}
+    kinds |= {names.protocol(number): counts for number, counts in judged.verdicts.items()}
+    seen = {kind: counts for kind, counts in kinds.items() if any(counts[name] for name in VERDICTS[1:])}
+    columns = {verdict: [counts[verdict] for counts in seen.values()] for verdict in VERDICTS[1:]}
+    return Listing({HEADER: list(seen), **columns})

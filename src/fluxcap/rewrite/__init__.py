@@ -1,0 +1,1 @@
+"""Captures made from captures: extract, repair, demux, mux, segment."""

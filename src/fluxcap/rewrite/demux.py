@@ -1,0 +1,183 @@
+"""A capture as the sockets saw it: each message to the socket it was for, each TCP stream in order, to files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, overload
+
+import numpy as np
+
+from fluxcap._core import Demuxer
+from fluxcap.capture.filters import compiler
+from fluxcap.capture.inputs import Captures, expand
+from fluxcap.capture.reading import Metadata, OnDamage, Reading
+from fluxcap.formats import Listing
+from fluxcap.rewrite.directory import GAPS, MESSAGES, Folder, file_name
+from fluxcap.rewrite.job import Job
+from fluxcap.rewrite.split import Split, Splitting
+from fluxcap.values.arrays import Array, arrays
+from fluxcap.values.metadata import members
+from fluxcap.values.names import TCP
+
+Form = Literal["octets", "pcap"]
+
+# What a line of the index says of a socket, under the name there, and of a stream.
+OF_SOCKET: Final = {
+    "number": "number",
+    "protocol": "protocol",
+    "address": "dst_ip",
+    "port": "dst_port",
+    **{name: name for name in ("file", "first", "last", "packets", "messages", "octets", "refused", "cut")},
+}
+OF_STREAM: Final = (
+    *("number", "side", "protocol", "src_ip", "src_port", "dst_ip", "dst_port", "file", "first", "last"),
+    *("began", "ended", "packets", "octets", "gaps", "gap_octets", "retransmitted", "overlapping", "conflicting"),
+    *("out_of_order", "out_of_window", "keep_alives", "after_end", "refused", "cut"),
+)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What demux() wrote: how many sockets, streams (directions of TCP connections) and messages, of how many octets;
+    what it did not: octets in gaps, packets refused for their checksums or lengths, datagrams whose fragments were not
+    all there. `metadata` is that of a table."""
+
+    directory: Path
+    sockets: int
+    streams: int
+    messages: int
+    octets: int
+    gap_octets: int
+    refused: int
+    incomplete: int
+    metadata: Metadata
+
+
+@overload
+def demux(
+    src: Captures,
+    directory: str | os.PathLike[str],
+    *,
+    where: str | None = None,
+    decap: bool = True,
+    keep_bad: bool = False,
+    form: Literal["octets"] = "octets",
+    on_damage: OnDamage = "warn",
+) -> Delivered: ...
+@overload
+def demux(
+    src: Captures,
+    directory: str | os.PathLike[str],
+    *,
+    where: str | None = None,
+    decap: bool = True,
+    form: Literal["pcap"],
+    on_damage: OnDamage = "warn",
+) -> Split: ...
+def demux(
+    src: Captures,
+    directory: str | os.PathLike[str],
+    *,
+    where: str | None = None,
+    decap: bool = True,
+    keep_bad: bool = False,
+    form: Form = "octets",
+    on_damage: OnDamage = "warn",
+) -> Delivered | Split:
+    """Write what the transport layer would deliver: a file a UDP socket and a file a direction of a TCP connection.
+
+    `src`: as read_flows() has it. `directory`: where to, absent or empty; docs/demux.md describes what is in it.
+    `where`: a filter in tcpdump's language. `decap=False` stops at the outermost IP header. `keep_bad` delivers
+    segments whose checksum or length is wrong, too. `form="pcap"` writes the records of each flow as a capture instead,
+    bad ones among them, and reads the inputs twice. `on_damage`: "warn" reads on with the next input; "raise" raises
+    the CaptureError, with what was written until then in the directory and on its `partial`.
+
+    FileExistsError if the directory is not empty; OSError if it cannot be written; ValueError if the form "pcap" is
+    asked of an input that can be read only once; CaptureError, FilterError.
+    """
+    return job(src, directory, where=where, decap=decap, keep_bad=keep_bad, form=form, on_damage=on_damage).run()
+
+
+def job(
+    src: Captures,
+    directory: str | os.PathLike[str],
+    *,
+    where: str | None,
+    decap: bool,
+    keep_bad: bool,
+    form: Form,
+    on_damage: OnDamage,
+) -> Demultiplexing | Splitting:
+    """The work of demux(), to be done step by step."""
+    if form == "octets":
+        return Demultiplexing(src, directory, where=where, decap=decap, keep_bad=keep_bad, on_damage=on_damage)
+    if form != "pcap":
+        raise ValueError(f"form is 'octets' or 'pcap', not {form!r}")
+    if keep_bad:
+        raise ValueError("a capture of each flow has the bad packets too: leave out keep_bad")
+    return Splitting(src, directory, where=where, decap=decap, on_damage=on_damage)
+
+
+class Demultiplexing(Job[Delivered]):
+    """The work of demux(form="octets")."""
+
+    def __init__(
+        self,
+        src: Captures,
+        directory: str | os.PathLike[str],
+        *,
+        where: str | None,
+        decap: bool,
+        keep_bad: bool,
+        on_damage: OnDamage,
+    ) -> None:
+        inputs = expand(src)
+        self._demuxer = Demuxer(where=compiler(where), decap=decap)
+        self._demuxer.keep_bad = keep_bad
+        super().__init__(inputs, Reading(on_damage=on_damage, scanner=self._demuxer), Folder(directory))
+
+    def finish(self, interrupted: bool = False) -> Delivered:
+        """Deliver what waits for octets that did not come, and write the index."""
+        self.take()
+        while self._demuxer.end():
+            self.take()
+        self.take()
+        self.folder.close()
+        metadata = {**self.reading.metadata(), "interrupted": interrupted}
+        streams = arrays(self._demuxer.streams())
+        is_stream = streams["protocol"] == TCP
+        done = Delivered(
+            directory=self.folder.path,
+            sockets=int(np.count_nonzero(~is_stream)),
+            streams=int(np.count_nonzero(is_stream)),
+            messages=int(streams["messages"].sum()),
+            octets=int(streams["octets"].sum()),
+            gap_octets=int(streams["gap_octets"].sum()),
+            refused=int(streams["refused"].sum()) + self._demuxer.refused_fragments,
+            incomplete=self._demuxer.incomplete,
+            metadata=metadata,
+        )
+        about = {"kind": "capture", **members(metadata), "refused": done.refused, "incomplete": done.incomplete}
+        sockets = _listing("socket", OF_SOCKET, streams, ~is_stream)
+        connections = _listing("stream", {name: name for name in OF_STREAM}, streams, is_stream)
+        self.folder.write_index(about, (sockets, connections))
+        return done
+
+    def take(self) -> None:
+        """Write what has been delivered."""
+        octets, shares = self._demuxer.delivered()
+        columns = (column.tolist() for column in arrays(shares).values())
+        for number, side, protocol, start, length in zip(*columns, strict=True):
+            self.folder.append(file_name(number, side, protocol), octets[start : start + length])
+        for name, rows in ((MESSAGES, self._demuxer.messages()), (GAPS, self._demuxer.gaps())):
+            if len(next(iter(rows.values()))):
+                self.folder.append_rows(name, arrays(rows))
+
+
+def _listing(kind: str, names: dict[str, str], streams: dict[str, Array], which: Array) -> Listing:
+    chosen: dict[str, Any] = {name: column[which] for name, column in streams.items()}
+    made = zip(*(chosen[name].tolist() for name in ("number", "side", "protocol", "octets")), strict=True)
+    chosen["file"] = [file_name(*ends) if octets else None for *ends, octets in made]
+    return Listing({"kind": [kind] * len(chosen["file"]), **{name: chosen[of] for name, of in names.items()}})

@@ -1,0 +1,97 @@
+"""Where demultiplexing puts what is delivered: one file a socket or stream, and the files that say what is in them."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from fluxcap._core import SIDES
+from fluxcap.formats import Listing, Rows, ndjson
+from fluxcap.values.arrays import Array
+from fluxcap.values.names import TCP
+from fluxcap.whole_files import replacing
+
+OPEN_AT_ONCE: Final = 256  # files; a process may have 1,024 by default
+INDEX: Final = "index.ndjson"
+MESSAGES: Final = "messages.ndjson"
+GAPS: Final = "gaps.ndjson"
+PROTOCOLS: Final = {6: "tcp", 17: "udp", 136: "udplite"}
+
+
+def file_name(number: int, side: int, protocol: int) -> str:
+    """Made of numbers alone: nothing that a capture says becomes part of a path."""
+    letter = f"-{SIDES[side]}" if protocol == TCP else ""
+    return f"{PROTOCOLS[protocol]}-{number:06}{letter}.bin"
+
+
+class OpenFiles:
+    """Files of a directory, of which so many stay open that reading or writing by turns costs little."""
+
+    def __init__(self, directory: Path, mode: Literal["rb", "ab"]) -> None:
+        self._directory = directory
+        self._mode = mode
+        self._open: OrderedDict[str, io.FileIO] = OrderedDict()
+
+    def __getitem__(self, name: str) -> io.FileIO:
+        if name in self._open:
+            self._open.move_to_end(name)
+        else:
+            if len(self._open) == OPEN_AT_ONCE:
+                self._open.popitem(last=False)[1].close()
+            self._open[name] = io.FileIO(self._directory / name, self._mode)
+        return self._open[name]
+
+    def close(self) -> None:
+        """Close what is open."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
+class Folder:
+    """A directory that was empty, or not there, and the files that are appended to in it."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """FileExistsError if something is in it, NotADirectoryError if it is something else; OSError as it comes."""
+        self.path = Path(path)
+        self.made = not self.path.exists()
+        self.path.mkdir(exist_ok=True)
+        if any(self.path.iterdir()):
+            raise FileExistsError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(path))
+        self._files = OpenFiles(self.path, "ab")
+
+    def append(self, name: str, octets: bytes | memoryview) -> None:
+        """Write these octets at the end of a file. OSError that names it if that fails."""
+        left = memoryview(octets)
+        try:
+            file = self._files[name]
+            while left:
+                left = left[file.write(left) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path / name)) from error
+
+    def append_rows(self, name: str, columns: Mapping[str, Array]) -> None:
+        """Write these rows at the end of a file, a JSON object a line."""
+        buffer = io.BytesIO()
+        ndjson.write(buffer, Rows([Listing(columns)], tuple(columns)))
+        self.append(name, buffer.getbuffer())
+
+    def write_index(self, lines: Mapping[str, Any], listings: Iterable[Listing]) -> None:
+        """Write the index, which is there once it is whole: an object, then the rows of the listings."""
+        with replacing(self.path / INDEX) as out:
+            ndjson.write_object(out, lines)
+            for listing in listings:
+                ndjson.write(out, Rows([listing], listing.columns))
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._files.close()
+
+    def discard(self) -> None:
+        """Nothing was put into it: it goes again, if it was not there before."""
+        if self.made:
+            self.path.rmdir()

@@ -1,0 +1,112 @@
+"""The records of some flows, out of their inputs into one capture: found by reading these once more, then copied."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from fluxcap._core import UNLIKE, WANTS_INPUT, Copier
+from fluxcap.capture.compression import DecompressionError
+from fluxcap.capture.reading import Reading
+from fluxcap.tables.flows import FLOW, FlowTable, spec_of
+from fluxcap.values.arrays import Array, arrays
+from fluxcap.whole_files import check_target, replacing
+
+if TYPE_CHECKING:
+    from fluxcap.capture.inputs import Input
+
+Rows = int | np.integer | slice | Sequence[int] | Sequence[bool] | Array
+
+ROWS_AT_ONCE = 65536  # packets whose flow is looked at together
+CHANGED, AGAIN = "the inputs have changed since they were read", "read them again when nothing writes to them"
+
+
+def extract(table: FlowTable, rows: Rows, path: str | os.PathLike[str]) -> None:
+    """Write the records of these flows to a file that appears under its name only when it is whole."""
+    check_target(path, [item.name for item in table._inputs])
+    with replacing(path) as out:
+        copy_records(table, rows, out)
+
+
+def copy_records(table: FlowTable, rows: Rows, out: BinaryIO) -> None:
+    """Write the records of these flows, as FlowTable.extract() has it."""
+    which = rows if isinstance(rows, int | np.integer | slice | np.ndarray) else list(rows)
+    chosen = np.unique(np.arange(len(table))[which])
+    _check_repeatable(table)
+    before = None
+    copier = Copier()
+    for item, records in _found(table, chosen):
+        for octets in _copied(copier, item, records, before):
+            out.write(octets)
+        before = before or item
+
+
+def _check_repeatable(table: FlowTable) -> None:
+    if not table._inputs:
+        raise ValueError(
+            "this table does not know what it was read from: it was merged, unpickled or made by a FlowAggregator;"
+            " take one that read_flows() returned"
+        )
+    for item in table._inputs:
+        if item.once:
+            raise ValueError(f"{item.name} can be read only once; save it to a file to extract from it")
+    if table.metadata["interrupted"]:
+        raise ValueError("the reading was interrupted, and another would end elsewhere; read to the end to extract")
+
+
+def _found(table: FlowTable, chosen: Array) -> Iterator[tuple[Input, Array]]:
+    """The inputs that hold records of these flows, the first one if there are no records, and the records' numbers."""
+    numbers, at = np.unique(table[FLOW][chosen], return_index=True)
+    reading = Reading(
+        key=spec_of(table.metadata),
+        columns=("file", "packet", FLOW),
+        row_limit=ROWS_AT_ONCE,
+        where=table.metadata["where"],
+        decap=table.metadata["decap"],
+    )
+
+    def taken() -> dict[str, Array]:
+        columns = arrays(reading.scanner.take())
+        wanted = np.isin(columns[FLOW], numbers)
+        return {name: column[wanted] for name, column in columns.items()}
+
+    parts = [*(taken() for _ in reading.read(table._inputs)), taken()]
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if (packets := reading.scanner.totals()["packets"]) != table.metadata["packets"]:
+        raise ValueError(f"{CHANGED}: {packets:,} packets are there, not {table.metadata['packets']:,}; {AGAIN}")
+    again = FlowTable(arrays(reading.scanner.flows(last=True)))
+    if len(again) <= numbers.max(initial=-1) or any(
+        not np.array_equal(array[numbers], table[name][chosen[at]]) for name, array in again.to_dict().items()
+    ):
+        raise ValueError(f"{CHANGED}: these flows are others now; {AGAIN}")
+    for file in np.unique(found["file"]) if len(chosen) else [0]:
+        yield table._inputs[file], found["packet"][found["file"] == file]
+
+
+def _copied(copier: Copier, item: Input, records: Array, before: Input | None) -> Iterator[memoryview]:
+    """What the copy has of an input, piece by piece; each is good until the next is asked for."""
+    copier.begin(records)
+    state, n = WANTS_INPUT, 1
+    with item.open() as source:
+        while state == WANTS_INPUT and n:
+            try:
+                n = source.readinto(copier.space())
+            except (DecompressionError, OSError):  # the reading before this one met it too, and warned of it
+                n = 0
+            if n:
+                copier.advance(n)
+            else:
+                copier.finish()
+            state = copier.run()
+            yield copier.kept()
+    if state == UNLIKE:
+        assert before is not None
+        raise ValueError(
+            f"{before.name} and {item.name} do not fit into one file: their formats or headers differ;"
+            " extract from each by itself"
+        )
+    if copier.missing:
+        raise ValueError(f"{CHANGED}: {item.name} ends {copier.missing:,} records too early; {AGAIN}")

@@ -1,0 +1,181 @@
+"""A capture as one capture a flow: records, octet for octet, to files."""
+
+from __future__ import annotations
+
+import os
+import struct
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from fluxcap.capture.inputs import Captures, Input, expand
+from fluxcap.capture.reading import Metadata, OnDamage, Reading
+from fluxcap.formats import Listing
+from fluxcap.plan import keys
+from fluxcap.rewrite.directory import Folder
+from fluxcap.rewrite.job import Job
+from fluxcap.tables.flows import FLOW, key_spec
+from fluxcap.values.arrays import Array, arrays
+from fluxcap.values.metadata import members
+
+ROWS_AT_ONCE: Final = 65536  # records whose flow is known before their octets are read
+OCTETS_AT_ONCE: Final = 4 << 20  # that are read together, or one record if that is larger
+MAGIC_NS, VERSION, SNAPLEN = 0xA1B23C4D, (2, 4), 262144
+RECORD_HEADER: Final = np.dtype([("seconds", "<u4"), ("ns", "<u4"), ("captured", "<u4"), ("wire", "<u4")])
+OF_FLOW: Final = (
+    *("protocol", "src_ip", "src_port", "dst_ip", "dst_port", "packets", "bytes", "reverse_packets", "reverse_bytes"),
+    *("first", "last"),
+)
+
+
+@dataclass(frozen=True)
+class Split:
+    """What demux(form="pcap") wrote: how many flows, of how many records. `metadata` is that of a table."""
+
+    directory: Path
+    flows: int
+    records: int
+    metadata: Metadata
+
+
+class Splitting(Job[Split]):
+    """The work of demux(form="pcap"). Two readings go side by side: one finds the flows of some records, the other
+    comes after it with their octets."""
+
+    def __init__(
+        self,
+        src: Captures,
+        directory: str | os.PathLike[str],
+        *,
+        where: str | None = None,
+        decap: bool = True,
+        on_damage: OnDamage = "warn",
+    ) -> None:
+        """ValueError if an input can be read only once."""
+        inputs = expand(src)
+        for item in inputs:
+            if item.once:
+                raise ValueError(f"{item.name} can be read only once; save it to a file to split it into flows")
+        reading = Reading(
+            key=key_spec(keys.parse("5tuple")),
+            columns=("file", FLOW, "time", "captured_length", "wire_length", "link_type", "offset"),
+            row_limit=ROWS_AT_ONCE,
+            where=where,
+            decap=decap,
+            on_damage=on_damage,
+        )
+        super().__init__(inputs, reading, Folder(directory))
+        self._octets = Octets()
+        self._link_types: dict[int, list[int]] = {}  # of each flow, in the order in which they came
+        self._records = 0
+
+    def finish(self, interrupted: bool = False) -> Split:
+        """Copy what is left, and write the index."""
+        self.take()
+        self._octets.close()
+        self.folder.close()
+        flows = arrays(self.reading.scanner.flows(last=True))
+        metadata = {**self.reading.metadata(), "interrupted": interrupted}
+        numbers = range(1, len(flows["first"]) + 1)
+        listing = Listing(
+            {
+                "kind": ["flow"] * len(numbers),
+                "number": np.array(numbers, np.uint64),
+                "file": [f"flow-{number:06}.pcap" for number in numbers],
+                **{name: flows[name] for name in OF_FLOW},
+            }
+        )
+        self.folder.write_index({"kind": "capture", **members(metadata)}, [listing])
+        return Split(self.folder.path, len(numbers), self._records, metadata)
+
+    def take(self) -> None:
+        """Copy the records whose flows are known now."""
+        rows = arrays(self.reading.scanner.take())
+        for file in np.unique(rows["file"]):
+            of_file = (rows["file"] == file) & (rows[FLOW] >= 0)
+            self._copy(self.inputs[file], {name: column[of_file] for name, column in rows.items()})
+
+    def _copy(self, item: Input, rows: dict[str, Array]) -> None:
+        self._octets.open(item)
+        starts = rows["offset"].astype(np.int64)
+        ends = starts + rows["captured_length"]
+        self._records += len(starts)
+        at = 0
+        while at < len(starts):
+            to = max(at + 1, int(np.searchsorted(ends, starts[at] + OCTETS_AT_ONCE, side="right")))
+            octets = self._octets.between(int(starts[at]), int(ends[to - 1]))
+            part = {name: column[at:to] for name, column in rows.items()}
+            self._append(part, starts[at:to] - starts[at], octets)
+            at = to
+
+    def _append(self, rows: dict[str, Array], starts: Array, octets: memoryview) -> None:
+        """Records whose octets are here, to the files of their flows."""
+        headers = np.empty(len(starts), RECORD_HEADER)
+        headers["seconds"], headers["ns"] = np.divmod(rows["time"], 1_000_000_000)
+        headers["captured"], headers["wire"] = rows["captured_length"], rows["wire_length"]
+        heads, size = memoryview(headers.tobytes()), RECORD_HEADER.itemsize
+        order = np.lexsort((rows["link_type"], rows[FLOW]))
+        sorted_rows = np.stack((rows[FLOW][order], rows["link_type"][order]))
+        for group in np.split(order, np.flatnonzero(np.diff(sorted_rows).any(axis=0)) + 1):
+            name, header = self._file(int(rows[FLOW][group[0]]), int(rows["link_type"][group[0]]))
+            parts: list[bytes | memoryview] = [header]
+            lengths = rows["captured_length"][group].tolist()
+            for row, start, length in zip(group.tolist(), starts[group].tolist(), lengths, strict=True):
+                parts += (heads[row * size :][:size], octets[start:][:length])
+            self.folder.append(name, b"".join(parts))
+
+    def _file(self, flow: int, link_type: int) -> tuple[str, bytes]:
+        """The name of the file for these records, and its header if it is new. A pcap has one link type."""
+        types = self._link_types.setdefault(flow, [])
+        name = f"flow-{flow + 1:06}{f'-{link_type}' if types and types[0] != link_type else ''}.pcap"
+        if link_type in types:
+            return name, b""
+        types.append(link_type)
+        return name, struct.pack("<IHHiIII", MAGIC_NS, *VERSION, 0, 0, SNAPLEN, link_type)
+
+
+class Octets:
+    """The decompressed octets of one input after the other, from front to back."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._item: Input | None = None
+        self._buffer = bytearray()
+
+    def open(self, item: Input) -> None:
+        """Go on with this input, from its start if it is another one."""
+        if item is not self._item:
+            self.close()
+            self._item = item
+            self._opened = self._stack.enter_context(item.open())
+            self._at = 0
+
+    def close(self) -> None:
+        """No more is wanted."""
+        self._stack.close()
+
+    def between(self, start: int, end: int) -> memoryview:
+        """These octets; good until the next call. ValueError if they are no longer there."""
+        self._skip(start - self._at)
+        self._read(end - start)
+        return memoryview(self._buffer)[: end - start]
+
+    def _skip(self, n: int) -> None:
+        while n > 0:
+            self._read(min(n, OCTETS_AT_ONCE))
+            n -= OCTETS_AT_ONCE
+
+    def _read(self, n: int) -> None:
+        if len(self._buffer) < n:
+            self._buffer = bytearray(n)
+        left = memoryview(self._buffer)[:n]
+        while left:
+            got = self._opened.readinto(left)
+            if not got:
+                assert self._item is not None
+                raise ValueError(f"{self._item.name} has become shorter while it was read")
+            left = left[got:]
+        self._at += n

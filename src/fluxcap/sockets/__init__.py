@@ -1,0 +1,1 @@
+"""Who listened, connected, was refused; the life of one socket."""

@@ -1,0 +1,191 @@
+"""The life of a socket: the calls of the sockets interface that the records of a capture imply, in their order."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from fluxcap._core import VERDICTS
+from fluxcap.capture.inputs import Captures
+from fluxcap.capture.reading import Metadata, OnDamage, OnInterrupt
+from fluxcap.errors import CaptureError
+from fluxcap.sockets.calls import Address, Conversation, Datagrams, Event, Log, Record, Stream
+from fluxcap.tables.packets import PacketTable
+from fluxcap.tables.read import scan_packets
+from fluxcap.tables.table import Table
+from fluxcap.values import human
+from fluxcap.values.names import CALLS, EVIDENCE, PROTOCOLS_WITH_PORTS, TCP
+
+if TYPE_CHECKING:
+    from fluxcap.values.arrays import Array
+
+COLUMNS: Final = (
+    *("file", "packet", "time", "protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
+    *("tcp_flags", "tcp_seq", "payload_length", "verdict", "flow", "quoted_flow"),
+)
+PORT_UNREACHABLE: Final = ((1, 3, 3), (58, 1, 4))  # protocol, type, code: RFC 792, RFC 4443 section 3.1
+CORRUPT: Final = tuple(VERDICTS.index(verdict) for verdict in ("bad", "illegal"))  # what a kernel drops
+
+
+class LifeTable(Table):
+    """One row a call of the sockets interface, or what became of one, in the order of the records that show them.
+
+    `evidence` says whether the record shows the call or only what follows from it; repetitions share a row, and
+    `records` counts them. The metadata says whose life it is: `socket`.
+    """
+
+    __slots__ = ()
+
+    def _title(self) -> str:
+        return f"{human.counted(len(self), 'event')} of {self.metadata['socket']}"
+
+
+def parse(socket: str) -> Address:
+    """`ADDRESS:PORT`, an IPv6 address in brackets, as 16 octets and a number. ValueError if it is not that."""
+    address, _, port = socket.rpartition(":")
+    try:
+        ip = ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        ip = None
+    if ip is None or not (port.isascii() and port.isdigit() and int(port) <= 0xFFFF):
+        raise ValueError(f"{socket!r} is no socket: write ADDRESS:PORT, as in 192.0.2.1:80 or [2001:db8::1]:80")
+    mapped = bytes(10) + b"\xff\xff" if ip.version == 4 else b""
+    return mapped + ip.packed, int(port)
+
+
+def read_life(
+    src: Captures,
+    socket: str,
+    *,
+    where: str | None = None,
+    decap: bool = True,
+    ignore_checksums: bool = False,
+    on_damage: OnDamage = "warn",
+    on_interrupt: OnInterrupt = "raise",
+) -> LifeTable:
+    """The calls that one socket's records in captures imply: bind, listen, accept, connect, write, read, close.
+
+    `socket`: `"ADDRESS:PORT"`, an IPv6 address in brackets, of whatever protocols it is seen with. The columns: `time`,
+    `file` and `packet` of the record that shows it; `protocol`; `call`; `peer_address` and `peer_port`, the other
+    socket, or zeros; `octets`; `records`, how many show it; `evidence`, "seen" or "inferred". docs/sockets.md says what
+    each call is taken from. Records are read in bounded memory; what is kept grows with the socket's peers and calls.
+    `ignore_checksums`: take records with bad checksums for what they say; else a kernel drops them, and `call` says so.
+    Everything else as in read_packets().
+
+    Raises ValueError for a `socket` that is none.
+    """
+    life = Life(parse(socket), ignore_checksums)
+    scan = scan_packets(src, columns=COLUMNS, where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
+    try:
+        for packets in scan:
+            life.take(packets)
+    except CaptureError as error:
+        if isinstance(error.partial, PacketTable):  # the rows that were not handed out yet
+            life.take(error.partial)
+            error.partial = life.table({**error.partial.metadata, "socket": socket})
+        raise
+    return life.table({**scan.metadata, "socket": socket})
+
+
+class Life:
+    """The conversations of one socket, as their records come."""
+
+    def __init__(self, socket: Address, ignore_checksums: bool) -> None:
+        self._socket = socket
+        self._dropped = () if ignore_checksums else CORRUPT
+        self._address = np.frombuffer(socket[0], np.uint8)
+        self._log = Log()
+        self._conversations: dict[tuple[int, Address], Conversation] = {}
+        self._of_flow: dict[int, Conversation] = {}
+        self._records = 0
+
+    def take(self, packets: PacketTable) -> None:
+        """The next packets, among them those of the socket."""
+        sent = self._is_at(packets, "src")
+        with_ports = np.isin(packets["protocol"], PROTOCOLS_WITH_PORTS)
+        rows = np.flatnonzero(with_ports & (sent | self._is_at(packets, "dst")) | (packets["quoted_flow"] >= 0))
+        columns = [packets[name][rows].tolist() for name in COLUMNS if name not in ("src_ip", "dst_ip")]
+        ips = [map(np.ndarray.tobytes, packets[name][rows]) for name in ("src_ip", "dst_ip")]
+        for row in zip(*columns, *ips, sent[rows].tolist(), strict=True):
+            self._record(*row)
+
+    def _is_at(self, packets: PacketTable, end: str) -> Array:
+        """Which packets have the socket at this end."""
+        port: Array = packets[f"{end}_port"] == self._socket[1]
+        port[port] = (packets[f"{end}_ip"][port] == self._address).all(axis=1)
+        return port
+
+    def _record(
+        self,
+        file: int,
+        packet: int,
+        time: int,
+        protocol: int,
+        src_port: int,
+        dst_port: int,
+        flags: int,
+        seq: int,
+        payload: int,
+        verdict: int,
+        flow: int,
+        quoted_flow: int,
+        src_ip: bytes,
+        dst_ip: bytes,
+        sent: bool,
+    ) -> None:
+        self._records += 1
+        record = Record(self._records, time, file, packet, sent, flags, seq, payload)
+        if quoted_flow >= 0:
+            if (protocol, src_port, dst_port) in PORT_UNREACHABLE and quoted_flow in self._of_flow:
+                self._unreachable(record, self._of_flow[quoted_flow], dst_ip)
+            return
+        conversation = self._conversation(record, protocol, (dst_ip, dst_port) if sent else (src_ip, src_port))
+        self._of_flow[flow] = conversation
+        if verdict in self._dropped:
+            conversation.damaged(record)
+        else:
+            conversation.take(record)
+
+    def _unreachable(self, record: Record, conversation: Conversation, dst_ip: bytes) -> None:
+        """An error goes to who sent the datagram; if that could be either, to who sent the last one."""
+        own, peer = self._socket[0], conversation.peer[0]
+        to_peer = not conversation.sent_last if own == peer else dst_ip == peer
+        conversation.unreachable(record._replace(sent=to_peer))
+
+    def _conversation(self, record: Record, protocol: int, peer: Address) -> Conversation:
+        found = self._conversations.get((protocol, peer))
+        if isinstance(found, Stream) and found.is_reopened_by(record):
+            found.finish()
+            found = None
+        if found is None:
+            found = (Stream if protocol == TCP else Datagrams)(self._log, protocol, peer)
+            self._conversations[protocol, peer] = found
+        return found
+
+    def table(self, metadata: Metadata) -> LifeTable:
+        """All that was seen and follows."""
+        for conversation in self._conversations.values():
+            conversation.finish()
+        events = sorted((event for event in self._log.events if event.records), key=lambda event: event.record.order)
+        return LifeTable(_columns(events), metadata)
+
+
+def _columns(events: list[Event]) -> dict[str, Array]:
+    def column(values: list[Any], kind: type) -> Array:
+        return np.array(values, kind)
+
+    peers = b"".join(event.peer[0] for event in events)
+    return {
+        "time": column([event.record.time for event in events], np.int64),
+        "file": column([event.record.file for event in events], np.uint32),
+        "packet": column([event.record.packet for event in events], np.uint64),
+        "protocol": column([event.protocol for event in events], np.uint8),
+        "call": column([CALLS.index(event.call) for event in events], np.uint8),
+        "peer_address": np.frombuffer(peers, np.uint8).reshape(-1, 16),
+        "peer_port": column([event.peer[1] for event in events], np.uint16),
+        "octets": column([event.octets for event in events], np.uint64),
+        "records": column([event.records for event in events], np.uint64),
+        "evidence": column([EVIDENCE.index(event.evidence) for event in events], np.uint8),
+    }

@@ -1,0 +1,56 @@
+"""What a notebook shows of a table: a card that folds, of plain HTML, in the colours of the page it stands on.
+
+Nothing has a colour of its own: text inherits the page's, lines and shades are that colour made thinner, so the card is
+as readable in the dark as in the light. All that comes from a file is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any, Final
+
+from fluxcap.errors import printable
+from fluxcap.values import text
+
+PREVIEW_ROWS: Final = 5
+STYLE: Final = """
+.fluxcap { --line: 1px solid color-mix(in srgb, currentColor 25%, transparent); color: inherit; background: none;
+  border: var(--line); border-radius: 6px; padding: 0.6em 0.9em; max-width: 100%; box-sizing: border-box }
+.fluxcap dl { display: grid; grid-template-columns: max-content auto; gap: 0.15em 1em; margin: 0.5em 0 }
+.fluxcap dt { font-weight: normal; opacity: 0.7 }
+.fluxcap dd { margin: 0; overflow-wrap: anywhere }
+.fluxcap summary { cursor: pointer }
+.fluxcap details div { overflow-x: auto; margin-top: 0.5em }
+.fluxcap table { border-collapse: collapse; margin: 0 }
+.fluxcap table, .fluxcap table tr, .fluxcap table td, .fluxcap table th { color: inherit; background: none; border: 0 }
+.fluxcap table td, .fluxcap table th { border-top: var(--line); padding: 0.15em 0.6em; white-space: nowrap;
+  text-align: left; font-variant-numeric: tabular-nums }
+.fluxcap table .number { text-align: right }
+"""
+
+
+def card(title: str, facts: Iterable[tuple[str, str]], columns: Mapping[str, Any], rows: int) -> str:
+    """The card of a table with so many rows, of which `columns` has the first."""
+    about = "".join(f"<dt>{_safe(label)}</dt><dd>{_safe(fact)}</dd>" for label, fact in facts if fact)
+    parts = [f"<style>{STYLE}</style>", f"<strong>{_safe(title)}</strong>", f"<dl>{about}</dl>"]
+    if rows:
+        shown = f"first {PREVIEW_ROWS} of {rows:,} rows" if rows > PREVIEW_ROWS else "all rows"
+        parts.append(f"<details open><summary>{shown}</summary><div>{_table(columns)}</div></details>")
+    return f'<div class="fluxcap">{"".join(parts)}</div>'
+
+
+def _safe(words: str) -> str:
+    return escape(printable(words))
+
+
+def _table(columns: Mapping[str, Any]) -> str:
+    kinds = [' class="number"' if text.is_number(name, values) else "" for name, values in columns.items()]
+    cells = [text.cells(name, values[:PREVIEW_ROWS]) for name, values in columns.items()]
+    lines = [_line("th", list(columns), kinds), *(_line("td", row, kinds) for row in zip(*cells, strict=True))]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _line(tag: str, cells: Sequence[str], kinds: Sequence[str]) -> str:
+    drawn = (f"<{tag}{kind}>{_safe(cell)}</{tag}>" for cell, kind in zip(cells, kinds, strict=True))
+    return f"<tr>{''.join(drawn)}</tr>"

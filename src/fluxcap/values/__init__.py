@@ -1,0 +1,1 @@
+"""How one value and one column look: names, text, times, arrow types, human units."""

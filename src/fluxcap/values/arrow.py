@@ -1,0 +1,197 @@
+"""Tables as Arrow has them: which type each column gets, and its memory as the core hands it out.
+
+Numbers, times, codes and binary addresses leave without a copy. Texts are dictionaries: each is made once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from fluxcap import _core
+from fluxcap.values import names, text
+from fluxcap.values.metadata import header, members
+
+if TYPE_CHECKING:
+    from fluxcap._core import ArrowField, ArrowValues
+    from fluxcap.values.arrays import Array
+
+IpForm = Literal["text", "binary", "uint32"]
+IP_FORMS: Final = ("text", "binary", "uint32")
+ROOT: Final = b"fluxcap"  # what a table's metadata stand under, as one JSON object
+
+# https://arrow.apache.org/docs/format/CDataInterface.html#data-type-description-format-strings
+STRUCT, UTF8, OCTETS, LIST, TIME = b"+s", b"u", b"w:%d", b"+w:%d", b"tsn:UTC"
+UINT8, UINT32, INT64 = b"C", b"I", b"l"
+NUMBERS: Final = {"i1": b"c", "u1": UINT8, "u2": b"S", "u4": UINT32, "u8": b"L", "i8": INT64, "f8": b"g"}
+OFFSET: Final = np.int32
+
+PROTOCOL_NAMES: Final = tuple(map(names.protocol, range(256)))
+
+
+@dataclass(frozen=True)
+class View:
+    """In which form values are handed out.
+
+    `ip`: addresses as texts, or as 16 octets, or as numbers if all are IPv4; with other than texts MAC addresses are 6
+    octets. `labels`: verdicts, dispositions and reasons by name and protocols by number (None), all of them by name
+    (True), or none (False). `encoded`: texts of addresses as a dictionary a batch; where it must be the same for all
+    batches, plain texts.
+    """
+
+    ip: IpForm = "text"
+    labels: bool | None = None
+    encoded: bool = True
+
+    def __post_init__(self) -> None:
+        if self.ip not in IP_FORMS:
+            raise ValueError(f"ip is one of {', '.join(map(repr, IP_FORMS))}, not {self.ip!r}")
+
+    def names(self, name: str) -> tuple[str, ...] | None:
+        """The names of the codes in a column, if they are to be shown."""
+        kind = PROTOCOL_NAMES if name == "protocol" and self.labels else text.KINDS.get(name)
+        return kind if isinstance(kind, tuple) and self.labels is not False else None
+
+    def is_text(self, name: str) -> bool:
+        """Whether a column has letters, or addresses that are to be shown as texts."""
+        kind = text.KINDS.get(name)
+        return kind == "letters" or (self.ip == "text" and kind in ("address", "mac"))
+
+
+PLAIN: Final = View()
+
+
+class Stream:
+    """Tables one after the other, for whatever reads Arrow; they are read anew for each reader."""
+
+    def __init__(
+        self, like: Mapping[str, Any], tables: Iterable[Any], metadata: Mapping[str, Any], view: View = PLAIN,
+        shown: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """`like` has columns of the types that those of all tables have; `shown` gives columns another name."""
+        self._view = view
+        self._names = tuple(like)
+        self._tables = tables
+        fields = [_field((shown or {}).get(name, name), *_types(name, like[name], view)) for name in like]
+        self._schema: ArrowField = (STRUCT, b"", _metadata(metadata), fields, None)
+
+    def __arrow_c_schema__(self) -> object:
+        return _core.arrow_schema(self._schema)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        batches: Iterable[ArrowValues] = self._batches(iter(self._tables))
+        # What is in memory is prepared now: from inside a stream no exception gets through, only its text.
+        return _core.arrow_stream(self._schema, list(batches) if isinstance(self._tables, list) else batches)
+
+    def _batches(self, tables: Iterator[Any]) -> Iterator[ArrowValues]:
+        for table in tables:
+            columns = [_values(name, table[name], self._view) for name in self._names]
+            yield len(table), (), columns, None
+
+
+def _metadata(metadata: Mapping[str, Any]) -> bytes:
+    """Key and value as the C data interface wants them: counts and lengths as int32, nothing between."""
+    value = json.dumps({**header(), **members(metadata)}).encode()
+    parts = (ROOT, value)
+    count = np.int32(len(parts) // 2).tobytes()
+    return count + b"".join(np.int32(len(part)).tobytes() + part for part in parts)
+
+
+def _field(name: str, format: bytes, below: bytes | None) -> ArrowField:
+    inner = None if below is None else (below, b"item" if format[:1] == b"+" else b"", b"", (), None)
+    items, dictionary = ((inner,), None) if inner and format[:1] == b"+" else ((), inner)
+    return format, name.encode("utf-8", "backslashreplace"), b"", items, dictionary
+
+
+def _types(name: str, values: Any, view: View) -> tuple[bytes, bytes | None]:
+    """The format of a column and, if there is one, of its dictionary or of the items of its lists."""
+    if isinstance(values, list):
+        return (INT64 if _are_integers(values) else UTF8), None
+    if text.is_sequences(values):
+        return LIST % values.shape[1], _number(values)
+    if view.is_text(name):
+        return (UINT32, UTF8) if view.encoded else (UTF8, None)
+    if view.names(name) is not None:
+        return UINT8, UTF8
+    if values.ndim > 1:
+        return (UINT32 if view.ip == "uint32" and _is_ip(name) else OCTETS % values.shape[1]), None
+    return (TIME if text.KINDS.get(name) == "time" else _number(values)), None
+
+
+def _number(values: Array) -> bytes:
+    return NUMBERS[values.dtype.str[1:]]
+
+
+def _values(name: str, values: Any, view: View) -> ArrowValues:
+    if isinstance(values, list):
+        if _are_integers(values):
+            return len(values), (np.array(values, np.int64),), (), None
+        return _texts([str(value) for value in values])
+    values = np.ascontiguousarray(values)
+    if text.is_sequences(values):
+        return len(values), (), ((values.size, (values,), (), None),), None
+    if view.is_text(name):
+        codes, offsets, octets = dictionary_of(values)
+        dictionary: ArrowValues = (len(offsets) // OFFSET().itemsize - 1, (offsets, octets), (), None)
+        return (len(values), (codes,), (), dictionary) if view.encoded else _spelled_out(codes, offsets, octets)
+    if (known := view.names(name)) is not None:
+        return len(values), (values,), (), _texts(named(values, known))
+    if values.ndim > 1 and view.ip == "uint32" and _is_ip(name):
+        values = ipv4(name, values)
+    return len(values), (values,), (), None
+
+
+def _is_ip(name: str) -> bool:
+    return text.KINDS.get(name) == "address"
+
+
+def _are_integers(values: Sequence[Any]) -> bool:
+    return bool(values) and all(type(value) is int for value in values)
+
+
+def _texts(texts: Sequence[str]) -> ArrowValues:
+    octets = [one.encode("utf-8", "backslashreplace") for one in texts]
+    offsets = np.fromiter(accumulate(map(len, octets), initial=0), OFFSET, len(octets) + 1)
+    return len(octets), (offsets, b"".join(octets)), (), None
+
+
+def dictionary_of(values: Array) -> tuple[bytes, bytes, bytes]:
+    """Addresses or letters as dictionary-encoded texts, as _core.dictionary() has them."""
+    if values.ndim > 1:
+        return _core.dictionary(values)
+    distinct, codes = np.unique(values, return_inverse=True)
+    _, (offsets, octets), _, _ = _texts([letters.decode() for letters in distinct.tolist()])
+    return codes.astype(np.uint32).tobytes(), offsets.tobytes(), octets
+
+
+def _spelled_out(codes: bytes, offsets: bytes, octets: bytes) -> ArrowValues:
+    """The texts of a dictionary's rows one after the other."""
+    rows, starts = np.frombuffer(codes, np.uint32), np.frombuffer(offsets, OFFSET)
+    lengths = np.diff(starts)[rows]
+    ends = np.zeros(len(rows) + 1, OFFSET)
+    np.cumsum(lengths, out=ends[1:])
+    # Where each octet comes from: its place in its own text, moved to where that text stands in the dictionary.
+    source = np.arange(ends[-1], dtype=np.int64) + np.repeat(starts[rows] - ends[:-1], lengths)
+    return len(rows), (ends, np.frombuffer(octets, np.uint8)[source]), (), None
+
+
+def named(codes: Array, known: Sequence[str]) -> Sequence[str]:
+    """Names for all of the codes: a code that has none is named by its number."""
+    last = int(codes.max()) if len(codes) else 0
+    return known if last < len(known) else (*known, *map(str, range(len(known), last + 1)))
+
+
+def ipv4(name: str, octets: Array) -> Array:
+    """IPv4 addresses as uint32; records without an address have 0. ValueError if there is an IPv6 address."""
+    mapped = (octets[:, :12] == np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)).all(axis=1)
+    others = np.flatnonzero(~mapped & octets.any(axis=1))
+    if len(others):
+        row = int(others[0])
+        address = text.addresses(octets[row : row + 1])[0]
+        raise ValueError(f"{name} in row {row} is {address}: ip='uint32' is for IPv4 alone, ip='binary' for both")
+    return octets[:, 12:].copy().view(">u4").reshape(-1).astype(np.uint32)

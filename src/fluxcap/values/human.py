@@ -1,0 +1,66 @@
+"""Numbers for people: grouped digits, binary units, durations."""
+
+from typing import Final
+
+from fluxcap.values import text
+
+NS_PER: Final = {"µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+SECONDS_PER_MINUTE, SECONDS_PER_HOUR, SECONDS_PER_DAY = 60, 3_600, 86_400
+BINARY_UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def count(number: int) -> str:
+    """12345 -> '12,345'."""
+    return f"{number:,}"
+
+
+def rate(number: float) -> str:
+    """12345.6 -> '12,346', 0.01234 -> '0.012'."""
+    return count(round(number)) if number >= 10 else f"{number:.2g}"
+
+
+def counted(number: int, noun: str) -> str:
+    """2, 'packet' -> '2 packets'."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def octets(number: int) -> str:
+    """1536 -> '1.5 KiB'."""
+    if number < 1024:
+        return f"{number} B"
+    scaled = float(number)
+    for unit in BINARY_UNITS:
+        scaled /= 1024
+        # 1023.95 would be rounded up to 1024.0 of this unit.
+        if scaled < 1023.95 or unit == BINARY_UNITS[-1]:
+            break
+    return f"{scaled:.1f} {unit}"
+
+
+def duration(ns: int) -> str:
+    """899000000000 -> '14m 59s'; three or four digits below a minute."""
+    if ns < NS_PER["µs"]:
+        return f"{ns} ns"
+    if ns < NS_PER["ms"]:
+        return f"{ns // 100 / 10} µs"
+    if ns < NS_PER["s"]:
+        return f"{ns // 100_000 / 10} ms"
+    seconds, fraction = divmod(ns, NS_PER["s"])
+    if seconds < SECONDS_PER_MINUTE:
+        return f"{seconds}.{fraction // (NS_PER['s'] // 10)} s"
+    if seconds < SECONDS_PER_HOUR:
+        return f"{seconds // SECONDS_PER_MINUTE}m {seconds % SECONDS_PER_MINUTE:02d}s"
+    if seconds < SECONDS_PER_DAY:
+        return f"{seconds // SECONDS_PER_HOUR}h {seconds % SECONDS_PER_HOUR // SECONDS_PER_MINUTE:02d}m"
+    return f"{seconds // SECONDS_PER_DAY}d {seconds % SECONDS_PER_DAY // SECONDS_PER_HOUR:02d}h"
+
+
+def span(first: int, last: int) -> str:
+    """Two times, to the second and in UTC; of the second only what differs from the first."""
+    texts = [text.time(ns)[: len("2026-11-02T10:00:00")].replace("T", " ") for ns in (first, last)]
+    date = len("2026-11-02 ")
+    if texts[0] == texts[1]:
+        del texts[1]
+    elif texts[0][:date] == texts[1][:date]:
+        texts[1] = texts[1][date:]
+    return f"{' → '.join(texts)} UTC"

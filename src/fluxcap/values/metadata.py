@@ -1,0 +1,99 @@
+"""What is said of a result as a whole: in JSON's terms beside its rows and inside files, in words where people look."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fluxcap.values import human, text
+
+SCHEMA: Final = 1  # changes when a name or a meaning does; new names alone leave it
+JOINT: Final = " · "  # between things said in one line
+NAMED: Final = 3  # inputs and skipped files that are named
+
+
+def header() -> dict[str, Any]:
+    """The members that every object begins with."""
+    return {"schema": SCHEMA, "version": _version()}
+
+
+def _version() -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("fluxcap")
+    except PackageNotFoundError:  # it runs from a source tree
+        return None
+
+
+def members(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata of a table."""
+    plain = dict(metadata)
+    if "damage" in plain:
+        plain["damage"] = [damage._asdict() for damage in plain["damage"]]
+    if "ledger" in plain:
+        plain["ledger"] = {name: {"records": n, "octets": octets} for name, (n, octets) in plain["ledger"].items()}
+    for name in ("first", "last"):
+        if name in plain:
+            plain[name] = text.time(plain[name]) if plain["packets"] else None
+    return plain
+
+
+def facts(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """What was read and how, in words, by what they are about; "" for what there is nothing to say on."""
+    if not metadata:
+        return {}
+    named = list(metadata["inputs"][:NAMED])
+    more = len(metadata["inputs"]) - len(named)
+    return {
+        "inputs": ", ".join(named) + (f" and {more:,} more" if more else ""),
+        "records": f"{human.count(metadata['packets'])} ({human.octets(metadata['wire_octets'])})",
+        "not counted": uncounted(metadata),
+        "time": human.span(metadata["first"], metadata["last"]) if metadata["packets"] else "",
+        "key": metadata.get("by", ""),
+        "semantics": semantics(metadata) if "by" in metadata else "",
+        "cut in time": timing(metadata) if "by" in metadata else "",
+        "skipped": ", ".join(metadata["skipped"][:NAMED]) + (", ..." if len(metadata["skipped"]) > NAMED else ""),
+        "damage": "; ".join(f"{one.path}, packet {one.packet}: {one.reason}" for one in metadata["damage"]),
+        "stopped": stopped(metadata),
+    }
+
+
+def notes(metadata: Mapping[str, Any]) -> list[str]:
+    """What a short description should not keep silent about."""
+    skipped, damaged = len(metadata["skipped"]), len(metadata["damage"])
+    said = (
+        f"{metadata['semantics']} semantics" if metadata.get("semantics") else "",
+        timing(metadata) if "by" in metadata else "",
+        uncounted(metadata),
+        human.counted(skipped, "file") + " skipped" if skipped else "",
+        human.counted(damaged, "input") + " damaged" if damaged else "",
+        stopped(metadata),
+    )
+    return [note for note in said if note]
+
+
+def uncounted(metadata: Mapping[str, Any]) -> str:
+    """The records that are not plainly counted in a flow, and why: '3 non_ip, 1 malformed'."""
+    ledger = {name: records for name, (records, _) in metadata["ledger"].items() if name != "counted"}
+    return ", ".join(f"{human.count(records)} {name}" for name, records in ledger.items() if records)
+
+
+def timing(metadata: Mapping[str, Any]) -> str:
+    """'idle timeout 15.0 s', or 'no timeouts'."""
+    names = ["idle_timeout", "active_timeout", "interval"]
+    if metadata["tcp_idle_timeout"] != metadata["idle_timeout"]:
+        names.insert(1, "tcp_idle_timeout")
+    set_to = {name.replace("_", " ").replace("tcp", "TCP"): metadata[name] for name in names}
+    return ", ".join(f"{name} {human.duration(ns)}" for name, ns in set_to.items() if ns) or "no timeouts"
+
+
+def semantics(metadata: Mapping[str, Any]) -> str:
+    """'zeek: bytes of ip, direction by server ports'; "" where none were asked for."""
+    name = metadata["semantics"]
+    return f"{name}: bytes of {metadata['bytes']}, direction by {metadata['direction']}" if name else ""
+
+
+def stopped(metadata: Mapping[str, Any]) -> str:
+    """Why the reading ended before its inputs did."""
+    if metadata["interrupted"]:
+        return "interrupted"
+    return "stopped at max_flows" if metadata.get("flows_full") else ""

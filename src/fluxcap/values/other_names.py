@@ -1,0 +1,98 @@
+"""Our columns under the names of other programs: only what means the same, in the same unit, gets another name.
+
+A column that is not in a table keeps its own name; values never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from fluxcap.plan.semantics import Octets
+from fluxcap.suggest import unknown
+
+# https://www.iana.org/assignments/ipfix, with the number of the element; reverse: RFC 5103 section 6.1. An IPv4 address
+# is an IPv6 one as well (::ffff:0:0/96), so addresses of both go by the name that fits both.
+IPFIX: Final = (
+    ("protocol", "protocolIdentifier"),  # 4
+    ("src_ip", "sourceIPv6Address"),  # 27
+    ("src_port", "sourceTransportPort"),  # 7
+    ("dst_ip", "destinationIPv6Address"),  # 28
+    ("dst_port", "destinationTransportPort"),  # 11
+    ("vlan", "dot1qVlanId"),  # 243
+    ("inner_vlan", "dot1qCustomerVlanId"),  # 245
+    ("src_mac", "sourceMacAddress"),  # 56
+    ("dst_mac", "destinationMacAddress"),  # 80
+    ("ethertype", "ethernetType"),  # 256
+    ("tos", "ipClassOfService"),  # 5
+    ("flow_label", "flowLabelIPv6"),  # 31
+    ("interface", "ingressInterface"),  # 10
+    ("packets", "packetDeltaCount"),  # 2
+    ("reverse_packets", "reversePacketDeltaCount"),
+    ("bytes", "layer2OctetDeltaCount"),  # 352: octetDeltaCount (1) has no link header
+    ("reverse_bytes", "reverseLayer2OctetDeltaCount"),
+    ("payload_bytes", "transportOctetDeltaCount"),  # 401
+    ("reverse_payload_bytes", "reverseTransportOctetDeltaCount"),
+    ("first", "flowStartNanoseconds"),  # 156
+    ("last", "flowEndNanoseconds"),  # 157
+    ("tcp_flags", "tcpControlBits"),  # 6
+    ("reverse_tcp_flags", "reverseTcpControlBits"),
+    ("end_reason", "flowEndReason"),  # 136
+    ("flow", "flowId"),  # 148
+    ("time", "observationTimeNanoseconds"),  # 325
+    ("wire_length", "dataLinkFrameSize"),  # 312
+    ("ip_version", "ipVersion"),  # 60
+    ("tcp_seq", "tcpSequenceNumber"),  # 184
+    ("tcp_window", "tcpWindowSize"),  # 186
+    ("ip_id", "fragmentIdentification"),  # 54
+)
+# conn.log. Its orig_bytes come from TCP's sequence numbers and its orig_ip_bytes have no link header: neither is ours,
+# but for semantics in which bytes are those of IP packets.
+ZEEK: Final = (
+    ("first", "ts"),
+    ("time", "ts"),
+    ("src_ip", "id.orig_h"),
+    ("src_port", "id.orig_p"),
+    ("dst_ip", "id.resp_h"),
+    ("dst_port", "id.resp_p"),
+    ("protocol", "ip_proto"),
+    ("packets", "orig_pkts"),
+    ("reverse_packets", "resp_pkts"),
+    ("state", "conn_state"),
+    ("src_mac", "orig_l2_addr"),
+    ("dst_mac", "resp_l2_addr"),
+)
+# NFlow with accounting_mode 0, or 1 where bytes are those of IP packets. Its times are in milliseconds.
+NFSTREAM: Final = (
+    ("vlan", "vlan_id"),
+    ("packets", "src2dst_packets"),
+    ("bytes", "src2dst_bytes"),
+    ("reverse_packets", "dst2src_packets"),
+    ("reverse_bytes", "dst2src_bytes"),
+    *(
+        (f"{ours}size_{statistic}", f"{theirs}_{statistic}_ps")
+        for ours, theirs in (("", "src2dst"), ("reverse_", "dst2src"), ("both_", "bidirectional"))
+        for statistic in ("min", "mean", "stddev", "max")
+    ),
+    *(
+        (f"{ours}{flag}_packets", f"{theirs}_{flag}_packets")
+        for ours, theirs in (("", "src2dst"), ("reverse_", "dst2src"))
+        for flag in ("syn", "cwr", "ece", "urg", "ack", "psh", "rst", "fin")
+    ),
+    ("splt_size", "splt_ps"),
+)
+SCHEMES: Final = {"ipfix": IPFIX, "nfstream": NFSTREAM, "zeek": ZEEK}
+# What they call bytes that are those of IP packets.
+OF_IP_PACKETS: Final = {
+    "ipfix": {"bytes": "octetDeltaCount", "reverse_bytes": "reverseOctetDeltaCount"},  # 1
+    "zeek": {"bytes": "orig_ip_bytes", "reverse_bytes": "resp_ip_bytes"},
+}
+
+
+def names(scheme: str | None, octets: Octets = "frame") -> Mapping[str, str]:
+    """Their names by ours, where bytes are those of these. ValueError if there is no such scheme."""
+    if scheme is None:
+        return {}
+    if scheme not in SCHEMES:
+        raise unknown("scheme of names", scheme, SCHEMES)
+    return {**dict(SCHEMES[scheme]), **(OF_IP_PACKETS.get(scheme, {}) if octets == "ip" else {})}

@@ -1,0 +1,134 @@
+"""Column values as text: one table says how the values of each column are written for a machine to read.
+
+Integers stay raw integers, addresses are IP text (IPv4 as a.b.c.d), times RFC 3339 in UTC with nine digits, verdicts,
+dispositions, reasons and states their names, histories their letters. A column that is not in the table holds integers.
+The core writes them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from fluxcap._core import (
+    BEGINNINGS,
+    DIRECTION_BASES,
+    DIRECTIONS,
+    DISPOSITIONS,
+    ENDINGS,
+    REASONS,
+    SIDES,
+    STATES,
+    VERDICTS,
+    TextRows,
+)
+from fluxcap.values import names
+
+if TYPE_CHECKING:
+    from fluxcap._core import TextKind
+
+# A buffer, so an array or a column of the core, (n,), or (n, 16) and (n, 6) octets for IP and MAC addresses; or see
+# is_free().
+Column = Any
+FLOATS, SIGNED = "fd", "bhilq"  # formats of the struct module
+
+KINDS: Final[Mapping[str, TextKind]] = {
+    "src_ip": "address",
+    "dst_ip": "address",
+    "address": "address",
+    "src_mac": "mac",
+    "dst_mac": "mac",
+    "time": "time",
+    "interval": "time",
+    "first": "time",
+    "last": "time",
+    "verdict": VERDICTS,
+    "ip_verdict": VERDICTS,
+    "disposition": DISPOSITIONS,
+    "reason": REASONS,
+    "side": SIDES,
+    "began": BEGINNINGS,
+    "ended": ENDINGS,
+    "direction": DIRECTIONS,
+    "state": STATES,
+    "history": "letters",
+    "direction_basis": DIRECTION_BASES,
+    "role_basis": DIRECTION_BASES,
+    "peer_address": "address",
+    "role": names.ROLES,
+    "call": names.CALLS,
+    "evidence": names.EVIDENCE,
+}
+
+
+def rows(columns: Mapping[str, Column], around: Sequence[bytes], free: Callable[[Any], str]) -> Iterator[bytes]:
+    """The rows of some columns in pieces of some ten KiB.
+
+    `around` has the octets before each cell of a row and, last, those behind it; `free` writes the values of a list.
+    """
+    plan: list[tuple[TextKind, Any]] = [
+        ("text", [free(value).encode() for value in objects(values)])
+        if is_free(values)
+        else (KINDS.get(name, "integer"), values)
+        for name, values in columns.items()
+    ]
+    return TextRows(plan, around)
+
+
+def cells(name: str, values: Column) -> list[str]:
+    """The values of the column of this name, one text a row."""
+    return list(map(in_words, objects(values))) if is_free(values) else _cells(KINDS.get(name, "integer"), values)
+
+
+def integers(values: Column) -> list[str]:
+    """Raw integers."""
+    return _cells("integer", values)
+
+
+def addresses(values: Column) -> list[str]:
+    """(n, 16) octets as IP text."""
+    return _cells("address", values)
+
+
+def times(values: Column) -> list[str]:
+    """int64 nanoseconds since the epoch as RFC 3339 UTC with nine digits; every int64 has a text."""
+    return _cells("time", values)
+
+
+def time(ns: int) -> str:
+    """One time, written as in a column of times."""
+    return times(array("q", [ns]))[0]
+
+
+def _cells(kind: TextKind, values: Column) -> list[str]:
+    return b"".join(TextRows([(kind, values)], (b"", b"\n"))).decode().splitlines()
+
+
+def is_number(name: str, values: Column) -> bool:
+    """Whether the texts of this column are integers."""
+    return name not in KINDS and not is_free(values)
+
+
+def is_free(values: Column) -> bool:
+    """Whether each value is a Python object of its own to be written: a list of any values, texts among them that may
+    hold whatever a file said; or floats, or several integers a row."""
+    return isinstance(values, list) or memoryview(values).format in FLOATS or is_sequences(values)
+
+
+def is_sequences(values: Column) -> bool:
+    """Whether the column has several integers a row (addresses are unsigned octets)."""
+    if isinstance(values, list):
+        return False
+    view = memoryview(values)
+    return view.ndim > 1 and view.format in SIGNED
+
+
+def objects(values: Column) -> list[Any]:
+    """The values as Python's own objects, several integers a row as a list."""
+    return values if isinstance(values, list) else memoryview(values).tolist()
+
+
+def in_words(value: Any) -> str:
+    """A free value where there are no brackets: several integers one after the other, as Zeek writes a vector."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
