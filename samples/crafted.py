@@ -4,11 +4,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
 import builders as b
 import fluxcap
-from captures import Record, enhanced_packet, interface, pcap, pcapng, records, rewrapped
+from capture_files import Record, enhanced_packet, interface, pcap, pcapng, records, rewrapped
 
 START = 1_700_000_000_000_000_000  # ns; a whole second, so that every resolution can say it
 ARP_REQUEST = bytes.fromhex("0001080006040001020000000001c0000201000000000000c0000202")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dialogues import BAD, CUT, GOOD
+from cli_captures import BAD, CUT, GOOD
 from three_flows import SHAPES
 
 

@@ -30,7 +30,11 @@ def parts() -> list[str]:
 
 @pytest.mark.parametrize("part", parts())
 def test_a_part_of_the_core_imports_only_what_it_may(part):
-    found = {name for file in (PYX / part).glob("*.pxd") for name in re.findall(r"^from fluxcap\.(\w+)", file.read_text(), re.MULTILINE)}
+    found = {
+        name
+        for file in (PYX / part).glob("*.pxd")
+        for name in re.findall(r"^from fluxcap\.(\w+)", file.read_text(), re.MULTILINE)
+    }
     assert found <= MAY_IMPORT[part] | {"base", part}
 
 

@@ -10,10 +10,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import fluxcap
 import timing
 import workloads
-
-import fluxcap
 from fluxcap.capture.compression import CODECS, Codec
 
 STEP = 1 << 20  # octets fed, and taken, at a time: what suits the decompressors best

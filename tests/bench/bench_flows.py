@@ -8,10 +8,9 @@ import statistics
 import sys
 from functools import partial
 
+import fluxcap
 import timing
 import workloads
-
-import fluxcap
 from fluxcap.bench import floor
 
 

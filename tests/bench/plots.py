@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import altair as alt
+
 import sweeps
 import timing
 from sweeps import FLOOR, PROCESS, READ_FLOWS, Point

@@ -14,10 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import fluxcap
 import timing
 import workloads
-
-import fluxcap
 from fluxcap.bench import COMMAND, floor
 
 PACKETS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)

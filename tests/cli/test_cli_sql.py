@@ -1,0 +1,169 @@
+"""`fluxcap sql`: what it answers, what it reads for that, and what it says where it cannot."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from test_arrow import CAPTURE, SOURCES
+
+import builders as b
+import fluxcap
+from command_line import error_lines, rows, terminal
+from command_line import fluxcap as command
+from fluxcap.cli.commands.sql import ARROW, NO_PACKETS
+
+ALL = "SELECT * FROM packets"
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("sql") / "capture.pcap"
+    path.write_bytes(CAPTURE)
+    return path
+
+
+def sql(query: str, *arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
+    return command("sql", query, *arguments, **options)
+
+
+def test_a_query_over_each_table_is_answered(capture):
+    flows, report = fluxcap.read_flows(capture), fluxcap.read_checksums(capture)
+    (counted,) = rows(sql("SELECT count(*) AS n, sum(packets) AS packets FROM flows", capture).stdout)
+    assert counted == {"n": str(len(flows)), "packets": str(flows["packets"].sum())}
+    addresses = rows(sql("SELECT src_ip FROM Packets ORDER BY packet", capture).stdout)
+    assert [row["src_ip"] for row in addresses] == SOURCES
+    (good,) = rows(sql("SELECT good FROM checksums WHERE header = 'UDP'", capture).stdout)
+    assert good["good"] == str(report.verdicts[b.UDP]["good"])
+
+
+def test_connections_are_a_table(capture):
+    table = fluxcap.read_connections(capture)
+    found = rows(sql("SELECT state, history, synack_rtt FROM connections", capture).stdout)
+    assert [row["state"] for row in found] == [fluxcap.STATES[code] for code in table["state"]]
+    assert [row["history"].encode() for row in found] == table["history"].tolist()
+    assert {row["synack_rtt"] for row in found} == {"-1"}
+
+
+def test_tables_join(capture):
+    query = "SELECT p.packet FROM packets p JOIN flows f ON p.src_ip = f.dst_ip WHERE p.ip_version = 4 GROUP BY ALL"
+    assert {row["packet"] for row in rows(sql(query, capture).stdout)} == {"1", "2", "3"}
+
+
+def test_times_have_nine_digits_and_nothing_is_blank_or_null_and_truth_a_word(capture):
+    query = "SELECT min(time) AS t, NULL AS nothing, packet = 1 AS first, 2.5 AS half FROM packets GROUP BY ALL LIMIT 1"
+    found = rows(sql(f"SELECT * FROM ({query})", capture).stdout)[0]
+    assert found["t"].startswith("2023-11-14T22:13:20.00000000")
+    assert (found["nothing"], found["half"]) == ("", "2.5")
+    assert found["first"] in ("true", "false")
+    done = sql("SELECT NULL AS nothing, true AS yes, sum(packets) AS n FROM flows", capture, "-f", "ndjson")
+    assert json.loads(done.stdout) == {"nothing": None, "yes": True, "n": 5}
+
+
+def test_a_port_is_a_name_and_a_sum_a_count(capture):
+    query = "SELECT 65535 AS src_port, 65535 AS n FROM flows LIMIT 1"
+    shown = sql(query, capture, "-f", "table").stdout
+    assert "65535 " in shown
+    assert "65,535 " in shown
+
+
+@pytest.mark.parametrize("name", ["csv", "tsv", "json", "ndjson", "npz", *ARROW])
+def test_every_format_takes_the_answer(capture, tmp_path, name):
+    out = tmp_path / f"x.{name}"
+    done = sql("SELECT packet, src_ip, time FROM packets ORDER BY packet", capture, "-o", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    if name == "parquet":
+        table = pq.read_table(out)
+        assert table["src_ip"].to_pylist() == SOURCES
+        assert str(table.schema.field("time").type).startswith("timestamp[ns")
+    elif name == "npz":
+        assert np.load(out)["packet"].tolist() == [1, 2, 3, 4, 5, 6]
+    else:
+        assert b"2001:db8::" in out.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["tsv", "parquet"])
+def test_n_limits_the_rows(capture, tmp_path, name):
+    out = tmp_path / f"x.{name}"
+    sql(ALL, capture, "-n", "2", "-o", out)
+    assert (pq.read_table(out).num_rows if name == "parquet" else len(out.read_text().splitlines()) - 1) == 2
+
+
+def test_a_terminal_gets_a_box(capture):
+    screen = terminal("sql", "SELECT verdict, count(*) AS n FROM packets GROUP BY ALL ORDER BY ALL", capture)
+    assert "│ good" in screen.text
+    assert "verdict" in screen.text
+
+
+@pytest.mark.parametrize(("rows", "more"), [(20, False), (21, True)])
+def test_a_terminal_says_that_there_are_more_rows(capture, rows, more):
+    screen = terminal("sql", f"SELECT i FROM range({rows}) t(i), packets LIMIT {rows}", capture, rows=40)
+    assert ("more rows" in screen.text) is more
+
+
+def test_only_the_tables_that_a_query_names_are_made(capture):
+    program = (
+        "import sys\n"
+        "from fluxcap.cli.main import main\n"
+        "from fluxcap.reports import checksums\n"
+        "from fluxcap.tables import read\n"
+        "homes = {'read_flows': read, 'scan_packets': read, 'read_checksums': checksums}\n"
+        "for name, home in homes.items():\n"
+        "    def counted(src, *a, read=getattr(home, name), name=name, **b):\n"
+        "        if not isinstance(src, bytes): print(name, file=sys.stderr)\n"
+        "        return read(src, *a, **b)\n"
+        "    setattr(home, name, counted)\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    for query, made in (
+        ("SELECT count(*) FROM flows", ["read_flows"]),
+        ("SELECT count(*) FROM packets, checksums", ["scan_packets", "read_checksums"]),
+        ("SELECT 1", []),
+        ("WITH flows AS (SELECT 1) FROM flows", []),
+    ):
+        done = subprocess.run([sys.executable, "-c", program, "sql", query, capture], capture_output=True, text=True)
+        assert (done.returncode, done.stderr.split()) == (0, made), query
+
+
+def test_standard_input_is_read_once_and_filters_apply(capture):
+    done = sql("SELECT count(*) AS n FROM packets", "-", "--where", "ip6", stdin=CAPTURE)
+    assert rows(done.stdout) == [{"n": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("SELECT nope FROM flows", "nope"),
+        ("SELEC 1", "syntax error"),
+        ("SELECT * FROM pockets", "pockets"),
+        ("SELECT * FROM captures", "captures"),  # a variable of the program is no table
+    ],
+)
+def test_a_query_that_makes_no_sense_is_refused_before_anything_is_read(query, words, tmp_path):
+    (tmp_path / "no.pcap").write_text("not read")
+    done = sql(query, tmp_path / "no.pcap")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in error_lines(done.stderr)[0]
+
+
+def test_an_input_that_is_no_capture_is_named_as_everywhere(tmp_path):
+    (tmp_path / "no.pcap").write_text("not a capture")
+    for table in ("flows", "packets"):
+        done = sql(f"SELECT count(*) FROM {table}", tmp_path / "no.pcap")
+        assert done.returncode == 2
+        assert error_lines(done.stderr)[0].startswith(f"error: {tmp_path / 'no.pcap'}: not a capture: ")
+
+
+def test_a_damaged_input_is_answered_from_what_was_read_and_refused_when_strict(tmp_path):
+    path = tmp_path / "cut.pcap"
+    path.write_bytes(CAPTURE[:-1])
+    done = sql("SELECT count(*) AS n FROM packets", path)
+    assert (done.returncode, rows(done.stdout)) == (3, [{"n": str(len(SOURCES) - 1)}])
+    assert sql("SELECT count(*) AS n FROM packets", path, "--strict").returncode == 2
+
+
+def test_queries_are_tried_on_a_capture_without_packets():
+    assert fluxcap.read_info(NO_PACKETS).packets == 0

@@ -1,0 +1,290 @@
+"""Connections: states and histories of talks written by hand, after the words of Zeek's documentation."""
+
+import numpy as np
+import pytest
+
+import builders as b
+import fluxcap
+from capture_files import Record, pcap
+from fluxcap.values import text
+from tcp_talks import MS, SERVER, START, records, talk
+
+SHAKE = ">S <SA >A"
+LETTERS = "SHADFRCGTWIQ"
+# A talk, what Zeek calls its state, and its history.
+STATES = [
+    (">S", "S0", "S"),
+    (">S >S@-1 >S@-1", "S0", "S"),  # sent again: the same number, no letter of its own
+    (SHAKE, "S1", "ShA"),
+    (f"{SHAKE} >D10 <A <D20 >A", "S1", "ShADad"),
+    (f"{SHAKE} >D10 <D20 >F <F >A", "SF", "ShADdFf"),
+    (f"{SHAKE} <F >F <A", "SF", "ShAfFa"),
+    (">S <RA", "REJ", "Sr"),
+    (">S <RA >S@-1 <R", "REJ", "Sr"),
+    (f"{SHAKE} >F <A", "S2", "ShAFa"),
+    (f"{SHAKE} <F >A", "S3", "ShAf"),
+    (f"{SHAKE} >D5 >R", "RSTO", "ShADR"),
+    (f"{SHAKE} >D5 <R", "RSTR", "ShADr"),
+    (f"{SHAKE} >F <R", "RSTR", "ShAFr"),
+    (">S >R", "RSTOS0", "SR"),
+    (">S >S@-1 >D5!  >R", "RSTOS0", "SCR"),
+    (">S >A >R", "OTH", "SAR"),
+    ("<SA <R", "RSTRH", "^hr"),
+    (">S >F", "SH", "SF"),
+    (">S >A >D10 >F", "SH", "SADF"),
+    ("<SA <F", "SHR", "^hf"),
+    ("<SA >A <D10 >D5 <F", "S3", "^hAdDf"),
+    (">D10 <A <D10 >A", "OTH", "DadA"),
+    (">A <A", "OTH", "Aa"),
+    (">D10 <R", "RSTRH", "Dr"),
+    (">F <F", "SF", "Ff"),
+    ("<SA >S@-1 >A", "S1", "^hSA"),  # the answer was recorded before the question
+    (">S <S >SA@-1 <SA@-1", "S1", "Ss"),  # both asked at once (RFC 9293 section 3.5)
+    (">S <A <SA@-0 >A", "S1", "SahA"),  # an ACK before the SYN+ACK makes no connection under way of it
+    (">_", "OTH", ""),
+    # A FIN and then a RST is answered by a FIN: a normal end all the same.
+    (f"{SHAKE} >F >R <F", "SF", "ShAFRf"),
+]
+# Every letter from either side; what comes again is counted on, and written when it is ten times as often.
+HISTORIES = [
+    (">S <SA >A <A", "ShAa"),
+    (f"{SHAKE} <S@-1 >SA@-1", "ShA"),
+    (f"{SHAKE} >D1 <D1 >D1 <D1", "ShADd"),
+    (f"{SHAKE} >F >F@-1 >F", "ShAFF"),  # the second lies where the first does, the third does not
+    (f"{SHAKE} <F <F@-1 <F", "ShAff"),
+    (f"{SHAKE} >R >R >R@+5", "ShARR"),
+    (f"{SHAKE} <R <R <R@+5", "ShArr"),
+    (f"{SHAKE} >D1! <D1!", "ShACc"),
+    (f"{SHAKE} {'>D1! ' * 99}", "ShACC"),
+    (f"{SHAKE} {'>D1! ' * 100}", "ShACCC"),
+    (f"{SHAKE} >D10@+5 <A", "ShADaG"),
+    (f"{SHAKE} <D10@+5 >A", "ShAdg"),
+    (f"{SHAKE} <Aa+7", "ShAaG"),
+    (f"{SHAKE} >Aa+7", "ShAg"),
+    (f"{SHAKE} >D10 >D10@-10", "ShADT"),
+    (f"{SHAKE} <D10 <D10@-10", "ShAdt"),
+    (f"{SHAKE} >D10 {'>D10@-10 ' * 9}", "ShADT"),
+    (f"{SHAKE} >D10 {'>D10@-10 ' * 10}", "ShADTT"),
+    (f"{SHAKE} >Aw <Aw", "ShAWaw"),
+    (f"{SHAKE} {'<Aw ' * 10}", "ShAaww"),
+    (f"{SHAKE} <F >Aw", "ShAf"),  # the server sends no more: there is nothing to hold back
+    (f"{SHAKE} >Rw", "ShAR"),
+    (f"{SHAKE} >FR <FR", "ShAIi"),
+    (f"{SHAKE} >FR >FR", "ShAI"),
+    (f"{SHAKE} >SR <SF", "ShAQq"),
+    (">SF", "Q"),
+    (">RA", "R"),
+    (">D1 >SA", "DH"),
+]
+
+
+def read(line: str, **options):
+    return fluxcap.read_connections(talk(line), **options)
+
+
+def states(table) -> list[str]:
+    return [fluxcap.STATES[code] for code in table["state"]]
+
+
+def histories(table) -> list[str]:
+    return text.cells("history", table["history"])
+
+
+@pytest.mark.parametrize(("line", "state", "history"), STATES)
+def test_the_state_is_told_from_what_each_side_sent(line, state, history):
+    table = read(line)
+    assert (states(table), histories(table)) == ([state], [history])
+
+
+def test_every_state_has_a_talk():
+    assert {state for _, state, _ in STATES} == set(fluxcap.STATES)
+
+
+@pytest.mark.parametrize(("line", "history"), HISTORIES)
+def test_the_history_has_zeeks_letters(line, history):
+    assert histories(read(line)) == [history]
+
+
+def test_every_letter_has_a_talk_in_either_case():
+    written = "".join([history for *_, history in (*STATES, *HISTORIES)])
+    assert set(written) == {*LETTERS, *LETTERS.lower(), "^"}
+
+
+def test_a_history_that_has_no_room_says_so():
+    talkative = f"{SHAKE} {'>F@+5 ' * 40}"
+    assert histories(read(talkative)) == ["ShA" + "F" * 24 + "X"]
+
+
+@pytest.mark.parametrize(
+    ("line", "port", "basis", "history"),
+    [
+        (">S", 9999, "syn", "S"),
+        ("<SA", 9999, "synack", "^h"),
+        (">D1 <SA", 9999, "synack", "Dh"),
+        ("<D1", 443, "port", "^d"),
+        (">D1", 443, "port", "D"),
+        ("<D1", 9999, "first", "D"),
+        ("<SA >S@-1", 9999, "syn", "^hS"),
+        (">SFA", 9999, "first", "Q"),  # a scan
+    ],
+)
+def test_forward_is_the_direction_of_who_began_and_the_basis_says_how_that_is_known(line, port, basis, history):
+    table = fluxcap.read_connections(talk(line, server=(SERVER[0], port)))
+    assert [fluxcap.DIRECTION_BASES[code] for code in table["direction_basis"]] == [basis]
+    assert histories(table) == [history]
+
+
+def test_a_turned_connection_has_its_counts_turned():
+    table = read("<SA >A <D100 >A")
+    assert table["src_port"].tolist() == [40000]
+    assert (table["packets"].tolist(), table["reverse_packets"].tolist()) == ([2], [2])
+    assert (table["payload_bytes"].tolist(), table["reverse_payload_bytes"].tolist()) == ([0], [100])
+
+
+@pytest.mark.parametrize(
+    ("line", "synack", "ack"),
+    [
+        (">S <SA~0.02 >A~0.01", 20 * MS, 10 * MS),
+        (">S >S@-1~1 <SA~0.02 >A~0.01", 20 * MS, 10 * MS),  # the last question is the one that was answered
+        (">S <SA~0.02 <SA@-1~1 >A~0.01", 20 * MS, 10 * MS),
+        (">S <SA~0.02", 20 * MS, -1),
+        (">S <RA", -1, -1),
+        ("<SA >A~0.01", -1, 10 * MS),
+        (">D1 <A", -1, -1),
+        (">S <SAa+9~0.02", -1, -1),  # it answers another SYN
+    ],
+)
+def test_the_handshake_is_timed(line, synack, ack):
+    table = read(line)
+    assert (table["synack_rtt"].tolist(), table["ack_rtt"].tolist()) == ([synack], [ack])
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (f"{SHAKE} >D10 >D10@-10 >D5@-7", {"retransmitted": 2}),
+        (f"{SHAKE} <D10 <D10@-10", {"reverse_retransmitted": 1}),
+        (">S >S@-1 >S@-1", {"retransmitted": 2}),
+        (f"{SHAKE} >F >F@-1", {"retransmitted": 1}),
+        (f"{SHAKE} >D10@+10 >D10@-20", {"out_of_order": 1}),
+        (f"{SHAKE} >D10@+10 >D10@-20 >D10@-20", {"out_of_order": 1, "retransmitted": 1}),
+        (f"{SHAKE} >D10@+30 >D10@-30", {"out_of_order": 1, "gap_bytes": 20}),  # the middle of a hole
+        (f"{SHAKE} <D10@+10", {"reverse_gap_bytes": 10}),
+        (f"{SHAKE} >D10@+10 >D30@-20", {}),  # filled on the way to more
+        (f"{SHAKE} {'>D1@+1 ' * 9}", {"gap_bytes": 9}),  # more holes than are watched
+        (f"{SHAKE} <Aa+100 >D100", {"out_of_order": 1}),  # acknowledged before it was recorded
+        (f"{SHAKE} <Aa+100", {"gap_bytes": 100}),
+        (f"{SHAKE} >D1@+2000000000", {}),  # no window is so large: another sequence
+        (f"{SHAKE} >R@+10", {}),
+        (">D10 >D10@-20 >D10@-10", {"out_of_order": 1, "retransmitted": 1}),  # before the first that was seen
+        (f"{SHAKE} >Aw >Aw <Aw", {"zero_window": 2, "reverse_zero_window": 1}),
+    ],
+)
+def test_segments_are_counted_by_what_they_bring(line, expected):
+    table = read(line)
+    names = ("retransmitted", "out_of_order", "gap_bytes", "zero_window")
+    found = {f"{way}{name}": int(table[f"{way}{name}"][0]) for name in names for way in ("", "reverse_")}
+    assert found == {**dict.fromkeys(found, 0), **expected}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (f"{SHAKE} >F <F >A >Si", ["SF", "S0"]),
+        (f"{SHAKE} >F <F >A >Si <SAi >A", ["SF", "S1"]),
+        (">S <RA >Si <RA", ["REJ", "REJ"]),
+        (f"{SHAKE} >D9 >Si", ["S1", "S0"]),  # its end was not recorded
+        (f"{SHAKE} >F <F <Si", ["SF", "S0"]),  # the other side asks
+        (f"{SHAKE} >F <F >A >S@-2", ["SF"]),  # the SYN of the connection that was, late
+        ("<SA <F <SAi", ["SHR", "OTH"]),  # only answers are recorded
+    ],
+)
+def test_a_syn_with_another_number_begins_another_connection(line, expected):
+    table = read(line)
+    assert states(table) == expected
+    assert table["end_reason"].tolist() == [3] * (len(expected) - 1) + [4]
+
+
+def test_zeek_forgets_connections_that_nobody_answers_and_those_that_have_ended():
+    assert states(read(">S >A >D10 >D10~5", semantics="zeek")) == ["S0", "OTH"]
+    assert states(read(">S >A >D10 >D10~4.9", semantics="zeek")) == ["S0"]
+    assert histories(read(f"{SHAKE} >R <A~5", semantics="zeek")) == ["ShAR", "A"]
+    assert histories(read(f"{SHAKE} >R <A~4.9", semantics="zeek")) == ["ShARa"]
+    assert states(read(">S <RA >S@-1 <RA", semantics="zeek")) == ["REJ", "REJ"]
+
+
+def test_what_is_corrupt_takes_part_if_asked_for():
+    assert states(read(">S <SA! >A")) == ["S0"]
+    assert histories(read(">S <SA! >A")) == ["ScA"]
+    assert states(read(">S <SA! >A", ignore_checksums=True)) == ["S1"]
+
+
+def datagram(source: tuple[str, int], to: tuple[str, int], checksum=None) -> b.Layer:
+    return b.ipv4(b.udp(b"?", source[1], to[1], checksum=checksum), source[0], to[0])
+
+
+A, B = ("192.0.2.1", 40000), ("192.0.2.2", 9999)
+
+
+@pytest.mark.parametrize(
+    ("packets", "state", "history"),
+    [
+        ([datagram(A, B)], "S0", "D"),
+        ([datagram(A, B), datagram(B, A), datagram(A, B)], "SF", "Dd"),
+        ([datagram((B[0], 53), A)], "SHR", "^d"),
+        ([datagram(A, B, 1), datagram(B, A, 1)], "OTH", "Cc"),
+        ([datagram(A, B, "partial")], "S0", "D"),
+        ([b.ipv4(b.icmp(b"ping", 8))], "OTH", ""),
+        ([b.ipv4(b"?", protocol=200)], "OTH", ""),
+    ],
+)
+def test_udp_and_the_rest_are_as_zeek_has_them(packets, state, history):
+    frames = [Record(bytes(b.ethernet(packet)), START + at) for at, packet in enumerate(packets)]
+    table = fluxcap.read_connections(pcap(frames))
+    assert (states(table), histories(table)) == ([state], [history])
+
+
+def test_errors_that_say_port_unreachable_are_counted_on_the_side_they_quote():
+    asked, answered = datagram(A, B), datagram(B, A)
+    frames = [
+        b.ethernet(b.ipv4(b.icmp(bytes(answered), 3, 3, bytes(4)), A[0], B[0])),  # before any datagram is seen
+        b.ethernet(asked),
+        b.ethernet(answered),
+        b.ethernet(b.ipv4(b.icmp(bytes(asked), 3, 3, bytes(4)), B[0], A[0])),
+        b.ethernet(b.ipv4(b.icmp(bytes(asked), 3, 3, bytes(4)), B[0], A[0])),
+        b.ethernet(b.ipv4(b.icmp(bytes(asked), 3, 1, bytes(4)), B[0], A[0])),  # the host is
+    ]
+    table = fluxcap.read_connections(pcap([Record(bytes(frame), START + at) for at, frame in enumerate(frames)]))
+    row = table.filter(table["protocol"] == b.UDP)
+    assert (row["unreachable"].tolist(), row["reverse_unreachable"].tolist()) == ([2], [1])
+    assert row["icmp_errors"].tolist() == [4]
+
+
+def test_fragments_after_the_first_leave_the_connection_alone():
+    segment = b.tcp(bytes(40), A[1], B[1], seq=1, ack=1).over(b.packed(A[0]), b.packed(B[0]))
+    frames = [
+        b.ethernet(b.ipv4(piece, A[0], B[0], b.TCP, identification=1, offset=at, more=more))
+        for at, more, piece in b.pieces(segment, 24)
+    ]
+    table = fluxcap.read_connections(pcap([Record(bytes(frame), START + at) for at, frame in enumerate(frames)]))
+    assert (table["packets"].tolist(), histories(table)) == ([len(frames)], ["D"])
+
+
+def test_the_columns_before_those_of_connections_are_those_of_flows_by_five_tuple():
+    capture = pcap([*records(f"{SHAKE} >D10 >F <F"), *records(">S <RA", client=("192.0.2.9", 1))])
+    flows, connections = fluxcap.read_flows(capture), fluxcap.read_connections(capture)
+    assert connections.columns[: len(flows.columns)] == flows.columns
+    assert all(np.array_equal(flows[name], connections[name]) for name in flows.columns)
+
+
+def test_tables_of_connections_do_not_merge():
+    table = read(SHAKE)
+    with pytest.raises(ValueError, match="tables of connections do not merge"):
+        fluxcap.merge([table, table])
+
+
+def test_the_packets_of_a_connection_can_be_extracted(tmp_path):
+    source, target = tmp_path / "talk.pcap", tmp_path / "second.pcap"
+    source.write_bytes(talk(f"{SHAKE} >F <F >A >Si <RA"))
+    fluxcap.read_connections(source).extract(1, target)
+    assert states(fluxcap.read_connections(target)) == ["REJ"]

@@ -1,0 +1,198 @@
+"""Tunnels: down to the innermost packet, or around them; what only looks like one; how deep it goes."""
+
+import struct
+
+import pytest
+
+import builders as b
+from capture_files import Record, pcap, records
+from core_driver import FIVE_TUPLE, Row, anomalies, flows, key, of, rows, scan, taken
+from packet_cases import DST4, DST6, FRAME, IN4, IN6, SRC4, SRC6, TEREDO_PORT, TUNNELS, V4
+
+
+def decoded(octets: bytes, **options: bool) -> Row:
+    """The row of the one record that holds this Ethernet frame."""
+    (row,) = rows(pcap([Record(octets)]), **options)
+    return row
+
+
+@pytest.mark.parametrize("tunnel", TUNNELS.values(), ids=TUNNELS)
+def test_a_tunnel_is_descended_to_the_innermost_packet(tunnel):
+    row = decoded(tunnel.octets)
+    addresses = ("10.0.0.1", "10.0.0.2") if row["ip_version"] == 4 else ("fd00::1", "fd00::2")
+    expected = {
+        **dict(zip(("src_ip", "dst_ip"), addresses, strict=True)),
+        "protocol": b.UDP,
+        "src_port": 1111,
+        "dst_port": 2222,
+        "payload_length": 7,
+        "verdict": "good",
+        "disposition": "counted",
+        "depth": 1,
+        "vlan": 0,
+        "tunnel_id": 0,
+        **tunnel.expected,
+    }
+    assert of(row, expected) == expected
+
+
+@pytest.mark.parametrize("tunnel", TUNNELS.values(), ids=TUNNELS)
+def test_without_decap_the_walk_stops_at_the_first_ip_header(tunnel):
+    row = decoded(tunnel.octets, decap=False)
+    addresses = (SRC4, DST4) if row["ip_version"] == 4 else (SRC6, DST6)
+    expected = {
+        **dict(zip(("src_ip", "dst_ip"), addresses, strict=True)),
+        "protocol": tunnel.protocol,
+        "src_port": 40000 if tunnel.port else 0,
+        "dst_port": tunnel.port,
+        "disposition": "counted" if tunnel.port else "unknown_transport",
+        "verdict": "good" if tunnel.port else "none",
+        "depth": 0,
+        "vlan": 0,
+    }
+    assert of(row, expected) == expected
+
+
+@pytest.mark.parametrize("tunnel", [one for one in TUNNELS.values() if one.port], ids=lambda one: str(one.port))
+@pytest.mark.parametrize(("trailer", "depth"), [(b"", 1), (b"x", 0)], ids=["filled", "not filled"])
+def test_an_answer_from_the_port_of_a_udp_tunnel_is_one_if_a_packet_fills_it_to_the_octet(tunnel, trailer, depth):
+    data = tunnel.octets[14 + 20 + 8 :] + trailer
+    answer = b.ethernet(b.ipv4(b.udp(data, tunnel.port, 40000)))
+    ports = (1111, 2222) if depth else (tunnel.port, 40000)
+    expected = {"depth": depth, "src_port": ports[0], "dst_port": ports[1], "verdict": "good"}
+    assert of(decoded(answer), expected) == expected
+
+
+@pytest.mark.parametrize("trailers", [b"", b"\2\4\0\0\0\0"])
+def test_a_teredo_bubble_that_a_server_sends_may_have_trailers(trailers):  # RFC 6081 section 4
+    bubble = b.ipv6(b"", "fe80::1", "2001::1", 59)
+    answer = b.ethernet(b.ipv4(b.udp(b.teredo(bubble, origin=True) + trailers, TEREDO_PORT, 40000)))
+    expected = {"depth": 1, "src_ip": "fe80::1", "protocol": 59, "disposition": "unknown_transport"}
+    assert of(decoded(answer), expected) == expected
+
+
+NOT_A_TUNNEL = [
+    # what, destination port, octets of the datagram
+    ("VXLAN of no octets", 4789, b""),
+    ("VXLAN without the I flag", 4789, bytes(8) + FRAME),
+    ("VXLAN of a frame whose length does not fit", 4789, b.vxlan(b.ethernet(bytes(28), 1200))),
+    ("VXLAN with no room for a frame", 4789, b.vxlan(bytes(13))),
+    ("VXLAN of ARP", 4789, b.vxlan(b.ethernet(bytes(28), 0x0806))),
+    ("text where VXLAN would be", 4789, b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"),
+    ("VXLAN-GPE without the P flag and not filled", 4790, b.vxlan_gpe(IN4 + b"x", 1, 1, 0x08)),
+    ("GTP version 0 without its spare ones", 3386, b"\x10" + b.gtp_0(IN4)[1:]),
+    ("GTP version 0, an echo request", 3386, b"\x1e\1" + b.gtp_0(b"")[2:]),
+    ("GTP version 0, longer than its datagram", 3386, b.gtp_0(IN4)[:-1]),
+    ("CAPWAP that is encrypted", 5247, b"\1" + b.capwap(FRAME)[1:]),
+    ("CAPWAP of a fragment", 5247, b.capwap(FRAME, flags=0x80)),
+    ("CAPWAP that keeps alive", 5247, b.capwap(FRAME, flags=0x08)),
+    ("CAPWAP of another radio", 5247, b.capwap(FRAME, native=True, binding=3)),
+    ("CAPWAP with a header of one word", 5247, b"\0\x08" + b.capwap(FRAME)[2:]),
+    ("CAPWAP of a beacon", 5247, b.capwap(b.ieee802_11(bytes(40), control=b.BEACON), native=True)),
+    ("VXLAN-GPE of another protocol", 4790, b.vxlan_gpe(IN4, 1, 99)),
+    ("GENEVE of version 1", 6081, b"\x40" + b.geneve(FRAME)[1:]),
+    ("GENEVE with options past its end", 6081, b"\x3f" + b.geneve(IN4)[1:]),
+    ("GENEVE of no ethertype", 6081, b"\0\0\0\1" + bytes(4) + IN4),
+    ("GTP version 2", 2152, b"\x48" + b.gtp_u(IN4)[1:]),
+    ("GTP' ", 2152, b"\x20" + b.gtp_u(IN4)[1:]),
+    ("GTP-U echo request", 2152, struct.pack(">BBHIHBB", 0x32, 1, 4, 0, 1, 0, 0)),
+    ("GTP-U longer than its datagram", 2152, struct.pack(">BBHI", 0x30, 0xFF, len(IN4) + 1, 1) + IN4),
+    ("GTP-U of neither version of IP", 2152, b.gtp_u(b"\x55" + bytes(30))),
+    ("GTP-U with an extension header of no octets", 2152, b.gtp_u_extended(b"\0\0\0\0")[:11] + b"\x85\0\0\0\0"),
+    ("GTP-U with an extension header past its end", 2152, b.gtp_u_extended(b"")[:11] + b"\x85\x09\0\0\0"),
+    ("Teredo of IPv4", TEREDO_PORT, b.teredo(IN4 + bytes(30))),
+    ("Teredo longer than its datagram", TEREDO_PORT, b.teredo(b.ipv6(b.udp(), payload_length=9))),
+    ("Teredo with authentication past its end", TEREDO_PORT, b"\0\1\xff\xff" + bytes(40)),
+    ("GRE in UDP of version 1", 4754, b"\x20\1\x08\0\0\0\0\0" + IN4),
+    ("MPLS in UDP with a reserved label", 6635, b.mpls(IN4, 3)),
+    ("MPLS in UDP of nothing", 6635, b.mpls(b"", 100)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("port", "octets"), [row[1:] for row in NOT_A_TUNNEL], ids=[row[0] for row in NOT_A_TUNNEL])
+def test_a_tunnel_is_not_told_by_its_port_alone(port, octets):
+    expected = {
+        "protocol": b.UDP, "src_ip": SRC4, "dst_port": port, "depth": 0, "disposition": "counted", "reason": "none",
+        "payload_length": len(octets), "verdict": "good",
+    }  # fmt: skip
+    assert of(decoded(b.ethernet(b.ipv4(b.udp(octets, 40000, port)))), expected) == expected
+
+
+NOT_GRE = [
+    ("GRE with a route (RFC 1701)", b"\x40\0\x08\0" + bytes(8) + IN4),
+    ("GRE of version 2", b"\0\2\x08\0" + IN4),
+    ("GRE of ARP", b.gre(bytes(28), 0x0806)),
+    ("GRE of an Ethernet frame of ARP", b.gre(b.ethernet(bytes(28), 0x0806))),
+    ("GRE of no octets", b""),
+    ("GRE that ends inside its key", b"\x20\0\x08\0\0\0"),
+    ("PPTP with an acknowledgment alone", b"\x20\x81\x88\x0b\0\0\0\x4d\0\0\0\1"),
+    ("GRE keepalive", b.gre(b"", 0)),
+]
+
+
+@pytest.mark.parametrize("octets", [row[1] for row in NOT_GRE], ids=[row[0] for row in NOT_GRE])
+def test_gre_without_a_packet_that_can_be_read_leaves_the_packet_around_it(octets):
+    expected = {"protocol": b.GRE, "src_ip": SRC4, "disposition": "unknown_transport", "depth": 0, "reason": "none"}
+    assert of(decoded(b.ethernet(b.ipv4(octets, protocol=b.GRE))), expected) == expected
+
+
+@pytest.mark.parametrize(
+    "inside", [b"\x44" + IN4[1:], b"\x45", IN4[:19], b"\x75" + IN4[1:], b""], ids=["IHL 4", "1", "19", "version 7", "0"]
+)
+def test_a_broken_packet_in_a_tunnel_leaves_the_packet_around_it(inside):
+    expected = {"protocol": 4, "src_ip": SRC4, "disposition": "unknown_transport", "depth": 0, "ip_verdict": "good"}
+    assert of(decoded(b.ethernet(b.ipv4(inside, protocol=4))), expected) == expected
+
+
+def test_a_tunnel_in_a_tunnel_is_descended_to_the_innermost_and_has_its_number():
+    vxlan = b.ipv4(b.udp(b.vxlan(b.ethernet(b.vlan(IN6, 9)), 5001), 40000, b.VXLAN_PORT), "10.9.0.1", "10.9.0.2")
+    row = decoded(b.ethernet(b.vlan(b.ipv4(b.gre(vxlan, key=7)), 3)))
+    expected = {"src_ip": "fd00::1", "depth": 2, "tunnel_id": 5001, "vlan": 9, "verdict": "good", "ip_version": 6}
+    assert of(row, expected) == expected
+
+
+def nested(depth: int, inside: b.Layer = IN4) -> bytes:
+    """An IPv4 packet in so many others."""
+    for level in range(depth):
+        inside = b.ipv4(inside, f"198.51.100.{level % 250}")
+    return b.ethernet(inside)
+
+
+@pytest.mark.parametrize("depth", range(12))
+def test_at_most_eight_tunnels_are_descended(depth):
+    scanner = scan(pcap([Record(nested(depth))]))
+    (row,) = taken(scanner)
+    if depth <= 8:
+        expected = {"src_ip": "10.0.0.1", "depth": depth, "disposition": "counted", "verdict": "good"}
+    else:
+        source = f"198.51.100.{depth - 9}"  # the packet in eight others
+        expected = {"src_ip": source, "protocol": 4, "depth": 8, "disposition": "unknown_transport"}
+    assert of(row, expected) == expected
+    assert anomalies(scanner) == ({"tunnels_too_deep": 1} if depth > 8 else {})
+
+
+def test_three_thousand_packets_in_each_other_are_read_to_the_eighth():
+    assert decoded(nested(3000))["depth"] == 8
+
+
+def test_the_flow_of_a_tunnelled_packet_is_that_of_the_packet_inside():
+    frames = [TUNNELS["VXLAN (RFC 7348)"].octets, TUNNELS["GRE (RFC 2784)"].octets, b.ethernet(IN4), b.ethernet(V4)]
+    capture = pcap(records(frames))
+    by_five_tuple = [(row["src_ip"], row["packets"]) for row in flows(capture, by=key(*FIVE_TUPLE))]
+    assert by_five_tuple == [("10.0.0.1", 3), (SRC4, 1)]
+    by_tunnel = [(row["tunnel_id"], row["packets"]) for row in flows(capture, by=key("tunnel_id"))]
+    assert by_tunnel == [(5001, 1), (0, 3)]
+
+
+# The frame ------------------------------------------------------------------------------------------------------------
+
+WITH_A_FRAME = b.udp(b.vxlan(b.ethernet(IN4)), 40000, 4789)
+WITH_A_TAGGED_FRAME = b.udp(b.vxlan(b.ethernet(b.vlan(IN4, 7))), 40000, 4789)
+
+
+@pytest.mark.parametrize(
+    ("inside", "vlan"), [(IN4, 300), (b.gre(IN4), 300), (WITH_A_FRAME, 0), (WITH_A_TAGGED_FRAME, 7)]
+)
+def test_the_vlan_is_that_of_the_frame_which_carries_the_innermost_packet(inside, vlan):
+    row = decoded(b.ethernet(b.vlan(b.ipv4(inside), 300)))
+    assert of(row, {"depth": 1, "vlan": vlan, "src_port": 1111}) == {"depth": 1, "vlan": vlan, "src_port": 1111}

@@ -1,0 +1,99 @@
+"""The pages in docs/: the changes they show are those that were made, and what they name is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fluxcap._core import CONNECTION_COLUMNS, DIRECTION_BASES, EXTRA_COLUMNS, FLOW_COLUMNS, PACKET_COLUMNS, STATES
+from fluxcap.values import names
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+LINK_TYPE = (ROOT / "docs" / "adding-a-link-type.md").read_text()
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def changes(page: str) -> dict[str, list[list[str]]]:
+    """The hunks of every ```diff block by file: lines with a space, a plus or a minus before them."""
+    hunks: dict[str, list[list[str]]] = {}
+    for block in re.findall(r"```diff\n(.*?)```", page, re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("+++ b/"):
+                file = hunks.setdefault(line.removeprefix("+++ b/"), [])
+            elif line.startswith("@@"):
+                file.append([])
+            elif not line.startswith("--- "):
+                file[-1].append(line)
+    return hunks
+
+
+def side(hunk: list[str], sign: str) -> str:
+    """The text that a hunk leads from ("-") or to ("+")."""
+    return "".join(f"{line[1:]}\n" for line in hunk if line[0] in (" ", sign))
+
+
+def reverted(text: str, hunks: list[list[str]]) -> str:
+    """A file without a change that was made to it."""
+    for hunk in hunks:
+        assert text.count(side(hunk, "+")) == 1, f"not in the file, or not once:\n{side(hunk, '+')}"
+        text = text.replace(side(hunk, "+"), side(hunk, "-"))
+    return text
+
+
+@each_page
+def test_a_change_that_a_page_shows_was_made_just_so(page):
+    for file, hunks in changes(page.read_text()).items():
+        text = (ROOT / file).read_text()
+        assert len(text.splitlines()) - len(reverted(text, hunks).splitlines()) == sum(
+            line.startswith("+") - line.startswith("-") for hunk in hunks for line in hunk
+        )
+
+
+def test_a_link_type_is_ten_lines_in_one_file_of_the_core_and_without_them_nothing_of_it_is_left():
+    hunks = changes(LINK_TYPE)
+    core = [file for file in hunks if file.startswith("pyx/")]
+    assert core == ["pyx/fluxcap/layers/link.pxd"]
+    lines = [line for hunk in hunks[core[0]] for line in hunk]
+    assert [line[0] for line in lines if line[0] != " "] == ["+"] * 10
+    assert "slip" not in reverted((ROOT / core[0]).read_text(), hunks[core[0]]).lower()
+    others = [path for path in (ROOT / "pyx").rglob("*.p*") if path != ROOT / core[0]]
+    assert [path for path in others if "slip" in path.read_text().lower()] == []
+
+
+@each_page
+def test_the_files_and_tests_that_a_page_names_are_there(page):
+    outside_changes = re.sub(r"```diff\n.*?```", "", page.read_text(), flags=re.DOTALL)
+    named = re.findall(r"\b(?:pyx|src|tests|docs|samples)/[\w/.*-]+\.\w+", outside_changes)
+    assert named
+    assert [name for name in named if not any(ROOT.glob(name))] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("columns.md", {"interval", *FLOW_COLUMNS, *PACKET_COLUMNS, *EXTRA_COLUMNS}),
+        ("connections.md", {*CONNECTION_COLUMNS, *STATES, *DIRECTION_BASES}),
+    ],
+)
+def test_every_column_that_is_always_there_or_on_request_is_explained(name, columns):
+    page = (ROOT / "docs" / name).read_text()
+    assert sorted(name for name in columns if f"`{name}`" not in page) == []
+
+
+def test_every_column_call_and_role_of_sockets_is_explained():
+    page = (ROOT / "docs" / "sockets.md").read_text()
+    named = {*names.SOCKET_COLUMNS, *names.LIFE_COLUMNS, *names.CALLS, *names.ROLES, *names.EVIDENCE, *DIRECTION_BASES}
+    assert sorted(name for name in named if f"`{name}`" not in page) == []
+
+
+@each_page
+def test_every_link_of_a_page_to_a_file_leads_to_one(page):
+    links = re.findall(r"\]\(((?!http)[^)#]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_picture_of_speed_is_shown():
+    shown = re.findall(r"!\[.+\]\((.+)\)", (ROOT / "docs" / "performance.md").read_text())
+    assert sorted(shown) == sorted(f"performance/{path.name}" for path in (ROOT / "docs/performance").glob("*.svg"))

@@ -1,0 +1,59 @@
+"""The README: every command in it runs, and what it shows is what a reader will see."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from command_line import shell, terminal
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def block(name: str) -> str:
+    """The fenced block that stands under a mark."""
+    found = re.search(rf"<!-- {name} -->\n```\w*\n(.*?)\n```\n", README, re.DOTALL)
+    assert found, f"the README has no block {name}"
+    return found[1]
+
+
+@pytest.mark.parametrize("command", block("commands").splitlines())
+def test_a_command_of_the_readme_prints_something_and_no_error(command):
+    done = shell(f"set -o pipefail\n{command}", cwd=ROOT)
+    assert (done.returncode in (0, 141), "error:" in done.stderr) == (True, False), done.stderr
+    assert done.stdout or "-o /tmp/hosts.csv" in command
+
+
+@pytest.mark.parametrize(("command", "output"), [("install", "output"), ("life", "lived")])
+def test_a_command_shows_what_the_readme_shows(command, output):
+    arguments = block(command).rpartition("fluxcap ")[2].split()
+    screen = terminal(*arguments, columns=100, cwd=ROOT)
+    shown = [line.rstrip() for line in screen.text.splitlines()]
+    assert [line.rstrip() for line in block(output).splitlines()] == shown
+
+
+def test_the_python_of_the_readme_runs_as_written():
+    done = shell('"$PYTHON" -W error - <<"END"\n' + block("python") + "\nEND", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "captured on the sender" in done.stdout
+
+
+def test_every_verdict_and_disposition_has_its_word_in_the_readme():
+    import fluxcap
+
+    assert [name for name in (*fluxcap.VERDICTS, *fluxcap.DISPOSITIONS) if f"`{name}`" not in README] == []
+
+
+def test_the_key_fields_in_the_readme_are_those_of_the_core():
+    from fluxcap._core import KEY_FIELDS
+
+    sentence = re.search(r"A key is any set of (.*?);", README, re.DOTALL)
+    assert sentence
+    assert tuple(re.findall(r"`(\w+)`", sentence[1])) == KEY_FIELDS
+
+
+def test_every_link_to_a_file_leads_to_one():
+    links = re.findall(r"\]\(((?!http)[^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []

@@ -1,0 +1,219 @@
+"""Compressed inputs: recognised by content, read to the last octet that can be had, in memory that stays small."""
+
+import bz2
+import gzip
+import io
+import lzma
+import subprocess
+import sys
+from itertools import accumulate
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fluxcap
+from capture_files import pcap, records
+from fluxcap.capture import compression, read_ahead
+from fluxcap.errors import DamagedCaptureWarning, NotACaptureError, UnsupportedError
+
+lz4_frame = pytest.importorskip("lz4.frame")
+zstd = pytest.importorskip("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+
+PACKET = fluxcap.segment(bytes(range(200)), ("192.0.2.1", 4000), ("192.0.2.2", 53))
+PACKETS = 500  # so that the capture is longer than one step of decompression and than the tail
+CAPTURE = pcap(records([PACKET] * PACKETS))
+RECORD = 16 + len(PACKET)
+
+COMPRESSORS = {
+    "gzip": gzip.compress,
+    "zstd": lambda data: zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1}),
+    "lz4": lambda data: lz4_frame.compress(data, content_checksum=True),
+    "xz": lzma.compress,
+    "bzip2": bz2.compress,
+}
+
+
+@pytest.fixture(scope="module", autouse=True, params=["in place", "in a thread"])
+def step(request):
+    """Everything is decompressed here and there, lz4 in place only; how much of it at a time."""
+    in_thread = request.param == "in a thread"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compression, "LARGE", 0 if in_thread else sys.maxsize)
+        patch.setattr(read_ahead, "PIECE", 100 if in_thread else read_ahead.PIECE)
+        yield compression.STEP_LARGE if in_thread else compression.STEP
+
+
+def use_zlib(monkeypatch):
+    """Read gzip with the standard library, as where isal is not installed."""
+    monkeypatch.setitem(sys.modules, "isal.igzip_lib", None)
+
+
+@pytest.fixture(params=["isal", "zlib"])
+def gzip_library(request, monkeypatch):
+    if request.param == "zlib":
+        use_zlib(monkeypatch)
+
+
+@pytest.fixture(params=["gzip by zlib", *COMPRESSORS])
+def compress(request, monkeypatch):
+    if request.param == "gzip by zlib":
+        use_zlib(monkeypatch)
+    return COMPRESSORS[request.param.removesuffix(" by zlib")]
+
+
+class Pieces(io.RawIOBase):
+    """A stream that gives its octets in pieces of these sizes, over and over."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        self._data, self._sizes, self._turn = memoryview(data), sizes, 0
+
+    def readinto(self, buffer) -> int:
+        n = min(self._sizes[self._turn % len(self._sizes)], len(buffer), len(self._data))
+        buffer[:n], self._data = self._data[:n], self._data[n:]
+        self._turn += 1
+        return n
+
+
+def packets(capture) -> int:
+    return fluxcap.read_flows(capture).metadata["packets"]
+
+
+def test_every_compression_gives_the_same_table_as_the_plain_file(compress):
+    assert fluxcap.read_packets(compress(CAPTURE)) == fluxcap.read_packets(CAPTURE)
+
+
+@pytest.mark.parametrize("name", COMPRESSORS)
+@settings(deadline=None)
+@given(sizes=st.lists(st.integers(1, 300), min_size=1, max_size=5))
+def test_however_the_compressed_octets_come_the_table_is_the_same(name, sizes):
+    assert packets(Pieces(COMPRESSORS[name](CAPTURE), sizes)) == PACKETS
+
+
+@pytest.mark.parametrize("padding", [b"", bytes(4), bytes(512), bytes(1 << 17)])
+def test_members_one_after_the_other_and_padding_are_one_input(compress, padding):
+    middle = 24 + 10 * RECORD + 7
+    joined = compress(CAPTURE[:middle]) + padding + compress(b"") + compress(CAPTURE[middle:]) + padding
+    assert packets(joined) == PACKETS
+
+
+def test_thousands_of_tiny_members_are_one_input():
+    assert packets(b"".join(gzip.compress(CAPTURE[at : at + 50]) for at in range(0, len(CAPTURE), 50))) == PACKETS
+
+
+def test_a_stream_that_is_cut_gives_every_record_that_was_decompressed(compress):
+    data = compress(CAPTURE)
+    with pytest.warns(DamagedCaptureWarning, match="cut short .* ends too early") as caught:
+        table = fluxcap.read_flows(data[:-1])  # in every format only checks stand that late
+    assert table.metadata["packets"] == PACKETS
+    assert caught[0].message.error.offset == len(CAPTURE)
+
+
+def test_a_whole_lz4_block_is_read_though_nothing_follows_it():
+    end_mark_and_check = 8  # https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
+    with pytest.warns(DamagedCaptureWarning, match="ends too early"):
+        assert packets(COMPRESSORS["lz4"](CAPTURE)[:-end_mark_and_check]) == PACKETS
+
+
+def test_a_wrong_check_at_the_end_takes_no_record_with_it(compress):
+    data = bytearray(compress(CAPTURE))
+    data[-1] ^= 0x55
+    with pytest.warns(DamagedCaptureWarning, match="is damaged"):
+        table = fluxcap.read_flows(Pieces(data, [1000]))  # and of a stream, which cannot be read again, too
+    assert table.metadata["packets"] == PACKETS
+    assert [tuple(one)[1:3] for one in table.metadata["damage"]] == [(PACKETS, len(CAPTURE))]
+
+
+def test_octets_after_the_compressed_data_are_damage_after_all_records(compress):
+    with pytest.warns(DamagedCaptureWarning, match="is damaged"):
+        assert packets(compress(CAPTURE) + b"garbage" * 20) == PACKETS
+
+
+@pytest.mark.parametrize("cut", range(40))
+def test_wherever_a_gzip_stream_is_cut_the_records_before_are_read_or_it_is_no_capture(cut, gzip_library):
+    made = [fluxcap.segment(bytes([n]) * n, ("192.0.2.1", 4000), ("192.0.2.2", 53)) for n in range(40)]
+    data = gzip.compress(pcap(records(made)))
+    end = len(data) * cut // 40
+    there = len(gzip_prefix(data[:end]))
+    if there < 24:
+        with pytest.raises(NotACaptureError):
+            fluxcap.read_flows(data[:end])
+        return
+    begins = list(accumulate((16 + len(packet) for packet in made), initial=24))
+    complete = sum(begin <= there for begin in begins[1:])
+    with pytest.warns(DamagedCaptureWarning) as caught:
+        assert packets(data[:end]) == complete
+    assert caught[0].message.error.offset == begins[complete]
+
+
+def gzip_prefix(data: bytes) -> bytes:
+    """What a gzip stream that was cut holds, by the standard library's own reader."""
+    out, file = b"", gzip.GzipFile(fileobj=io.BytesIO(data))
+    try:
+        while octet := file.read1(1):
+            out += octet
+    except EOFError:
+        pass
+    return out
+
+
+def test_damage_in_the_middle_costs_no_more_than_a_step(step, gzip_library):
+    data = bytearray(gzip.compress(b"".join([CAPTURE[:24], *[CAPTURE[24:]] * 20]), compresslevel=0))
+    where = len(data) // 2
+    # Stored blocks are five octets of header and the data; a wrong length in one is an error there.
+    block = data.index(b"\xff\xff\x00\x00", where)
+    data[block + 2] ^= 0x01
+    with pytest.warns(DamagedCaptureWarning, match="is damaged"):
+        table = fluxcap.read_flows(bytes(data))
+    there = block - 10 - 5 * (block // 65535)  # without the headers of the file and of the blocks
+    assert (there - 24 - step) // RECORD <= table.metadata["packets"] <= (there - 24) // RECORD
+
+
+@pytest.mark.parametrize("outer", COMPRESSORS)
+@pytest.mark.parametrize("inner", COMPRESSORS)
+def test_one_layer_is_read_and_a_second_one_named(outer, inner):
+    twice = COMPRESSORS[outer](COMPRESSORS[inner](CAPTURE))
+    with pytest.raises(NotACaptureError, match=f"{inner} data inside {outer} data"):
+        fluxcap.read_flows(twice)
+
+
+@pytest.mark.parametrize("content", [b"", b"plain text"])
+def test_compressed_data_that_hold_no_capture_are_no_capture(compress, content):
+    with pytest.raises(NotACaptureError, match="text" if content else "empty"):
+        fluxcap.read_flows(compress(content))
+
+
+def test_a_magic_number_with_nothing_behind_it_is_no_capture(gzip_library):
+    for codec in compression.CODECS:
+        with pytest.raises(NotACaptureError):
+            fluxcap.read_flows(codec.magic)
+
+
+@pytest.mark.parametrize(
+    ("name", "modules", "package"),
+    [("zstd", ["compression.zstd", "backports.zstd"], "backports.zstd"), ("lz4", ["lz4.frame"], "lz4")],
+)
+def test_a_library_that_is_missing_is_named_with_how_to_install_it(name, modules, package, monkeypatch):
+    for module in modules:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UnsupportedError, match=f"{name} compressed") as caught:
+        fluxcap.read_flows(COMPRESSORS[name](CAPTURE))
+    assert f"pip install {package}" in caught.value.help
+
+
+def test_a_bomb_is_read_in_constant_memory(tmp_path):
+    path = tmp_path / "bomb.gz"
+    empty_record = bytes(8) + (1 << 18).to_bytes(4, "little") * 2 + bytes(1 << 18)
+    with gzip.open(path, "wb") as file:
+        file.write(CAPTURE[:24])
+        for _ in range(1000):
+            file.write(empty_record)
+    program = (
+        "import fluxcap, sys\n"
+        "print(fluxcap.read_flows(sys.argv[1]).metadata['packets'])\n"
+        "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    count, _, kilobytes, _ = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert int(count) == 1000
+    assert int(kilobytes) < 100_000

@@ -1,0 +1,222 @@
+"""Tables in pandas, polars and DuckDB, and the traps that lie between them."""
+
+import pickle
+import subprocess
+import sys
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from test_arrow import CAPTURE, SOURCES, START, TIME
+
+import fluxcap
+from command_line import environment
+from fluxcap import _core
+from fluxcap.tables import export
+from fluxcap.tables.table import Table
+
+FRAME_LIBRARIES = ("pandas", "polars", "duckdb", "pyarrow", "nanoarrow", "arro3", "altair", "dask", "rich")
+
+
+@pytest.fixture(scope="module")
+def packets():
+    return fluxcap.read_packets(CAPTURE)
+
+
+@pytest.fixture(scope="module")
+def flows():
+    return fluxcap.read_flows(CAPTURE, by="ports")
+
+
+def test_importing_and_reading_imports_none_of_the_frame_libraries():
+    program = (
+        "import sys, fluxcap\n"
+        "table = fluxcap.read_flows(sys.stdin.buffer.read())\n"
+        "repr(table), table._repr_html_(), table.__arrow_c_stream__()\n"
+        f"print(sorted(set(sys.modules) & set({(*FRAME_LIBRARIES, 'multiprocessing')})))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=CAPTURE, capture_output=True, env=environment())
+    assert (done.stdout, done.stderr) == (b"[]\n", b"")
+
+
+def test_a_library_that_is_missing_is_named_with_what_brings_it(packets, monkeypatch):
+    for method, package in (("to_pandas", "pandas"), ("to_polars", "polars"), ("to_arrow", "pyarrow")):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(ModuleNotFoundError, match=f"pip install {package}"):
+            getattr(packets, method)()
+
+
+def test_a_library_that_lacks_something_itself_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fluxcap_broken", None)
+    monkeypatch.setattr(export.importlib, "import_module", lambda name: __import__("fluxcap_broken"))
+    with pytest.raises(ModuleNotFoundError, match="fluxcap_broken"):
+        export.wanted("pandas")
+
+
+# What gets lost on the way between libraries --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def everything():
+    """Tables with every column that there can be."""
+    columns = (*_core.PACKET_COLUMNS, *_core.EXTRA_COLUMNS)
+    keys = ",".join(_core.KEY_FIELDS)
+    return fluxcap.read_packets(CAPTURE, columns=columns), fluxcap.read_flows(CAPTURE, keys, interval="1m")
+
+
+def test_no_column_is_a_duration_or_can_be_missing(everything):
+    # DuckDB cuts a duration down to microseconds, and pandas makes integers that can be missing into floats.
+    for table in everything:
+        for field in pa.schema(table):
+            assert not pa.types.is_duration(field.type)
+            assert not field.nullable
+        by_way_of_arrow = pa.table(table).to_pandas()
+        assert [name for name, dtype in by_way_of_arrow.dtypes.items() if dtype.kind == "f"] == []
+        for name in table.columns:
+            if pa.types.is_integer(pa.schema(table).field(name).type):
+                assert by_way_of_arrow[name].dtype == table.to_pandas()[name].dtype == table[name].dtype
+
+
+def test_every_column_reaches_every_library_with_the_same_values(everything):
+    for table in everything:
+        expected = table.to_arrow().to_pydict()
+        times = [name for name in table.columns if table.to_arrow().schema.field(name).type == TIME]
+        polars, pandas, duck = table.to_polars(), table.to_pandas(), table.to_duckdb()
+        for name in table.columns:
+            if name in times:
+                expected[name] = table[name].tolist()
+                assert polars[name].dt.epoch("ns").to_list() == expected[name], name
+                assert pandas[name].astype("int64").tolist() == expected[name], name
+                assert duck.project(f'epoch_ns("{name}")').fetchnumpy().popitem()[1].tolist() == expected[name], name
+            else:
+                assert polars[name].to_list() == pandas[name].tolist() == expected[name], name
+                assert [value for (value,) in duck.project(f'"{name}"').fetchall()] == expected[name], name
+
+
+def test_octets_that_are_zero_at_the_end_of_an_address_are_kept(packets):
+    expected = [bytes(octets) for octets in packets["src_ip"]]
+    assert expected[3].endswith(bytes(12))
+    frame = packets.to_polars(ip="binary")
+    assert frame.schema["src_ip"] == pl.Binary
+    assert frame["src_ip"].to_list() == packets.to_pandas(ip="binary")["src_ip"].tolist() == expected
+    assert [value for (value,) in packets.to_duckdb(ip="binary").project("src_ip").fetchall()] == expected
+
+
+def test_tables_with_different_dictionaries_are_put_together(packets):
+    parts = [packets.head(2), packets.filter(packets["ip_version"] == 6), packets]
+    expected = [address for part in parts for address in part.to_arrow()["src_ip"].to_pylist()]
+    assert pl.concat([pl.DataFrame(part) for part in parts])["src_ip"].to_list() == expected
+    assert pa.concat_tables([pa.table(part) for part in parts])["src_ip"].to_pylist() == expected
+    assert pd.concat([part.to_pandas() for part in parts])["src_ip"].tolist() == expected
+
+
+def test_a_report_survives_pickling():
+    report = fluxcap.read_checksums(CAPTURE)
+    again = pickle.loads(pickle.dumps(report, 5))
+    assert again == report
+    assert again.to_dict() == report.to_dict()
+
+
+# pandas ---------------------------------------------------------------------------------------------------------------
+
+
+def test_pandas_shares_the_memory_of_numbers_and_times(packets):
+    frame = packets.to_pandas(labels=False)
+    for name in packets.columns:
+        if packets[name].ndim == 1:
+            values = frame[name].array.view("i8") if name == "time" else frame[name].to_numpy()
+            assert np.shares_memory(values, packets[name]), name
+
+
+def test_pandas_says_the_same_as_arrow_in_every_form(packets):
+    for form in ({}, {"labels": True}, {"labels": False}, {"ip": "binary"}):
+        frame, table = packets.to_pandas(**form), packets.to_arrow(**form)
+        for name in packets.columns:
+            if name != "time":
+                assert frame[name].tolist() == table[name].to_pylist(), name
+    with pytest.raises(ValueError, match="IPv4 alone"):
+        packets.to_pandas(ip="uint32")
+    ipv4 = packets.filter(packets["ip_version"] == 4)
+    assert ipv4.to_pandas(ip="uint32")["src_ip"].tolist() == ipv4.to_arrow(ip="uint32")["src_ip"].to_pylist()
+
+
+def test_a_category_holds_only_what_occurs(packets):
+    frame = packets.to_pandas(labels=True)
+    assert list(frame["protocol"].cat.categories) == ["HOPOPT", "UDP"]
+    assert frame["src_ip"].value_counts()["10.0.0.2"] == 2
+
+
+def test_counts_stay_whole_numbers_in_pandas(flows):
+    assert flows.to_pandas()["packets"].dtype == np.uint64
+    largest = Table({"bytes": np.array([2**64 - 1, 0], np.uint64)})
+    assert largest.to_pandas()["bytes"].tolist() == [2**64 - 1, 0]
+
+
+def test_every_shape_of_dict_makes_a_pandas_frame_of_numbers(flows):
+    assert pd.DataFrame(flows.to_dict())["dst_port"].tolist() == flows["dst_port"].tolist()
+
+
+# polars ---------------------------------------------------------------------------------------------------------------
+
+
+def test_polars_takes_a_table_as_it_is_and_shares_the_memory_of_numbers(packets):
+    frame = pl.DataFrame(packets)
+    assert frame.equals(packets.to_polars())
+    assert frame["src_ip"].to_list() == SOURCES
+    assert frame.filter(pl.col("verdict") == "good").height == np.count_nonzero(packets["verdict"] == 1)
+    assert frame.schema["time"] == pl.Datetime("ns", "UTC")
+    for name in ("packet", "wire_length", "tcp_window", "ttl"):
+        assert np.shares_memory(frame[name].to_numpy(allow_copy=False), packets[name]), name
+
+
+def test_polars_takes_a_table_twice(flows):
+    first, second = pl.DataFrame(flows), pl.DataFrame(flows)
+    assert first.height == second.height == len(flows)
+
+
+# DuckDB ---------------------------------------------------------------------------------------------------------------
+
+
+def test_duckdb_queries_a_table_by_the_name_of_its_variable(flows):
+    total = duckdb.sql("SELECT dst_port, sum(packets) AS n FROM flows GROUP BY 1 ORDER BY n DESC").fetchall()
+    assert sum(n for _, n in total) == int(flows["packets"].sum())
+    assert duckdb.sql("SELECT count(*) FROM flows").fetchall() == [(len(flows),)]
+
+
+def test_duckdb_queries_a_table_twice_and_joins_it_with_itself(packets):
+    query = "SELECT count(*) FROM packets a JOIN packets b ON a.src_ip = b.dst_ip"
+    sources, destinations = packets.to_arrow()["src_ip"].to_pylist(), packets.to_arrow()["dst_ip"].to_pylist()
+    expected = sum(destinations.count(one) for one in sources)
+    assert duckdb.sql(query).fetchall() == duckdb.sql(query).fetchall() == [(expected,)]
+
+
+def test_times_keep_their_nanoseconds_and_zone_in_duckdb(packets):
+    assert duckdb.sql("SELECT epoch_ns(time) FROM packets WHERE packet = 2").fetchall() == [(START + 1,)]
+    assert str(duckdb.sql("SELECT min(time) FROM packets").fetchall()[0][0].tzinfo).endswith("UTC")  # by way of pytz
+
+
+def test_names_and_addresses_are_texts_in_duckdb(packets):
+    assert duckdb.sql("SELECT DISTINCT typeof(src_ip), typeof(verdict) FROM packets WHERE src_ip LIKE '10.%'")
+    found = duckdb.sql("SELECT src_ip FROM packets WHERE disposition = 'non_ip' OR src_ip = '2001:db8::'").fetchall()
+    assert sorted(found) == [("2001:db8::",), ("::",)]
+
+
+# Checksum reports -----------------------------------------------------------------------------------------------------
+
+
+def test_a_checksum_report_is_a_table_of_counts_by_header():
+    report = fluxcap.read_checksums(CAPTURE)
+    frame = report.to_pandas()
+    assert frame["header"].tolist() == ["IPv4", "UDP"]
+    assert frame["good"].tolist() == [4, 5]
+    assert pl.DataFrame(report).to_dicts() == report.to_arrow().to_pylist() == frame.to_dict("records")
+    assert duckdb.sql("SELECT good FROM report WHERE header = 'UDP'").fetchall() == [(5,)]
+
+
+def test_a_report_without_checksums_has_the_same_columns():
+    report, empty = fluxcap.read_checksums(CAPTURE), fluxcap.read_checksums(CAPTURE[:24])
+    assert empty.to_arrow().schema.equals(report.to_arrow().schema)
+    assert empty.to_pandas().empty
