@@ -1,6 +1,10 @@
 # Columns on their way to Python: each becomes an object that owns its memory.
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBuffer_FillInfo
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+
+from fluxcap.base.columns cimport Columns, resize_column
+from fluxcap.base.memory cimport block_free, block_least
 
 # Formats of the struct module, by numpy's typestr without the byte order, which is this machine's; letters have a
 # length.

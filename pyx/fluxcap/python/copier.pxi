@@ -1,5 +1,14 @@
 # Copying records for Python: inputs go in as they do to a Scanner, and what is left of them comes out.
 
+from cpython.buffer cimport PyBUF_READ
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport uint64_t
+
+from fluxcap.base.types cimport ANOMALIES_END
+from fluxcap.capture.reader cimport BROKEN, MORE_INTERFACES, Step
+from fluxcap.rewrite.copy cimport Copy, copy_window
+
+
 cdef class Copier(Window):
     cdef Copy copy
     cdef uint64_t anomalies[ANOMALIES_END]

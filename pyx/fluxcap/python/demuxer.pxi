@@ -1,5 +1,19 @@
 # Demultiplexing for Python: a Scanner that also collects what its packets deliver.
 
+from cpython.buffer cimport PyBUF_READ
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+import os
+
+from fluxcap.base.columns cimport Columns, append_rows, free_columns, reserve_columns
+from fluxcap.base.types cimport BATCH
+from fluxcap.streams.datagram cimport incomplete_datagrams
+from fluxcap.streams.deliveries cimport Deliveries, Gap, Message, Share, begin_anew, group
+from fluxcap.streams.demux cimport Demux, end_streams, free_demux, tap
+from fluxcap.streams.stream cimport Stream, Streams
+
 cdef Message message_
 cdef Gap gap_
 cdef Share share_

@@ -1,7 +1,19 @@
 # What a table can have for columns: name, offset in its struct, octets, numpy typestr and items a value.
 # One row here makes a packet column; a row in KEY makes one that flows can be keyed by as well.
 
+from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from libc.stdlib cimport calloc
+from libc.string cimport memcpy, memset
+
+import os
 import sys
+
+from fluxcap.base.types cimport Digest, KEY_WORDS, Key, Packet, VERDICTS_END
+from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
+from fluxcap.capture.reader cimport FORMAT_PCAPNG, Interface, InterfaceCounts, Reader
+from fluxcap.flows.features cimport FeatureRow, MAX_FIRST_PACKETS, first_directions, first_gaps, first_sizes
+from fluxcap.flows.key cimport ABSENT as NO_WORD, KeyPlan, WORD_PORTS, WORD_SRC_MAC
+from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, HISTORY_WIDTH, ServerPorts, Statistics, TCP_FLAGS, WAYS
 
 cdef Packet packet_    # only its address is used, to measure where fields lie
 cdef Key key_

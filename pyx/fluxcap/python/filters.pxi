@@ -1,5 +1,12 @@
 # Filter programs from Python: checked once, then run without a check.
 
+from libc.stdint cimport uint32_t, uint8_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy
+
+from fluxcap.pipeline.filter cimport FilterProgram, Filters, Instruction, is_sound
+
+
 cdef int add_program(Filters* f, const uint8_t[::1] octets) except -1:
     """Take over a filter program; ValueError if it could not be run safely."""
     cdef FilterProgram program

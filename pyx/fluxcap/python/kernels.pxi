@@ -1,5 +1,13 @@
 # Which checksum kernel runs, and the sums as functions for whoever wants to try one.
 
+from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+
+import os
+
+from fluxcap.base.bytes cimport net16
+from fluxcap.capture.window cimport WINDOW
+from fluxcap.checksums.verify cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, crc32c_update, fold, list_kernels
+
 cdef KernelRow kernel_rows[KERNELS_MAX]
 cdef size_t n_kernels = list_kernels(kernel_rows)
 cdef KernelRow chosen

@@ -1,5 +1,17 @@
 # Completing checksums for Python: an input goes in as it does to a Scanner, and comes out again, mended.
 
+from cpython.buffer cimport PyBUF_READ
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport uint32_t
+from libc.stdlib cimport calloc, free, malloc
+
+from fluxcap.base.types cimport Batch
+from fluxcap.capture.reader cimport BROKEN, MORE_INTERFACES, Step
+from fluxcap.fragments.datagrams cimport PLACES, SETS
+from fluxcap.fragments.holding cimport open_holding
+from fluxcap.rewrite.repair cimport FirstFragment, Repair, mend_window
+
+
 cdef class Repairer(Scanner):
     cdef Repair repair
     cdef size_t mended_from     # in the window

@@ -1,5 +1,16 @@
 # Segments for Python.
 
+from cpython.buffer cimport PyBUF_READ
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t, uint8_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from fluxcap.rewrite.mux cimport SECONDS_END, put_file_header, put_record
+from fluxcap.rewrite.segment cimport Segment, longest_message, put_segment, segment_octets
+
+
 cdef Segment plan_segment(const uint8_t[::1] message, const uint8_t[::1] src, uint16_t src_port,
                           const uint8_t[::1] dst, uint16_t dst_port, uint8_t protocol,
                           uint64_t missing=0) except *:

@@ -1,5 +1,14 @@
 # Columns as rows of text, for whoever writes them.
 
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
+
+from fluxcap.text.digits cimport SLACK
+from fluxcap.text.rows cimport (
+    CELL_ADDRESS, CELL_INT64, CELL_LETTERS, CELL_MAC, CELL_NAME, CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32,
+    CELL_UINT64, CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
+
 cdef enum:
     PIECE = 131072      # octets that some rows can take: half of them at most are, still in L2 when they are written
 

@@ -1,5 +1,16 @@
 # How octets get into the core: Python puts them where space() says, and the core empties that from the front.
 
+from cpython.buffer cimport PyBUF_WRITE
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport uint32_t, uint8_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy, memset
+
+import os
+
+from fluxcap.capture.reader cimport DAMAGE_NONE, Damage, FORMAT_UNKNOWN, Interface, InterfaceCounts, Reader
+from fluxcap.capture.window cimport MAX_WINDOW, WINDOW, fill, make_space, octets_come
+
 cdef enum:
     # Of lent octets, how many are copied at a time until a record that began before them is whole: most records.
     BRIDGE = 4096

@@ -1,0 +1,25 @@
+# What the numbers that the core counts by are called.
+
+from fluxcap.base.types cimport ANOMALIES_END, DIRECTIONS_END, DISPOSITIONS_END, REASONS_END, VERDICTS_END
+from fluxcap.capture.reader cimport DAMAGES_END
+from fluxcap.flows.connection cimport BASES_END
+from fluxcap.flows.states cimport STATES_END
+
+VERDICTS = ("none", "good", "bad", "partial", "absent", "illegal", "truncated", "fragment", "bad_length")
+DISPOSITIONS = ("counted", "non_ip", "unknown_link", "unknown_transport", "truncated_header", "malformed",
+                "orphan_fragment", "filtered")
+STATES = ("S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH")
+DIRECTION_BASES = ("first", "port", "synack", "syn")
+REASONS = ("none", "short_link", "short_ip", "short_extension", "short_transport", "wrong_version", "header_length",
+           "total_length", "too_many_tags", "too_many_extensions", "too_many_layers")
+DAMAGES = ("none", "empty", "not_a_capture", "file_header_cut", "unsupported_version", "reserved_link_bits",
+           "record_header_cut", "record_cut", "caplen_too_big", "block_too_short", "block_too_long", "block_misaligned",
+           "block_trailer", "block_cut", "no_interface", "too_many_interfaces", "caplen_past_block", "byte_order_magic",
+           "tsresol")
+ANOMALIES = ("captured_over_wire", "captured_over_snaplen", "fraction_over_second", "time_went_back",
+             "tunnels_too_deep", "datagrams_evicted", "fragments_not_held", "option_overrun", "tsresol_length")
+DIRECTIONS = ("unknown", "inbound", "outbound")
+assert len(DIRECTIONS) == DIRECTIONS_END
+assert len(VERDICTS) == VERDICTS_END and len(DISPOSITIONS) == DISPOSITIONS_END and len(REASONS) == REASONS_END
+assert len(STATES) == STATES_END and len(DIRECTION_BASES) == BASES_END
+assert len(DAMAGES) == DAMAGES_END and len(ANOMALIES) == ANOMALIES_END

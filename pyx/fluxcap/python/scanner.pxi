@@ -1,0 +1,327 @@
+# What reads captures into tables: octets in, rows and totals out.
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport INT64_MIN, uint32_t, uint64_t, uint8_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+import os
+
+from fluxcap.base.columns cimport Columns, free_columns, reserve_columns
+from fluxcap.base.types cimport Batch, DISPOSITIONS_END, REASONS_END, TIME_WENT_BACK
+from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, Interface, InterfaceCounts, Reader
+from fluxcap.flows.connection cimport connections_stride
+from fluxcap.flows.count cimport merge_row
+from fluxcap.flows.export cimport FlowColumns, RECORDS_AT_ONCE, split_rows
+from fluxcap.flows.features cimport MAX_FIRST_PACKETS, features_stride
+from fluxcap.flows.follow cimport follow
+from fluxcap.flows.key cimport ABSENT as NO_WORD
+from fluxcap.flows.roles cimport accepts, answers
+from fluxcap.flows.table cimport FlowRecord, Flows, MAX_ROWS, free_flows, open_unseen, reserve
+from fluxcap.fragments.holding cimport free_holding
+from fluxcap.layers.cursor cimport MAX_DEPTH
+from fluxcap.layers.decode cimport decode_packets
+from fluxcap.pipeline.ledger cimport Totals
+from fluxcap.pipeline.scan cimport (
+    OUTCOME_DAMAGED, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome, Pipeline, scan)
+from fluxcap.threads.crew cimport Crew, broken_span, dismiss, hire, settle, share, share_file
+
+WANTS_INPUT, ROWS_FULL, FLOWS_FULL, DAMAGED, UNLIKE, ENDED = 0, 1, 2, 3, 4, 5
+assert DAMAGED == OUTCOME_DAMAGED
+
+
+cdef class Scanner(Window):
+    cdef Pipeline line
+    cdef Crew* crew             # NULL while one thread reads
+    cdef tuple packet_fields
+    cdef tuple flow_fields
+    cdef tuple feature_fields   # of a flow, where they are asked for
+    cdef tuple first_fields     # ... and its first packets
+    cdef object where
+    cdef dict programs          # 1 + place in filters by (link type, swapped)
+    cdef dict link_types        # of the inputs before this one
+    cdef dict unknown_links
+    cdef bint begun
+
+    def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, decap=True, where=None, file=0):
+        cdef Pipeline* line = &self.line
+        line.batch = <Batch*>malloc(sizeof(Batch))
+        line.totals = <Totals*>calloc(1, sizeof(Totals))
+        if line.batch == NULL or line.totals == NULL:
+            raise MemoryError
+        self.reader.anomalies = line.totals.anomalies
+        line.kernel = chosen.run
+        self.where = where
+        line.filtered = where is not None
+        self.programs = {}
+        self.link_types = {}
+        self.unknown_links = {}
+        line.holding.decode = decode_packets
+        seed = os.urandom(sizeof(uint64_t))
+        memcpy(&line.holding.fragments.seed, <const char*>seed, sizeof(uint64_t))
+        line.max_depth = MAX_DEPTH if decap else 0
+        line.file = file
+        line.row_limit = row_limit
+        self.packet_fields = tuple([packet_field(name) for name in columns])
+        plan_columns(&line.columns, self.packet_fields)
+        line.columns.verdicts = verdicts
+        self.flow_fields = ()
+        self.feature_fields = ()
+        self.first_fields = ()
+        if key is not None:
+            line.counts_flows = True
+            self.plan_flows(key)
+
+    def __dealloc__(self):
+        self.dismiss_crew()
+        free(self.line.batch)
+        free(self.line.totals)
+        free_filters(&self.line.filters)
+        free_columns(&self.line.columns)
+        free_flows(&self.line.flows)
+        free_holding(&self.line.holding)
+
+    cdef int plan_flows(self, key) except -1:
+        cdef Flows* flows = &self.line.flows
+        plan_key(&flows.plan, key)
+        flows.stride = flow_stride(&flows.plan)
+        flows.idle_timeout[0] = key["idle_timeout"]
+        flows.idle_timeout[1] = key.get("tcp_idle_timeout", key["idle_timeout"])
+        flows.active_timeout = key["active_timeout"]
+        # A flow of one direction has nobody to answer.
+        if key.get("server_ports") and flows.plan.shape.biflow and flows.plan.shape.ports_at != NO_WORD:
+            flows.servers = plan_servers(key["server_ports"])
+            flows.answers = answers
+        if key.get("connections"):
+            self.plan_connections(key)
+        flows.max_rows = min(key["max_flows"] or MAX_ROWS, MAX_ROWS)
+        self.flow_fields = flow_fields(key)
+        flows.first_packets = key.get("splt", 0)
+        if flows.first_packets > MAX_FIRST_PACKETS:
+            raise ValueError(f"splt is at most {MAX_FIRST_PACKETS}, not {flows.first_packets}")
+        if key.get("features") or flows.first_packets:
+            flows.features_stride = features_stride(flows.first_packets)
+            self.feature_fields = feature_fields(key["biflow"]) if key.get("features") else ()
+            self.first_fields = first_fields(flows.first_packets)
+        return 0
+
+    cdef int plan_connections(self, key) except -1:
+        cdef Flows* flows = &self.line.flows
+        if flows.servers == NULL or "protocol" not in {name for name, _, _ in key["fields"]}:
+            raise ValueError("connections are of a key with protocol, addresses and ports, and of server ports")
+        flows.answers = accepts
+        flows.connections_stride = connections_stride()
+        flows.follow = follow
+        flows.attempt_timeout = key.get("attempt_timeout", 0)
+        flows.close_timeout = key.get("close_timeout", 0)
+        flows.ignores_checksums = key.get("ignore_checksums", False)
+        return 0
+
+    def begin(self):
+        self.dismiss_crew()
+        if self.begun:
+            self.link_types, self.unknown_links = self.count_link_types()
+            self.line.file += 1
+        self.begun = True
+        self.line.filters.waiting = 0
+        self.line.totals.before = INT64_MIN
+        self.begin_input()
+
+    cdef int find_program(self, Interface* interface) except -1:
+        """Give an interface the filter of its link type, compiled if it is the first of that type."""
+        kind = interface.link_type, bool(interface.swapped)
+        if kind not in self.programs:
+            add_program(&self.line.filters, self.where(*kind))
+            self.programs[kind] = self.line.filters.n
+        interface.program = self.programs[kind]
+        return 0
+
+    cpdef int run(self, uint32_t threads=1) except -1:
+        cdef Outcome outcome = OUTCOME_WANTS_INPUT
+        cdef bint in_order = True
+        if threads > 1 and not self.reader.ended:
+            self.take_back()
+            outcome = self.share_window(threads, &in_order)
+        if in_order or outcome != OUTCOME_WANTS_INPUT:
+            outcome = self.settle_crew()
+        if in_order and outcome == OUTCOME_WANTS_INPUT:
+            outcome = self.scan_window()
+        if outcome == OUTCOME_NO_MEMORY:
+            raise MemoryError("no room for more rows")
+        return <int>outcome
+
+    def read(self, int file, uint32_t threads=1):
+        cdef int state
+        cdef bint in_order = True       # what comes next is for one thread
+        while True:
+            state = self.run() if in_order else WANTS_INPUT
+            if state != WANTS_INPUT:
+                return state
+            if self.reader.ended:
+                return ENDED
+            if threads > 1 and self.hire_crew():
+                with nogil:
+                    state = share_file(self.crew, &self.reader, file, threads)
+                in_order = state != WANTS_INPUT or self.crew.in_order
+            if in_order and state == WANTS_INPUT:
+                self.fill(file)
+            PyErr_CheckSignals()
+
+    cdef bint hire_crew(self) noexcept nogil:
+        if self.crew == NULL:
+            self.crew = hire(&self.line)
+        return self.crew != NULL
+
+    cdef Outcome share_window(self, uint32_t threads, bint* in_order) noexcept:
+        """Hand out what the window holds. `in_order`: what is left of it is for one thread, after all before it."""
+        with nogil:
+            if not self.hire_crew():
+                return OUTCOME_NO_MEMORY
+            return share(self.crew, &self.reader, threads, in_order)
+
+    cdef Outcome settle_crew(self) noexcept:
+        """Wait until the tables hold everything that was handed out."""
+        cdef Outcome outcome = OUTCOME_WANTS_INPUT
+        with nogil:
+            if self.crew != NULL:
+                outcome = settle(self.crew)
+                if outcome == OUTCOME_DAMAGED:
+                    self.reader.damage = broken_span(self.crew).reader.damage
+        return outcome
+
+    cdef void dismiss_crew(self) noexcept:
+        with nogil:
+            if self.crew != NULL:
+                dismiss(self.crew)
+                self.crew = NULL
+
+    cdef Outcome scan_window(self) except *:
+        cdef Outcome outcome
+        while True:
+            with nogil:
+                outcome = scan(&self.line, &self.reader)
+            if outcome == OUTCOME_WANTS_PROGRAM:
+                self.find_program(&self.reader.interfaces[self.line.filters.lacking])
+            elif outcome == OUTCOME_WANTS_INPUT and self.reader.n_interfaces == self.reader.interfaces_room:
+                self.grow_interfaces()
+            else:
+                break
+        if self.where is not None and not self.programs and self.reader.ended and self.reader.n_interfaces:
+            # Where there is no record to apply it to, a wrong filter is wrong all the same.
+            self.find_program(&self.reader.interfaces[0])
+        return outcome
+
+    def take(self):
+        return hand_over(&self.line.columns, self.packet_fields)
+
+    def flows(self, bint last=False):
+        self.settle_crew()
+        return self.read_rows(&self.line.flows, last)
+
+    def unseen(self):
+        cdef Flows none
+        self.settle_crew()
+        if self.line.flows.unseen != NULL:
+            return self.read_rows(self.line.flows.unseen, False)
+        memset(&none, 0, sizeof(Flows))
+        return self.read_rows(&none, False)
+
+    cdef dict read_rows(self, Flows* f, bint last):
+        cdef FlowColumns c
+        cdef tuple features = self.feature_fields if f.features_stride else ()
+        cdef tuple firsts = self.first_fields if f.features_stride else ()
+        cdef FlowRecord* records = <FlowRecord*>calloc(RECORDS_AT_ONCE, sizeof(FlowRecord))
+        cdef bint done
+        memset(&c, 0, sizeof(FlowColumns))
+        plan_columns(&c.plain, self.flow_fields)
+        plan_columns(&c.features, features)
+        plan_columns(&c.firsts, firsts)
+        try:
+            if records == NULL or not (reserve_columns(&c.plain, f.n) and reserve_columns(&c.features, f.n) and
+                                       reserve_columns(&c.firsts, f.n)):
+                raise MemoryError
+            with nogil:
+                done = split_rows(f, &c, records, last)
+            if not done:
+                raise MemoryError
+            return {**hand_over(&c.plain, self.flow_fields), **hand_over(&c.features, features),
+                    **hand_over(&c.firsts, firsts)}
+        finally:
+            free(records)
+            free_columns(&c.plain)
+            free_columns(&c.features)
+            free_columns(&c.firsts)
+
+    def add_flows(self, dict columns, uint64_t n):
+        cdef Columns c
+        cdef FlowRecord record
+        cdef const uint8_t[::1] view
+        cdef uint64_t row
+        cdef uint32_t i
+        cdef Flows* f = &self.line.flows
+        cdef list held = []     # the buffers stay alive, and their pointers valid, until the last row is read
+        memset(&c, 0, sizeof(Columns))
+        plan_columns(&c, self.flow_fields)
+        for i in range(c.n_columns):
+            values = memoryview(columns[self.flow_fields[i][0]])
+            if values.nbytes != n * c.size[i]:
+                raise ValueError(f"{self.flow_fields[i][0]} has {values.nbytes} octets, not {n} times {c.size[i]}")
+            if n:
+                view = values.cast("B")
+                held.append(view)
+                c.data[i] = <uint8_t*>&view[0]
+        for row in range(n):
+            memset(&record, 0, sizeof(FlowRecord))
+            for i in range(c.n_columns):
+                memcpy(<uint8_t*>&record + c.offset[i], c.data[i] + row * c.size[i], c.size[i])
+            if not reserve(f, 1) or not (record.row.packets[0] or record.row.packets[1] or open_unseen(f)):
+                raise MemoryError("no room for more rows")
+            if not merge_row(f, &record):
+                raise MemoryError(f"more than {f.max_rows} flows")
+
+    cdef tuple count_link_types(self):
+        """Records by link type: all of them, and those whose link type is not read."""
+        cdef dict counts = dict(self.link_types), unknown = dict(self.unknown_links)
+        cdef InterfaceCounts* there
+        cdef uint32_t i
+        for i in range(self.reader.n_interfaces):
+            link_type, there = self.reader.interfaces[i].link_type, &self.reader.counts[i]
+            if there.packets:
+                counts[link_type] = counts.get(link_type, 0) + there.packets
+            if there.unknown:
+                unknown[link_type] = unknown.get(link_type, 0) + there.unknown
+        return counts, unknown
+
+    def totals(self):
+        cdef Totals* t = self.line.totals
+        cdef int i
+        self.settle_crew()
+        link_types, unknown_links = self.count_link_types()
+        return {
+            "packets": t.packets,
+            "captured_octets": t.captured,
+            "wire_octets": t.wire,
+            "first": t.first,
+            "last": t.last,
+            "in_order": t.anomalies[TIME_WENT_BACK] == 0,
+            "dispositions": [(t.records[i], t.octets[i]) for i in range(DISPOSITIONS_END)],
+            "reasons": [t.reasons[i] for i in range(REASONS_END)],
+            "verdicts": {i: t.verdicts[i] for i in range(256) if any(t.verdicts[i])},
+            "ip_verdicts": t.ip_verdicts,
+            "gre_verdicts": t.gre_verdicts,
+            "link_types": link_types,
+            "unknown_links": unknown_links,
+            "ip_versions": {i: t.ip_versions[i] for i in range(7) if t.ip_versions[i]},
+            "anomalies": t.anomalies,
+        }
+
+    def format(self):
+        cdef Reader* r = &self.reader
+        self.settle_crew()
+        return {
+            "name": {FORMAT_PCAP: "pcap", FORMAT_PCAPNG: "pcapng"}.get(r.format, ""),
+            "variant": pcap_variant(r) if r.format == FORMAT_PCAP else "",
+            "byte_order": byte_order_name(r.swapped),
+            "sections": r.sections,
+            "interfaces": [interface_row(&r.interfaces[i], &r.counts[i], r.format) for i in range(r.n_interfaces)],
+        }
