@@ -1,4 +1,4 @@
-"""What can be wrong with an input: the exceptions, and the one table that turns the core's damage codes into them.
+"""What can be wrong: the exceptions, the table that makes them of the core's damage codes, names that are not known.
 
 A leaf: it imports nothing of the package, so that everything else can.
 """
@@ -6,6 +6,7 @@ A leaf: it imports nothing of the package, so that everything else can.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 # What a terminal would obey rather than show: C0, DEL and C1, line and paragraph separators, the marks that turn the
@@ -166,3 +167,13 @@ def damage_error(
         # Whatever it was, it broke the very first header, and nothing is left to read.
         return NotACaptureError(path, offset, packet, reason=reason, help=_FRESH)
     return kind.error(path, offset, packet, reason=reason, help=kind.help)
+
+
+def unknown(what: str, given: str, known: Iterable[str]) -> ValueError:
+    """`unknown <what> '<given>'`, with the nearest of the known names, if one is near, and all of them."""
+    import difflib  # only a wrong name needs it
+
+    names = list(known)
+    near = difflib.get_close_matches(given, names, n=1)
+    meant = f"did you mean '{near[0]}'? " if near else ""
+    return ValueError(f"unknown {what} {given!r}; {meant}known are: {', '.join(names)}")

@@ -14,7 +14,7 @@ from fluxcap.cli.failures import explained, with_warnings
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import print_text
-from fluxcap.suggest import unknown
+from fluxcap.errors import unknown
 
 COMMANDS: Final = (
     "info",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from fluxcap._core import KEY_FIELDS
-from fluxcap.suggest import unknown
+from fluxcap.errors import unknown
 
 SETS = {
     "5tuple": ("protocol", "src_ip", "src_port", "dst_ip", "dst_port"),

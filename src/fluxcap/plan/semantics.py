@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-from fluxcap.suggest import unknown
+from fluxcap.errors import unknown
 
 Octets = Literal["frame", "ip"]  # the record's length on the wire, or the length of its IP packet
 Direction = Literal["first packet", "server ports"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from fluxcap import formats
 from fluxcap._core import Column
 from fluxcap.capture.reading import Metadata
-from fluxcap.suggest import unknown
+from fluxcap.errors import unknown
 from fluxcap.tables import export
 from fluxcap.values import human, other_names
 from fluxcap.values.metadata import facts, notes
