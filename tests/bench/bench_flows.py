@@ -11,7 +11,7 @@ from functools import partial
 import fluxcap
 import timing
 import workloads
-from fluxcap.bench import floor
+from fluxcap.reports.bench import floor
 
 
 def main() -> None:

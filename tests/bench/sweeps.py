@@ -17,7 +17,7 @@ from typing import NamedTuple
 import fluxcap
 import timing
 import workloads
-from fluxcap.bench import COMMAND, floor
+from fluxcap.reports.bench import COMMAND, floor
 
 PACKETS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 READ_FLOWS, FLOOR, PROCESS = "read_flows", "the floor", "fluxcap flows"

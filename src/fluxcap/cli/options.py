@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple, NoReturn, Self
 from fluxcap import formats
 from fluxcap.cli.exits import UsageError
 from fluxcap.cli.output import Output, print_text
-from fluxcap.plan.semantics import Octets
 from fluxcap.errors import unknown
+from fluxcap.plan.semantics import Octets
 from fluxcap.values import other_names
 
 AUTO: Final = "auto"

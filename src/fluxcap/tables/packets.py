@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
 from fluxcap.capture.inputs import Input
 from fluxcap.capture.reading import Metadata, OnDamage, OnInterrupt, Reading
-from fluxcap.plan import keys
 from fluxcap.errors import unknown
+from fluxcap.plan import keys
 from fluxcap.tables.export import Exportable, as_asked, wanted
 from fluxcap.tables.flows import FLOW, QUOTED_FLOW, key_spec
 from fluxcap.tables.table import Table

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from fluxcap.plan.semantics import Octets
 from fluxcap.errors import unknown
+from fluxcap.plan.semantics import Octets
 
 # https://www.iana.org/assignments/ipfix, with the number of the element; reverse: RFC 5103 section 6.1. An IPv4 address
 # is an IPv6 one as well (::ffff:0:0/96), so addresses of both go by the name that fits both.

@@ -28,8 +28,8 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Measure each input and write a row for each program."""
-    from fluxcap import bench
     from fluxcap.formats import Listing, Rows
+    from fluxcap.reports import bench
     from fluxcap.reports.info import read_info
 
     output = choose(given.format, given.output, given.color)
