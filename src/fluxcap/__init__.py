@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from fluxcap.reports.checksums import ChecksumReport, read_checksums
-    from fluxcap.reports.info import CaptureInfo, read_info
+    from fluxcap.reports.info import CaptureInfo
+    from fluxcap.reports.survey import read_info
     from fluxcap.rewrite.demux import Delivered, demux
     from fluxcap.rewrite.mux import Muxed, mux
     from fluxcap.rewrite.repair import Repair, repair
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
     from fluxcap.sockets.table import SocketTable, read_sockets
     from fluxcap.tables.aggregator import FlowAggregator
     from fluxcap.tables.connections import ConnectionTable, read_connections
-    from fluxcap.tables.flows import FlowTable
-    from fluxcap.tables.merging import merge
-    from fluxcap.tables.packets import PacketScan, PacketTable
+    from fluxcap.tables.flows import FlowTable, merge
+    from fluxcap.tables.packets import PacketTable
     from fluxcap.tables.read import read_flows, read_packets, scan_packets
+    from fluxcap.tables.scan import PacketScan
 
     __version__: str
 
@@ -45,13 +46,14 @@ _HOMES = {
         *("CaptureError", "DamagedCaptureWarning", "FilterError"),
         *("NotACaptureError", "TruncatedError", "UnsupportedError"),
     ),
-    "tables.flows": ("FlowTable",),
-    "reports.info": ("CaptureInfo", "read_info"),
+    "tables.flows": ("FlowTable", "merge"),
+    "reports.info": ("CaptureInfo",),
+    "reports.survey": ("read_info",),
     "sockets.life": ("LifeTable", "read_life"),
-    "tables.merging": ("merge",),
     "rewrite.mux": ("Muxed", "mux"),
-    "tables.packets": ("PacketScan", "PacketTable"),
+    "tables.packets": ("PacketTable",),
     "tables.read": ("read_flows", "read_packets", "scan_packets"),
+    "tables.scan": ("PacketScan",),
     "rewrite.repair": ("Repair", "repair"),
     "rewrite.segment": ("segment",),
     "sockets.table": ("SocketTable", "read_sockets"),

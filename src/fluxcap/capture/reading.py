@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from fluxcap._core import DAMAGED, DAMAGES, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, Scanner
 from fluxcap.capture.compression import DecompressionError
@@ -21,13 +21,13 @@ from fluxcap.capture.inputs import Input, contents
 from fluxcap.capture.magic import HEAD, is_capture
 from fluxcap.errors import CaptureError, Damage, DamagedCaptureWarning, NotACaptureError, damage_error, printable
 from fluxcap.values import names
+from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
     from fluxcap._core import KeySpec
 
 OnDamage = Literal["warn", "raise"]
 OnInterrupt = Literal["raise", "return"]
-Metadata = dict[str, Any]
 T = TypeVar("T")
 
 ALL_VERDICTS = 0xFFFFFFFF

@@ -8,8 +8,8 @@ from fluxcap import formats
 from fluxcap.cli.exits import UsageError
 from fluxcap.cli.output import Output, print_text
 from fluxcap.errors import unknown
-from fluxcap.plan.semantics import Octets
 from fluxcap.values import other_names
+from fluxcap.values.other_names import Octets
 
 AUTO: Final = "auto"
 SCREEN_ROWS: Final = 20  # rows of a table for people when -n does not say: they fit one screen

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from fluxcap.errors import unknown
+from fluxcap.values.other_names import Octets
 
-Octets = Literal["frame", "ip"]  # the record's length on the wire, or the length of its IP packet
 Direction = Literal["first packet", "server ports"]
 ServerPorts = tuple[frozenset[int], frozenset[int]]  # of TCP, of UDP
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fluxcap import formats
 from fluxcap._core import VERDICTS
 from fluxcap.capture.inputs import Captures, Input, expand
-from fluxcap.capture.reading import Metadata, OnDamage, OnInterrupt, Reading, threads_for
+from fluxcap.capture.reading import OnDamage, OnInterrupt, Reading, threads_for
 from fluxcap.formats import Listing
 from fluxcap.plan import keys
+from fluxcap.plan.spec import key_spec
 from fluxcap.reports import origins, verdicts
 from fluxcap.reports.origins import Origin
 from fluxcap.reports.verdicts import HEADER
 from fluxcap.tables.export import Exportable, wanted
-from fluxcap.tables.flows import key_spec
 from fluxcap.tables.packets import PacketTable
 from fluxcap.values import human, text
-from fluxcap.values.metadata import facts, members, notes
+from fluxcap.values.metadata import Metadata, facts, members, notes
 from fluxcap.whole_files import replacing
 
 if TYPE_CHECKING:

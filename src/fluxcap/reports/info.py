@@ -1,24 +1,23 @@
-"""What is in a capture, without a table: no numpy is imported for it."""
+"""What is in a capture, as numbers and in words: at a terminal and on a card."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
-from fluxcap._core import ANOMALIES, REASONS, VERDICTS
-from fluxcap.capture.inputs import Captures, Input, expand
-from fluxcap.capture.reading import Metadata, OnDamage, OnInterrupt, Reading, threads_for
-from fluxcap.reports import survey, verdicts
+from fluxcap._core import VERDICTS
+from fluxcap.errors import printable
+from fluxcap.formats import Listing
+from fluxcap.reports import verdicts
 from fluxcap.tables.card import card
-from fluxcap.values import human
-from fluxcap.values.metadata import facts, notes
+from fluxcap.values import human, metadata, names
+from fluxcap.values.metadata import JOINT, Metadata
 
-if TYPE_CHECKING:
-    from fluxcap._core import Interface, Totals
-
-NS_PER_SECOND = 1_000_000_000
+NS_PER_SECOND: Final = 1_000_000_000
+INPUT_LINES: Final = 5  # inputs described one by one
+INTERFACES_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -79,18 +78,18 @@ class CaptureInfo:
     metadata: Metadata
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {'; '.join((self._title(), *notes(self.metadata)))}>"
+        return f"<{type(self).__name__}: {'; '.join((self._title(), *metadata.notes(self.metadata)))}>"
 
     def _title(self) -> str:
         about = f"{human.counted(self.packets, 'record')} in {human.counted(len(self.inputs), 'input')}"
         return f"{about}, {human.counted(verdicts.bad(self), 'bad checksum')}"
 
     def _repr_html_(self) -> str:
-        mixed = survey.mix(self)
+        mixed, read = mix(self), metadata.facts(self.metadata)
         telling = {name: values for name, values in mixed.values.items() if any(values)}
         said = [
-            *survey.facts(self),
-            *((label, facts(self.metadata)[label]) for label in ("skipped", "damage", "stopped")),
+            *facts(self),
+            *((label, read[label]) for label in ("skipped", "damage", "stopped")),
         ]
         return card(f"{type(self).__name__}: {self._title()}", said, telling, len(mixed))
 
@@ -112,94 +111,72 @@ class CaptureInfo:
     def to_dict(self) -> dict[str, Any]:
         """The same, and what follows from it, as dicts, lists, texts and numbers."""
         values = dataclasses.asdict(self)
-        metadata = values.pop("metadata")  # of which only this is not said already
+        read = values.pop("metadata")  # of which only this is not said already
         rates = {name: getattr(self, name) for name in ("duration", "packets_per_second", "octets_per_second")}
-        return values | rates | {"damage": metadata["damage"], "skipped": metadata["skipped"]}
+        return values | rates | {"damage": read["damage"], "skipped": read["skipped"]}
 
 
-def read_info(
-    src: Captures,
-    *,
-    where: str | None = None,
-    decap: bool = True,
-    threads: int | None = None,
-    on_damage: OnDamage = "warn",
-    on_interrupt: OnInterrupt = "raise",
-) -> CaptureInfo:
-    """Survey captures: formats, times, the mix of protocols, the ledger, checksum verdicts, oddities.
-
-    Everything else as in read_flows().
-    """
-    reading = _Survey(
-        where=where, decap=decap, threads=threads_for(threads), on_damage=on_damage, on_interrupt=on_interrupt
-    )
-    return reading.collect(expand(src), reading.info)
-
-
-class _Survey(Reading):
-    """A reading that takes down what each input was."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.surveyed: list[InputInfo] = []
-
-    def read_one(self, item: Input) -> Iterator[None]:
-        begun, before = len(self.inputs), self.scanner.totals()
-        try:
-            yield from super().read_one(item)
-        finally:
-            if len(self.inputs) > begun:
-                self.surveyed.append(self._input(item, before))
-
-    def _input(self, item: Input, before: Totals) -> InputInfo:
-        form, after = self.scanner.format(), self.scanner.totals()
-        return InputInfo(
-            name=item.name,
-            size=item.size,
-            compression=self.compression,
-            format=form["name"],
-            variant=form["variant"],
-            byte_order=form["byte_order"],
-            sections=form["sections"],
-            interfaces=tuple(map(_interface, form["interfaces"])),
-            packets=after["packets"] - before["packets"],
-            captured_octets=after["captured_octets"] - before["captured_octets"],
-            wire_octets=after["wire_octets"] - before["wire_octets"],
-        )
-
-    def info(self) -> CaptureInfo:
-        totals = self.scanner.totals()
-        metadata = self.metadata()
-        return CaptureInfo(
-            inputs=tuple(self.surveyed),
-            packets=totals["packets"],
-            captured_octets=totals["captured_octets"],
-            wire_octets=totals["wire_octets"],
-            first=totals["first"],
-            last=totals["last"],
-            in_order=totals["in_order"],
-            link_types=totals["link_types"],
-            ip_versions=totals["ip_versions"],
-            protocols={protocol: sum(counts) for protocol, counts in totals["verdicts"].items()},
-            ledger=metadata["ledger"],
-            reasons=_named(REASONS, totals["reasons"]),
-            verdicts={protocol: _named(VERDICTS, counts) for protocol, counts in totals["verdicts"].items()},
-            ip_verdicts=_named(VERDICTS, totals["ip_verdicts"]),
-            gre_verdicts=_named(VERDICTS, totals["gre_verdicts"]),
-            anomalies=_named(ANOMALIES, totals["anomalies"]),
-            metadata=metadata,
-        )
+def facts(info: CaptureInfo) -> Iterator[tuple[str, str]]:
+    """A label and a text for each thing there is to say; an empty label goes on with the one before it."""
+    for source in info.inputs[:INPUT_LINES]:
+        yield "input", _source(source)
+    if len(info.inputs) > INPUT_LINES:
+        yield "", f"and {human.count(len(info.inputs) - INPUT_LINES)} more"
+    captured = "" if info.captured_octets == info.wire_octets else f"{human.octets(info.captured_octets)} captured"
+    wire = f"{human.octets(info.wire_octets)} on the wire"
+    yield "packets", JOINT.join(filter(None, (human.count(info.packets), wire, captured)))
+    if info.packets:
+        order = "" if info.in_order else "not in order"
+        when = human.span(info.first, info.last), human.duration(info.duration), order
+        yield "time", JOINT.join(filter(None, when))
+    if info.packets_per_second is not None and info.octets_per_second is not None:
+        packets = f"{human.rate(info.packets_per_second)} packets/s"
+        yield "rate", JOINT.join((packets, f"{human.octets(round(info.octets_per_second))}/s"))
+    yield "records", _tally({name: records for name, (records, _) in info.ledger.items()}) or "none"
+    if reasons := _tally({name: count for name, count in info.reasons.items() if name != "none"}):
+        yield "reasons", reasons
+    if oddities := _tally(info.anomalies):
+        yield "oddities", oddities
 
 
-def _named(names: Sequence[str], counts: Sequence[int]) -> dict[str, int]:
-    return dict(zip(names, counts, strict=True))
+def _tally(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{human.count(count)} {name}" for name, count in counts.items() if count)
 
 
-def _interface(interface: Interface) -> InterfaceInfo:
-    return InterfaceInfo(
-        name=interface["name"].decode(errors="replace"),
-        link_type=interface["link_type"],
-        snaplen=interface["snaplen"],
-        packets=interface["packets"],
-        ticks_per_second=interface["ticks_per_second"],
+def _source(source: InputInfo) -> str:
+    size = "" if source.size is None else human.octets(source.size)
+    stored = f"{size} {source.compression}".strip()
+    sections = "" if source.sections < 2 else human.counted(source.sections, "section")
+    variant = f"{source.format} {source.variant}".strip()
+    form = ", ".join(filter(None, (variant, f"{source.byte_order}-endian", sections)))
+    return JOINT.join(filter(None, (printable(source.name), stored, form, _interfaces(source))))
+
+
+def _interfaces(source: InputInfo) -> str:
+    described = [
+        printable(" ".join(filter(None, (interface.name, names.link_type(interface.link_type)))))
+        for interface in source.interfaces
+    ]
+    distinct = list(dict.fromkeys(described))
+    more = len(distinct) - INTERFACES_NAMED
+    return ", ".join(distinct[:INTERFACES_NAMED]) + (f" and {human.count(more)} more" if more > 0 else "")
+
+
+def mix(info: CaptureInfo) -> Listing:
+    """Packets and verdicts by protocol, the most frequent first; then those of the headers around them."""
+    rows = [
+        (names.protocol(number) if number else "not IP", info.protocols[number], counts)
+        for number, counts in info.verdicts.items()
+    ]
+    rows.sort(key=lambda row: row[1], reverse=True)
+    for kind, counts in (("IPv4 header", info.ip_verdicts), ("GRE header", info.gre_verdicts)):
+        if judged := sum(counts[verdict] for verdict in VERDICTS[1:]):
+            rows.append((kind, judged, counts))
+    return Listing(
+        {
+            "protocol": [name for name, _, _ in rows],
+            "packets": [packets for _, packets, _ in rows],
+            "share": [f"{packets / info.packets:.1%}" for _, packets, _ in rows],
+            **{verdict: [counts[verdict] for _, _, counts in rows] for verdict in VERDICTS[1:]},
+        }
     )

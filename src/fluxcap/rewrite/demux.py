@@ -12,13 +12,13 @@ import numpy as np
 from fluxcap._core import Demuxer
 from fluxcap.capture.filters import compiler
 from fluxcap.capture.inputs import Captures, expand
-from fluxcap.capture.reading import Metadata, OnDamage, Reading
+from fluxcap.capture.reading import OnDamage, Reading
 from fluxcap.formats import Listing
 from fluxcap.rewrite.directory import GAPS, MESSAGES, Folder, file_name
 from fluxcap.rewrite.job import Job
 from fluxcap.rewrite.split import Split, Splitting
 from fluxcap.values.arrays import Array, arrays
-from fluxcap.values.metadata import members
+from fluxcap.values.metadata import Metadata, members
 from fluxcap.values.names import TCP
 
 Form = Literal["octets", "pcap"]

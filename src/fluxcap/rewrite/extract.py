@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
 from fluxcap._core import UNLIKE, WANTS_INPUT, Copier
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.reading import Reading
-from fluxcap.tables.flows import FLOW, FlowTable, spec_of
+from fluxcap.plan.spec import FLOW, spec_of
 from fluxcap.values.arrays import Array, arrays
 from fluxcap.whole_files import check_target, replacing
 
 if TYPE_CHECKING:
     from fluxcap.capture.inputs import Input
+    from fluxcap.values.metadata import Metadata
 
 Rows = int | np.integer | slice | Sequence[int] | Sequence[bool] | Array
 
@@ -24,48 +25,61 @@ ROWS_AT_ONCE = 65536  # packets whose flow is looked at together
 CHANGED, AGAIN = "the inputs have changed since they were read", "read them again when nothing writes to them"
 
 
-def extract(table: FlowTable, rows: Rows, path: str | os.PathLike[str]) -> None:
-    """Write the records of these flows to a file that appears under its name only when it is whole."""
-    check_target(path, [item.name for item in table._inputs])
-    with replacing(path) as out:
-        copy_records(table, rows, out)
+class Flows(NamedTuple):
+    """Some flows of a table, and what the table was read from."""
+
+    inputs: Sequence[Input]
+    metadata: Metadata  # of the table
+    numbers: Array  # of the flows as they were read, each once, in order
+    columns: Mapping[str, Array]  # of the flows with these numbers
 
 
-def copy_records(table: FlowTable, rows: Rows, out: BinaryIO) -> None:
-    """Write the records of these flows, as FlowTable.extract() has it."""
+def positions(rows: Rows, n: int) -> Array:
+    """The positions, each once and in order, that `rows` picks among `n` rows. IndexError for those there are not."""
     which = rows if isinstance(rows, int | np.integer | slice | np.ndarray) else list(rows)
-    chosen = np.unique(np.arange(len(table))[which])
-    _check_repeatable(table)
+    return np.unique(np.arange(n)[which])
+
+
+def extract(flows: Flows, path: str | os.PathLike[str]) -> None:
+    """Write the records of these flows to a file that appears under its name only when it is whole."""
+    check_target(path, [item.name for item in flows.inputs])
+    with replacing(path) as out:
+        copy_records(flows, out)
+
+
+def copy_records(flows: Flows, out: BinaryIO) -> None:
+    """Write the records of these flows, as FlowTable.extract() has it."""
+    _check_repeatable(flows)
     before = None
     copier = Copier()
-    for item, records in _found(table, chosen):
+    for item, records in _found(flows):
         for octets in _copied(copier, item, records, before):
             out.write(octets)
         before = before or item
 
 
-def _check_repeatable(table: FlowTable) -> None:
-    if not table._inputs:
+def _check_repeatable(flows: Flows) -> None:
+    if not flows.inputs:
         raise ValueError(
             "this table does not know what it was read from: it was merged, unpickled or made by a FlowAggregator;"
             " take one that read_flows() returned"
         )
-    for item in table._inputs:
+    for item in flows.inputs:
         if item.once:
             raise ValueError(f"{item.name} can be read only once; save it to a file to extract from it")
-    if table.metadata["interrupted"]:
+    if flows.metadata["interrupted"]:
         raise ValueError("the reading was interrupted, and another would end elsewhere; read to the end to extract")
 
 
-def _found(table: FlowTable, chosen: Array) -> Iterator[tuple[Input, Array]]:
+def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
     """The inputs that hold records of these flows, the first one if there are no records, and the records' numbers."""
-    numbers, at = np.unique(table[FLOW][chosen], return_index=True)
+    numbers, read = flows.numbers, flows.metadata
     reading = Reading(
-        key=spec_of(table.metadata),
+        key=spec_of(read),
         columns=("file", "packet", FLOW),
         row_limit=ROWS_AT_ONCE,
-        where=table.metadata["where"],
-        decap=table.metadata["decap"],
+        where=read["where"],
+        decap=read["decap"],
     )
 
     def taken() -> dict[str, Array]:
@@ -73,17 +87,17 @@ def _found(table: FlowTable, chosen: Array) -> Iterator[tuple[Input, Array]]:
         wanted = np.isin(columns[FLOW], numbers)
         return {name: column[wanted] for name, column in columns.items()}
 
-    parts = [*(taken() for _ in reading.read(table._inputs)), taken()]
+    parts = [*(taken() for _ in reading.read(flows.inputs)), taken()]
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    if (packets := reading.scanner.totals()["packets"]) != table.metadata["packets"]:
-        raise ValueError(f"{CHANGED}: {packets:,} packets are there, not {table.metadata['packets']:,}; {AGAIN}")
-    again = FlowTable(arrays(reading.scanner.flows(last=True)))
-    if len(again) <= numbers.max(initial=-1) or any(
-        not np.array_equal(array[numbers], table[name][chosen[at]]) for name, array in again.to_dict().items()
+    if (packets := reading.scanner.totals()["packets"]) != read["packets"]:
+        raise ValueError(f"{CHANGED}: {packets:,} packets are there, not {read['packets']:,}; {AGAIN}")
+    again = arrays(reading.scanner.flows(last=True))
+    if len(again["packets"]) <= numbers.max(initial=-1) or any(
+        not np.array_equal(again[name][numbers], values) for name, values in flows.columns.items() if name in again
     ):
         raise ValueError(f"{CHANGED}: these flows are others now; {AGAIN}")
-    for file in np.unique(found["file"]) if len(chosen) else [0]:
-        yield table._inputs[file], found["packet"][found["file"] == file]
+    for file in np.unique(found["file"]) if len(numbers) else [0]:
+        yield flows.inputs[file], found["packet"][found["file"] == file]
 
 
 def _copied(copier: Copier, item: Input, records: Array, before: Input | None) -> Iterator[memoryview]:

@@ -12,14 +12,14 @@ from typing import Final
 import numpy as np
 
 from fluxcap.capture.inputs import Captures, Input, expand
-from fluxcap.capture.reading import Metadata, OnDamage, Reading
+from fluxcap.capture.reading import OnDamage, Reading
 from fluxcap.formats import Listing
 from fluxcap.plan import keys
+from fluxcap.plan.spec import FLOW, key_spec
 from fluxcap.rewrite.directory import Folder
 from fluxcap.rewrite.job import Job
-from fluxcap.tables.flows import FLOW, key_spec
 from fluxcap.values.arrays import Array, arrays
-from fluxcap.values.metadata import members
+from fluxcap.values.metadata import Metadata, members
 
 ROWS_AT_ONCE: Final = 65536  # records whose flow is known before their octets are read
 OCTETS_AT_ONCE: Final = 4 << 20  # that are read together, or one record if that is larger

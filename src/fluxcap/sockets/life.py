@@ -9,13 +9,14 @@ import numpy as np
 
 from fluxcap._core import VERDICTS
 from fluxcap.capture.inputs import Captures
-from fluxcap.capture.reading import Metadata, OnDamage, OnInterrupt
+from fluxcap.capture.reading import OnDamage, OnInterrupt
 from fluxcap.errors import CaptureError
 from fluxcap.sockets.calls import Address, Conversation, Datagrams, Event, Log, Record, Stream
 from fluxcap.tables.packets import PacketTable
 from fluxcap.tables.read import scan_packets
 from fluxcap.tables.table import Table
 from fluxcap.values import human
+from fluxcap.values.metadata import Metadata
 from fluxcap.values.names import CALLS, EVIDENCE, PROTOCOLS_WITH_PORTS, TCP
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self
 from fluxcap.capture.inputs import Memory, Octets
 from fluxcap.capture.reading import OnDamage, Reading
 from fluxcap.plan import keys
-from fluxcap.tables.flows import FlowTable, flow_table, key_spec
+from fluxcap.plan.spec import key_spec
+from fluxcap.tables.flows import FlowTable, flow_table
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import OnDamage, OnInterrupt, Reading, threads_for
 from fluxcap.plan import keys
-from fluxcap.tables.flows import FlowTable, flow_table, key_spec
+from fluxcap.plan.spec import key_spec
+from fluxcap.tables.flows import FlowTable, flow_table
 from fluxcap.values import human
 
 if TYPE_CHECKING:

@@ -1,30 +1,31 @@
-"""Flow tables, and how the core is told to make them."""
+"""Flow tables, and how several become one."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from fluxcap._core import MAX_SPLT, Column, Scanner
-from fluxcap.capture.reading import Metadata, Reading
+from fluxcap._core import Column, Scanner
+from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
-from fluxcap.plan.durations import nanoseconds
-from fluxcap.plan.semantics import SERVER_PORTS, Semantics, ServerPorts, find
+from fluxcap.plan.semantics import find
+from fluxcap.plan.spec import FLOW, spec_of
 from fluxcap.tables.table import Table
 from fluxcap.values import human
+from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
-    from fluxcap._core import Endings, KeySpec
+    from fluxcap._core import KeySpec
     from fluxcap.capture.inputs import Input
-    from fluxcap.plan.durations import Duration
-    from fluxcap.rewrite.extract import Rows
+    from fluxcap.rewrite.extract import Flows, Rows
     from fluxcap.values.arrays import Array
 
 T = TypeVar("T", bound="FlowTable")
 
-FLOW, QUOTED_FLOW = "flow", "quoted_flow"  # columns of packets that hold row numbers
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
+# What the tables of a merge must have in common.
+_ALIKE = ("by", "biflow", "interval", "semantics", "idle_timeout", "tcp_idle_timeout", "bytes", "direction")
 
 
 class FlowTable(Table):
@@ -98,76 +99,25 @@ class FlowTable(Table):
         """
         from fluxcap.rewrite.extract import extract
 
-        extract(self, rows, path)
+        extract(flows_at(self, rows), path)
 
     def __or__(self, other: FlowTable) -> FlowTable:
-        from fluxcap.tables.merging import merge
-
         return merge([self, other]) if isinstance(other, FlowTable) else NotImplemented
 
     def _title(self) -> str:
         return f"{human.counted(len(self), 'flow')} by {self.metadata['by']}"
 
 
-def key_spec(
-    key: keys.Key,
-    *,
-    semantics: str | None = None,
-    idle_timeout: Duration | None = None,
-    active_timeout: Duration | None = None,
-    interval: Duration | None = None,
-    max_flows: int | None = None,
-    features: bool = False,
-    splt: int = 0,
-    connections: bool = False,
-    ignore_checksums: bool = False,
-) -> KeySpec:
-    """How the core is told to make flows."""
-    meant = find(semantics)
-    if idle_timeout is None and meant.tcp_idle_timeout and "protocol" not in key.names:
-        raise ValueError(
-            f"in the semantics of {semantics} TCP has its own idle timeout, and this key has no protocol; add it to the"
-            " key, or say idle_timeout"
-        )
-    idle = _first(idle_timeout, meant.idle_timeout)
-    tcp_idle = _first(idle_timeout, meant.tcp_idle_timeout, meant.idle_timeout)
-    active = _first(active_timeout, meant.active_timeout)
-    if not 0 <= splt <= MAX_SPLT:
-        raise ValueError(f"splt is 0 to {MAX_SPLT}, not {splt}")
-    if max_flows is not None and max_flows < 1:
-        raise ValueError(f"max_flows is at least 1, not {max_flows}")
-    return {
-        "fields": key.fields,
-        "biflow": key.biflow,
-        "idle_timeout": nanoseconds(idle, "idle_timeout"),
-        "tcp_idle_timeout": nanoseconds(tcp_idle, "idle_timeout"),
-        "active_timeout": nanoseconds(active, "active_timeout"),
-        "interval": nanoseconds(interval, "interval"),
-        "max_flows": max_flows or 0,
-        "features": features,
-        "splt": splt,
-        "ip_octets": meant.octets == "ip",
-        "server_ports": _server_ports(meant, connections),
-        "connections": connections,
-        **_endings(meant),
-        "ignore_checksums": ignore_checksums,
-    }
+def flows_at(table: FlowTable, rows: Rows) -> Flows:
+    """The flows in some rows of a table, to be found again in the inputs. IndexError for rows that there are not."""
+    import numpy as np
 
+    from fluxcap.rewrite.extract import Flows, positions
 
-def _server_ports(meant: Semantics, connections: bool) -> ServerPorts | None:
-    return meant.server_ports or (SERVER_PORTS if connections else None)
-
-
-def _endings(meant: Semantics) -> Endings:
-    return {
-        "attempt_timeout": nanoseconds(meant.attempt_timeout, "attempt_timeout"),
-        "close_timeout": nanoseconds(meant.close_timeout, "close_timeout"),
-    }
-
-
-def _first(*durations: Duration | None) -> Duration | None:
-    """The first one that is said."""
-    return next((duration for duration in durations if duration is not None), None)
+    chosen = positions(rows, len(table))
+    numbers, at = np.unique(table[FLOW][chosen], return_index=True)
+    columns = {name: values[chosen[at]] for name, values in table.to_dict().items()}
+    return Flows(table._inputs, table.metadata, numbers, columns)
 
 
 def flow_table(
@@ -212,21 +162,71 @@ def table_of(kind: type[T], scanner: Scanner, metadata: Metadata, last: bool, in
     return kind(columns, metadata, unseen if len(unseen) else None, inputs=inputs)
 
 
-def spec_of(metadata: Metadata) -> KeySpec:
-    """How the core was told to make the flows of a table with this metadata, but for features."""
-    meant = find(metadata["semantics"])
+def merge(tables: Iterable[FlowTable]) -> FlowTable:
+    """One table of all the flows, as if the captures had been read together.
+
+    Exact and associative; commutative up to the order of rows. ValueError if there is no table, if they were made with
+    different keys, directions, intervals, idle timeouts or semantics, or with an active timeout.
+    """
+    parts = list(tables)
+    if not parts:
+        raise ValueError("nothing to merge: the list of tables is empty")
+    made = parts[0].metadata
+    for part in parts:
+        for name in _ALIKE:
+            if part.metadata[name] != made[name]:
+                raise ValueError(f"tables of different {name} do not merge: {made[name]!r} and {part.metadata[name]!r}")
+        if part.metadata["features"] or part.metadata["splt"]:
+            raise ValueError(
+                "tables with features do not merge: the gap between the last packet of one and the first of the next is"
+                " in neither; read the captures together instead"
+            )
+        if part.metadata["connections"]:
+            raise ValueError(
+                "tables of connections do not merge: what became of one depends on all its segments; read the captures"
+                " together instead"
+            )
+        if part.metadata["active_timeout"]:
+            raise ValueError(
+                "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
+                " read the captures together instead"
+            )
+    common = {name: value for name, value in made.items() if all(part.metadata.get(name) == value for part in parts)}
+    import numpy as np
+
+    scanner = Scanner(key=spec_of(made | {"max_flows": 0}))
+    # An error that found its flow left a row without errors behind.
+    unseen = [one.filter(one["icmp_errors"] > 0) for one in (part._unseen for part in parts) if one is not None]
+    for part in [*unseen, *([_in_time_order(parts)] if made["idle_timeout"] else parts)]:
+        scanner.add_flows({name: np.ascontiguousarray(values) for name, values in part._arrays().items()}, len(part))
+    return table_of(FlowTable, scanner, common | _sums([part.metadata for part in parts]), True)
+
+
+def _in_time_order(parts: list[FlowTable]) -> FlowTable:
+    """All rows by the time of their first record: whether a row continues another shows only in that order."""
+    import numpy as np
+
+    order = np.argsort(np.concatenate([part["first"] for part in parts]), kind="stable")
+    return FlowTable({name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]._columns})
+
+
+def _sums(parts: list[Metadata]) -> Metadata:
+    """The metadata that the parts have between them."""
+    timed = [part for part in parts if part["packets"]]
+    ledger = {
+        disposition: tuple(map(sum, zip(*(part["ledger"][disposition] for part in parts), strict=True)))
+        for disposition in parts[0]["ledger"]
+    }
+    sums: dict[str, Any] = {
+        name: sum(part[name] for part in parts) for name in ("packets", "captured_octets", "wire_octets")
+    }
+    lists = {name: [one for part in parts for one in part[name]] for name in ("inputs", "skipped", "damage")}
     return {
-        **key_spec(
-            keys.parse(metadata["by"], metadata["biflow"]),
-            connections=metadata["connections"],
-            ignore_checksums=metadata["ignore_checksums"],
-        ),
-        **_endings(meant),
-        "idle_timeout": metadata["idle_timeout"],
-        "tcp_idle_timeout": metadata["tcp_idle_timeout"],
-        "active_timeout": metadata["active_timeout"],
-        "interval": metadata["interval"],
-        "max_flows": metadata["max_flows"],
-        "ip_octets": meant.octets == "ip",
-        "server_ports": _server_ports(meant, metadata["connections"]),
+        **sums,
+        **lists,
+        "ledger": ledger,
+        "first": min((part["first"] for part in timed), default=0),
+        "last": max((part["last"] for part in timed), default=0),
+        "flows_full": any(part["flows_full"] for part in parts),
+        "interrupted": any(part["interrupted"] for part in parts),
     }

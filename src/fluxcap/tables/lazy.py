@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from fluxcap.tables.export import wanted
-from fluxcap.tables.packets import without_rows
+from fluxcap.tables.packets import PacketTable, without_rows
 from fluxcap.values.arrow import Stream, View
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from fluxcap.tables.packets import PacketScan
+
+class Scan(Protocol):
+    """What can be read again and again, each time with other columns and batches."""
+
+    columns: tuple[str, ...]
+    batch_size: int
+
+    def read(self, columns: Sequence[str], batch_size: int) -> Iterator[PacketTable]:
+        """Read everything as tables of some of the columns and so many rows."""
 
 
-def lazy_frame(scan: PacketScan, view: View) -> pl.LazyFrame:
+def lazy_frame(scan: Scan, view: View) -> pl.LazyFrame:
     """Not by way of scan_arrow_c_stream(), which has no rows when it is collected for the second time."""
     polars = wanted("polars")
     from polars.io.plugins import register_io_source

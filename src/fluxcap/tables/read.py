@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Literal, overload
 from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import OnDamage, OnInterrupt, Reading, threads_for
 from fluxcap.plan import keys
-from fluxcap.tables.flows import FlowTable, flow_table, key_spec
-from fluxcap.tables.packets import PacketScan, PacketTable, choose, choose_with_flow, packet_table
+from fluxcap.plan.spec import key_spec
+from fluxcap.tables.flows import FlowTable, flow_table
+from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, packet_table
+from fluxcap.tables.scan import PacketScan
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fluxcap import formats
 from fluxcap._core import Column
-from fluxcap.capture.reading import Metadata
 from fluxcap.errors import unknown
 from fluxcap.tables import export
 from fluxcap.values import human, other_names
-from fluxcap.values.metadata import facts, notes
+from fluxcap.values.metadata import Metadata, facts, notes
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # typed where pandas-stubs is installed

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from fluxcap.values import human, text
 
+Metadata = dict[str, Any]  # what was read and how, as tables and reports carry it
+
 SCHEMA: Final = 1  # changes when a name or a meaning does; new names alone leave it
 JOINT: Final = " · "  # between things said in one line
 NAMED: Final = 3  # inputs and skipped files that are named

@@ -6,10 +6,11 @@ A column that is not in a table keeps its own name; values never change.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from fluxcap.errors import unknown
-from fluxcap.plan.semantics import Octets
+
+Octets = Literal["frame", "ip"]  # the record's length on the wire, or the length of its IP packet
 
 # https://www.iana.org/assignments/ipfix, with the number of the element; reverse: RFC 5103 section 6.1. An IPv4 address
 # is an IPv6 one as well (::ffff:0:0/96), so addresses of both go by the name that fits both.

@@ -30,7 +30,7 @@ def run(given: Options, messages: Messages) -> Exit:
     """Measure each input and write a row for each program."""
     from fluxcap.formats import Listing, Rows
     from fluxcap.reports import bench
-    from fluxcap.reports.info import read_info
+    from fluxcap.reports.survey import read_info
 
     output = choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)

@@ -47,6 +47,7 @@ def check(sources: Sources) -> None:
 def write(table: FlowTable, flows: list[int], output: Output, sources: Sources, messages: Messages) -> None:
     """Write the records of these flows."""
     from fluxcap.rewrite.extract import copy_records
+    from fluxcap.tables.flows import flows_at
 
     for flow in flows:
         if flow >= len(table):
@@ -57,6 +58,6 @@ def write(table: FlowTable, flows: list[int], output: Output, sources: Sources, 
     # The inputs are read again, and what there is to say about them is said already.
     with Progress(sources, messages, PASSES), warnings.catch_warnings(action="ignore"), output.stream() as out:
         try:
-            copy_records(table, flows, out)
+            copy_records(flows_at(table, flows), out)
         except ValueError as error:
             raise UsageError.of(error) from error

@@ -29,7 +29,7 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Survey the inputs and say what they are."""
-    from fluxcap.reports.info import read_info
+    from fluxcap.reports.survey import read_info
 
     output = choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)

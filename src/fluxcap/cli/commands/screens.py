@@ -12,7 +12,8 @@ from fluxcap.errors import printable
 from fluxcap.formats import Listing, Screen
 from fluxcap.formats.table import columns
 from fluxcap.formats.table.frame import Canvas
-from fluxcap.reports import survey, verdicts
+from fluxcap.reports import verdicts
+from fluxcap.reports.info import facts, mix
 from fluxcap.values import human, text
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ NOT_BAD: Final = frozenset(VERDICTS) - {"bad", "illegal"}
 def draw_info(info: CaptureInfo, out: BinaryIO, screen: Screen) -> None:
     """A few labelled lines, then the mix of protocols with its verdicts."""
     canvas = Canvas(out, screen)
-    canvas.facts(survey.facts(info))
+    canvas.facts(facts(info))
     if info.packets:
-        canvas.box(_telling(survey.mix(info)))
+        canvas.box(_telling(mix(info)))
 
 
 def draw_check(report: ChecksumReport, out: BinaryIO, screen: Screen) -> None:

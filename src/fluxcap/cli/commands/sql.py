@@ -19,7 +19,8 @@ from fluxcap.values import text
 if TYPE_CHECKING:
     import duckdb
 
-    from fluxcap.tables.packets import PacketScan, PacketTable
+    from fluxcap.tables.packets import PacketTable
+    from fluxcap.tables.scan import PacketScan
     from fluxcap.values.arrow import Stream
 
 HELP: Final = "a question in SQL, by DuckDB"

@@ -1,0 +1,114 @@
+"""Packet tables in batches of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fluxcap.capture.inputs import Input
+from fluxcap.capture.reading import OnDamage, OnInterrupt, Reading
+from fluxcap.tables.export import Exportable, as_asked, wanted
+from fluxcap.tables.packets import PacketTable, needs_flows, packet_table, without_rows
+from fluxcap.values.metadata import Metadata
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+    from fluxcap._core import KeySpec
+    from fluxcap.values.arrow import IpForm, Stream, View
+
+
+class PacketScan(Exportable):
+    """The packets of a capture as PacketTables of `batch_size` rows (the last one shorter), in bounded memory.
+
+    Arrow readers take it as they take a table, batch by batch: `duckdb.sql("SELECT max(time) FROM scan")`. Each
+    iteration, reader or query reads the inputs anew; standard input, a pipe or an open file can be read once (then
+    ValueError).
+    `metadata` is that of the last iteration that reached the end.
+    """
+
+    def __init__(
+        self,
+        inputs: list[Input],
+        columns: tuple[str, ...],
+        key: KeySpec | None,
+        *,
+        where: str | None,
+        decap: bool,
+        batch_size: int,
+        on_damage: OnDamage,
+        on_interrupt: OnInterrupt,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is at least 1, not {batch_size}")
+        self.columns = columns
+        self.batch_size = batch_size
+        self.metadata: Metadata = {}
+        self._inputs = inputs
+        self._key = key
+        self._where = where
+        self._decap = decap
+        self._on_damage = on_damage
+        self._on_interrupt = on_interrupt
+        self._begun = False
+
+    def __repr__(self) -> str:
+        names = ", ".join(item.name for item in self._inputs)
+        return f"<PacketScan of {names}: {len(self.columns)} columns, {self.batch_size:,} packets a batch>"
+
+    def __iter__(self) -> Iterator[PacketTable]:
+        return self.read(self.columns, self.batch_size)
+
+    def read(self, columns: Sequence[str], batch_size: int) -> Iterator[PacketTable]:
+        """Read the inputs as tables of some of the columns and so many rows."""
+        self._check()
+        return self._batches(columns, batch_size)
+
+    def _check(self) -> None:
+        """ValueError where nothing is left to read."""
+        for item in self._inputs if self._begun else ():
+            if item.once:
+                raise ValueError(f"{item.name} can be read only once; save it to a file to scan it again")
+
+    def _batches(self, columns: Sequence[str], batch_size: int) -> Iterator[PacketTable]:
+        self._check()  # again: some readers ask for a stream that they do not read
+        self._begun = True
+        reading = Reading(
+            key=self._key if needs_flows(columns) else None,
+            columns=columns,
+            row_limit=batch_size,
+            where=self._where,
+            decap=self._decap,
+            on_damage=self._on_damage,
+            on_interrupt=self._on_interrupt,
+        )
+        with reading.partial(lambda: packet_table(reading)):  # the rows that were not handed out yet
+            for _ in reading.read(self._inputs):
+                yield packet_table(reading)
+        rest = packet_table(reading)
+        if len(rest):
+            yield rest
+        self.metadata = rest.metadata
+
+    def _stream(self, view: View) -> Stream:
+        from fluxcap.values.arrow import Stream
+
+        return Stream(
+            without_rows(self.columns).to_dict(), self, {"inputs": [item.name for item in self._inputs]}, view
+        )
+
+    def to_arrow(self, *, ip: IpForm = "text", labels: bool | None = None) -> pa.RecordBatchReader:
+        """A pyarrow RecordBatchReader, which reads as it is read."""
+        return wanted("pyarrow").RecordBatchReader.from_stream(self._stream(as_asked(ip, labels)))
+
+    def lazy(self, *, ip: IpForm = "text", labels: bool | None = None) -> pl.LazyFrame:
+        """A polars LazyFrame, of which only the columns and rows that a query needs are read, at each collect()."""
+        from fluxcap.tables.lazy import lazy_frame
+
+        return lazy_frame(self, as_asked(ip, labels))
+
+    def to_polars(self, *, lazy: bool = False, ip: IpForm = "text", labels: bool | None = None) -> Any:
+        """A polars DataFrame of all packets, or a LazyFrame as from lazy()."""
+        frame = self.lazy(ip=ip, labels=labels)
+        return frame if lazy else frame.collect()
