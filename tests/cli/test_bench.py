@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from command_line import error_lines, fluxcap
-from fluxcap import bench
+from fluxcap.reports import bench
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "sockets.pcapng"
 PYTHON = sys.executable

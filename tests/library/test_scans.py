@@ -13,7 +13,8 @@ from test_arrow import CAPTURE, PACKETS, SOURCES
 
 import fluxcap
 from capture_files import pcap, records
-from fluxcap.tables import packets as packet_table
+from fluxcap.tables import scan as packet_scan
+from fluxcap.tables.packets import without_rows
 from fluxcap.values.arrow import Stream, View
 
 MANY = 5000
@@ -31,9 +32,9 @@ def scan():
 def columns_read(monkeypatch):
     """The columns of every reading."""
     read = []
-    reading = packet_table.Reading
+    reading = packet_scan.Reading
     monkeypatch.setattr(
-        packet_table, "Reading", lambda **options: read.append(tuple(options["columns"])) or reading(**options)
+        packet_scan, "Reading", lambda **options: read.append(tuple(options["columns"])) or reading(**options)
     )
     return read
 
@@ -81,7 +82,7 @@ def test_one_batch_after_the_other_is_handed_over_and_let_go(scan):
             most = max(most, sum(one() is not None for one in alive))
             yield table
 
-    stream = Stream(packet_table.without_rows(scan.columns).to_dict(), watched(), {}, View())
+    stream = Stream(without_rows(scan.columns).to_dict(), watched(), {}, View())
     reader = pa.RecordBatchReader.from_stream(stream)
     assert sum(batch.num_rows for batch in reader) == MANY
     assert len(alive) == MANY // ROWS
