@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+import page_blocks
 from fluxcap._core import CONNECTION_COLUMNS, DIRECTION_BASES, EXTRA_COLUMNS, FLOW_COLUMNS, PACKET_COLUMNS, STATES
 from fluxcap.values import names
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = page_blocks.PAGES
 LINK_TYPE = (ROOT / "docs" / "adding-a-link-type.md").read_text()
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

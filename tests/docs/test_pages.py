@@ -57,5 +57,6 @@ def test_what_a_page_needs_installed_is_an_extra(page):
 
 def test_the_index_leads_to_every_page():
     index = (page_blocks.ROOT / "docs" / "README.md").read_text()
-    others = [path.name for path in (page_blocks.ROOT / "docs").iterdir() if path.suffix in (".md", ".ipynb")]
-    assert [name for name in others if f"]({name})" not in index and name != "README.md"] == []
+    others = [*page_blocks.PAGES, *page_blocks.DOCS.glob("*.ipynb")]
+    names = {path.relative_to(page_blocks.DOCS).as_posix() for path in others} - {"README.md"}
+    assert sorted(name for name in names if f"]({name})" not in index) == []

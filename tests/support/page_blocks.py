@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 from command_line import in_terminal
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+DOCS = ROOT / "docs"
+FRONT = DOCS / "index.md"  # of the site: nothing but the text of README.md and the lists of pages
+PAGES = sorted({*DOCS.glob("*.md"), *DOCS.glob("tasks/*.md")} - {FRONT})
 COLUMNS = 100  # of the terminal
 BLOCK = re.compile(
     r"^(?:<!-- needs (?P<needs>\S+) -->\n)?"  # a program that is no part of fluxcap, or a Python package
