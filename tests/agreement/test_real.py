@@ -68,7 +68,7 @@ def registered(file: str, function: str) -> list[str]:
 
 def number(name: str) -> int:
     """The value of a constant of the core."""
-    text = "".join((LAYERS / file).read_text() for file in ("link.pxd", "numbers.pxd"))
+    text = "".join(file.read_text() for file in (LAYERS / "link.pxd", LAYERS.parent / "base" / "numbers.pxd"))
     found = re.search(rf"^    {name} = (\w+)", text, re.MULTILINE)
     assert found
     return int(found[1], 0)

@@ -1,4 +1,5 @@
-# Assigned numbers that more than one layer speaks of. https://www.iana.org/assignments
+# Numbers of protocols that more than one room speaks of; link types are in layers/link.pxd.
+# https://www.iana.org/assignments
 
 cdef enum:                      # ethertypes
     ETHERTYPE_IPV4 = 0x0800
@@ -60,3 +61,13 @@ cdef enum:                      # UDP ports of tunnels
     PORT_MPLS_IN_UDP = 6635
     FIRST_TUNNEL_PORT = PORT_GTP_U      # the lowest and the highest of them
     LAST_TUNNEL_PORT = PORT_MPLS_IN_UDP
+
+cdef enum:                      # TCP flags, RFC 9293 section 3.1
+    FIN = 0x01
+    SYN = 0x02
+    RST = 0x04
+    ACK = 0x10
+
+cdef enum:
+    # The largest window there is (RFC 7323 section 2.3): what lies further away is not of this sequence.
+    TCP_WINDOW_MAX = 1 << 30

@@ -11,6 +11,7 @@ cdef enum:
     BATCH = 32
 
     KEY_WORDS = 11
+    MAC_OCTETS = 6
 
 cdef enum:                      # Verdict
     VERDICT_NONE
@@ -101,10 +102,10 @@ cdef struct Key:
     uint32_t flow_label
     uint32_t mpls_label         # word 6
     uint32_t tunnel_id
-    uint8_t src_mac[6]          # word 7
+    uint8_t src_mac[MAC_OCTETS]          # word 7
     uint8_t direction           # Direction
     uint8_t offload_flags
-    uint8_t dst_mac[6]          # word 8
+    uint8_t dst_mac[MAC_OCTETS]          # word 8
     uint8_t dst_pad[2]
     uint32_t file               # word 9
     uint32_t interface

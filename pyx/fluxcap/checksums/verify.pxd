@@ -3,6 +3,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport native32, native64, net16, net32, ones_add
+from fluxcap.base.numbers cimport IP_UDP, IP_UDP_LITE
 from fluxcap.base.types cimport (
     BATCH, Batch, Packet, SUM_CRC32C, SUM_PSEUDO, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, VERDICT_PENDING)
 
@@ -38,10 +39,6 @@ cdef inline uint64_t pseudo_sum(const Packet* p) noexcept nogil:
     return ones_add(sum, add_address(p.key.dst_ip) if p.pseudo_dst == NULL else
                     add_override(p.pseudo_dst, p.pseudo_octets))
 
-cdef enum:                      # IP protocols whose sums have a rule of their own
-    SUMMED_UDP = 17
-    SUMMED_UDP_LITE = 136
-
 cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
     """`sum` is that of the octets under the checksum, the field included."""
     cdef uint64_t seed = pseudo_sum(p) if p.sum_kind == SUM_PSEUDO else 0
@@ -58,7 +55,7 @@ cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
 cdef inline uint16_t sent_for_zero(const Packet* p) noexcept nogil:
     """Where a field of zero says that there is no sum, a sum of zero is sent as 0xFFFF, its other form (RFC 768, RFC
     3828 section 3.1). In all other fields it stands as it is (RFC 1624 section 3)."""
-    return 0xFFFF if p.key.protocol == SUMMED_UDP or p.key.protocol == SUMMED_UDP_LITE else 0
+    return 0xFFFF if p.key.protocol == IP_UDP or p.key.protocol == IP_UDP_LITE else 0
 
 cdef inline uint16_t right_field(uint32_t total, uint16_t field, uint16_t for_zero) noexcept nogil:
     """What a field should hold, from the sum that includes what it does hold."""

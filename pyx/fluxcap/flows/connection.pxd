@@ -3,8 +3,9 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from fluxcap.flows.table cimport Flows, HISTORY_WIDTH, TCP
+from fluxcap.flows.table cimport Flows, HISTORY_WIDTH
 from fluxcap.base.memory cimport prefetch
+from fluxcap.base.numbers cimport IP_TCP
 
 cdef enum:                      # where a side of a TCP connection stands, told by what it sent
     INACTIVE                    # nothing
@@ -83,7 +84,7 @@ cdef inline void expect_connection(const Flows* f, uint64_t i, uint32_t protocol
     """Have under way what every packet changes."""
     cdef Connection* c = connection_at(f, i)
     prefetch(c)
-    if protocol == TCP:
+    if protocol == IP_TCP:
         prefetch(<char*>c + 64)
         prefetch(<char*>c + 128)
         prefetch(<char*>c + 192)

@@ -10,11 +10,9 @@ from fluxcap.flows.table cimport (
     END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, Quoted, RareCounts, add_row,
     expired, find_slot, find_tag, home, is_slot_of, rare_of, row_at, row_of)
 from fluxcap.base.memory cimport prefetch
+from fluxcap.base.numbers cimport IP_ICMP
 from fluxcap.base.types cimport (
     BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, in_a_flow)
-
-cdef enum:
-    ICMP = 1                    # IP protocol; the other whose errors quote is ICMPv6
 
 cdef inline void count_packet(Flows* f, FlowRow* row, const Digest* d) noexcept nogil:
     cdef uint32_t way = d.flip ^ row.flipped
@@ -40,7 +38,7 @@ cdef inline void note_errors(RareCounts* rare, uint64_t n, int64_t last, uint8_t
 
 cdef inline bint is_port_unreachable(uint32_t protocol, uint8_t kind, uint8_t code) noexcept nogil:
     """RFC 792, RFC 4443 section 3.1."""
-    return kind == 3 and code == 3 if protocol == ICMP else kind == 1 and code == 4
+    return kind == 3 and code == 3 if protocol == IP_ICMP else kind == 1 and code == 4
 
 cdef inline RareCounts* quoted_row(Flows* f, const uint64_t* words, uint64_t tag) noexcept nogil:
     """Where errors about the flow of this key are counted: on its row, or for the row that it may still get. NULL where

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, int8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.bytes cimport add_square, squared_deviations
-from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, Flows, Statistics, TCP_FLAGS, WAYS
+from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, Flows, Statistics, TCP_FLAG_BITS, WAYS
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.types cimport Digest
 
@@ -25,7 +25,7 @@ cdef struct FeatureRow:
     int64_t before[WAYS]        # time of the packet before
     Spread gaps[WAYS]
     Spread sizes[BOTH]
-    uint64_t flags[BOTH][TCP_FLAGS]     # packets that had the bit
+    uint64_t flags[BOTH][TCP_FLAG_BITS]     # packets that had the bit
 
 cdef inline uint64_t features_stride(uint32_t first_packets) noexcept nogil:
     cdef uint64_t octets = sizeof(FeatureRow) + <uint64_t>first_packets * (2 * sizeof(int64_t) + sizeof(int8_t))
@@ -77,7 +77,7 @@ cdef inline void note_features(Flows* f, uint64_t i, const FlowRow* row, const D
     note_gap(x, way, d.time, row.packets[way])
     gap = note_gap(x, BOTH, d.time, n)
     if flags:
-        for flag in range(TCP_FLAGS):
+        for flag in range(TCP_FLAG_BITS):
             x.flags[way][flag] += flags >> flag & 1
     if n <= f.first_packets:
         first_gaps(x)[n - 1] = gap
@@ -121,7 +121,7 @@ cdef inline void read_features(const Flows* f, uint64_t i, const FlowRow* row, F
     for way in range(BOTH):
         record.sizes[way] = statistics(&x.sizes[way], packets[way])
         record.gaps[way] = statistics(&x.gaps[way], packets[way] - 1 if packets[way] else 0)
-        for flag in range(TCP_FLAGS):
+        for flag in range(TCP_FLAG_BITS):
             record.flags[way][flag] = x.flags[way][flag]
     record.sizes[BOTH] = statistics(&sizes, n)
     record.gaps[BOTH] = statistics(&x.gaps[BOTH], n - 1)

@@ -3,16 +3,17 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from fluxcap.base.numbers cimport ACK, FIN, IP_TCP, IP_UDP, RST, SYN
 from fluxcap.flows.connection cimport (
     BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, INACTIVE, PARTIAL, RESET,
     SEEN_DATA, SEEN_SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, connection_at, is_closed)
 from fluxcap.flows.history cimport (
     FLIP, LETTER_C, LETTER_D, LETTER_G, LETTER_T, LETTER_W, add_letter, add_once, add_scaled, add_segment)
-from fluxcap.flows.roles cimport ACK, FIN, RST, SYN, is_to_server
+from fluxcap.flows.roles cimport is_to_server
 from fluxcap.flows.sequence cimport (
     COVERS_HOLE, COVERS_OLD, Coverage, ahead, cover, gap_octets, miss, restart)
 from fluxcap.flows.states cimport state_of, step_state
-from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, TCP, UDP, key_of, later_by
+from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, key_of, later_by
 from fluxcap.base.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
 
 cdef enum:
@@ -46,7 +47,7 @@ cdef inline bint is_another(const Flows* f, const Connection* c, uint32_t way, c
 cdef inline bint begins_another(const Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
     """Does this record belong to another connection than the one of the row, of the same five-tuple?"""
     cdef const Connection* c = connection_at(f, i)
-    if d.protocol != TCP:
+    if d.protocol != IP_TCP:
         return False
     if f.close_timeout and lapsed(f, c, row, d.time):
         return True
@@ -61,7 +62,7 @@ cdef inline void begin_connection(Flows* f, uint64_t i, FlowRow* row, const Dige
     c.ack_rtt = UNKNOWN
     if turned:
         add_letter(c, 0, FLIP)
-    if d.protocol == TCP and d.tcp_flags & (SYN | RST | FIN) == SYN:
+    if d.protocol == IP_TCP and d.tcp_flags & (SYN | RST | FIN) == SYN:
         c.basis = BASIS_SYNACK if d.tcp_flags & ACK else BASIS_SYN
     else:
         c.basis = BASIS_PORT if turned or is_to_server(f, key_of(row), d) else BASIS_FIRST
@@ -175,11 +176,11 @@ cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
     """A record of this connection, after it was counted in its row."""
     cdef Connection* c = connection_at(f, i)
     cdef uint32_t way = d.flip ^ row.flipped
-    if d.disposition != COUNTED or (d.protocol != TCP and d.protocol != UDP):
+    if d.disposition != COUNTED or (d.protocol != IP_TCP and d.protocol != IP_UDP):
         return
     if is_corrupt(f, d):
         add_scaled(c, way, &c.bad_sums[way], LETTER_C)
-    elif d.protocol == UDP:
+    elif d.protocol == IP_UDP:
         add_once(c, way, SEEN_DATA, LETTER_D)
     elif has_header(d):
         follow_segment(c, way, d)

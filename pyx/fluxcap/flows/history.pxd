@@ -4,13 +4,13 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.flows.connection cimport (
     Connection, SEEN_ACK, SEEN_DATA, SEEN_FIN, SEEN_INCONSISTENT, SEEN_MULTIPLE, SEEN_RST, SEEN_SYN, Side)
-from fluxcap.flows.roles cimport ACK, FIN, RST, SYN
+from fluxcap.base.numbers cimport ACK, FIN, RST, SYN
 from fluxcap.flows.table cimport HISTORY_WIDTH
 
 cdef enum:
     LOWER = 0x20                # the bit that makes a letter lower case
     FLIP = 0x5E                 # "^"
-    MORE = 0x58                 # "X": there is no room for what came after it
+    LETTER_X = 0x58             # there is no room for what came after it
     LETTER_A = 0x41
     LETTER_C = 0x43
     LETTER_D = 0x44
@@ -28,7 +28,7 @@ cdef inline void add_letter(Connection* c, uint32_t way, uint8_t letter) noexcep
     if c.letters == HISTORY_WIDTH:
         return
     if c.letters == HISTORY_WIDTH - 1:
-        letter = MORE
+        letter = LETTER_X
     c.history[c.letters] = letter | LOWER if way else letter
     c.letters += 1
 

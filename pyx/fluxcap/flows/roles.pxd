@@ -4,15 +4,10 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from fluxcap.base.numbers cimport ACK, FIN, IP_TCP, IP_UDP, RST, SYN
 from fluxcap.flows.key cimport ABSENT, KeyPlan, is_mapped, swap_ports
-from fluxcap.flows.table cimport Flows, TCP, UDP
+from fluxcap.flows.table cimport Flows
 from fluxcap.base.types cimport COUNTED, Digest
-
-cdef enum:                      # TCP flags, RFC 9293 section 3.1
-    FIN = 0x01
-    SYN = 0x02
-    RST = 0x04
-    ACK = 0x10
 
 cdef inline bint has_port(const uint64_t* ports, uint32_t port) noexcept nogil:
     return ports[port >> 6] >> (port & 63) & 1
@@ -32,27 +27,27 @@ cdef inline void ports_of(const Flows* f, const uint64_t* words, uint32_t flip, 
     memcpy(ports, &word, 2 * sizeof(uint16_t))
 
 cdef inline const uint64_t* server_ports(const Flows* f, uint32_t protocol) noexcept nogil:
-    return &f.servers.tcp[0] if protocol == TCP else &f.servers.udp[0]
+    return &f.servers.tcp[0] if protocol == IP_TCP else &f.servers.udp[0]
 
 cdef inline uint32_t answers(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil:
     """1 where the first record of a flow comes from who serves: what Zeek's WantConnection() makes of the two ports
     (src/packet_analysis/protocol/tcp/TCP.cc, udp/UDP.cc), broadcasts left as they are (github.com/zeek/zeek#3235)."""
     cdef const uint64_t* servers = server_ports(f, d.protocol)
     cdef uint16_t ports[2]
-    if d.protocol != TCP and d.protocol != UDP:
+    if d.protocol != IP_TCP and d.protocol != IP_UDP:
         return 0
-    if d.protocol == TCP and d.tcp_flags & (SYN | ACK) == SYN:
+    if d.protocol == IP_TCP and d.tcp_flags & (SYN | ACK) == SYN:
         return 0
     ports_of(f, words, d.flip, ports)
     if not has_port(servers, ports[0]) or to_broadcast(&f.plan, words, d.flip):
         return 0
     if has_port(servers, ports[1]):     # of two servers the one with the lower port, but for who answers a SYN
-        return d.protocol == TCP and not d.tcp_flags & SYN and ports[0] < ports[1]
+        return d.protocol == IP_TCP and not d.tcp_flags & SYN and ports[0] < ports[1]
     return 1
 
 cdef inline uint32_t accepts(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil:
     """... of a connection: the sender of a SYN+ACK answers, whatever the ports."""
-    if d.protocol == TCP and d.tcp_flags & (SYN | ACK | FIN | RST) == SYN | ACK:
+    if d.protocol == IP_TCP and d.tcp_flags & (SYN | ACK | FIN | RST) == SYN | ACK:
         return 1
     return answers(f, words, d)
 
@@ -60,7 +55,7 @@ cdef inline bint is_to_server(const Flows* f, const uint64_t* words, const Diges
     """Is the destination's port, and not the source's, one of a server?"""
     cdef const uint64_t* servers = server_ports(f, d.protocol)
     cdef uint16_t ports[2]
-    if d.disposition != COUNTED or (d.protocol != TCP and d.protocol != UDP):
+    if d.disposition != COUNTED or (d.protocol != IP_TCP and d.protocol != IP_UDP):
         return False
     ports_of(f, words, d.flip, ports)
     return has_port(servers, ports[1]) and not has_port(servers, ports[0])

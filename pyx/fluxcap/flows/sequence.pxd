@@ -3,11 +3,8 @@
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
+from fluxcap.base.numbers cimport TCP_WINDOW_MAX
 from fluxcap.flows.connection cimport Hole, MAX_HOLES, Side
-
-cdef enum:
-    # No window is larger (RFC 7323 section 2.3): what lies further ahead than that is no gap but another sequence.
-    MAX_WINDOW = 1 << 30
 
 cdef enum Coverage:             # what a segment brings
     COVERS_NEW                  # something beyond all before it, or nothing at all
@@ -30,7 +27,7 @@ cdef inline void give_up_hole(Side* s) noexcept nogil:
 
 cdef inline void miss(Side* s, uint32_t up_to) noexcept nogil:
     """What lies between the edge and here has not been seen."""
-    if up_to - s.edge <= MAX_WINDOW:
+    if up_to - s.edge <= TCP_WINDOW_MAX:
         if s.n_holes == MAX_HOLES:
             give_up_hole(s)
         s.holes[s.n_holes].start = s.edge

@@ -6,7 +6,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from fluxcap.flows.connection cimport (
     CLOSED, Connection, ESTABLISHED, INACTIVE, PARTIAL, RESET, SEEN_DATA, SYN_ACK_SENT, SYN_SENT, Side, is_closed)
 from fluxcap.flows.history cimport aborted_at_once
-from fluxcap.flows.roles cimport ACK, FIN, RST, SYN
+from fluxcap.base.numbers cimport ACK, FIN, RST, SYN
 from fluxcap.flows.sequence cimport ahead
 
 cdef enum:                      # in the order of STATES

@@ -8,6 +8,7 @@ from libc.stdlib cimport calloc, free
 
 from fluxcap.flows.key cimport KeyPlan
 from fluxcap.base.memory cimport pages_free, pages_grow, pages_new
+from fluxcap.base.numbers cimport IP_TCP
 from fluxcap.base.types cimport BATCH, Digest, Key, VERDICTS_END
 
 cdef enum:
@@ -17,8 +18,6 @@ cdef enum:
     MAX_INDEX_BITS = 31         # of the 32 bits in a tag
     MAX_ROWS = 1 << 30          # half of the largest index; a slot counts them in 32 bits
     PORT_WORDS = 65536 // 64
-    TCP = 6                     # IP protocol
-    UDP = 17
     HISTORY_WIDTH = 28          # letters; what has more has sent the same again and again
 
 cdef enum EndReason:            # IPFIX flowEndReason, information element 136
@@ -103,7 +102,7 @@ cdef struct Flows:
 cdef enum:
     BOTH = 2                    # the third way, after forward and reverse: packets of either direction in their order
     WAYS = 3
-    TCP_FLAGS = 8
+    TCP_FLAG_BITS = 8
 
 cdef struct Statistics:
     int64_t least
@@ -131,7 +130,7 @@ cdef struct FlowRecord:
     # only where features are asked for
     Statistics sizes[WAYS]      # octets
     Statistics gaps[WAYS]       # ns
-    uint64_t flags[BOTH][TCP_FLAGS]
+    uint64_t flags[BOTH][TCP_FLAG_BITS]
     # only where connections are
     ConnectionFacts connection
 
@@ -295,7 +294,7 @@ cdef inline uint64_t later_by(int64_t time, int64_t than) noexcept nogil:
 
 cdef inline EndReason expired(const Flows* f, const FlowRow* row, int64_t first, uint32_t protocol) noexcept nogil:
     """Does a record (or a row to merge) that begins at `first` come too late for this row? 0 = no."""
-    cdef int64_t idle_timeout = f.idle_timeout[protocol == TCP]
+    cdef int64_t idle_timeout = f.idle_timeout[protocol == IP_TCP]
     if idle_timeout and later_by(first, row.last) >= <uint64_t>idle_timeout:
         return IDLE_TIMEOUT
     if f.active_timeout and later_by(first, row.first) >= <uint64_t>f.active_timeout:

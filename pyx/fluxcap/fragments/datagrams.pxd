@@ -9,7 +9,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from fluxcap.base.bytes cimport multiply_fold, native64, net16, net32
 from fluxcap.checksums.verify cimport fold, pseudo_sum, right_field, sent_for_zero, sum_octets
-from fluxcap.layers.numbers cimport IP_TCP
+from fluxcap.base.numbers cimport IP_TCP
 from fluxcap.layers.transport cimport TCP_HEADER
 from fluxcap.base.types cimport (
     DATAGRAMS_EVICTED, Key, Packet, SUM_CRC32C, SUM_NONE, SUM_PSEUDO, VERDICT_ABSENT, VERDICT_BAD,
@@ -20,10 +20,10 @@ cdef enum:
     SETS = 512                  # 2048 datagrams under way at once: Linux keeps 4 MB of fragments, about as many
     PLACES = 4                  # in a set
     # A 64 KiB datagram at the 576 octets every IPv4 host must take has 118 fragments. One with more is not verified.
-    MAX_PIECES = 120
+    MAX_DATAGRAM_PIECES = 120
     LIFETIME_S = 60             # of an incomplete datagram, in capture time (RFC 8200 section 4.5)
 
-cdef struct Piece:
+cdef struct DatagramPiece:
     uint32_t start              # octets from the beginning of the datagram's payload
     uint32_t length
     uint32_t sum                # folded, this machine's byte order
@@ -61,7 +61,7 @@ cdef struct Datagram:
     uint8_t headless            # the checksum itself lies in another piece
     uint8_t oversummed          # a piece was summed beyond what the checksum covers
     uint32_t seed               # folded sum of the pseudo-header without its length
-    Piece pieces[MAX_PIECES]
+    DatagramPiece pieces[MAX_DATAGRAM_PIECES]
 
 cdef struct Fragments:
     Datagram* datagrams         # SETS * PLACES of them
@@ -115,7 +115,7 @@ cdef inline void begin_datagram(Fragments* f, Datagram* d) noexcept nogil:
     d.identity = identity
     d.used = True
 
-cdef inline bint same_piece(const Datagram* d, const Piece* piece, const Packet* p) noexcept nogil:
+cdef inline bint same_piece(const Datagram* d, const DatagramPiece* piece, const Packet* p) noexcept nogil:
     """Is this fragment one that was there already? A sum alone does not tell first fragments apart: a checksum makes
     up for other ports."""
     cdef uint32_t i
@@ -127,10 +127,10 @@ cdef inline bint same_piece(const Datagram* d, const Piece* piece, const Packet*
             return d.pieces[i].length == piece.length and d.pieces[i].sum == piece.sum
     return False
 
-cdef inline void add_piece(Datagram* d, const Piece* piece, bint more) noexcept nogil:
+cdef inline void add_piece(Datagram* d, const DatagramPiece* piece, bint more) noexcept nogil:
     cdef uint32_t i, end = piece.start + piece.length
     # Only the last piece may end off the 8 octet grid, and nothing lies behind it.
-    if d.n == MAX_PIECES or more and piece.length % 8 or d.total and end > d.total or not more and d.total:
+    if d.n == MAX_DATAGRAM_PIECES or more and piece.length % 8 or d.total and end > d.total or not more and d.total:
         d.spoiled = True
     for i in range(d.n):
         if piece.start < d.pieces[i].start + d.pieces[i].length and d.pieces[i].start < end:
@@ -221,7 +221,7 @@ cdef inline Datagram* add_fragment(Fragments* f, Packet* p, uint64_t* anomalies)
     cdef Datagram* d = find_datagram(f, p, anomalies)
     cdef const uint8_t* at = p.data + p.fragment_at
     cdef uint32_t captured = p.captured - p.fragment_at if p.captured > p.fragment_at else 0, skip = 0, end
-    cdef Piece piece
+    cdef DatagramPiece piece
     if captured > p.fragment_length:
         captured = p.fragment_length
     end = captured

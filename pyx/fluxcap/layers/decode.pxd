@@ -7,7 +7,7 @@ from fluxcap.layers.cursor cimport (
     drop_tail, give_up)
 from fluxcap.layers.encap cimport by_ethertype, by_ppp_protocol, llc
 from fluxcap.layers.link cimport LINKTYPE_ETHERNET, by_link_type
-from fluxcap.layers.numbers cimport ETHERTYPE_IPV4, IP_TCP, IP_UDP
+from fluxcap.base.numbers cimport ETHERTYPE_IPV4, IP_TCP, IP_UDP
 from fluxcap.layers.protocol cimport by_protocol
 from fluxcap.layers.tunnel cimport by_udp_port
 from fluxcap.base.types cimport (

@@ -6,14 +6,15 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from fluxcap.base.bytes cimport be16, be24
 from fluxcap.layers.cursor cimport (
-    Cursor, ETHERTYPE, LINK, LLC, MAX_TAGS, Next, PPP_PROTOCOL, STOP, captured_left, drop_tail, give_up, here, narrow,
-    short, wire_left)
+    Cursor, ETHERTYPE, LINK, MAX_TAGS, Next, PPP_PROTOCOL, STOP, captured_left, drop_tail, give_up, here, narrow, short,
+    wire_left)
 from fluxcap.layers.network cimport ip_of, ipv4, ipv6
-from fluxcap.layers.numbers cimport *
+from fluxcap.base.numbers cimport (
+    ETHERTYPE_CISCO_METADATA, ETHERTYPE_E_TAG, ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_MACSEC,
+    ETHERTYPE_MPLS, ETHERTYPE_MPLS_MULTICAST, ETHERTYPE_NSH, ETHERTYPE_PBB, ETHERTYPE_PPPOE_SESSION, ETHERTYPE_QINQ,
+    ETHERTYPE_QINQ_OLD, ETHERTYPE_TRANSPARENT, ETHERTYPE_VLAN, ETHERTYPE_VN_TAG)
 from fluxcap.base.types cimport MALFORMED, Packet, SHORT_LINK, TOO_MANY_TAGS
-
-cdef enum:
-    ETHERNET_LINK = 1           # LINKTYPE_ETHERNET: a whole frame follows
+from fluxcap.layers.link cimport LINKTYPE_ETHERNET
 
 cdef inline Next vlan(Cursor* c, Packet* p) noexcept nogil:
     """IEEE 802.1Q: priority and VLAN identifier (12 bits), then the next ethertype."""
@@ -44,7 +45,7 @@ cdef inline Next backbone(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < 4:
         return short(c, p, 4, SHORT_LINK)
     c.at += 4
-    return <Next>LINK | ETHERNET_LINK
+    return <Next>LINK | LINKTYPE_ETHERNET
 
 cdef enum:                      # NSH, RFC 8300 section 2.2
     NSH_LENGTH = 1              # low six bits: units of 4 octets, the whole header
@@ -67,7 +68,7 @@ cdef inline Next nsh(Cursor* c, Packet* p) noexcept nogil:
     elif at[NSH_PROTOCOL] == 2:
         return <Next>ETHERTYPE | ETHERTYPE_IPV6
     elif at[NSH_PROTOCOL] == 3:
-        return <Next>LINK | ETHERNET_LINK
+        return <Next>LINK | LINKTYPE_ETHERNET
     elif at[NSH_PROTOCOL] == 5:
         return <Next>ETHERTYPE | ETHERTYPE_MPLS
     return STOP
@@ -97,7 +98,7 @@ cdef inline Next mpls(Cursor* c, Packet* p) noexcept nogil:
         if captured_left(c) < 4:
             return short(c, p, 4, SHORT_LINK)
         c.at += 4
-        return <Next>LINK | ETHERNET_LINK
+        return <Next>LINK | LINKTYPE_ETHERNET
     return ip_of(version)
 
 cdef enum:                      # PPPoE, RFC 2516
@@ -185,7 +186,7 @@ cdef inline Next by_ethertype(uint32_t ethertype, Cursor* c, Packet* p) noexcept
     elif ethertype == ETHERTYPE_PPPOE_SESSION:
         return pppoe(c, p)
     elif ethertype == ETHERTYPE_TRANSPARENT:
-        return <Next>LINK | ETHERNET_LINK
+        return <Next>LINK | LINKTYPE_ETHERNET
     elif ethertype == ETHERTYPE_MACSEC:
         return macsec(c, p)
     elif ethertype == ETHERTYPE_PBB:

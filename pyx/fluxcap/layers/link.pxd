@@ -9,10 +9,10 @@ from fluxcap.base.bytes cimport be16, be24, be32, le16, le32
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, LLC, Next, PPP_PROTOCOL, STOP, captured_left, give_up, here, short)
 from fluxcap.layers.network cimport ip_of
-from fluxcap.layers.numbers cimport ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPPOE_SESSION
+from fluxcap.base.numbers cimport ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPPOE_SESSION
 from fluxcap.layers.wireless cimport ieee802_11, prism, radiotap
 from fluxcap.base.types cimport (
-    DIRECTION_UNKNOWN, INBOUND, MALFORMED, NON_IP, OUTBOUND, Packet, REASON_NONE, SHORT_LINK, UNKNOWN_LINK)
+    DIRECTION_UNKNOWN, INBOUND, MAC_OCTETS, MALFORMED, NON_IP, OUTBOUND, Packet, REASON_NONE, SHORT_LINK, UNKNOWN_LINK)
 
 cdef enum:                      # LINKTYPE_ values
     LINKTYPE_NULL = 0
@@ -49,7 +49,6 @@ cdef enum:                      # Ethernet II, IEEE 802.3
     ETHERNET_SOURCE = 6
     ETHERNET_TYPE = 12
     ETHERNET_HEADER = 14
-    MAC_OCTETS = 6
 
 cdef inline Next ethernet(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)

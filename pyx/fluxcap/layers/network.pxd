@@ -7,7 +7,7 @@ from libc.string cimport memcpy, memset
 from fluxcap.base.bytes cimport be16, be24, be32
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, MAX_EXTENSIONS, Next, PROTOCOL, STOP, captured_left, give_up, here, narrow, short, wire_left)
-from fluxcap.layers.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_NO_NEXT
+from fluxcap.base.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_NO_NEXT
 from fluxcap.base.types cimport (
     HEADER_LENGTH, MALFORMED, ORPHAN_FRAGMENT, Packet, REASON_NONE, SHORT_EXTENSION, SHORT_IP,
     TOO_MANY_EXTENSIONS, TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_PENDING,
@@ -36,23 +36,23 @@ cdef enum:                      # IPv4, RFC 791 section 3.1
     OFFSET_MASK = 0x1FFF        # in units of 8 octets
 
 cdef enum:                      # IPv4 options
-    OPTION_END = 0
-    OPTION_NOP = 1
-    OPTION_LSRR = 131
-    OPTION_SSRR = 137
+    IPV4_OPTION_END = 0
+    IPV4_OPTION_NOP = 1
+    IPV4_OPTION_LSRR = 131
+    IPV4_OPTION_SSRR = 137
 
 cdef inline const uint8_t* source_route(const uint8_t* at, uint32_t header) noexcept nogil:
     """The last address of a loose or strict source route whose pointer is still inside it, or NULL: the sender summed
     with the destination it meant, which stands there until the last router swaps it in (RFC 791 section 3.1)."""
     cdef uint32_t i = IPV4_HEADER, size
-    while i + 1 < header and at[i] != OPTION_END:
-        if at[i] == OPTION_NOP:
+    while i + 1 < header and at[i] != IPV4_OPTION_END:
+        if at[i] == IPV4_OPTION_NOP:
             i += 1
             continue
         size = at[i + 1]
         if size < 2 or size > header - i:
             return NULL
-        if at[i] == OPTION_LSRR or at[i] == OPTION_SSRR:
+        if at[i] == IPV4_OPTION_LSRR or at[i] == IPV4_OPTION_SSRR:
             # type, length, pointer (1-based, to the next address), addresses
             if size >= 7 and at[i + 2] + 3 <= size:
                 return at + i + 3 + ((size - 3) // 4 - 1) * 4

@@ -7,7 +7,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from fluxcap.base.bytes cimport be16, be32, le32
 from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_PORT, captured_left, here, short, wire_left
-from fluxcap.layers.numbers cimport (
+from fluxcap.base.numbers cimport (
     FIRST_TUNNEL_PORT, IP_ICMPV6, IP_TCP, LAST_TUNNEL_PORT, PORT_GENEVE, PORT_GRE_IN_UDP, PORT_GTP_U, PORT_LISP,
     PORT_MPLS_IN_UDP, PORT_VXLAN, PORT_VXLAN_GPE)
 from fluxcap.base.types cimport (

@@ -10,15 +10,15 @@ from fluxcap.checksums.verify cimport sum_octets
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, Next, STOP, UDP_PORT, captured_left, enter_tunnel, here, wire_left)
 from fluxcap.layers.network cimport ip_of
-from fluxcap.layers.numbers cimport *
+from fluxcap.base.numbers cimport (
+    ETHERTYPE_CISCO_METADATA, ETHERTYPE_ERSPAN, ETHERTYPE_ERSPAN_III, ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6,
+    ETHERTYPE_MPLS, ETHERTYPE_NSH, ETHERTYPE_PPP, ETHERTYPE_WCCP, PORT_CAPWAP_DATA, PORT_GENEVE, PORT_GRE_IN_UDP,
+    PORT_GTP_0, PORT_GTP_U, PORT_MPLS_IN_UDP, PORT_TEREDO, PORT_VXLAN, PORT_VXLAN_GPE)
 from fluxcap.layers.wireless cimport DOT11_DATA, dot11
 from fluxcap.base.types cimport (
     Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_TRUNCATED)
-
-cdef enum:
-    ETHERNET_LINK = 1           # LINKTYPE_ETHERNET: a whole frame follows
-    PPP_LINK = 9                # LINKTYPE_PPP
-    ETHERNET_HEADER = 14
+from fluxcap.layers.link cimport ETHERNET_HEADER, LINKTYPE_ETHERNET, LINKTYPE_PPP
+from fluxcap.layers.transport cimport UDP_HEADER
 
 cdef inline Next ip_in_ip(Cursor* c, Packet* p, uint16_t ethertype) noexcept nogil:
     if not enter_tunnel(c, p):
@@ -29,7 +29,7 @@ cdef inline Next ethernet_in_ip(Cursor* c, Packet* p) noexcept nogil:
     """RFC 8986 section 4.9 (protocol 143); EtherIP, protocol 97, is another header."""
     if not enter_tunnel(c, p):
         return STOP
-    return <Next>LINK | ETHERNET_LINK
+    return <Next>LINK | LINKTYPE_ETHERNET
 
 cdef inline Next mpls_in_ip(Cursor* c, Packet* p) noexcept nogil:
     """RFC 4023 section 3.1."""
@@ -101,9 +101,9 @@ cdef inline Next gre(Cursor* c, Packet* p) noexcept nogil:
         return STOP
     c.at += header
     if protocol == ETHERTYPE_ERSPAN or protocol == ETHERTYPE_ERSPAN_III:
-        return <Next>LINK | ETHERNET_LINK
+        return <Next>LINK | LINKTYPE_ETHERNET
     elif protocol == ETHERTYPE_PPP:
-        return <Next>LINK | PPP_LINK
+        return <Next>LINK | LINKTYPE_PPP
     elif protocol == ETHERTYPE_WCCP:    # version 2 has a redirect header of 4 octets, version 1 has not
         if captured_left(c) >= 4 and here(c)[0] >> 4 != 4:
             c.at += 4
@@ -127,7 +127,6 @@ cdef inline void gre_sum(Cursor* c, Packet* p) noexcept nogil:
         p.gre_verdict = VERDICT_GOOD if sum_octets(here(c), wire_left(c)) == 0xFFFF else VERDICT_BAD
 
 cdef enum:
-    UDP_HEADER = 8
     VXLAN_HEADER = 8
     VXLAN_HAS_VNI = 0x08
     VXLAN_HAS_PROTOCOL = 0x04   # VXLAN-GPE
@@ -152,7 +151,7 @@ cdef inline Next vxlan(Cursor* c, Packet* p) noexcept nogil:
     if not enter_tunnel(c, p):
         return STOP
     c.at += UDP_HEADER + VXLAN_HEADER
-    return <Next>LINK | ETHERNET_LINK
+    return <Next>LINK | LINKTYPE_ETHERNET
 
 cdef inline Next vxlan_gpe(Cursor* c, Packet* p) noexcept nogil:
     """draft-ietf-nvo3-vxlan-gpe: the last of the first four octets says what is inside. There are senders that name a
@@ -167,7 +166,7 @@ cdef inline Next vxlan_gpe(Cursor* c, Packet* p) noexcept nogil:
     elif at[3] == 2:
         inside = <Next>ETHERTYPE | ETHERTYPE_IPV6
     elif at[3] == 3:
-        inside = <Next>LINK | ETHERNET_LINK
+        inside = <Next>LINK | LINKTYPE_ETHERNET
     elif at[3] == 4:
         inside = <Next>ETHERTYPE | ETHERTYPE_NSH
     p.key.tunnel_id = be24(at + 4)
@@ -281,7 +280,7 @@ cdef inline Next capwap_data(Cursor* c, Packet* p) noexcept nogil:
         return STOP
     c.at += UDP_HEADER + header
     if not at[2] & CAPWAP_NATIVE:
-        return <Next>LINK | ETHERNET_LINK
+        return <Next>LINK | LINKTYPE_ETHERNET
     return dot11(c, p, False, at[header] & 0x0F != DOT11_DATA and at[header + 1] & 0x0F == DOT11_DATA)
 
 cdef inline Next answer(Cursor* c, Packet* p) noexcept nogil:

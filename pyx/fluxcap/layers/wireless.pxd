@@ -5,10 +5,9 @@ from libc.string cimport memcpy
 
 from fluxcap.base.bytes cimport be32, le16, le32
 from fluxcap.layers.cursor cimport Cursor, LLC, Next, STOP, captured_left, drop_tail, give_up, here, short
-from fluxcap.base.types cimport MALFORMED, Packet, SHORT_LINK
+from fluxcap.base.types cimport MAC_OCTETS, MALFORMED, Packet, SHORT_LINK
 
 cdef enum:
-    MAC_OCTETS = 6
     AMSDU_HEADER = 14           # destination, source, length
 
 cdef enum:                      # IEEE 802.11 frame control, least significant octet first

@@ -10,18 +10,18 @@ from fluxcap.fragments.holding cimport HELD_MAX
 from fluxcap.base.types cimport (
     ANOMALIES_END, BATCH, Batch, DIRECTION_UNKNOWN, Decode, INBOUND, Key, OUTBOUND, Packet, QUOTATIONS,
     copy_capture_fields, in_a_flow)
+from fluxcap.layers.link cimport LINKTYPE_RAW
 
 cdef enum:
     # Quoted keys at once: one for each packet that can be on its way to the flow table. Packet.quote has 16 bits.
     QUOTED_MAX = HELD_MAX + BATCH
-    RAW_LINK = 101              # LINKTYPE_RAW: an IP packet, of the version it says
 
 cdef inline void as_record(const Packet* error, Packet* quoted) noexcept nogil:
     """The quotation as a record of its own, of raw IP."""
     quoted.data = error.data + error.quote_at
     quoted.captured = error.captured - error.quote_at
     quoted.wire = max(error.wire, error.captured) - error.quote_at
-    quoted.link_type = RAW_LINK
+    quoted.link_type = LINKTYPE_RAW
     quoted.fcs = 0
     quoted.refused = False
 

@@ -13,7 +13,7 @@ from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
 from fluxcap.capture.reader cimport FORMAT_PCAPNG, Interface, InterfaceCounts, Reader
 from fluxcap.flows.features cimport FeatureRow, MAX_FIRST_PACKETS, first_directions, first_gaps, first_sizes
 from fluxcap.flows.key cimport ABSENT as NO_WORD, KeyPlan, WORD_PORTS, WORD_SRC_MAC
-from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, HISTORY_WIDTH, ServerPorts, Statistics, TCP_FLAGS, WAYS
+from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, HISTORY_WIDTH, ServerPorts, Statistics, TCP_FLAG_BITS, WAYS
 
 cdef Packet packet_    # only its address is used, to measure where fields lie
 cdef Key key_
@@ -144,7 +144,7 @@ cdef tuple CONNECTION = (
 # Sizes and gaps: a row a statistic; flags: a row a bit, in the order of the bits (RFC 9293 section 3.1, RFC 3168).
 cdef tuple STATISTICS = ("min", "mean", "stddev", "max")
 cdef tuple TCP_FLAG_NAMES = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr")
-assert len(TCP_FLAG_NAMES) == TCP_FLAGS
+assert len(TCP_FLAG_NAMES) == TCP_FLAG_BITS
 
 
 cdef tuple statistic_fields(str prefix, Statistics* at):
@@ -164,7 +164,7 @@ cdef tuple feature_fields(bint biflow):
         if way != BOTH:
             fields += tuple([
                 field(f"{direction}{TCP_FLAG_NAMES[flag]}_packets", in_record(&record_.flags[way][flag]), 8, "u")
-                for flag in range(TCP_FLAGS)])
+                for flag in range(TCP_FLAG_BITS)])
     return fields
 
 

@@ -8,15 +8,15 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from fluxcap.rewrite.mux cimport SECONDS_END, put_file_header, put_record
-from fluxcap.rewrite.segment cimport Segment, longest_message, put_segment, segment_octets
+from fluxcap.rewrite.segment cimport SegmentPlan, longest_message, put_segment, segment_octets
 
 
-cdef Segment plan_segment(const uint8_t[::1] message, const uint8_t[::1] src, uint16_t src_port,
+cdef SegmentPlan plan_segment(const uint8_t[::1] message, const uint8_t[::1] src, uint16_t src_port,
                           const uint8_t[::1] dst, uint16_t dst_port, uint8_t protocol,
                           uint64_t missing=0) except *:
     """A segment with all that only its message and its ends decide. It points into these."""
-    cdef Segment s
-    memset(&s, 0, sizeof(Segment))
+    cdef SegmentPlan s
+    memset(&s, 0, sizeof(SegmentPlan))
     if src.shape[0] != dst.shape[0] or src.shape[0] != 4 and src.shape[0] != 16:
         raise ValueError(f"addresses of {src.shape[0]} and {dst.shape[0]} octets: both are of IPv4, or both of IPv6")
     s.src, s.dst, s.address_octets = &src[0], &dst[0], <uint32_t>src.shape[0]
@@ -36,7 +36,7 @@ cdef Segment plan_segment(const uint8_t[::1] message, const uint8_t[::1] src, ui
 def segment(const uint8_t[::1] message, const uint8_t[::1] src, uint16_t src_port, const uint8_t[::1] dst,
             uint16_t dst_port, *, uint8_t protocol, bint framed, uint8_t ttl, identification, uint32_t seq,
             uint32_t ack, uint8_t flags, uint16_t window):
-    cdef Segment s = plan_segment(message, src, src_port, dst, dst_port, protocol)
+    cdef SegmentPlan s = plan_segment(message, src, src_port, dst, dst_port, protocol)
     cdef bytes octets
     s.framed = framed
     s.ttl = ttl
@@ -70,7 +70,7 @@ cdef class Muxer:
 
     def add(self, const uint8_t[::1] message, uint64_t missing, int64_t time, const uint8_t[::1] src, uint16_t src_port,
             const uint8_t[::1] dst, uint16_t dst_port, uint8_t protocol):
-        cdef Segment s = plan_segment(message, src, src_port, dst, dst_port, protocol, missing)
+        cdef SegmentPlan s = plan_segment(message, src, src_port, dst, dst_port, protocol, missing)
         if not 0 <= time < <int64_t>SECONDS_END * 1000000000:
             raise ValueError(f"a time of {time} ns since 1970 is none that a pcap can say")
         if self.used >= MUXED_AT_ONCE:

@@ -5,11 +5,9 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint8_t
 from libc.string cimport memcpy
 
 from fluxcap.capture.pcap cimport FILE_HEADER, RECORD_HEADER
-from fluxcap.rewrite.segment cimport Segment, put_segment, segment_octets
-
-cdef enum:
-    SNAPLEN = 262144            # as long a record as other programs take
-    ETHERNET_LINK = 1           # LINKTYPE_ETHERNET
+from fluxcap.capture.reader cimport MAX_CAPTURED
+from fluxcap.layers.link cimport LINKTYPE_ETHERNET
+from fluxcap.rewrite.segment cimport SegmentPlan, put_segment, segment_octets
 
 cdef enum:
     SECONDS_END = 0x100000000   # a record header holds 32 bits of seconds: they last until 2106
@@ -31,11 +29,11 @@ cdef struct RecordHeader:
 
 cdef inline size_t put_file_header(uint8_t* at) noexcept nogil:
     """In this machine's byte order, which the magic number of nanoseconds tells. Returned: its octets."""
-    cdef FileHeader header = FileHeader(<uint32_t>0xA1B23C4DU, 2, 4, 0, 0, SNAPLEN, ETHERNET_LINK)
+    cdef FileHeader header = FileHeader(<uint32_t>0xA1B23C4DU, 2, 4, 0, 0, MAX_CAPTURED, LINKTYPE_ETHERNET)
     memcpy(at, &header, FILE_HEADER)
     return FILE_HEADER
 
-cdef inline size_t put_record(const Segment* s, int64_t time, uint8_t* at) noexcept nogil:
+cdef inline size_t put_record(const SegmentPlan* s, int64_t time, uint8_t* at) noexcept nogil:
     """`time` in ns, 0 to SECONDS_END seconds. Returned: the octets of the record, its header among them."""
     cdef RecordHeader header
     header.seconds = <uint32_t>(time // 1000000000)

@@ -7,17 +7,17 @@ from libc.string cimport memcpy
 from fluxcap.base.bytes cimport net16, net32, put16, put32
 from fluxcap.checksums.verify cimport fold, sum_octets
 from fluxcap.layers.network cimport IPV4_HEADER, IPV6_HEADER
-from fluxcap.layers.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_TCP, IP_UDP_LITE
+from fluxcap.base.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_TCP, IP_UDP_LITE
+from fluxcap.base.types cimport MAC_OCTETS
+from fluxcap.layers.link cimport ETHERNET_HEADER
 from fluxcap.layers.transport cimport TCP_HEADER, UDP_HEADER, checksum_at
 
 cdef enum:
-    ETHERNET_HEADER = 14
-    MAC_OCTETS = 6
     LONGEST = 65535             # what a length field of 16 bits can say
     DONT_FRAGMENT = 0x4000
     TCP_WORDS = 5               # 32-bit ones, of a TCP header without options
 
-cdef struct Segment:
+cdef struct SegmentPlan:
     const uint8_t* message
     uint32_t length             # octets of it
     uint32_t missing            # octets that followed these, and were not captured
@@ -36,30 +36,30 @@ cdef struct Segment:
     uint8_t flags
     uint16_t window
 
-cdef inline uint32_t transport_header(const Segment* s) noexcept nogil:
+cdef inline uint32_t transport_header(const SegmentPlan* s) noexcept nogil:
     return TCP_HEADER if s.protocol == IP_TCP else UDP_HEADER
 
-cdef inline uint32_t ip_header(const Segment* s) noexcept nogil:
+cdef inline uint32_t ip_header(const SegmentPlan* s) noexcept nogil:
     return IPV4_HEADER if s.address_octets == 4 else IPV6_HEADER
 
-cdef inline uint32_t transport_octets(const Segment* s) noexcept nogil:
+cdef inline uint32_t transport_octets(const SegmentPlan* s) noexcept nogil:
     return transport_header(s) + s.length + s.missing
 
-cdef inline uint32_t longest_message(const Segment* s) noexcept nogil:
+cdef inline uint32_t longest_message(const SegmentPlan* s) noexcept nogil:
     """The length field of IPv4 counts its header, that of IPv6 does not (RFC 791 section 3.1; RFC 8200 section 3)."""
     return LONGEST - transport_header(s) - (IPV4_HEADER if s.address_octets == 4 else 0)
 
-cdef inline uint32_t segment_octets(const Segment* s) noexcept nogil:
+cdef inline uint32_t segment_octets(const SegmentPlan* s) noexcept nogil:
     """Without what is missing."""
     return (ETHERNET_HEADER if s.framed else 0) + ip_header(s) + transport_header(s) + s.length
 
-cdef inline void put_ethernet(const Segment* s, uint8_t* at) noexcept nogil:
+cdef inline void put_ethernet(const SegmentPlan* s, uint8_t* at) noexcept nogil:
     """From one locally administered address to another: 02:00:00:00:00:01 to 02:00:00:00:00:02."""
     cdef uint8_t[12] addresses = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1]
     memcpy(at, addresses, 2 * MAC_OCTETS)
     put16(at + 2 * MAC_OCTETS, ETHERTYPE_IPV4 if s.address_octets == 4 else ETHERTYPE_IPV6)
 
-cdef inline void put_ip(const Segment* s, uint8_t* at) noexcept nogil:
+cdef inline void put_ip(const SegmentPlan* s, uint8_t* at) noexcept nogil:
     """RFC 791 section 3.1; RFC 8200 section 3. `at` may stand anywhere: every field is put octet by octet."""
     cdef uint32_t above = transport_octets(s)
     cdef uint16_t sum
@@ -83,7 +83,7 @@ cdef inline void put_ip(const Segment* s, uint8_t* at) noexcept nogil:
     sum = <uint16_t>(0xFFFF - sum_octets(at, IPV4_HEADER))
     put16(at + 10, net16(sum))
 
-cdef inline void put_transport(const Segment* s, uint8_t* at) noexcept nogil:
+cdef inline void put_transport(const SegmentPlan* s, uint8_t* at) noexcept nogil:
     """RFC 768; RFC 3828 section 3.1; RFC 9293 section 3.1. The pseudo-header's length is 32 bits wide over IPv6, which
     sums to the same. What is missing is summed as zeros."""
     cdef uint32_t octets = transport_octets(s)
@@ -112,7 +112,7 @@ cdef inline void put_transport(const Segment* s, uint8_t* at) noexcept nogil:
         value = 0xFFFF          # zero would say that there is no checksum (RFC 768, RFC 3828)
     put16(field, net16(value))
 
-cdef inline void put_segment(const Segment* s, uint8_t* at) noexcept nogil:
+cdef inline void put_segment(const SegmentPlan* s, uint8_t* at) noexcept nogil:
     """Write segment_octets() octets."""
     if s.framed:
         put_ethernet(s, at)

@@ -10,12 +10,12 @@ from fluxcap.base.bytes cimport put16
 from fluxcap.fragments.datagrams cimport Datagram, Fragments, PLACES, SETS, add_fragment
 from fluxcap.base.memory cimport pages_free, pages_new
 from fluxcap.base.types cimport Packet
+from fluxcap.layers.link cimport LINKTYPE_RAW
 
 cdef enum:
     # Room for what stands before the payload: IP header and extension headers. More than that is not put together.
     MAX_HEAD = 512
     MAX_ASSEMBLED = 16 << 20    # octets kept of all datagrams under way; Linux keeps 4 MiB (ipfrag_high_thresh)
-    LINK_RAW = 101
     MAX_LENGTH = 0xFFFF         # what a length field can say; over that it is zero, and the record says it
 
 cdef struct Assembly:
@@ -111,7 +111,7 @@ cdef inline void make_whole(Assembly* a, uint32_t total, Packet* p) noexcept nog
         fragment = a.octets + MAX_HEAD - 8
         put16(fragment + 2, 0)
     p.data = ip
-    p.link_type = LINK_RAW
+    p.link_type = LINKTYPE_RAW
     p.fcs = 0
     p.refused = False
     p.captured = a.head + total

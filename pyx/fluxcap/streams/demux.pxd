@@ -5,7 +5,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from fluxcap.base.bytes cimport be16
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
 from fluxcap.layers.cursor cimport MAX_DEPTH
-from fluxcap.layers.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE
+from fluxcap.base.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE
 from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER, UDP_LENGTH, UDP_LENGTH_MAX
 from fluxcap.pipeline.scan cimport TAPPED, TAPPED_FULL, TAPPED_NO_MEMORY, Tapped
 from fluxcap.streams.datagram cimport Datagrams, free_datagrams, open_datagrams, put_together

@@ -6,20 +6,13 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from fluxcap.base.numbers cimport ACK, FIN, RST, SYN, TCP_WINDOW_MAX
 from fluxcap.streams.deliveries cimport Deliveries, put_gap, put_octets
 from fluxcap.streams.held cimport (
     Held, Holders, MAX_HELD, MAX_HELD_IN_ALL, MAX_PIECES, Piece, begin_holding, drop_first, hold, stop_holding)
 from fluxcap.streams.recent cimport Recent, Ring, contradicts, give_ring, open_recent, remember, ring_of
 from fluxcap.streams.stream cimport (
     BEGAN_MIDSTREAM, BEGAN_NOT, BEGAN_SYN, ENDED_FIN, ENDED_NOT, ENDED_RST, Stream, Streams, reopen)
-
-cdef enum:
-    FLAG_FIN = 0x01
-    FLAG_SYN = 0x02
-    FLAG_RST = 0x04
-    FLAG_ACK = 0x10
-    # The largest window there is (RFC 7323 section 2.3): what lies further away than that is not of this connection.
-    MAX_WINDOW_OCTETS = 1 << 30
 
 # A segment, as far as the record has it.
 cdef struct Segment:
@@ -172,14 +165,14 @@ cdef inline void place(Reassembly* r, Stream* s, int64_t position, Segment* g) n
 cdef inline Stream* for_segment(Reassembly* r, Stream* s, const Segment* g) noexcept nogil:
     """The stream that a segment is of: with a SYN the first one, the same one once more, or that of a new
     connection."""
-    if g.flags & (FLAG_SYN | FLAG_RST) != FLAG_SYN:
+    if g.flags & (SYN | RST) != SYN:
         return s
     if s.began == BEGAN_SYN and s.base == g.sequence + 1:
         s.retransmitted += 1
         return s
     if s.began != BEGAN_NOT and s.base != g.sequence + 1:
         # Answered by somebody else, or with another cookie (RFC 4987 section 3.6): nothing has been said yet.
-        if not (g.flags & FLAG_ACK and s.next == 0 and s.held == NULL):
+        if not (g.flags & ACK and s.next == 0 and s.held == NULL):
             conclude(r, s)
             s = reopen(&r.table, s)
     s.base = g.sequence + 1
@@ -189,19 +182,19 @@ cdef inline Stream* for_segment(Reassembly* r, Stream* s, const Segment* g) noex
 cdef inline void take_segment(Reassembly* r, Stream* s, Segment* g) noexcept nogil:
     """Put the octets of a segment where they belong."""
     cdef int32_t distance
-    if g.flags & FLAG_SYN:
+    if g.flags & SYN:
         g.sequence += 1
     if s.began == BEGAN_NOT:
-        if g.flags & FLAG_RST:
+        if g.flags & RST:
             s.ended = ENDED_RST
-        if g.length == 0 and not g.flags & FLAG_FIN:
+        if g.length == 0 and not g.flags & FIN:
             return              # an acknowledgment does not say where the stream has come to: it may be a keep-alive
         s.base = g.sequence
         s.began = BEGAN_MIDSTREAM
     distance = <int32_t>(g.sequence - <uint32_t>(s.base + s.next))
-    if distance > MAX_WINDOW_OCTETS or distance < -MAX_WINDOW_OCTETS:
+    if distance > TCP_WINDOW_MAX or distance < -TCP_WINDOW_MAX:
         s.out_of_window += 1
-    elif g.flags & FLAG_RST:
+    elif g.flags & RST:
         s.ended = ENDED_RST     # what it holds is why, in words (RFC 9293 section 3.5.3), and no part of the stream
     elif s.ended == ENDED_RST:
         s.after_end += g.length
@@ -210,11 +203,11 @@ cdef inline void take_segment(Reassembly* r, Stream* s, Segment* g) noexcept nog
 
 cdef inline void take_within_window(Reassembly* r, Stream* s, int64_t position, Segment* g) noexcept nogil:
     cdef int64_t end = position + g.length
-    if g.flags & FLAG_FIN and s.ended == ENDED_NOT and end >= <int64_t>s.next:
+    if g.flags & FIN and s.ended == ENDED_NOT and end >= <int64_t>s.next:
         s.ended = ENDED_FIN
         s.fin = <uint64_t>end
     if g.length:
         place(r, s, position, g)
         s.conflicting += g.conflict
-    elif position == <int64_t>s.next - 1 and not g.flags & (FLAG_SYN | FLAG_FIN):
+    elif position == <int64_t>s.next - 1 and not g.flags & (SYN | FIN):
         s.keep_alives += 1

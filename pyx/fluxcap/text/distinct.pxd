@@ -10,7 +10,7 @@ from fluxcap.base.bytes cimport multiply_fold, native64
 from fluxcap.base.memory cimport pages_free, pages_new
 
 cdef enum:
-    FIRST_BITS = 10             # slots: 8 KiB, more than enough for the hosts of most captures
+    FIRST_SLOT_BITS = 10        # slots: 8 KiB, more than enough for the hosts of most captures
     WIDE = 16                   # octets of an IP address
 
 cdef struct Distinct:
@@ -21,7 +21,7 @@ cdef struct Distinct:
     uint32_t* rows              # where each was seen first; room for as many as there are rows
 
 cdef inline bint open_distinct(Distinct* d) noexcept nogil:
-    d.bits = FIRST_BITS
+    d.bits = FIRST_SLOT_BITS
     d.slots = <uint64_t*>pages_new(<uint64_t>sizeof(uint64_t) << d.bits)
     return d.slots != NULL
 
