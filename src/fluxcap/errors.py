@@ -29,9 +29,20 @@ def printable(text: str) -> str:
 class CaptureError(Exception):
     """An input could not be read to its end.
 
-    Attributes: `path` of the input; `offset`, octets into the decompressed input where the broken record or block
-    begins; `packet`, the number of records read whole before it; `reason`, with the two numbers that disagree;
-    `partial`, the table of what was read (None if nothing was); `help`, one sentence on what to do next.
+    Attributes
+    ----------
+    path : str
+        The input.
+    offset : int
+        Bytes into the decompressed input where the broken record or block begins.
+    packet : int
+        Records that were read whole before it.
+    reason : str
+        What is wrong, with the two numbers that disagree.
+    partial : table or None
+        What was read before the damage.
+    help : str
+        One sentence on what to do next.
     """
 
     _state = "damaged"
@@ -55,12 +66,12 @@ class CaptureError(Exception):
 
     @property
     def fatal(self) -> bool:
-        """Whether not even the header of the input could be read, so that there is nothing to hand back."""
+        """bool: not even the header of the input could be read, so there is nothing to hand back."""
         return self.offset == 0
 
 
 class NotACaptureError(CaptureError):
-    """The input is no capture at all."""
+    """The input is not a capture."""
 
     _state = "not a capture"
 
@@ -72,24 +83,36 @@ class TruncatedError(CaptureError):
 
 
 class UnsupportedError(CaptureError):
-    """The input is a capture of a kind that is not read."""
+    """The input is a capture of a kind that is not supported."""
 
     _state = "not supported"
 
     @property
     def fatal(self) -> bool:
-        """Whether it struck before any record."""
+        """bool: the error came before any record."""
         return self.packet == 0
 
 
 class FilterError(ValueError):
-    """A filter that libpcap does not understand, or cannot apply to records of a link type that the capture has."""
+    """libpcap does not understand a filter, or cannot apply it to a link type of the capture.
+
+    Attributes
+    ----------
+    help : str
+        One sentence on what to do next.
+    """
 
     help = "The language is that of tcpdump: `man 7 pcap-filter` describes it."
 
 
 class DamagedCaptureWarning(UserWarning):
-    """An input was read up to where it is damaged; `error` is the CaptureError that says where and why."""
+    """An input was read up to where it is damaged.
+
+    Attributes
+    ----------
+    error : CaptureError
+        Where and why.
+    """
 
     def __init__(self, error: CaptureError) -> None:
         super().__init__(error)

@@ -29,12 +29,35 @@ class Table(Protocol):
 
     @property
     def columns(self) -> Sequence[str]:
-        """The names of the columns, in order."""
+        """tuple of str: the names of the columns, in order."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, name: str, /) -> Any: ...
     def raw(self, name: str, /) -> Any:
-        """The column in whichever form it is there."""
+        """Give a column as any buffer, without importing numpy.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+
+        Returns
+        -------
+        numpy.ndarray or Column
+            The array if it was asked for before, else the buffer that the core made.
+
+        Raises
+        ------
+        KeyError
+            There is no such column; the message suggests the nearest name.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> flows = fluxcap.read_flows("samples/verdicts.pcap")
+        >>> memoryview(flows.raw("packets")).format
+        'Q'
+        """
 
 
 class Listing:

@@ -56,19 +56,44 @@ class Source(NamedTuple):
 class ChecksumReport(Exportable):
     """What the checksums of captures say.
 
-    As a table (to_pandas(), to_arrow(), to_polars(), write()) it has a row of counts for each kind of header that had a
-    checksum; `bad` is a table of its own.
+    As a table (to_pandas(), to_arrow(), to_polars(), write()) the report has a row of counts for each kind of
+    header that had a checksum; `bad` is a table of its own.
 
-    `verdicts`: records by verdict name, for every IP protocol number seen; `ip_verdicts`: those of IPv4 headers;
-    `gre_verdicts`: those of GRE headers. `bad`: the records whose transport checksum is bad or illegal, or whose IPv4
-    header checksum is bad; no more than `list_limit` of the `bad_records` that there are. `sources`: where partial
-    checksums came from, most of them first; `offload`: one sentence on these, None without any. `metadata`: as tables
-    have it.
+    Attributes
+    ----------
+    packets : int
+        Records.
+    verdicts : dict of int to dict of str to int
+        Records by IP protocol number and transport verdict.
+    ip_verdicts, gre_verdicts : dict of str to int
+        Records by verdict on the IPv4 header and on GRE.
+    bad_records : int
+        Records whose transport checksum is bad or illegal, or whose IPv4 header checksum is bad.
+    bad : PacketTable
+        The first `list_limit` of these records, with the checksum found and the one expected.
+    sources : tuple of Source
+        Addresses that sent partial checksums, most of them first.
+    offload : str or None
+        One sentence on the partial checksums.
+    by_address, by_mac, by_interface, by_direction : tuple of Origin
+        Where partial and bad checksums came from; empty where captures do not say.
+    blame : str or None
+        One sentence on the bad transport checksums.
+    hints : tuple of Hint
+        What the first 16,384 bad records have in common, with the evidence. No verdict depends on a hint.
+    metadata : dict
+        As tables have it.
 
-    `by_address`, `by_mac`, `by_interface`, `by_direction`: where partial and bad checksums came from, in the order of
-    their first records; empty where captures do not say. `blame`: one sentence on the bad transport checksums, None
-    without any. `hints`: what the first 16,384 bad records have in common, with the evidence; no more than hints, and
-    no verdict depends on them.
+    See Also
+    --------
+    read_checksums : makes this object.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> report = fluxcap.read_checksums("samples/veth-checksums-offloaded.pcap")
+    >>> report.bad_records
+    0
     """
 
     packets: int
@@ -119,11 +144,47 @@ class ChecksumReport(Exportable):
         return Stream(counts.values, [counts], self.metadata, view)
 
     def to_pandas(self) -> pd.DataFrame:
-        """A pandas DataFrame."""
+        """Give the counts as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a kind of header, one column a verdict.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            pandas is not installed.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> len(fluxcap.read_checksums("samples/verdicts.pcap").to_pandas())
+        2
+        """
         return wanted("pandas").DataFrame(self._counts().values)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write a file whose suffix decides its format, as `fluxcap check` does: .json has all, others the counts."""
+        """Write a file whose suffix decides the format, as `fluxcap check` does.
+
+        Parameters
+        ----------
+        path : path
+            .json has everything; .csv, .tsv, .ndjson, .parquet, .arrow and .npz have the counts. The file appears when
+            it is whole.
+
+        Raises
+        ------
+        ValueError
+            The suffix is unknown.
+        OSError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import fluxcap, tempfile
+        >>> fluxcap.read_checksums("samples/verdicts.pcap").write(tempfile.mkdtemp() + "/checksums.json")
+        """
         name = formats.chosen_by(path)
         if name != "json":
             counts = self._counts()
@@ -133,7 +194,19 @@ class ChecksumReport(Exportable):
                 formats.write_object(name, out, members(self.to_dict()))
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as dicts, lists, texts and integers; `bad` as one dict a record."""
+        """Give the same as dicts, lists, texts and integers.
+
+        Returns
+        -------
+        dict
+            Ready for JSON; `bad` is a list of one dict a record.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> "hints" in fluxcap.read_checksums("samples/verdicts.pcap").to_dict()
+        True
+        """
         columns = [
             text.cells(name, values) if name in text.KINDS else text.objects(values)
             for name, values in ((name, self.bad.raw(name)) for name in self.bad.columns)
@@ -164,9 +237,56 @@ def read_checksums(
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> ChecksumReport:
-    """Judge every checksum of captures, list the first `list_limit` bad ones and count the rest.
+    """Judge every checksum of captures; list the first bad ones and count the rest.
 
-    Everything else as in read_flows().
+    Parameters
+    ----------
+    src : path, "-", binary file, bytes, or a list of these
+        Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
+    where : str, optional
+        Count only records that match this filter, in tcpdump's language (extra `where`).
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    list_limit : int, default 1000
+        Bad records to list, at least 0.
+    threads : int, optional
+        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    on_damage : {"warn", "raise"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_interrupt : {"raise", "return"}, default "raise"
+        Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
+
+    Returns
+    -------
+    ChecksumReport
+        Verdicts by protocol, the bad records, and who sent bad and partial checksums.
+
+    Raises
+    ------
+    NotACaptureError
+        An input is not a capture.
+    FilterError
+        libpcap refuses the filter.
+    CaptureError
+        An input is damaged and `on_damage` is "raise"; `partial` holds what was read before the damage.
+    OSError
+        An input cannot be opened.
+    ValueError
+        `list_limit` is negative.
+
+    Warns
+    -----
+    DamagedCaptureWarning
+        An input is damaged; what was read before the damage is returned.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> report = fluxcap.read_checksums("samples/verdicts.pcap")
+    >>> report.bad_records == len(report.bad)
+    True
+    >>> sorted(report.verdicts)  # protocol numbers
+    [17]
     """
     if list_limit < 0:
         raise ValueError(f"list_limit is at least 0, not {list_limit}")

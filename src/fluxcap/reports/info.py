@@ -52,11 +52,42 @@ class InputInfo:
 class CaptureInfo:
     """What is in one or several inputs, read as one capture.
 
-    Times and `duration` are nanoseconds (`first` and `last` since the epoch, UTC; 0 without packets); octets are
-    without the headers of the file. `link_types`, `ip_versions` (0 = no IP) and `protocols` are records by number;
-    `ledger` is (records, wire octets) by disposition, `reasons` records by why they are malformed or truncated,
-    `verdicts` records by IP protocol number and transport verdict, `ip_verdicts` and `gre_verdicts` by verdict.
-    `in_order`: no record is earlier than the one before it in its input. `metadata` as tables have it.
+    Attributes
+    ----------
+    inputs : tuple of InputInfo
+        Each input: name, size (bytes as stored), compression, format, sections, interfaces, packets.
+    packets : int
+        Records.
+    captured_octets, wire_octets : int
+        Bytes of the packets, as captured and as sent, without the headers of the file.
+    first, last : int
+        Earliest and latest time, nanoseconds since the epoch, UTC; 0 without packets.
+    in_order : bool
+        No record is earlier than the record before it in the same input.
+    link_types, ip_versions, protocols : dict of int to int
+        Records by number; IP version 0 is not IP.
+    ledger : dict of str to (int, int)
+        Records and wire bytes by disposition; they add up.
+    reasons : dict of str to int
+        Why records are malformed or truncated.
+    verdicts : dict of int to dict of str to int
+        Records by IP protocol number and transport verdict.
+    ip_verdicts, gre_verdicts : dict of str to int
+        Records by verdict on the IPv4 header and on GRE.
+    anomalies : dict of str to int
+        What was odd, and how often.
+    metadata : dict
+        As tables have it.
+
+    See Also
+    --------
+    read_info : makes this object.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> fluxcap.read_info("samples/verdicts.pcap").in_order
+    True
     """
 
     inputs: tuple[InputInfo, ...]
@@ -95,21 +126,33 @@ class CaptureInfo:
 
     @property
     def duration(self) -> int:
-        """Nanoseconds from the earliest to the latest record."""
+        """int: nanoseconds from the earliest to the latest record."""
         return self.last - self.first
 
     @property
     def packets_per_second(self) -> float | None:
-        """Mean rate; None if the capture lasts no time."""
+        """float or None: mean rate; None if the capture lasts no time."""
         return self.packets * NS_PER_SECOND / self.duration if self.duration else None
 
     @property
     def octets_per_second(self) -> float | None:
-        """Mean rate of octets on the wire; None if the capture lasts no time."""
+        """float or None: mean rate of bytes on the wire; None if the capture lasts no time."""
         return self.wire_octets * NS_PER_SECOND / self.duration if self.duration else None
 
     def to_dict(self) -> dict[str, Any]:
-        """The same, and what follows from it, as dicts, lists, texts and numbers."""
+        """Give the same, and the rates, as dicts, lists, texts and numbers.
+
+        Returns
+        -------
+        dict
+            Ready for JSON.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> fluxcap.read_info("samples/verdicts.pcap").to_dict()["in_order"]
+        True
+        """
         values = dataclasses.asdict(self)
         read = values.pop("metadata")  # of which only this is not said already
         rates = {name: getattr(self, name) for name in ("duration", "packets_per_second", "octets_per_second")}

@@ -23,9 +23,52 @@ def read_info(
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> CaptureInfo:
-    """Survey captures: formats, times, the mix of protocols, the ledger, checksum verdicts, oddities.
+    """Survey captures: formats, times, protocols, the ledger, checksum verdicts, anomalies.
 
-    Everything else as in read_flows().
+    Parameters
+    ----------
+    src : path, "-", binary file, bytes, or a list of these
+        Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
+    where : str, optional
+        Count only records that match this filter, in tcpdump's language (extra `where`).
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    threads : int, optional
+        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    on_damage : {"warn", "raise"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_interrupt : {"raise", "return"}, default "raise"
+        Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
+
+    Returns
+    -------
+    CaptureInfo
+        One object for all inputs together, with a description of each.
+
+    Raises
+    ------
+    NotACaptureError
+        An input is not a capture.
+    FilterError
+        libpcap refuses the filter.
+    CaptureError
+        An input is damaged and `on_damage` is "raise"; `partial` holds what was read before the damage.
+    OSError
+        An input cannot be opened.
+
+    Warns
+    -----
+    DamagedCaptureWarning
+        An input is damaged; what was read before the damage is returned.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> info = fluxcap.read_info("samples/two-resolutions.pcapng")
+    >>> len(info.inputs), info.inputs[0].format
+    (1, 'pcapng')
+    >>> sum(packets for packets, _ in info.ledger.values()) == info.packets
+    True
     """
     reading = _Survey(
         where=where, decap=decap, threads=threads_for(threads), on_damage=on_damage, on_interrupt=on_interrupt

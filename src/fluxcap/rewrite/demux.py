@@ -40,9 +40,29 @@ OF_STREAM: Final = (
 
 @dataclass(frozen=True)
 class Delivered:
-    """What demux() wrote: how many sockets, streams (directions of TCP connections) and messages, of how many octets;
-    what it did not: octets in gaps, packets refused for their checksums or lengths, datagrams whose fragments were not
-    all there. `metadata` is that of a table."""
+    """What demux() wrote, and what it did not.
+
+    Attributes
+    ----------
+    directory : pathlib.Path
+        Where.
+    sockets : int
+        Sockets that were sent something.
+    streams : int
+        Directions of TCP connections.
+    messages : int
+        Messages delivered.
+    octets : int
+        Bytes delivered.
+    gap_octets : int
+        Bytes in gaps: sent, and never captured.
+    refused : int
+        Packets refused for their checksums or lengths.
+    incomplete : int
+        Datagrams of which fragments were missing.
+    metadata : dict
+        As tables have it.
+    """
 
     directory: Path
     sockets: int
@@ -86,16 +106,58 @@ def demux(
     form: Form = "octets",
     on_damage: OnDamage = "warn",
 ) -> Delivered | Split:
-    """Write what the transport layer would deliver: a file a UDP socket and a file a direction of a TCP connection.
+    """Deliver what each socket was sent: UDP messages and TCP streams, in files of a directory.
 
-    `src`: as read_flows() has it. `directory`: where to, absent or empty; docs/demux.md describes what is in it.
-    `where`: a filter in tcpdump's language. `decap=False` stops at the outermost IP header. `keep_bad` delivers
-    segments whose checksum or length is wrong, too. `form="pcap"` writes the records of each flow as a capture instead,
-    bad ones among them, and reads the inputs twice. `on_damage`: "warn" reads on with the next input; "raise" raises
-    the CaptureError, with what was written until then in the directory and on its `partial`.
+    Parameters
+    ----------
+    src : path, "-", binary file, bytes, or a list of these
+        Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
+    directory : path
+        An empty directory, or one to make.
+    where : str, optional
+        Count only records that match this filter, in tcpdump's language (extra `where`).
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    keep_bad : bool, default False
+        Deliver packets with bad checksums too, which a kernel would drop.
+    form : {"octets", "pcap"}, default "octets"
+        "octets": one file a socket or stream, with an index. "pcap": the records of each flow as a capture; the
+        inputs are read twice.
+    on_damage : {"warn", "raise"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
 
-    FileExistsError if the directory is not empty; OSError if it cannot be written; ValueError if the form "pcap" is
-    asked of an input that can be read only once; CaptureError, FilterError.
+    Returns
+    -------
+    Delivered
+        If `form` is "octets".
+    Split
+        If `form` is "pcap".
+
+    Raises
+    ------
+    FileExistsError
+        The directory is not empty.
+    ValueError
+        `form` is "pcap" and an input can be read only once.
+    NotACaptureError, FilterError, CaptureError, OSError
+        As in read_flows(); with `on_damage="raise"`, what was delivered until then is in the directory and on
+        `partial`.
+
+    Warns
+    -----
+    DamagedCaptureWarning
+        An input is damaged; what was read before the damage is returned.
+
+    Notes
+    -----
+    docs/demux.md describes the index. Bytes that never came are gaps, never filled in.
+
+    Examples
+    --------
+    >>> import fluxcap, tempfile
+    >>> delivered = fluxcap.demux("samples/sockets.pcapng", tempfile.mkdtemp())
+    >>> sorted(path.name for path in delivered.directory.iterdir())[:2]
+    ['index.ndjson', 'messages.ndjson']
     """
     return job(src, directory, where=where, decap=decap, keep_bad=keep_bad, form=form, on_damage=on_damage).run()
 

@@ -25,7 +25,17 @@ REMEMBERED: Final = 4096  # addresses, and seconds, whose texts come again and a
 
 
 class Muxed(NamedTuple):
-    """What mux() wrote: messages, of how many octets; and how many streams of TCP the index has, which it leaves."""
+    """What mux() wrote.
+
+    Attributes
+    ----------
+    messages : int
+        UDP messages written.
+    octets : int
+        Bytes of these messages.
+    streams : int
+        TCP streams of the index, which are left out.
+    """
 
     messages: int
     octets: int
@@ -33,13 +43,40 @@ class Muxed(NamedTuple):
 
 
 def mux(directory: str | os.PathLike[str], dst: str | os.PathLike[str]) -> Muxed:
-    """Write each UDP message of an index as a segment, with IP and Ethernet headers before it, to a pcap.
+    """Write the UDP messages of an index as segments, in IP and Ethernet headers, to a pcap.
 
-    `directory`: what demux() made (docs/demux.md). `dst`: a path, whose file appears when it is whole. The records are
-    in the order of the messages in the index, at their times in nanoseconds, every checksum right (docs/mux.md).
+    Parameters
+    ----------
+    directory : path
+        What demux() made.
+    dst : path
+        Capture to write; the file appears when it is whole.
 
-    Raises ValueError, with file and line, for an index that contradicts itself or its files, and for a message that no
-    packet or a time that no pcap can hold; OSError where the directory is no index, or cannot be read.
+    Returns
+    -------
+    Muxed
+        Messages and bytes written, and TCP streams left out.
+
+    Raises
+    ------
+    ValueError
+        The index contradicts itself or its files (the message says file and line), or a packet cannot hold a
+        message, or a pcap a time.
+    OSError
+        The directory is not an index, or a file cannot be read or written.
+
+    Notes
+    -----
+    Records are in the order of the messages in the index, at their times in nanoseconds, every checksum right
+    (docs/mux.md).
+
+    Examples
+    --------
+    >>> import fluxcap, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> delivered = fluxcap.demux("samples/sockets.pcapng", folder)
+    >>> fluxcap.mux(folder, folder + ".pcap").messages == delivered.messages
+    True
     """
     folder = Path(directory)
     check_target(dst, map(str, folder.iterdir()))

@@ -12,7 +12,19 @@ from fluxcap.whole_files import check_target, replacing
 
 
 class Repair(NamedTuple):
-    """What was changed in a capture of so many records."""
+    """What repair() changed.
+
+    Attributes
+    ----------
+    packets : int
+        Records of the capture.
+    repaired : int
+        Records that were changed.
+    checksums : int
+        Checksums of UDP, TCP, UDP-Lite, DCCP and ICMPv6 that were completed.
+    ip_checksums : int
+        Checksums of IPv4 headers that were completed.
+    """
 
     packets: int
     repaired: int  # records that were changed
@@ -21,14 +33,45 @@ class Repair(NamedTuple):
 
 
 def repair(src: Capture, dst: str | os.PathLike[str], *, on_damage: OnDamage = "warn") -> Repair:
-    """Copy a capture octet for octet, but complete the checksums that were left to the network card.
+    """Copy a capture byte for byte, and complete the checksums that were left to the network card.
 
-    `src`: one input as read_flows() takes it; a compressed one is written decompressed. `dst`: a path, whose file
-    appears when it is whole. Changed are transport checksums whose verdict is `partial`, at every depth of a tunnel,
-    and IPv4 header checksums of zero; what is `bad` stays (docs/repair.md). Returned: how many were changed.
+    Parameters
+    ----------
+    src : path, "-", binary file or bytes
+        One input. A compressed one is written decompressed.
+    dst : path
+        Capture to write; the file appears when it is whole.
+    on_damage : {"warn", "raise"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
 
-    Raises ValueError where several inputs are meant, and where `dst` is the input or no regular file. A damaged input
-    is copied up to the damage: DamagedCaptureWarning, or with `on_damage="raise"` a CaptureError and no file.
+    Returns
+    -------
+    Repair
+        How many records and checksums were changed.
+
+    Raises
+    ------
+    ValueError
+        Several inputs are meant, or `dst` is the input or not a regular file.
+    NotACaptureError, CaptureError, OSError
+        As in read_flows(); with `on_damage="raise"` no file is written.
+
+    Warns
+    -----
+    DamagedCaptureWarning
+        An input is damaged; what was read before the damage is returned.
+
+    Notes
+    -----
+    Transport checksums with the verdict `partial` are completed, at every depth of a tunnel, and IPv4 header
+    checksums of zero; checksums that are `bad` stay (docs/repair.md).
+
+    Examples
+    --------
+    >>> import fluxcap, tempfile
+    >>> done = fluxcap.repair("samples/veth-checksums-offloaded.pcap", tempfile.mkdtemp() + "/repaired.pcap")
+    >>> done.checksums > 0
+    True
     """
     item = single(expand(src))
     check_target(dst, [item.name])

@@ -30,15 +30,50 @@ def segment(
     flags: int = ACK,
     window: int = 65535,
 ) -> bytes:
-    """The octets of the packet that carries a message from one socket to another, lengths and checksums right.
+    """Make the packet that carries one message from one socket to another, every length and checksum right.
 
-    `src`, `dst`: address and port, both of IPv4 or both of IPv6. `link`: in an Ethernet frame from 02:00:00:00:00:01 to
-    02:00:00:00:00:02, or the IP packet alone, as link type 101 has it. `ttl`: the hop limit over IPv6.
-    `identification`: of IPv4; None for 0 in a datagram that must not be fragmented and so needs none (RFC 6864 section
-    4.1). `seq`, `ack`, `flags` (bits as in the column `tcp_flags`, 16 is ACK) and `window`: of TCP.
+    Parameters
+    ----------
+    message : bytes-like
+        What the segment carries.
+    src : (address, int)
+        Source address and port.
+    dst : (address, int)
+        Destination address and port, of the same IP version.
+    protocol : {"udp", "tcp"}, default "udp"
+        Transport protocol.
+    link : {"ethernet", "raw"}, default "ethernet"
+        In an Ethernet frame from 02:00:00:00:00:01 to 02:00:00:00:00:02, or the IP packet alone (link type 101).
+    ttl : int, default 64
+        IPv4 time to live, or IPv6 hop limit.
+    identification : int, optional
+        IPv4 identification. None: 0, in a datagram that must not be fragmented (RFC 6864 section 4.1).
+    seq : int, default 0
+        TCP sequence number.
+    ack : int, default 0
+        TCP acknowledgment number.
+    flags : int, default 16
+        TCP flags, as in the column `tcp_flags`; 16 is ACK.
+    window : int, default 65535
+        TCP window.
 
-    Raises ValueError for addresses of different versions, for a number that its field cannot hold, and for a message
-    that one packet cannot hold: over 65,507 octets of UDP (65,495 of TCP) over IPv4, 65,527 (65,515) over IPv6.
+    Returns
+    -------
+    bytes
+        The frame or packet.
+
+    Raises
+    ------
+    ValueError
+        The addresses are of different IP versions, a number does not fit its field, or the message does not fit
+        one packet: more than 65,507 bytes of UDP (65,495 of TCP) over IPv4, 65,527 (65,515) over IPv6.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> packet = fluxcap.segment(b"hello", ("192.0.2.1", 50000), ("192.0.2.2", 7007), link="raw")
+    >>> len(packet), packet[20:26].hex()  # 20 bytes of IPv4 header; then source port, destination port, UDP length
+    (33, 'c3501b5f000d')
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol is 'udp' or 'tcp', not {protocol!r}")

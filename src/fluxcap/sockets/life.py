@@ -31,10 +31,20 @@ CORRUPT: Final = tuple(VERDICTS.index(verdict) for verdict in ("bad", "illegal")
 
 
 class LifeTable(Table):
-    """One row a call of the sockets interface, or what became of one, in the order of the records that show them.
+    """One row a call of the Sockets API, or what became of one, in the order of the records that show them.
 
-    `evidence` says whether the record shows the call or only what follows from it; repetitions share a row, and
-    `records` counts them. The metadata says whose life it is: `socket`.
+    `evidence` says whether the record shows the call, or only what follows from the call. Repetitions share a
+    row, and `records` counts them. `metadata["socket"]` names the socket.
+
+    See Also
+    --------
+    read_life : makes these tables.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> fluxcap.read_life("samples/session.pcap", "192.0.2.2:8081").metadata["socket"]
+    '192.0.2.2:8081'
     """
 
     __slots__ = ()
@@ -66,16 +76,61 @@ def read_life(
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> LifeTable:
-    """The calls that one socket's records in captures imply: bind, listen, accept, connect, write, read, close.
+    """Read the calls that one socket's records imply: bind, listen, accept, connect, write, read, close.
 
-    `socket`: `"ADDRESS:PORT"`, an IPv6 address in brackets, of whatever protocols it is seen with. The columns: `time`,
-    `file` and `packet` of the record that shows it; `protocol`; `call`; `peer_address` and `peer_port`, the other
-    socket, or zeros; `octets`; `records`, how many show it; `evidence`, "seen" or "inferred". docs/sockets.md says what
-    each call is taken from. Records are read in bounded memory; what is kept grows with the socket's peers and calls.
-    `ignore_checksums`: take records with bad checksums for what they say; else a kernel drops them, and `call` says so.
-    Everything else as in read_packets().
+    Parameters
+    ----------
+    src : path, "-", binary file, bytes, or a list of these
+        Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
+    socket : str
+        "ADDRESS:PORT", an IPv6 address in brackets. Every protocol that the socket is seen with counts.
+    where : str, optional
+        Count only records that match this filter, in tcpdump's language (extra `where`).
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    ignore_checksums : bool, default False
+        Let records with a bad checksum take part in their connection, as `zeek -C` does.
+    on_damage : {"warn", "raise"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_interrupt : {"raise", "return"}, default "raise"
+        Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
 
-    Raises ValueError for a `socket` that is none.
+    Returns
+    -------
+    LifeTable
+        One row a call: `time`, `file` and `packet` of the record that shows the call, `protocol`, `call`,
+        `peer_address` and `peer_port` (zeros without a peer), `octets`, `records` (how many show it), `evidence`
+        ("seen" or "inferred").
+
+    Raises
+    ------
+    NotACaptureError
+        An input is not a capture.
+    FilterError
+        libpcap refuses the filter.
+    CaptureError
+        An input is damaged and `on_damage` is "raise"; `partial` holds what was read before the damage.
+    OSError
+        An input cannot be opened.
+    ValueError
+        `socket` is not an address with a port.
+
+    Warns
+    -----
+    DamagedCaptureWarning
+        An input is damaged; what was read before the damage is returned.
+
+    Notes
+    -----
+    Records are read in bounded memory; what is kept grows with the peers and the calls of the socket.
+    docs/sockets.md says what each call is taken from.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> life = fluxcap.read_life("samples/session.pcap", "192.0.2.2:8081")
+    >>> life.columns[:5]
+    ('time', 'file', 'packet', 'protocol', 'call')
     """
     life = Life(parse(socket), ignore_checksums)
     scan = scan_packets(src, columns=COLUMNS, where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)

@@ -25,7 +25,20 @@ REFUSED: Final = ("REJ",)
 
 
 class SocketTable(Table):
-    """One row a socket: a protocol, an address and a port that took part, in the order of their first records."""
+    """One row a socket: a protocol, an address and a port that took part.
+
+    Rows are in the order of the first records. docs/sockets.md describes the columns.
+
+    See Also
+    --------
+    read_sockets : makes these tables.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> fluxcap.read_sockets("samples/port-refused.pcap").columns[:4]
+    ('protocol', 'address', 'port', 'role')
+    """
 
     __slots__ = ()
 
@@ -43,13 +56,57 @@ def read_sockets(
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> SocketTable:
-    """Read captures into one table of sockets, of TCP, UDP, UDP-Lite, SCTP and DCCP.
+    """Read captures into one table of sockets: who listened, connected, was refused.
 
-    `role`: what a socket was in its connections, and `role_basis`, how that is known; `peers`: the sockets at their
-    other ends; `connections`, and how many of them were `accepted`, `refused` or left `unanswered`, and how many are
-    still `open`; packets and payload octets, sent and received; `fin` and `rst`: connections in which it sent one;
-    `unreachable`: ICMP errors about datagrams to it. docs/sockets.md defines each. Everything else as in
-    read_connections().
+    Parameters
+    ----------
+    src : path, "-", binary file, bytes, or a list of these
+        Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
+    where : str, optional
+        Count only records that match this filter, in tcpdump's language (extra `where`).
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    ignore_checksums : bool, default False
+        Let records with a bad checksum take part in their connection, as `zeek -C` does.
+    threads : int, optional
+        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    on_damage : {"warn", "raise"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_interrupt : {"raise", "return"}, default "raise"
+        Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
+
+    Returns
+    -------
+    SocketTable
+        One row a socket of TCP, UDP, UDP-Lite, SCTP or DCCP, in the order of the first records. docs/sockets.md
+        defines each column.
+
+    Raises
+    ------
+    NotACaptureError
+        An input is not a capture.
+    FilterError
+        libpcap refuses the filter.
+    CaptureError
+        An input is damaged and `on_damage` is "raise"; `partial` holds what was read before the damage.
+    OSError
+        An input cannot be opened.
+
+    Warns
+    -----
+    DamagedCaptureWarning
+        An input is damaged; what was read before the damage is returned.
+
+    See Also
+    --------
+    read_life : the calls that one socket made.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> sockets = fluxcap.read_sockets("samples/port-refused.pcap")
+    >>> bool(sockets["refused"].any())
+    True
     """
     try:
         return socket_table(

@@ -17,16 +17,49 @@ if TYPE_CHECKING:
 
 
 class FlowAggregator:
-    """A flow table that grows with the octets of one uncompressed capture, handed over in pieces of any size.
+    """A flow table that grows with the bytes of one uncompressed capture, fed in pieces of any size.
 
-    Parameters as in read_flows(). result() may be asked for at any time, and feeding go on: a record that has not come
-    whole is pending, neither counted nor lost. close(), or leaving the `with` block, says that nothing more will come:
-    only then is an incomplete record damage. Octets after damage, or after `max_flows`, are not read.
+    result() may be asked for at any time, and feeding may go on: a record that has not come whole is pending,
+    neither counted nor lost. close(), or the end of the `with` block, says that nothing more will come: only
+    then is an incomplete record damage. Bytes after damage, or after `max_flows`, are not read.
 
-        with fluxcap.FlowAggregator(by="ports") as flows:
-            for piece in pieces:
-                flows.feed(piece)
-        table = flows.result()
+    Parameters
+    ----------
+    by : str or iterable of str, default "5tuple"
+        Fields that make a flow, or a named set: "5tuple", "ports", "hosts", "sockets".
+        "src_ip/24" is a network, "src_ip/24/64" one prefix length for IPv4 and one for IPv6.
+    biflow : bool, default True
+        Put both directions of a flow into one row, if the key is symmetric in source and destination.
+    where : str, optional
+        Count only records that match this filter, in tcpdump's language (extra `where`).
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
+        Take timeouts, direction and bytes from this program (docs/semantics.md).
+    idle_timeout : float or str, optional
+        End a flow after this long without a packet: seconds, or a text such as "30s" or "500ms".
+    active_timeout : float or str, optional
+        Split a flow that lasts longer than this. Same units.
+    interval : float or str, optional
+        Add a column `interval` to the key: the start of the interval that the record falls into. Same units.
+    max_flows : int, optional
+        Stop, with a warning, before the record that would need one flow more.
+    on_damage : {"warn", "raise"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+
+    Raises
+    ------
+    ValueError
+        As in read_flows().
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> with open("samples/verdicts.pcap", "rb") as capture, fluxcap.FlowAggregator(by="ports") as flows:
+    ...     while piece := capture.read(1000):
+    ...         flows.feed(piece)
+    >>> flows.result() == fluxcap.read_flows("samples/verdicts.pcap", by="ports")
+    True
     """
 
     def __init__(
@@ -58,7 +91,30 @@ class FlowAggregator:
         self._closed = False
 
     def feed(self, octets: Octets) -> None:
-        """The next octets of the capture, split anywhere. NotACaptureError as soon as it is seen to be none."""
+        """Read the next bytes of the capture.
+
+        Parameters
+        ----------
+        octets : bytes-like
+            Split anywhere.
+
+        Raises
+        ------
+        NotACaptureError
+            As soon as the bytes are seen not to begin a capture.
+        CaptureError
+            The capture is damaged and `on_damage` is "raise".
+        ValueError
+            The aggregator is closed.
+
+        Examples
+        --------
+        >>> import fluxcap, pathlib
+        >>> flows = fluxcap.FlowAggregator()
+        >>> flows.feed(pathlib.Path("samples/verdicts.pcap").read_bytes())
+        >>> len(flows.result()) > 0
+        True
+        """
         if self._closed:
             raise ValueError("this aggregator is closed")
         source = Memory(memoryview(octets).cast("B"))
@@ -66,14 +122,31 @@ class FlowAggregator:
             self._step(source)
 
     def close(self) -> None:
-        """The capture has ended. A second call does nothing."""
+        """Say that the capture has ended. A second call does nothing.
+
+        Raises
+        ------
+        TruncatedError
+            A record is incomplete and `on_damage` is "raise".
+
+        Warns
+        -----
+        DamagedCaptureWarning
+            A record is incomplete.
+        """
         if not self._closed:
             self._closed = True
             if not self._reading.ended:
                 self._step(Memory(memoryview(b"")))
 
     def result(self) -> FlowTable:
-        """The flows of all complete records so far."""
+        """Give the flows of all complete records so far.
+
+        Returns
+        -------
+        FlowTable
+            A copy: feeding may go on.
+        """
         return flow_table(FlowTable, self._reading, self._key, self._spec, self._semantics, last=False)
 
     def _step(self, source: Memory) -> None:

@@ -18,11 +18,22 @@ KEY = keys.parse("5tuple")
 
 
 class ConnectionTable(FlowTable):
-    """One row a connection, in the order of their first records: a flow table by five-tuple with columns behind it.
+    """One row a connection: a flow table by five-tuple, with the columns that docs/connections.md describes behind it.
 
-    Forward is the direction of who began the connection; `direction_basis` says what tells so. docs/connections.md says
-    what the columns mean. Codes are indices into `fluxcap.STATES` and `fluxcap.DIRECTION_BASES`; `history` has
-    texts of at most 28 letters, in numpy as octets. Tables of connections do not merge.
+    Forward is the direction from who began the connection; `direction_basis` says what tells so. Codes are
+    indices into `fluxcap.STATES` and `fluxcap.DIRECTION_BASES`; `history` has at most 28 letters, in numpy as
+    bytes. Tables of connections do not merge.
+
+    See Also
+    --------
+    read_connections : makes these tables.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> connections = fluxcap.read_connections("samples/connection-reset.pcap")
+    >>> connections["history"].dtype.itemsize, fluxcap.DIRECTION_BASES[connections["direction_basis"][0]]
+    (28, 'syn')
     """
 
     __slots__ = ()
@@ -44,15 +55,68 @@ def read_connections(
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> ConnectionTable:
-    """Read captures into one table of connections: of TCP, of UDP and ICMP what Zeek takes for one, and of the others.
+    """Read captures into one table of connections, as the conn.log of Zeek has them.
 
-    A SYN with another initial sequence number than the connection's begins a new row, and so does what comes after a
-    timeout, if there is one. Columns: those of read_flows() by five-tuple, then `state` and `history` as in Zeek's
-    conn.log, `direction_basis`, `synack_rtt` and `ack_rtt` (ns, -1 unknown), and of each direction `retransmitted`,
-    `out_of_order` and `zero_window` (segments), `gap_bytes` (octets of sequence space never seen) and `unreachable`
-    (ICMP errors "port unreachable" that quote what it sent).
-    `ignore_checksums`: what has a bad checksum takes part in its connection too, as in `zeek -C`; else it is counted,
-    leaves a "C" in the history and nothing else. Other parameters and errors as in read_flows().
+    A connection is a TCP connection, and of UDP, ICMP and other protocols what Zeek takes for one. A SYN with
+    another initial sequence number than the one of the connection begins a new row; so does what comes after a
+    timeout.
+
+    Parameters
+    ----------
+    src : path, "-", binary file, bytes, or a list of these
+        Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
+    where : str, optional
+        Count only records that match this filter, in tcpdump's language (extra `where`).
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
+        Take timeouts, direction and bytes from this program (docs/semantics.md).
+    idle_timeout : float or str, optional
+        End a flow after this long without a packet: seconds, or a text such as "30s" or "500ms".
+    active_timeout : float or str, optional
+        Split a flow that lasts longer than this. Same units.
+    ignore_checksums : bool, default False
+        Let records with a bad checksum take part in their connection, as `zeek -C` does.
+    threads : int, optional
+        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    on_damage : {"warn", "raise"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_interrupt : {"raise", "return"}, default "raise"
+        Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
+
+    Returns
+    -------
+    ConnectionTable
+        One row a connection: the columns of read_flows() by five-tuple, then `state`, `history` and the others
+        that docs/connections.md describes. Round-trip times are nanoseconds, -1 where unknown.
+
+    Raises
+    ------
+    NotACaptureError
+        An input is not a capture.
+    FilterError
+        libpcap refuses the filter.
+    CaptureError
+        An input is damaged and `on_damage` is "raise"; `partial` holds what was read before the damage.
+    OSError
+        An input cannot be opened.
+
+    Warns
+    -----
+    DamagedCaptureWarning
+        An input is damaged; what was read before the damage is returned.
+
+    Notes
+    -----
+    Without `ignore_checksums` a record with a bad checksum is counted, leaves a "C" in the history, and has no
+    other effect.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> connections = fluxcap.read_connections("samples/connection-reset.pcap")
+    >>> fluxcap.STATES[connections["state"][0]]  # established, then reset by who began it
+    'RSTO'
     """
     spec = key_spec(
         KEY,

@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 class Exportable:
     """What readers of Arrow take as it is: `pl.DataFrame(table)`, `pa.table(table)`, `duckdb.sql("FROM table")`.
 
-    Arrow gets numbers, times and binary addresses without a copy. Addresses are dictionary-encoded texts, or with
-    `ip="binary"` 16 octets each (MAC addresses 6), or with `ip="uint32"` numbers (ValueError if one is IPv6). Verdicts,
-    dispositions and reasons go by their names and protocols by number; with `labels=True` protocols too by their names,
-    with `labels=False` all by number. Times are timestamp[ns, UTC].
+    Arrow readers get numbers, times and binary addresses without a copy. Times are timestamp[ns, UTC].
     """
 
     __slots__ = ()
@@ -34,18 +31,102 @@ class Exportable:
         return self._stream(as_asked()).__arrow_c_stream__(requested_schema)
 
     def to_arrow(self, *, ip: IpForm = "text", labels: bool | None = None) -> pa.Table:
-        """A pyarrow Table. The key `fluxcap` of its schema's metadata says in JSON what was read, and how."""
+        """Give a pyarrow Table.
+
+        Parameters
+        ----------
+        ip : {"text", "binary", "uint32"}, default "text"
+            Addresses as dictionary-encoded texts, as 16 bytes each (MAC addresses 6), or as IPv4 numbers.
+        labels : bool, optional
+            None: verdicts, dispositions and reasons by name, protocols by number. True: protocols by name too.
+            False: everything by number.
+
+        Returns
+        -------
+        pyarrow.Table
+            The key `fluxcap` of the metadata of its schema says in JSON what was read, and how.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            The library is not installed; the message says how to install it.
+        ValueError
+            `ip="uint32"` and an address is IPv6.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> fluxcap.read_flows("samples/verdicts.pcap").to_arrow().column("first").type
+        TimestampType(timestamp[ns, tz=UTC])
+        """
         return wanted("pyarrow").table(self._stream(as_asked(ip, labels)))
 
     def to_polars(self, *, ip: IpForm = "text", labels: bool | None = None) -> pl.DataFrame:
-        """A polars DataFrame; texts are Categoricals."""
+        """Give a polars DataFrame.
+
+        Parameters
+        ----------
+        ip : {"text", "binary", "uint32"}, default "text"
+            Addresses as dictionary-encoded texts, as 16 bytes each (MAC addresses 6), or as IPv4 numbers.
+        labels : bool, optional
+            None: verdicts, dispositions and reasons by name, protocols by number. True: protocols by name too.
+            False: everything by number.
+
+        Returns
+        -------
+        polars.DataFrame
+            Addresses and names as Categoricals.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            The library is not installed; the message says how to install it.
+        ValueError
+            `ip="uint32"` and an address is IPv6.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> fluxcap.read_flows("samples/verdicts.pcap").to_polars().columns[:2]
+        ['protocol', 'src_ip']
+        """
         frame: pl.DataFrame = wanted("polars").DataFrame(self._stream(as_asked(ip, labels)))
         return frame
 
     def to_duckdb(
         self, connection: duckdb.DuckDBPyConnection | None = None, *, ip: IpForm = "text", labels: bool | None = None
     ) -> duckdb.DuckDBPyRelation:
-        """A DuckDB relation, of a connection or of the default one; it reads whenever it is executed."""
+        """Give a DuckDB relation, which reads whenever it is executed.
+
+        Parameters
+        ----------
+        connection : duckdb.DuckDBPyConnection, optional
+            None: the default connection.
+        ip : {"text", "binary", "uint32"}, default "text"
+            Addresses as dictionary-encoded texts, as 16 bytes each (MAC addresses 6), or as IPv4 numbers.
+        labels : bool, optional
+            None: verdicts, dispositions and reasons by name, protocols by number. True: protocols by name too.
+            False: everything by number.
+
+        Returns
+        -------
+        duckdb.DuckDBPyRelation
+            Of this table.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            The library is not installed; the message says how to install it.
+        ValueError
+            `ip="uint32"` and an address is IPv6.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> relation = fluxcap.read_flows("samples/verdicts.pcap").to_duckdb()
+        >>> relation.columns[0]
+        'protocol'
+        """
         relation: duckdb.DuckDBPyRelation = (connection or wanted("duckdb")).from_arrow(
             self._stream(as_asked(ip, labels))
         )

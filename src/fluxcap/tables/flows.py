@@ -29,16 +29,20 @@ _ALIKE = ("by", "biflow", "interval", "semantics", "idle_timeout", "tcp_idle_tim
 
 
 class FlowTable(Table):
-    """One row a flow, in the order of their first records.
+    """One row a flow; docs/columns.md describes the columns.
 
-    `a | b` is `merge([a, b])`. `table["flow"]`, which is not among the columns, numbers the rows from 0, as they were
-    read: packets name their flow by this number, and a table that is sorted, filtered or cut keeps it.
+    Rows are in the order of the first records. `a | b` merges two tables, as merge() does.
 
-    The metadata says how the flows were made: `by`, `biflow`, `semantics` (None if none was asked for); in nanoseconds
-    (0 = none) `interval`, `idle_timeout`, `tcp_idle_timeout` (the same, unless the semantics have another for TCP) and
-    `active_timeout`; `bytes`, the lengths that are summed, of each "frame" or "ip" packet; `direction`, whether forward
-    is that of the "first packet" or also depends on "server ports"; `where`, `decap` and `max_flows` (0 = none);
-    `flows_full` if `max_flows` ended the reading, `interrupted` if Ctrl-C did.
+    See Also
+    --------
+    read_flows : makes flow tables.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> flows = fluxcap.read_flows("samples/verdicts.pcap")
+    >>> flows.sort("bytes").head(1)["packets"].shape
+    (1,)
     """
 
     __slots__ = ("_inputs", "_numbers", "_unseen")
@@ -73,7 +77,30 @@ class FlowTable(Table):
         return self._numbers
 
     def raw(self, name: str) -> Any:
-        """The column for whoever takes any buffer: an array only if it is one already, else as the core made it."""
+        """Give a column as any buffer, without importing numpy.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+
+        Returns
+        -------
+        numpy.ndarray or Column
+            The array if it was asked for before, else the buffer that the core made.
+
+        Raises
+        ------
+        KeyError
+            There is no such column; the message suggests the nearest name.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> flows = fluxcap.read_flows("samples/verdicts.pcap")
+        >>> memoryview(flows.raw("packets")).format
+        'Q'
+        """
         return self[name] if name == FLOW else super().raw(name)
 
     def _rows(self, which: Any) -> Self:
@@ -82,20 +109,43 @@ class FlowTable(Table):
         return rows
 
     def extract(self, rows: Rows, path: str | os.PathLike[str]) -> None:
-        """Write the records of some flows to a capture file, octet for octet as they stand in the inputs.
+        """Write the records of some flows to a capture, byte for byte as the inputs hold them.
 
-        `rows`: rows of this table, as they index a numpy array: a number, several, a slice, or a mask of bools. The
-        inputs are read again, twice. Of a pcap the file holds the file header and these records; of a pcapng every
-        block but the records of other flows, options included (if a section states its length, "not stated" takes its
-        place). Several inputs follow one another if all are pcapng, or pcap with the same file header; those without a
-        record of these flows are left out. All fragments of a datagram belong to its flow; of a tunnel packet in
-        fragments, the first belongs to the flow within. The file is not compressed, and appears under its name only
-        when it is whole.
+        Parameters
+        ----------
+        rows : int, sequence of int, slice, or mask of bool
+            Rows of this table, as they index a numpy array.
+        path : path
+            Capture to write; the file appears when it is whole. It is not compressed.
 
-        Raises IndexError for rows that there are not, OSError where it cannot be written, and ValueError if the inputs
-        cannot be read again, have changed since, do not fit into one file, or if one of them would be overwritten. A
-        table that was merged, unpickled or made by a FlowAggregator does not know its inputs: ValueError too. Damage
-        is warned of as in reading; what was read before it is there.
+        Raises
+        ------
+        IndexError
+            The table has no such row.
+        ValueError
+            The inputs cannot be read again, have changed since, do not fit into one file, or one of them would be
+            overwritten; or the table was merged, unpickled or made by a FlowAggregator and does not know its inputs.
+        OSError
+            The file cannot be written.
+
+        Warns
+        -----
+        DamagedCaptureWarning
+            An input is damaged; what was read before the damage is returned.
+
+        Notes
+        -----
+        The inputs are read again, twice. Of a pcap the copy holds the file header and these records; of a pcapng
+        every block but the records of other flows, options included (a stated section length becomes "not stated").
+        Several inputs follow one another if all are pcapng, or pcap with the same file header; inputs without a
+        record of these flows are left out. All fragments of a datagram belong to the flow of the datagram; the
+        first fragment of a tunnel packet belongs to the flow inside the tunnel.
+
+        Examples
+        --------
+        >>> import fluxcap, tempfile
+        >>> flows = fluxcap.read_flows("samples/verdicts.pcap")
+        >>> flows.extract(flows["bad"] > 0, tempfile.mkdtemp() + "/bad.pcap")
         """
         from fluxcap.rewrite.extract import extract
 
@@ -163,10 +213,31 @@ def table_of(kind: type[T], scanner: Scanner, metadata: Metadata, last: bool, in
 
 
 def merge(tables: Iterable[FlowTable]) -> FlowTable:
-    """One table of all the flows, as if the captures had been read together.
+    """Merge flow tables into one, as if their captures had been read together.
 
-    Exact and associative; commutative up to the order of rows. ValueError if there is no table, if they were made with
-    different keys, directions, intervals, idle timeouts or semantics, or with an active timeout.
+    Parameters
+    ----------
+    tables : iterable of FlowTable
+        Tables made with the same key, directions, interval, idle timeouts and semantics.
+
+    Returns
+    -------
+    FlowTable
+        One row a flow. Exact and associative; commutative up to the order of rows.
+
+    Raises
+    ------
+    ValueError
+        There is no table, the tables were made in different ways, or they hold features, connections or an
+        active timeout.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> parts = [fluxcap.read_flows(f"samples/{name}.pcap") for name in ("verdicts", "vxlan-tunnel")]
+    >>> whole = fluxcap.merge(parts)
+    >>> int(whole["packets"].sum()) == sum(int(part["packets"].sum()) for part in parts)
+    True
     """
     parts = list(tables)
     if not parts:

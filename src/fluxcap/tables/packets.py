@@ -18,7 +18,20 @@ if TYPE_CHECKING:
 
 
 class PacketTable(Table):
-    """One row a record, in the order of the capture."""
+    """One row a record, in the order of the capture; docs/columns.md describes the columns.
+
+    See Also
+    --------
+    read_packets : makes these tables.
+    scan_packets : the same in batches.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> packets = fluxcap.read_packets("samples/verdicts.pcap")
+    >>> int(packets["packet"][0])
+    1
+    """
 
     __slots__ = ()
 

@@ -78,25 +78,88 @@ def read_flows(
 ) -> FlowTable | tuple[FlowTable, PacketTable]:
     """Read captures into one table of flows.
 
-    `src`: a path, glob, directory, `-`, open binary file, bytes, or a list of these, read as one capture in that order.
-    `by`: the fields that make a flow, or a named set: `5tuple`, `ports`, `hosts`, `sockets`; `src_ip/24` is a network.
-    `biflow`: both directions share a row, if the key is symmetric. `where`: only records that this filter accepts, in
-    the language of tcpdump (extra `where`). `decap`: look into tunnels, to the innermost packet.
-    `semantics`: timeouts, direction and bytes as another program has them: `wireshark`, `zeek`, `nfstream` or `yaf`
-    (docs/semantics.md). Timeouts, which go before its own, and `interval`: seconds, or texts such as `"30s"` and
-    `"500ms"`. `max_flows`: stop, with a warning, before the record that would need one flow more. `features`: columns
-    of minimum, mean, sample standard deviation and maximum of packet sizes (octets as in `bytes`) and of gaps between
-    packets (ns), and of packets by TCP flag: of each direction, sizes and gaps of `both_` too. `splt`: direction
-    (0 forward, 1 reverse), size and gap of so many first packets, at most 255, -1 after the last, in columns of shape
-    (n, splt). `threads`: use so many at most, and no more than there are processors; a few if None, one for small
-    inputs. The result never depends on it.
-    `packets`: return the flows and, of the same pass, a table of packets, with all default columns or those named here,
-    and with `flow`, the row of each packet in the flow table (-1 in none). One thread reads then.
+    Parameters
+    ----------
+    src : path, "-", binary file, bytes, or a list of these
+        Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
+    by : str or iterable of str, default "5tuple"
+        Fields that make a flow, or a named set: "5tuple", "ports", "hosts", "sockets".
+        "src_ip/24" is a network, "src_ip/24/64" one prefix length for IPv4 and one for IPv6.
+    biflow : bool, default True
+        Put both directions of a flow into one row, if the key is symmetric in source and destination.
+    where : str, optional
+        Count only records that match this filter, in tcpdump's language (extra `where`).
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
+        Take timeouts, direction and bytes from this program (docs/semantics.md).
+    idle_timeout : float or str, optional
+        End a flow after this long without a packet: seconds, or a text such as "30s" or "500ms".
+    active_timeout : float or str, optional
+        Split a flow that lasts longer than this. Same units.
+    interval : float or str, optional
+        Add a column `interval` to the key: the start of the interval that the record falls into. Same units.
+    max_flows : int, optional
+        Stop, with a warning, before the record that would need one flow more.
+    features : bool, default False
+        Add, for each direction, statistics of packet sizes (bytes) and of gaps between packets (ns): minimum,
+        mean, sample standard deviation, maximum; and the number of packets by TCP flag.
+    splt : int, default 0
+        Add direction (0 forward, 1 reverse), size (bytes) and gap (ns) of this many first packets, at most 255,
+        in columns of shape (n, splt); -1 after the last packet.
+    threads : int, optional
+        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    on_damage : {"warn", "raise"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_interrupt : {"raise", "return"}, default "raise"
+        Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
+    packets : bool, str or sequence of str, default False
+        Return, of the same pass, a table of packets too: True for all default columns, or the columns named.
+        Its column `flow` is the row of each packet in the flow table, -1 for none. One thread reads then.
 
-    Raises NotACaptureError for an input that is no capture, FilterError for a filter that libpcap refuses. Where an
-    input is damaged, what was read before it counts: DamagedCaptureWarning, or with `on_damage="raise"` a CaptureError
-    with the table (or both) on its `partial`. With `on_interrupt="return"` Ctrl-C ends the reading as the end of the
-    input would, `interrupted` true in the metadata.
+    Returns
+    -------
+    FlowTable
+        One row a flow, in the order of the first records. Forward is the direction of the first record.
+    (FlowTable, PacketTable)
+        If `packets` is not False.
+
+    Raises
+    ------
+    NotACaptureError
+        An input is not a capture.
+    FilterError
+        libpcap refuses the filter.
+    CaptureError
+        An input is damaged and `on_damage` is "raise"; `partial` holds what was read before the damage.
+    OSError
+        An input cannot be opened.
+    ValueError
+        The key, a timeout, `max_flows`, `splt`, `threads` or `semantics` is not one of those described.
+
+    Warns
+    -----
+    DamagedCaptureWarning
+        An input is damaged; what was read before the damage is returned.
+
+    See Also
+    --------
+    scan_packets : packets of captures larger than memory.
+    read_connections : what became of each connection.
+
+    Notes
+    -----
+    Every record is in exactly one place of `metadata["ledger"]`, {disposition: (records, wire bytes)}.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> flows = fluxcap.read_flows("samples/sockets.pcapng", by="ports")
+    >>> flows.columns[:4]
+    ('protocol', 'src_port', 'dst_port', 'packets')
+    >>> flows["packets"].dtype, len(flows) == len(flows["packets"])
+    (dtype('uint64'), True)
+    >>> dns = fluxcap.read_flows("samples/sockets.pcapng", where="udp port 53", idle_timeout="30s")
     """
     key = keys.parse(by, biflow)
     spec = key_spec(
@@ -141,9 +204,55 @@ def read_packets(
 ) -> PacketTable:
     """Read captures into one table of packets, one row a record.
 
-    `columns`: names, all of the default ones if None. `by`: make flows by this key in the same pass, and put the number
-    of the packet's row in that flow table in the column `flow` (with `flow` in `columns` and no `by`: by five-tuple).
-    Everything else as in read_flows().
+    Parameters
+    ----------
+    src : path, "-", binary file, bytes, or a list of these
+        Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
+    columns : str or sequence of str, optional
+        Columns to make, comma-separated or a sequence. None: the default ones.
+    where : str, optional
+        Count only records that match this filter, in tcpdump's language (extra `where`).
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    by : str or iterable of str, optional
+        Make flows by this key in the same pass, and give the row of each packet in that flow table as the
+        column `flow`. With `flow` in `columns` and no `by`: by five-tuple.
+    on_damage : {"warn", "raise"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_interrupt : {"raise", "return"}, default "raise"
+        Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
+
+    Returns
+    -------
+    PacketTable
+        In the order of the capture.
+
+    Raises
+    ------
+    NotACaptureError
+        An input is not a capture.
+    FilterError
+        libpcap refuses the filter.
+    CaptureError
+        An input is damaged and `on_damage` is "raise"; `partial` holds what was read before the damage.
+    OSError
+        An input cannot be opened.
+    ValueError
+        A column or the key is unknown, or a column is named twice.
+
+    Warns
+    -----
+    DamagedCaptureWarning
+        An input is damaged; what was read before the damage is returned.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> packets = fluxcap.read_packets("samples/verdicts.pcap", columns="packet,src_port,verdict")
+    >>> packets.columns
+    ('packet', 'src_port', 'verdict')
+    >>> [fluxcap.VERDICTS[verdict] for verdict in packets["verdict"][:2]]  # ARP has none; then UDP
+    ['none', 'good']
     """
     chosen, key = choose(columns, by)
     reading = Reading(key=key, columns=chosen, where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
@@ -161,9 +270,45 @@ def scan_packets(
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> PacketScan:
-    """The packets of captures as an iterable of tables of `batch_size` rows, for captures larger than memory.
+    """Scan the packets of captures in tables of bounded size, for captures larger than memory.
 
-    Parameters as in read_packets().
+    Parameters
+    ----------
+    src : path, "-", binary file, bytes, or a list of these
+        Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
+    columns : str or sequence of str, optional
+        Columns to make, comma-separated or a sequence. None: the default ones.
+    where : str, optional
+        Count only records that match this filter, in tcpdump's language (extra `where`).
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    batch_size : int, default 65536
+        Rows of each table; the last one may be shorter.
+    by : str or iterable of str, optional
+        Make flows by this key in the same pass, for the column `flow`, as in read_packets().
+    on_damage : {"warn", "raise"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_interrupt : {"raise", "return"}, default "raise"
+        Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
+
+    Returns
+    -------
+    PacketScan
+        Iterable. Nothing is read before the first iteration; each iteration reads the inputs anew.
+
+    Raises
+    ------
+    ValueError
+        A column or the key is unknown, or `batch_size` is less than 1.
+    CaptureError
+        While iterating, as in read_packets().
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> scan = fluxcap.scan_packets("samples/v*.pcap", columns=["time", "verdict"], batch_size=50)
+    >>> all(len(packets) <= 50 for packets in scan)
+    True
     """
     chosen, key = choose(columns, by)
     return PacketScan(

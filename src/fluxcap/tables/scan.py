@@ -20,12 +20,31 @@ if TYPE_CHECKING:
 
 
 class PacketScan(Exportable):
-    """The packets of a capture as PacketTables of `batch_size` rows (the last one shorter), in bounded memory.
+    """The packets of captures as tables of `batch_size` rows, in bounded memory.
 
-    Arrow readers take it as they take a table, batch by batch: `duckdb.sql("SELECT max(time) FROM scan")`. Each
-    iteration, reader or query reads the inputs anew; standard input, a pipe or an open file can be read once (then
-    ValueError).
-    `metadata` is that of the last iteration that reached the end.
+    Arrow readers take a scan as they take a table, batch by batch: `duckdb.sql("SELECT max(time) FROM scan")`.
+    Each iteration, reader or query reads the inputs anew; standard input, a pipe or an open file can be read
+    once (then ValueError).
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Names of the columns.
+    batch_size : int
+        Rows of each table; the last one may be shorter.
+    metadata : dict
+        Metadata of the last iteration that reached the end, as tables have it.
+
+    See Also
+    --------
+    scan_packets : makes scans.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> scan = fluxcap.scan_packets("samples/verdicts.pcap", columns="verdict", batch_size=2)
+    >>> len(next(iter(scan)))
+    2
     """
 
     def __init__(
@@ -61,7 +80,34 @@ class PacketScan(Exportable):
         return self.read(self.columns, self.batch_size)
 
     def read(self, columns: Sequence[str], batch_size: int) -> Iterator[PacketTable]:
-        """Read the inputs as tables of some of the columns and so many rows."""
+        """Read the inputs as tables of some of the columns.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Names of columns.
+        batch_size : int
+            Rows of each table.
+
+        Yields
+        ------
+        PacketTable
+            The next rows.
+
+        Raises
+        ------
+        ValueError
+            An input can be read only once, and was.
+        CaptureError
+            As in read_packets().
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> scan = fluxcap.scan_packets("samples/verdicts.pcap")
+        >>> next(scan.read(["time"], 3)).columns
+        ('time',)
+        """
         self._check()
         return self._batches(columns, batch_size)
 
@@ -99,16 +145,99 @@ class PacketScan(Exportable):
         )
 
     def to_arrow(self, *, ip: IpForm = "text", labels: bool | None = None) -> pa.RecordBatchReader:
-        """A pyarrow RecordBatchReader, which reads as it is read."""
+        """Give a pyarrow RecordBatchReader, which reads the capture while it is read.
+
+        Parameters
+        ----------
+        ip : {"text", "binary", "uint32"}, default "text"
+            Addresses as dictionary-encoded texts, as 16 bytes each (MAC addresses 6), or as IPv4 numbers.
+        labels : bool, optional
+            None: verdicts, dispositions and reasons by name, protocols by number. True: protocols by name too.
+            False: everything by number.
+
+        Returns
+        -------
+        pyarrow.RecordBatchReader
+            One batch a table of `batch_size` rows.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            The library is not installed; the message says how to install it.
+        ValueError
+            `ip="uint32"` and an address is IPv6.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> fluxcap.scan_packets("samples/verdicts.pcap", columns="verdict").to_arrow().schema.names
+        ['verdict']
+        """
         return wanted("pyarrow").RecordBatchReader.from_stream(self._stream(as_asked(ip, labels)))
 
     def lazy(self, *, ip: IpForm = "text", labels: bool | None = None) -> pl.LazyFrame:
-        """A polars LazyFrame, of which only the columns and rows that a query needs are read, at each collect()."""
+        """Give a polars LazyFrame, which reads only the columns and rows that a query needs, at each collect().
+
+        Parameters
+        ----------
+        ip : {"text", "binary", "uint32"}, default "text"
+            Addresses as dictionary-encoded texts, as 16 bytes each (MAC addresses 6), or as IPv4 numbers.
+        labels : bool, optional
+            None: verdicts, dispositions and reasons by name, protocols by number. True: protocols by name too.
+            False: everything by number.
+
+        Returns
+        -------
+        polars.LazyFrame
+            Addresses and names as Categoricals.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            The library is not installed; the message says how to install it.
+        ValueError
+            `ip="uint32"` and an address is IPv6.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> fluxcap.scan_packets("samples/verdicts.pcap").lazy().select("src_port").head(1).collect().shape
+        (1, 1)
+        """
         from fluxcap.tables.lazy import lazy_frame
 
         return lazy_frame(self, as_asked(ip, labels))
 
     def to_polars(self, *, lazy: bool = False, ip: IpForm = "text", labels: bool | None = None) -> Any:
-        """A polars DataFrame of all packets, or a LazyFrame as from lazy()."""
+        """Give a polars DataFrame of all packets, or a LazyFrame as lazy() does.
+
+        Parameters
+        ----------
+        lazy : bool, default False
+            Give the LazyFrame.
+        ip : {"text", "binary", "uint32"}, default "text"
+            Addresses as dictionary-encoded texts, as 16 bytes each (MAC addresses 6), or as IPv4 numbers.
+        labels : bool, optional
+            None: verdicts, dispositions and reasons by name, protocols by number. True: protocols by name too.
+            False: everything by number.
+
+        Returns
+        -------
+        polars.DataFrame or polars.LazyFrame
+            Addresses and names as Categoricals.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            The library is not installed; the message says how to install it.
+        ValueError
+            `ip="uint32"` and an address is IPv6.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> fluxcap.scan_packets("samples/verdicts.pcap", columns="verdict").to_polars().columns
+        ['verdict']
+        """
         frame = self.lazy(ip=ip, labels=labels)
         return frame if lazy else frame.collect()

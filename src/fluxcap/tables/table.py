@@ -25,12 +25,24 @@ if TYPE_CHECKING:
 
 
 class Table(export.Exportable):
-    """Columns of equal length, in order.
+    """Columns of equal length, in order: the base of every table.
 
-    `table["name"]` is the column's array: shape (n,), or (n, 16) and (n, 6) octets for IP and MAC addresses. Times are
-    int64 nanoseconds since the epoch, UTC. Tables are equal if their columns are; metadata is not compared.
+    `table["name"]` is the array of a column: shape (n,), (n, 16) for IP addresses, (n, 6) for MAC addresses;
+    aligned and read-only. Times are int64 nanoseconds since the epoch, UTC. Tables are equal if their columns
+    are equal; metadata is not compared. A column whose name begins with an underscore travels with the rows and
+    is not shown: merging needs it.
 
-    A column whose name begins with an underscore travels along with the rows and is not shown: what merging needs.
+    Attributes
+    ----------
+    metadata : dict
+        Where the table came from: inputs, packets, ledger, damage, and how it was made.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> table = fluxcap.read_flows("samples/verdicts.pcap")
+    >>> table["first"].dtype, table["src_ip"].shape[1]
+    (dtype('int64'), 16)
     """
 
     __slots__ = ("_columns", "metadata")
@@ -47,12 +59,12 @@ class Table(export.Exportable):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns, in order."""
+        """tuple of str: the names of the columns, in order."""
         return tuple(name for name in self._columns if not name.startswith("_"))
 
     @property
     def nbytes(self) -> int:
-        """Octets of memory that the columns take."""
+        """int: bytes of memory that the columns take."""
         return sum(memoryview(self.raw(name)).nbytes for name in self._columns)
 
     def __len__(self) -> int:
@@ -67,7 +79,30 @@ class Table(export.Exportable):
         return values
 
     def raw(self, name: str) -> Any:
-        """The column for whoever takes any buffer: an array only if it is one already, else as the core made it."""
+        """Give a column as any buffer, without importing numpy.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+
+        Returns
+        -------
+        numpy.ndarray or Column
+            The array if it was asked for before, else the buffer that the core made.
+
+        Raises
+        ------
+        KeyError
+            There is no such column; the message suggests the nearest name.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> flows = fluxcap.read_flows("samples/verdicts.pcap")
+        >>> memoryview(flows.raw("packets")).format
+        'Q'
+        """
         try:
             return self._columns[name]
         except KeyError:
@@ -110,19 +145,80 @@ class Table(export.Exportable):
         return card(f"{type(self).__name__}: {title}", facts(self.metadata).items(), shown, len(self))
 
     def head(self, n: int = 5) -> Self:
-        """The first n rows."""
+        """Give the first rows.
+
+        Parameters
+        ----------
+        n : int, default 5
+            How many.
+
+        Returns
+        -------
+        Table
+            Of the same kind.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> len(fluxcap.read_packets("samples/verdicts.pcap").head(2))
+        2
+        """
         return self._rows(slice(max(n, 0)))
 
     def filter(self, mask: Any) -> Self:
-        """The rows where `mask`, one bool a row, is true."""
+        """Keep some of the rows.
+
+        Parameters
+        ----------
+        mask : array of bool, shape (n,)
+            True for the rows to keep.
+
+        Returns
+        -------
+        Table
+            Of the same kind.
+
+        Raises
+        ------
+        ValueError
+            `mask` is not one bool a row.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> packets = fluxcap.read_packets("samples/verdicts.pcap")
+        >>> bad = packets.filter(packets["verdict"] == fluxcap.VERDICTS.index("bad"))
+        """
         from fluxcap.values.arrays import checked
 
         return self._rows(checked(mask, len(self)))
 
     def sort(self, by: str | Sequence[str], descending: bool = True) -> Self:
-        """The rows in the order of one or several columns, the first counting most; addresses by their octets.
+        """Sort the rows by one or several columns, the first column first.
 
-        Rows that are equal there keep their order.
+        Parameters
+        ----------
+        by : str or sequence of str
+            Names of columns.
+        descending : bool, default True
+            Largest first. Rows that are equal stay in their order.
+
+        Returns
+        -------
+        Table
+            Of the same kind.
+
+        Raises
+        ------
+        KeyError
+            There is no such column.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> flows = fluxcap.read_flows("samples/sockets.pcapng").sort("bytes")
+        >>> bool(flows["bytes"][0] >= flows["bytes"][1])
+        True
         """
         from fluxcap.values.arrays import order
 
@@ -133,24 +229,77 @@ class Table(export.Exportable):
         return type(self)({name: array[which] for name, array in self._arrays().items()}, self.metadata)
 
     def to_dict(self) -> dict[str, Array]:
-        """The columns as a new dict of the same arrays."""
+        """Give the columns as a dict.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            A new dict of the same arrays.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> list(fluxcap.read_packets("samples/verdicts.pcap", columns="ttl").to_dict())
+        ['ttl']
+        """
         return {name: self[name] for name in self.columns}
 
     def to_pandas(self, *, ip: IpForm = "text", labels: bool | None = None) -> pd.DataFrame:
-        """A pandas DataFrame: addresses and names as categories, times as datetime64[ns, UTC].
+        """Give a pandas DataFrame.
 
-        Numbers share the memory of the table, which is read-only: copy() the frame to assign to single cells.
+        Parameters
+        ----------
+        ip : {"text", "binary", "uint32"}, default "text"
+            Addresses as dictionary-encoded texts, as 16 bytes each (MAC addresses 6), or as IPv4 numbers.
+        labels : bool, optional
+            None: verdicts, dispositions and reasons by name, protocols by number. True: protocols by name too.
+            False: everything by number.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Addresses and names as categories, times as datetime64[ns, UTC]. Numbers share the memory of the table,
+            which is read-only: copy() the frame to assign to single cells.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            The library is not installed; the message says how to install it.
+        ValueError
+            `ip="uint32"` and an address is IPv6.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> fluxcap.read_flows("samples/verdicts.pcap").to_pandas()["first"].dtype
+        datetime64[ns, UTC]
         """
         from fluxcap.tables.pandas import pandas_frame
 
         return pandas_frame(self.to_dict(), export.as_asked(ip, labels))
 
     def write(self, path: str | os.PathLike[str], *, names: str | None = None) -> None:
-        """Write a file whose suffix decides its format.
+        """Write a file whose suffix decides the format.
 
-        .csv .tsv .ndjson .json, .txt for people, .npz, and with the extra `parquet` .parquet, .arrow (a file) and
-        .arrows (a stream). `names`: call the columns what "ipfix", "zeek" or "nfstream" call them. The file appears
-        under its name only when it is whole. ValueError if no format has this suffix, or there are no such names.
+        Parameters
+        ----------
+        path : path
+            .csv, .tsv, .ndjson, .json, .npz, .txt (for people); with the extra `parquet` .parquet, .arrow (file) and
+            .arrows (stream). The file appears under its name only when it is whole.
+        names : {"ipfix", "zeek", "nfstream"}, optional
+            Give the columns the names that these programs use.
+
+        Raises
+        ------
+        ValueError
+            The suffix or `names` is unknown.
+        OSError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import fluxcap, tempfile
+        >>> fluxcap.read_flows("samples/verdicts.pcap").write(tempfile.mkdtemp() + "/flows.csv")
         """
         called = other_names.names(names, self.metadata.get("bytes", "frame"))
         rows = formats.Rows([self], self.columns, metadata=lambda: self.metadata, names=called)
