@@ -113,6 +113,8 @@ cdef struct Key:
 
 cdef struct Packet:
     # capture
+    # Lent, never owned: by the window until the next batch is read, or by Datagrams.lent until the next batch is tapped.
+    # What keeps a packet longer (Holding) has no data.
     const uint8_t* data
     uint64_t number             # 1-based, in its file
     uint64_t offset             # of data in the decompressed file

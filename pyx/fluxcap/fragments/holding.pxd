@@ -85,6 +85,10 @@ cdef inline void pass_on(Holding* h, bint everything, uint64_t* anomalies) noexc
             p.waiting = False
         h.passed += 1
 
+cdef inline void disown(Packet* p) noexcept nogil:
+    """The window moves on while a packet is held: nothing in the packet points there any longer."""
+    p.data = p.pseudo_src = p.pseudo_dst = NULL
+
 cdef inline void gather(Holding* h, Batch* batch, uint64_t* anomalies) noexcept nogil:
     """Move a batch into the ring, its fragments through their datagrams. release() made room for it."""
     cdef uint32_t i, place
@@ -96,6 +100,7 @@ cdef inline void gather(Holding* h, Batch* batch, uint64_t* anomalies) noexcept 
             gather_around(h, &batch.packets[i], anomalies)
         if h.held[place].fragmented:
             gather_fragment(h, &h.held[place], place, anomalies)
+        disown(&h.held[place])
         pass_on(h, False, anomalies)
     batch.n = 0
 

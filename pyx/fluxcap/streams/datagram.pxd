@@ -3,7 +3,7 @@
 # message, a TCP segment, a tunnel.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport put16
@@ -18,10 +18,15 @@ cdef enum:
     MAX_ASSEMBLED = 16 << 20    # octets kept of all datagrams under way; Linux keeps 4 MiB (ipfrag_high_thresh)
     MAX_LENGTH = 0xFFFF         # what a length field can say; over that it is zero, and the record says it
 
+# One allocation of bytes, which follow the struct. It has one owner at a time: an Assembly while its datagram is under
+# way, the list of lent ones once a packet points into it. Only the owner frees it.
+cdef struct Store:
+    Store* next                 # among those that are lent
+    uint32_t room               # bytes
+
 cdef struct Assembly:
     uint64_t serial             # of the datagram
-    uint8_t* octets             # its payload begins at MAX_HEAD, its headers end there
-    uint32_t room
+    Store* store                # the payload begins at MAX_HEAD in it, the headers end there; NULL: nothing is kept
     uint32_t head               # octets of the headers; 0: the first fragment has not come
     uint32_t n                  # pieces kept
     uint8_t lost                # its octets were given up, or some were never there
@@ -30,7 +35,8 @@ cdef struct Assembly:
 cdef struct Datagrams:
     Fragments fragments
     Assembly* assemblies        # SETS * PLACES, as fragments.datagrams
-    uint64_t octets             # kept
+    Store* lent                 # what packets of the batch under way point to: freed when the next batch begins
+    uint64_t octets             # kept for datagrams under way
     uint32_t hand               # where the next one to give up is looked for
     uint64_t incomplete         # datagrams of which something was missing, or no room for it
 
@@ -41,19 +47,42 @@ cdef inline bint open_datagrams(Datagrams* d) noexcept nogil:
         d.assemblies = <Assembly*>pages_new(SETS * PLACES * sizeof(Assembly))
     return d.assemblies != NULL and d.fragments.datagrams != NULL
 
-cdef inline void free_datagrams(Datagrams* d) noexcept nogil:
-    cdef uint32_t i
-    if d.assemblies != NULL:
-        for i in range(SETS * PLACES):
-            free(d.assemblies[i].octets)
-    pages_free(d.assemblies, SETS * PLACES * sizeof(Assembly))
-    pages_free(d.fragments.datagrams, SETS * PLACES * sizeof(Datagram))
+cdef inline uint8_t* bytes_of(Store* store) noexcept nogil:
+    return <uint8_t*>(store + 1)
 
 cdef inline void forget(Datagrams* d, Assembly* a) noexcept nogil:
-    d.octets -= a.room
-    free(a.octets)
-    a.octets = NULL
-    a.room = 0
+    """The bytes of a datagram under way are not needed any longer. No packet points to them: see lend()."""
+    if a.store != NULL:
+        d.octets -= a.store.room
+        free(a.store)
+        a.store = NULL
+
+cdef inline Store* lend(Datagrams* d, Assembly* a) noexcept nogil:
+    """The bytes of a datagram that is whole leave its assembly: whatever comes of other fragments, the packet that
+    points to them is sure of them until the next batch."""
+    cdef Store* store = a.store
+    a.store = NULL
+    d.octets -= store.room
+    store.next = d.lent
+    d.lent = store
+    return store
+
+cdef inline void take_back(Datagrams* d) noexcept nogil:
+    """A batch is over: no packet points to what was lent any longer."""
+    cdef Store* store
+    while d.lent != NULL:
+        store = d.lent
+        d.lent = store.next
+        free(store)
+
+cdef inline void free_datagrams(Datagrams* d) noexcept nogil:
+    cdef uint32_t i
+    take_back(d)
+    if d.assemblies != NULL:
+        for i in range(SETS * PLACES):
+            forget(d, &d.assemblies[i])
+    pages_free(d.assemblies, SETS * PLACES * sizeof(Assembly))
+    pages_free(d.fragments.datagrams, SETS * PLACES * sizeof(Datagram))
 
 cdef inline void make_room(Datagrams* d, Assembly* but) noexcept nogil:
     """Give up datagrams one after the other, round the table, until there is room again."""
@@ -61,64 +90,69 @@ cdef inline void make_room(Datagrams* d, Assembly* but) noexcept nogil:
     while d.octets > MAX_ASSEMBLED:
         a = &d.assemblies[d.hand % (SETS * PLACES)]
         d.hand += 1
-        if a != but and a.room:
+        if a != but and a.store != NULL:
             a.lost = True
             forget(d, a)
 
 cdef inline bint widen(Datagrams* d, Assembly* a, uint32_t wanted) noexcept nogil:
-    cdef uint32_t larger = a.room if a.room else 2048
-    cdef void* grown
-    if wanted <= a.room:
+    cdef uint32_t larger = a.store.room if a.store != NULL else 2048
+    cdef Store* grown
+    if a.store != NULL and wanted <= a.store.room:
         return True
     while larger < wanted:
         larger *= 2
-    grown = realloc(a.octets, larger)
+    grown = <Store*>malloc(sizeof(Store) + larger)
     if grown == NULL:
         return False
-    d.octets += larger - a.room
-    a.octets = <uint8_t*>grown
-    a.room = larger
+    grown.room = larger
+    if a.store != NULL:
+        memcpy(bytes_of(grown), bytes_of(a.store), a.store.room)
+    forget(d, a)
+    d.octets += larger
+    a.store = grown
     make_room(d, a)
     return True
 
 cdef inline void keep_piece(Datagrams* d, Assembly* a, const Packet* p) noexcept nogil:
     cdef uint32_t head = p.fragment_at - p.ip_at
+    cdef uint8_t* payload
     # A record that lies about its lengths may end before its own fragment does.
     if p.captured < p.fragment_at or p.captured - p.fragment_at < p.fragment_length or \
             p.fragment_offset == 0 and head > MAX_HEAD or \
             not widen(d, a, MAX_HEAD + p.fragment_offset + p.fragment_length):
         a.lost = True
         return
-    memcpy(a.octets + MAX_HEAD + p.fragment_offset, p.data + p.fragment_at, p.fragment_length)
+    payload = bytes_of(a.store) + MAX_HEAD
+    memcpy(payload + p.fragment_offset, p.data + p.fragment_at, p.fragment_length)
     if p.fragment_offset == 0:
         a.head = head
-        memcpy(a.octets + MAX_HEAD - head, p.data + p.ip_at, head)
+        memcpy(payload - head, p.data + p.ip_at, head)
 
 cdef inline uint16_t length_field(uint32_t octets) noexcept nogil:
     return <uint16_t>octets if octets <= MAX_LENGTH else 0
 
-cdef inline void make_whole(Assembly* a, uint32_t total, Packet* p) noexcept nogil:
+cdef inline void make_whole(Store* lent, uint32_t head, uint32_t total, Packet* p) noexcept nogil:
     """Let the packet, the fragment that completed the datagram, be the datagram: as a record of raw IP, whose header
     says that it is no fragment. Over IPv6 the fragment header stays, and says so (RFC 6946)."""
-    cdef uint8_t* ip = a.octets + MAX_HEAD - a.head
+    cdef uint8_t* ip = bytes_of(lent) + MAX_HEAD - head
     cdef uint8_t* fragment
     if ip[0] >> 4 == 4:
-        put16(ip + 2, length_field(a.head + total))
+        put16(ip + 2, length_field(head + total))
         put16(ip + 6, 0)
         put16(ip + 10, 0)     # no header checksum: each fragment had its own
     else:
-        put16(ip + 4, length_field(a.head + total - 40))
-        fragment = a.octets + MAX_HEAD - 8
+        put16(ip + 4, length_field(head + total - 40))
+        fragment = bytes_of(lent) + MAX_HEAD - 8
         put16(fragment + 2, 0)
     p.data = ip
     p.link_type = LINKTYPE_RAW
     p.fcs = 0
     p.refused = False
-    p.captured = a.head + total
+    p.captured = head + total
     p.wire = p.captured
 
 cdef inline bint put_together(Datagrams* d, Packet* p, uint64_t* anomalies) noexcept nogil:
-    """Add a fragment. True: it completed its datagram, which the packet now is, good until the next fragment comes."""
+    """Add a fragment. True: it completed its datagram, which the packet now is, until the next batch."""
     cdef Datagram* datagram = add_fragment(&d.fragments, p, anomalies)
     cdef Assembly* a = &d.assemblies[datagram - d.fragments.datagrams]
     if a.serial != datagram.serial:
@@ -127,8 +161,7 @@ cdef inline bint put_together(Datagrams* d, Packet* p, uint64_t* anomalies) noex
         memset(a, 0, sizeof(Assembly))
         a.serial = datagram.serial
     elif a.done:
-        forget(d, a)            # a fragment that comes once more
-        return False
+        return False            # a fragment that comes once more
     if datagram.n > a.n:        # else it was there before, or does not fit
         a.n = datagram.n
         if not a.lost:
@@ -136,7 +169,7 @@ cdef inline bint put_together(Datagrams* d, Packet* p, uint64_t* anomalies) noex
     if not datagram.complete or a.lost or a.head == 0:
         return False
     a.done = True
-    make_whole(a, datagram.total, p)
+    make_whole(lend(d, a), a.head, datagram.total, p)
     return True
 
 cdef inline uint64_t incomplete_datagrams(const Datagrams* d) noexcept nogil:

@@ -4,11 +4,10 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport be16
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
-from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.base.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE
 from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER, UDP_LENGTH, UDP_LENGTH_MAX
 from fluxcap.pipeline.scan cimport TAPPED, TAPPED_FULL, TAPPED_NO_MEMORY, Tapped
-from fluxcap.streams.datagram cimport Datagrams, free_datagrams, open_datagrams, put_together
+from fluxcap.streams.datagram cimport Datagrams, free_datagrams, open_datagrams, put_together, take_back
 from fluxcap.streams.deliveries cimport free_deliveries, is_full, put_message
 from fluxcap.streams.held cimport stop_holding
 from fluxcap.streams.reassembly cimport Reassembly, Segment, conclude, for_segment, take_segment
@@ -103,53 +102,57 @@ cdef inline void deliver_packet(Demux* d, const Packet* p) noexcept nogil:
     elif p.key.protocol == IP_UDP or p.key.protocol == IP_UDP_LITE:
         deliver_message(d, p)
 
-cdef inline void deliver_fragment(Demux* d, const Packet* fragment) noexcept nogil:
-    """A fragment; what it completes is read anew, at the depth where it lies."""
-    cdef Packet* p = &d.whole.packets[0]
-    cdef uint32_t depth = fragment.depth
-    p[0] = fragment[0]
+cdef inline uint32_t outermost(uint32_t depths) noexcept nogil:
+    cdef uint32_t depth = 0
+    while not depths >> depth & 1:
+        depth += 1
+    return depth
+
+cdef inline void read_again(Demux* d, uint32_t max_depth) noexcept nogil:
+    """Decode and judge the packet in `whole`, descending no deeper than so many tunnels."""
+    d.whole.n = 1
+    d.decode(d.whole.packets, 1, max_depth, d.whole.packets[0].key.file, d.anomalies)
+    verify_batch(&d.whole, d.kernel)
+
+cdef inline bint complete(Demux* d, Packet* p) noexcept nogil:
+    """Add a fragment to its datagram. True: the packet is the whole datagram now, to be decoded."""
     if p.ip_verdict == VERDICT_BAD and not d.keep_bad:
         d.refused += 1
-        return
+        return False
     if not open_datagrams(&d.datagrams):
         d.reassembly.out.no_memory = True
-        return
-    # The whole may hold a tunnel, and that a fragment of another datagram.
-    while put_together(&d.datagrams, p, d.anomalies):
-        d.decode(p, 1, d.max_depth - depth, p.key.file, d.anomalies)
-        if not p.fragmented:
-            d.whole.n = 1
-            verify_batch(&d.whole, d.kernel)
-            deliver_packet(d, p)
-            return
-        depth += p.depth
+        return False
+    return put_together(&d.datagrams, p, d.anomalies)
 
-cdef inline void deliver_around(Demux* d, const Packet* p) noexcept nogil:
-    """What a tunnel holds was read from the piece that it begins in. All of it is there once the datagram around the
-    tunnel is: the pieces are read once more, no deeper than they are."""
-    cdef uint32_t depths = p.fragmented_around, depth = 0
-    cdef Packet outer
-    while depths >> depth:
-        if depths >> depth & 1:
-            outer = p[0]
-            d.decode(&outer, 1, depth, p.key.file, d.anomalies)
-            deliver_fragment(d, &outer)
-        depth += 1
+cdef inline void deliver_pieces(Demux* d, const Packet* piece) noexcept nogil:
+    """A fragment, or what a tunnel in fragments holds. All of that is there once the outermost datagram in fragments
+    is: this record is read no deeper than it is, the whole from there on. The whole may hold a fragment in its turn;
+    it has one fragment header less, so there is an end."""
+    cdef Packet* p = &d.whole.packets[0]
+    cdef uint32_t depth = 0     # of what is read: tunnels around it
+    p[0] = piece[0]
+    while p.fragmented or p.fragmented_around:
+        if p.fragmented_around:
+            read_again(d, outermost(p.fragmented_around))
+        depth += p.depth
+        if not complete(d, p):
+            return
+        read_again(d, d.max_depth - depth)
+    deliver_packet(d, p)
 
 cdef inline Tapped tap(void* to, const Batch* batch) noexcept nogil:
     """What a batch delivers."""
     cdef Demux* d = <Demux*>to
     cdef const Packet* p
     cdef uint32_t i
-    # Each packet, and each tunnel around it, may show a stream for the first time, or begin another connection besides.
-    if not reserve_streams(&d.reassembly.table, 2 * MAX_DEPTH * BATCH):
+    take_back(&d.datagrams)
+    # Each packet may show a stream for the first time, or begin another connection besides.
+    if not reserve_streams(&d.reassembly.table, 2 * BATCH):
         return TAPPED_NO_MEMORY
     for i in range(batch.n):
         p = &batch.packets[i]
-        if p.fragmented_around:
-            deliver_around(d, p)
-        elif p.fragmented:
-            deliver_fragment(d, p)
+        if p.fragmented or p.fragmented_around:
+            deliver_pieces(d, p)
         else:
             deliver_packet(d, p)
     if d.reassembly.out.no_memory:

@@ -1,0 +1,76 @@
+"""Fragments in tunnels in fragments: demux() delivers what was sent, from bytes that stay where they are."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import builders as b
+from capture_files import pcap, records
+from delivered_directory import demuxed, read
+
+A, B = "192.0.2.1", "192.0.2.2"
+LINK_RAW = 101
+MESSAGE = b"the message that was sent " * 40
+UDP = b.udp(MESSAGE, 5, 6)
+# glibc fills memory that is given back with this byte: a message that holds it was read from freed memory.
+FREED_READS_AS = 0xA5
+
+
+def sent(delivery):
+    return [(one["src_port"], one["data"]) for one in delivery.messages]
+
+
+def v4(part, identification=7, **options):
+    return b.ipv4(part, A, B, identification=identification, **options)
+
+
+def in_pieces(packet, size, identification=7):
+    """The packets of a datagram in fragments that is a tunnel with this packet inside."""
+    return [
+        v4(part, identification, protocol=b.GRE, offset=at, more=more)
+        for at, more, part in b.pieces(b.gre(packet), size)
+    ]
+
+
+def nested(size):
+    """The message in a tunnel in fragments, each in a tunnel in fragments; the first of these has the identity of what
+    it holds."""
+    return [
+        piece
+        for place, packet in enumerate(in_pieces(v4(UDP), 512))
+        for piece in in_pieces(packet, size, identification=7 + place)
+    ]
+
+
+def first_header_left():
+    """IPv6 with two fragment headers: the datagram that the second one's fragments make is a fragment itself."""
+    ends = "2001:db8::1", "2001:db8::2"
+    message = b.udp(MESSAGE, 5, 6).over(*map(b.packed, ends))
+    first, *others = [b.fragment(part, at, more, 7, next_header=b.UDP) for at, more, part in b.pieces(message, 512)]
+    return [b.ipv6(part, *ends) for part in (b.fragment(first, 0, True, 7), *others)]
+
+
+CASES = {
+    "a fragment of one identity inside and outside": (nested(256), 1),
+    "one that is never whole": (in_pieces(in_pieces(v4(UDP), 512)[0], 256), 0),
+    "a whole that says it is a fragment": (first_header_left(), 0),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_fragment_completes_stays_as_it_was_sent_whatever_is_inside(name, tmp_path):
+    packets, messages = CASES[name]
+    capture = tmp_path / "in.pcap"
+    capture.write_bytes(pcap(records(packets), LINK_RAW))
+    command = [sys.executable, "-c", "import sys, fluxcap; fluxcap.demux(*sys.argv[1:])", capture, tmp_path / "out"]
+    subprocess.run(command, check=True, env={**os.environ, "MALLOC_PERTURB_": str(FREED_READS_AS)})
+    assert sent(read(tmp_path / "out")) == [(5, MESSAGE)] * messages
+
+
+def test_a_datagram_is_whole_whatever_is_given_up_for_what_it_holds(tmp_path):
+    # Each of these takes up 128 KiB of the 16 MiB that are kept of datagrams under way.
+    under_way = [v4(bytes(8), 100 + place, protocol=b.UDP, offset=65_000, more=True) for place in range(128)]
+    delivery = demuxed(pcap(records(under_way + nested(256)), LINK_RAW), tmp_path / "out")
+    assert sent(delivery) == [(5, MESSAGE)]
