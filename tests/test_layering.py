@@ -53,3 +53,9 @@ def test_only_the_front_knows(word):
 def test_only_errors_turns_what_is_wrong_with_a_file_into_an_exception():
     raising = re.compile(r"raise (CaptureError|TruncatedError)\(")
     assert [path.name for path in SRC.rglob("*.py") if raising.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=lambda path: path.stem)
+def test_a_test_module_imports_no_other_test_module(path):
+    """What two of them need stands in tests/support, under a name that says what it builds."""
+    assert re.findall(r"^\s*(?:from|import) (?:\w+\.)*test_\w+", path.read_text(), re.MULTILINE) == []

@@ -1,11 +1,11 @@
 """What is said of a recording of nginx and curl, iperf3 and dig is what samples/servers.py had them do."""
 
 import pytest
-from test_session import TCP, UDP, Session
 
 import fluxcap
 import recorded
 import servers
+from recorded_hosts import TCP, UDP, Session
 from recordings import recording
 
 

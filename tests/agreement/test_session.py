@@ -3,54 +3,16 @@
 Each scenario is written down here a second time, as the calls that its sockets made.
 """
 
-from typing import Any, NamedTuple
-
 import pytest
 
 import fluxcap
 import programs
 import recorded
+from recorded_hosts import TCP, UDP, Calls, Session, calls
 from recordings import recording
 
-TCP, UDP = 6, 17
 CLIENTS, UNIT = 50, 10
 OPENED = [("bind", 0), ("listen", 0)]
-
-Row = dict[str, Any]
-Calls = list[tuple[str, int]]  # with octets
-Address = tuple[str, int]
-
-
-class Session(NamedTuple):
-    """A recording, as the two hosts of one IP version see it."""
-
-    path: Any
-    sockets: list[Row]
-    client: str
-    server: str
-
-    def socket(self, protocol: int, address: str, port: int) -> Row:
-        key = (protocol, address, port)
-        (row,) = [row for row in self.sockets if (row["protocol"], row["address"], row["port"]) == key]
-        return row
-
-    def life(self, address: str, port: int) -> list[Row]:
-        socket = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        return fluxcap.read_life(self.path, socket).to_pandas().to_dict("records")
-
-    def clients_of(self, port: int) -> list[Address]:
-        """Who spoke to a port of the server, in the order in which they came."""
-        peers = [(event["peer_address"], event["peer_port"]) for event in self.life(self.server, port)]
-        return [peer for peer in dict.fromkeys(peers) if peer != ("::", 0)]
-
-    def both_lives(self, port: int, client: Address) -> tuple[Calls, Calls]:
-        """What a client did, and what the server did for it."""
-        ours = [one for one in self.life(self.server, port) if (one["peer_address"], one["peer_port"]) == client]
-        return calls(self.life(*client)), calls(ours)
-
-
-def calls(events: list[Row]) -> Calls:
-    return [(event["call"], event["octets"]) for event in events]
 
 
 def asked(size: int) -> tuple[Calls, Calls]:

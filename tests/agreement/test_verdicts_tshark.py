@@ -1,15 +1,14 @@
-"""tshark's word on the crafted packets of test_verdicts.py: another reader of the RFCs, and where it differs.
+"""tshark's word on the crafted packets of verdict_cases.py: another reader of the RFCs, and where it differs.
 
 It has five words: what it calls bad may be partial to us, and what it leaves unverified is truncated, fragment or none.
 """
 
 from pathlib import Path
 
-from test_verdicts import CASES, ORDER
-
 import builders as b
 from capture_files import Record, pcap
 from tshark import VERIFY, fields, needs_tshark, tshark
+from verdict_cases import CASES, ORDER
 
 STATUS = {"1": "good", "0": "bad", "2": "unverified", "3": "absent", "4": "illegal", "": "unverified"}
 ITS_WORD = {"partial": "bad", "truncated": "unverified", "fragment": "unverified", "none": "unverified"}

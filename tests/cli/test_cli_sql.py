@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from test_arrow import CAPTURE, SOURCES
 
 import builders as b
 import fluxcap
 from command_line import error_lines, rows, terminal
 from command_line import fluxcap as command
 from fluxcap.cli.commands.sql import ARROW, NO_PACKETS
+from six_packets import CAPTURE, SOURCES
 
 ALL = "SELECT * FROM packets"
 

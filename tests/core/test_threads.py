@@ -10,22 +10,25 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import builders as b
 import fluxcap
 from capture_files import pcap, records
 from core_driver import ALL_COLUMNS, FIVE_TUPLE, key
 from fluxcap._core import VERDICTS, Scanner
 from fluxcap.capture.filters import compiler
 from real_captures import CORPUS, index, needs_corpus
-from strategies import captures, dialogue_frames, fragment_frames, odd_frames, simple_frames, tunnelled_frames
-from whole_readings import LONG, ONE, UDP, again, feed, numbered, read
+from strategies import (
+    captures,
+    dialogue_frames,
+    fragment_frames,
+    icmp_errors,
+    odd_frames,
+    simple_frames,
+    tunnelled_frames,
+)
+from whole_readings import LONG, ONE, again, feed, numbered, read
 
 SECOND = 1_000_000_000
 PORTS = ({53, 80, 1024}, set(range(0, 65536, 3)))  # of TCP and of UDP: likely servers
-icmp_errors = st.builds(
-    lambda octets: b.ethernet(b.ipv4(b.icmp(bytes(UDP)[:octets], 3, 3, bytes(4)), "198.51.100.7", "192.0.2.1")),
-    st.integers(0, 29),
-)
 frames = st.one_of(
     dialogue_frames, dialogue_frames, simple_frames, fragment_frames, icmp_errors, tunnelled_frames, odd_frames
 )

@@ -5,12 +5,12 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from test_tables import CAPTURE, PACKETS
 
 import builders as b
 import fluxcap
 from capture_files import pcap, records
 from fluxcap.tables.table import Table
+from four_flows import CAPTURE, PACKETS
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ import pyarrow.feather
 import pyarrow.ipc
 import pyarrow.parquet
 import pytest
-from test_arrow import CAPTURE, SOURCES
 
 import fluxcap
 from command_line import error_lines, shell, terminal
@@ -22,6 +21,7 @@ from command_line import fluxcap as command
 from fluxcap import formats
 from fluxcap.formats import Listing, Rows
 from fluxcap.tables.table import Table
+from six_packets import CAPTURE, SOURCES
 
 ARROW = ("parquet", "arrow", "arrows")
 BINARY = (*ARROW, "npz")

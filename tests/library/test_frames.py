@@ -10,13 +10,13 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from test_arrow import CAPTURE, SOURCES, START, TIME
 
 import fluxcap
 from command_line import environment
 from fluxcap import _core
 from fluxcap.tables import export
 from fluxcap.tables.table import Table
+from six_packets import CAPTURE, SOURCES, START
 
 FRAME_LIBRARIES = ("pandas", "polars", "duckdb", "pyarrow", "nanoarrow", "arro3", "altair", "dask", "rich")
 
@@ -83,7 +83,8 @@ def test_no_column_is_a_duration_or_can_be_missing(everything):
 def test_every_column_reaches_every_library_with_the_same_values(everything):
     for table in everything:
         expected = table.to_arrow().to_pydict()
-        times = [name for name in table.columns if table.to_arrow().schema.field(name).type == TIME]
+        types = {field.name: field.type for field in table.to_arrow().schema}
+        times = [name for name in table.columns if types[name] == pa.timestamp("ns", "UTC")]
         polars, pandas, duck = table.to_polars(), table.to_pandas(), table.to_duckdb()
         for name in table.columns:
             if name in times:

@@ -6,7 +6,6 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-from test_arrow import CAPTURE
 
 import fluxcap
 from command_line import error_lines
@@ -20,6 +19,7 @@ from fluxcap._core import (
     feature_columns,
 )
 from fluxcap.values.other_names import SCHEMES, names
+from six_packets import CAPTURE
 
 FLOWS = (*KEY_FIELDS, "interval", *FLOW_COLUMNS, *feature_columns(biflow=True, features=True, splt=2))
 CONNECTIONS = (*FLOWS, *CONNECTION_COLUMNS)

@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from test_arrow import CAPTURE, PACKETS, SOURCES
 
 import fluxcap
 from capture_files import pcap, records
 from fluxcap.tables import scan as packet_scan
 from fluxcap.tables.packets import without_rows
 from fluxcap.values.arrow import Stream, View
+from six_packets import CAPTURE, PACKETS, SOURCES
 
 MANY = 5000
 ROWS = 100

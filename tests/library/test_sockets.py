@@ -8,11 +8,11 @@ import duckdb
 import numpy as np
 import polars as pl
 import pytest
-from test_life import A, F, R, S, client, datagram, opened, segment, server, unreachable
 
 import builders as b
 import fluxcap
 from capture_files import pcap, records
+from client_and_server import A, F, R, S, client, datagram, opened, segment, server, unreachable
 from real_captures import SAMPLES
 from tshark import needs_tshark, tshark
 

@@ -7,6 +7,7 @@ from capture_files import ByteOrder, Record, pcap, rewrapped
 
 IPV4_ADDRESSES = ["192.0.2.1", "192.0.2.2", "198.51.100.7"]
 IPV6_ADDRESSES = ["2001:db8::1", "2001:db8::2", "2001:db8:1::7"]
+QUESTION = b.ipv4(b.udp(b"?", 40000, 53), IPV4_ADDRESSES[0], IPV4_ADDRESSES[1])
 ARP = b.ethernet(bytes.fromhex("0001080006040001020000000001c0000201000000000000c0000202"), 0x0806)
 
 ports = st.sampled_from([53, 443, 40000, 40001])
@@ -39,9 +40,15 @@ simple_frames = st.one_of(
 )
 dialogue_frames = st.sampled_from(  # of one flow, so that its directions take turns
     [
-        b.ethernet(b.ipv4(b.udp(b"?", 40000, 53), IPV4_ADDRESSES[0], IPV4_ADDRESSES[1])),
+        b.ethernet(QUESTION),
         b.ethernet(b.ipv4(b.udp(b"answer", 53, 40000), IPV4_ADDRESSES[1], IPV4_ADDRESSES[0])),
     ]
+)
+icmp_errors = st.builds(  # each quotes a part of a datagram of that flow
+    lambda size: b.ethernet(
+        b.ipv4(b.icmp(bytes(QUESTION)[:size], 3, 3, bytes(4)), IPV4_ADDRESSES[2], IPV4_ADDRESSES[0])
+    ),
+    st.integers(0, 29),
 )
 tunnelled_frames = st.one_of(
     st.builds(lambda packet: b.ethernet(b.ipv4(b.gre(packet))), ip_packets),
