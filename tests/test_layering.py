@@ -1,46 +1,140 @@
 """Who may know whom: read off the import lines."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-PYX, SRC = ROOT / "pyx" / "fluxcap", ROOT / "src" / "fluxcap"
+import core_sources
+from core_sources import PYX, Source
 
-# What a room of the core may import, besides its own files and base/. The data path runs downwards.
-MAY_IMPORT = {
+ROOT = Path(__file__).parents[1]
+SRC = ROOT / "src" / "fluxcap"
+
+LONGEST_FILE = 400  # lines
+FULLEST_FOLDER = 16  # files, beside its sub-folders
+
+# The core -------------------------------------------------------------------------------------------------------------
+
+# Its rooms from bottom to top, and what each may import besides its own files and base/. The data path runs downwards.
+MAY_IMPORT: dict[str, set[str]] = {
     "base": set(),
+    "text": set(),
     "capture": set(),
     "checksums": set(),
-    "text": set(),
     "layers": {"checksums"},
     "fragments": {"checksums", "layers"},
     "flows": set(),
     "pipeline": {"capture", "checksums", "flows", "fragments", "layers"},
-    "streams": {"checksums", "fragments", "layers", "pipeline"},
     "threads": {"capture", "flows", "fragments", "pipeline"},
+    "streams": {"checksums", "fragments", "layers", "pipeline"},
     "rewrite": {"capture", "checksums", "fragments", "layers", "pipeline"},
 }
+# The one room that touches Python objects. Its files are parts of one module, _core, and may import every other room.
+PYTHON = "python"
+
+CORE = core_sources.sources(".pxd", ".pxi")
+MODULES = [source for source in CORE if source.path.suffix == ".pxd" and source.path.name != "__init__.pxd"]
+PARTS = [source for source in CORE if source.path.suffix == ".pxi"]
 
 
-def parts() -> list[str]:
-    return sorted(path.name for path in PYX.iterdir() if path.is_dir() and path.name != "python")
+def name_of(source: Source) -> str:
+    return str(source.path.relative_to(PYX))
 
 
-@pytest.mark.parametrize("part", parts())
-def test_a_part_of_the_core_imports_only_what_it_may(part):
-    found = {
-        name
-        for file in (PYX / part).glob("*.pxd")
-        for name in re.findall(r"^from fluxcap\.(\w+)", file.read_text(), re.MULTILINE)
-    }
-    assert found <= MAY_IMPORT[part] | {"base", part}
+def rooms_of(modules: Iterable[str]) -> set[str]:
+    return {module.split(".")[1] for module in modules if module.startswith("fluxcap.")}
+
+
+def a_circle(imports: Mapping[str, Iterable[str]]) -> list[str]:
+    """The modules of one circle of imports; none if there is none."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def named_twice(kind: str) -> list[str]:
+    times = Counter(chain.from_iterable(getattr(source, kind) for source in CORE))
+    return sorted(name for name, n in times.items() if n > 1)
+
+
+def test_every_room_of_the_core_is_named():
+    assert {path.name for path in PYX.iterdir() if path.is_dir()} == {*MAY_IMPORT, PYTHON}
+
+
+def test_a_room_of_the_core_may_import_only_rooms_under_it():
+    rooms = list(MAY_IMPORT)
+    assert all(rooms.index(under) < rooms.index(room) for room in rooms for under in MAY_IMPORT[room])
+
+
+@pytest.mark.parametrize("source", MODULES, ids=name_of)
+def test_a_file_of_the_core_imports_only_rooms_that_its_room_may(source):
+    assert rooms_of(source.modules) <= MAY_IMPORT[source.room] | {"base", source.room}
+
+
+def test_files_of_the_core_import_in_no_circle():
+    modules = {".".join(["fluxcap", *source.path.relative_to(PYX).with_suffix("").parts]): source for source in MODULES}
+    assert a_circle({name: source.modules & modules.keys() for name, source in modules.items()}) == []
+
+
+def test_parts_of_the_python_module_lie_in_the_room_that_touches_python():
+    assert {source.room for source in PARTS} == {PYTHON}
+    assert [path.name for path in (PYX / PYTHON).glob("*.pxd")] == []
+
+
+def test_the_python_module_is_nothing_but_its_parts():
+    lines = (PYX / "_core.pyx").read_text().splitlines()
+    included = re.findall(r'^include "(.*)"$', "\n".join(lines), re.MULTILINE)
+    assert sorted(included) == sorted(name_of(source) for source in PARTS)
+    assert len([line for line in lines if line]) == 1 + len(included)  # and a docstring of one line
+
+
+@pytest.mark.parametrize("source", MODULES, ids=name_of)
+def test_only_the_room_for_it_touches_python(source):
+    assert {module for module in source.modules if module.startswith("cpython")} == set()
+    functions = re.findall(r"^(?:cdef|cpdef|def) [^=\n]*\((?:[^()]|\([^()]*\))*\).*:$", source.text, re.MULTILINE)
+    assert [line for line in functions if not line.endswith(" noexcept nogil:")] == []
+
+
+@pytest.mark.parametrize("source", CORE, ids=name_of)
+def test_a_file_of_the_core_uses_every_name_that_it_imports(source):
+    assert source.imported - source.used == set()
+
+
+@pytest.mark.parametrize("source", PARTS, ids=name_of)
+def test_a_part_of_the_python_module_imports_every_name_that_it_uses(source):
+    """Cython does not ask for it: the parts share one namespace, where another part may have imported the name."""
+    to_import = set().union(*(s.defined for s in MODULES), *(s.imported for s in CORE))
+    assert (source.used & to_import) - source.imported - source.defined - source.bound == set()
+
+
+@pytest.mark.parametrize("kind", ["constants", "types"])
+def test_a_name_in_the_core_means_one_thing(kind):
+    assert named_twice(kind) == []
+
+
+@pytest.mark.parametrize("path", sorted(PYX.rglob("*.[ph]*")), ids=lambda path: str(path.relative_to(PYX)))
+def test_no_file_of_the_core_is_longer_than_a_reader_takes_in(path):
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("room", [*MAY_IMPORT, PYTHON, "."])
+def test_no_room_of_the_core_is_crowded(room):
+    assert len([path for path in (PYX / room).iterdir() if path.is_file()]) <= FULLEST_FOLDER
 
 
 def test_the_core_neither_prints_nor_opens_files():
     for path in [*PYX.rglob("*.p*"), *PYX.rglob("*.h")]:
         assert not re.search(r"\b(print|printf|fprintf|fopen|open)\s*\(", path.read_text()), path
+
+
+# The library ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("word", ["rich", "argparse"])
