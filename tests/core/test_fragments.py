@@ -103,6 +103,14 @@ def test_a_tcp_header_in_two_fragments_is_verified_once_all_is_there():
     assert [row["verdict"] for row in read(v4(whole(b.tcp(b"data")), 8, 6))] == ["fragment", "fragment", "good"]
 
 
+@pytest.mark.parametrize(
+    ("size", "told"), [(8, (0, 0, 0, 0)), (16, (77, 88, b.SYN, 1234)), (24, (77, 88, b.SYN, 1234))]
+)
+def test_a_first_fragment_tells_what_tcp_says_in_its_first_sixteen_bytes(size, told):
+    first, *_ = read(v4(whole(b.tcp(b"data" * 9, seq=77, ack=88, flags=b.SYN, window=1234)), size, 6))
+    assert tuple(first[name] for name in ("tcp_seq", "tcp_ack", "tcp_flags", "tcp_window")) == told
+
+
 def test_an_exact_duplicate_changes_nothing():
     first, second, *others = v4(UDP)
     verdicts = [row["verdict"] for row in read([first, second, second, first, *others, first])]

@@ -130,6 +130,21 @@ NOT_GRE = [
 ]
 
 
+INSIDE = b.ethernet(b.ipv4(b.tcp(b"x", 1, 2), "10.0.0.1", "10.0.0.2"))
+HELD_IN_UDP = {"geneve": (b.GENEVE_PORT, b.geneve(INSIDE)), "vxlan": (b.VXLAN_PORT, b.vxlan(INSIDE))}
+
+
+@pytest.mark.parametrize("kind", HELD_IN_UDP)
+@pytest.mark.parametrize(("covered", "depth"), [(0, 0), (7, 0), (8, 0), (16, 0), (49, 0), (50, 1), (71, 1)])
+def test_what_lies_behind_the_udp_length_is_not_in_the_tunnel(kind, covered, depth):
+    # UDP 8, tunnel 8, Ethernet 14, IPv4 20, TCP 21: the packet inside is told from where its IPv4 header is there.
+    port, octets = HELD_IN_UDP[kind]
+    row = decoded(b.ethernet(b.ipv4(b.udp(octets, 4000, port, length=covered))))
+    assert row["depth"] == depth
+    if covered < 8:
+        assert row["verdict"] == "bad_length"
+
+
 @pytest.mark.parametrize("octets", [row[1] for row in NOT_GRE], ids=[row[0] for row in NOT_GRE])
 def test_gre_without_a_packet_that_can_be_read_leaves_the_packet_around_it(octets):
     expected = {"protocol": b.GRE, "src_ip": SRC4, "disposition": "unknown_transport", "depth": 0, "reason": "none"}

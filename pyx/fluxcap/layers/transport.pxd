@@ -6,7 +6,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from fluxcap.base.bytes cimport be16, be32, le32
-from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_PORT, captured_left, here, short, wire_left
+from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_PORT, captured_left, here, narrow, short, wire_left
 from fluxcap.base.numbers cimport (
     FIRST_TUNNEL_PORT, IP_ICMPV6, IP_TCP, LAST_TUNNEL_PORT, PORT_GENEVE, PORT_GRE_IN_UDP, PORT_GTP_U, PORT_LISP,
     PORT_MPLS_IN_UDP, PORT_VXLAN, PORT_VXLAN_GPE)
@@ -93,8 +93,16 @@ cdef inline Next udp(Cursor* c, Packet* p) noexcept nogil:
         to_sum(c, p, SUM_PSEUDO, length, length)
     # Another step, for a look at each port, only where it may find something: 3 % of small packets.
     if near_tunnels(p.key.dst_port) or near_tunnels(p.key.src_port):
-        return <Next>UDP_PORT | p.key.dst_port
+        return within_length(c, p, length)
     return STOP
+
+cdef inline Next within_length(Cursor* c, Packet* p, uint32_t length) noexcept nogil:
+    """What the datagram may hold ends with its UDP length: after it comes a surplus (RFC 9868 section 8)."""
+    if length < UDP_HEADER:
+        return STOP
+    if length < wire_left(c):
+        narrow(c, length)
+    return <Next>UDP_PORT | p.key.dst_port
 
 cdef enum:                      # UDP-Lite, RFC 3828 section 3.1
     UDP_LITE_COVERAGE = 4       # 0 = all; 1..7 would leave out the header and are illegal
@@ -127,6 +135,12 @@ cdef enum:                      # TCP, RFC 9293 section 3.1
     TCP_CHECKSUM = 16
     TCP_HEADER = 20
 
+cdef inline void sequence_of(Packet* p, const uint8_t* at) noexcept nogil:
+    p.tcp_seq = be32(at + TCP_SEQUENCE)
+    p.tcp_ack = be32(at + TCP_ACKNOWLEDGMENT)
+    p.tcp_flags = at[TCP_FLAGS]
+    p.tcp_window = be16(at + TCP_WINDOW)
+
 cdef inline Next tcp(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)
     cdef uint32_t header
@@ -134,13 +148,12 @@ cdef inline Next tcp(Cursor* c, Packet* p) noexcept nogil:
         return short(c, p, PORTS, SHORT_TRANSPORT)
     if captured_left(c) < TCP_HEADER:
         header_cut(c, p, TCP_HEADER)
-        if p.fragmented:        # RFC 1858 section 4: a first fragment of 8 or 16 octets; the rest comes in the next
+        if p.fragmented:        # RFC 1858 section 4: a first fragment of 8 or 16 bytes; the rest comes in the next
+            if captured_left(c) >= TCP_CHECKSUM:
+                sequence_of(p, at)
             to_sum(c, p, SUM_PSEUDO, wire_left(c), wire_left(c))
         return STOP
-    p.tcp_seq = be32(at + TCP_SEQUENCE)
-    p.tcp_ack = be32(at + TCP_ACKNOWLEDGMENT)
-    p.tcp_flags = at[TCP_FLAGS]
-    p.tcp_window = be16(at + TCP_WINDOW)
+    sequence_of(p, at)
     p.checksum = be16(at + TCP_CHECKSUM)
     header = (at[TCP_DATA_OFFSET] >> 4) * 4
     payload_after(c, p, header)
