@@ -159,7 +159,7 @@ class Window:
         """The current input has ended; an incomplete record makes run() say DAMAGED."""
 
 class Scanner(Window):
-    """Reads one or several inputs as one capture.
+    """Reads one or several inputs as one capture. RuntimeError where another thread is in one of its methods.
 
     For each input: begin(), then readinto(space()), advance(n), run() again and again, at its end finish() and run()
     until it no longer says ROWS_FULL.

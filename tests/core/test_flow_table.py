@@ -7,11 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import builders as b
 from capture_files import Record, enhanced_packet, interface, pcap, pcapng, records
-from core_driver import FIVE_TUPLE, Row, as_rows, feed, flows, key, of, scan, taken
-from fluxcap._core import FLOW_COLUMNS, FLOWS_FULL, KEY_FIELDS, WANTS_INPUT, Scanner
+from core_driver import FIVE_TUPLE, Row, as_rows, feed, flows, key, of, rows, scan, taken
+from fluxcap._core import FLOW_COLUMNS, FLOWS_FULL, KEY_FIELDS, VERDICTS, WANTS_INPUT, Scanner
 from plain_checksums import ones_sum, pseudo_header
 
 SECOND = 1_000_000_000
@@ -335,3 +337,44 @@ def test_two_hundred_thousand_flows_are_those_of_a_dict_of_counters():
         assert np.array_equal(found[place], [row[name] * unit for row in counted.values()]), name
     source = np.frombuffer(memoryview(columns["src_port"]), columns["src_port"].dtype)
     assert np.array_equal(source, [ports[row["backwards"]] for ports, row in counted.items()])
+
+
+# Verdicts -------------------------------------------------------------------------------------------------------------
+
+JUDGED = {
+    "good": b.ethernet(b.ipv4(b.udp(b"x"))),
+    "bad": b.ethernet(b.ipv4(b.udp(b"x", checksum=1))),
+    "absent": b.ethernet(b.ipv4(b.udp(b"x", checksum=0))),
+    "bad_length": b.ethernet(b.ipv4(b.udp(b"x", length=7))),
+}
+
+
+@given(st.lists(st.lists(st.sampled_from(sorted(JUDGED)), min_size=1), min_size=1, max_size=70))
+def test_every_verdict_of_a_flow_is_counted_whichever_came_first(flows_of):
+    """Rows are turned to columns 32 at a time, each with the counters that it has."""
+    frames = [
+        bytes(JUDGED[verdict]).replace(b"\x9c\x40\xc3\x50", struct.pack(">HH", 40_000 + at, 50_000), 1)
+        for at, verdicts in enumerate(flows_of)
+        for verdict in verdicts
+    ]
+    # Another port is another sum, so the verdicts are those of an independent reading of the packets.
+    capture = pcap(records(frames))
+    expected = [Counter(row["verdict"] for row in rows(capture) if row["src_port"] == 40_000 + at)
+                for at in range(len(flows_of))]  # fmt: skip
+    found = [Counter({name: row[name] for name in VERDICTS[1:]}) for row in flows(capture)]
+    assert [+counted for counted in found] == expected
+
+
+# The ends of time -----------------------------------------------------------------------------------------------------
+
+EARLIEST, LATEST = -(2**63) + 1, 2**63 - 1  # numpy takes -2^63 for "not a time"
+
+
+@pytest.mark.parametrize("time", [EARLIEST, EARLIEST + 5, -(2**63) + SECOND, -1, 0, LATEST - 5, LATEST])
+@pytest.mark.parametrize("interval", [1, 7, SECOND, 3600 * SECOND, LATEST])
+def test_an_interval_near_the_ends_of_time_does_not_wrap_around(time, interval):
+    seconds, fraction = divmod(time, SECOND)
+    capture = pcapng(interface(tsresol=9, tsoffset=seconds), enhanced_packet(frame(), fraction))
+    assert table(capture, "first", "interval", interval=interval) == [
+        (time, max(time // interval * interval, EARLIEST))
+    ]

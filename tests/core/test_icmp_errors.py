@@ -216,3 +216,15 @@ def test_the_flow_that_is_quoted_is_that_of_the_key():
         for by in ("ports", "hosts")
     )
     assert (by_ports, by_hosts) == ([-1, -1, 1], [-1, -1, 0])
+
+
+def test_errors_about_flows_not_seen_are_kept_up_to_a_bound():
+    kept, more = 1 << 16, 100
+    frames = [about(b.ipv4(b.udp(b"", 1 + n % 60_000, 1 + n // 60_000), A4, B4)) for n in range(kept + more)]
+    # The errors are one flow; of these two, one is quoted by an error that is kept.
+    frames += [b.ethernet(b.ipv4(b.udp(b"", 1 + n % 60_000, 1 + n // 60_000), A4, B4)) for n in (0, kept + 1)]
+    capture = pcap(records(frames))
+    with pytest.warns(UserWarning, match="100 ICMP errors about flows"):
+        table = fluxcap.read_flows(capture)
+    assert table["packets"].tolist() == [kept + more, 1, 1]
+    assert table["icmp_errors"].tolist() == [0, 1, 0]

@@ -65,6 +65,8 @@ cdef enum:                      # Anomaly
     FRAGMENTS_NOT_HELD          # fragments let go before their first one came: waited too long, or too many
     OPTION_OVERRUN              # a pcapng option runs past its block: the rest of its options was dropped
     TSRESOL_LENGTH              # if_tsresol not one octet long: microseconds assumed
+    ERRORS_NOT_KEPT             # ICMP errors about flows not seen so far, more than are kept: should such a flow still
+                                # begin, they are missing in its counts
     ANOMALIES_END
 
 # What the checksum stage is to do; decode sets it.

@@ -7,15 +7,15 @@ from fluxcap.flows.features cimport begin_features, expect_features, note_featur
 from fluxcap.flows.follow cimport begin_connection, begins_another
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.table cimport (
-    END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, Quoted, RareCounts, add_row,
-    expired, find_slot, find_tag, home, is_slot_of, rare_of, row_at, row_of)
+    END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, MARK_FLIPPED, Quoted, RareCounts,
+    add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_slot_of, rare_of, row_at, row_of)
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.numbers cimport IP_ICMP
 from fluxcap.base.types cimport (
-    BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, in_a_flow)
+    BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, in_a_flow)
 
 cdef inline void count_packet(Flows* f, FlowRow* row, const Digest* d) noexcept nogil:
-    cdef uint32_t way = d.flip ^ row.flipped
+    cdef uint32_t way = d.flip ^ is_flipped(row)
     row.packets[way] += 1
     row.octets[way] += d.octets
     row.payload[way] += d.payload_length
@@ -23,9 +23,8 @@ cdef inline void count_packet(Flows* f, FlowRow* row, const Digest* d) noexcept 
     row.first = d.time if d.time < row.first else row.first
     row.last = d.time if d.time > row.last else row.last
     row.good += d.verdict == VERDICT_GOOD
-    row.partial += d.verdict == VERDICT_PARTIAL
-    if d.verdict > VERDICT_GOOD and d.verdict != VERDICT_PARTIAL:
-        rare_of(f, row).verdicts[d.verdict] += 1
+    if d.verdict > VERDICT_GOOD:
+        add_verdicts(f, row, d.verdict, 1)
     if d.ip_verdict == VERDICT_BAD:
         rare_of(f, row).ip_bad += 1
 
@@ -41,17 +40,18 @@ cdef inline bint is_port_unreachable(uint32_t protocol, uint8_t kind, uint8_t co
     return kind == 3 and code == 3 if protocol == IP_ICMP else kind == 1 and code == 4
 
 cdef inline RareCounts* quoted_row(Flows* f, const uint64_t* words, uint64_t tag) noexcept nogil:
-    """Where errors about the flow of this key are counted: on its row, or for the row that it may still get. NULL where
-    the table is full."""
+    """Where errors about the flow of this key are counted: on its row, or for the row that it may still get. NULL if
+    too many wait for theirs."""
+    cdef Flows* there = f
     cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)
     if slot[0] == 0:
-        f = f.unseen
-        slot = find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)
+        there = f.unseen
+        slot = find_slot(there, there.index + home(there, tag), words, f.plan.shape.n, tag)
         if slot[0] == 0:
-            if f.n == f.max_rows:
+            if there.n >= there.max_rows:
                 return NULL
-            add_row(f, slot, words, f.plan.shape.n, tag, 0, 0)
-    return rare_of(f, row_of(f, slot[0]))
+            add_row(there, slot, words, f.plan.shape.n, tag, 0, 0)
+    return rare_of(there, row_of(there, slot[0]))
 
 cdef inline void join_error(Flows* f, const Digest* d) noexcept nogil:
     """Count an ICMP error on the flow of the packet that it quotes."""
@@ -65,7 +65,9 @@ cdef inline void join_error(Flows* f, const Digest* d) noexcept nogil:
     tag = hash_words(&f.plan, words, f.plan.shape.n) >> 32
     quoted.row = <int64_t><uint32_t>find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)[0] - 1
     rare = quoted_row(f, words, tag)
-    if rare != NULL:
+    if rare == NULL:
+        f.errors_not_kept += 1
+    else:
         note_errors(rare, 1, d.time, quoted.kind, quoted.code)
         rare.unreachable[flip] += is_port_unreachable(d.protocol, quoted.kind, quoted.code)
 
@@ -189,7 +191,7 @@ cdef inline void turn_row(FlowRow* row) noexcept nogil:
     row.octets[0], row.octets[1] = row.octets[1], row.octets[0]
     row.payload[0], row.payload[1] = row.payload[1], row.payload[0]
     row.tcp_flags[0], row.tcp_flags[1] = row.tcp_flags[1], row.tcp_flags[0]
-    row.flipped ^= 1
+    row.marks ^= MARK_FLIPPED
 
 cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     """Add a row of another table with the same key, or one of what it had not seen; False when this table is full.
@@ -208,7 +210,8 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     if other.packets[0] == 0 and other.packets[1] == 0:
         rare = quoted_row(f, words, tag)
         if rare == NULL:
-            return False
+            f.errors_not_kept += record.rare.icmp_errors
+            return True
         note_errors(rare, record.rare.icmp_errors, record.rare.icmp_last, record.rare.icmp_type, record.rare.icmp_code)
         return True
     if slot[0]:
@@ -217,7 +220,7 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
         if reason:
             row.end_reason = reason
             row = NULL
-        elif other.first < row.first and flip != row.flipped:
+        elif other.first < row.first and flip != is_flipped(row):
             turn_row(row)
     if row == NULL:
         if f.n == f.max_rows:
@@ -225,22 +228,21 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
         row = add_row(f, slot, words, f.plan.shape.n, tag, flip, other.first)
         if f.unseen != NULL:
             take_unseen(f, row, words, tag)
+    flip ^= is_flipped(row)
     for v in range(2):
-        row.packets[v ^ flip ^ row.flipped] += other.packets[v]
-        row.octets[v ^ flip ^ row.flipped] += other.octets[v]
-        row.payload[v ^ flip ^ row.flipped] += other.payload[v]
-        row.tcp_flags[v ^ flip ^ row.flipped] |= other.tcp_flags[v]
+        row.packets[v ^ flip] += other.packets[v]
+        row.octets[v ^ flip] += other.octets[v]
+        row.payload[v ^ flip] += other.payload[v]
+        row.tcp_flags[v ^ flip] |= other.tcp_flags[v]
     row.first = other.first if other.first < row.first else row.first
     row.last = other.last if other.last > row.last else row.last
     row.end_reason = other.end_reason
     row.good += other.good
-    row.partial += other.partial
     for v in range(VERDICT_BAD, VERDICTS_END):
-        rarely |= record.rare.verdicts[v] != 0
+        if record.rare.verdicts[v]:
+            add_verdicts(f, row, v, record.rare.verdicts[v])
     if rarely:
         rare = rare_of(f, row)
-        for v in range(VERDICT_BAD, VERDICTS_END):
-            rare.verdicts[v] += record.rare.verdicts[v]
         rare.ip_bad += record.rare.ip_bad
         if record.rare.icmp_errors:
             note_errors(rare, record.rare.icmp_errors, record.rare.icmp_last, record.rare.icmp_type,

@@ -8,8 +8,10 @@ from fluxcap.base.columns cimport Columns, lay_pieces, put_column
 from fluxcap.flows.features cimport features_at, read_features
 from fluxcap.flows.follow cimport read_connection
 from fluxcap.flows.key cimport Shape, five_tuple, same_shape, unproject
-from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, RareCounts, drop_rows, index_octets, key_of, row_at
+from fluxcap.flows.table cimport (
+    FlowRecord, FlowRow, Flows, MARK_FLIPPED, RareCounts, drop_rows, index_octets, is_flipped, key_of, mark_of, row_at)
 from fluxcap.base.memory cimport Spare, pages_spare
+from fluxcap.base.types cimport VERDICTS_END, VERDICT_BAD
 
 cdef enum:
     RECORDS_AT_ONCE = 32        # rows, and what is touched of their records, stay in the first-level cache
@@ -49,11 +51,15 @@ cdef inline uint64_t zero_columns(const Columns* c, const FlowRecord* record, co
     """The columns that have nothing but zeros in rows united like this, a bit each. Most rows have nothing but good
     checksums, and those of a flood no reverse direction."""
     cdef uint64_t row = place_in(record, &record.row), rare = place_in(record, &record.rare), found = 0, at
-    cdef uint32_t i
+    cdef uint64_t verdicts = place_in(record, &record.rare.verdicts)
+    cdef uint32_t i, verdict
     for i in range(c.n_columns):
         at = c.offset[i]
         if row <= at < row + sizeof(FlowRow):
             found |= <uint64_t>is_zero(<const uint8_t*>all + at - row, c.size[i]) << i
+        elif verdicts <= at < verdicts + sizeof(record.rare.verdicts):
+            verdict = <uint32_t>((at - verdicts) // sizeof(record.rare.verdicts[0]))
+            found |= <uint64_t>(all.rare == 0 and not all.marks & mark_of(verdict)) << i
         elif rare <= at < rare + sizeof(RareCounts):
             found |= <uint64_t>(all.rare == 0) << i
     return found
@@ -64,7 +70,7 @@ cdef inline void read_words(const Flows* f, Shape shape, uint64_t first, uint32_
     cdef uint32_t i
     for i in range(n):
         row = row_at(f, first + i)
-        unproject(&f.plan, shape, key_of(row), row.flipped, &records[i].key)
+        unproject(&f.plan, shape, key_of(row), is_flipped(row), &records[i].key)
 
 cdef inline void read_keys(const Flows* f, uint64_t first, uint32_t n, FlowRecord* records) noexcept nogil:
     if same_shape(f.plan.shape, five_tuple()):
@@ -75,11 +81,15 @@ cdef inline void read_keys(const Flows* f, uint64_t first, uint32_t n, FlowRecor
 cdef inline void read_record(const Flows* f, uint64_t i, bint rarely, FlowRecord* record) noexcept nogil:
     """What does not stand in the row as it is, but for the key."""
     cdef FlowRow* row = row_at(f, i)
+    cdef uint32_t verdict
     if rarely:
         if row.rare:
             record.rare = f.rare[row.rare - 1]
         else:
             memset(&record.rare, 0, sizeof(RareCounts))
+        for verdict in range(VERDICT_BAD, VERDICTS_END):
+            if row.marks & mark_of(verdict):
+                record.rare.verdicts[verdict] += row.other
     if f.features_stride:
         read_features(f, i, row, record)
     if f.connections_stride:
@@ -124,7 +134,7 @@ cdef inline bint split_rows(Flows* f, FlowColumns* columns, FlowRecord* records,
     has been read becomes that of the columns, and the table is empty in the end. False when memory is out."""
     cdef uint64_t done = 0
     cdef uint32_t n, i
-    cdef bint rare = False, rarely
+    cdef bint counted_before = False, counted, rarely
     cdef FlowRow all
     cdef Spare spare
     memset(&spare, 0, sizeof(Spare))
@@ -134,12 +144,13 @@ cdef inline bint split_rows(Flows* f, FlowColumns* columns, FlowRecord* records,
         n = <uint32_t>min(f.n - done, RECORDS_AT_ONCE)
         all = united(f, done, n)
         read_keys(f, done, n, records)
-        # Where the records before had rare counts they are taken out again.
-        rarely = rare or all.rare
+        counted = all.rare or all.marks & ~MARK_FLIPPED
+        # Where the records before had such counts they are taken out again.
+        rarely = counted_before or counted
         if rarely or f.features_stride or f.connections_stride:
             for i in range(n):
                 read_record(f, done + i, rarely, &records[i])
-        rare = all.rare != 0
+        counted_before = counted
         columns.plain.zero = zero_columns(&columns.plain, records, &all)
         if last:
             lay_rows(columns, &spare, n)

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, int8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.bytes cimport add_square, squared_deviations
-from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, Flows, Statistics, TCP_FLAG_BITS, WAYS
+from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, Flows, Statistics, TCP_FLAG_BITS, WAYS, is_flipped
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.types cimport Digest
 
@@ -70,7 +70,7 @@ cdef inline int64_t note_gap(FeatureRow* x, uint32_t way, int64_t time, uint64_t
 cdef inline void note_features(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
     """After the packet was counted in its row."""
     cdef FeatureRow* x = features_at(f, i)
-    cdef uint32_t way = d.flip ^ row.flipped, flags = d.tcp_flags, flag
+    cdef uint32_t way = d.flip ^ is_flipped(row), flags = d.tcp_flags, flag
     cdef uint64_t n = row.packets[0] + row.packets[1]
     cdef int64_t gap
     spread(&x.sizes[way], d.octets, row.packets[way] == 1)

@@ -13,7 +13,7 @@ from fluxcap.flows.roles cimport is_to_server
 from fluxcap.flows.sequence cimport (
     COVERS_HOLE, COVERS_OLD, Coverage, ahead, cover, gap_octets, miss, restart)
 from fluxcap.flows.states cimport state_of, step_state
-from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, key_of, later_by
+from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, is_flipped, key_of, later_by
 from fluxcap.base.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
 
 cdef enum:
@@ -52,12 +52,12 @@ cdef inline bint begins_another(const Flows* f, uint64_t i, const FlowRow* row, 
     if f.close_timeout and lapsed(f, c, row, d.time):
         return True
     return d.tcp_flags & SYN and d.tcp_flags & (RST | FIN) == 0 and not is_corrupt(f, d) and \
-        is_another(f, c, d.flip ^ row.flipped, d)
+        is_another(f, c, d.flip ^ is_flipped(row), d)
 
 cdef inline void begin_connection(Flows* f, uint64_t i, FlowRow* row, const Digest* d) noexcept nogil:
     """The row's direction is settled."""
     cdef Connection* c = connection_at(f, i)
-    cdef bint turned = d.flip != row.flipped
+    cdef bint turned = d.flip != is_flipped(row)
     c.synack_rtt = UNKNOWN
     c.ack_rtt = UNKNOWN
     if turned:
@@ -175,7 +175,7 @@ cdef inline bint has_header(const Digest* d) noexcept nogil:
 cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
     """A record of this connection, after it was counted in its row."""
     cdef Connection* c = connection_at(f, i)
-    cdef uint32_t way = d.flip ^ row.flipped
+    cdef uint32_t way = d.flip ^ is_flipped(row)
     if d.disposition != COUNTED or (d.protocol != IP_TCP and d.protocol != IP_UDP):
         return
     if is_corrupt(f, d):
@@ -201,4 +201,4 @@ cdef inline void read_connection(const Flows* f, uint64_t i, const FlowRow* row,
         record.connection.out_of_order[way] = s.out_of_order
         record.connection.gap_octets[way] = gap_octets(s)
         record.connection.zero_window[way] = s.zero_window
-        record.connection.unreachable[way] = record.rare.unreachable[way ^ row.flipped]
+        record.connection.unreachable[way] = record.rare.unreachable[way ^ is_flipped(row)]

@@ -1,6 +1,6 @@
 # A flow key: the Key struct under a mask, packed to the words the mask keeps, and turned to one canonical direction.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fluxcap.base.bytes cimport greater128, multiply_fold
@@ -51,8 +51,13 @@ cdef inline bint same_shape(Shape a, Shape b) noexcept nogil:
         a.ip_at == b.ip_at and a.ports_at == b.ports_at and a.mac_at == b.mac_at
 
 cdef inline int64_t interval_start(int64_t time, int64_t interval) noexcept nogil:
-    cdef int64_t rest = time % interval
-    return time - rest - (interval if rest < 0 else 0)
+    """The multiple of `interval` at or before `time`, or the earliest time where that lies outside int64. numpy and
+    pandas take INT64_MIN itself for "not a time"."""
+    cdef int64_t earliest = INT64_MIN + 1
+    cdef int64_t rest = time % interval     # C's: its sign is that of `time`
+    if rest >= 0:
+        return time - rest
+    return time - rest - interval if time - rest >= earliest + interval else earliest
 
 cdef inline uint64_t swap_ports(uint64_t word) noexcept nogil:
     """Exchange the two 16-bit ports that stand first in memory, whatever this machine's byte order."""

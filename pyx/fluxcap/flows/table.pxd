@@ -17,6 +17,7 @@ cdef enum:
     SLOT_IN_LINE = 7            # low bits of a place in the index: 8 slots a cache line
     MAX_INDEX_BITS = 31         # of the 32 bits in a tag
     MAX_ROWS = 1 << 30          # half of the largest index; a slot counts them in 32 bits
+    UNSEEN_MAX = 1 << 16        # rows for what was quoted and not seen: a network telescope sees little else
     PORT_WORDS = 65536 // 64
     HISTORY_WIDTH = 28          # letters; what has more has sent the same again and again
 
@@ -27,8 +28,10 @@ cdef enum EndReason:            # IPFIX flowEndReason, information element 136
     FORCED_END = 4
     LACK_OF_RESOURCES = 5
 
-# 88 octets, and the key's words after it: 128, two cache lines, for the five-tuple. Nearly every record is good or
-# partial, so only those two verdicts are counted here and the others in a RareCounts that a row gets when it needs one.
+# 88 bytes, and the words of the key after it: 128, two cache lines, for the five-tuple. Nearly all records of a flow
+# have one verdict, or that one and `good`: the sender leaves every checksum to its card, computes none, or the snap
+# length cuts every packet. So a row counts `good` and the first other verdict that comes; whatever comes besides is
+# counted in a RareCounts, which a row gets when it needs one.
 cdef struct FlowRow:
     uint64_t packets[2]         # [0] forward, [1] reverse
     uint64_t octets[2]
@@ -36,14 +39,18 @@ cdef struct FlowRow:
     int64_t first
     int64_t last
     uint64_t good
-    uint64_t partial
+    uint64_t other              # records of the other verdict
     uint32_t rare               # 1 + index of its RareCounts, 0 = none
     uint8_t tcp_flags[2]
-    uint8_t flipped             # the canonical key is the reverse of the forward direction
+    uint8_t marks
     uint8_t end_reason
 
+# Bit v - 1 of FlowRow.marks: `other` counts verdict v, one of VERDICT_BAD to VERDICT_BAD_LENGTH.
+cdef enum:
+    MARK_FLIPPED = 1            # the canonical key is the reverse of the forward direction
+
 cdef struct RareCounts:
-    uint64_t verdicts[VERDICTS_END]     # but for good and partial
+    uint64_t verdicts[VERDICTS_END]     # but for what the row counts
     uint64_t ip_bad
     uint64_t icmp_errors        # that quote a packet of this flow
     int64_t icmp_last           # time of the last of them
@@ -98,6 +105,7 @@ cdef struct Flows:
     int64_t close_timeout       # ... that has ended
     bint ignores_checksums      # what is corrupt belongs to its connection all the same
     Flows* unseen               # rows for what was quoted before any packet of it came: no packets, ICMP errors only
+    uint64_t errors_not_kept    # about what was not seen, when `unseen` was full
 
 cdef enum:
     BOTH = 2                    # the third way, after forward and reverse: packets of either direction in their order
@@ -136,6 +144,13 @@ cdef struct FlowRecord:
 
 cdef inline FlowRow* row_at(const Flows* f, uint64_t i) noexcept nogil:
     return <FlowRow*>(f.rows + i * f.stride)
+
+cdef inline uint32_t is_flipped(const FlowRow* row) noexcept nogil:
+    return row.marks & MARK_FLIPPED
+
+cdef inline uint8_t mark_of(uint32_t verdict) noexcept nogil:
+    """The bit of FlowRow.marks for a verdict other than good."""
+    return <uint8_t>(1 << (verdict - 1))
 
 cdef inline uint64_t* key_of(FlowRow* row) noexcept nogil:
     return <uint64_t*>(row + 1)
@@ -212,7 +227,7 @@ cdef inline bint open_unseen(Flows* f) noexcept nogil:
             return False
         f.unseen.plan = f.plan
         f.unseen.stride = f.stride
-        f.unseen.max_rows = f.max_rows
+        f.unseen.max_rows = min(f.max_rows, UNSEEN_MAX)
     return reserve(f.unseen, BATCH)
 
 cdef inline uint64_t index_octets(const Flows* f) noexcept nogil:
@@ -276,7 +291,7 @@ cdef inline FlowRow* add_row(Flows* f, uint64_t* slot, const uint64_t* words, ui
         key_of(row)[i] = words[i]
     row.first = time
     row.last = time
-    row.flipped = <uint8_t>flip
+    row.marks = <uint8_t>flip
     row.end_reason = FORCED_END
     f.n += 1
     slot[0] = tag << 32 | f.n
@@ -287,6 +302,15 @@ cdef inline RareCounts* rare_of(Flows* f, FlowRow* row) noexcept nogil:
         f.n_rare += 1
         row.rare = <uint32_t>f.n_rare
     return &f.rare[row.rare - 1]
+
+cdef inline void add_verdicts(Flows* f, FlowRow* row, uint32_t verdict, uint64_t n) noexcept nogil:
+    """Count n records of a verdict other than good."""
+    if not row.marks & ~MARK_FLIPPED:
+        row.marks |= mark_of(verdict)
+    if row.marks & mark_of(verdict):
+        row.other += n
+    else:
+        rare_of(f, row).verdicts[verdict] += n
 
 cdef inline uint64_t later_by(int64_t time, int64_t than) noexcept nogil:
     """Two times may lie further apart than 63 bits of ns can say; 0 where `time` is the earlier one."""

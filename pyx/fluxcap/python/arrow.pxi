@@ -8,7 +8,7 @@
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
-from libc.errno cimport EIO
+from libc.errno cimport EINTR, EIO, ENOMEM
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -188,7 +188,7 @@ cdef int stream_next(ArrowArrayStream* stream, ArrowArray* to) noexcept with gil
 
 cdef int failed(Batches batches, error) noexcept:
     batches.error = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")
-    return EIO
+    return ENOMEM if isinstance(error, MemoryError) else EINTR if isinstance(error, KeyboardInterrupt) else EIO
 
 
 cdef const char* stream_error(ArrowArrayStream* stream) noexcept with gil:

@@ -18,26 +18,30 @@ cdef class Copier(Window):
         self.reader.anomalies = self.anomalies
 
     def begin(self, const uint64_t[::1] wanted):
-        self.begin_input()
-        self.wanted = wanted
-        self.copy.wanted = &wanted[0] if wanted.shape[0] else NULL
-        self.copy.n_wanted = wanted.shape[0]
-        self.copy.n_found = 0
+        with self.claim:
+            self.begin_input()
+            self.wanted = wanted
+            self.copy.wanted = &wanted[0] if wanted.shape[0] else NULL
+            self.copy.n_wanted = wanted.shape[0]
+            self.copy.n_found = 0
 
     def run(self):
         cdef Step step
-        self.copy.kept = 0
-        while True:
-            with nogil:
-                step = copy_window(&self.copy, &self.reader)
-            if step != MORE_INTERFACES:
-                break
-            self.grow_interfaces()
-        return UNLIKE if self.copy.unlike else DAMAGED if step == BROKEN else WANTS_INPUT
+        with self.claim:
+            self.copy.kept = 0
+            while True:
+                with nogil:
+                    step = copy_window(&self.copy, &self.reader)
+                if step != MORE_INTERFACES:
+                    break
+                self.grow_interfaces()
+            return UNLIKE if self.copy.unlike else DAMAGED if step == BROKEN else WANTS_INPUT
 
     def kept(self):
-        return PyMemoryView_FromMemory(<char*>self.reader.buffer, self.copy.kept, PyBUF_READ)
+        with self.claim:
+            return PyMemoryView_FromMemory(<char*>self.reader.buffer, self.copy.kept, PyBUF_READ)
 
     @property
     def missing(self):
-        return self.copy.n_wanted - self.copy.n_found
+        with self.claim:
+            return self.copy.n_wanted - self.copy.n_found

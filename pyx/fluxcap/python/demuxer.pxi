@@ -126,46 +126,55 @@ cdef class Demuxer(Scanner):
 
     @property
     def keep_bad(self):
-        return self.demux.keep_bad
+        with self.claim:
+            return self.demux.keep_bad
 
     @keep_bad.setter
     def keep_bad(self, bint keep):
-        self.demux.keep_bad = keep
+        with self.claim:
+            self.demux.keep_bad = keep
 
     def end(self):
         cdef bint more
-        with nogil:
-            more = end_streams(&self.demux)
-        if self.demux.reassembly.out.no_memory:
-            raise MemoryError("no room for what is delivered")
-        return more
+        with self.claim:
+            with nogil:
+                more = end_streams(&self.demux)
+            if self.demux.reassembly.out.no_memory:
+                raise MemoryError("no room for what is delivered")
+            return more
 
     def delivered(self):
         cdef Deliveries* out = &self.demux.reassembly.out
         cdef bint done
-        with nogil:
-            done = group(out, self.demux.reassembly.table.streams)
-        if not done:
-            raise MemoryError("no room for what is delivered")
-        octets = PyMemoryView_FromMemory(<char*>out.grouped, out.n_octets, PyBUF_READ)
-        shares = side_by_side(SHARE_FIELDS, <char*>out.shares, sizeof(Share), out.n_shares)
-        begin_anew(out)
-        return octets, shares
+        with self.claim:
+            with nogil:
+                done = group(out, self.demux.reassembly.table.streams)
+            if not done:
+                raise MemoryError("no room for what is delivered")
+            octets = PyMemoryView_FromMemory(<char*>out.grouped, out.n_octets, PyBUF_READ)
+            shares = side_by_side(SHARE_FIELDS, <char*>out.shares, sizeof(Share), out.n_shares)
+            begin_anew(out)
+            return octets, shares
 
     def messages(self):
-        return hand_over(&self.demux.reassembly.out.messages, MESSAGE_FIELDS)
+        with self.claim:
+            return hand_over(&self.demux.reassembly.out.messages, MESSAGE_FIELDS)
 
     def gaps(self):
-        return hand_over(&self.demux.reassembly.out.gaps, GAP_FIELDS)
+        with self.claim:
+            return hand_over(&self.demux.reassembly.out.gaps, GAP_FIELDS)
 
     def streams(self):
         cdef Streams* t = &self.demux.reassembly.table
-        return side_by_side(STREAM_FIELDS, <char*>t.streams, sizeof(Stream), t.n)
+        with self.claim:
+            return side_by_side(STREAM_FIELDS, <char*>t.streams, sizeof(Stream), t.n)
 
     @property
     def incomplete(self):
-        return incomplete_datagrams(&self.demux.datagrams)
+        with self.claim:
+            return incomplete_datagrams(&self.demux.datagrams)
 
     @property
     def refused_fragments(self):
-        return self.demux.refused
+        with self.claim:
+            return self.demux.refused

@@ -110,9 +110,8 @@ cdef tuple TIMES = (
     field("tcp_flags", in_record(&record_.row.tcp_flags[0]), 1, "u"),
 )
 cdef tuple REVERSE_FLAGS = (field("reverse_tcp_flags", in_record(&record_.row.tcp_flags[1]), 1, "u"),)
-cdef dict OFTEN = {"good": in_record(&record_.row.good), "partial": in_record(&record_.row.partial)}
 cdef tuple COUNTS = tuple([
-    field(VERDICTS[v], OFTEN.get(VERDICTS[v], in_record(&record_.rare.verdicts[v])), 8, "u")
+    field(VERDICTS[v], in_record(&record_.rare.verdicts[v]) if v > 1 else in_record(&record_.row.good), 8, "u")
     for v in range(1, VERDICTS_END)])
 cdef tuple ENDING = COUNTS + (
     field("ip_bad", in_record(&record_.rare.ip_bad), 8, "u"),

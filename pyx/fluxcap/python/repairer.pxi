@@ -27,7 +27,7 @@ cdef class Repairer(Scanner):
         free(self.repair.one)
         free(self.repair.firsts)
 
-    cpdef int run(self, uint32_t threads=1) except -1:
+    cdef int step(self, uint32_t threads) except -1:
         cdef Step step
         self.repair.n_late = 0
         self.mended_from = self.reader.start
@@ -42,13 +42,16 @@ cdef class Repairer(Scanner):
         return DAMAGED if step == BROKEN else WANTS_INPUT
 
     def mended(self):
-        return PyMemoryView_FromMemory(
-            <char*>self.reader.buffer + self.mended_from, self.reader.start - self.mended_from, PyBUF_READ)
+        with self.claim:
+            return PyMemoryView_FromMemory(
+                <char*>self.reader.buffer + self.mended_from, self.reader.start - self.mended_from, PyBUF_READ)
 
     def late(self):
         cdef uint32_t i
-        return [(self.repair.late[i].at, (<char*>self.repair.late[i].value)[:2]) for i in range(self.repair.n_late)]
+        with self.claim:
+            return [(self.repair.late[i].at, (<char*>self.repair.late[i].value)[:2]) for i in range(self.repair.n_late)]
 
     @property
     def repaired(self):
-        return self.repair.records, self.repair.transport, self.repair.headers
+        with self.claim:
+            return self.repair.records, self.repair.transport, self.repair.headers

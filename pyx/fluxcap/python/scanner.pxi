@@ -8,7 +8,7 @@ from libc.string cimport memcpy, memset
 import os
 
 from fluxcap.base.columns cimport Columns, free_columns, reserve_columns
-from fluxcap.base.types cimport Batch, DISPOSITIONS_END, REASONS_END, TIME_WENT_BACK
+from fluxcap.base.types cimport Batch, DISPOSITIONS_END, ERRORS_NOT_KEPT, REASONS_END, TIME_WENT_BACK
 from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, Interface, InterfaceCounts, Reader
 from fluxcap.flows.connection cimport connections_stride
 from fluxcap.flows.count cimport merge_row
@@ -24,7 +24,7 @@ from fluxcap.layers.decode cimport decode_packets
 from fluxcap.pipeline.ledger cimport Totals
 from fluxcap.pipeline.scan cimport (
     OUTCOME_DAMAGED, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome, Pipeline, scan)
-from fluxcap.threads.crew cimport Crew, broken_span, dismiss, hire, settle, share, share_file
+from fluxcap.threads.crew cimport Crew, broken_span, dismiss, hire, is_orphaned, settle, share, share_file
 
 WANTS_INPUT, ROWS_FULL, FLOWS_FULL, DAMAGED, UNLIKE, ENDED = 0, 1, 2, 3, 4, 5
 assert DAMAGED == OUTCOME_DAMAGED
@@ -42,6 +42,7 @@ cdef class Scanner(Window):
     cdef dict link_types        # of the inputs before this one
     cdef dict unknown_links
     cdef bint begun
+    cdef bint out_of_memory     # in the middle of a batch, whose records are neither counted nor there to be read again
 
     def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, decap=True, where=None, file=0):
         cdef Pipeline* line = &self.line
@@ -73,7 +74,10 @@ cdef class Scanner(Window):
             self.plan_flows(key)
 
     def __dealloc__(self):
-        self.dismiss_crew()
+        # No method is called here: where Window.__cinit__ failed, this is not yet an object that has any.
+        if self.crew != NULL:
+            with nogil:
+                dismiss(self.crew)
         free(self.line.batch)
         free(self.line.totals)
         free_filters(&self.line.filters)
@@ -118,14 +122,15 @@ cdef class Scanner(Window):
         return 0
 
     def begin(self):
-        self.dismiss_crew()
-        if self.begun:
-            self.link_types, self.unknown_links = self.count_link_types()
-            self.line.file += 1
-        self.begun = True
-        self.line.filters.waiting = 0
-        self.line.totals.before = INT64_MIN
-        self.begin_input()
+        with self.claim:
+            self.dismiss_crew()
+            if self.begun:
+                self.link_types, self.unknown_links = self.count_link_types()
+                self.line.file += 1
+            self.begun = True
+            self.line.filters.waiting = 0
+            self.line.totals.before = INT64_MIN
+            self.begin_input()
 
     cdef int find_program(self, Interface* interface) except -1:
         """Give an interface the filter of its link type, compiled if it is the first of that type."""
@@ -136,9 +141,17 @@ cdef class Scanner(Window):
         interface.program = self.programs[kind]
         return 0
 
-    cpdef int run(self, uint32_t threads=1) except -1:
+    def run(self, uint32_t threads=1):
+        with self.claim:
+            return self.step(threads)
+
+    cdef int step(self, uint32_t threads) except -1:
+        """Process what is in the window, with so many threads."""
         cdef Outcome outcome = OUTCOME_WANTS_INPUT
         cdef bint in_order = True
+        if self.out_of_memory:
+            raise MemoryError("memory ran out before: records are missing")
+        self.check_crew()
         if threads > 1 and not self.reader.ended:
             self.take_back()
             outcome = self.share_window(threads, &in_order)
@@ -147,25 +160,33 @@ cdef class Scanner(Window):
         if in_order and outcome == OUTCOME_WANTS_INPUT:
             outcome = self.scan_window()
         if outcome == OUTCOME_NO_MEMORY:
+            self.out_of_memory = True
             raise MemoryError("no room for more rows")
         return <int>outcome
 
     def read(self, int file, uint32_t threads=1):
         cdef int state
         cdef bint in_order = True       # what comes next is for one thread
-        while True:
-            state = self.run() if in_order else WANTS_INPUT
-            if state != WANTS_INPUT:
-                return state
-            if self.reader.ended:
-                return ENDED
-            if threads > 1 and self.hire_crew():
-                with nogil:
-                    state = share_file(self.crew, &self.reader, file, threads)
-                in_order = state != WANTS_INPUT or self.crew.in_order
-            if in_order and state == WANTS_INPUT:
-                self.fill(file)
-            PyErr_CheckSignals()
+        with self.claim:
+            while True:
+                state = self.step(1) if in_order else WANTS_INPUT
+                if state != WANTS_INPUT:
+                    return state
+                if self.reader.ended:
+                    return ENDED
+                if threads > 1 and self.hire_crew():
+                    self.check_crew()
+                    with nogil:
+                        state = share_file(self.crew, &self.reader, file, threads)
+                    in_order = state != WANTS_INPUT or self.crew.in_order
+                if in_order and state == WANTS_INPUT:
+                    self.fill(file)
+                PyErr_CheckSignals()
+
+    cdef int check_crew(self) except -1:
+        if self.crew != NULL and is_orphaned(self.crew):
+            raise RuntimeError("a process that was forked has none of the threads that this reading goes on with")
+        return 0
 
     cdef bint hire_crew(self) noexcept nogil:
         if self.crew == NULL:
@@ -179,9 +200,10 @@ cdef class Scanner(Window):
                 return OUTCOME_NO_MEMORY
             return share(self.crew, &self.reader, threads, in_order)
 
-    cdef Outcome settle_crew(self) noexcept:
+    cdef Outcome settle_crew(self) except *:
         """Wait until the tables hold everything that was handed out."""
         cdef Outcome outcome = OUTCOME_WANTS_INPUT
+        self.check_crew()
         with nogil:
             if self.crew != NULL:
                 outcome = settle(self.crew)
@@ -212,19 +234,22 @@ cdef class Scanner(Window):
         return outcome
 
     def take(self):
-        return hand_over(&self.line.columns, self.packet_fields)
+        with self.claim:
+            return hand_over(&self.line.columns, self.packet_fields)
 
     def flows(self, bint last=False):
-        self.settle_crew()
-        return self.read_rows(&self.line.flows, last)
+        with self.claim:
+            self.settle_crew()
+            return self.read_rows(&self.line.flows, last)
 
     def unseen(self):
         cdef Flows none
-        self.settle_crew()
-        if self.line.flows.unseen != NULL:
-            return self.read_rows(self.line.flows.unseen, False)
-        memset(&none, 0, sizeof(Flows))
-        return self.read_rows(&none, False)
+        with self.claim:
+            self.settle_crew()
+            if self.line.flows.unseen != NULL:
+                return self.read_rows(self.line.flows.unseen, False)
+            memset(&none, 0, sizeof(Flows))
+            return self.read_rows(&none, False)
 
     cdef dict read_rows(self, Flows* f, bint last):
         cdef FlowColumns c
@@ -260,24 +285,25 @@ cdef class Scanner(Window):
         cdef uint32_t i
         cdef Flows* f = &self.line.flows
         cdef list held = []     # the buffers stay alive, and their pointers valid, until the last row is read
-        memset(&c, 0, sizeof(Columns))
-        plan_columns(&c, self.flow_fields)
-        for i in range(c.n_columns):
-            values = memoryview(columns[self.flow_fields[i][0]])
-            if values.nbytes != n * c.size[i]:
-                raise ValueError(f"{self.flow_fields[i][0]} has {values.nbytes} octets, not {n} times {c.size[i]}")
-            if n:
-                view = values.cast("B")
-                held.append(view)
-                c.data[i] = <uint8_t*>&view[0]
-        for row in range(n):
-            memset(&record, 0, sizeof(FlowRecord))
+        with self.claim:
+            memset(&c, 0, sizeof(Columns))
+            plan_columns(&c, self.flow_fields)
             for i in range(c.n_columns):
-                memcpy(<uint8_t*>&record + c.offset[i], c.data[i] + row * c.size[i], c.size[i])
-            if not reserve(f, 1) or not (record.row.packets[0] or record.row.packets[1] or open_unseen(f)):
-                raise MemoryError("no room for more rows")
-            if not merge_row(f, &record):
-                raise MemoryError(f"more than {f.max_rows} flows")
+                values = memoryview(columns[self.flow_fields[i][0]])
+                if values.nbytes != n * c.size[i]:
+                    raise ValueError(f"{self.flow_fields[i][0]} has {values.nbytes} octets, not {n} times {c.size[i]}")
+                if n:
+                    view = values.cast("B")
+                    held.append(view)
+                    c.data[i] = <uint8_t*>&view[0]
+            for row in range(n):
+                memset(&record, 0, sizeof(FlowRecord))
+                for i in range(c.n_columns):
+                    memcpy(<uint8_t*>&record + c.offset[i], c.data[i] + row * c.size[i], c.size[i])
+                if not reserve(f, 1) or not (record.row.packets[0] or record.row.packets[1] or open_unseen(f)):
+                    raise MemoryError("no room for more rows")
+                if not merge_row(f, &record):
+                    raise MemoryError(f"more than {f.max_rows} flows")
 
     cdef tuple count_link_types(self):
         """Records by link type: all of them, and those whose link type is not read."""
@@ -295,33 +321,36 @@ cdef class Scanner(Window):
     def totals(self):
         cdef Totals* t = self.line.totals
         cdef int i
-        self.settle_crew()
-        link_types, unknown_links = self.count_link_types()
-        return {
-            "packets": t.packets,
-            "captured_octets": t.captured,
-            "wire_octets": t.wire,
-            "first": t.first,
-            "last": t.last,
-            "in_order": t.anomalies[TIME_WENT_BACK] == 0,
-            "dispositions": [(t.records[i], t.octets[i]) for i in range(DISPOSITIONS_END)],
-            "reasons": [t.reasons[i] for i in range(REASONS_END)],
-            "verdicts": {i: t.verdicts[i] for i in range(256) if any(t.verdicts[i])},
-            "ip_verdicts": t.ip_verdicts,
-            "gre_verdicts": t.gre_verdicts,
-            "link_types": link_types,
-            "unknown_links": unknown_links,
-            "ip_versions": {i: t.ip_versions[i] for i in range(7) if t.ip_versions[i]},
-            "anomalies": t.anomalies,
-        }
+        with self.claim:
+            self.settle_crew()
+            t.anomalies[ERRORS_NOT_KEPT] = self.line.flows.errors_not_kept
+            link_types, unknown_links = self.count_link_types()
+            return {
+                "packets": t.packets,
+                "captured_octets": t.captured,
+                "wire_octets": t.wire,
+                "first": t.first,
+                "last": t.last,
+                "in_order": t.anomalies[TIME_WENT_BACK] == 0,
+                "dispositions": [(t.records[i], t.octets[i]) for i in range(DISPOSITIONS_END)],
+                "reasons": [t.reasons[i] for i in range(REASONS_END)],
+                "verdicts": {i: t.verdicts[i] for i in range(256) if any(t.verdicts[i])},
+                "ip_verdicts": t.ip_verdicts,
+                "gre_verdicts": t.gre_verdicts,
+                "link_types": link_types,
+                "unknown_links": unknown_links,
+                "ip_versions": {i: t.ip_versions[i] for i in range(7) if t.ip_versions[i]},
+                "anomalies": t.anomalies,
+            }
 
     def format(self):
         cdef Reader* r = &self.reader
-        self.settle_crew()
-        return {
-            "name": {FORMAT_PCAP: "pcap", FORMAT_PCAPNG: "pcapng"}.get(r.format, ""),
-            "variant": pcap_variant(r) if r.format == FORMAT_PCAP else "",
-            "byte_order": byte_order_name(r.swapped),
-            "sections": r.sections,
-            "interfaces": [interface_row(&r.interfaces[i], &r.counts[i], r.format) for i in range(r.n_interfaces)],
-        }
+        with self.claim:
+            self.settle_crew()
+            return {
+                "name": {FORMAT_PCAP: "pcap", FORMAT_PCAPNG: "pcapng"}.get(r.format, ""),
+                "variant": pcap_variant(r) if r.format == FORMAT_PCAP else "",
+                "byte_order": byte_order_name(r.swapped),
+                "sections": r.sections,
+                "interfaces": [interface_row(&r.interfaces[i], &r.counts[i], r.format) for i in range(r.n_interfaces)],
+            }

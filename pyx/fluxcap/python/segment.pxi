@@ -56,10 +56,12 @@ cdef enum:
 cdef class Muxer:
     """The pcap is in this machine's byte order, in nanoseconds, of Ethernet."""
 
+    cdef Claim claim
     cdef uint8_t* buffer
     cdef size_t used
 
     def __cinit__(self):
+        self.claim = Claim()
         self.buffer = <uint8_t*>malloc(MUXED_AT_ONCE + LONGEST_RECORD)
         if self.buffer == NULL:
             raise MemoryError
@@ -71,14 +73,16 @@ cdef class Muxer:
     def add(self, const uint8_t[::1] message, uint64_t missing, int64_t time, const uint8_t[::1] src, uint16_t src_port,
             const uint8_t[::1] dst, uint16_t dst_port, uint8_t protocol):
         cdef SegmentPlan s = plan_segment(message, src, src_port, dst, dst_port, protocol, missing)
-        if not 0 <= time < <int64_t>SECONDS_END * 1000000000:
-            raise ValueError(f"a time of {time} ns since 1970 is none that a pcap can say")
-        if self.used >= MUXED_AT_ONCE:
-            raise RuntimeError("the buffer is full: take() has to come before more")
-        self.used += put_record(&s, time, self.buffer + self.used)
-        return self.used >= MUXED_AT_ONCE
+        with self.claim:
+            if not 0 <= time < <int64_t>SECONDS_END * 1000000000:
+                raise ValueError(f"a time of {time} ns since 1970 is none that a pcap can say")
+            if self.used >= MUXED_AT_ONCE:
+                raise RuntimeError("the buffer is full: take() has to come before more")
+            self.used += put_record(&s, time, self.buffer + self.used)
+            return self.used >= MUXED_AT_ONCE
 
     def take(self):
-        cdef size_t used = self.used
-        self.used = 0
-        return PyMemoryView_FromMemory(<char*>self.buffer, used, PyBUF_READ)
+        cdef size_t used
+        with self.claim:
+            used, self.used = self.used, 0
+            return PyMemoryView_FromMemory(<char*>self.buffer, used, PyBUF_READ)

@@ -69,10 +69,10 @@ cdef class TextRows:
         to = <uint8_t*>malloc(room)
         if to == NULL:
             raise MemoryError
+        self.row = end
         try:
             with nogil:
                 stopped = put_rows(to, self.columns, self.n_columns, &self.behind, first, end)
-            self.row = end
             return (<const char*>to)[:stopped - to]
         finally:
             free(to)

@@ -17,6 +17,7 @@ cdef enum:
 
 
 cdef class Window:
+    cdef Claim claim
     cdef Reader reader
     cdef const uint8_t[::1] lent    # octets that are the window as they are
     cdef uint8_t* own               # meanwhile, the window's own memory, else NULL,
@@ -24,6 +25,7 @@ cdef class Window:
     cdef bint writes                # into its window
 
     def __cinit__(self):
+        self.claim = Claim()
         self.reader.buffer = <uint8_t*>malloc(WINDOW)
         self.reader.capacity = WINDOW
         if self.reader.buffer == NULL:
@@ -67,23 +69,25 @@ cdef class Window:
 
     def lend(self, const uint8_t[::1] octets, size_t at):
         cdef Reader* r = &self.reader
-        cdef size_t n, left = r.end - r.start
-        self.take_back()
-        if at < left or self.writes:
-            self.open_space()
-            n = min(octets.shape[0] - at, r.capacity - r.end if self.writes else min(BRIDGE, r.capacity - r.end))
-            memcpy(r.buffer + r.end, &octets[at], n)
-            r.end += n
-            return at + n
-        # What is left of the window, if anything, are the octets before these.
-        self.lent = octets
-        self.own, self.own_capacity = r.buffer, r.capacity
-        r.base += r.start
-        r.start = at - left
-        r.base -= r.start
-        r.buffer = <uint8_t*>&octets[0]
-        r.capacity = r.end = octets.shape[0]
-        return r.end
+        cdef size_t n, left
+        with self.claim:
+            left = r.end - r.start
+            self.take_back()
+            if at < left or self.writes:
+                self.open_space()
+                n = min(octets.shape[0] - at, r.capacity - r.end if self.writes else min(BRIDGE, r.capacity - r.end))
+                memcpy(r.buffer + r.end, &octets[at], n)
+                r.end += n
+                return at + n
+            # What is left of the window, if anything, are the octets before these.
+            self.lent = octets
+            self.own, self.own_capacity = r.buffer, r.capacity
+            r.base += r.start
+            r.start = at - left
+            r.base -= r.start
+            r.buffer = <uint8_t*>&octets[0]
+            r.capacity = r.end = octets.shape[0]
+            return r.end
 
     cdef int take_back(self) except -1:
         """Give back lent octets, and keep what is left of them."""
@@ -116,8 +120,9 @@ cdef class Window:
 
     def space(self):
         cdef Reader* r = &self.reader
-        self.open_space()
-        return PyMemoryView_FromMemory(<char*>r.buffer + r.end, r.capacity - r.end, PyBUF_WRITE)
+        with self.claim:
+            self.open_space()
+            return PyMemoryView_FromMemory(<char*>r.buffer + r.end, r.capacity - r.end, PyBUF_WRITE)
 
     cdef int fill(self, int file) except -1:
         cdef int error
@@ -129,19 +134,23 @@ cdef class Window:
         return 0
 
     def advance(self, size_t n):
-        if n > self.reader.capacity - self.reader.end:
-            raise ValueError("more octets than space() had")
-        self.reader.end += n
+        with self.claim:
+            if n > self.reader.capacity - self.reader.end:
+                raise ValueError("more octets than space() had")
+            self.reader.end += n
 
     def finish(self):
-        self.reader.ended = True
+        with self.claim:
+            self.reader.ended = True
 
     @property
     def octets(self):
-        return octets_come(&self.reader)
+        with self.claim:
+            return octets_come(&self.reader)
 
     @property
     def damage(self):
-        if self.reader.damage.code == DAMAGE_NONE:
-            return None
-        return self.reader.damage
+        with self.claim:
+            if self.reader.damage.code == DAMAGE_NONE:
+                return None
+            return self.reader.damage

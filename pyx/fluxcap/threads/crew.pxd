@@ -11,6 +11,8 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
+from posix.types cimport pid_t
+from posix.unistd cimport getpid
 
 from fluxcap.capture.hop cimport Hop, hop_records
 from fluxcap.capture.reader cimport Reader
@@ -33,6 +35,7 @@ cdef enum:
 
 cdef struct Crew:
     Pipeline* pipeline
+    pid_t process               # of its members
     uint32_t n                  # members started, the thread that reads not among them
     pthread_t members[MAX_THREADS]
     pthread_mutex_t lock
@@ -61,6 +64,7 @@ cdef inline Crew* hire(Pipeline* pipeline) noexcept nogil:
     cdef Crew* crew = <Crew*>calloc(1, sizeof(Crew))
     if crew != NULL:
         crew.pipeline = pipeline
+        crew.process = getpid()
         crew.file = NO_FILE
         pthread_mutex_init(&crew.lock, NULL)
         pthread_cond_init(&crew.work, NULL)
@@ -68,7 +72,11 @@ cdef inline Crew* hire(Pipeline* pipeline) noexcept nogil:
         pthread_cond_init(&crew.turn, NULL)
     return crew
 
-cdef inline void dismiss(Crew* crew) noexcept nogil:
+cdef inline bint is_orphaned(const Crew* crew) noexcept nogil:
+    """Was this process forked from that of the crew? Then nobody lets go the lock, or comes to be joined."""
+    return crew.process != getpid()
+
+cdef inline void send_home(Crew* crew) noexcept nogil:
     cdef uint32_t i
     pthread_mutex_lock(&crew.lock)
     crew.leaving = True
@@ -76,12 +84,17 @@ cdef inline void dismiss(Crew* crew) noexcept nogil:
     pthread_mutex_unlock(&crew.lock)
     for i in range(crew.n):
         pthread_join(crew.members[i], NULL)
-    for i in range(crew.n_spans):
-        free_span(&crew.spans[i])
     pthread_mutex_destroy(&crew.lock)
     pthread_cond_destroy(&crew.work)
     pthread_cond_destroy(&crew.progress)
     pthread_cond_destroy(&crew.turn)
+
+cdef inline void dismiss(Crew* crew) noexcept nogil:
+    cdef uint32_t i
+    if not is_orphaned(crew):
+        send_home(crew)
+    for i in range(crew.n_spans):
+        free_span(&crew.spans[i])
     free(crew)
 
 cdef inline void tell(Crew* crew) noexcept nogil:

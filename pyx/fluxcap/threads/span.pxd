@@ -46,26 +46,34 @@ cdef struct Span:
     bint midway                 # rows were full in the middle of the next one
     bint examined
 
-cdef inline bint open_span(Span* s, const Pipeline* p, uint64_t records) noexcept nogil:
-    """Room for so many records; False when memory is out."""
-    if s.stretches != NULL and records <= s.room:
-        return True             # there need not be a record in what was hopped over
-    records += records // 4 + BATCH     # spans differ; this keeps them from growing a little each time
+cdef inline void free_room(Span* s) noexcept nogil:
     free(s.digests)
     free(s.words)
     free(s.stretches)
+    s.digests = NULL
+    s.words = NULL
+    s.stretches = NULL
+    s.room = 0
+
+cdef inline bint open_span(Span* s, const Pipeline* p, uint64_t records) noexcept nogil:
+    """Room for so many records; False when memory is out."""
+    if s.room and records <= s.room:
+        return True
+    records += records // 4 + BATCH     # spans differ; this keeps them from growing a little each time
+    free_room(s)
     s.digests = <Digest*>malloc(records * sizeof(Digest))
     s.words = <uint64_t*>malloc(records * max(p.flows.plan.shape.n, 1) * sizeof(uint64_t))
     # A batch ends where it is full or the span ends; one may be broken, and so hold no record.
     s.stretches = <Stretch*>malloc((records // BATCH + 2) * sizeof(Stretch))
+    if s.digests == NULL or s.words == NULL or s.stretches == NULL:
+        free_room(s)
+        return False
     s.room = records
-    return s.digests != NULL and s.words != NULL and s.stretches != NULL
+    return True
 
 cdef inline void free_span(Span* s) noexcept nogil:
     free(s.reader.buffer)
-    free(s.digests)
-    free(s.words)
-    free(s.stretches)
+    free_room(s)
 
 cdef inline void begin_span(Span* s, Reader* r, const Hop* hop) noexcept nogil:
     """The span's reader has its window, up to where was hopped; the input's reader goes on with what is left of it."""

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from fluxcap._core import DAMAGED, DAMAGES, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, Scanner
+from fluxcap._core import ANOMALIES, DAMAGED, DAMAGES, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, Scanner
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.filters import compiler
 from fluxcap.capture.inputs import Input, contents
@@ -114,7 +114,10 @@ class Reading:
                 reason=f"none of the {len(self.skipped)} files in it is one",
                 help="Give the path of a pcap or pcapng file.",
             )
-        if unknown := self.scanner.totals()["unknown_links"]:
+        totals = self.scanner.totals()
+        if unkept := totals["anomalies"][ANOMALIES.index("errors_not_kept")]:
+            warn(UserWarning(f"{unkept:,} ICMP errors about flows not seen before them are not kept for these flows"))
+        if unknown := totals["unknown_links"]:
             kinds = [f"{records:,} of {names.link_type(kind)}" for kind, records in sorted(unknown.items())]
             warn(UserWarning(f"records of link types that are not read: {', '.join(kinds)}"))
         if self.skipped:

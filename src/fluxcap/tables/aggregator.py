@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from weakref import WeakSet
 
 from fluxcap.capture.inputs import Memory, Octets
 from fluxcap.capture.reading import OnDamage, Reading
@@ -22,6 +25,10 @@ class FlowAggregator:
     result() may be asked for at any time, and feeding may go on: a record that has not come whole is pending,
     neither counted nor lost. close(), or the end of the `with` block, says that nothing more will come: only
     then is an incomplete record damage. Bytes after damage, or after `max_flows`, are not read.
+
+    Threads may share it: a call waits until that of another thread is done, and a piece is fed as a whole.
+    After a MemoryError from feed() or close() nothing more is taken, since records are missing; result() gives
+    what was counted before.
 
     Parameters
     ----------
@@ -89,6 +96,9 @@ class FlowAggregator:
         self._reading = Reading(key=self._spec, where=where, decap=decap, on_damage=on_damage)
         self._reading.begin("<feed>")
         self._closed = False
+        self._out_of_memory = False
+        self._renew_lock()
+        _ALIVE.add(self)
 
     def feed(self, octets: Octets) -> None:
         """Read the next bytes of the capture.
@@ -115,11 +125,12 @@ class FlowAggregator:
         >>> len(flows.result()) > 0
         True
         """
-        if self._closed:
-            raise ValueError("this aggregator is closed")
-        source = Memory(memoryview(octets).cast("B"))
-        while source.left and not self._reading.ended:
-            self._step(source)
+        with self._lock:
+            if self._closed:
+                raise ValueError("this aggregator is closed")
+            source = Memory(memoryview(octets).cast("B"))
+            while source.left and not self._reading.ended:
+                self._step(source)
 
     def close(self) -> None:
         """Say that the capture has ended. A second call does nothing.
@@ -134,10 +145,11 @@ class FlowAggregator:
         DamagedCaptureWarning
             A record is incomplete.
         """
-        if not self._closed:
-            self._closed = True
-            if not self._reading.ended:
-                self._step(Memory(memoryview(b"")))
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                if not self._reading.ended:
+                    self._step(Memory(memoryview(b"")))
 
     def result(self) -> FlowTable:
         """Give the flows of all complete records so far.
@@ -147,12 +159,22 @@ class FlowAggregator:
         FlowTable
             A copy: feeding may go on.
         """
-        return flow_table(FlowTable, self._reading, self._key, self._spec, self._semantics, last=False)
+        with self._lock:
+            return flow_table(FlowTable, self._reading, self._key, self._spec, self._semantics, last=False)
 
     def _step(self, source: Memory) -> None:
-        with self._reading.partial(self.result):
-            for _ in self._reading.feed(source.readinto):
-                pass
+        if self._out_of_memory:
+            raise MemoryError("memory ran out before, and records are missing: this aggregator does not go on")
+        try:
+            with self._reading.partial(self.result):
+                for _ in self._reading.feed(source.readinto):
+                    pass
+        except MemoryError:
+            self._out_of_memory = True
+            raise
+
+    def _renew_lock(self) -> None:
+        self._lock = RLock()
 
     def __enter__(self) -> Self:
         return self
@@ -162,3 +184,16 @@ class FlowAggregator:
     ) -> None:
         if kind is None:
             self.close()
+
+
+_ALIVE: WeakSet[FlowAggregator] = WeakSet()
+
+
+def _renew_locks() -> None:
+    for aggregator in list(_ALIVE):
+        aggregator._renew_lock()
+
+
+# A process that is forked has only the thread that forked it: a lock that another one holds would never be let go.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)

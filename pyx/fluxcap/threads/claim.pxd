@@ -1,0 +1,3 @@
+cdef extern from "threads/claim.h" nogil:
+    bint claim(int* held)
+    void release_claim(int* held)
