@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from fluxcap._core import ANOMALIES, DAMAGED, DAMAGES, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, Scanner
+from fluxcap._core import ANOMALIES, DAMAGED, DAMAGES, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.filters import compiler
 from fluxcap.capture.inputs import Input, contents
@@ -133,7 +133,7 @@ class Reading:
                     else:
                         yield from self.feed(octets.readinto)
                 except DecompressionError as error:
-                    yield from self._fail("compressed_cut" if error.cut else "compressed", str(error))
+                    yield from self._fail(error.kind, str(error))
                 except OSError as error:
                     yield from self._fail("read_error", error.strerror or str(error))
 
@@ -212,8 +212,13 @@ class Reading:
     def _fail(self, name: str, what: str) -> Iterator[None]:
         """The octets of the current input came to an end too early, for a reason the core knows nothing of."""
         self.ended = True
+        # Threads may not have come to the end of what they were handed; what stops one thread before that stops them.
+        state = yield from self._process(self.scanner.run, octets=0)
+        if state != WANTS_INPUT:
+            self._see(state)
+            return
         self.scanner.finish()
-        yield from self._process(self.scanner.run, self.scanner.octets)
+        yield from self._process(self.scanner.run, octets=0)
         damage = self.scanner.damage
         if damage is None:  # between two records
             packet, offset = self.scanner.totals()["packets"] - self._packets_before, self.scanner.octets
