@@ -131,7 +131,7 @@ static uint32_t crc32c_scalar(uint32_t crc, const uint8_t *at, size_t length) {
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const uint8_t *at, size_t length) {
+__attribute__((target("sse4.2,crc32"))) static uint32_t crc32c_sse42(uint32_t crc, const uint8_t *at, size_t length) {
     uint64_t wide = crc, word;
     for (; length >= 8; at += 8, length -= 8) {
         memcpy(&word, at, 8);

@@ -199,7 +199,8 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     Forward becomes the direction of the row that began first. With an idle timeout rows have to come in order of
     `first`: a row then continues the one before it exactly when one table over all the packets would have."""
     cdef uint64_t words[KEY_WORDS]
-    cdef uint32_t flip = project(&f.plan, f.plan.shape, &record.key, words), v
+    cdef uint32_t flip = project(&f.plan, f.plan.shape, &record.key, words)
+    cdef int v
     cdef uint64_t tag = hash_words(&f.plan, words, f.plan.shape.n) >> 32
     cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)
     cdef FlowRow* row = NULL

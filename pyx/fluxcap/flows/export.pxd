@@ -29,7 +29,8 @@ cdef inline FlowRow united(const Flows* f, uint64_t first, uint32_t n) noexcept 
     cdef FlowRow all
     cdef uint64_t* words = <uint64_t*>&all
     cdef const uint64_t* row
-    cdef uint32_t i, word
+    cdef uint32_t i
+    cdef int word
     memset(&all, 0, sizeof(FlowRow))
     for i in range(n):
         row = <const uint64_t*>row_at(f, first + i)
@@ -87,7 +88,7 @@ cdef inline void read_record(const Flows* f, uint64_t i, bint rarely, FlowRecord
             record.rare = f.rare[row.rare - 1]
         else:
             memset(&record.rare, 0, sizeof(RareCounts))
-        for verdict in range(VERDICT_BAD, VERDICTS_END):
+        for verdict in range(<uint32_t>VERDICT_BAD, <uint32_t>VERDICTS_END):
             if row.marks & mark_of(verdict):
                 record.rare.verdicts[verdict] += row.other
     if f.features_stride:
@@ -141,7 +142,7 @@ cdef inline bint split_rows(Flows* f, FlowColumns* columns, FlowRecord* records,
     if last:
         pages_spare(&spare, f.index, 0, index_octets(f))
     while done < f.n:
-        n = <uint32_t>min(f.n - done, RECORDS_AT_ONCE)
+        n = <uint32_t>min(f.n - done, <uint64_t>RECORDS_AT_ONCE)
         all = united(f, done, n)
         read_keys(f, done, n, records)
         counted = all.rare or all.marks & ~MARK_FLIPPED

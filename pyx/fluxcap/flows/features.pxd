@@ -70,7 +70,8 @@ cdef inline int64_t note_gap(FeatureRow* x, uint32_t way, int64_t time, uint64_t
 cdef inline void note_features(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
     """After the packet was counted in its row."""
     cdef FeatureRow* x = features_at(f, i)
-    cdef uint32_t way = d.flip ^ is_flipped(row), flags = d.tcp_flags, flag
+    cdef uint32_t way = d.flip ^ is_flipped(row), flags = d.tcp_flags
+    cdef int flag
     cdef uint64_t n = row.packets[0] + row.packets[1]
     cdef int64_t gap
     spread(&x.sizes[way], d.octets, row.packets[way] == 1)
@@ -114,10 +115,10 @@ cdef inline Spread together(const Spread* a, const Spread* b, bint both) noexcep
 
 cdef inline void read_features(const Flows* f, uint64_t i, const FlowRow* row, FlowRecord* record) noexcept nogil:
     cdef FeatureRow* x = features_at(f, i)
-    cdef const uint64_t* packets = row.packets
+    cdef const uint64_t* packets = &row.packets[0]
     cdef uint64_t n = packets[0] + packets[1]
     cdef Spread sizes = together(&x.sizes[0], &x.sizes[1], packets[0] != 0 and packets[1] != 0)
-    cdef uint32_t way, flag
+    cdef int way, flag
     for way in range(BOTH):
         record.sizes[way] = statistics(&x.sizes[way], packets[way])
         record.gaps[way] = statistics(&x.gaps[way], packets[way] - 1 if packets[way] else 0)

@@ -84,7 +84,7 @@ cdef inline bint sent_nothing(const Side* s, const Side* peer) noexcept nogil:
     cdef uint32_t top = s.last if ahead(s.last, s.ack) > 0 else s.ack
     if s.before == SYN_SENT and s.state == RESET and peer.state == INACTIVE and s.ack != s.start:
         return True             # half open: its sequence numbers mislead
-    return top - s.start <= 1 + s.fins
+    return top - s.start <= <uint32_t>1 + s.fins
 
 cdef inline uint8_t tcp_state(const Connection* c) noexcept nogil:
     cdef const Side* o = &c.sides[0]

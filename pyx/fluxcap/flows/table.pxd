@@ -227,7 +227,7 @@ cdef inline bint open_unseen(Flows* f) noexcept nogil:
             return False
         f.unseen.plan = f.plan
         f.unseen.stride = f.stride
-        f.unseen.max_rows = min(f.max_rows, UNSEEN_MAX)
+        f.unseen.max_rows = min(f.max_rows, <uint64_t>UNSEEN_MAX)
     return reserve(f.unseen, BATCH)
 
 cdef inline uint64_t index_octets(const Flows* f) noexcept nogil:

@@ -93,7 +93,7 @@ cdef inline Datagram* find_datagram(Fragments* f, const Packet* p, uint64_t* ano
     cdef Datagram* set_ = f.datagrams + hash_identity(f, &identity) % SETS * PLACES
     cdef Datagram* oldest = set_
     cdef uint32_t i
-    for i in range(PLACES):
+    for i in range(<uint32_t>PLACES):
         if set_[i].used and memcmp(&set_[i].identity, &identity, sizeof(Identity)) == 0:
             if p.time - set_[i].time <= <int64_t>LIFETIME_S * 1000000000:
                 return &set_[i]

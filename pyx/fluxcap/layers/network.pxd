@@ -54,7 +54,7 @@ cdef inline const uint8_t* source_route(const uint8_t* at, uint32_t header) noex
             return NULL
         if at[i] == IPV4_OPTION_LSRR or at[i] == IPV4_OPTION_SSRR:
             # type, length, pointer (1-based, to the next address), addresses
-            if size >= 7 and at[i + 2] + 3 <= size:
+            if size >= 7 and at[i + 2] <= size - 3:
                 return at + i + 3 + ((size - 3) // 4 - 1) * 4
             return NULL
         i += size

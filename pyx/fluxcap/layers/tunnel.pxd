@@ -240,7 +240,7 @@ cdef inline Next teredo(Cursor* c, Packet* p) noexcept nogil:
         skip += 8
     if left < skip + 40 or at[skip] >> 4 != 6:
         return STOP
-    if be16(at + skip + 4) + 40 > wire_left(c) - UDP_HEADER - skip and not p.fragmented:
+    if <uint32_t>be16(at + skip + 4) + 40 > wire_left(c) - UDP_HEADER - skip and not p.fragmented:
         return STOP
     return ip_at(c, p, UDP_HEADER + skip)
 

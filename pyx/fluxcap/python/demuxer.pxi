@@ -90,8 +90,9 @@ cdef dict side_by_side(tuple fields, const char* structs, uint64_t stride, uint6
     cdef Columns c
     cdef uint32_t rows[BATCH]
     cdef uint64_t i
-    for i in range(BATCH):
-        rows[i] = <uint32_t>i
+    cdef int row
+    for row in range(BATCH):
+        rows[row] = <uint32_t>row
     memset(&c, 0, sizeof(Columns))
     plan_columns(&c, fields)
     try:

@@ -21,7 +21,7 @@ cdef FlowRecord record_
 
 
 cdef tuple field(str name, size_t offset, size_t octets, str kind, int width=1):
-    order = "|" if octets == width or kind == "S" else "<" if sys.byteorder == "little" else ">"
+    order = "|" if octets == <size_t>width or kind == "S" else "<" if sys.byteorder == "little" else ">"
     return name, offset, octets, f"{order}{kind}{octets // width}", width
 
 
@@ -250,7 +250,7 @@ cdef int plan_key(KeyPlan* plan, key) except -1:
     for i in range(4):
         plan.mask_v4[i] = mask_v4[i]
         plan.shape.prefixes |= mask_v4[i] != mask_v6[i]
-    for i in range(KEY_WORDS):
+    for i in range(<uint32_t>KEY_WORDS):
         if keep[i]:
             plan.word[plan.shape.n] = i
             plan.mask[plan.shape.n] = mask_v6[i]

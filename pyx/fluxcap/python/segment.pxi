@@ -24,7 +24,7 @@ cdef SegmentPlan plan_segment(const uint8_t[::1] message, const uint8_t[::1] src
     s.protocol = protocol
     s.framed = s.atomic = True
     s.ttl = 64
-    if <uint64_t>message.shape[0] > longest_message(&s) or missing > longest_message(&s) - message.shape[0]:
+    if <uint64_t>message.shape[0] > longest_message(&s) or missing > longest_message(&s) - <uint64_t>message.shape[0]:
         raise ValueError(f"a message of {message.shape[0] + missing:,} octets does not fit into one packet,"
                          f" which holds {longest_message(&s):,}")
     s.length = <uint32_t>message.shape[0]

@@ -54,7 +54,7 @@ cdef class TextRows:
 
     def __next__(self):
         cdef uint64_t first = self.row
-        cdef uint64_t end = min(self.n, first + max(PIECE // (self.row_width or 1), 1))
+        cdef uint64_t end = min(self.n, first + max(<uint64_t>PIECE // (self.row_width or 1), <uint64_t>1))
         cdef uint64_t room = (end - first) * self.row_width + SLACK
         cdef uint64_t* ends
         cdef uint8_t* to

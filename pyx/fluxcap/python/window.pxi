@@ -75,7 +75,8 @@ cdef class Window:
             self.take_back()
             if at < left or self.writes:
                 self.open_space()
-                n = min(octets.shape[0] - at, r.capacity - r.end if self.writes else min(BRIDGE, r.capacity - r.end))
+                n = r.capacity - r.end if self.writes else min(<size_t>BRIDGE, r.capacity - r.end)
+                n = min(<size_t>octets.shape[0] - at, n)
                 memcpy(r.buffer + r.end, &octets[at], n)
                 r.end += n
                 return at + n

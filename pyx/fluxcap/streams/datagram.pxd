@@ -79,7 +79,7 @@ cdef inline void free_datagrams(Datagrams* d) noexcept nogil:
     cdef uint32_t i
     take_back(d)
     if d.assemblies != NULL:
-        for i in range(SETS * PLACES):
+        for i in range(<uint32_t>(SETS * PLACES)):
             forget(d, &d.assemblies[i])
     pages_free(d.assemblies, SETS * PLACES * sizeof(Assembly))
     pages_free(d.fragments.datagrams, SETS * PLACES * sizeof(Datagram))
@@ -177,6 +177,6 @@ cdef inline uint64_t incomplete_datagrams(const Datagrams* d) noexcept nogil:
     cdef uint64_t n = d.incomplete
     cdef uint32_t i
     if d.assemblies != NULL:
-        for i in range(SETS * PLACES):
+        for i in range(<uint32_t>(SETS * PLACES)):
             n += d.assemblies[i].serial != 0 and d.assemblies[i].done == 0
     return n

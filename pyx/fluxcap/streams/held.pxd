@@ -123,7 +123,7 @@ cdef inline bint insert(Holders* all_, Held* h, uint32_t place, uint64_t start, 
     p.start = start
     p.length = length
     p.missing = missing
-    p.room = max(length, LEAST_ROOM)
+    p.room = max(length, <uint32_t>LEAST_ROOM)
     p.octets = <uint8_t*>malloc(p.room)
     if p.octets == NULL:
         memmove(p, p + 1, (h.n - place) * sizeof(Piece))

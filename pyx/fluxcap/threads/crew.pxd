@@ -214,7 +214,7 @@ cdef inline Span* broken_span(Crew* crew) noexcept nogil:
 cdef inline void enlist(Crew* crew, uint32_t threads) noexcept nogil:
     """Start members, until with the thread that reads there are so many or no more are to be had. The ring grows only
     where nothing of it is in use; called with the lock held."""
-    while crew.n + 1 < min(threads, MAX_THREADS) and thread_start(&crew.members[crew.n], work, crew):
+    while crew.n + 1 < min(threads, <uint32_t>MAX_THREADS) and thread_start(&crew.members[crew.n], work, crew):
         crew.n += 1
     if crew.counted == crew.cut:
         crew.n_spans = (crew.n + 1) * SPANS_A_THREAD

@@ -136,11 +136,12 @@ cdef inline bint join_window(Span* s, Reader* r, const Pipeline* p) noexcept nog
 cdef inline bint is_plain(const Pipeline* p, const Batch* batch, const uint64_t* anomalies) noexcept nogil:
     cdef uint64_t found = batch.special & (FRAGMENTS | QUOTATIONS if p.counts_flows else FRAGMENTS)
     cdef uint32_t i
+    cdef int anomaly
     if p.columns.n_columns:
         for i in range(batch.n):
             found |= is_wanted(&p.columns, &batch.packets[i])
-    for i in range(ANOMALIES_END):
-        found |= anomalies[i]
+    for anomaly in range(ANOMALIES_END):
+        found |= anomalies[anomaly]
     return found == 0
 
 cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil:
