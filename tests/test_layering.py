@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 import core_sources
+import library_sources
 from core_sources import PYX, Source
+from library_sources import SRC
 
 ROOT = Path(__file__).parents[1]
-SRC = ROOT / "src" / "fluxcap"
 
 LONGEST_FILE = 400  # lines
 FULLEST_FOLDER = 16  # files, beside its sub-folders
@@ -135,6 +136,67 @@ def test_the_core_neither_prints_nor_opens_files():
 
 
 # The library ----------------------------------------------------------------------------------------------------------
+
+# Its rooms from the street down. A room imports itself and those under it, be it inside a function or for types alone.
+ROOMS = {
+    "cli": {"cli", "__main__"},
+    "the public names": {""},
+    "reports": {"reports"},
+    "sockets": {"sockets"},
+    "tables": {"tables"},
+    "rewrite": {"rewrite"},
+    "capture": {"capture"},
+    "plan": {"plan"},
+    "formats": {"formats"},
+    "values": {"values"},
+    "the ground": {"errors", "whole_files", "_core"},
+}
+AT_THE_TOP = 8  # files beside the rooms
+
+LIBRARY = library_sources.modules()
+SOURCES = sorted([*SRC.rglob("*.py"), *SRC.rglob("*.pyi")])
+
+
+def floor_of(module: str) -> int:
+    """How far below the street a module of the library is."""
+    top = module.split(".")[0]
+    return next(floor for floor, names in enumerate(ROOMS.values()) if top in names)
+
+
+def test_every_room_of_the_library_is_named():
+    named = set().union(*ROOMS.values()) - {"_core"}  # which is built from pyx/
+    assert {module.name.split(".")[0] for module in LIBRARY} == named
+    assert {path.name for path in SRC.iterdir() if path.is_dir() and path.name != "__pycache__"} <= named
+
+
+@pytest.mark.parametrize("module", LIBRARY, ids=lambda module: module.name or "fluxcap")
+def test_a_module_of_the_library_imports_nothing_above_its_room(module):
+    assert {other for other in module.modules if floor_of(other) < floor_of(module.name)} == set()
+
+
+@pytest.mark.parametrize("module", LIBRARY, ids=lambda module: module.name or "fluxcap")
+def test_what_is_private_to_a_room_of_the_library_stays_in_it(module):
+    def is_private(name):
+        return name.startswith("_") and name != "_core" and not name.startswith("__")
+
+    taken = {one for one in module.imports if floor_of(one.module) != floor_of(module.name)}
+    private = {one for one in taken if any(map(is_private, (*one.module.split("."), one.name or "")))}
+    assert private == set()
+
+
+def test_modules_of_the_library_import_in_no_circle():
+    assert a_circle({module.name: module.modules - {"_core"} for module in LIBRARY}) == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(SRC)))
+def test_no_file_of_the_library_is_longer_than_a_reader_takes_in(path):
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+
+
+def test_no_room_of_the_library_is_crowded():
+    files = Counter(path.parent for path in [*SOURCES, SRC / "py.typed"])
+    assert {folder: n for folder, n in files.items() if n > FULLEST_FOLDER} == {}
+    assert files[SRC] <= AT_THE_TOP
 
 
 @pytest.mark.parametrize("word", ["rich", "argparse"])
