@@ -73,58 +73,40 @@ cdef inline void copy_sized(uint8_t* to, const uint8_t* base, uint64_t stride, c
                             uint32_t size) noexcept nogil:
     cdef uint32_t i
     for i in range(n):
-        memcpy(to + <uint64_t>i * size, base + rows[i] * stride, size)
+        memcpy(to + <uint64_t>i * size, base + (rows[i] if rows != NULL else i) * stride, size)
+
+cdef inline void copy_fields(uint8_t* to, const uint8_t* base, uint64_t stride, const uint32_t* rows, uint32_t n,
+                             uint32_t size) noexcept nogil:
+    """One field of the chosen structs, or of the first n where rows is NULL. A constant size makes each copy one move."""
+    if size == 1:
+        copy_sized(to, base, stride, rows, n, 1)
+    elif size == 2:
+        copy_sized(to, base, stride, rows, n, 2)
+    elif size == 4:
+        copy_sized(to, base, stride, rows, n, 4)
+    elif size == 8:
+        copy_sized(to, base, stride, rows, n, 8)
+    elif size == 16:
+        copy_sized(to, base, stride, rows, n, 16)
+    else:
+        copy_sized(to, base, stride, rows, n, size)
 
 cdef inline void append_rows(Columns* c, const void* structs, uint64_t stride, const uint32_t* rows,
                              uint32_t n) noexcept nogil:
-    """Append the chosen structs' fields; room for them was reserved. A constant size makes each copy one move."""
-    cdef uint32_t i, size
-    cdef uint8_t* to
-    cdef const uint8_t* base
-    for i in range(c.n_columns):
-        size = c.size[i]
-        to = c.data[i] + c.n * size
-        base = <const uint8_t*>structs + c.offset[i]
-        if size == 1:
-            copy_sized(to, base, stride, rows, n, 1)
-        elif size == 2:
-            copy_sized(to, base, stride, rows, n, 2)
-        elif size == 4:
-            copy_sized(to, base, stride, rows, n, 4)
-        elif size == 8:
-            copy_sized(to, base, stride, rows, n, 8)
-        elif size == 16:
-            copy_sized(to, base, stride, rows, n, 16)
-        else:
-            copy_sized(to, base, stride, rows, n, size)
-    c.n += n
-
-cdef inline void copy_dense(uint8_t* to, const uint8_t* base, uint64_t stride, uint32_t n,
-                            uint32_t size) noexcept nogil:
+    """Append all columns of the chosen structs; room for the rows was reserved."""
     cdef uint32_t i
-    for i in range(n):
-        memcpy(to, base, size)
-        to += size
-        base += stride
+    for i in range(c.n_columns):
+        copy_fields(c.data[i] + c.n * c.size[i], <const uint8_t*>structs + c.offset[i], stride, rows, n, c.size[i])
+    c.n += n
 
 cdef inline void put_column(const Columns* c, uint32_t i, const uint8_t* base, uint64_t stride,
                             uint32_t n) noexcept nogil:
-    """The next n rows of a column, from fields that lie a stride apart; the caller counts them."""
-    cdef uint32_t size = c.size[i]
-    cdef uint8_t* to = c.data[i] + c.n * size
-    if c.zero >> i & 1:
-        if not is_there(c, i):
-            memset(to, 0, <uint64_t>n * size)
-    elif size == 1:
-        copy_dense(to, base, stride, n, 1)
-    elif size == 2:
-        copy_dense(to, base, stride, n, 2)
-    elif size == 8:
-        copy_dense(to, base, stride, n, 8)
-    elif size == 16:
-        copy_dense(to, base, stride, n, 16)
-    else:
-        copy_dense(to, base, stride, n, size)
+    """Write the next n rows of one column, from fields that lie a stride apart; the caller counts the rows."""
+    cdef uint8_t* to = c.data[i] + c.n * c.size[i]
+    if not c.zero >> i & 1:
+        copy_fields(to, base, stride, NULL, n, c.size[i])
+    elif not is_there(c, i):
+        memset(to, 0, <uint64_t>n * c.size[i])
 
 cdef inline bint is_wanted(const Columns* c, const Packet* p) noexcept nogil:
     """Is a row to be made of this packet?"""

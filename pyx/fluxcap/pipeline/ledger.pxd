@@ -24,8 +24,8 @@ cdef struct Totals:
     uint64_t anomalies[ANOMALIES_END]
 
 cdef inline uint64_t kind(const Digest* d) noexcept nogil:
-    """What nearly all records have in common, in one word: the octets from disposition on, but for TCP flags, verdict
-    and protocol."""
+    """What nearly all records have in common, in one word: the bytes from disposition to protocol, but for TCP flags,
+    verdict and protocol. python/fields.pxi asserts that these eight lie together."""
     cdef uint8_t[8] common = [0xFF, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0]
     return native64(&d.disposition) & native64(common)
 

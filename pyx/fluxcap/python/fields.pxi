@@ -91,6 +91,11 @@ cdef dict PACKET = {row[0]: row for row in (
 cdef Digest digest_
 assert <char*>&digest_.protocol - <char*>&digest_.time == <char*>&packet_.depth - <char*>&packet_.time
 assert <char*>&digest_.disposition - <char*>&digest_ == <char*>&packet_.disposition - <char*>&packet_.time
+# kind() in pipeline/ledger.pxd reads these fields as one word, and masks three of them.
+assert (&digest_.reason - &digest_.disposition, &digest_.ip_version - &digest_.disposition,
+        &digest_.tcp_flags - &digest_.disposition, &digest_.verdict - &digest_.disposition,
+        &digest_.ip_verdict - &digest_.disposition, &digest_.gre_verdict - &digest_.disposition,
+        &digest_.protocol - &digest_.disposition) == (1, 2, 3, 4, 5, 6, 7)
 PACKET.update({name: (name, offset + in_packet(&packet_.key), octets, dtype, width)
                for name, offset, octets, dtype, width in KEY.values()})
 
