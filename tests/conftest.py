@@ -3,9 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from cli_captures import BAD, CUT, GOOD
 from three_flows import SHAPES
+
+# A test is about what is right, not about how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture
