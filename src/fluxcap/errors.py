@@ -173,6 +173,9 @@ _KINDS = {
     ),
     "compressed": _Kind(CaptureError, "{what}", _CORRUPT),
     "compressed_cut": _Kind(TruncatedError, "{what}", _KEPT + "get a complete copy of the file if you can."),
+    "compressed_too_large": _Kind(
+        UnsupportedError, "{what}", "Decompress it first, as in `xz -dc --memlimit=0 FILE | fluxcap COMMAND -`."
+    ),
     "read_error": _Kind(CaptureError, "{what}", _KEPT + "check the disk or the connection it came from."),
 }
 

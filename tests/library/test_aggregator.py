@@ -26,6 +26,22 @@ def test_wherever_the_octets_are_split_the_flows_are_the_same(name, cuts):
     assert flows.result() == fluxcap.read_flows(capture, "ports")
 
 
+@pytest.mark.parametrize("asked", [{"features": True}, {"splt": 3}, {"threads": 1}, {"threads": 2}], ids=str)
+def test_it_takes_the_options_of_read_flows(asked):
+    capture = CAPTURE + CAPTURE[24:] * 1500  # over the mebibyte from which threads join
+    with fluxcap.FlowAggregator("ports", **asked) as flows:
+        flows.feed(capture)
+    whole = fluxcap.read_flows(capture, "ports", **asked)
+    assert flows.result() == whole
+    assert flows.result().metadata == whole.metadata | {"inputs": ["<feed>"]}
+
+
+@pytest.mark.parametrize("wrong", [{"splt": -1}, {"splt": 256}, {"threads": 0}], ids=str)
+def test_it_refuses_what_read_flows_refuses(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        fluxcap.FlowAggregator(**wrong)
+
+
 def test_octets_may_come_one_at_a_time():
     flows = fluxcap.FlowAggregator(interval="5ms", biflow=False)
     for octet in CAPTURE:

@@ -4,8 +4,11 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import subprocess
 import sys
+import warnings
+import zlib
 from itertools import accumulate
 
 import pytest
@@ -14,7 +17,7 @@ from hypothesis import strategies as st
 
 import fluxcap
 from capture_files import pcap, records
-from fluxcap.capture import compression, read_ahead
+from fluxcap.capture import compression, read_ahead, reading
 from fluxcap.errors import DamagedCaptureWarning, NotACaptureError, UnsupportedError
 
 lz4_frame = pytest.importorskip("lz4.frame")
@@ -217,3 +220,96 @@ def test_a_bomb_is_read_in_constant_memory(tmp_path):
     count, _, kilobytes, _ = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert int(count) == 1000
     assert int(kilobytes) < 100_000
+
+
+def skippable(kind: int, content: bytes) -> bytes:
+    """A skippable frame (RFC 8878 section 3.1.2)."""
+    return (0x184D2A50 + kind).to_bytes(4, "little") + len(content).to_bytes(4, "little") + content
+
+
+@pytest.mark.parametrize("name", ["zstd", "lz4"])
+@pytest.mark.parametrize("frames", [[b""], [b"x" * 7], [bytes(200_000), b"y"]], ids=["empty", "one", "two"])
+def test_skippable_frames_before_between_and_behind_hold_nothing_of_the_capture(name, frames):
+    padding = b"".join(skippable(15 * at, content) for at, content in enumerate(frames))
+    half = 24 + RECORD * (PACKETS // 2)
+    compress = COMPRESSORS[name]
+    data = padding + compress(CAPTURE[:half]) + padding + compress(CAPTURE[half:]) + padding
+    assert fluxcap.read_flows(data) == fluxcap.read_flows(CAPTURE)
+
+
+def test_skippable_frames_without_a_frame_are_no_capture():
+    with pytest.raises(NotACaptureError):
+        fluxcap.read_flows(skippable(3, b"nothing") * 2)
+    with pytest.raises(NotACaptureError):
+        fluxcap.read_flows(skippable(3, b"cut short")[:-1])
+
+
+def with_dictionary(data: bytes, octets: int) -> bytes:
+    """The same xz data, said to need another dictionary: section 5.3.1 of the format."""
+    bits = next(bits for bits in range(41) if (2 | bits & 1) << (bits // 2 + 11) >= octets or bits == 40)
+    header = bytearray(data[12 : 12 + (data[12] + 1) * 4])
+    assert header[2:4] == b"\x21\x01"  # LZMA2, with one octet of properties
+    header[4] = bits
+    header[-4:] = zlib.crc32(header[:-4]).to_bytes(4, "little")
+    return data[:12] + bytes(header) + data[12 + len(header) :]
+
+
+def test_xz_data_that_take_more_memory_than_allowed_are_refused_by_name():
+    data = lzma.compress(CAPTURE)
+    assert fluxcap.read_flows(with_dictionary(data, 128 << 20)) == fluxcap.read_flows(CAPTURE)
+    with pytest.raises(UnsupportedError, match="256 MiB") as caught:
+        fluxcap.read_flows(with_dictionary(data, 1 << 32))
+    assert "xz -dc" in caught.value.help
+
+
+@pytest.mark.parametrize("name", COMPRESSORS)
+def test_memory_that_runs_out_while_decompressing_is_no_damage(name, monkeypatch):
+    class Poor:
+        eof, needs_input, unused_data = False, True, b""
+
+        def decompress(self, data, max_length=-1):
+            raise MemoryError
+
+    codec = next(codec for codec in compression.CODECS if codec.name == name)
+    poor = [one._replace(new=Poor) if one is codec else one for one in compression.CODECS]
+    monkeypatch.setattr(compression, "CODECS", tuple(poor))
+    with pytest.raises(MemoryError):
+        fluxcap.read_flows(COMPRESSORS[name](CAPTURE))
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("stop", ["limit", "damage"])
+def test_what_stops_the_reading_first_does_so_with_any_number_of_threads(stop, threads, monkeypatch):
+    """A thread that counts may be behind the decompressor, which fails just after."""
+    monkeypatch.setattr(reading, "SHARED_FROM", 0)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(threads)))
+    packets = [fluxcap.segment(bytes(900), ("192.0.2.1", 1 + at), ("192.0.2.2", 53)) for at in range(300)]
+    capture = pcap(records(packets))
+    at = len(capture) - 3 * (len(packets[0]) + 16)
+    if stop == "damage":
+        capture = capture[:at] + b"\xff" * 16 + capture[at + 16 :]
+    options = {"max_flows": 297} if stop == "limit" else {}
+    data = gzip.compress(capture)[:-1]  # cut right behind the last record
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        table = fluxcap.read_flows(data, threads=threads, **options)
+    assert len(table) == 297
+    assert table.metadata["flows_full"] == (stop == "limit")
+    assert [damage.offset for damage in table.metadata["damage"]] == ([at] if stop == "damage" else [])
+    assert len(caught) == 1
+
+
+def test_a_child_forked_while_a_thread_decompresses_is_told_so(step):
+    """The thread is a bounded number of steps ahead, so it is never done."""
+    data = zstd.compress(pcap(records([PACKET] * 30_000)))
+    scan = iter(fluxcap.scan_packets(data, batch_size=10))
+    next(scan)
+    child = os.fork()
+    if child == 0:
+        try:
+            for _ in scan:
+                pass
+        except RuntimeError:
+            os._exit(7)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == (7 if step == compression.STEP_LARGE else 0)

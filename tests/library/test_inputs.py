@@ -241,3 +241,45 @@ def test_a_read_error_midway_keeps_what_was_read():
         table = fluxcap.read_flows(Failing(CAPTURE))
     assert table["packets"].tolist() == [3]
     assert table.metadata["damage"] == [("<file>", 3, len(CAPTURE), "Input/output error")]
+
+
+def test_two_stars_follow_no_link_so_that_one_to_a_parent_repeats_nothing(tree):
+    # Followed, two links would make 2^40 paths until the kernel refuses to follow more.
+    for name in ("up", "again"):
+        (tree / name).symlink_to(tree, target_is_directory=True)
+    plain = sorted(str(path) for path in tree.rglob("*") if path.is_file())
+    assert names(str(tree / "**")) == plain
+    assert names(str(tree / "**" / "*.pcap")) == [path for path in plain if path.endswith(".pcap")]
+
+
+def test_two_stars_are_any_number_of_folders_but_hidden_ones(tmp_path, monkeypatch):
+    paths = ["1.pcap", "a/2.pcap", "a/b/3.pcap", "a/b/c.txt", ".hidden/4.pcap", "a/.5.pcap"]
+    for path in paths:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    monkeypatch.chdir(tmp_path)
+    assert names("**/*.pcap") == ["1.pcap", "a/2.pcap", "a/b/3.pcap"]
+    assert names("a/**/*.pcap") == ["a/2.pcap", "a/b/3.pcap"]
+    assert names("**/b/**") == ["a/b/3.pcap", "a/b/c.txt"]
+    assert names("**/.5*") == ["a/.5.pcap"]
+
+
+def test_a_file_object_is_never_lent_memory_that_it_could_keep():
+    kept = []
+
+    class Keeping:
+        def __init__(self, data: bytes) -> None:
+            self.left = data
+
+        def readinto(self, buffer) -> int:
+            kept.append(buffer)
+            for earlier in kept[:-1]:  # memory of somebody else by now, if it was not its own
+                earlier[:] = b"\xff" * len(earlier)
+            n = min(len(buffer), 700, len(self.left))
+            buffer[:n], self.left = self.left[:n], self.left[n:]
+            return n
+
+    capture = pcap(records([b.ethernet(b.ipv4(b.udp(bytes(200))))] * 50))
+    assert fluxcap.read_packets(Keeping(capture)) == fluxcap.read_packets(io.BytesIO(capture))
+    assert len(kept) > 5
+    assert all(memoryview(buffer).obj is not None for buffer in kept)  # it owns its memory

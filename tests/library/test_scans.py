@@ -33,9 +33,12 @@ def columns_read(monkeypatch):
     """The columns of every reading."""
     read = []
     reading = packet_scan.Reading
-    monkeypatch.setattr(
-        packet_scan, "Reading", lambda **options: read.append(tuple(options["columns"])) or reading(**options)
-    )
+
+    def watched(*how, columns, **options):
+        read.append(tuple(columns))
+        return reading(*how, columns=columns, **options)
+
+    monkeypatch.setattr(packet_scan, "Reading", watched)
     return read
 
 

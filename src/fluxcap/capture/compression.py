@@ -24,6 +24,10 @@ LARGE = 1 << 20  # octets of an input; for smaller ones a thread would cost more
 # They are fed one by one, in smaller steps, so that a wrong check takes nothing with it that came before it.
 TAIL = 64
 TAIL_STEP = 64
+# A small xz file can ask for a dictionary of 4 GiB; `xz -9` makes one of 64 MiB. What liblzma says beyond the limit is
+# all that tells it from damage.
+XZ_MEMORY = 256 << 20
+XZ_OVER_LIMIT = "Memory usage limit exceeded"
 
 
 class Decompressor(Protocol):
@@ -46,11 +50,21 @@ class Decompressor(Protocol):
 
 
 class DecompressionError(Exception):
-    """The compressed input is damaged, or (`cut`) ends too early. What was decompressed before was handed out."""
+    """The compressed input cannot be read on. What was decompressed before was handed out."""
 
-    def __init__(self, message: str, *, cut: bool = False) -> None:
-        super().__init__(message)
-        self.cut = cut
+    kind = "compressed"  # of damage, as errors.damage_error() knows it
+
+
+class CutError(DecompressionError):
+    """The compressed input ends too early."""
+
+    kind = "compressed_cut"
+
+
+class TooLargeError(DecompressionError):
+    """Decompressing takes more memory than a codec is allowed."""
+
+    kind = "compressed_too_large"
 
 
 class _Gunzip:
@@ -98,6 +112,10 @@ def _from(name: str, *modules: str) -> Callable[[], Decompressor]:
     return make
 
 
+def _xz() -> Decompressor:
+    return importlib.import_module("lzma").LZMADecompressor(memlimit=XZ_MEMORY)  # type: ignore[no-any-return]
+
+
 class Codec(NamedTuple):
     """One compression format."""
 
@@ -114,15 +132,25 @@ CODECS = (
     Codec("gzip", b"\x1f\x8b", _gzip),
     Codec("zstd", b"\x28\xb5\x2f\xfd", _from("ZstdDecompressor", *ZSTD_MODULES), "backports.zstd"),
     Codec("lz4", b"\x04\x22\x4d\x18", _from("LZ4FrameDecompressor", "lz4.frame"), "lz4", slow=False),
-    Codec("xz", b"\xfd7zXZ\x00", _from("LZMADecompressor", "lzma")),
+    Codec("xz", b"\xfd7zXZ\x00", _xz),
     Codec("bzip2", b"BZh", _from("BZ2Decompressor", "bz2")),
 )
+# A frame that holds nothing of the content may stand before any frame, of zstd (RFC 8878 section 3.1.2) and of lz4.
+SKIPPABLE_MAGICS = tuple(bytes([0x50 + kind]) + b"\x2a\x4d\x18" for kind in range(16))
+SKIPPABLE_HEADER = 8  # its magic number, and the octets that follow, little-endian
 MAGIC_LENGTH = max(len(codec.magic) for codec in CODECS)
 
 
 def recognise(head: bytes) -> Codec | None:
     """The format whose magic number these octets begin with."""
     return next((codec for codec in CODECS if head.startswith(codec.magic)), None)
+
+
+def skippable(head: bytes) -> int:
+    """How many octets the skippable frame has that these begin with; 0 if they begin with none."""
+    if not head.startswith(SKIPPABLE_MAGICS) or len(head) < SKIPPABLE_HEADER:
+        return 0
+    return SKIPPABLE_HEADER + int.from_bytes(head[4:SKIPPABLE_HEADER], "little")
 
 
 class Members:
@@ -158,7 +186,7 @@ class Members:
                 if output:
                     yield output
         if self._inside:
-            raise DecompressionError(f"the {self._codec.name} data ends too early", cut=True)
+            raise CutError(f"the {self._codec.name} data ends too early")
 
     def _begin_member(self) -> None:
         if self._member.eof:
@@ -168,7 +196,11 @@ class Members:
     def _decompress(self, octets: bytes | memoryview) -> bytes:
         try:
             return self._member.decompress(octets, self._step)
+        except MemoryError:
+            raise
         except Exception as error:  # each library has its own: zlib.error, IsalError, LZMAError, ZstdError, OSError
+            if str(error) == XZ_OVER_LIMIT:
+                raise TooLargeError(f"decompressing it takes more than {XZ_MEMORY >> 20} MiB of memory") from error
             raise DecompressionError(f"the {self._codec.name} data is damaged: {error}") from error
 
     def _feeds(self, pieces: Iterable[bytearray]) -> Iterator[bytes | memoryview]:

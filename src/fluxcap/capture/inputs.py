@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import errno
+import fnmatch
 import glob
 import io
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from fluxcap.capture.compression import DecompressionError, decompressed, is_ahead, recognise
+from fluxcap.capture.compression import DecompressionError, decompressed, is_ahead, recognise, skippable
 from fluxcap.capture.magic import HEAD, describe
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ Capture = str | os.PathLike[str] | IO[bytes] | Octets
 Captures = Capture | Iterable[Capture]
 
 STANDARD_INPUT = "-"
+SKIPPED_AT_ONCE = 1 << 16  # octets
 
 
 class Opened:
@@ -83,13 +85,23 @@ class Input(NamedTuple):
     def open(self) -> Iterator[Opened]:
         """Its octets, decompressed. OSError if it cannot be opened, UnsupportedError without the library it takes."""
         with self.source() as source:
-            opened = Opened(source)
+            opened = _after_skippable(Opened(source))
             codec = recognise(opened.head)
             if codec is None:
                 yield opened
             else:
                 with closing(decompressed(opened, codec, self.name, self.size)) as octets:
                     yield Opened(Iterated(octets), codec.name, is_ahead(codec, self.size))
+
+
+def _after_skippable(opened: Opened) -> Opened:
+    """The octets behind all skippable frames at their start."""
+    while left := skippable(opened.head):
+        buffer = memoryview(bytearray(SKIPPED_AT_ONCE))
+        while left and (n := opened.readinto(buffer[: min(left, len(buffer))])):
+            left -= n
+        opened = Opened(opened)
+    return opened
 
 
 def contents(head: bytes, compression: str = "") -> str:
@@ -142,15 +154,36 @@ def _standard_input() -> Any:
 
 def _paths(path: str) -> Iterator[Input]:
     if not os.path.lexists(path) and glob.has_magic(path):
-        matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 (Path.glob() refuses absolute patterns)
-        if "**" in path:  # which matches what is below a directory besides the directory
-            matches = [match for match in matches if not Path(match).is_dir()]
+        # Path.glob() refuses absolute patterns.
+        matches = sorted(_below(path) if "**" in Path(path).parts else glob.glob(path))  # noqa: PTH207
         if not matches:
             raise FileNotFoundError(errno.ENOENT, "No file matches", path)
         for match in matches:
             yield from _path(match)
     else:
         yield from _path(path)
+
+
+def _below(pattern: str) -> Iterator[str]:
+    """The files that a pattern with `**` matches. Links to directories are not followed: one may lead to a parent."""
+    parts = Path(pattern).parts
+    at = parts.index("**")
+    for root in glob.glob(os.path.join(*parts[:at])) if at else [""]:  # noqa: PTH207, PTH118
+        for folder, _, names in os.walk(root or os.curdir):
+            for name in names:
+                path = os.path.relpath(os.path.join(folder, name), root or os.curdir)  # noqa: PTH118
+                if _matches(Path(path).parts, parts[at:]):
+                    yield os.path.join(root, path)  # noqa: PTH118
+
+
+def _matches(names: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Whether each name matches its pattern; `**` is any number of names. Hidden ones are not meant, as in a shell."""
+    if not patterns or not names:
+        return not names and all(pattern == "**" for pattern in patterns)
+    hidden = names[0].startswith(".") and not patterns[0].startswith(".")
+    if patterns[0] == "**":
+        return _matches(names, patterns[1:]) or (not hidden and _matches(names[1:], patterns))
+    return not hidden and fnmatch.fnmatchcase(names[0], patterns[0]) and _matches(names[1:], patterns[1:])
 
 
 def _path(path: str) -> Iterator[Input]:
@@ -226,11 +259,17 @@ class Iterated:
         return n
 
 
+def _keeps_nothing(file: Any) -> bool:
+    """Whether a file is known not to keep the buffer that it fills: it is lent the memory of the core itself."""
+    return type(file.raw if type(file) is io.BufferedReader else file) in (io.FileIO, io.BytesIO)
+
+
 class _File:
     """A source over an open binary file, from where it stands. It is the caller's to close."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        self._trusted = _keeps_nothing(file)
         # readinto1() comes back with what a pipe has to give, readinto() waits until the buffer is full.
         self._readinto = getattr(file, "readinto1", None) or getattr(file, "readinto", None)
 
@@ -239,8 +278,12 @@ class _File:
             octets = self._file.read(len(buffer))
             n = None if octets is None else len(octets)
             buffer[: n or 0] = octets or b""
-        else:
+        elif self._trusted:
             n = self._readinto(buffer)
+        else:
+            lent = bytearray(len(buffer))
+            n = self._readinto(memoryview(lent))
+            buffer[: n or 0] = lent[: n or 0]
         if n is None:
             raise BlockingIOError(errno.EAGAIN, "the file is in non-blocking mode and has nothing to give")
         return int(n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from queue import SimpleQueue
 from threading import Semaphore, Thread
@@ -55,12 +56,13 @@ class Ahead:
         self._stopped = False
 
     def __iter__(self) -> Generator[bytes, None, None]:
+        self._process = os.getpid()
         # A daemon, so that a scan that nobody closed does not keep the interpreter from ending.
         Thread(target=self._run, name="fluxcap-ahead", daemon=True).start()
         try:
             for _ in range(PIECES):
                 self._feed()
-            while isinstance(made := self._made.get(), bytes):
+            while isinstance(made := self._next(), bytes):
                 if made:
                     yield made
                     self._room.release()
@@ -73,6 +75,11 @@ class Ahead:
         # Where the source failed, the work met an end that is none, and what it says of that is not worth telling.
         if error := self._source_error or made:
             raise error
+
+    def _next(self) -> bytes | Exception | None:
+        if os.getpid() != self._process:
+            raise RuntimeError("a process that was forked has none of the threads that this reading goes on with")
+        return self._made.get()
 
     def _feed(self) -> None:
         """Give the thread another piece."""

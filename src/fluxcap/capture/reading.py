@@ -12,22 +12,21 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from fluxcap._core import ANOMALIES, DAMAGED, DAMAGES, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, Scanner
+from fluxcap._core import ANOMALIES, DAMAGED, DAMAGES, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.filters import compiler
 from fluxcap.capture.inputs import Input, contents
 from fluxcap.capture.magic import HEAD, is_capture
 from fluxcap.errors import CaptureError, Damage, DamagedCaptureWarning, NotACaptureError, damage_error, printable
+from fluxcap.plan.read_options import DEFAULT, ReadOptions
 from fluxcap.values import names
 from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
     from fluxcap._core import KeySpec
 
-OnDamage = Literal["warn", "raise"]
-OnInterrupt = Literal["raise", "return"]
 T = TypeVar("T")
 
 ALL_VERDICTS = 0xFFFFFFFF
@@ -50,8 +49,6 @@ def warn(warning: Warning) -> None:
 
 def threads_for(asked: int | None) -> int:
     """How many threads to read with: as many as asked for, or a few, but no more than there are processors."""
-    if asked is not None and asked < 1:
-        raise ValueError(f"threads is at least 1, not {asked}")
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(asked or THREADS, there)
 
@@ -61,36 +58,31 @@ class Reading:
 
     def __init__(
         self,
+        options: ReadOptions = DEFAULT,
         *,
         key: KeySpec | None = None,
         columns: Sequence[str] = (),
         verdicts: int = ALL_VERDICTS,
         row_limit: int = 0,
-        where: str | None = None,
-        decap: bool = True,
-        threads: int = 1,
-        on_damage: OnDamage = "warn",
-        on_interrupt: OnInterrupt = "raise",
-        scanner: Scanner | None = None,  # one that does something else; the arguments before `threads` are not for it
+        scanner: Scanner | None = None,  # one that does something else: it knows its filter, key and rows already
     ) -> None:
-        if on_damage not in ("warn", "raise"):
-            raise ValueError(f"on_damage is 'warn' or 'raise', not {on_damage!r}")
-        if on_interrupt not in ("raise", "return"):
-            raise ValueError(f"on_interrupt is 'raise' or 'return', not {on_interrupt!r}")
+        options.check()
+        self.options = options
         self.scanner = scanner or Scanner(
-            key=key, columns=columns, verdicts=verdicts, row_limit=row_limit, where=compiler(where), decap=decap
+            key=key,
+            columns=columns,
+            verdicts=verdicts,
+            row_limit=row_limit,
+            where=compiler(options.where),
+            decap=options.decap,
         )
-        self.where = where
-        self.decap = decap
         self.inputs: list[str] = []
         self.skipped: list[str] = []  # files of a directory that are no captures
         self.damage: list[CaptureError] = []
         self.flows_full = False
         self.interrupted = False
         self.ended = True  # nothing more is read from the current input
-        self._threads = threads
-        self._on_damage = on_damage
-        self._on_interrupt = on_interrupt
+        self._threads = threads_for(options.threads)
 
     def read(self, inputs: Iterable[Input]) -> Iterator[None]:
         """Read the inputs to their ends; comes back whenever `row_limit` rows wait to be taken.
@@ -103,7 +95,7 @@ class Reading:
             try:
                 yield from self.read_one(item)
             except KeyboardInterrupt:
-                if self._on_interrupt == "raise":
+                if self.options.on_interrupt == "raise":
                     raise
                 self.interrupted = True
             if self.flows_full or self.interrupted:
@@ -141,7 +133,7 @@ class Reading:
                     else:
                         yield from self.feed(octets.readinto)
                 except DecompressionError as error:
-                    yield from self._fail("compressed_cut" if error.cut else "compressed", str(error))
+                    yield from self._fail(error.kind, str(error))
                 except OSError as error:
                     yield from self._fail("read_error", error.strerror or str(error))
 
@@ -220,8 +212,13 @@ class Reading:
     def _fail(self, name: str, what: str) -> Iterator[None]:
         """The octets of the current input came to an end too early, for a reason the core knows nothing of."""
         self.ended = True
+        # Threads may not have come to the end of what they were handed; what stops one thread before that stops them.
+        state = yield from self._process(self.scanner.run, octets=0)
+        if state != WANTS_INPUT:
+            self._see(state)
+            return
         self.scanner.finish()
-        yield from self._process(self.scanner.run, self.scanner.octets)
+        yield from self._process(self.scanner.run, octets=0)
         damage = self.scanner.damage
         if damage is None:  # between two records
             packet, offset = self.scanner.totals()["packets"] - self._packets_before, self.scanner.octets
@@ -231,7 +228,7 @@ class Reading:
 
     def _report(self, error: CaptureError) -> None:
         self.damage.append(error)
-        if error.fatal or self._on_damage == "raise":
+        if error.fatal or self.options.on_damage == "raise":
             raise error
         warn(DamagedCaptureWarning(error))
 

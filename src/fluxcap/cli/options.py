@@ -8,6 +8,7 @@ from fluxcap import formats
 from fluxcap.cli.exits import UsageError
 from fluxcap.cli.output import Output, print_text
 from fluxcap.errors import unknown
+from fluxcap.plan.read_options import ReadOptions
 from fluxcap.values import other_names
 from fluxcap.values.other_names import Octets
 
@@ -16,7 +17,16 @@ SCREEN_ROWS: Final = 20  # rows of a table for people when -n does not say: they
 HELP_OPTIONS: Final = {"-h", "--help"}
 NARROW: Final = 80  # columns, where nothing is shown
 
-Options = argparse.Namespace
+
+class Options(argparse.Namespace):
+    """What was typed, option by option; what many functions need of it together, as they take it."""
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How to read: --where, --no-decap, --threads and --strict, as far as the command has them."""
+        typed = vars(self)
+        asked = {name: typed[name] for name in ("where", "decap", "threads") if name in typed}
+        return ReadOptions(**asked, on_damage="raise" if self.strict else "warn", on_interrupt="return")
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,7 +57,7 @@ class Parser(argparse.ArgumentParser):
             self.formatter_class = argparse.RawDescriptionHelpFormatter
         try:
             parse = self.parse_known_args if self._subparsers else self.parse_known_intermixed_args
-            options, rest = parse(arguments)
+            options, rest = parse(arguments, Options())
             for word in rest:
                 raise UsageError.of(unknown("option", word.partition("=")[0], self._option_string_actions))
         except UsageError as error:

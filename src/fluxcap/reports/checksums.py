@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fluxcap import formats
 from fluxcap._core import VERDICTS
 from fluxcap.capture.inputs import Captures, Input, expand
-from fluxcap.capture.reading import OnDamage, OnInterrupt, Reading, threads_for
+from fluxcap.capture.reading import Reading
 from fluxcap.formats import Listing
 from fluxcap.plan import keys
-from fluxcap.plan.spec import key_spec
+from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
 from fluxcap.reports import origins, verdicts
 from fluxcap.reports.origins import Origin
 from fluxcap.reports.verdicts import HEADER
@@ -288,19 +289,14 @@ def read_checksums(
     >>> sorted(report.verdicts)  # protocol numbers
     [17]
     """
+    return collect_checksums(src, list_limit, ReadOptions(where, decap, threads, on_damage, on_interrupt))
+
+
+def collect_checksums(src: Captures, list_limit: int, options: ReadOptions) -> ChecksumReport:
+    """Read captures and judge their checksums."""
     if list_limit < 0:
         raise ValueError(f"list_limit is at least 0, not {list_limit}")
-    reading = _Judging(
-        key=key_spec(keys.parse(origins.KEY)),
-        columns=BAD_COLUMNS,
-        verdicts=LISTED,
-        row_limit=max(list_limit, EXAMINED),
-        where=where,
-        decap=decap,
-        threads=threads_for(threads),
-        on_damage=on_damage,
-        on_interrupt=on_interrupt,
-    )
+    reading = _Judging(options, row_limit=max(list_limit, EXAMINED))
     bad = _Bad(reading)
     with reading.partial(lambda: _report(reading, bad, list_limit)):
         for _ in reading.read(expand(src)):
@@ -311,8 +307,9 @@ def read_checksums(
 class _Judging(Reading):
     """A reading that takes down what each input calls its interfaces; a pcap has no names for them."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, options: ReadOptions, row_limit: int) -> None:
+        spec = FlowPlan(keys.parse(origins.KEY)).spec()
+        super().__init__(options, key=spec, columns=BAD_COLUMNS, verdicts=LISTED, row_limit=row_limit)
         self.interfaces: list[list[str]] = []
 
     def read_one(self, item: Input) -> Iterator[None]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fluxcap._core import ANOMALIES, REASONS, VERDICTS
 from fluxcap.capture.inputs import Captures, Input, expand
-from fluxcap.capture.reading import OnDamage, OnInterrupt, Reading, threads_for
+from fluxcap.capture.reading import Reading
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
 from fluxcap.reports.info import CaptureInfo, InputInfo, InterfaceInfo
 
 if TYPE_CHECKING:
@@ -70,17 +71,20 @@ def read_info(
     >>> sum(packets for packets, _ in info.ledger.values()) == info.packets
     True
     """
-    reading = _Survey(
-        where=where, decap=decap, threads=threads_for(threads), on_damage=on_damage, on_interrupt=on_interrupt
-    )
+    return collect_info(src, ReadOptions(where, decap, threads, on_damage, on_interrupt))
+
+
+def collect_info(src: Captures, options: ReadOptions) -> CaptureInfo:
+    """Read captures and take down what they are."""
+    reading = _Survey(options)
     return reading.collect(expand(src), reading.info)
 
 
 class _Survey(Reading):
     """A reading that takes down what each input was."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, options: ReadOptions) -> None:
+        super().__init__(options)
         self.surveyed: list[InputInfo] = []
 
     def read_one(self, item: Input) -> Iterator[None]:

@@ -12,8 +12,9 @@ import numpy as np
 from fluxcap._core import Demuxer
 from fluxcap.capture.filters import compiler
 from fluxcap.capture.inputs import Captures, expand
-from fluxcap.capture.reading import OnDamage, Reading
+from fluxcap.capture.reading import Reading
 from fluxcap.formats import Listing
+from fluxcap.plan.read_options import OnDamage, ReadOptions
 from fluxcap.rewrite.directory import GAPS, MESSAGES, Folder, file_name
 from fluxcap.rewrite.job import Job
 from fluxcap.rewrite.split import Split, Splitting
@@ -159,46 +160,30 @@ def demux(
     >>> sorted(path.name for path in delivered.directory.iterdir())[:2]
     ['index.ndjson', 'messages.ndjson']
     """
-    return job(src, directory, where=where, decap=decap, keep_bad=keep_bad, form=form, on_damage=on_damage).run()
+    return job(src, directory, form, keep_bad, ReadOptions(where, decap, on_damage=on_damage)).run()
 
 
 def job(
-    src: Captures,
-    directory: str | os.PathLike[str],
-    *,
-    where: str | None,
-    decap: bool,
-    keep_bad: bool,
-    form: Form,
-    on_damage: OnDamage,
+    src: Captures, directory: str | os.PathLike[str], form: Form, keep_bad: bool, options: ReadOptions
 ) -> Demultiplexing | Splitting:
     """The work of demux(), to be done step by step."""
     if form == "octets":
-        return Demultiplexing(src, directory, where=where, decap=decap, keep_bad=keep_bad, on_damage=on_damage)
+        return Demultiplexing(src, directory, keep_bad, options)
     if form != "pcap":
         raise ValueError(f"form is 'octets' or 'pcap', not {form!r}")
     if keep_bad:
         raise ValueError("a capture of each flow has the bad packets too: leave out keep_bad")
-    return Splitting(src, directory, where=where, decap=decap, on_damage=on_damage)
+    return Splitting(src, directory, options)
 
 
 class Demultiplexing(Job[Delivered]):
     """The work of demux(form="octets")."""
 
-    def __init__(
-        self,
-        src: Captures,
-        directory: str | os.PathLike[str],
-        *,
-        where: str | None,
-        decap: bool,
-        keep_bad: bool,
-        on_damage: OnDamage,
-    ) -> None:
+    def __init__(self, src: Captures, directory: str | os.PathLike[str], keep_bad: bool, options: ReadOptions) -> None:
         inputs = expand(src)
-        self._demuxer = Demuxer(where=compiler(where), decap=decap)
+        self._demuxer = Demuxer(where=compiler(options.where), decap=options.decap)
         self._demuxer.keep_bad = keep_bad
-        super().__init__(inputs, Reading(on_damage=on_damage, scanner=self._demuxer), Folder(directory))
+        super().__init__(inputs, Reading(options, scanner=self._demuxer), Folder(directory))
 
     def finish(self, interrupted: bool = False) -> Delivered:
         """Deliver what waits for octets that did not come, and write the index."""

@@ -11,7 +11,8 @@ import numpy as np
 from fluxcap._core import UNLIKE, WANTS_INPUT, Copier
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.reading import Reading
-from fluxcap.plan.spec import FLOW, spec_of
+from fluxcap.plan.flow_plan import FLOW, spec_of
+from fluxcap.plan.read_options import ReadOptions
 from fluxcap.values.arrays import Array, arrays
 from fluxcap.whole_files import check_target, replacing
 
@@ -74,13 +75,8 @@ def _check_repeatable(flows: Flows) -> None:
 def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
     """The inputs that hold records of these flows, the first one if there are no records, and the records' numbers."""
     numbers, read = flows.numbers, flows.metadata
-    reading = Reading(
-        key=spec_of(read),
-        columns=("file", "packet", FLOW),
-        row_limit=ROWS_AT_ONCE,
-        where=read["where"],
-        decap=read["decap"],
-    )
+    options = ReadOptions(read["where"], read["decap"])
+    reading = Reading(options, key=spec_of(read), columns=("file", "packet", FLOW), row_limit=ROWS_AT_ONCE)
 
     def taken() -> dict[str, Array]:
         columns = arrays(reading.scanner.take())

@@ -7,7 +7,8 @@ from typing import BinaryIO, NamedTuple
 
 from fluxcap._core import Repairer
 from fluxcap.capture.inputs import Capture, Input, expand
-from fluxcap.capture.reading import OnDamage, Reading
+from fluxcap.capture.reading import Reading
+from fluxcap.plan.read_options import OnDamage, ReadOptions
 from fluxcap.whole_files import check_target, replacing
 
 
@@ -76,7 +77,7 @@ def repair(src: Capture, dst: str | os.PathLike[str], *, on_damage: OnDamage = "
     item = single(expand(src))
     check_target(dst, [item.name])
     with replacing(dst) as out:
-        return copy_repaired(item, out, on_damage)
+        return copy_repaired(item, out, ReadOptions(on_damage=on_damage))
 
 
 def single(inputs: list[Input]) -> Input:
@@ -86,11 +87,11 @@ def single(inputs: list[Input]) -> Input:
     return inputs[0]
 
 
-def copy_repaired(item: Input, out: BinaryIO, on_damage: OnDamage) -> Repair:
+def copy_repaired(item: Input, out: BinaryIO, options: ReadOptions) -> Repair:
     """Write the repaired copy to a file that is empty and can be gone back in: the checksum of a datagram in fragments
     is known when its last one has come, and belongs into the first."""
     repairer = Repairer()
-    reading = Reading(scanner=repairer, on_damage=on_damage)
+    reading = Reading(options, scanner=repairer)
     for _ in reading.read([item]):
         end = out.tell() + out.write(repairer.mended())
         for offset, octets in repairer.late():

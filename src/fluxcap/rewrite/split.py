@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 
 from fluxcap.capture.inputs import Captures, Input, expand
-from fluxcap.capture.reading import OnDamage, Reading
+from fluxcap.capture.reading import Reading
 from fluxcap.formats import Listing
-from fluxcap.plan import keys
-from fluxcap.plan.spec import FLOW, key_spec
+from fluxcap.plan.flow_plan import FLOW, FlowPlan
+from fluxcap.plan.read_options import ReadOptions
 from fluxcap.rewrite.directory import Folder
 from fluxcap.rewrite.job import Job
 from fluxcap.values.arrays import Array, arrays
@@ -45,27 +45,17 @@ class Splitting(Job[Split]):
     """The work of demux(form="pcap"). Two readings go side by side: one finds the flows of some records, the other
     comes after it with their octets."""
 
-    def __init__(
-        self,
-        src: Captures,
-        directory: str | os.PathLike[str],
-        *,
-        where: str | None = None,
-        decap: bool = True,
-        on_damage: OnDamage = "warn",
-    ) -> None:
+    def __init__(self, src: Captures, directory: str | os.PathLike[str], options: ReadOptions) -> None:
         """ValueError if an input can be read only once."""
         inputs = expand(src)
         for item in inputs:
             if item.once:
                 raise ValueError(f"{item.name} can be read only once; save it to a file to split it into flows")
         reading = Reading(
-            key=key_spec(keys.parse("5tuple")),
+            options,
+            key=FlowPlan().spec(),
             columns=("file", FLOW, "time", "captured_length", "wire_length", "link_type", "offset"),
             row_limit=ROWS_AT_ONCE,
-            where=where,
-            decap=decap,
-            on_damage=on_damage,
         )
         super().__init__(inputs, reading, Folder(directory))
         self._octets = Octets()

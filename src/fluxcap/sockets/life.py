@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from fluxcap._core import VERDICTS
-from fluxcap.capture.inputs import Captures
-from fluxcap.capture.reading import OnDamage, OnInterrupt
+from fluxcap.capture.inputs import Captures, expand
 from fluxcap.errors import CaptureError
+from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
 from fluxcap.sockets.calls import Address, Conversation, Datagrams, Event, Log, Record, Stream
 from fluxcap.tables.packets import PacketTable
-from fluxcap.tables.read import scan_packets
+from fluxcap.tables.scan import BATCH_ROWS, PacketScan
 from fluxcap.tables.table import Table
 from fluxcap.values import human
 from fluxcap.values.metadata import Metadata
@@ -132,8 +133,13 @@ def read_life(
     >>> life.columns[:5]
     ('time', 'file', 'packet', 'protocol', 'call')
     """
+    return collect_life(src, socket, ReadOptions(where, decap, 1, on_damage, on_interrupt), ignore_checksums)
+
+
+def collect_life(src: Captures, socket: str, options: ReadOptions, ignore_checksums: bool = False) -> LifeTable:
+    """Read captures into the calls of one socket."""
     life = Life(parse(socket), ignore_checksums)
-    scan = scan_packets(src, columns=COLUMNS, where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
+    scan = PacketScan(expand(src), COLUMNS, FlowPlan(), BATCH_ROWS, options)
     try:
         for packets in scan:
             life.take(packets)

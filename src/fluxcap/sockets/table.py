@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from fluxcap.capture.inputs import Captures
-from fluxcap.capture.reading import OnDamage, OnInterrupt
 from fluxcap.errors import CaptureError
-from fluxcap.tables.connections import ConnectionTable, read_connections
+from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.tables.connections import ConnectionTable
+from fluxcap.tables.flows import collect_flows
 from fluxcap.tables.table import Table
 from fluxcap.values import human, text
 from fluxcap.values.names import PROTOCOLS_WITH_PORTS, ROLES, SOCKET_COLUMNS, TCP
@@ -108,18 +110,14 @@ def read_sockets(
     >>> bool(sockets["refused"].any())
     True
     """
+    return collect_sockets(src, ReadOptions(where, decap, threads, on_damage, on_interrupt), ignore_checksums)
+
+
+def collect_sockets(src: Captures, options: ReadOptions, ignore_checksums: bool = False) -> SocketTable:
+    """Read captures into the sockets at the ends of their connections."""
+    plan = FlowPlan(connections=True, ignore_checksums=ignore_checksums)
     try:
-        return socket_table(
-            read_connections(
-                src,
-                where=where,
-                decap=decap,
-                ignore_checksums=ignore_checksums,
-                threads=threads,
-                on_damage=on_damage,
-                on_interrupt=on_interrupt,
-            )
-        )
+        return socket_table(collect_flows(src, plan, options, ConnectionTable))
     except CaptureError as error:
         if isinstance(error.partial, ConnectionTable):
             error.partial = socket_table(error.partial)

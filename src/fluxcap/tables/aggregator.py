@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
 from fluxcap.capture.inputs import Memory, Octets
-from fluxcap.capture.reading import OnDamage, Reading
+from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
-from fluxcap.plan.spec import key_spec
+from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.read_options import OnDamage, ReadOptions
 from fluxcap.tables.flows import FlowTable, flow_table
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ class FlowAggregator:
         Add a column `interval` to the key: the start of the interval that the record falls into. Same units.
     max_flows : int, optional
         Stop, with a warning, before the record that would need one flow more.
+    features : bool, default False
+        Add statistics of packet sizes and gaps, and packets by TCP flag, as in read_flows().
+    splt : int, default 0
+        Add direction, size and gap of this many first packets, as in read_flows().
+    threads : int, optional
+        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
 
@@ -81,19 +88,22 @@ class FlowAggregator:
         active_timeout: Duration | None = None,
         interval: Duration | None = None,
         max_flows: int | None = None,
+        features: bool = False,
+        splt: int = 0,
+        threads: int | None = None,
         on_damage: OnDamage = "warn",
     ) -> None:
-        self._key = keys.parse(by, biflow)
-        self._semantics = semantics
-        self._spec = key_spec(
-            self._key,
+        self._plan = FlowPlan(
+            keys.parse(by, biflow),
             semantics=semantics,
             idle_timeout=idle_timeout,
             active_timeout=active_timeout,
             interval=interval,
             max_flows=max_flows,
+            features=features,
+            splt=splt,
         )
-        self._reading = Reading(key=self._spec, where=where, decap=decap, on_damage=on_damage)
+        self._reading = Reading(ReadOptions(where, decap, threads, on_damage), key=self._plan.spec())
         self._reading.begin("<feed>")
         self._closed = False
         self._out_of_memory = False
@@ -160,7 +170,7 @@ class FlowAggregator:
             A copy: feeding may go on.
         """
         with self._lock:
-            return flow_table(FlowTable, self._reading, self._key, self._spec, self._semantics, last=False)
+            return flow_table(FlowTable, self._reading, self._plan, last=False)
 
     def _step(self, source: Memory) -> None:
         if self._out_of_memory:

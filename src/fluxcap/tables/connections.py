@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fluxcap.capture.inputs import Captures, expand
-from fluxcap.capture.reading import OnDamage, OnInterrupt, Reading, threads_for
-from fluxcap.plan import keys
-from fluxcap.plan.spec import key_spec
-from fluxcap.tables.flows import FlowTable, flow_table
+from fluxcap.capture.inputs import Captures
+from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.tables.flows import FlowTable, collect_flows
 from fluxcap.values import human
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
-
-KEY = keys.parse("5tuple")
 
 
 class ConnectionTable(FlowTable):
@@ -118,24 +115,11 @@ def read_connections(
     >>> fluxcap.STATES[connections["state"][0]]  # established, then reset by who began it
     'RSTO'
     """
-    spec = key_spec(
-        KEY,
+    plan = FlowPlan(
         semantics=semantics,
         idle_timeout=idle_timeout,
         active_timeout=active_timeout,
         connections=True,
         ignore_checksums=ignore_checksums,
     )
-    reading = Reading(
-        key=spec,
-        where=where,
-        decap=decap,
-        threads=threads_for(threads),
-        on_damage=on_damage,
-        on_interrupt=on_interrupt,
-    )
-    inputs = expand(src)
-    return reading.collect(
-        inputs,
-        lambda: flow_table(ConnectionTable, reading, KEY, spec, semantics, last=True, inputs=inputs),
-    )
+    return collect_flows(src, plan, ReadOptions(where, decap, threads, on_damage, on_interrupt), ConnectionTable)

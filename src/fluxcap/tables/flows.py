@@ -7,17 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fluxcap._core import Column, Scanner
+from fluxcap.capture.inputs import expand
 from fluxcap.capture.reading import Reading
-from fluxcap.plan import keys
-from fluxcap.plan.semantics import find
-from fluxcap.plan.spec import FLOW, spec_of
+from fluxcap.plan.flow_plan import FLOW, FlowPlan, spec_of
 from fluxcap.tables.table import Table
 from fluxcap.values import human
 from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
-    from fluxcap._core import KeySpec
-    from fluxcap.capture.inputs import Input
+    from fluxcap.capture.inputs import Captures, Input
+    from fluxcap.plan.read_options import ReadOptions
     from fluxcap.rewrite.extract import Flows, Rows
     from fluxcap.values.arrays import Array
 
@@ -158,6 +157,13 @@ class FlowTable(Table):
         return f"{human.counted(len(self), 'flow')} by {self.metadata['by']}"
 
 
+def collect_flows(src: Captures, plan: FlowPlan, options: ReadOptions, kind: type[T]) -> T:
+    """Read captures into a table of this kind: the flows of a plan."""
+    reading = Reading(options, key=plan.spec())
+    inputs = expand(src)
+    return reading.collect(inputs, lambda: flow_table(kind, reading, plan, last=True, inputs=inputs))
+
+
 def flows_at(table: FlowTable, rows: Rows) -> Flows:
     """The flows in some rows of a table, to be found again in the inputs. IndexError for rows that there are not."""
     import numpy as np
@@ -170,29 +176,12 @@ def flows_at(table: FlowTable, rows: Rows) -> Flows:
     return Flows(table._inputs, table.metadata, numbers, columns)
 
 
-def flow_table(
-    kind: type[T], reading: Reading, key: keys.Key, spec: KeySpec, semantics: str | None, last: bool,
-    inputs: Sequence[Input] = (),
-) -> T:  # fmt: skip
+def flow_table(kind: type[T], reading: Reading, plan: FlowPlan, last: bool, inputs: Sequence[Input] = ()) -> T:
     """The flows that a reading has made so far; the `last` time it gives up its own copy."""
-    meant = find(semantics)
     made = {
-        "by": key.text,
-        "biflow": key.biflow,
-        "semantics": semantics,
-        "interval": spec["interval"],
-        "idle_timeout": spec["idle_timeout"],
-        "tcp_idle_timeout": spec["tcp_idle_timeout"],
-        "active_timeout": spec["active_timeout"],
-        "bytes": meant.octets,
-        "direction": "handshake" if spec["connections"] else meant.direction,
-        "connections": spec["connections"],
-        "ignore_checksums": spec["ignore_checksums"],
-        "features": spec["features"],
-        "splt": spec["splt"],
-        "max_flows": spec["max_flows"],
-        "where": reading.where,
-        "decap": reading.decap,
+        **plan.metadata(),
+        "where": reading.options.where,
+        "decap": reading.options.decap,
         "flows_full": reading.flows_full,
     }
     begun = [item for item in inputs if item.name not in reading.skipped][: len(reading.inputs)]

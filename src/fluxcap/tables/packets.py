@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
 from fluxcap.capture.reading import Reading
 from fluxcap.errors import unknown
 from fluxcap.plan import keys
-from fluxcap.plan.spec import FLOW, QUOTED_FLOW, key_spec
+from fluxcap.plan.flow_plan import FLOW, QUOTED_FLOW, FlowPlan
 from fluxcap.tables.table import Table
 from fluxcap.values import human
-
-if TYPE_CHECKING:
-    from fluxcap._core import KeySpec
 
 
 class PacketTable(Table):
@@ -51,8 +48,8 @@ def without_rows(columns: Sequence[str]) -> PacketTable:
 
 def choose(
     columns: str | Sequence[str] | None, by: str | Iterable[str] | None
-) -> tuple[tuple[str, ...], KeySpec | None]:
-    """The columns that are meant, and the key of the flows that the column `flow` counts, if it is among them."""
+) -> tuple[tuple[str, ...], FlowPlan | None]:
+    """The columns that are meant, and the flows that the column `flow` counts, if it is among them."""
     if columns is None:
         chosen = PACKET_COLUMNS if by is None else (*PACKET_COLUMNS, FLOW)
     else:
@@ -64,7 +61,7 @@ def choose(
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError("columns must name at least one column, and none twice")
     if needs_flows(chosen):
-        return chosen, key_spec(keys.parse("5tuple" if by is None else by))
+        return chosen, FlowPlan() if by is None else FlowPlan(keys.parse(by))
     if by is not None:
         raise ValueError("by= says what the column 'flow' counts, and that is not among the columns")
     return chosen, None

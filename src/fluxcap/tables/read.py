@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, overload
 
 from fluxcap.capture.inputs import Captures, expand
-from fluxcap.capture.reading import OnDamage, OnInterrupt, Reading, threads_for
+from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
-from fluxcap.plan.spec import key_spec
-from fluxcap.tables.flows import FlowTable, flow_table
+from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.tables.flows import FlowTable, collect_flows, flow_table
 from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, packet_table
-from fluxcap.tables.scan import PacketScan
+from fluxcap.tables.scan import BATCH_ROWS, PacketScan
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
@@ -161,9 +162,8 @@ def read_flows(
     (dtype('uint64'), True)
     >>> dns = fluxcap.read_flows("samples/sockets.pcapng", where="udp port 53", idle_timeout="30s")
     """
-    key = keys.parse(by, biflow)
-    spec = key_spec(
-        key,
+    plan = FlowPlan(
+        keys.parse(by, biflow),
         semantics=semantics,
         idle_timeout=idle_timeout,
         active_timeout=active_timeout,
@@ -172,24 +172,10 @@ def read_flows(
         features=features,
         splt=splt,
     )
-    most_threads = threads_for(threads)
-    columns = () if packets is False else choose_with_flow(packets)
-    reading = Reading(
-        key=spec,
-        columns=columns,
-        where=where,
-        decap=decap,
-        threads=1 if columns else most_threads,
-        on_damage=on_damage,
-        on_interrupt=on_interrupt,
-    )
-    inputs = expand(src)
-
-    def build() -> FlowTable | tuple[FlowTable, PacketTable]:
-        flows = flow_table(FlowTable, reading, key, spec, semantics, last=True, inputs=inputs)
-        return (flows, packet_table(reading)) if columns else flows
-
-    return reading.collect(inputs, build)
+    options = ReadOptions(where, decap, threads, on_damage, on_interrupt)
+    if packets is False:
+        return collect_flows(src, plan, options, FlowTable)
+    return collect_both(src, plan, options, choose_with_flow(packets))
 
 
 def read_packets(
@@ -254,8 +240,9 @@ def read_packets(
     >>> [fluxcap.VERDICTS[verdict] for verdict in packets["verdict"][:2]]  # ARP has none; then UDP
     ['none', 'good']
     """
-    chosen, key = choose(columns, by)
-    reading = Reading(key=key, columns=chosen, where=where, decap=decap, on_damage=on_damage, on_interrupt=on_interrupt)
+    chosen, plan = choose(columns, by)
+    options = ReadOptions(where, decap, 1, on_damage, on_interrupt)
+    reading = Reading(options, key=plan and plan.spec(), columns=chosen)
     return reading.collect(expand(src), lambda: packet_table(reading))
 
 
@@ -265,7 +252,7 @@ def scan_packets(
     columns: str | Sequence[str] | None = None,
     where: str | None = None,
     decap: bool = True,
-    batch_size: int = 65536,
+    batch_size: int = BATCH_ROWS,
     by: str | Iterable[str] | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -310,14 +297,16 @@ def scan_packets(
     >>> all(len(packets) <= 50 for packets in scan)
     True
     """
-    chosen, key = choose(columns, by)
-    return PacketScan(
-        expand(src),
-        chosen,
-        key,
-        batch_size=batch_size,
-        where=where,
-        decap=decap,
-        on_damage=on_damage,
-        on_interrupt=on_interrupt,
+    chosen, plan = choose(columns, by)
+    return PacketScan(expand(src), chosen, plan, batch_size, ReadOptions(where, decap, 1, on_damage, on_interrupt))
+
+
+def collect_both(
+    src: Captures, plan: FlowPlan, options: ReadOptions, columns: tuple[str, ...]
+) -> tuple[FlowTable, PacketTable]:
+    """The flows of a plan and, of the same pass, these columns of their packets."""
+    reading = Reading(options._replace(threads=1), key=plan.spec(), columns=columns)  # rows come in order from one
+    inputs = expand(src)
+    return reading.collect(
+        inputs, lambda: (flow_table(FlowTable, reading, plan, last=True, inputs=inputs), packet_table(reading))
     )

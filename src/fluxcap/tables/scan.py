@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap.capture.inputs import Input
-from fluxcap.capture.reading import OnDamage, OnInterrupt, Reading
+from fluxcap.capture.reading import Reading
+from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.read_options import ReadOptions
 from fluxcap.tables.export import Exportable, as_asked, wanted
 from fluxcap.tables.packets import PacketTable, needs_flows, packet_table, without_rows
 from fluxcap.values.metadata import Metadata
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
-    from fluxcap._core import KeySpec
     from fluxcap.values.arrow import IpForm, Stream, View
+
+BATCH_ROWS: Final = 65536  # of a scan, if nothing else is asked for
 
 
 class PacketScan(Exportable):
@@ -51,13 +54,9 @@ class PacketScan(Exportable):
         self,
         inputs: list[Input],
         columns: tuple[str, ...],
-        key: KeySpec | None,
-        *,
-        where: str | None,
-        decap: bool,
+        plan: FlowPlan | None,
         batch_size: int,
-        on_damage: OnDamage,
-        on_interrupt: OnInterrupt,
+        options: ReadOptions,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is at least 1, not {batch_size}")
@@ -65,11 +64,8 @@ class PacketScan(Exportable):
         self.batch_size = batch_size
         self.metadata: Metadata = {}
         self._inputs = inputs
-        self._key = key
-        self._where = where
-        self._decap = decap
-        self._on_damage = on_damage
-        self._on_interrupt = on_interrupt
+        self._plan = plan
+        self._options = options._replace(threads=1)  # rows come in order from one
         self._begun = False
 
     def __repr__(self) -> str:
@@ -120,15 +116,8 @@ class PacketScan(Exportable):
     def _batches(self, columns: Sequence[str], batch_size: int) -> Iterator[PacketTable]:
         self._check()  # again: some readers ask for a stream that they do not read
         self._begun = True
-        reading = Reading(
-            key=self._key if needs_flows(columns) else None,
-            columns=columns,
-            row_limit=batch_size,
-            where=self._where,
-            decap=self._decap,
-            on_damage=self._on_damage,
-            on_interrupt=self._on_interrupt,
-        )
+        key = self._plan.spec() if self._plan is not None and needs_flows(columns) else None
+        reading = Reading(self._options, key=key, columns=columns, row_limit=batch_size)
         with reading.partial(lambda: packet_table(reading)):  # the rows that were not handed out yet
             for _ in reading.read(self._inputs):
                 yield packet_table(reading)

@@ -39,20 +39,14 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Judge, report, compare with what is allowed."""
-    from fluxcap.reports.checksums import read_checksums
+    from fluxcap.reports.checksums import collect_checksums
 
     output = choose(given.format, given.output, given.color)
     default = SCREEN_ROWS if output.for_people else FILE_ROWS
     sources = inputs.find(given.inputs, output)
     with Progress(sources, messages):
-        report = read_checksums(
-            sources.captures,
-            where=given.where,
-            decap=given.decap,
-            threads=given.threads,
-            list_limit=default if given.list is None else given.list or ALL,
-            on_damage="raise" if given.strict else "warn",
-            on_interrupt="return",
+        report = collect_checksums(
+            sources.captures, default if given.list is None else given.list or ALL, given.reading
         )
     with output.stream() as out:
         if output.for_people:

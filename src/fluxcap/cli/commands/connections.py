@@ -61,18 +61,16 @@ def run(given: Options, messages: Messages) -> Exit:
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> ConnectionTable:
-    from fluxcap.tables.connections import read_connections
+    from fluxcap.plan.flow_plan import FlowPlan
+    from fluxcap.tables.connections import ConnectionTable
+    from fluxcap.tables.flows import collect_flows
 
+    plan = FlowPlan(
+        semantics=given.semantics,
+        idle_timeout=given.idle_timeout,
+        active_timeout=given.active_timeout,
+        connections=True,
+        ignore_checksums=given.ignore_checksums,
+    )
     with Progress(sources, messages):
-        return read_connections(
-            sources.captures,
-            where=given.where,
-            decap=given.decap,
-            semantics=given.semantics,
-            idle_timeout=given.idle_timeout,
-            active_timeout=given.active_timeout,
-            ignore_checksums=given.ignore_checksums,
-            threads=given.threads,
-            on_damage="raise" if given.strict else "warn",
-            on_interrupt="return",
-        )
+        return collect_flows(sources.captures, plan, given.reading, ConnectionTable)

@@ -66,15 +66,8 @@ def _job(given: Options, sources: Sources) -> Demultiplexing | Splitting:
     from fluxcap.rewrite.demux import job
 
     try:
-        return job(
-            sources.captures,
-            given.output,
-            where=given.where,
-            decap=given.decap,
-            keep_bad=given.keep_bad,
-            form=given.form,
-            on_damage="raise" if given.strict else "warn",
-        )
+        options = given.reading._replace(on_interrupt="raise")  # the job is left between two steps
+        return job(sources.captures, given.output, given.form, given.keep_bad, options)
     except FileExistsError as error:
         what = f"{printable(given.output)} is not an empty directory"
         raise UsageError(what, "Name one that is not there yet: what is in it could not be told apart.") from error

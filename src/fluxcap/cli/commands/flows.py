@@ -93,26 +93,21 @@ def _columns(given: Options) -> list[str]:
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
-    from fluxcap.tables.read import read_flows
+    from fluxcap.plan.flow_plan import FlowPlan
+    from fluxcap.tables.flows import FlowTable, collect_flows
 
+    plan = FlowPlan(
+        keys.parse(given.by, not given.uniflow),
+        semantics=given.semantics,
+        idle_timeout=given.idle_timeout,
+        active_timeout=given.active_timeout,
+        interval=given.interval,
+        max_flows=given.max_flows,
+        features=given.features,
+        splt=given.splt,
+    )
     with Progress(sources, messages):
-        return read_flows(
-            sources.captures,
-            given.by,
-            biflow=not given.uniflow,
-            where=given.where,
-            decap=given.decap,
-            semantics=given.semantics,
-            idle_timeout=given.idle_timeout,
-            active_timeout=given.active_timeout,
-            interval=given.interval,
-            max_flows=given.max_flows,
-            features=given.features,
-            splt=given.splt,
-            threads=given.threads,
-            on_damage="raise" if given.strict else "warn",
-            on_interrupt="return",
-        )
+        return collect_flows(sources.captures, plan, given.reading, FlowTable)
 
 
 def _hint(table: FlowTable, messages: Messages) -> None:

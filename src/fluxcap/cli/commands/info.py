@@ -29,19 +29,12 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Survey the inputs and say what they are."""
-    from fluxcap.reports.survey import read_info
+    from fluxcap.reports.survey import collect_info
 
     output = choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
     with Progress(sources, messages):
-        info = read_info(
-            sources.captures,
-            where=given.where,
-            decap=given.decap,
-            threads=given.threads,
-            on_damage="raise" if given.strict else "warn",
-            on_interrupt="return",
-        )
+        info = collect_info(sources.captures, given.reading)
     with output.stream() as out:
         if output.for_people:
             from fluxcap.cli.commands.screens import draw_info

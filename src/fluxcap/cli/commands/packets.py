@@ -36,8 +36,9 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Write the packets as they are read."""
+    from fluxcap.tables.packets import choose as choose_columns
     from fluxcap.tables.packets import without_rows
-    from fluxcap.tables.read import scan_packets
+    from fluxcap.tables.scan import PacketScan
 
     output = choose(given.format, given.output, given.color, whole=given.strict)
     sources = inputs.find(given.inputs, output)
@@ -48,16 +49,9 @@ def run(given: Options, messages: Messages) -> Exit:
     needed = columns if order is None or order.column in columns else (*columns, order.column)
     limit = options.row_limit(given, output)
     rows = COLUMNAR_ROWS if output.binary else BATCH_ROWS
-    scan = scan_packets(
-        sources.captures,
-        columns=needed,
-        where=given.where,
-        decap=given.decap,
-        # One row past the limit tells whether there are more; sorting needs all of them anyway.
-        batch_size=min(limit + 1, rows) if limit and not order else rows,
-        on_damage="raise" if given.strict else "warn",
-        on_interrupt="return",
-    )
+    # One row past the limit tells whether there are more; sorting needs all of them anyway.
+    batch = min(limit + 1, rows) if limit and not order else rows
+    scan = PacketScan(sources.inputs, *choose_columns(needed, by=None), batch, given.reading)
     # What is written to the terminal shows by itself how far it is.
     waiting = nullcontext() if output.on_terminal else Progress(sources, messages)
     with waiting, Interruptible() as interruptible:

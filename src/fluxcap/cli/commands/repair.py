@@ -38,7 +38,7 @@ def run(given: Options, messages: Messages) -> Exit:
     except ValueError as error:
         raise UsageError.of(error) from error
     with Progress(sources, messages), output.stream() as out:
-        done = copy_repaired(item, out, "raise" if given.strict else "warn")
+        done = copy_repaired(item, out, given.reading._replace(on_interrupt="raise"))
     checksums = f"{done.checksums:,} transport and {done.ip_checksums:,} IPv4 header checksums"
     messages.hint(f"{checksums} completed, in {done.repaired:,} of {done.packets:,} records")
     return Exit.DONE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import inputs, options, summary
 from fluxcap.cli.exits import Exit
@@ -75,17 +75,10 @@ def run(given: Options, messages: Messages) -> Exit:
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> SocketTable | LifeTable:
-    from fluxcap.sockets.life import read_life
-    from fluxcap.sockets.table import read_sockets
+    from fluxcap.sockets.life import collect_life
+    from fluxcap.sockets.table import collect_sockets
 
-    common: dict[str, Any] = {
-        "where": given.where,
-        "decap": given.decap,
-        "ignore_checksums": given.ignore_checksums,
-        "on_damage": "raise" if given.strict else "warn",
-        "on_interrupt": "return",
-    }
     with Progress(sources, messages):
         if given.life:
-            return read_life(sources.captures, given.life, **common)
-        return read_sockets(sources.captures, threads=given.threads, **common)
+            return collect_life(sources.captures, given.life, given.reading, given.ignore_checksums)
+        return collect_sockets(sources.captures, given.reading, given.ignore_checksums)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from fluxcap.cli import inputs, options
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.messages import Messages
-from fluxcap.cli.options import Options, Parser
-from fluxcap.cli.output import Output, choose
+from fluxcap.cli.options import Options, Parser, row_limit
+from fluxcap.cli.output import Output
+from fluxcap.cli.output import choose as choose_output
 from fluxcap.cli.progress import Progress
 from fluxcap.errors import printable
 from fluxcap.formats import Listing, Rows
+from fluxcap.plan.read_options import DEFAULT, ReadOptions
 from fluxcap.values import text
 
 if TYPE_CHECKING:
@@ -33,13 +35,7 @@ Answers a question in SQL about `flows` (by five-tuple), `connections`,
 """
 NO_PACKETS: Final = bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 00000400 01000000")  # a pcap file header
 ROWS_AT_ONCE: Final = 8192
-TABLES: Final = {  # and what makes them
-    "flows": "read_flows",
-    "connections": "read_connections",
-    "sockets": "read_sockets",
-    "packets": "scan_packets",
-    "checksums": "read_checksums",
-}
+TABLES: Final = ("flows", "connections", "sockets", "packets", "checksums")
 *_OTHERS, _LAST = TABLES
 NAMED: Final = f"{', '.join(_OTHERS)} and {_LAST}"
 ARROW: Final = ("parquet", "arrow", "arrows")  # formats that take the answer as DuckDB has it
@@ -59,16 +55,18 @@ def run(given: Options, messages: Messages) -> Exit:
     from fluxcap.tables.export import wanted
 
     duckdb = wanted("duckdb")
-    output = choose(given.format, given.output, given.color)
+    output = choose_output(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
+    limit = row_limit(given, output)
+    options = given.reading._replace(on_interrupt="raise")  # half an answer is none
     scans: list[Watched] = []
     try:
         named = _named(duckdb, given.query)
         connection = _connection(duckdb)
         with Progress(sources, messages):
             for name in named:
-                connection.register(name, _table(name, sources.captures, given, scans))
-            _write(connection, connection.sql(given.query), output, options.row_limit(given, output))
+                connection.register(name, _watched(_table(name, sources.captures, options), scans))
+            _write(connection, connection.sql(given.query), output, limit)
     except duckdb.Error as error:
         for scan in scans:
             if scan.errors:
@@ -89,20 +87,41 @@ def _named(library: Any, query: str) -> list[str]:
     """The tables that the query names."""
     connection = _connection(library)
     for name in TABLES:
-        _table(name, NO_PACKETS, None, []).to_duckdb(connection).create(name)
+        _table(name, NO_PACKETS, DEFAULT).to_duckdb(connection).create(name)
     connection.sql(query)
     named = {name.lower() for name in connection.get_table_names(query)}
     return [name for name in TABLES if name in named]
 
 
-def _table(name: str, captures: Any, given: Options | None, scans: list[Watched]) -> Any:
-    import fluxcap
+def _table(name: str, captures: Any, options: ReadOptions) -> Any:
+    """The table of this name, read; but packets are read as the query runs."""
+    from fluxcap.capture.inputs import expand
+    from fluxcap.plan.flow_plan import FlowPlan
+    from fluxcap.reports.checksums import collect_checksums
+    from fluxcap.sockets.table import collect_sockets
+    from fluxcap.tables.connections import ConnectionTable
+    from fluxcap.tables.flows import FlowTable, collect_flows
+    from fluxcap.tables.packets import choose
+    from fluxcap.tables.scan import BATCH_ROWS, PacketScan
 
-    read: Any = getattr(fluxcap, TABLES[name])
-    if given is None:
-        return read(captures)
-    table = read(captures, where=given.where, decap=given.decap, on_damage="raise" if given.strict else "warn")
-    if name != "packets":
+    match name:
+        case "flows":
+            return collect_flows(captures, FlowPlan(), options, FlowTable)
+        case "connections":
+            return collect_flows(captures, FlowPlan(connections=True), options, ConnectionTable)
+        case "sockets":
+            return collect_sockets(captures, options)
+        case "packets":
+            return PacketScan(expand(captures), *choose(None, None), BATCH_ROWS, options)
+        case _:
+            return collect_checksums(captures, 0, options)
+
+
+def _watched(table: Any, scans: list[Watched]) -> Any:
+    """The table as DuckDB takes it; a scan is put among the others, to be asked what went wrong."""
+    from fluxcap.tables.scan import PacketScan
+
+    if not isinstance(table, PacketScan):
         return table
     scans.append(Watched(table))
     return scans[-1].stream()

@@ -1,0 +1,122 @@
+"""Which flows are made: what is asked for, how the core is told, and what a table says of its making."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from fluxcap._core import MAX_SPLT
+from fluxcap.plan import keys, semantics
+from fluxcap.plan.durations import nanoseconds
+from fluxcap.plan.semantics import SERVER_PORTS, Semantics, ServerPorts
+from fluxcap.values.metadata import Metadata
+
+if TYPE_CHECKING:
+    from fluxcap._core import Endings, KeySpec
+    from fluxcap.plan.durations import Duration
+
+FLOW, QUOTED_FLOW = "flow", "quoted_flow"  # columns of packets that hold row numbers
+FIVE_TUPLE: Final = keys.parse("5tuple")
+
+
+class FlowPlan(NamedTuple):
+    """What makes a flow, when one ends, and what is kept of each; None where the semantics decide."""
+
+    key: keys.Key = FIVE_TUPLE
+    semantics: str | None = None
+    idle_timeout: Duration | None = None
+    active_timeout: Duration | None = None
+    interval: Duration | None = None
+    max_flows: int | None = None
+    features: bool = False
+    splt: int = 0
+    connections: bool = False
+    ignore_checksums: bool = False
+
+    def spec(self) -> KeySpec:
+        """How the core is told to make these flows. ValueError for what does not fit together."""
+        meant = semantics.find(self.semantics)
+        if self.idle_timeout is None and meant.tcp_idle_timeout and "protocol" not in self.key.names:
+            raise ValueError(
+                f"in the semantics of {self.semantics} TCP has its own idle timeout, and this key has no protocol; add"
+                " it to the key, or say idle_timeout"
+            )
+        idle = _first(self.idle_timeout, meant.idle_timeout)
+        tcp_idle = _first(self.idle_timeout, meant.tcp_idle_timeout, meant.idle_timeout)
+        active = _first(self.active_timeout, meant.active_timeout)
+        if not 0 <= self.splt <= MAX_SPLT:
+            raise ValueError(f"splt is 0 to {MAX_SPLT}, not {self.splt}")
+        if self.max_flows is not None and self.max_flows < 1:
+            raise ValueError(f"max_flows is at least 1, not {self.max_flows}")
+        return {
+            "fields": self.key.fields,
+            "biflow": self.key.biflow,
+            "idle_timeout": nanoseconds(idle, "idle_timeout"),
+            "tcp_idle_timeout": nanoseconds(tcp_idle, "idle_timeout"),
+            "active_timeout": nanoseconds(active, "active_timeout"),
+            "interval": nanoseconds(self.interval, "interval"),
+            "max_flows": self.max_flows or 0,
+            "features": self.features,
+            "splt": self.splt,
+            "ip_octets": meant.octets == "ip",
+            "server_ports": _server_ports(meant, self.connections),
+            "connections": self.connections,
+            **_endings(meant),
+            "ignore_checksums": self.ignore_checksums,
+        }
+
+    def metadata(self) -> Metadata:
+        """What a table of these flows says of how they were made."""
+        spec, meant = self.spec(), semantics.find(self.semantics)
+        return {
+            "by": self.key.text,
+            "biflow": self.key.biflow,
+            "semantics": self.semantics,
+            "interval": spec["interval"],
+            "idle_timeout": spec["idle_timeout"],
+            "tcp_idle_timeout": spec["tcp_idle_timeout"],
+            "active_timeout": spec["active_timeout"],
+            "bytes": meant.octets,
+            "direction": "handshake" if self.connections else meant.direction,
+            "connections": self.connections,
+            "ignore_checksums": self.ignore_checksums,
+            "features": self.features,
+            "splt": self.splt,
+            "max_flows": spec["max_flows"],
+        }
+
+
+def spec_of(metadata: Metadata) -> KeySpec:
+    """How the core was told to make the flows of a table with this metadata, but for features."""
+    meant = semantics.find(metadata["semantics"])
+    plan = FlowPlan(
+        keys.parse(metadata["by"], metadata["biflow"]),
+        connections=metadata["connections"],
+        ignore_checksums=metadata["ignore_checksums"],
+    )
+    return {
+        **plan.spec(),
+        **_endings(meant),
+        "idle_timeout": metadata["idle_timeout"],
+        "tcp_idle_timeout": metadata["tcp_idle_timeout"],
+        "active_timeout": metadata["active_timeout"],
+        "interval": metadata["interval"],
+        "max_flows": metadata["max_flows"],
+        "ip_octets": meant.octets == "ip",
+        "server_ports": _server_ports(meant, metadata["connections"]),
+    }
+
+
+def _server_ports(meant: Semantics, connections: bool) -> ServerPorts | None:
+    return meant.server_ports or (SERVER_PORTS if connections else None)
+
+
+def _endings(meant: Semantics) -> Endings:
+    return {
+        "attempt_timeout": nanoseconds(meant.attempt_timeout, "attempt_timeout"),
+        "close_timeout": nanoseconds(meant.close_timeout, "close_timeout"),
+    }
+
+
+def _first(*durations: Duration | None) -> Duration | None:
+    """The first that is not None."""
+    return next((duration for duration in durations if duration is not None), None)

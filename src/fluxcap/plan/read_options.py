@@ -1,0 +1,33 @@
+"""How captures are read, whatever is made of their records: one struct, from the public function to the core.
+
+A NamedTuple is as frozen as a dataclass can be; importing `dataclasses` would take a tenth of a command's start.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+OnDamage = Literal["warn", "raise"]
+OnInterrupt = Literal["raise", "return"]
+
+
+class ReadOptions(NamedTuple):
+    """Which records are read, how deep, by how many threads, and what ends the reading early."""
+
+    where: str | None = None  # only records that this filter accepts, in the language of tcpdump
+    decap: bool = True  # look into tunnels
+    threads: int | None = 1  # at most so many; None: a few
+    on_damage: OnDamage = "warn"
+    on_interrupt: OnInterrupt = "raise"
+
+    def check(self) -> None:
+        """ValueError for a value that is none of those there are."""
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads is at least 1, not {self.threads}")
+        if self.on_damage not in ("warn", "raise"):
+            raise ValueError(f"on_damage is 'warn' or 'raise', not {self.on_damage!r}")
+        if self.on_interrupt not in ("raise", "return"):
+            raise ValueError(f"on_interrupt is 'raise' or 'return', not {self.on_interrupt!r}")
+
+
+DEFAULT: Final = ReadOptions()
