@@ -74,7 +74,8 @@ HISTORIES = [
     (f"{SHAKE} >SR <SF", "ShAQq"),
     (">SF", "Q"),
     (">RA", "R"),
-    (">D1 >SA", "DH"),
+    (">D1 >SA", "D"),  # a SYN+ACK in a connection under way is nothing that anybody acknowledged
+    (">D1 >SAi <A", "DaH"),  # ... until it is
 ]
 
 
@@ -193,7 +194,8 @@ def test_segments_are_counted_by_what_they_bring(line, expected):
         (f"{SHAKE} >F <F >A >Si", ["SF", "S0"]),
         (f"{SHAKE} >F <F >A >Si <SAi >A", ["SF", "S1"]),
         (">S <RA >Si <RA", ["REJ", "REJ"]),
-        (f"{SHAKE} >D9 >Si", ["S1", "S0"]),  # its end was not recorded
+        (f"{SHAKE} >D9 >Si <SAi >A", ["S1", "S1"]),  # its end was not recorded
+        (f"{SHAKE} >D9 >Si", ["S1"]),  # nobody acknowledged that there is another
         (f"{SHAKE} >F <F <Si", ["SF", "S0"]),  # the other side asks
         (f"{SHAKE} >F <F >A >S@-2", ["SF"]),  # the SYN of the connection that was, late
         ("<SA <F <SAi", ["SHR", "OTH"]),  # only answers are recorded

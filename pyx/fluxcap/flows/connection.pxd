@@ -3,6 +3,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from fluxcap.flows.aside cimport Aside, FEW_HOLES, Hole
 from fluxcap.flows.table cimport Flows, HISTORY_WIDTH
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.numbers cimport IP_TCP
@@ -33,14 +34,7 @@ cdef enum:                      # why forward is forward
     BASES_END
 
 cdef enum:
-    # Losses come in bursts, and a hole is gone when it is filled: more than a few at once are rare (RFC 2018 section 3
-    # has room for four blocks of SACK, the same thing seen from the receiver).
-    MAX_HOLES = 4
     UNKNOWN = -1                # a time that was not seen to pass
-
-cdef struct Hole:               # sequence numbers that have not been seen
-    uint32_t start
-    uint32_t end
 
 cdef struct Side:               # 96 octets
     uint32_t start              # initial sequence number; without a SYN, the one before the first
@@ -56,12 +50,17 @@ cdef struct Side:               # 96 octets
     uint8_t n_holes
     uint32_t retransmitted      # segments
     uint32_t out_of_order
+    uint32_t keep_alives
     uint32_t late               # segments with data that do not go beyond `last`, for "T"
     uint32_t zero_window
     uint32_t gaps               # holes that were acknowledged, for "G"
+    uint32_t floor              # below this sequence number it is not known what was seen
+    uint32_t block              # 1 + number of its block of holes, 0 = they are here
+    uint32_t aside              # 1 + number of what is not believed yet, 0 = nothing was in doubt
     uint8_t ended               # with what it sent the connection was over
+    uint8_t raised              # `floor` is no longer where it began
     uint64_t gap_octets         # of holes that are no longer kept
-    Hole holes[MAX_HOLES]       # ascending
+    Hole holes[FEW_HOLES]       # ascending
 
 cdef struct Connection:
     uint8_t history[HISTORY_WIDTH]      # filled up with zeros
@@ -91,3 +90,13 @@ cdef inline void expect_connection(const Flows* f, uint64_t i, uint32_t protocol
 
 cdef inline bint is_closed(const Side* s) noexcept nogil:
     return s.state == CLOSED or s.state == RESET
+
+cdef inline Aside* aside_of(const Flows* f, const Side* s) noexcept nogil:
+    """What is not believed of this side, NULL where nothing ever was in doubt."""
+    return &f.asides[s.aside - 1] if s.aside else NULL
+
+cdef inline Aside* open_aside(Flows* f, Side* s) noexcept nogil:
+    if s.aside == 0:
+        f.n_asides += 1
+        s.aside = <uint32_t>f.n_asides
+    return &f.asides[s.aside - 1]

@@ -2,15 +2,18 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from fluxcap.flows.connection cimport expect_connection
+from fluxcap.flows.aside cimport ASIDE_SYN, Aside
+from fluxcap.flows.connection cimport aside_of, connection_at, expect_connection
+from fluxcap.flows.doubt cimport confirms_syn, connection_of
 from fluxcap.flows.features cimport begin_features, expect_features, note_features
-from fluxcap.flows.follow cimport begin_connection, begins_another
+from fluxcap.flows.follow cimport begin_connection, begins_another, continue_connection, remember_older
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.table cimport (
-    END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, MARK_FLIPPED, Quoted, RareCounts,
-    add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_slot_of, rare_of, row_at, row_of)
+    ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, MARK_FLIPPED,
+    Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_slot_of, rare_of,
+    row_at, row_of)
 from fluxcap.base.memory cimport prefetch
-from fluxcap.base.numbers cimport IP_ICMP
+from fluxcap.base.numbers cimport ACK, FIN, IP_ICMP, IP_TCP, RST, SYN
 from fluxcap.base.types cimport (
     BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, in_a_flow)
 
@@ -91,10 +94,54 @@ cdef inline void expect_beside(const Flows* f, uint64_t i, uint32_t protocol) no
     if f.connections_stride:
         expect_connection(f, i, protocol)
 
-cdef inline void begin_beside(Flows* f, uint64_t i, FlowRow* row, const Digest* d) noexcept nogil:
+cdef inline bint begins_with_syn(const Digest* d) noexcept nogil:
+    return d.protocol == IP_TCP and d.tcp_flags & (SYN | RST | FIN | ACK) == SYN
+
+cdef inline void uncount_packet(Flows* f, FlowRow* row, const Aside* x) noexcept nogil:
+    """Take the SYN that was set aside out of the row that it does not belong to."""
+    cdef const Digest* d = &x.syn
+    cdef uint32_t way = d.flip ^ is_flipped(row)
+    row.packets[way] -= 1
+    row.octets[way] -= d.octets
+    row.payload[way] -= d.payload_length
+    row.tcp_flags[way] &= ~SYN | x.flags
+    row.last = x.last if row.last == d.time else row.last
+    row.good -= d.verdict == VERDICT_GOOD
+    if d.verdict > VERDICT_GOOD:
+        add_verdicts(f, row, d.verdict, -1)
+    if d.ip_verdict == VERDICT_BAD:
+        rare_of(f, row).ip_bad -= 1
+
+cdef inline void begin_with_syn(Flows* f, uint64_t i, FlowRow* row, FlowRow* old, Aside* x) noexcept nogil:
+    """A connection whose SYN was counted in the one before it, until the answer showed that it began another."""
+    uncount_packet(f, old, x)
+    x.held &= ~ASIDE_SYN
+    row.marks = row.marks & ~MARK_FLIPPED | (MARK_FLIPPED if x.syn.flip else 0)
+    begin_connection(f, i, row, &x.syn)
+    count_packet(f, row, &x.syn)
+    f.follow(f, i, row, &x.syn)
+
+cdef inline void begin_beside(Flows* f, uint64_t i, FlowRow* row, const Digest* d, uint32_t before,
+                              EndReason reason) noexcept nogil:
+    """What lies beside a new row; `before`: 1 + the row that it follows, which ended for this reason, 0 = none."""
+    cdef FlowRow* old
+    cdef uint32_t way
     if f.features_stride:
         begin_features(f, i)
-    if f.connections_stride:
+    if f.connections_stride == 0:
+        return
+    if reason == ACTIVE_TIMEOUT and not begins_with_syn(d):
+        continue_connection(f, i, before - 1)
+        return
+    if reason == END_OF_FLOW:
+        old = row_at(f, before - 1)
+        way = d.flip ^ is_flipped(old)
+        if confirms_syn(f, connection_at(f, before - 1), way, d):
+            begin_with_syn(f, i, row, old, aside_of(f, &connection_at(f, before - 1).sides[way ^ 1]))
+        else:
+            begin_connection(f, i, row, d)
+        remember_older(f, i, before - 1)
+    else:
         begin_connection(f, i, row, d)
 
 cdef inline void note_beside(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
@@ -103,7 +150,7 @@ cdef inline void note_beside(Flows* f, uint64_t i, const FlowRow* row, const Dig
     if f.connections_stride:
         f.follow(f, i, row, d)
 
-cdef inline EndReason ended(const Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
+cdef inline EndReason ended(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
     """Does this record belong to another row than the last one of its key? 0 = no."""
     if f.connections_stride and begins_another(f, i, row, d):
         return END_OF_FLOW
@@ -123,7 +170,7 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
     cdef const uint64_t* key
     cdef FlowRow* row
     cdef uint64_t* slot
-    cdef uint32_t i, turned
+    cdef uint32_t i, turned, number
     cdef EndReason reason
     cdef bint beside = f.features_stride or f.connections_stride
     cdef bint endings = f.idle_timeout[0] or f.idle_timeout[1] or f.active_timeout or f.connections_stride
@@ -149,10 +196,15 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
         if slot[0] and not is_slot_of(f, slot[0], key, key_words, d.tag):
             slot = find_slot(f, f.index + home(f, d.tag), key, key_words, d.tag)
         row = NULL
-        if slot[0]:
-            row = row_of(f, slot[0])
+        number = <uint32_t>slot[0]
+        reason = <EndReason>0
+        if number:
+            row = row_at(f, number - 1)
             if endings:
-                reason = ended(f, <uint32_t>slot[0] - 1, row, d)
+                if f.connections_stride:
+                    number = connection_of(f, number, row, d)
+                    row = row_at(f, number - 1)
+                reason = ended(f, number - 1, row, d)
                 if reason:
                     row.end_reason = reason
                     row = NULL
@@ -160,13 +212,16 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
             if f.n == f.max_rows:
                 return i
             turned = d.flip if f.servers == NULL else d.flip ^ f.answers(f, key, d)
+            if reason == ACTIVE_TIMEOUT and f.servers != NULL and not begins_with_syn(d):
+                turned = is_flipped(row_at(f, number - 1))
             row = add_row(f, slot, key, key_words, d.tag, turned, d.time)
             if beside:
-                begin_beside(f, f.n - 1, row, d)
+                begin_beside(f, f.n - 1, row, d, number, reason)
             if f.unseen != NULL:
                 take_unseen(f, row, key, d.tag)
+            number = <uint32_t>slot[0]
         count_packet(f, row, d)
-        d.row = <uint32_t>slot[0]
+        d.row = number
         if beside:
             note_beside(f, d.row - 1, row, d)
         if d.quote:

@@ -5,13 +5,17 @@ from libc.string cimport memcpy
 
 from fluxcap.base.numbers cimport ACK, FIN, IP_TCP, IP_UDP, RST, SYN
 from fluxcap.flows.connection cimport (
-    BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, INACTIVE, PARTIAL, RESET,
-    SEEN_DATA, SEEN_SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, connection_at, is_closed)
+    BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, INACTIVE, RESET,
+    SEEN_DATA, SEEN_SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, aside_of, connection_at, is_closed,
+    open_aside)
+from fluxcap.flows.aside cimport ASIDE_FIN, Aside, Hole
+from fluxcap.flows.doubt cimport (
+    confirms_syn, is_acceptable_ack, is_acknowledged, is_doubtful, is_foreign_syn, set_syn_aside)
 from fluxcap.flows.history cimport (
     FLIP, LETTER_C, LETTER_D, LETTER_G, LETTER_T, LETTER_W, add_letter, add_once, add_scaled, add_segment)
 from fluxcap.flows.roles cimport is_to_server
 from fluxcap.flows.sequence cimport (
-    COVERS_HOLE, COVERS_OLD, Coverage, ahead, cover, gap_octets, miss, restart)
+    COVERS_HOLE, COVERS_OLD, Coverage, ahead, cover, gap_octets, holes_of, miss)
 from fluxcap.flows.states cimport state_of, step_state
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, is_flipped, key_of, later_by
 from fluxcap.base.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
@@ -31,7 +35,8 @@ cdef inline bint lapsed(const Flows* f, const Connection* c, const FlowRow* row,
     return (c.sides[0].ended or c.sides[1].ended) and later_by(time, row.last) >= <uint64_t>f.close_timeout
 
 cdef inline bint is_another(const Flows* f, const Connection* c, uint32_t way, const Digest* d) noexcept nogil:
-    """Does a SYN begin another connection? A retransmitted one has the same sequence number."""
+    """Does a SYN begin another connection? A retransmitted one has the same sequence number, and one in an open
+    connection has to be acknowledged first."""
     cdef const Side* s = &c.sides[way]
     cdef const Side* peer = &c.sides[way ^ 1]
     if s.state == INACTIVE and peer.state == INACTIVE:
@@ -42,17 +47,34 @@ cdef inline bint is_another(const Flows* f, const Connection* c, uint32_t way, c
         return True             # who forgets connections that ended knows their numbers no longer
     if way and s.state == INACTIVE:     # both may ask at the same time (RFC 9293 section 3.5)
         return peer.state != SYN_SENT
-    return d.tcp_seq != s.start
+    return d.tcp_seq != s.start and (is_closed(s) or is_closed(peer) or not is_acknowledged(s))
 
-cdef inline bint begins_another(const Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
-    """Does this record belong to another connection than the one of the row, of the same five-tuple?"""
-    cdef const Connection* c = connection_at(f, i)
+cdef inline bint is_undecided(const Connection* c, uint32_t way, uint32_t seq) noexcept nogil:
+    """May a SYN begin another connection, if it is acknowledged? One with the same number may after a reset; where the
+    other side had sent no SYN, it is the same attempt once more."""
+    cdef const Side* s = &c.sides[way]
+    cdef const Side* peer = &c.sides[way ^ 1]
+    if s.state == INACTIVE:
+        return False
+    return seq != s.start or (c.seen[way ^ 1] & SEEN_SYN and (s.state == RESET or peer.state == RESET))
+
+cdef inline bint begins_another(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
+    """Does this record belong to another connection than the one of the row, of the same five-tuple? A SYN of which
+    that cannot be told yet is set aside."""
+    cdef Connection* c = connection_at(f, i)
+    cdef uint32_t way = d.flip ^ is_flipped(row)
+    cdef bint asks = d.tcp_flags & (SYN | RST | FIN) == SYN
     if d.protocol != IP_TCP:
         return False
     if f.close_timeout and lapsed(f, c, row, d.time):
         return True
-    return d.tcp_flags & SYN and d.tcp_flags & (RST | FIN) == 0 and not is_corrupt(f, d) and \
-        is_another(f, c, d.flip ^ is_flipped(row), d)
+    if (not asks and c.sides[way ^ 1].aside == 0) or is_corrupt(f, d):
+        return False
+    if confirms_syn(f, c, way, d) or (asks and is_another(f, c, way, d)):
+        return True
+    if asks and d.tcp_flags & ACK == 0 and is_undecided(c, way, d.tcp_seq):
+        set_syn_aside(f, &c.sides[way], way, row, d)
+    return False
 
 cdef inline void begin_connection(Flows* f, uint64_t i, FlowRow* row, const Digest* d) noexcept nogil:
     """The row's direction is settled."""
@@ -67,32 +89,41 @@ cdef inline void begin_connection(Flows* f, uint64_t i, FlowRow* row, const Dige
     else:
         c.basis = BASIS_PORT if turned or is_to_server(f, key_of(row), d) else BASIS_FIRST
 
-cdef inline void place(Side* s, uint32_t flags, uint32_t seq, uint32_t end) noexcept nogil:
+cdef inline void continue_connection(Flows* f, uint64_t i, uint64_t before) noexcept nogil:
+    """A row goes on where the one before it was ended by a timeout: who began it is known from there."""
+    cdef Connection* c = connection_at(f, i)
+    c.synack_rtt = UNKNOWN
+    c.ack_rtt = UNKNOWN
+    c.basis = connection_at(f, before).basis
+
+cdef inline void remember_older(Flows* f, uint64_t i, uint64_t before) noexcept nogil:
+    """Segments of the connection before may still come."""
+    if f.close_timeout == 0:
+        open_aside(f, &connection_at(f, i).sides[0]).older = <uint32_t>before + 1
+
+cdef inline void place(Side* s, uint32_t flags, uint32_t seq) noexcept nogil:
     """Where the sequence numbers of this side begin: at its SYN, else one before its first segment."""
     if s.state == INACTIVE:
         s.start = seq if flags & SYN else seq - 1
-        s.ack = s.start
-        s.last = end if flags & SYN else seq
-        s.edge = seq
-    elif flags & SYN and s.state != CLOSED and (s.state != RESET or s.before == INACTIVE):
-        if s.state == ESTABLISHED or s.state == PARTIAL or seq != s.start:
-            s.last = end
-            s.ack = seq
-        if seq != s.start:
-            restart(s, seq)
-        s.start = seq
+        s.ack = s.floor = s.start
+        s.last = s.edge = seq
 
 cdef inline bint take_ack(Side* peer, uint32_t flags, uint32_t ack) noexcept nogil:
     """The other side's octets up to here were acknowledged; False if that is no news."""
     cdef int more
     if peer.state == INACTIVE:
-        peer.start = peer.ack = peer.last = peer.edge = ack - 1
+        peer.start = peer.ack = peer.last = peer.edge = peer.floor = ack - 1
         return False
     more = ahead(ack, peer.ack)
     if flags & RST or more <= 0 or (ack == 0 and more > TOO_FAR):
         return False
     peer.ack = ack
     return True
+
+cdef inline bint is_keep_alive(const Side* s, uint32_t flags, uint32_t seq, uint32_t length) noexcept nogil:
+    """The octet before the next one, or only its number (RFC 9293 section 3.8.4); a probe of a closed window sent again
+    looks the same (section 3.8.6.1)."""
+    return length <= 1 and seq + 1 == s.last and not s.fins and flags & (SYN | FIN | RST) == 0
 
 cdef inline void advance(Connection* c, uint32_t way, uint32_t flags, uint32_t end, uint32_t length) noexcept nogil:
     cdef Side* s = &c.sides[way]
@@ -111,18 +142,20 @@ cdef inline void advance(Connection* c, uint32_t way, uint32_t flags, uint32_t e
 cdef inline bint is_sound(const Side* s) noexcept nogil:
     return s.state == ESTABLISHED or s.state == CLOSED and s.before == ESTABLISHED
 
-cdef inline void find_gaps(Connection* c, uint32_t way, uint32_t before, uint32_t ack) noexcept nogil:
+cdef inline void find_gaps(Flows* f, Connection* c, uint32_t way, uint32_t before, uint32_t ack) noexcept nogil:
     """What this side had not been seen to send was acknowledged: the capture lacks it."""
     cdef Side* s = &c.sides[way]
+    cdef Hole* holes
     cdef uint32_t i
     # The first octet of a connection under way may be that of a keep-alive, sent again.
     if c.seen[way] & SEEN_SYN == 0 and ack - s.start <= 2:
         return
     if ahead(ack, s.edge) > 0 and not s.fins:
-        miss(s, ack)
+        miss(f, s, ack)
     if s.n_holes and is_sound(s) and is_sound(&c.sides[way ^ 1]):
+        holes = holes_of(f, s)
         for i in range(s.n_holes):
-            if ahead(s.holes[i].start, before) >= 0 and ahead(s.holes[i].start, ack) < 0:
+            if ahead(holes[i].start, before) >= 0 and ahead(holes[i].start, ack) < 0:
                 add_scaled(c, way, &s.gaps, LETTER_G)
 
 cdef inline int64_t since(int64_t time, int64_t then) noexcept nogil:
@@ -143,29 +176,48 @@ cdef inline void time_handshake(Connection* c, uint32_t way, const Digest* d) no
     elif way == 0 and answers and c.ack_rtt == UNKNOWN and d.tcp_flags & RST == 0:
         c.ack_rtt = since(d.time, c.asked)
 
-cdef inline void follow_segment(Connection* c, uint32_t way, const Digest* d) noexcept nogil:
+cdef inline void end_far(Flows* f, Connection* c, uint32_t way) noexcept nogil:
+    """The FIN of a far segment that is believed by now ends its side."""
+    cdef Side* s = &c.sides[way]
+    cdef Aside* x = aside_of(f, s)
+    if x != NULL and x.held & ASIDE_FIN and s.edge == x.end:
+        x.held &= ~ASIDE_FIN
+        s.fins = FIN
+        step_state(c, way, FIN, 0)
+
+cdef inline void follow_segment(Flows* f, Connection* c, uint32_t way, const Digest* d) noexcept nogil:
     cdef Side* s = &c.sides[way]
     cdef Side* peer = &c.sides[way ^ 1]
     cdef uint32_t flags = d.tcp_flags, length = d.payload_length, seq = d.tcp_seq, before
     cdef uint32_t end = seq + (flags >> 1 & 1) + (flags & 1) + (0 if flags & RST else length)
     cdef Coverage coverage
-    cdef bint acknowledged = False
-    place(s, flags, seq, end)
+    cdef bint acknowledged = False, alive
+    if flags & (SYN | RST | FIN) == SYN:
+        if is_foreign_syn(f, c, way, d):
+            return
+    elif s.state != INACTIVE and flags & RST == 0 and is_doubtful(f, c, way, seq, end, flags):
+        return
+    place(s, flags, seq)
+    alive = is_keep_alive(s, flags, seq, length)
     add_segment(c, way, flags, seq - s.start, length)
     if d.tcp_window == 0 and flags & RST == 0 and peer.state != CLOSED and s.state != RESET:
         add_scaled(c, way, &s.zero_window, LETTER_W)
     time_handshake(c, way, d)
     s.fins |= flags & FIN
     before = peer.ack
-    if flags & ACK:
+    if flags & ACK and (peer.state == INACTIVE or is_acceptable_ack(f, c, way ^ 1, d.tcp_ack)):
         acknowledged = take_ack(peer, flags, d.tcp_ack)
-    advance(c, way, flags, end, length)
+    if not alive:
+        advance(c, way, flags, end, length)
     step_state(c, way, flags, length)
     if acknowledged:
-        find_gaps(c, way ^ 1, before, d.tcp_ack)
+        find_gaps(f, c, way ^ 1, before, d.tcp_ack)
+        end_far(f, c, way ^ 1)
     if flags & RST == 0 and s.state != RESET:
-        coverage = cover(s, seq, end)
-        s.retransmitted += coverage == COVERS_OLD
+        coverage = cover(f, s, seq, end)
+        alive = alive and coverage != COVERS_HOLE
+        s.keep_alives += alive
+        s.retransmitted += coverage == COVERS_OLD and not alive
         s.out_of_order += coverage == COVERS_HOLE
 
 cdef inline bint has_header(const Digest* d) noexcept nogil:
@@ -183,7 +235,7 @@ cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
     elif d.protocol == IP_UDP:
         add_once(c, way, SEEN_DATA, LETTER_D)
     elif has_header(d):
-        follow_segment(c, way, d)
+        follow_segment(f, c, way, d)
 
 cdef inline void read_connection(const Flows* f, uint64_t i, const FlowRow* row, FlowRecord* record) noexcept nogil:
     """The rare counts of the record have been filled in."""
@@ -199,6 +251,7 @@ cdef inline void read_connection(const Flows* f, uint64_t i, const FlowRow* row,
         s = &c.sides[way]
         record.connection.retransmitted[way] = s.retransmitted
         record.connection.out_of_order[way] = s.out_of_order
-        record.connection.gap_octets[way] = gap_octets(s)
+        record.connection.gap_octets[way] = gap_octets(f, s)
         record.connection.zero_window[way] = s.zero_window
+        record.connection.keep_alives[way] = s.keep_alives
         record.connection.unreachable[way] = record.rare.unreachable[way ^ is_flipped(row)]

@@ -2,12 +2,20 @@
 # modulo 2^32 (RFC 9293 section 3.4).
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove
 
 from fluxcap.base.numbers cimport TCP_WINDOW_MAX
-from fluxcap.flows.connection cimport Hole, MAX_HOLES, Side
+from fluxcap.flows.aside cimport FEW_HOLES, Hole, MANY_HOLES
+from fluxcap.flows.connection cimport Side
+from fluxcap.flows.table cimport Flows
+
+cdef enum:
+    # A hole that begins further back than that is taken for a gap before half of sequence space lies between it and
+    # the edge, where comparisons turn round.
+    MAX_REACH = 0x7FF00000
 
 cdef enum Coverage:             # what a segment brings
-    COVERS_NEW                  # something beyond all before it, or nothing at all
+    COVERS_NEW                  # something beyond all before it, or nothing, or what cannot be told any more
     COVERS_HOLE                 # nothing beyond it, but something that was missing
     COVERS_OLD                  # only what had been seen
 
@@ -15,84 +23,114 @@ cdef inline int32_t ahead(uint32_t a, uint32_t b) noexcept nogil:
     """How far `a` lies ahead of `b`."""
     return <int32_t>(a - b)
 
-cdef inline void drop_hole(Side* s, uint32_t i) noexcept nogil:
+cdef inline Hole* holes_of(const Flows* f, Side* s) noexcept nogil:
+    return &f.blocks[s.block - 1].holes[0] if s.block else &s.holes[0]
+
+cdef inline void drop_hole(Side* s, Hole* holes, uint32_t i) noexcept nogil:
     s.n_holes -= 1
-    for i in range(i, s.n_holes):
-        s.holes[i] = s.holes[i + 1]
+    memmove(holes + i, holes + i + 1, (s.n_holes - i) * sizeof(Hole))
 
-cdef inline void give_up_hole(Side* s) noexcept nogil:
-    """The lowest hole is no longer kept, and taken for a gap: so late it will hardly be filled."""
-    s.gap_octets += s.holes[0].end - s.holes[0].start
-    drop_hole(s, 0)
+cdef inline void raise_floor(Side* s, uint32_t to) noexcept nogil:
+    if ahead(to, s.floor) > 0:
+        s.floor = to
+        s.raised = True
 
-cdef inline void miss(Side* s, uint32_t up_to) noexcept nogil:
+cdef inline void give_up_hole(Side* s, Hole* holes) noexcept nogil:
+    """The lowest hole is no longer kept, and taken for a gap. What comes so late is not guessed at."""
+    s.gap_octets += holes[0].end - holes[0].start
+    raise_floor(s, holes[0].end)
+    drop_hole(s, holes, 0)
+
+cdef inline void add_hole(Flows* f, Side* s, uint32_t i, uint32_t start, uint32_t end) noexcept nogil:
+    """One more, which is to be the i-th."""
+    cdef Hole* holes = holes_of(f, s)
+    if s.block == 0 and s.n_holes == FEW_HOLES:
+        f.n_blocks += 1
+        s.block = <uint32_t>f.n_blocks
+        memcpy(holes_of(f, s), holes, FEW_HOLES * sizeof(Hole))
+        holes = holes_of(f, s)
+    elif s.n_holes == MANY_HOLES:
+        give_up_hole(s, holes)
+        i -= i != 0
+    memmove(holes + i + 1, holes + i, (s.n_holes - i) * sizeof(Hole))
+    holes[i].start = start
+    holes[i].end = end
+    s.n_holes += 1
+
+cdef inline void miss(Flows* f, Side* s, uint32_t up_to) noexcept nogil:
     """What lies between the edge and here has not been seen."""
-    if up_to - s.edge <= TCP_WINDOW_MAX:
-        if s.n_holes == MAX_HOLES:
-            give_up_hole(s)
-        s.holes[s.n_holes].start = s.edge
-        s.holes[s.n_holes].end = up_to
-        s.n_holes += 1
+    add_hole(f, s, s.n_holes, s.edge, up_to)
     s.edge = up_to
 
-cdef inline bint fill(Side* s, uint32_t start, uint32_t end) noexcept nogil:
+cdef inline bint fill(Flows* f, Side* s, uint32_t start, uint32_t end) noexcept nogil:
     """Take this out of the holes; False if it lies in none."""
-    cdef uint32_t i = 0, j
+    cdef Hole* holes = holes_of(f, s)
+    cdef uint32_t i = 0, above
     cdef int32_t first, last, size
-    cdef Hole* hole
     cdef bint filled = False
-    while i < s.n_holes:
-        hole = &s.holes[i]
-        size = ahead(hole.end, hole.start)
-        first = max(ahead(start, hole.start), 0)
-        last = min(ahead(end, hole.start), size)
-        i += 1
+    while i < s.n_holes and ahead(holes[i].start, end) < 0:
+        size = ahead(holes[i].end, holes[i].start)
+        first = max(ahead(start, holes[i].start), 0)
+        last = min(ahead(end, holes[i].start), size)
         if first >= last:
+            i += 1
             continue
         filled = True
         if first == 0 and last == size:
-            i -= 1
-            drop_hole(s, i)
+            drop_hole(s, holes, i)
         elif first == 0:
-            hole.start += last
+            holes[i].start += last
+            break               # the segment ends here
         elif last == size:
-            hole.end = hole.start + first
-        elif s.n_holes == MAX_HOLES:
-            s.gap_octets += first       # no room for two: the lower part is taken for a gap
-            hole.start += last
+            holes[i].end = holes[i].start + first
+            i += 1
         else:
-            for j in range(s.n_holes, i, -1):
-                s.holes[j] = s.holes[j - 1]
-            s.n_holes += 1
-            s.holes[i].start = hole.start + last
-            s.holes[i].end = hole.end
-            hole.end = hole.start + first
+            above, end = holes[i].start + last, holes[i].end
+            holes[i].end = holes[i].start + first
+            add_hole(f, s, i + 1, above, end)
+            break
     return filled
 
-cdef inline Coverage cover(Side* s, uint32_t start, uint32_t end) noexcept nogil:
+cdef inline void keep_in_reach(Flows* f, Side* s) noexcept nogil:
+    """The edge has moved."""
+    cdef uint32_t lowest = s.edge - TCP_WINDOW_MAX
+    while s.n_holes and s.edge - holes_of(f, s)[0].start > MAX_REACH:
+        give_up_hole(s, holes_of(f, s))
+    if s.edge - s.floor > TCP_WINDOW_MAX:
+        s.floor = lowest
+        s.raised = True
+
+cdef inline Coverage cover(Flows* f, Side* s, uint32_t start, uint32_t end) noexcept nogil:
     """A segment took up this much."""
     if ahead(start, s.edge) > 0:
-        miss(s, start)
+        miss(f, s, start)
     if ahead(end, s.edge) > 0:
         if s.n_holes:
-            fill(s, start, end)
+            fill(f, s, start, end)
         s.edge = end
+        keep_in_reach(f, s)
         return COVERS_NEW
     if start == end:
         return COVERS_NEW
-    # What lies before the first segment of a connection that was under way is not known to have been there before.
-    return COVERS_HOLE if fill(s, start, end) or ahead(start, s.start) < 0 else COVERS_OLD
+    if s.n_holes and fill(f, s, start, end):
+        return COVERS_HOLE
+    if ahead(start, s.floor) < 0:
+        # What lies before the first segment of a connection that was under way is not known to have been there before.
+        return COVERS_NEW if s.raised else COVERS_HOLE
+    return COVERS_OLD
 
 cdef inline void restart(Side* s, uint32_t at) noexcept nogil:
-    """Another sequence begins."""
-    while s.n_holes:
-        give_up_hole(s)
-    s.edge = at
+    """Another sequence begins; what there was of the one before it was nobody's."""
+    s.n_holes = 0
+    s.gap_octets = 0
+    s.edge = s.floor = at
+    s.raised = False
 
-cdef inline uint64_t gap_octets(const Side* s) noexcept nogil:
+cdef inline uint64_t gap_octets(const Flows* f, Side* s) noexcept nogil:
     """Octets never seen."""
     cdef uint64_t missing = s.gap_octets
+    cdef Hole* holes = holes_of(f, s)
     cdef uint32_t i
     for i in range(s.n_holes):
-        missing += s.holes[i].end - s.holes[i].start
+        missing += holes[i].end - holes[i].start
     return missing

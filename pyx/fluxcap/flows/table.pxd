@@ -6,6 +6,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
+from fluxcap.flows.aside cimport Aside, HoleBlock
 from fluxcap.flows.key cimport KeyPlan
 from fluxcap.base.memory cimport pages_free, pages_grow, pages_new
 from fluxcap.base.numbers cimport IP_TCP
@@ -100,6 +101,12 @@ cdef struct Flows:
     uint8_t* connections        # as many as rows, or NULL: connection.pxd
     uint64_t connections_stride
     uint64_t connections_room
+    HoleBlock* blocks           # of the sides that have many holes
+    uint64_t n_blocks
+    uint64_t blocks_room
+    Aside* asides               # of the sides of which something is not believed yet
+    uint64_t n_asides
+    uint64_t asides_room
     Follow follow               # follow(), by a pointer as `answers` is
     int64_t attempt_timeout     # ns, 0 = none: of a TCP connection that nobody answers
     int64_t close_timeout       # ... that has ended
@@ -123,6 +130,7 @@ cdef struct ConnectionFacts:
     uint64_t out_of_order[2]
     uint64_t gap_octets[2]
     uint64_t zero_window[2]     # segments
+    uint64_t keep_alives[2]
     uint64_t unreachable[2]     # ICMP errors
     int64_t synack_rtt          # ns
     int64_t ack_rtt
@@ -203,6 +211,11 @@ cdef inline bint make_room(void** at, uint64_t* room, uint64_t wanted, uint64_t 
     room[0] = larger
     return True
 
+cdef inline bint reserve_asides(Flows* f, uint64_t more) noexcept nogil:
+    """A packet may take a block and a place aside for its side and for the other."""
+    return make_room(<void**>&f.blocks, &f.blocks_room, f.n_blocks + 2 * more, 2 * BATCH, sizeof(HoleBlock)) and \
+        make_room(<void**>&f.asides, &f.asides_room, f.n_asides + 2 * more, 2 * BATCH, sizeof(Aside))
+
 cdef inline bint reserve(Flows* f, uint64_t more) noexcept nogil:
     """Room for `more` packets: a new row for each, and rare counts for it and for what it quotes; False when memory is
     out. Call between batches."""
@@ -216,6 +229,7 @@ cdef inline bint reserve(Flows* f, uint64_t more) noexcept nogil:
          make_room(<void**>&f.features, &f.features_room, f.n + more, FIRST_ROWS, f.features_stride)) and \
         (f.connections_stride == 0 or
          make_room(<void**>&f.connections, &f.connections_room, f.n + more, FIRST_ROWS, f.connections_stride)) and \
+        (f.connections_stride == 0 or reserve_asides(f, more)) and \
         make_room(<void**>&f.rare, &f.rare_room, f.n_rare + 2 * more, BATCH * 4, sizeof(RareCounts)) and \
         (f.unseen == NULL or reserve(f.unseen, more))
 
@@ -247,6 +261,8 @@ cdef inline void drop_rows(Flows* f) noexcept nogil:
 cdef inline void free_flows(Flows* f) noexcept nogil:
     drop_rows(f)
     pages_free(f.rare, f.rare_room * sizeof(RareCounts))
+    pages_free(f.blocks, f.blocks_room * sizeof(HoleBlock))
+    pages_free(f.asides, f.asides_room * sizeof(Aside))
     free(f.quoted)
     free(f.servers)
     if f.unseen != NULL:

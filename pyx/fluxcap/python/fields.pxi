@@ -143,6 +143,8 @@ cdef tuple CONNECTION = (
     field("reverse_zero_window", in_record(&record_.connection.zero_window[1]), 8, "u"),
     field("unreachable", in_record(&record_.connection.unreachable[0]), 8, "u"),
     field("reverse_unreachable", in_record(&record_.connection.unreachable[1]), 8, "u"),
+    field("keep_alives", in_record(&record_.connection.keep_alives[0]), 8, "u"),
+    field("reverse_keep_alives", in_record(&record_.connection.keep_alives[1]), 8, "u"),
 )
 
 # Sizes and gaps: a row a statistic; flags: a row a bit, in the order of the bits (RFC 9293 section 3.1, RFC 3168).

@@ -1,0 +1,180 @@
+"""Situations of TCP in which a capture is easily misread: what was sent, and what is right by the RFCs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import builders as b
+from capture_files import Record, pcap
+
+START, MS = 1_700_000_000 * 10**9, 10**6
+ENDS = (("192.0.2.1", 40000), ("192.0.2.2", 9999))
+FLAGS = {"S": b.SYN, "A": b.ACK, "F": b.FIN, "R": b.RST}
+CLIENT, SERVER = 0, 1
+
+
+class Sent(NamedTuple):
+    """A segment: who sent it (0, 1), flags, sequence number, acknowledgment, octets; seconds after the one before."""
+
+    way: int
+    flags: str
+    seq: int
+    ack: int = 0
+    length: int = 0
+    later: float = 0.001
+
+
+class Situation(NamedTuple):
+    """Segments, and the connections they are: of each its state, and of its sides the counters that are not zero,
+    the octets that its streams deliver, and their gaps."""
+
+    sent: list[Sent]
+    states: list[str]
+    octets: list[int]  # of each stream, in the order of the index
+    gaps: Sequence[int] = ()
+    counts: Mapping[str, int] = MappingProxyType({})
+    history: str | None = None
+    refused: int = 0  # octets not delivered
+
+
+def record(segment: Sent, time: int) -> Record:
+    """A segment as it is captured; each octet says where in the sequence space it lies."""
+    data = bytes((segment.seq + at) % 251 for at in range(segment.length))
+    (src, src_port), (dst, dst_port) = ENDS[segment.way], ENDS[1 - segment.way]
+    layer = b.tcp(
+        data, src_port, dst_port, seq=segment.seq % 2**32, ack=segment.ack % 2**32,
+        flags=sum(FLAGS[letter] for letter in segment.flags), window=8192,
+    )  # fmt: skip
+    return Record(bytes(b.ethernet(b.ipv4(layer, src, dst))), time)
+
+
+def capture(segments: list[Sent]) -> bytes:
+    """A capture of these."""
+    time, made = START, []
+    for segment in segments:
+        time += round(segment.later * 1e9)
+        made.append(record(segment, time))
+    return pcap(made)
+
+
+def c(flags: str, seq: int, ack: int = 0, length: int = 0, later: float = 0.001) -> Sent:
+    """Sent by the client."""
+    return Sent(CLIENT, flags, seq, ack, length, later)
+
+
+def s(flags: str, seq: int, ack: int = 0, length: int = 0, later: float = 0.001) -> Sent:
+    """Sent by the server."""
+    return Sent(SERVER, flags, seq, ack, length, later)
+
+
+def shake(client: int = 1000, server: int = 5000) -> list[Sent]:
+    """A connection is opened."""
+    return [c("S", client), s("SA", server, client + 1), c("A", client + 1, server + 1)]
+
+
+def close(client: int, server: int) -> list[Sent]:
+    """... and closed, from these numbers on."""
+    return [c("FA", client, server), s("FA", server, client + 1), c("A", client + 1, server + 1)]
+
+
+def talk(client: int = 1000, server: int = 5000) -> list[Sent]:
+    """100 octets there, 1,000 and 500 back, and the end."""
+    up, down = client + 1, server + 1
+    return [
+        c("A", up, down, 100), s("A", down, up + 100, 1000), c("A", up + 100, down + 1000),
+        s("A", down + 1000, up + 100, 500), c("A", up + 100, down + 1500), *close(up + 100, down + 1500),
+    ]  # fmt: skip
+
+
+ALL = {"octets": [100, 1500], "states": ["SF"]}
+
+
+def between(at: int, *stray: Sent, client: int = 1000, server: int = 5000) -> list[Sent]:
+    """A whole connection with something put in at this place."""
+    whole = [*shake(client, server), *talk(client, server)]
+    return [*whole[:at], *stray, *whole[at:]]
+
+
+HOLES = range(0, 1200, 200)
+PLACES = (3, 4, 5, 7)
+STRAY = {  # what may come into an open connection, and changes nothing
+    "a second SYN+ACK, ahead": s("SA", 105_000, 1001),
+    "a second SYN+ACK, behind": s("SA", 5000 - 100_000, 1001),
+    "a second SYN+ACK, far off": s("SA", 3_000_000_000, 1001),
+    "a SYN+ACK that answers another SYN": s("SA", 77_000, 666),
+    "a SYN": c("S", 777_777_777),
+    "a SYN, near": c("S", 2000),
+    "a SYN of the other side": s("S", 888_888),
+    "a segment far off": c("A", 2_000_000_000, 5001),
+    "an acknowledgment far off": s("A", 900_000_000, 700_000_000),
+}
+SITUATIONS: dict[str, Situation] = {
+    **{
+        f"{name}, at {at}": Situation(between(at, segment), **ALL)  # type: ignore[arg-type]
+        for name, segment in STRAY.items()
+        for at in PLACES
+    },
+    "data with a wild number": Situation(
+        [*shake(), c("A", 2_000_000_000, 5001, 10), s("A", 5001, 4_000_000_000), *talk()], **ALL, refused=10,
+    ),
+    "data of an earlier connection": Situation(between(5, c("A", 500, 4000, 20)), **ALL, refused=20),
+    "keep-alives": Situation(
+        [*shake(), c("A", 1001, 5001, 10), s("A", 5001, 1011), *[c("A", 1010, 5001, n, 45) for n in (0, 0, 0, 1, 1)],
+         *close(1011, 5001)], ["SF"], [10, 0], counts={"keep_alives": 5}, history="ShADaFf"),
+    "probes of a window of zero": Situation(
+        [*shake(), c("A", 1001, 5001, 10), s("A", 5001, 1011), c("A", 1011, 5001, 1, 1), c("A", 1011, 5001, 1, 2),
+         c("A", 1011, 5001, 1, 4), c("A", 1011, 5001, 90, 8), *close(1101, 5001)], ["SF"], [100, 0],
+        counts={"keep_alives": 2}, history="ShADaFf"),
+    "data on the SYN": Situation(
+        [c("S", 1000, 0, 18), s("SA", 5000, 1019), s("A", 5001, 1019, 17), c("A", 1019, 5018), *close(1019, 5018)],
+        ["SF"], [18, 17], history="ShdAFf"),
+    "an old connection is reset first": Situation(
+        [c("S", 1_000_000), s("A", 777_777_777, 888_888_888), c("R", 888_888_888), c("S", 1_000_000),
+         *shake(1_000_000, 5_000_000)[1:], *talk(1_000_000, 5_000_000)], **ALL, counts={"retransmitted": 1}),
+    "refused, then accepted": Situation(
+        [c("S", 1000), s("RA", 0, 1001), *shake(), *talk()], **ALL, counts={"retransmitted": 1}),
+    "reset, then begun with the same number": Situation(
+        [*shake(), c("R", 1001), *shake(1000, 60_000_000), *talk(1000, 60_000_000)], ["RSTO", "SF"], [0, 0, 100, 1500]),
+    "the FIN first": Situation(
+        [*shake(), c("FA", 1201, 5001), c("A", 1001, 5001, 100), c("A", 1101, 5001, 100), s("FA", 5001, 1202)],
+        ["SF"], [200, 0], counts={"out_of_order": 2}),
+    "the FIN first, of a connection under way": Situation(
+        [c("FA", 1201, 5001), c("A", 1001, 5001, 100), c("A", 1101, 5001, 100), s("FA", 5001, 1202)],
+        ["SF"], [200, 0], counts={"out_of_order": 2}),
+    "six holes, filled": Situation(
+        [*shake(), *[s("A", 5101 + at, 1001, 100) for at in HOLES], *[s("A", 5001 + at, 1001, 100) for at in HOLES],
+         c("A", 1001, 6201)], ["S1"], [0, 1200], counts={"reverse_out_of_order": 6}),
+    "100 holes, filled, and all sent again": Situation(
+        [*shake(), *[s("A", 5011 + at * 20, 1001, 10) for at in range(100)],
+         *[s("A", 5001 + at * 20, 1001, 10) for at in range(100)],
+         *[s("A", 5001 + at * 10, 1001, 10) for at in range(200)], c("A", 1001, 7001)], ["S1"], [0, 2000],
+        counts={"reverse_out_of_order": 100, "reverse_retransmitted": 200}),
+    "a gap of 1.5 x 2^30 octets, acknowledged": Situation(
+        [*shake(), s("A", 5001, 1001, 100), s("A", 5101 + 3 * 2**29, 1001, 100), c("A", 1001, 5201 + 3 * 2**29)],
+        ["S1"], [0, 200], gaps=[3 * 2**29], counts={"reverse_gap_bytes": 3 * 2**29}),
+    "another connection, the end of the first not captured": Situation(
+        [*shake(), c("A", 1001, 5001, 100), s("A", 5001, 1101, 300), *shake(9_000_000, 8_000_000),
+         *talk(9_000_000, 8_000_000)], ["S1", "SF"], [100, 300, 100, 1500]),
+    "a second SYN+ACK is the one that holds": Situation(
+        [c("S", 1000), s("SA", 70_000, 1001), *shake()[1:], *talk()], **ALL),
+    "both sides of a firewall that changes sequence numbers": Situation(
+        [one for pair in zip(between(0), between(0, client=2_222_222_222, server=3_333_333_333), strict=True)
+         for one in pair], ["SF", "SF"], [100, 1500, 100, 1500]),
+    "both sides of it, numbers near one another": Situation(
+        [one for pair in zip(between(0), between(0, client=101_000, server=205_000), strict=True) for one in pair],
+        ["SF", "SF"], [100, 1500, 100, 1500]),
+    "both sides of it, the answer from the inside": Situation(
+        [c("S", 1000), c("S", 2_000_000_000), s("SA", 9_000_000, 2_000_000_001), s("SA", 5000, 1001),
+         *[one for pair in zip([*shake()[2:], *talk()], [*shake(2_000_000_000, 9_000_000)[2:],
+           *talk(2_000_000_000, 9_000_000)], strict=True) for one in pair]],
+        ["SF", "SF"], [100, 1500, 100, 1500]),
+}  # fmt: skip
+COUNTERS = ("retransmitted", "out_of_order", "gap_bytes", "keep_alives")
+
+
+def counters(table: Any, row: int) -> dict[str, int]:
+    """Those of a connection that are not zero."""
+    found = {f"{way}{name}": int(table[f"{way}{name}"][row]) for name in COUNTERS for way in ("", "reverse_")}
+    return {name: value for name, value in found.items() if value}
