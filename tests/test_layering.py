@@ -135,6 +135,13 @@ def test_the_core_neither_prints_nor_opens_files():
         assert not re.search(r"\b(print|printf|fprintf|fopen|open)\s*\(", path.read_text()), path
 
 
+def test_the_quick_check_knows_every_room_and_only_tests_that_are_there():
+    rows = re.findall(r"^    (\w+)\) names=\((.*)\) ;;$", (ROOT / ".ci" / "quick").read_text(), re.MULTILINE)
+    assert {room for room, _ in rows} == {*MAY_IMPORT, PYTHON}
+    names = {name for _, several in rows for name in several.split()}
+    assert [name for name in names if not (ROOT / "tests" / "core" / f"test_{name}.py").exists()] == []
+
+
 # The library ----------------------------------------------------------------------------------------------------------
 
 # Its rooms from the street down. A room imports itself and those under it, be it inside a function or for types alone.
