@@ -7,13 +7,13 @@ import struct
 import sys
 from collections.abc import Callable
 
+from fluxcap.capture.magic import FILE_HEADER, MAGIC, SNAPLEN, VERSION
 from fluxcap.errors import FilterError
 from fluxcap.values import names
 
 Compile = Callable[[int, bool], bytes]  # the program for a link type, in captures of this or the other byte order
 
 BYTE_ORDERS = "<>" if sys.byteorder == "little" else "><"  # this machine's, then the other
-FILE_HEADER, MAGIC, VERSION, SNAPLEN = "IHHiIII", 0xA1B2C3D4, (2, 4), 262144
 INSTRUCTION = struct.Struct("=HBBI")  # code, jump if true, jump if false, k: struct bpf_insn in pcap/bpf.h
 
 

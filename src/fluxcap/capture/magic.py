@@ -8,7 +8,9 @@ from typing import NamedTuple
 HEAD = 512  # octets of an input kept to tell what it is: one tar header
 
 # Microseconds, nanoseconds, Kuznetzov's modified header; each in either byte order.
-_PCAP_MAGICS = (0xA1B2C3D4, 0xA1B23C4D, 0xA1B2CD34)
+# A pcap's file header, for struct: magic number, version, zone, accuracy, snapshot length, link type; what ours hold.
+FILE_HEADER, MAGIC, MAGIC_NS, VERSION, SNAPLEN = "IHHiIII", 0xA1B2C3D4, 0xA1B23C4D, (2, 4), 262144
+_PCAP_MAGICS = (MAGIC, MAGIC_NS, 0xA1B2CD34)
 _PCAPNG_MAGIC = b"\n\r\r\n"
 _CAPTURES = (
     *(magic.to_bytes(4, "little") for magic in _PCAP_MAGICS),

@@ -8,7 +8,6 @@ from fluxcap.values import human
 from fluxcap.values.metadata import JOINT
 
 NAMED_INPUTS: Final = 2
-OFFLOAD: Final = "captured on the sender before the network card filled them in"
 
 
 def heading(metadata: Mapping[str, Any]) -> str:

@@ -14,10 +14,10 @@ import numpy as np
 from fluxcap._core import VERDICTS
 from fluxcap.values import names, text
 from fluxcap.values.arrays import Array, kinds
+from fluxcap.values.names import SCTP, TCP, UDP
 
 BAD: Final = VERDICTS.index("bad")
 MODULUS: Final = 0xFFFF  # of ones' complement: 0x0000 and 0xFFFF are the same number
-TCP, UDP, SCTP = 6, 17, 132
 # Different right sums before a constant difference, or a constant zero, is no chance and no repeated record: two
 # records agree by chance in one case of 65,535, three in one of four thousand million.
 DIFFERENT_SUMS: Final = 3

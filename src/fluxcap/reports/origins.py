@@ -19,6 +19,7 @@ NOT_READY: Final = 1  # of offload_flags: the capture itself says that the check
 COUNTED: Final = ("packets", "good", "partial", "bad", "ip_bad")
 WRONG: Final = ("partial", "bad", "ip_bad")
 NAMED: Final = 3  # addresses, in a sentence
+OFFLOAD: Final = "captured on the sender before the network card filled them in"
 SHORT: Final = 32  # letters of an interface's name that reads well in it; Windows' are longer, and say nothing
 
 
@@ -129,7 +130,7 @@ def offload(origins: Origins) -> str | None:
     total = sum(one.partial for one in origins.by_address)
     if not total:
         return None
-    why = "captured on the sender before the network card filled them in"
+    why = OFFLOAD
     if origins.direction("partial") == "inbound":
         why = "sent on the machine they were captured on, where no network card fills them in"
     return f"{_all(total, 'partial')} from {origins.told('partial')}: {why}."

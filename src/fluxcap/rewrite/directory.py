@@ -13,14 +13,14 @@ from typing import Any, Final, Literal
 from fluxcap._core import SIDES
 from fluxcap.formats import Listing, Rows, ndjson
 from fluxcap.values.arrays import Array
-from fluxcap.values.names import TCP
+from fluxcap.values.names import TCP, UDP, UDP_LITE
 from fluxcap.whole_files import replacing
 
 OPEN_AT_ONCE: Final = 256  # files; a process may have 1,024 by default
 INDEX: Final = "index.ndjson"
 MESSAGES: Final = "messages.ndjson"
 GAPS: Final = "gaps.ndjson"
-PROTOCOLS: Final = {6: "tcp", 17: "udp", 136: "udplite"}
+PROTOCOLS: Final = {TCP: "tcp", UDP: "udp", UDP_LITE: "udplite"}
 
 
 def file_name(number: int, side: int, protocol: int) -> str:

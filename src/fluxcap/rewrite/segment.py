@@ -7,12 +7,12 @@ from typing import Final, Literal
 
 from fluxcap import _core
 from fluxcap.capture.inputs import Octets
+from fluxcap.values.names import ACK, TCP, UDP
 
 Address = str | IPv4Address | IPv6Address
 
-PROTOCOLS: Final = {"udp": 17, "tcp": 6}
+PROTOCOLS: Final = {"udp": UDP, "tcp": TCP}
 LINKS: Final = {"ethernet": True, "raw": False}
-ACK: Final = 0x10
 _LIMITS: Final = {"port": 16, "ttl": 8, "identification": 16, "seq": 32, "ack": 32, "flags": 8, "window": 16}  # bits
 
 

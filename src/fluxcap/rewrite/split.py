@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from fluxcap.capture.inputs import Captures, Input, expand
+from fluxcap.capture.magic import FILE_HEADER, MAGIC_NS, SNAPLEN, VERSION
 from fluxcap.capture.reading import Reading
 from fluxcap.formats import Listing
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
@@ -23,7 +24,6 @@ from fluxcap.values.metadata import Metadata, members
 
 ROWS_AT_ONCE: Final = 65536  # records whose flow is known before their octets are read
 OCTETS_AT_ONCE: Final = 4 << 20  # that are read together, or one record if that is larger
-MAGIC_NS, VERSION, SNAPLEN = 0xA1B23C4D, (2, 4), 262144
 RECORD_HEADER: Final = np.dtype([("seconds", "<u4"), ("ns", "<u4"), ("captured", "<u4"), ("wire", "<u4")])
 OF_FLOW: Final = (
     *("protocol", "src_ip", "src_port", "dst_ip", "dst_port", "packets", "bytes", "reverse_packets", "reverse_bytes"),
@@ -124,7 +124,7 @@ class Splitting(Job[Split]):
         if link_type in types:
             return name, b""
         types.append(link_type)
-        return name, struct.pack("<IHHiIII", MAGIC_NS, *VERSION, 0, 0, SNAPLEN, link_type)
+        return name, struct.pack("<" + FILE_HEADER, MAGIC_NS, *VERSION, 0, 0, SNAPLEN, link_type)
 
 
 class Octets:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from fluxcap.values.names import EVIDENCE
+from fluxcap.values.names import ACK, EVIDENCE, FIN, RST, SYN
 
-FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10  # RFC 9293 section 3.1
 SEQUENCE_SPACE: Final = 1 << 32  # where sequence numbers begin again
 
 # What no record shows: the kernel answers for the program, or keeps what has come until the program asks for it.

@@ -18,7 +18,7 @@ from fluxcap.tables.scan import BATCH_ROWS, PacketScan
 from fluxcap.tables.table import Table
 from fluxcap.values import human
 from fluxcap.values.metadata import Metadata
-from fluxcap.values.names import CALLS, EVIDENCE, PROTOCOLS_WITH_PORTS, TCP
+from fluxcap.values.names import CALLS, EVIDENCE, ICMP, ICMPV6, PROTOCOLS_WITH_PORTS, TCP
 
 if TYPE_CHECKING:
     from fluxcap.values.arrays import Array
@@ -27,7 +27,7 @@ COLUMNS: Final = (
     *("file", "packet", "time", "protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
     *("tcp_flags", "tcp_seq", "payload_length", "verdict", "flow", "quoted_flow"),
 )
-PORT_UNREACHABLE: Final = ((1, 3, 3), (58, 1, 4))  # protocol, type, code: RFC 792, RFC 4443 section 3.1
+PORT_UNREACHABLE: Final = ((ICMP, 3, 3), (ICMPV6, 1, 4))  # protocol, type, code: RFC 792, RFC 4443 section 3.1
 CORRUPT: Final = tuple(VERDICTS.index(verdict) for verdict in ("bad", "illegal"))  # what a kernel drops
 
 

@@ -14,12 +14,11 @@ from fluxcap.tables.connections import ConnectionTable
 from fluxcap.tables.flows import collect_flows
 from fluxcap.tables.table import Table
 from fluxcap.values import human, text
-from fluxcap.values.names import PROTOCOLS_WITH_PORTS, ROLES, SOCKET_COLUMNS, TCP
+from fluxcap.values.names import FIN, PROTOCOLS_WITH_PORTS, ROLES, RST, SOCKET_COLUMNS, TCP
 
 if TYPE_CHECKING:
     from fluxcap.values.arrays import Array
 
-FIN, RST = 0x01, 0x04  # RFC 9293 section 3.1
 # What Zeek's states say of the attempt to connect; of OTH, which was under way before the capture, nothing is known.
 ACCEPTED: Final = ("S1", "SF", "S2", "S3", "RSTO", "RSTR", "RSTRH", "SHR")
 UNANSWERED: Final = ("S0", "SH", "RSTOS0")

@@ -46,8 +46,15 @@ PROTOCOLS: Final[Mapping[int, str]] = {
     255: "Reserved",
 }
 
-TCP: Final = 6
-PROTOCOLS_WITH_PORTS: Final = (TCP, 17, 33, 132, 136)  # those whose ports are read: their endpoints are sockets
+ICMP, TCP, UDP, DCCP, ICMPV6, SCTP, UDP_LITE = 1, 6, 17, 33, 58, 132, 136
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10  # RFC 9293 section 3.1
+PROTOCOLS_WITH_PORTS: Final = (
+    TCP,
+    UDP,
+    DCCP,
+    SCTP,
+    UDP_LITE,
+)  # those whose ports are read: their endpoints are sockets
 
 # https://www.tcpdump.org/linktypes.html, without LINKTYPE_
 LINK_TYPES: Final[Mapping[int, str]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import FLOW_COLUMNS, feature_columns
-from fluxcap.cli import inputs, options, summary
+from fluxcap.cli import inputs, options
 from fluxcap.cli.commands import extract, flow_rows
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.inputs import Sources
@@ -116,4 +116,6 @@ def _hint(table: FlowTable, messages: Messages) -> None:
     if bad:
         messages.hint(f"{human.count(bad)} bad: `fluxcap check` lists them")
     elif partial:
-        messages.hint(f"{human.count(partial)} checksums are partial: {summary.OFFLOAD}")
+        from fluxcap.reports.origins import OFFLOAD
+
+        messages.hint(f"{human.count(partial)} checksums are partial: {OFFLOAD}")
