@@ -1,4 +1,4 @@
-"""Captures as files, for the tests of the command line and of extraction."""
+"""Captures as files, for the tests of the command line and of extraction; what is skipped without the corpus."""
 
 from pathlib import Path
 
@@ -6,11 +6,17 @@ import pytest
 from hypothesis import settings
 
 from cli_captures import BAD, CUT, GOOD
+from real_captures import FOLDER
 from three_flows import SHAPES
 
 # A test is about what is right, not about how busy the machine is.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if FOLDER is None and item.get_closest_marker("corpus"):
+        pytest.skip("FLUXCAP_CORPUS names no folder of captures")
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ def numbers(ranges: str) -> Iterable[int]:
         yield from range(int(first), int(last or first) + 1)
 
 
+@pytest.mark.slow
 def test_every_difference_from_tshark_has_its_reason(compared):
     assert {which: how for which, how in differences(compared).items() if which not in excused()} == {}
 

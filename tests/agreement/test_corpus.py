@@ -111,6 +111,7 @@ def rows(flows):
     return {k: [*v, 0, 0][:4] for k, v in zip(zip(*columns, strict=True), values, strict=True)}, key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", KEYS)
 def test_the_flow_table_of_every_capture_is_the_group_by_of_its_packets(by):
     wrong = []
@@ -126,6 +127,7 @@ def test_the_flow_table_of_every_capture_is_the_group_by_of_its_packets(by):
     assert not wrong
 
 
+@pytest.mark.slow
 def test_the_ledger_of_every_capture_adds_up_to_its_records_and_octets():
     totals: Counter[str] = Counter()
     for path in captures():

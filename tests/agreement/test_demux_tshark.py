@@ -108,6 +108,7 @@ def named(stream):
     return tuple(f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address, port in ends)
 
 
+@pytest.mark.slow
 @needs_corpus
 @needs_tcpflow
 @needs_tshark
@@ -140,6 +141,7 @@ def test_the_streams_of_a_sample_are_those_of_tshark(name, tmp_path):
     check_followed(SAMPLES / name, tmp_path / "out")
 
 
+@pytest.mark.slow
 @needs_corpus
 @needs_tshark
 def test_complete_streams_of_the_corpus_are_those_of_tshark(tmp_path):
@@ -180,6 +182,7 @@ def test_the_messages_of_a_sample_are_those_of_tshark(name, tmp_path):
     check_datagrams(SAMPLES / name, tmp_path / "out")
 
 
+@pytest.mark.slow
 @needs_corpus
 @needs_tshark
 @pytest.mark.parametrize(("kind", "share"), [("udp", 30), ("frag", 5)])

@@ -10,6 +10,7 @@ from real_captures import SAMPLES
 from tshark import fields, needs_tshark, tshark
 
 
+@pytest.mark.slow
 @needs_tshark
 @pytest.mark.parametrize(
     ("name", "proto"), [("sockets.pcapng", "udp"), ("sockets.pcapng", "tcp"), ("veth-checksums-computed.pcap", "tcp")]
@@ -20,8 +21,8 @@ def test_the_records_of_a_flow_are_those_of_tsharks_stream(name, proto, tmp_path
     frames = [line.split("\t") for line in tshark(SAMPLES / name, "-2", "-Y", "!icmp && !icmpv6", *fields(names))]
     stream_of = {number: stream for number, stream, *_ in frames if stream}
     streams = {}
-    for number, stream, *whole in frames:  # a fragment is in the stream of its datagram
-        if stream := stream or stream_of.get("".join(whole)):
+    for number, own, *whole in frames:  # a fragment is in the stream of its datagram
+        if stream := own or stream_of.get("".join(whole)):
             streams.setdefault(stream, []).append(number)
     table, packets = fluxcap.read_flows(SAMPLES / name, packets=["packet"])
     shown = fields(("frame.time_epoch", "frame.len", "frame.interface_id", "frame.comment", "_ws.col.Info"))

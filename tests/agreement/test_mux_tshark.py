@@ -49,6 +49,7 @@ def test_of_a_sample(name):
     assert check(SAMPLES / name) > 5
 
 
+@pytest.mark.slow
 @needs_tshark
 @needs_corpus
 def test_of_real_captures():

@@ -68,6 +68,7 @@ def test_features_are_those_of_nfstream(name):
     assert differences(SAMPLES / name) == []
 
 
+@pytest.mark.slow
 @needs_nfstream
 @needs_corpus
 def test_features_of_real_captures_are_those_of_nfstream():

@@ -69,6 +69,7 @@ def test_tshark_finds_what_was_left_to_the_card_good_in_a_sample(capture, out):
     check(capture, out)
 
 
+@pytest.mark.slow
 @needs_tshark
 @needs_corpus
 def test_tshark_finds_what_was_left_to_the_card_good_in_real_captures(out):

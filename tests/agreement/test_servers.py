@@ -8,6 +8,8 @@ import servers
 from recorded_hosts import TCP, UDP, Session
 from recordings import recording
 
+pytestmark = pytest.mark.recorded
+
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):

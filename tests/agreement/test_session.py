@@ -11,6 +11,8 @@ import recorded
 from recorded_hosts import TCP, UDP, Calls, Session, calls
 from recordings import recording
 
+pytestmark = pytest.mark.recorded
+
 CLIENTS, UNIT = 50, 10
 OPENED = [("bind", 0), ("listen", 0)]
 

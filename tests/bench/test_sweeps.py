@@ -6,6 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import pytest
+
 import sweeps
 import timing
 import workloads
@@ -20,6 +22,7 @@ def test_works_run_in_turn_and_their_first_round_does_not_count():
     assert {name: len(seconds) for name, seconds in taken.items()} == {"a": 2, "b": 2}
 
 
+@pytest.mark.slow
 def test_by_frame_reads_frames_of_each_size_beside_the_floor():
     points = list(sweeps.by_frame(runs=1, packets=100))
     assert [(p.series, p.x) for p in points] == [
@@ -29,6 +32,7 @@ def test_by_frame_reads_frames_of_each_size_beside_the_floor():
     assert all(p.seconds > 0 for p in points)
 
 
+@pytest.mark.slow
 def test_by_flows_reads_captures_of_more_and_more_flows(monkeypatch):
     found: set[int] = set()
     monkeypatch.setattr(sweeps.fluxcap, "read_flows", counting(found, sweeps.fluxcap.read_flows))
@@ -53,6 +57,7 @@ def test_by_threads_reads_with_one_thread_up_to_one_a_core(monkeypatch):
     assert sorted(set(asked)) == cores
 
 
+@pytest.mark.slow
 def test_by_packets_reads_more_and_more_in_this_process_and_in_one_of_its_own():
     points = list(sweeps.by_packets(runs=1, packets=(100, 200)))
     assert [(p.series, p.packets) for p in points] == [

@@ -13,6 +13,7 @@ SAMPLE = Path(__file__).parents[2] / "samples" / "sockets.pcapng"
 PYTHON = sys.executable
 
 
+@pytest.mark.slow
 def test_the_command_says_how_long_each_program_took_and_what_it_does(tmp_path):
     out = tmp_path / "bench.json"
     done = fluxcap("bench", SAMPLE, "--runs", "1", "-o", out)

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -238,7 +239,7 @@ def test_quiet_and_a_dumb_terminal_have_no_progress():
 
 def test_progress_never_goes_to_a_pipe():
     with subprocess.Popen(
-        ["bash", "-c", 'sleep 1 | cat "$1" - | "$2" -m fluxcap flows -', "bash", "/dev/null", os.sys.executable],
+        ["bash", "-c", 'sleep 1 | cat "$1" - | "$2" -m fluxcap flows -', "bash", "/dev/null", sys.executable],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
     ) as process:  # fmt: skip
         _, err = process.communicate()

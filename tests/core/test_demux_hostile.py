@@ -48,6 +48,7 @@ def growth(frames, folder):
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 def test_half_open_connections_take_some_hundred_octets_each_and_no_file(tmp_path):
     frames = [
         raw(number, flags=b.SYN, src=number // 60_000 + 1, src_port=number % 60_000) for number in range(HALF_OPEN)
@@ -88,6 +89,7 @@ def test_sequence_numbers_that_jump_are_taken_within_a_window_or_counted(tmp_pat
     assert one["octets"] // 100 + one["out_of_window"] + one["retransmitted"] + one["overlapping"] >= 5000
 
 
+@pytest.mark.slow
 def test_what_all_streams_hold_together_is_limited_and_the_oldest_are_given_up_with_a_gap(tmp_path):
     streams, segments, size = 200, 16, 65_000  # a MiB each
     frames = [

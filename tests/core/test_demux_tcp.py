@@ -87,6 +87,7 @@ def test_a_stream_has_each_octet_once_and_in_order_and_says_what_was_odd(frames,
 segments = st.lists(st.tuples(st.integers(0, 60), st.binary(min_size=1, max_size=20)), max_size=25)
 
 
+@pytest.mark.slow
 @given(segments, st.integers(0, 0xFFFFFFFF), st.integers(0, 90))
 def test_of_any_segments_the_first_octet_for_a_position_is_in_the_stream_and_the_rest_is_gaps(
     tmp_path_factory, drawn, isn, length
@@ -108,6 +109,7 @@ def test_of_any_segments_the_first_octet_for_a_position_is_in_the_stream_and_the
     assert delivery.gaps_of(stream) == gaps
 
 
+@pytest.mark.slow
 @given(st.binary(min_size=1, max_size=300), st.data())
 def test_any_order_of_the_pieces_of_a_stream_some_of_them_twice_gives_it_back(tmp_path_factory, octets, data):
     cuts = sorted({0, len(octets), *data.draw(st.lists(st.integers(0, len(octets)), max_size=12))})

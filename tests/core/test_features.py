@@ -133,7 +133,7 @@ def test_no_more_first_packets_than_255(splt):
 
 
 def test_the_command_writes_features_in_every_format():
-    asked = ("flows", str(SAMPLES / "sockets.pcapng"), "--features", "--splt", "2", "-n", "1")
+    asked: tuple[str, ...] = ("flows", str(SAMPLES / "sockets.pcapng"), "--features", "--splt", "2", "-n", "1")
     asked += ("--columns", "size_mean,splt_size,splt_direction")
     assert command_line.fluxcap(*asked, "-f", "tsv").stdout.splitlines()[1] == "338.4\t42,42\t0,1"
     assert command_line.fluxcap(*asked, "-f", "csv").stdout.splitlines()[1] == '338.4,"42,42","0,1"'

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import unicodedata
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def flows(rows: int = 3) -> Table:
     )
 
 
-def written(name: str, *tables: object, columns: tuple[str, ...] = (), **about: object) -> str:
+def written(name: str, *tables: Table, columns: tuple[str, ...] = (), **about: Any) -> str:
     out = io.BytesIO()
     rows = Rows(tables, columns or tables[0].columns, **about)
     formats.find(name).write(out, rows, Screen(80))

@@ -126,6 +126,7 @@ def parts(packets: list[Record], cuts: list[int], by: str) -> list[FlowTable]:
 cut_lists = st.lists(st.integers(0, 12), min_size=2, max_size=2)
 
 
+@pytest.mark.slow
 @bounded
 @given(packets=record_lists(FRAMES), cuts=cut_lists, by=keys())
 def test_merging_is_associative(packets: list[Record], cuts: list[int], by: str) -> None:
@@ -134,6 +135,7 @@ def test_merging_is_associative(packets: list[Record], cuts: list[int], by: str)
     assert (one | two) | three == fluxcap.merge([one, two, three])
 
 
+@pytest.mark.slow
 @bounded
 @given(packets=record_lists(FRAMES, in_order=True), cuts=cut_lists, by=keys())
 def test_merging_commutes_up_to_the_order_of_rows(packets: list[Record], cuts: list[int], by: str) -> None:
@@ -141,6 +143,7 @@ def test_merging_commutes_up_to_the_order_of_rows(packets: list[Record], cuts: l
     assert flow_rows(one | two | three) == flow_rows(three | one | two)
 
 
+@pytest.mark.slow
 @bounded
 @given(packets=record_lists(FRAMES, in_order=True), cuts=cut_lists, by=keys())
 def test_merging_the_parts_of_a_capture_gives_the_whole(packets: list[Record], cuts: list[int], by: str) -> None:

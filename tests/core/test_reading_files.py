@@ -162,6 +162,7 @@ def test_ctrl_c_ends_the_reading_of_files(threads, tmp_path, monkeypatch):
     assert 0 < table.metadata["packets"] < times * 50_000
 
 
+@pytest.mark.slow
 @needs_corpus
 def test_real_captures_read_from_files_as_from_octets(tmp_path):
     different = []

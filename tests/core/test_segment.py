@@ -28,7 +28,7 @@ tcp_fields = st.fixed_dictionaries(
 )
 
 
-def built(message, src, dst, transport=b.udp, ttl=64, **ip):
+def built(message, src, dst, *, transport=b.udp, ttl=64, **ip):
     """The same by the tests' builders."""
     segment = transport(message, src[1], dst[1])
     if ip_address(src[0]).version == 4:
@@ -46,15 +46,15 @@ def test_a_header_that_others_worked_out():
 @example(b"", (A, B), 64)
 @settings(deadline=None)
 def test_udp_is_what_the_builders_make(message, ends, ttl):
-    atomic = {"identification": 0, "dont_fragment": True}
-    assert fluxcap.segment(message, *ends, ttl=ttl) == built(message, *ends, ttl=ttl, **atomic)
+    expected = built(message, *ends, ttl=ttl, identification=0, dont_fragment=True)
+    assert fluxcap.segment(message, *ends, ttl=ttl) == expected
 
 
 @given(st.binary(max_size=300), ends, tcp_fields, st.integers(0, 65535))
 @settings(deadline=None)
 def test_tcp_is_what_the_builders_make(message, ends, given, identification):
     octets = fluxcap.segment(message, *ends, protocol="tcp", identification=identification, **given)
-    assert octets == built(message, *ends, lambda *one: b.tcp(*one, **given), identification=identification)
+    assert octets == built(message, *ends, transport=lambda *one: b.tcp(*one, **given), identification=identification)
 
 
 @given(st.binary(max_size=300), ends, st.sampled_from(["udp", "tcp"]))

@@ -127,11 +127,12 @@ def test_a_null_header_is_read_in_the_byte_order_of_its_file(byteorder):
 
 
 def test_a_filter_is_compiled_once_for_a_link_type():
-    asked = []
+    asked, compile_udp = [], filters.compiler("udp")
+    assert compile_udp is not None
 
     def compile(*kind):
         asked.append(kind)
-        return filters.compiler("udp")(*kind)
+        return compile_udp(*kind)
 
     blocks = [interface(ETHERNET), interface(ETHERNET)]
     blocks += [enhanced_packet(MIXED[n % 4], 0, n % 2) for n in range(200)]

@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 from ipaddress import ip_address
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_the_metadata_of_every_table_accounts_for_every_record_and_octet():
 
 
 def test_a_ledger_that_does_not_add_up_is_a_bug_and_says_so():
-    reading = Reading()
+    reading: Any = Reading()
     totals = reading.scanner.totals()
 
     class Miscounting:

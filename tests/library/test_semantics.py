@@ -323,6 +323,7 @@ def test_flows_are_those_of_nfstream_where_its_timeouts_cut(tmp_path):
     assert counted(path, "nfstream", decap=False) == by_nfstream(path)
 
 
+@pytest.mark.slow
 @needs_nfstream
 @needs_corpus
 def test_flows_of_real_captures_are_those_of_nfstream_by_its_own_timeouts():

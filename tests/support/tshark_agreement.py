@@ -29,7 +29,7 @@ def load(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location("agree", path)
     assert spec
     assert spec.loader
-    agree = importlib.util.module_from_spec(spec)
+    agree: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(agree)
     frames = agree.expected_rows
     agree.expected_rows = lambda expected: (row for row in frames(expected) if row.get("frame.encap_type") != "")

@@ -77,7 +77,7 @@ cdef inline void copy_sized(uint8_t* to, const uint8_t* base, uint64_t stride, c
 
 cdef inline void copy_fields(uint8_t* to, const uint8_t* base, uint64_t stride, const uint32_t* rows, uint32_t n,
                              uint32_t size) noexcept nogil:
-    """One field of the chosen structs, or of the first n where rows is NULL. A constant size makes each copy one move."""
+    """One field of the chosen structs, or of the first n if rows is NULL. A constant size makes each copy one move."""
     if size == 1:
         copy_sized(to, base, stride, rows, n, 1)
     elif size == 2:

@@ -65,8 +65,7 @@ cdef enum:                      # Anomaly
     FRAGMENTS_NOT_HELD          # fragments let go before their first one came: waited too long, or too many
     OPTION_OVERRUN              # a pcapng option runs past its block: the rest of its options was dropped
     TSRESOL_LENGTH              # if_tsresol not one octet long: microseconds assumed
-    ERRORS_NOT_KEPT             # ICMP errors about flows not seen so far, more than are kept: should such a flow still
-                                # begin, they are missing in its counts
+    ERRORS_NOT_KEPT             # more ICMP errors about flows not seen so far than are kept: such flows may lack them
     ANOMALIES_END
 
 # What the checksum stage is to do; decode sets it.
@@ -115,7 +114,7 @@ cdef struct Key:
 
 cdef struct Packet:
     # capture
-    # Lent, never owned: by the window until the next batch is read, or by Datagrams.lent until the next batch is tapped.
+    # Lent, never owned: by the window until the next batch is read, or by Datagrams.lent until the next one is tapped.
     # What keeps a packet longer (Holding) has no data.
     const uint8_t* data
     uint64_t number             # 1-based, in its file

@@ -22,7 +22,7 @@ cdef enum:                      # record header
     CAPTURED_LENGTH = 8
     WIRE_LENGTH = 12
     RECORD_HEADER = 16
-    MODIFIED_RECORD_HEADER = 24 # + interface index, protocol, packet type (Kuznetzov's patch)
+    MODIFIED_RECORD_HEADER = 24  # + interface index, protocol, packet type (Kuznetzov's patch)
 
 cdef enum:                      # the link type field
     LINK_TYPE_MASK = 0x0000FFFF

@@ -14,7 +14,7 @@ from fluxcap.base.types cimport (
     TSRESOL_LENGTH)
 
 cdef enum:                      # block types
-    SECTION_HEADER = 0x0A0D0D0A # a palindrome: the same in both byte orders
+    SECTION_HEADER = 0x0A0D0D0A  # a palindrome: the same in both byte orders
     INTERFACE_DESCRIPTION = 1
     OBSOLETE_PACKET = 2
     SIMPLE_PACKET = 3
@@ -55,12 +55,12 @@ cdef enum:                      # options of an interface description
     OPTION_FCSLEN = 13
     OPTION_TSOFFSET = 14
     TSRESOL_POWER_OF_TWO = 0x80
-    MAX_DECIMAL_RESOLUTION = 19 # 10^19 is the last power of ten in 64 bits
+    MAX_DECIMAL_RESOLUTION = 19  # 10^19 is the last power of ten in 64 bits
     MAX_BINARY_RESOLUTION = 63
     DEFAULT_RESOLUTION = 6      # microseconds
 
 cdef inline void set_resolution(Interface* interface, uint8_t tsresol) noexcept nogil:
-    cdef uint32_t power = tsresol & 0x7F, i
+    cdef uint32_t power = tsresol & 0x7F, _
     interface.tsresol = tsresol
     interface.multiplier = 1
     interface.divisor = 1
@@ -73,9 +73,9 @@ cdef inline void set_resolution(Interface* interface, uint8_t tsresol) noexcept 
     elif power > MAX_DECIMAL_RESOLUTION:
         interface.divisor = 0
     else:
-        for i in range(power, 9):
+        for _ in range(power, 9):
             interface.multiplier *= 10
-        for i in range(9, power):
+        for _ in range(9, power):
             interface.divisor *= 10
 
 cdef inline Step section_header(Reader* r, const uint8_t* at) noexcept nogil:

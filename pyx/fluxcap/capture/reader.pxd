@@ -96,7 +96,7 @@ cdef struct Reader:
     int lengths                 # how the two lengths stand, see pcap.pxd
     # pcapng
     uint32_t sections
-    uint32_t section_interfaces # index of the section's first interface
+    uint32_t section_interfaces  # index of the section's first interface
     Interface* interfaces
     InterfaceCounts* counts     # one for each of them
     uint32_t n_interfaces

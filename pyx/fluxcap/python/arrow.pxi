@@ -84,7 +84,7 @@ cdef int fill_schema(ArrowSchema* to, tuple node) except -1:
         if dictionary is not None:
             to.dictionary = <ArrowSchema*>allocated(sizeof(ArrowSchema))
             fill_schema(to.dictionary, dictionary)
-    except:
+    except BaseException:
         release_schema(to)
         raise
     return 0
@@ -117,7 +117,7 @@ cdef int fill_array(ArrowArray* to, tuple node) except -1:
         if dictionary is not None:
             to.dictionary = <ArrowArray*>allocated(sizeof(ArrowArray))
             fill_array(to.dictionary, dictionary)
-    except:
+    except BaseException:
         release_array(to)
         raise
     return 0
@@ -224,7 +224,7 @@ def arrow_schema(tuple schema):
     try:
         fill_schema(made, schema)
         return PyCapsule_New(made, "arrow_schema", drop_schema)
-    except:
+    except BaseException:
         free(made)
         raise
 

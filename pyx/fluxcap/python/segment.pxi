@@ -12,8 +12,8 @@ from fluxcap.rewrite.segment cimport SegmentPlan, longest_message, put_segment, 
 
 
 cdef SegmentPlan plan_segment(const uint8_t[::1] message, const uint8_t[::1] src, uint16_t src_port,
-                          const uint8_t[::1] dst, uint16_t dst_port, uint8_t protocol,
-                          uint64_t missing=0) except *:
+                              const uint8_t[::1] dst, uint16_t dst_port, uint8_t protocol,
+                              uint64_t missing=0) except *:
     """A segment with all that only its message and its ends decide. It points into these."""
     cdef SegmentPlan s
     memset(&s, 0, sizeof(SegmentPlan))

@@ -17,7 +17,7 @@ cdef struct Copy:
     size_t kept                 # octets at the front of the window that are to be written
     bint unlike                 # this input cannot follow those before it
     int format                  # of the copy; FORMAT_UNKNOWN before its first header
-    uint8_t header[FILE_HEADER] # of a pcap
+    uint8_t header[FILE_HEADER]  # of a pcap
 
 cdef inline void keep(Copy* c, Reader* r, size_t start) noexcept nogil:
     """Move what was just passed to the front, behind what is kept already: that never reaches what is still unread."""

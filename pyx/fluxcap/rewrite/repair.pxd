@@ -30,7 +30,7 @@ cdef enum:
 cdef struct FirstFragment:
     uint64_t serial             # of the datagram
     uint64_t at[COPIES_MAX]     # octets into the decompressed input
-    uint8_t counted[COPIES_MAX] # its record is among the repaired ones already
+    uint8_t counted[COPIES_MAX]  # its record is among the repaired ones already
     uint32_t n
     bint known                  # what the field should hold
     uint16_t expected
