@@ -63,6 +63,52 @@ def test_a_link_type_is_ten_lines_in_one_file_of_the_core_and_without_them_nothi
     assert [path for path in others if "slip" in path.read_text().lower()] == []
 
 
+@pytest.mark.parametrize(
+    ("page", "folder", "word"),
+    [
+        ("adding-a-tunnel.md", "pyx", "gre_in_udp"),
+        ("adding-a-flow-column.md", "pyx", "ip_bad"),
+        ("adding-a-verdict.md", "pyx", "RFC 9653"),
+        ("adding-an-output-format.md", "src/fluxcap/formats", "tab-separated"),
+        ("adding-a-command.md", "src/fluxcap/cli", '"repair"'),
+    ],
+)
+def test_without_the_change_that_a_page_shows_nothing_of_it_is_left(page, folder, word):
+    hunks = changes((ROOT / "docs" / page).read_text())
+    before = {
+        file: reverted(file.read_text(), hunks.get(str(file.relative_to(ROOT)), []))
+        for file in (ROOT / folder).rglob("*.p*")
+        if file.suffix in (".py", ".pxd", ".pxi", ".pyx")
+    }
+    assert any(word.lower() in file.read_text().lower() for file in before)
+    assert [file for file, text in before.items() if word.lower() in text.lower()] == []
+
+
+def test_every_page_about_adding_something_shows_how_it_was_added():
+    pages = [page for page in PAGES if page.name.startswith("adding-")]
+    assert len(pages) == 6
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    assert [page.name for page in pages if f"](docs/{page.name})" not in contributing] == []
+    assert [page.name for page in pages if not changes(page.read_text())] == []
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "CHANGELOG.md"])
+def test_every_link_of_a_page_at_the_top_leads_to_a_file(name):
+    links = re.findall(r"\]\(((?!http)[^)#]+)\)", (ROOT / name).read_text())
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_contributing_names_every_room():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    rooms = [
+        path.name
+        for folder in ("pyx/fluxcap", "src/fluxcap", "tests")
+        for path in (ROOT / folder).iterdir()
+        if path.is_dir() and not path.name.startswith(("_", "."))
+    ]
+    assert [name for name in rooms if f"`{name}/`" not in page] == []
+
+
 @each_page
 def test_the_files_and_tests_that_a_page_names_are_there(page):
     outside_changes = re.sub(r"```diff\n.*?```", "", page.read_text(), flags=re.DOTALL)
