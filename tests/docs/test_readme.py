@@ -18,7 +18,13 @@ def block(name: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("command", block("commands").splitlines())
+def commands() -> list[str]:
+    """The lines of every block of commands."""
+    return [line for found in re.findall(r"<!-- commands -->\n```sh\n(.*?)\n```\n", README, re.DOTALL)
+            for line in found.splitlines()]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", commands())
 def test_a_command_of_the_readme_prints_something_and_no_error(command):
     done = shell(f"set -o pipefail\n{command}", cwd=ROOT)
     assert (done.returncode in (0, 141), "error:" in done.stderr) == (True, False), done.stderr
@@ -53,7 +59,19 @@ def test_the_key_fields_in_the_readme_are_those_of_the_core():
     assert tuple(re.findall(r"`(\w+)`", sentence[1])) == KEY_FIELDS
 
 
-def test_every_link_to_a_file_leads_to_one():
-    links = re.findall(r"\]\(((?!http)[^)#]+)\)", README)
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_every_file_that_the_readme_names_is_there():
+    named = re.findall(r"`((?:[\w.]+/)*[\w.]+\.(?:md|ipynb|py)|\.ci/\w+)`", README)
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_has_no_relative_link():
+    """It is shown where relative links lead nowhere: in an index of packages, and in the metadata of the package."""
+    assert re.findall(r"\]\((?!https?:)[^)#]+\)", README) == []
+
+
+def test_every_exit_code_is_in_the_readme():
+    from fluxcap.cli.main import EXIT_CODES
+
+    codes = re.findall(r"^ +(\d+) ", EXIT_CODES, re.MULTILINE)
+    assert codes == re.findall(r"^\| (\d+) \|", README, re.MULTILINE)
