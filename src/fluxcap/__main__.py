@@ -1,5 +1,18 @@
-"""`python -m fluxcap`."""
+"""The program: `python -m fluxcap`, and the console script."""
 
-from fluxcap.cli.main import entry
+import os
+from typing import NoReturn
 
-entry()
+
+def entry() -> NoReturn:
+    """Run the command line. Ctrl-C while its modules are imported ends the process as quietly as it does later."""
+    try:
+        from fluxcap.cli.main import entry as run
+
+        run()
+    except KeyboardInterrupt:
+        os._exit(130)  # nothing was begun: the code is that of cli.exits, which may not be there yet
+
+
+if __name__ == "__main__":
+    entry()

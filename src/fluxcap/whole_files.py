@@ -1,16 +1,20 @@
 """Files that appear under their name only when they are whole."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+BEGINNING: Final = 200  # octets of a name, of the 255 that file systems allow
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
     """Whether it is there and no regular file: a device, a FIFO or the like, which cannot be replaced."""
-    return Path(path).exists() and not Path(path).is_file()
+    # These two do not raise where the name itself cannot be: opening it says why.
+    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113
 
 
 def check_target(path: str | os.PathLike[str], inputs: Iterable[str]) -> None:
@@ -23,22 +27,52 @@ def check_target(path: str | os.PathLike[str], inputs: Iterable[str]) -> None:
                 raise ValueError(f"{path} is one of the inputs, and would be overwritten")
 
 
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that has nothing to sync
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str], instead_of: Path | None = None) -> Iterator[None]:
+    """An OSError that leaves this block without the name of a file gets this one; so does one that names another."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or error.filename == str(instead_of):
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
+
+
 class Unfinished:
     """A file beside the one it is to become; what is there under that name stays until then."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._target = Path(path).resolve()  # through a link: the file is replaced, not the link
-        self._path = self._target.with_name(f".{self._target.name}.{os.urandom(4).hex()}")
+        # Its name may be as long as names are; what is added must find room.
+        begins = os.fsdecode(os.fsencode(self._target.name)[:BEGINNING])
+        self._path = self._target.with_name(f".{begins}.{os.urandom(4).hex()}")
 
     def open(self) -> int:
-        """A descriptor to write to."""
-        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        """A descriptor to write to. OSError if that fails, or if the file could not get its name in the end."""
+        with naming(self._target, self._path):
+            with suppress(FileNotFoundError):
+                self._target.lstat()
+            return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
     def keep(self) -> None:
-        """It is whole."""
-        if self._target.exists():
-            self._path.chmod(stat.S_IMODE(self._target.stat().st_mode))
-        self._path.replace(self._target)
+        """Commit under the final name, once the disk has it all: a crash leaves the old file or the new one."""
+        with naming(self._target, self._path):
+            if self._target.exists():
+                self._path.chmod(stat.S_IMODE(self._target.stat().st_mode))
+            _sync(self._path, os.O_RDWR)
+            self._path.replace(self._target)
+            _sync(self._target.parent, os.O_RDONLY)
 
     def discard(self) -> None:
         """It will not be."""
@@ -50,13 +84,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A stream to a file that takes this name when the block is left without an exception. A device or a FIFO that is
     there is written to, not replaced."""
     if is_special(path):
-        with open(path, "wb") as out:
+        with naming(path), open(path, "wb") as out:
             yield out
         return
     unfinished = Unfinished(path)
     descriptor = unfinished.open()
     try:
-        with open(descriptor, "wb") as out:
+        with naming(path), open(descriptor, "wb") as out:
             yield out
         unfinished.keep()
     except BaseException:

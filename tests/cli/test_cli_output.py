@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+import builders as b
 from capture_files import pcap, records
 from cli_captures import GOOD, PACKETS, A
 from command_line import COMMAND, PATIENCE, environment, error_lines, fluxcap, shell, wait_until_read
@@ -165,8 +166,86 @@ def test_ctrl_c_prints_what_was_counted_so_far(command):
     assert done.stdout.replace("interrupted\tTrue", "interrupted\tFalse") == whole.stdout
 
 
-def test_a_terminated_run_leaves_no_unfinished_file(tmp_path):
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_terminated_run_leaves_no_unfinished_file(tmp_path, number, code, suffix):
     many = pcap(records(PACKETS * 3000))
-    done = interrupted("packets", "-", "-o", str(tmp_path / "x.csv"), octets=many, number=signal.SIGTERM)
-    assert (done.returncode, done.stderr) == (143, "")
+    done = interrupted("packets", "-", "-o", str(tmp_path / f"x.{suffix}"), octets=many, number=number)
+    assert (done.returncode, done.stderr) == (code, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_shall_survive_the_terminal_does(good):
+    done = shell("trap '' HUP; fluxcap flows <(cat $1; kill -HUP $$; sleep 0.1) > $2; echo $?", good, "/dev/null")
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_ctrl_c_while_packets_are_exported_is_exit_code_130(tmp_path):
+    many = pcap(records(PACKETS * 3000))
+    done = interrupted("packets", "-", "-o", str(tmp_path / "x.parquet"), octets=many)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.parametrize(
+    ("table", "place"), [("packets", "tables.scan.PacketScan.__iter__"), ("flows", "values.arrow.Stream._batches")]
+)
+def test_ctrl_c_while_a_query_reads_a_table_is_exit_code_130(table, place, good):
+    module, kind, method = place.rsplit(".", 2)
+    script = f"""
+import os, signal, sys
+from fluxcap.cli.main import main
+from fluxcap.{module} import {kind}
+whole = {kind}.{method}
+def pressed(*arguments):
+    for part in whole(*arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        yield part
+{kind}.{method} = pressed
+sys.exit(main(["sql", "SELECT max(src_ip) FROM {table}", sys.argv[1]]))
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(good)], capture_output=True, text=True, env=environment())
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("module", ["fluxcap.cli.main", "fluxcap.cli.options", "signal"])
+def test_ctrl_c_while_the_program_starts_prints_no_traceback(module):
+    script = f"""
+import runpy, sys
+sys.modules.pop({module!r}, None)
+class Pressing:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Pressing())
+sys.argv = ["fluxcap", "--version"]
+runpy.run_module("fluxcap", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment())
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+# Names and disks
+
+
+def test_a_name_as_long_as_a_file_can_have_is_written_and_a_longer_one_named(good, tmp_path):
+    longest = tmp_path / ("x" * 251 + ".csv")
+    assert fluxcap("flows", good, "-o", longest).returncode == 0
+    assert longest.read_text()
+    done = fluxcap("flows", good, "-o", tmp_path / ("x" * 252 + ".csv"))
+    assert done.returncode == 5
+    assert "x" * 252 in error_lines(done.stderr)[0]
+    assert list(tmp_path.glob("x*")) == [longest]
+
+
+def test_an_input_that_fails_at_once_is_named():
+    done = fluxcap("info", "/proc/self/mem")  # its first octets cannot be read: EIO
+    assert done.returncode == 2
+    assert "/proc/self/mem" in error_lines(done.stderr)[0]
+
+
+def test_an_index_that_finds_no_room_is_named(tmp_path):
+    path = tmp_path / "in.pcap"
+    path.write_bytes(pcap(records([b.ethernet(b.ipv4(b.udp(b"x", 4000, 53 + at))) for at in range(3)])))
+    done = shell("ulimit -f 1; fluxcap demux $1 -o $2; echo $?", path, tmp_path / "out")  # files of 1 KiB at most
+    assert done.stdout == "5\n"
+    assert "out/index.ndjson" in error_lines(done.stderr)[0]

@@ -1,6 +1,7 @@
 """Directories that are no index, or one that contradicts itself: an error that says where, and no file."""
 
 import json
+import os
 
 import pytest
 
@@ -120,3 +121,26 @@ def test_a_terminal_gets_no_capture_and_a_full_disk_is_exit_code_5(directory):
     screen = terminal("mux", directory, "-o", "-")
     assert (screen.code, "not for terminals" in screen.text) == (2, True)
     assert shell('fluxcap mux "$1" -o - > /dev/full', directory).returncode == 5
+
+
+@pytest.mark.parametrize("name", ["udp-000001.bin", "index.ndjson", "messages.ndjson"])
+@pytest.mark.parametrize("kind", ["link", "FIFO"])
+def test_a_link_or_a_fifo_in_the_directory_is_refused(directory, out, name, kind):
+    """Through a link any file of this machine would come into the capture; a FIFO would be waited for."""
+    path = directory / name
+    secret = directory.parent / "secret"
+    path.rename(secret)
+    if kind == "link":
+        path.symlink_to(secret)
+    else:
+        os.mkfifo(path)
+    with pytest.raises(ValueError, match=f"{name} is {'a symbolic link' if kind == 'link' else 'not a regular file'}"):
+        fluxcap.mux(directory, out)
+    assert not out.exists()
+
+
+def test_json_that_is_nested_without_end_is_named(directory, out):
+    with (directory / "index.ndjson").open("a") as index:
+        index.write("[" * 200_000 + "\n")
+    with pytest.raises(ValueError, match=r"index.ndjson, line \d+: it is nested too deep"):
+        fluxcap.mux(directory, out)

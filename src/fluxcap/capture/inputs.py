@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from fluxcap.capture.compression import DecompressionError, decompressed, is_ahead, recognise, skippable
 from fluxcap.capture.magic import HEAD, describe
+from fluxcap.whole_files import naming
 
 if TYPE_CHECKING:
     from fluxcap.capture.read_ahead import Source
@@ -85,7 +86,8 @@ class Input(NamedTuple):
     def open(self) -> Iterator[Opened]:
         """Its octets, decompressed. OSError if it cannot be opened, UnsupportedError without the library it takes."""
         with self.source() as source:
-            opened = _after_skippable(Opened(source))
+            with naming(self.name):
+                opened = _after_skippable(Opened(source))
             codec = recognise(opened.head)
             if codec is None:
                 yield opened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
 from queue import SimpleQueue
 from threading import Semaphore, Thread
@@ -94,6 +95,7 @@ class Ahead:
         self._pieces.put(piece)
 
     def _run(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are for whoever reads
         error = None
         try:
             for octets in self._work(self._arriving()):

@@ -16,7 +16,6 @@ class Exit(IntEnum):
     BUG = 70  # EX_SOFTWARE of sysexits.h
     INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
     PIPE_CLOSED = 141  # 128 + SIGPIPE
-    TERMINATED = 143  # 128 + SIGTERM
 
 
 # A count from an unfinished or damaged reading is a lower bound, and that weighs more than how large it is.

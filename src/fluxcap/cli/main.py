@@ -83,7 +83,11 @@ def entry() -> NoReturn:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command line and return the exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    _caught.clear()
+    signal.signal(signal.SIGINT, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # `nohup` has SIGHUP ignored
+            signal.signal(number, _terminate)
     return _guarded(lambda: _run(list(arguments)), Messages(), "--debug" in arguments)
 
 
@@ -136,6 +140,8 @@ def _guarded(work: Callable[[], int], messages: Messages, debug: bool) -> int:
 
             traceback.print_exc()
         explanation = explained(error)
+        if _caught and explanation.code in (Exit.REFUSED, Exit.BUG):
+            return 128 + _caught[0]  # a foreign library has made an error of its own of what the handler raised
         messages.error(str(explanation), explanation.help)
         return explanation.code
 
@@ -144,6 +150,17 @@ def _command(name: str) -> Command:
     return cast(Command, importlib.import_module(f"fluxcap.cli.commands.{name}"))
 
 
+_caught: Final[list[int]] = []  # signals
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    _caught.append(number)
+    raise KeyboardInterrupt
+
+
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    # As an exception, so that unfinished files are removed on the way out.
-    sys.exit(Exit.TERMINATED)
+    # As an exception, so that unfinished files are removed on the way out, which no further signal breaks off.
+    _caught.append(number)
+    for ignored in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(ignored, signal.SIG_IGN)
+    sys.exit(128 + number)

@@ -67,7 +67,7 @@ class Output(NamedTuple):
         """UsageError if writing would destroy one of these files while it is read."""
         try:
             target = Path(self.path).stat() if self.path else os.fstat(sys.stdout.fileno()) if sys.stdout else None
-        except FileNotFoundError:
+        except OSError:  # it is not there, or opening it will say why
             return
         if target is None or not stat.S_ISREG(target.st_mode):
             return

@@ -1,9 +1,13 @@
 """What Parquet and the two Arrow formats have in common: rows as an Arrow stream, which arro3 takes batch by batch."""
 
+from __future__ import annotations
+
 import io
+import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from fluxcap.formats import Rows, Table, at_least_one, columns_of
 
@@ -11,22 +15,25 @@ from fluxcap.formats import Rows, Table, at_least_one, columns_of
 def pour(out: BinaryIO, rows: Rows, put: Callable[[Any, Any], None], *, encoded: bool = True) -> None:
     """Let `put(stream, file)` write the rows as they come; `encoded`: with a dictionary of addresses for each table."""
     kept: list[BaseException] = []
-    stream = _stream(rows, encoded, kept) if rows.stream is None else rows.stream
-    try:
-        put(stream, _Keeper(out, kept))
-    except BaseException:
-        if kept:
-            raise kept[0] from None
-        raise
+    with _signals_held() as signals:
+        stream = _stream(rows, encoded, kept, signals) if rows.stream is None else rows.stream
+        try:
+            put(stream, _Keeper(out, kept))
+        except BaseException:
+            if not kept:
+                raise
+    if kept:
+        raise kept[0]
 
 
-def _stream(rows: Rows, encoded: bool, kept: list[BaseException]) -> Any:
+def _stream(rows: Rows, encoded: bool, kept: list[BaseException], signals: _Signals) -> Any:
     from fluxcap.values.arrow import Stream, View
 
-    tables = at_least_one(rows)
-    first = next(tables, None)
+    with _signals_let_through(signals):
+        tables = at_least_one(rows)
+        first = next(tables, None)
     like = {} if first is None else columns_of(first, rows)
-    whole = _keeping(chain(() if first is None else (first,), tables), kept)
+    whole = _keeping(chain(() if first is None else (first,), tables), kept, signals)
     return Stream(like, whole, rows.metadata(), View(encoded=encoded), rows.names)
 
 
@@ -42,15 +49,44 @@ def package() -> Any:
     return arro3.io
 
 
-# A foreign library makes an error of its own of whatever happens in what it calls; these two keep what it was.
+# A foreign library makes an error of its own, or a panic, of whatever is raised in what it calls. So a signal, whose
+# handler raises, waits until a table is read, and what goes wrong there and in writing is kept.
+
+_HELD: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_Signals = Iterable[int]
 
 
-def _keeping(tables: Iterable[Table], kept: list[BaseException]) -> Iterator[Table]:
+@contextmanager
+def _signals_held() -> Iterator[_Signals]:
+    """Gives the signals that were held before."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
     try:
-        yield from tables
-    except BaseException as error:
-        kept.append(error)
-        raise
+        yield before
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _signals_let_through(signals: _Signals) -> Iterator[None]:
+    held = signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
+def _keeping(tables: Iterator[Table], kept: list[BaseException], signals: _Signals) -> Iterator[Table]:
+    while not kept:
+        try:
+            with _signals_let_through(signals):
+                table = next(tables)
+        except StopIteration:
+            return
+        except BaseException as error:
+            kept.append(error)
+            raise
+        yield table
+    raise kept[0]  # the output failed: nothing more needs to be read
 
 
 class _Keeper(io.RawIOBase):
@@ -65,9 +101,10 @@ class _Keeper(io.RawIOBase):
         return True
 
     def write(self, octets: Any) -> int:
-        """Write them all."""
-        try:
-            return self._out.write(octets)
-        except BaseException as error:
-            self._kept.append(error)
-            raise
+        """Write them all, or nothing more after the first failure."""
+        if not self._kept:
+            try:
+                self._out.write(octets)
+            except BaseException as error:
+                self._kept.append(error)
+        return len(octets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import stat
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -29,6 +30,21 @@ def file_name(number: int, side: int, protocol: int) -> str:
     return f"{PROTOCOLS[protocol]}-{number:06}{letter}.bin"
 
 
+def open_plain(path: str | os.PathLike[str], flags: int) -> int:
+    """Open a regular file of a directory. ValueError for a link or a FIFO: whoever made the directory could have any
+    file of this machine read through one, or nothing come for ever."""
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise ValueError(f"{Path(path).name} is a symbolic link") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"{Path(path).name} is not a regular file")
+    return descriptor
+
+
 class OpenFiles:
     """Files of a directory, of which so many stay open that reading or writing by turns costs little."""
 
@@ -43,7 +59,7 @@ class OpenFiles:
         else:
             if len(self._open) == OPEN_AT_ONCE:
                 self._open.popitem(last=False)[1].close()
-            self._open[name] = io.FileIO(self._directory / name, self._mode)
+            self._open[name] = io.FileIO(self._directory / name, self._mode, opener=open_plain)
         return self._open[name]
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from fluxcap._core import Muxer
-from fluxcap.rewrite.directory import INDEX, MESSAGES, PROTOCOLS, OpenFiles, file_name
+from fluxcap.rewrite.directory import INDEX, MESSAGES, PROTOCOLS, OpenFiles, file_name, open_plain
 from fluxcap.values.names import TCP
 from fluxcap.whole_files import check_target, replacing
 
@@ -146,15 +146,17 @@ def _read_index(path: Path) -> tuple[dict[int, _Socket], int]:
 
 def _lines(path: Path, may_lack: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
     """Where each line is, and its object."""
-    if may_lack and not path.exists():
+    if may_lack and not os.path.lexists(path):
         return
-    with path.open(encoding="utf-8") as lines:
+    with open(path, encoding="utf-8", opener=open_plain) as lines:
         for number, text in enumerate(lines, 1):
             where = f"{path}, line {number}"
             try:
                 line = json.loads(text)
             except ValueError as error:
                 raise _wrong(where, error) from error
+            except RecursionError as error:
+                raise _wrong(where, ValueError("it is nested too deep")) from error
             if not isinstance(line, dict):
                 raise _wrong(where, TypeError("it is no object"))
             yield where, line

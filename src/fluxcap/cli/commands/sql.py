@@ -67,6 +67,8 @@ def run(given: Options, messages: Messages) -> Exit:
             for name in named:
                 connection.register(name, _watched(_table(name, sources.captures, options), scans))
             _write(connection, connection.sql(given.query), output, limit)
+    except duckdb.InterruptException:
+        raise KeyboardInterrupt from None
     except duckdb.Error as error:
         for scan in scans:
             if scan.errors:
@@ -131,7 +133,7 @@ class Watched:
     """A scan that keeps what went wrong: a query that fails over it has only the words of its error."""
 
     def __init__(self, scan: PacketScan) -> None:
-        self.errors: list[Exception] = []
+        self.errors: list[BaseException] = []
         self._scan = scan
 
     def stream(self) -> Stream:
@@ -144,7 +146,9 @@ class Watched:
     def __iter__(self) -> Iterator[PacketTable]:
         try:
             yield from self._scan
-        except Exception as error:
+        except GeneratorExit:
+            raise  # no more is asked for
+        except BaseException as error:
             self.errors.append(error)
             raise
 
