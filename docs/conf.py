@@ -3,6 +3,9 @@
 import sys
 from importlib.metadata import version as installed
 from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
@@ -15,6 +18,8 @@ extensions = [
     "sphinx.ext.autodoc",
     "numpydoc",
     "repository_pages",
+    "command_reference",
+    "column_reference",
 ]
 root_doc = "index"
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
@@ -23,9 +28,38 @@ exclude_patterns = ["README.md"]  # index.md shows its text
 myst_heading_anchors = 3  # as a code host makes them
 nb_execution_mode = "off"  # the tests run the notebook and the blocks of the pages
 highlight_language = "text"  # of a block without a language: what a command prints
+
+autodoc_member_order = "bysource"
+add_module_names = False
+python_maximum_signature_line_length = 72  # longer ones have a line a parameter
+python_use_unqualified_type_names = True
+default_role = "code"  # docstrings have `names` in backticks, as pages do
+numpydoc_show_class_members = False  # autodoc shows them
+
+# Signatures say these names, which reference/python.rst explains, and not what the names stand for.
+TYPES = "Capture Captures IpForm Metadata Octets OnDamage OnInterrupt Rows"
+autodoc_type_aliases = {name: name for name in TYPES.split()}
+MADE_BY_HAND = "fluxcap.FlowAggregator"  # the others come out of functions, so that their constructors are of no use
+
 nitpicky = True
+nitpick_ignore_regex = [
+    # Other documentation, whose lists of names Sphinx would have to fetch.
+    ("py:class", r"(collections\.abc|datetime|ipaddress|os|pathlib)\..+"),
+    ("py:class", r"(np|pd|pl|pa|duckdb)\..+"),
+]
 
 html_theme = "furo"
 html_title = "fluxcap"
 html_copy_source = False
 html_show_copyright = False
+
+
+def setup(app: Sphinx) -> None:
+    """Leave out how the classes are made that nobody makes by hand."""
+    app.connect("autodoc-process-signature", _signature)
+
+
+def _signature(
+    app: Sphinx, what: str, name: str, object: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    return ("", None) if what in ("class", "exception") and name != MADE_BY_HAND else (signature, returned)

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import column_reference
 import pytest
 
 import page_blocks
@@ -12,6 +13,15 @@ from fluxcap.values import names
 ROOT = Path(__file__).parents[2]
 PAGES = page_blocks.PAGES
 LINK_TYPE = (ROOT / "docs" / "adding-a-link-type.md").read_text()
+
+KEY_IN_A_ROW = {"protocol", "src_ip", "src_port", "dst_ip", "dst_port"}  # which stand among the columns of flows
+# Numbers that name or mark something, and do not measure it.
+UNITLESS = {
+    *("protocol", "src_port", "dst_port", "port", "peer_port", "vlan", "inner_vlan", "ethertype", "mpls_label"),
+    *("tunnel_id", "tos", "flow_label", "file", "interface", "packet", "flow", "quoted_flow", "link_type"),
+    *("ip_version", "checksum", "expected", "ip_checksum", "ip_expected", "tcp_seq", "tcp_ack", "tcp_window", "ttl"),
+    *("ip_id", "depth", "end_reason", "icmp_type", "icmp_code"),
+}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -127,6 +137,23 @@ def test_the_files_and_tests_that_a_page_names_are_there(page):
 def test_every_column_that_is_always_there_or_on_request_is_explained(name, columns):
     page = (ROOT / "docs" / name).read_text()
     assert sorted(name for name in columns if f"`{name}`" not in page) == []
+
+
+@pytest.mark.parametrize("name", column_reference.TABLES)
+def test_the_tables_of_a_page_explain_the_columns_that_there_are_and_no_other(name):
+    kind = column_reference.TABLES[name]
+    explained = column_reference.meanings(kind)
+    of_same_page = [other for other in column_reference.TABLES.values() if set(other.headings) & set(kind.headings)]
+    there = {column for other in of_same_page for column in other.columns} | KEY_IN_A_ROW
+    assert (set(kind.columns) - set(explained), set(explained) - there) == (set(), set())
+
+
+@pytest.mark.parametrize("name", column_reference.TABLES)
+def test_every_column_has_a_type_and_those_that_are_measured_have_a_unit(name):
+    lines = list(column_reference.lines(column_reference.TABLES[name]))[2:]
+    cells = [line.strip("| ").split(" | ") for line in lines]
+    assert [row[0] for row in cells if not re.fullmatch(r"`(u?int\d+|bytes\d+)`( \(n, (6|16)\))?", row[1])] == []
+    assert {row[0].strip("`") for row in cells if not row[2].strip()} <= UNITLESS
 
 
 def test_every_column_call_and_role_of_sockets_is_explained():

@@ -10,6 +10,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+import fluxcap
+from command_line import fluxcap as fluxcap_command
+from fluxcap.cli.main import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 300  # seconds
 LOADED = {"link": "href", "script": "src", "img": "src", "source": "src", "iframe": "src", "object": "data"}
@@ -116,3 +120,17 @@ def test_no_style_and_no_picture_loads_anything_from_another_host(site, suffix):
 
 def test_a_link_that_leaves_docs_leads_to_a_page_and_not_to_a_download(site):
     assert not (site / "_downloads").exists()
+
+
+def test_every_public_name_is_in_the_reference_of_python(pages, site):
+    anchors = pages[site / "reference" / "python.html"].anchors
+    assert [name for name in fluxcap.__all__ if f"fluxcap.{name}" not in anchors] == ["__version__"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_of_a_command_is_in_the_reference_of_the_command_line(command, pages, site):
+    usage = fluxcap_command(command, "--help").stdout
+    options = set(re.findall(r"(?<=[\s,])--?[a-z][a-z-]*(?=[ ,\n])", usage.partition("options:")[2])) - {"-h", "--help"}
+    anchors = pages[site / "reference" / "command-line.html"].anchors
+    assert options
+    assert sorted(name for name in options if f"cmdoption-fluxcap-{command}-{name.lstrip('-')}" not in anchors) == []

@@ -1,0 +1,119 @@
+"""The directive `columns`: the columns of a kind of table with type, unit, and the meaning that a page gives.
+
+The core says which columns there are, a table that was read says of which type they are.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from docutils import nodes
+from repository_pages import DOCS, with_links_from
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+import fluxcap
+from fluxcap._core import CONNECTION_COLUMNS, EXTRA_COLUMNS, FLOW_COLUMNS, KEY_FIELDS, PACKET_COLUMNS
+from fluxcap.values import names
+from fluxcap.values.text import KINDS
+
+SAMPLE: Final = DOCS.parent / "samples" / "port-refused.pcap"
+SOCKET: Final = "192.0.2.1:9"
+
+
+class Kind(NamedTuple):
+    """A kind of table: its columns, a page and the headings there that explain them, and a table that has them."""
+
+    columns: Sequence[str]
+    page: str
+    headings: Sequence[str]
+    read: Callable[[], Any]
+
+
+TABLES: Final[Mapping[str, Kind]] = {
+    "keys": Kind(
+        (*KEY_FIELDS, "interval"),
+        "columns.md",
+        ("Packets", "Flows"),
+        lambda: fluxcap.read_flows(SAMPLE, KEY_FIELDS, interval="1s"),
+    ),
+    "flows": Kind(FLOW_COLUMNS, "columns.md", ("Flows",), lambda: fluxcap.read_flows(SAMPLE)),
+    "connections": Kind(
+        CONNECTION_COLUMNS, "connections.md", ("Connections",), lambda: fluxcap.read_connections(SAMPLE)
+    ),
+    "packets": Kind(PACKET_COLUMNS, "columns.md", ("Packets",), lambda: fluxcap.read_packets(SAMPLE)),
+    "packets-by-name": Kind(
+        EXTRA_COLUMNS, "columns.md", ("Packets",), lambda: fluxcap.read_packets(SAMPLE, columns=EXTRA_COLUMNS)
+    ),
+    "sockets": Kind(names.SOCKET_COLUMNS, "sockets.md", ("The columns",), lambda: fluxcap.read_sockets(SAMPLE)),
+    "life": Kind(
+        names.LIFE_COLUMNS, "sockets.md", ("The life of a socket",), lambda: fluxcap.read_life(SAMPLE, SOCKET)
+    ),
+}
+CODE: Final = "code"  # of a name, which every other form of the table has
+UNITS_OF_KINDS: Final = {
+    "time": "ns since 1970, UTC",
+    "address": "IP address",
+    "mac": "MAC address",
+    "letters": "letters",
+}
+UNITS: Final = {  # of integers, by the name of the column; the others measure nothing
+    r".*bytes|octets|.*length|.*offset": "bytes",
+    r".*_rtt": "ns",
+    r".*flags": "bits",
+    r".*packets|good|bad|partial|absent|illegal|truncated|fragment|bad_length|ip_bad|icmp_errors|records": "packets",
+    r".*retransmitted|.*keep_alives|.*out_of_order|.*zero_window|.*unreachable": "packets",
+    r"connections|accepted|refused|unanswered|fin|rst|open": "connections",
+    r"peers": "sockets",
+}
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Make the directive known."""
+    app.add_directive("columns", ColumnsDirective)
+    return {"parallel_read_safe": True}
+
+
+class ColumnsDirective(SphinxDirective):
+    """A table in Markdown, a row a column."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """The table."""
+        kind = TABLES[self.arguments[0]]
+        self.env.note_dependency(DOCS / kind.page)
+        text = with_links_from("\n".join(lines(kind)), DOCS / kind.page, Path(self.env.doc2path(self.env.docname)))
+        return self.parse_text_to_nodes(text)
+
+
+def lines(kind: Kind) -> Iterator[str]:
+    """The table, line by line."""
+    yield from ("| column | numpy | unit | what it is |", "|---|---|---|---|")
+    explained, table = meanings(kind), kind.read()
+    for name in kind.columns:
+        yield f"| `{name}` | {dtype(table[name])} | {unit(name)} | {explained[name]} |"
+
+
+def meanings(kind: Kind) -> dict[str, str]:
+    """What the tables under the headings say of each name in their first column."""
+    found: dict[str, str] = {}
+    for section in re.split(r"^#+ ", (DOCS / kind.page).read_text(), flags=re.MULTILINE):
+        if section.partition("\n")[0] in kind.headings:
+            for first, meaning in re.findall(r"^\| (`.+?) \| (.+?) \|$", section, re.MULTILINE):
+                found |= dict.fromkeys(re.findall(r"`(\w+)`", first), meaning)
+    return found
+
+
+def dtype(values: Any) -> str:
+    """The numpy type of a column, and its shape where a value has several items."""
+    return f"`{values.dtype.name}`" + (f" (n, {values.shape[1]})" if values.ndim > 1 else "")
+
+
+def unit(name: str) -> str:
+    """What the values of a column are, or what they count."""
+    kind = KINDS.get(name, "integer")
+    if not isinstance(kind, str):
+        return CODE
+    return UNITS_OF_KINDS.get(kind) or next((unit for names, unit in UNITS.items() if re.fullmatch(names, name)), "")
