@@ -34,14 +34,13 @@ def in_pieces(packet, size, identification=7):
     ]
 
 
-def nested(size):
-    """The message in a tunnel in fragments, each in a tunnel in fragments; the first of these has the identity of what
-    it holds."""
-    return [
-        piece
-        for place, packet in enumerate(in_pieces(v4(UDP), 512))
-        for piece in in_pieces(packet, size, identification=7 + place)
-    ]
+def nested(size, levels=1):
+    """The message in a tunnel in fragments, each in a tunnel in fragments, and so on; the first one of each has the
+    identity of what it holds."""
+    packets = in_pieces(v4(UDP), 512)
+    for _ in range(levels):
+        packets = [piece for place, packet in enumerate(packets) for piece in in_pieces(packet, size, 7 + place)]
+    return packets
 
 
 def first_header_left():
@@ -54,6 +53,7 @@ def first_header_left():
 
 CASES = {
     "a fragment of one identity inside and outside": (nested(256), 1),
+    "three tunnels deep": (nested(64, levels=3), 1),
     "one that is never whole": (in_pieces(in_pieces(v4(UDP), 512)[0], 256), 0),
     "a whole that says it is a fragment": (first_header_left(), 0),
 }

@@ -55,6 +55,8 @@ static inline int64_t scale_ticks(uint64_t ticks, uint64_t multiplier, uint64_t 
 
 /* Is the 128-bit number (high, low) the greater one? One subtraction with borrow: the order of the two ends of a
  * flow is as good as random, and a mispredicted branch would cost more than all the rest of the key. */
+static inline uint32_t count_bits(uint64_t v) { return (uint32_t)__builtin_popcountll(v); }
+
 static inline int greater128(uint64_t a_high, uint64_t a_low, uint64_t b_high, uint64_t b_low) {
     return ((unsigned __int128)a_high << 64 | a_low) > ((unsigned __int128)b_high << 64 | b_low);
 }

@@ -3,7 +3,8 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from fluxcap.fragments.datagrams cimport Datagram, Fragments, LIFETIME_S, PLACES, SETS, add_fragment, join
+from fluxcap.fragments.datagrams cimport add_fragment, has_first, join
+from fluxcap.fragments.table cimport Datagram, Fragments, free_fragments, open_fragments, outlives
 from fluxcap.base.memory cimport pages_free, pages_new
 from fluxcap.base.types cimport BATCH, Batch, Decode, FRAGMENTS, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
 
@@ -25,16 +26,15 @@ cdef inline uint64_t held_count(const Holding* h) noexcept nogil:
 cdef inline bint open_holding(Holding* h) noexcept nogil:
     """Memory for both tables, taken when the first fragment shows up."""
     if h.held == NULL:
-        h.fragments.datagrams = <Datagram*>pages_new(SETS * PLACES * sizeof(Datagram))
         h.held = <Packet*>pages_new(HELD_MAX * sizeof(Packet))
-    return h.held != NULL and h.fragments.datagrams != NULL
+    return h.held != NULL and open_fragments(&h.fragments)
 
 cdef inline void free_holding(Holding* h) noexcept nogil:
-    pages_free(h.fragments.datagrams, SETS * PLACES * sizeof(Datagram))
+    free_fragments(&h.fragments)
     pages_free(h.held, HELD_MAX * sizeof(Packet))
 
 cdef inline void let_go(Holding* h, Datagram* d) noexcept nogil:
-    """The first fragment came: those that waited for it know their ports now."""
+    """Nothing waits for this datagram any longer. Where its first fragment came, those that did know their ports now."""
     cdef uint32_t place = d.waiting
     cdef Packet* p
     d.waiting = 0
@@ -45,11 +45,12 @@ cdef inline void let_go(Holding* h, Datagram* d) noexcept nogil:
             break
         place = p.next_held
         p.waiting = False
-        join(d, p)
+        if d.first_seen:
+            join(d, p)
 
 cdef inline void gather_fragment(Holding* h, Packet* p, uint32_t place, uint64_t* anomalies) noexcept nogil:
     cdef Datagram* d = add_fragment(&h.fragments, p, anomalies)
-    if d.first_seen:
+    if d.over or has_first(d):
         let_go(h, d)
     elif p.disposition == ORPHAN_FRAGMENT:
         p.next_held = d.waiting
@@ -79,7 +80,7 @@ cdef inline void pass_on(Holding* h, bint everything, uint64_t* anomalies) noexc
         p = &h.held[h.passed % HELD_MAX]
         if p.waiting:
             if not everything and h.tail - h.passed <= HELD_MAX - BATCH and \
-                    newest - p.time <= <int64_t>LIFETIME_S * 1000000000:
+                    not outlives(p.time, newest):
                 break
             anomalies[FRAGMENTS_NOT_HELD] += 1
             p.waiting = False

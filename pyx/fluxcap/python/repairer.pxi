@@ -7,8 +7,8 @@ from libc.stdlib cimport calloc, free, malloc
 
 from fluxcap.base.types cimport Batch
 from fluxcap.capture.reader cimport BROKEN, MORE_INTERFACES, Step
-from fluxcap.fragments.datagrams cimport PLACES, SETS
 from fluxcap.fragments.holding cimport open_holding
+from fluxcap.fragments.table cimport PLACES
 from fluxcap.rewrite.repair cimport FirstFragment, Repair, mend_window
 
 
@@ -19,7 +19,7 @@ cdef class Repairer(Scanner):
     def __cinit__(self):
         self.writes = True
         self.repair.one = <Batch*>malloc(sizeof(Batch))
-        self.repair.firsts = <FirstFragment*>calloc(SETS * PLACES, sizeof(FirstFragment))
+        self.repair.firsts = <FirstFragment*>calloc(PLACES, sizeof(FirstFragment))
         if self.repair.one == NULL or self.repair.firsts == NULL or not open_holding(&self.line.holding):
             raise MemoryError
 

@@ -10,7 +10,8 @@ from fluxcap.base.bytes cimport put16
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport RECORD, Reader, Step
 from fluxcap.checksums.verify cimport verify_batch
-from fluxcap.fragments.datagrams cimport Datagram, add_fragment
+from fluxcap.fragments.datagrams cimport add_fragment
+from fluxcap.fragments.table cimport Datagram, place_of
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.network cimport IPV4_CHECKSUM
 from fluxcap.layers.transport cimport checksum_at
@@ -110,7 +111,7 @@ cdef inline bint mend_fragment(Repair* m, Pipeline* line, Packet* p, bint reacha
     """The checksum of a datagram can be told from its last piece to come, and lies in its first one. True if this
     record is counted now."""
     cdef Datagram* d = add_fragment(&line.holding.fragments, p, anomalies)
-    cdef FirstFragment* first = m.firsts + (d - line.holding.fragments.datagrams)
+    cdef FirstFragment* first = m.firsts + place_of(&line.holding.fragments, d)
     cdef bint here = False
     cdef uint32_t i
     if first.serial != d.serial:

@@ -3,11 +3,13 @@
 # message, a TCP segment, a tunnel.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport put16
-from fluxcap.fragments.datagrams cimport Datagram, Fragments, PLACES, SETS, add_fragment
+from fluxcap.fragments.datagrams cimport add_fragment, is_complete
+from fluxcap.fragments.queue cimport Link, Queue, join_queue, leave_queue
+from fluxcap.fragments.table cimport Datagram, Fragments, PLACES, free_fragments, open_fragments, place_of
 from fluxcap.base.memory cimport pages_free, pages_new
 from fluxcap.base.types cimport Packet
 from fluxcap.layers.link cimport LINKTYPE_RAW
@@ -34,35 +36,40 @@ cdef struct Assembly:
 
 cdef struct Datagrams:
     Fragments fragments
-    Assembly* assemblies        # SETS * PLACES, as fragments.datagrams
+    Assembly* assemblies        # PLACES, as fragments.datagrams
+    Link* links                 # of those that have a store, the oldest one first
+    Queue stored
     Store* lent                 # what packets of the batch under way point to: freed when the next batch begins
     uint64_t octets             # kept for datagrams under way
-    uint32_t hand               # where the next one to give up is looked for
     uint64_t incomplete         # datagrams of which something was missing, or no room for it
 
 cdef inline bint open_datagrams(Datagrams* d) noexcept nogil:
     """Memory for the tables, taken when the first fragment shows up."""
     if d.assemblies == NULL:
-        d.fragments.datagrams = <Datagram*>pages_new(SETS * PLACES * sizeof(Datagram))
-        d.assemblies = <Assembly*>pages_new(SETS * PLACES * sizeof(Assembly))
-    return d.assemblies != NULL and d.fragments.datagrams != NULL
+        d.assemblies = <Assembly*>pages_new(PLACES * sizeof(Assembly))
+    if d.links == NULL:
+        d.links = <Link*>pages_new(PLACES * sizeof(Link))
+    return d.assemblies != NULL and d.links != NULL and open_fragments(&d.fragments)
 
 cdef inline uint8_t* bytes_of(Store* store) noexcept nogil:
     return <uint8_t*>(store + 1)
 
+cdef inline Store* release_store(Datagrams* d, Assembly* a) noexcept nogil:
+    cdef Store* store = a.store
+    a.store = NULL
+    d.octets -= store.room
+    leave_queue(&d.stored, d.links, <uint32_t>(a - d.assemblies))
+    return store
+
 cdef inline void forget(Datagrams* d, Assembly* a) noexcept nogil:
     """The bytes of a datagram under way are not needed any longer. No packet points to them: see lend()."""
     if a.store != NULL:
-        d.octets -= a.store.room
-        free(a.store)
-        a.store = NULL
+        free(release_store(d, a))
 
 cdef inline Store* lend(Datagrams* d, Assembly* a) noexcept nogil:
     """The bytes of a datagram that is whole leave its assembly: whatever comes of other fragments, the packet that
     points to them is sure of them until the next batch."""
-    cdef Store* store = a.store
-    a.store = NULL
-    d.octets -= store.room
+    cdef Store* store = release_store(d, a)
     store.next = d.lent
     d.lent = store
     return store
@@ -79,20 +86,24 @@ cdef inline void free_datagrams(Datagrams* d) noexcept nogil:
     cdef uint32_t i
     take_back(d)
     if d.assemblies != NULL:
-        for i in range(<uint32_t>(SETS * PLACES)):
+        for i in range(<uint32_t>PLACES):
             forget(d, &d.assemblies[i])
-    pages_free(d.assemblies, SETS * PLACES * sizeof(Assembly))
-    pages_free(d.fragments.datagrams, SETS * PLACES * sizeof(Datagram))
+    pages_free(d.assemblies, PLACES * sizeof(Assembly))
+    pages_free(d.links, PLACES * sizeof(Link))
+    free_fragments(&d.fragments)
 
-cdef inline void make_room(Datagrams* d, Assembly* but) noexcept nogil:
-    """Give up datagrams one after the other, round the table, until there is room again."""
-    cdef Assembly* a
-    while d.octets > MAX_ASSEMBLED:
-        a = &d.assemblies[d.hand % (SETS * PLACES)]
-        d.hand += 1
-        if a != but and a.store != NULL:
-            a.lost = True
-            forget(d, a)
+cdef inline void abandon(Datagrams* d, Assembly* a) noexcept nogil:
+    a.lost = True
+    forget(d, a)
+
+cdef inline void make_room(Datagrams* d, const Assembly* but) noexcept nogil:
+    """Give up datagrams, the oldest one first, until there is room again."""
+    cdef uint32_t at = d.stored.oldest, place
+    while at and d.octets > MAX_ASSEMBLED:
+        place = at - 1
+        at = d.links[place].newer
+        if &d.assemblies[place] != but:
+            abandon(d, &d.assemblies[place])
 
 cdef inline bint widen(Datagrams* d, Assembly* a, uint32_t wanted) noexcept nogil:
     cdef uint32_t larger = a.store.room if a.store != NULL else 2048
@@ -101,14 +112,15 @@ cdef inline bint widen(Datagrams* d, Assembly* a, uint32_t wanted) noexcept nogi
         return True
     while larger < wanted:
         larger *= 2
-    grown = <Store*>malloc(sizeof(Store) + larger)
+    grown = <Store*>realloc(a.store, sizeof(Store) + larger)
     if grown == NULL:
         return False
+    if a.store == NULL:
+        join_queue(&d.stored, d.links, <uint32_t>(a - d.assemblies))
+        d.octets += larger
+    else:
+        d.octets += larger - grown.room
     grown.room = larger
-    if a.store != NULL:
-        memcpy(bytes_of(grown), bytes_of(a.store), a.store.room)
-    forget(d, a)
-    d.octets += larger
     a.store = grown
     make_room(d, a)
     return True
@@ -154,7 +166,7 @@ cdef inline void make_whole(Store* lent, uint32_t head, uint32_t total, Packet* 
 cdef inline bint put_together(Datagrams* d, Packet* p, uint64_t* anomalies) noexcept nogil:
     """Add a fragment. True: it completed its datagram, which the packet now is, until the next batch."""
     cdef Datagram* datagram = add_fragment(&d.fragments, p, anomalies)
-    cdef Assembly* a = &d.assemblies[datagram - d.fragments.datagrams]
+    cdef Assembly* a = &d.assemblies[place_of(&d.fragments, datagram)]
     if a.serial != datagram.serial:
         d.incomplete += a.serial != 0 and a.done == 0
         forget(d, a)
@@ -162,11 +174,13 @@ cdef inline bint put_together(Datagrams* d, Packet* p, uint64_t* anomalies) noex
         a.serial = datagram.serial
     elif a.done:
         return False            # a fragment that comes once more
-    if datagram.n > a.n:        # else it was there before, or does not fit
+    if datagram.spoiled:
+        abandon(d, a)
+    if datagram.n > a.n:        # else it came before, or does not fit
         a.n = datagram.n
         if not a.lost:
             keep_piece(d, a, p)
-    if not datagram.complete or a.lost or a.head == 0:
+    if not is_complete(datagram) or a.lost or a.head == 0:
         return False
     a.done = True
     make_whole(lend(d, a), a.head, datagram.total, p)
@@ -177,6 +191,6 @@ cdef inline uint64_t incomplete_datagrams(const Datagrams* d) noexcept nogil:
     cdef uint64_t n = d.incomplete
     cdef uint32_t i
     if d.assemblies != NULL:
-        for i in range(<uint32_t>(SETS * PLACES)):
+        for i in range(<uint32_t>PLACES):
             n += d.assemblies[i].serial != 0 and d.assemblies[i].done == 0
     return n

@@ -1,6 +1,6 @@
 # Demultiplexing: what the transport layer would hand to sockets, out of a batch of packets that are decoded and judged.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport be16
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
@@ -135,6 +135,7 @@ cdef inline void deliver_pieces(Demux* d, const Packet* piece) noexcept nogil:
         if p.fragmented_around:
             read_again(d, outermost(p.fragmented_around))
         depth += p.depth
+        p.depth = <uint8_t>depth
         if not complete(d, p):
             return
         read_again(d, d.max_depth - depth)
