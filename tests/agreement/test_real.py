@@ -27,7 +27,7 @@ LAYERS = Path(__file__).parents[2] / "pyx" / "fluxcap" / "layers"
 REGISTRIES = [
     ("link.pxd", "by_link_type"), ("encap.pxd", "by_ethertype"), ("encap.pxd", "by_ppp_protocol"),
     ("protocol.pxd", "by_protocol"), ("protocol.pxd", "by_extension"), ("tunnel.pxd", "gre"),
-    ("tunnel.pxd", "by_udp_port"),
+    ("tunnel.pxd", "gre_payload"), ("udp_tunnel.pxd", "by_udp_port"), ("juniper.pxd", "juniper_link"),
 ]  # fmt: skip
 CODES = {"verdict": fluxcap.VERDICTS, "ip_verdict": fluxcap.VERDICTS, "disposition": fluxcap.DISPOSITIONS}
 OPERATORS = {"=": operator.eq, ">": operator.gt, "<": operator.lt}
@@ -61,14 +61,17 @@ each_row = pytest.mark.parametrize("row", AT_HAND, ids=[f"{row.subject}, {row.cr
 def registered(file: str, function: str) -> list[str]:
     """What the branches of a registry in the core compare with."""
     text = (LAYERS / file).read_text()
-    body = re.search(rf"cdef inline Next {function}\(.*?(?=\ncdef |\Z)", text, re.DOTALL)
+    body = re.search(rf"cdef inline \w+ {function}\(.*?(?=\ncdef |\Z)", text, re.DOTALL)
     assert body
     return re.findall(r"\b(?:link_type|ethertype|protocol|port) (?:==|<) (\w+)", body[0])
 
 
 def number(name: str) -> int:
     """The value of a constant of the core."""
-    text = "".join(file.read_text() for file in (LAYERS / "link.pxd", LAYERS.parent / "base" / "numbers.pxd"))
+    text = "".join(
+        file.read_text()
+        for file in (LAYERS / "link.pxd", LAYERS / "juniper.pxd", LAYERS.parent / "base" / "numbers.pxd")
+    )
     found = re.search(rf"^    {name} = (\w+)", text, re.MULTILINE)
     assert found
     return int(found[1], 0)
@@ -96,7 +99,7 @@ def test_every_subject_has_a_crafted_case_of_its_own(row):
         assert f"\ndef {row.crafted}(" in DECODE_TESTS.read_text()
     elif row.subject in fluxcap.VERDICTS:
         assert VERDICT_OF[row.crafted] == row.subject
-    elif row.subject.startswith("LINKTYPE_"):
+    elif row.subject.startswith(("LINKTYPE_", "JUNIPER_")):
         assert PLAIN[row.crafted].link_type == number(row.subject)
     elif row.crafted in TUNNELS and row.subject.startswith(("IP_", "PORT_")):
         tunnel = TUNNELS[row.crafted]

@@ -7,7 +7,7 @@ import pytest
 import builders as b
 from capture_files import Record, pcap, records
 from core_driver import FIVE_TUPLE, Row, flows, key, of, rows
-from packet_cases import DST4, DST6, LLC, PLAIN, RADIO, SIZE, SRC4, SRC6, V4
+from packet_cases import DST4, DST6, LLC, PLAIN, RADIO, SIZE, SRC4, SRC6, V4, V6
 
 
 def decoded(octets: bytes, link_type: int = b.LINK_ETHERNET, **options: bool) -> Row:
@@ -50,6 +50,22 @@ def test_the_addresses_ports_and_payload_of_a_datagram_are_found_under_every_hea
         pytest.param(1, b.ethernet(b.macsec(V4, encrypted=True)), id="MACsec, encrypted"),
         pytest.param(1, b.ethernet(b.mpls(b"\x10" + bytes(30), 100)), id="MPLS with something else under it"),
         pytest.param(1, b.ethernet(b.vlan(bytes(28), 7, 0x0806)), id="ARP in a VLAN"),
+        pytest.param(
+            1, b.ethernet(b.mpls(b.ethernet(bytes(28), 0x0806, dst=b"\x45" + bytes(5)), 100)), id="ARP under MPLS"
+        ),
+        pytest.param(
+            1,
+            b.ethernet(b.mpls(b.ethernet(b"\x42\x42\3" + bytes(40), 43, dst=b"\x60" + bytes(5)), 100)),
+            id="LLC under MPLS",
+        ),
+        pytest.param(1, b.ethernet(b.fabricpath(b.ethernet(V4, 1000))), id="FabricPath of a length that does not fit"),
+        pytest.param(1, b.ethernet(b.arista(V4, 0x0030)), id="Arista's tag of another version"),
+        pytest.param(1, b.ethernet(b.arista(V4, subtype=3)), id="Arista's tag without a time stamp"),
+        pytest.param(1, b.ethernet(b"\x11\0\0\1\0\x05\x25" + V4, 0x8864), id="PPPoE of another protocol of one octet"),
+        pytest.param(b.LINK_NULL, b.null(V4, family=0x05DC), id="NULL of a family just under the ethertypes"),
+        pytest.param(b.LINK_IPOIB, bytes(40) + b"\x08\x06\0\0" + bytes(56), id="ARP over InfiniBand"),
+        pytest.param(b.LINK_JUNIPER_ETHER, b.juniper(b.ethernet(V4), magic=b"MGX"), id="Juniper without its magic"),
+        pytest.param(b.LINK_JUNIPER_ETHER, b"MGC\2" + b"\x63\0\0\0" + V4, id="Juniper of another protocol"),
         pytest.param(b.LINK_RAW, b"\x55" + bytes(30), id="RAW of no version of IP"),
         pytest.param(b.LINK_NULL, b.null(V4, family=23), id="NULL of another family"),
         pytest.param(b.LINK_PPP, b.ppp(b"\1\1\0\4", protocol=0xC021), id="PPP with LCP"),
@@ -69,6 +85,21 @@ def test_the_addresses_ports_and_payload_of_a_datagram_are_found_under_every_hea
 def test_what_is_no_ip_is_counted_as_that(link_type, octets):
     expected = {"disposition": "non_ip", "reason": "none", "ip_version": 0, "src_ip": "", "verdict": "none"}
     assert of(decoded(octets, link_type), expected) == expected
+
+
+@pytest.mark.parametrize("first", [0x00, 0x02, 0x10, 0x44, 0x45, 0x4F, 0x60, 0x6F, 0xFE])
+@pytest.mark.parametrize("inside", [V4, b.vlan(V4, 9), V4 + b"padding", V6], ids=["IPv4", "tagged", "padded", "IPv6"])
+def test_a_frame_under_labels_is_told_by_what_it_holds_whatever_its_address_begins_with(first, inside):  # RFC 8469
+    frame = b.ethernet(inside, getattr(inside, "ethertype", 0x0800), dst=bytes((first,)) + b.MAC_B[1:])
+    row = decoded(b.ethernet(b.mpls(frame, 100)))
+    expected = {"src_ip": SRC6 if inside is V6 else SRC4, "src_port": 40000, "src_mac": b.MAC_A, "verdict": "good"}
+    assert of(row, expected) == expected
+
+
+def test_a_packet_under_labels_stays_one_though_its_header_is_wrong():
+    wrong = b.ipv4(b.udp(bytes(SIZE)), checksum=1) + b"trailer"
+    expected = {"src_ip": SRC4, "ip_verdict": "bad", "src_port": 40000, "disposition": "counted"}
+    assert of(decoded(b.ethernet(b.mpls(wrong, 100), 0x8847)), expected) == expected
 
 
 @pytest.mark.parametrize("link_type", [2, 147, b.LINK_USER2, 65000 & 0xFFFF, 0xFFFF])

@@ -7,7 +7,7 @@ import pytest
 import builders as b
 from capture_files import Record, pcap, records
 from core_driver import FIVE_TUPLE, Row, anomalies, flows, key, of, rows, scan, taken
-from packet_cases import DST4, DST6, FRAME, IN4, IN6, SRC4, SRC6, TEREDO_PORT, TUNNELS, V4
+from packet_cases import DST4, DST6, FRAME, IN4, IN6, PPP4, SRC4, SRC6, TEREDO_PORT, TUNNELS, V4
 
 
 def decoded(octets: bytes, **options: bool) -> Row:
@@ -103,6 +103,24 @@ NOT_A_TUNNEL = [
     ("Teredo of IPv4", TEREDO_PORT, b.teredo(IN4 + bytes(30))),
     ("Teredo longer than its datagram", TEREDO_PORT, b.teredo(b.ipv6(b.udp(), payload_length=9))),
     ("Teredo with authentication past its end", TEREDO_PORT, b"\0\1\xff\xff" + bytes(40)),
+    ("VXLAN without the I flag on the port of Linux", 8472, bytes(8) + FRAME),
+    ("L2TP, a control message", 1701, b"\xc8\2\0\x0c\0\1\0\0\0\0\0\0"),
+    ("L2TP with a reserved bit", 1701, b"\x10" + b.l2tp(PPP4)[1:]),
+    ("L2TP of version 1", 1701, b"\0\1" + b.l2tp(PPP4)[2:]),
+    ("L2TP longer than its datagram", 1701, b.l2tp(PPP4, length=True)[:-1]),
+    ("L2TP of LCP", 1701, b.l2tp(b.ppp(b"\1\1\0\4", 0xC021))),
+    ("L2TPv3 of ARP", 1701, b"\0\3\0\0" + b.l2tp_session(b.ethernet(bytes(28), 0x0806))),
+    ("L2TPv3 of session zero", 1701, b"\0\3\0\0" + b.l2tp_session(FRAME, 0)),
+    ("text where L2TP would be", 1701, b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"),
+    ("TZSP of version 2", 37008, b"\2" + b.tzsp(FRAME)[1:]),
+    ("TZSP of a keep-alive", 37008, b"\1\4\0\0\1"),
+    ("TZSP of another protocol", 37008, b.tzsp(FRAME, 99)),
+    ("TZSP with a field past its end", 37008, b"\1\0\0\1\x0a\xff" + FRAME),
+    ("LISP of a packet that does not check out", 4341, b.lisp(b"\x45\0\0\x20" + bytes(30))),
+    ("LISP of neither version of IP", 4341, b.lisp(b"\x55" + bytes(50))),
+    ("AYIYA, an echo request", 5072, b.ayiya(IN6, opcode=3)),
+    ("AYIYA of another version than it says", 5072, b.ayiya(IN4, 41)),
+    ("AYIYA of no octets", 5072, b.ayiya(b"", 59)),
     ("GRE in UDP of version 1", 4754, b"\x20\1\x08\0\0\0\0\0" + IN4),
     ("MPLS in UDP with a reserved label", 6635, b.mpls(IN4, 3)),
     ("MPLS in UDP of nothing", 6635, b.mpls(b"", 100)),
@@ -119,7 +137,13 @@ def test_a_tunnel_is_not_told_by_its_port_alone(port, octets):
 
 
 NOT_GRE = [
-    ("GRE with a route (RFC 1701)", b"\x40\0\x08\0" + bytes(8) + IN4),
+    ("GRE with a route without an end", b"\x40\0\x08\0" + bytes(4) + b"\x08\0\0\xff" + IN4),
+    ("GRE with a route past its end", b"\x40\0\x08\0" + bytes(4) + b"\x08\0\0\4" + bytes(4)),
+    ("GRE of Aruba's beacon", b.gre(b.ieee802_11(bytes(40), control=b.BEACON), b.ETHERTYPE_ARUBA)),
+    ("GRE of Aruba's encrypted frame", b.gre(b.ieee802_11(b.llc_snap(IN4), b.PROTECTED), b.ETHERTYPE_ARUBA)),
+    ("EoIP longer than its packet", b.eoip(FRAME)[:-1]),
+    ("EoIP of GRE version 0", b"\x20\0" + b.eoip(FRAME)[2:]),
+    ("EoIP keepalive", b.eoip(b"")),
     ("GRE of version 2", b"\0\2\x08\0" + IN4),
     ("GRE of ARP", b.gre(bytes(28), 0x0806)),
     ("GRE of an Ethernet frame of ARP", b.gre(b.ethernet(bytes(28), 0x0806))),
@@ -149,6 +173,24 @@ def test_what_lies_behind_the_udp_length_is_not_in_the_tunnel(kind, covered, dep
 def test_gre_without_a_packet_that_can_be_read_leaves_the_packet_around_it(octets):
     expected = {"protocol": b.GRE, "src_ip": SRC4, "disposition": "unknown_transport", "depth": 0, "reason": "none"}
     assert of(decoded(b.ethernet(b.ipv4(octets, protocol=b.GRE))), expected) == expected
+
+
+NOT_A_MESSAGE = [
+    ("PIM hello", b.PIM, b"\x20\0\0\0" + bytes(4) + IN4),
+    ("PIM version 1", b.PIM, b"\x11\0\0\0" + bytes(4) + IN4),
+    ("PIM Register of neither version of IP", b.PIM, b.pim_register(b"\x55" + bytes(30))),
+    ("L2TPv3, a control message", b.L2TP_IN_IP, b.l2tp_session(FRAME, 0)),
+    ("L2TPv3 of ARP", b.L2TP_IN_IP, b.l2tp_session(b.ethernet(bytes(28), 0x0806))),
+    ("L2TPv3 of no packet that checks out", b.L2TP_IN_IP, b.l2tp_session(b.ethernet(b"\x45" + bytes(33), 0x800))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("protocol", "octets"), [row[1:] for row in NOT_A_MESSAGE], ids=[row[0] for row in NOT_A_MESSAGE]
+)
+def test_a_protocol_that_may_hold_a_packet_is_not_believed_without_one(protocol, octets):
+    expected = {"protocol": protocol, "src_ip": SRC4, "disposition": "unknown_transport", "depth": 0, "reason": "none"}
+    assert of(decoded(b.ethernet(b.ipv4(octets, protocol=protocol))), expected) == expected
 
 
 @pytest.mark.parametrize(

@@ -59,10 +59,16 @@ LINKS = {
     "NULL of NetBSD, IPv6": over(b.LINK_NULL, b.null(V6, family=24), 4, UDP_V6),
     "NULL of FreeBSD, IPv6": over(b.LINK_NULL, b.null(V6, family=28), 4, UDP_V6),
     "NULL of Darwin, IPv6": over(b.LINK_NULL, b.null(V6, family=30), 4, UDP_V6),
+    # tshark reads these so; BSD families are all smaller than an ethertype.
+    "NULL with an ethertype": over(b.LINK_NULL, b.null(V4, family=0x0800, byteorder="big"), 4),
+    "NULL with an ethertype, little-endian": over(b.LINK_NULL, b.null(V6, family=0x86DD), 4, UDP_V6),
+    "NULL with a tag": over(b.LINK_NULL, b.null(b.vlan(V4, 7), family=0x8100, byteorder="big"), 8, vlan=7),
+    "NULL with PPP": over(b.LINK_NULL, b.ppp(V4), 4),
+    "LOOP with an ethertype": over(b.LINK_LOOP, b.null(V6, family=0x86DD, byteorder="big"), 4, UDP_V6),
     "LOOP": over(b.LINK_LOOP, b.null(V4, byteorder="big"), 4),
     "SLL": over(b.LINK_SLL, b.sll(V4), 16, **SOURCE, ethertype=0x0800),
     "SLL with LLC and SNAP": over(b.LINK_SLL, b.sll(LLC, ethertype=4), 24),
-    "SLL2": over(b.LINK_SLL2, b.sll2(V6), 20, UDP_V6, **SOURCE),
+    "SLL2": over(b.LINK_SLL2, b.sll2(V6, index=7), 20, UDP_V6, **SOURCE, interface=7),
     "PPP": over(b.LINK_PPP, b.ppp(V4), 4),
     "PPP, IPv6": over(b.LINK_PPP, b.ppp(V6), 4, UDP_V6),
     "PPP without address and control": over(b.LINK_PPP, b.ppp(V4, framing=b""), 2),
@@ -81,6 +87,19 @@ LINKS = {
     "token ring with a route": over(b.LINK_TOKEN_RING, b.token_ring(LLC, b"\x06\0\0\0\0\0"), 28),
     "ARCNET": over(b.LINK_ARCNET_LINUX, b.arcnet(V4), 8),
     "ARCNET, IPv6": over(b.LINK_ARCNET_LINUX, b.arcnet(V6), 8, UDP_V6),
+    "IP over InfiniBand": over(b.LINK_IPOIB, b.ipoib(V4), 44, ethertype=0x0800),
+    "Juniper, Ethernet": over(b.LINK_JUNIPER_ETHER, b.juniper(b.ethernet(V4)), 18, **MACS),
+    "Juniper, Ethernet with extensions": over(
+        b.LINK_JUNIPER_ETHER, b.juniper(b.ethernet(b.vlan(V6, 7)), b"\1\1\1\2\2\1\0"), 31, UDP_V6, vlan=7
+    ),
+    "Juniper, Ethernet without a link header": over(b.LINK_JUNIPER_ETHER, b.juniper(V4, link=False), 8),
+    "Juniper, Ethernet with extensions and without a link header": over(
+        b.LINK_JUNIPER_ETHER, b.juniper(V6, b"\1\1\1", link=False), 13, UDP_V6
+    ),
+    "Juniper, PPPoE": over(b.LINK_JUNIPER_PPPOE, b.juniper(b.ethernet(V6)), 18, UDP_V6, **MACS),
+    "Juniper, PPP": over(b.LINK_JUNIPER_PPP, b.juniper(b.ppp(V4)), 8),
+    "Juniper, frame relay": over(b.LINK_JUNIPER_FRELAY, b.juniper(b.frame_relay(V4)), 8),
+    "Juniper, Cisco HDLC": over(b.LINK_JUNIPER_CHDLC, b.juniper(b.c_hdlc(V4)), 8),
     "PFLOG": over(b.LINK_PFLOG, b.pflog(V4), 64),
     "PFLOG, IPv6": over(b.LINK_PFLOG, b.pflog(V6, length=100), 100, UDP_V6),
     "IPNET": over(b.LINK_IPNET, b.ipnet(V4), 24),
@@ -126,11 +145,33 @@ BETWEEN = {
     "MPLS pseudo-wire with a control word": over(
         1, b.ethernet(b.mpls(bytes(4) + b.ethernet(V4), 100)), 36, mpls_label=100
     ),
+    # RFC 8469 section 1: a frame without a control word may begin as an IP packet does, or as a control word.
+    **{
+        f"MPLS of a frame that begins with 0x{first:02x}": over(
+            1, b.ethernet(b.mpls(b.ethernet(V4, dst=bytes((first,)) + b.MAC_B[1:]), 100)), 32, mpls_label=100
+        )
+        for first in (0x00, 0x02)
+    },
+    "MPLS of a tagged frame without a control word": over(
+        1, b.ethernet(b.mpls(b.ethernet(b.vlan(V4, 9)), 100)), 36, mpls_label=100, vlan=9
+    ),
+    "MPLS pseudo-wire under a tag": over(
+        1,
+        b.ethernet(b.vlan(b.mpls(bytes(4) + b.ethernet(b.vlan(V4, 200)), 100), 100)),
+        44,
+        vlan=200,
+        inner_vlan=0,
+        mpls_label=100,
+    ),
     "MPLS in PPP": over(b.LINK_PPP, b.ppp(b.mpls(V4, 100)), 8, mpls_label=100),
     "MPLS multicast in PPP": over(b.LINK_PPP, b.ppp(b.mpls(V4, 100), 0x0283), 8, mpls_label=100),
     "MPLS under a tag": over(1, b.ethernet(b.vlan(b.mpls(V4, 100), 7)), 22, vlan=7, mpls_label=100),
     "PPPoE": over(1, b.ethernet(b.pppoe(V4)), 22),
     "PPPoE, IPv6": over(1, b.ethernet(b.pppoe(V6)), 22, UDP_V6),
+    # RFC 1661 section 6.5: the protocol field may be compressed to one byte.
+    "PPPoE with a protocol field of one octet": over(
+        1, b.ethernet(b"\x11\0\0\1" + (1 + len(V4)).to_bytes(2) + b"\x21" + V4, 0x8864), 21
+    ),
     "PPPoE and Ethernet padding": over(1, b.ethernet(b.pppoe(V4) + b"padding", 0x8864), 22, tail=7),
     "MACsec": over(1, b.ethernet(b.macsec(V4)), 22, tail=b.MACSEC_ICV),
     "MACsec that names its channel": over(1, b.ethernet(b.macsec(V4, sci=bytes(8))), 30, tail=b.MACSEC_ICV),
@@ -143,6 +184,20 @@ BETWEEN = {
     ),
     "Cisco's security group tag": over(1, b.ethernet(b.cisco_metadata(V4)), 22, ethertype=0x0800),
     "802.1ah, a frame behind a service tag": over(1, b.ethernet(bytes(4) + b.ethernet(V4), 0x88E7), 32, **MACS),
+    "802.1ah, tagged around and inside": over(
+        1,
+        b.ethernet(b.vlan(bytes(4) + b.ethernet(b.vlan(V4, 610)), 600, 0x88E7, tpid=b.ETHERTYPE_SERVICE_VLAN)),
+        40,
+        **MACS,
+        vlan=610,
+        inner_vlan=0,
+    ),
+    "Cisco FabricPath": over(
+        1, b.ethernet(b.fabricpath(b.ethernet(V4, src=b.MAC_B, dst=b.MAC_A))), 30, src_mac=b.MAC_B
+    ),
+    "Arista's time stamp": over(1, b.ethernet(b.arista(V4)), 28, ethertype=0x0800),
+    "Arista's time stamp, UTC": over(1, b.ethernet(b.arista(V6, 0x0110)), 28, UDP_V6),
+    "Arista's time stamp of 48 bits": over(1, b.ethernet(b.arista(b.vlan(V4, 7), 0x0020)), 30, vlan=7),
     "VN-Tag": over(1, b.ethernet(bytes(4) + b"\x08\0" + V4, 0x8926), 20),
     "E-TAG of 802.1BR": over(1, b.ethernet(bytes(6) + b"\x86\xdd" + V6, 0x893F), 22, UDP_V6),
     "NSH before IPv4 (RFC 8300)": over(1, b.ethernet(b.nsh(V4, 1)), 22),
@@ -209,10 +264,10 @@ class Tunnel(NamedTuple):
     has_length: bool = False  # its header says how long it is, so that it is no tunnel when it ends before that
 
 
-def in_ip(layer: b.Layer, size: int, **expected: Any) -> Tunnel:
+def in_ip(layer: b.Layer, size: int, *, has_length: bool = False, **expected: Any) -> Tunnel:
     """A tunnel right above IPv4; `size` counts its header and those of the packet in it, up to the ports."""
     headers = ((LINK, 14), (IP, 20), (OUTER, size), PORTS)
-    return Tunnel(b.ethernet(b.ipv4(layer)), headers, layer.protocol or 0, 0, expected)
+    return Tunnel(b.ethernet(b.ipv4(layer)), headers, layer.protocol or 0, 0, expected, has_length)
 
 
 def in_ipv6(layer: b.Layer, size: int, **expected: Any) -> Tunnel:
@@ -227,6 +282,7 @@ def in_udp(port: int, octets: bytes, size: int, *, has_length: bool = False, **e
 
 
 GPE_PORT, GTP_0_PORT, TEREDO_PORT, MPLS_PORT, GRE_PORT, CAPWAP_PORT = 4790, 3386, 3544, 6635, 4754, 5247
+L2TP_PORT, TZSP_PORT, LISP_PORT, AYIYA_PORT = 1701, 37008, 4341, 5072
 ERSPAN, ERSPAN_III, WCCP, CISCO_METADATA = 0x88BE, 0x22EB, 0x883E, 0x8909
 NO_P_FLAG = 0x08
 RADIO4 = b.ieee802_11(b.llc_snap(IN4), b.TO_DS | 0x08)  # and the flag of a frame sent again
@@ -256,10 +312,31 @@ TUNNELS = {
     "GRE of WCCP version 2": in_ip(b.gre(b"\0\1\2\3" + IN4, WCCP), 28),
     "NVGRE (RFC 7637)": in_ip(b.gre(TAGGED, key=KEY), 8 + 4 + FRAME_SIZE, tunnel_id=KEY, vlan=9),
     "ERSPAN I": in_ip(b.gre(FRAME, ERSPAN), 4 + FRAME_SIZE),
-    "ERSPAN II": in_ip(b.gre(b.erspan_2(TAGGED), ERSPAN, sequence=1), 16 + 4 + FRAME_SIZE, vlan=9),
-    "ERSPAN III": in_ip(b.gre(b.erspan_3(FRAME), ERSPAN_III, sequence=1), 20 + FRAME_SIZE),
+    "ERSPAN II": in_ip(
+        b.gre(b.erspan_2(TAGGED, 1023, 77), ERSPAN, sequence=1),
+        16 + 4 + FRAME_SIZE,
+        vlan=9,
+        tunnel_id=1023,
+        inner_vlan=77,
+    ),
+    "ERSPAN III": in_ip(
+        b.gre(b.erspan_3(FRAME, 5, vlan=78), ERSPAN_III, sequence=1), 20 + FRAME_SIZE, tunnel_id=5, inner_vlan=78
+    ),
     "ERSPAN III of a platform": in_ip(
-        b.gre(b.erspan_3(FRAME, platform=bytes(8)), ERSPAN_III, sequence=1), 28 + FRAME_SIZE
+        b.gre(b.erspan_3(FRAME, platform=bytes(8)), ERSPAN_III, sequence=1), 28 + FRAME_SIZE, tunnel_id=1
+    ),
+    "GRE with a route (RFC 1701)": in_ip(b.gre_routed(IN4), 12 + 20),
+    "GRE with a route of two entries": in_ip(b.gre_routed(IN4, bytes(4), bytes(8)), 32 + 20),
+    "GRE of Aruba's 802.11": in_ip(b.gre(RADIO4, b.ETHERTYPE_ARUBA), 4 + 32 + 20, src_mac=b.MAC_A),
+    "GRE of Aruba's 802.11, an aggregate": in_ip(
+        b.gre(b.ieee802_11(b.amsdu(b.llc_snap(IN4)), qos=b"\x80\0"), 0x8210), 4 + 26 + 14 + 8 + 20
+    ),
+    "EoIP": in_ip(b.eoip(TAGGED, 0x1234), 8 + 4 + FRAME_SIZE, vlan=9, tunnel_id=0x1234, has_length=True),
+    "PIM Register (RFC 7761)": in_ip(b.pim_register(IN4), 8 + 20),
+    "PIM Register of IPv6": in_ip(b.pim_register(IN6), 8 + 40),
+    "L2TPv3 (RFC 3931)": in_ip(b.l2tp_session(FRAME), 4 + FRAME_SIZE, tunnel_id=5),
+    "L2TPv3 with a cookie and a sublayer": in_ip(
+        b.l2tp_session(TAGGED, fields=b"cookie!!\0\0\0\1"), 16 + 4 + FRAME_SIZE, tunnel_id=5, vlan=9
     ),
     # RFC 2637 section 4.1: the upper half of the key is a length, which says nothing about the tunnel.
     "PPTP (RFC 2637)": in_ip(b.gre_pptp(PPP4, 77, sequence=1), 12 + 4 + 20, tunnel_id=77),
@@ -269,6 +346,27 @@ TUNNELS = {
     "VXLAN with reserved octets": in_udp(
         b.VXLAN_PORT, b"\x88\1\2\3\0\x13\x89\4" + FRAME, 8 + FRAME_SIZE, tunnel_id=5001
     ),
+    "VXLAN on the port of Linux": in_udp(8472, b.vxlan(FRAME, 5001), 8 + FRAME_SIZE, tunnel_id=5001),
+    "AYIYA": in_udp(AYIYA_PORT, b.ayiya(IN6), 44 + 40),
+    "AYIYA of IPv4": in_udp(AYIYA_PORT, b.ayiya(IN4, 4), 44 + 20),
+    # tshark takes whatever comes later from the port of an L2TP sender for L2TP.
+    "L2TP (RFC 2661)": in_udp(L2TP_PORT, b.l2tp(PPP4), 6 + 4 + 20, tunnel_id=0x00010002),
+    "L2TP with all fields": in_udp(
+        L2TP_PORT,
+        b.l2tp(PPP4, length=True, sequence=True, offset=2),
+        16 + 4 + 20,
+        tunnel_id=0x00010002,
+        has_length=True,
+    ),
+    "L2TP of PPP with neither address nor control": in_udp(
+        L2TP_PORT, b.l2tp(b"\x21" + IN4), 6 + 1 + 20, tunnel_id=0x00010002
+    ),
+    "L2TPv3 in UDP": in_udp(L2TP_PORT, b"\0\3\0\0" + b.l2tp_session(FRAME, 5, bytes(4)), 12 + FRAME_SIZE, tunnel_id=5),
+    "TZSP": in_udp(TZSP_PORT, b.tzsp(FRAME), 5 + FRAME_SIZE, src_mac=b.MAC_B),
+    "TZSP with fields and padding": in_udp(TZSP_PORT, b.tzsp(TAGGED, 1, b"\0\x0a\1\5\0"), 10 + 4 + FRAME_SIZE, vlan=9),
+    "TZSP of 802.11": in_udp(TZSP_PORT, b.tzsp(RADIO4, 18), 5 + 32 + 20, src_mac=b.MAC_A),
+    "LISP (RFC 9300)": in_udp(LISP_PORT, b.lisp(IN4), 8 + 20),
+    "LISP of IPv6 with an instance": in_udp(LISP_PORT, b.lisp(IN6, 5001), 8 + 40, has_length=True, tunnel_id=5001),
     "VXLAN of a tagged frame": in_udp(b.VXLAN_PORT, b.vxlan(TAGGED, 5001), 12 + FRAME_SIZE, tunnel_id=5001, vlan=9),
     "VXLAN-GPE of IPv4": in_udp(GPE_PORT, b.vxlan_gpe(IN4, 5001, 1), 8 + 20, tunnel_id=5001),
     "VXLAN-GPE of IPv6": in_udp(GPE_PORT, b.vxlan_gpe(IN6, 5001, 2), 8 + 40, tunnel_id=5001),

@@ -5,7 +5,11 @@ cdef enum:                      # ethertypes
     ETHERTYPE_IPV4 = 0x0800
     ETHERTYPE_ERSPAN_III = 0x22EB
     ETHERTYPE_TRANSPARENT = 0x6558      # an Ethernet frame (RFC 1701, RFC 7637)
+    ETHERTYPE_EOIP = 0x6400             # MikroTik's, in a GRE header of version 1
+    ETHERTYPE_ARP = 0x0806
     ETHERTYPE_VLAN = 0x8100
+    ETHERTYPE_ARUBA = 0x8200            # the first and the last of the frames of 802.11 that Aruba puts in GRE
+    ETHERTYPE_ARUBA_LAST = 0x8210
     ETHERTYPE_IPV6 = 0x86DD
     ETHERTYPE_PPP = 0x880B
     ETHERTYPE_WCCP = 0x883E
@@ -13,14 +17,17 @@ cdef enum:                      # ethertypes
     ETHERTYPE_MPLS_MULTICAST = 0x8848
     ETHERTYPE_PPPOE_SESSION = 0x8864
     ETHERTYPE_QINQ = 0x88A8
+    ETHERTYPE_LLDP = 0x88CC
     ETHERTYPE_ERSPAN = 0x88BE
     ETHERTYPE_MACSEC = 0x88E5
     ETHERTYPE_PBB = 0x88E7              # provider backbone bridges: 802.1ah I-TAG
+    ETHERTYPE_FABRICPATH = 0x8903       # Cisco's, around a whole frame
     ETHERTYPE_CISCO_METADATA = 0x8909
     ETHERTYPE_VN_TAG = 0x8926
     ETHERTYPE_E_TAG = 0x893F            # 802.1BR
     ETHERTYPE_NSH = 0x894F
     ETHERTYPE_QINQ_OLD = 0x9100
+    ETHERTYPE_ARISTA = 0xD28B           # a tag with a time stamp
     ETHERTYPE_FIRST = 0x0600            # under it the field is a length (IEEE 802.3) and LLC follows
 
 cdef enum:                      # IP protocols
@@ -40,6 +47,8 @@ cdef enum:                      # IP protocols
     IP_ICMPV6 = 58
     IP_NO_NEXT = 59
     IP_DESTINATION_OPTIONS = 60
+    IP_PIM = 103
+    IP_L2TP = 115
     IP_SCTP = 132
     IP_MOBILITY = 135
     IP_UDP_LITE = 136
@@ -49,6 +58,7 @@ cdef enum:                      # IP protocols
     IP_ETHERNET = 143
 
 cdef enum:                      # UDP ports of tunnels
+    PORT_L2TP = 1701
     PORT_GTP_U = 2152
     PORT_GTP_0 = 3386
     PORT_TEREDO = 3544
@@ -56,11 +66,14 @@ cdef enum:                      # UDP ports of tunnels
     PORT_GRE_IN_UDP = 4754
     PORT_VXLAN = 4789
     PORT_VXLAN_GPE = 4790
+    PORT_AYIYA = 5072
     PORT_CAPWAP_DATA = 5247
     PORT_GENEVE = 6081
     PORT_MPLS_IN_UDP = 6635
-    FIRST_TUNNEL_PORT = PORT_GTP_U      # the lowest and the highest of them
-    LAST_TUNNEL_PORT = PORT_MPLS_IN_UDP
+    PORT_VXLAN_LINUX = 8472             # what Linux takes for VXLAN where nobody names a port
+    PORT_TZSP = 37008
+    FIRST_TUNNEL_PORT = PORT_L2TP       # the lowest of them, and the highest but TZSP's
+    LAST_TUNNEL_PORT = PORT_VXLAN_LINUX
 
 cdef enum:                      # TCP flags, RFC 9293 section 3.1
     FIN = 0x01

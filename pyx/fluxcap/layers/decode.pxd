@@ -9,7 +9,7 @@ from fluxcap.layers.encap cimport by_ethertype, by_ppp_protocol, llc
 from fluxcap.layers.link cimport LINKTYPE_ETHERNET, by_link_type
 from fluxcap.base.numbers cimport ETHERTYPE_IPV4, IP_TCP, IP_UDP
 from fluxcap.layers.protocol cimport by_protocol
-from fluxcap.layers.tunnel cimport by_udp_port
+from fluxcap.layers.udp_tunnel cimport by_udp_port
 from fluxcap.base.types cimport (
     FILTERED, FRAGMENTS, MALFORMED, NON_IP, Packet, QUOTATIONS, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, reset)
 

@@ -1,20 +1,22 @@
-# Between link and network: tags, labels, sessions, service headers, LLC. From an ethertype (or PPP protocol, or LLC
-# header) onward.
+# Between link and network: tags, labels, sessions, LLC. From an ethertype (or PPP protocol, or LLC header) onward. What
+# stands before another ethertype or a whole frame is in shims.pxd.
 # A new encapsulation is one function and one row in by_ethertype().
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from fluxcap.base.bytes cimport be16, be24
 from fluxcap.layers.cursor cimport (
-    Cursor, ETHERTYPE, LINK, MAX_TAGS, Next, PPP_PROTOCOL, STOP, captured_left, drop_tail, give_up, here, narrow, short,
-    wire_left)
-from fluxcap.layers.network cimport ip_of, ipv4, ipv6
+    Cursor, ETHERTYPE, LINK, MAX_TAGS, Next, STOP, captured_left, give_up, here, narrow, short, wire_left)
+from fluxcap.layers.network cimport ipv4, ipv6
 from fluxcap.base.numbers cimport (
-    ETHERTYPE_CISCO_METADATA, ETHERTYPE_E_TAG, ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_MACSEC,
-    ETHERTYPE_MPLS, ETHERTYPE_MPLS_MULTICAST, ETHERTYPE_NSH, ETHERTYPE_PBB, ETHERTYPE_PPPOE_SESSION, ETHERTYPE_QINQ,
-    ETHERTYPE_QINQ_OLD, ETHERTYPE_TRANSPARENT, ETHERTYPE_VLAN, ETHERTYPE_VN_TAG)
+    ETHERTYPE_ARISTA, ETHERTYPE_CISCO_METADATA, ETHERTYPE_E_TAG, ETHERTYPE_FABRICPATH, ETHERTYPE_FIRST, ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6, ETHERTYPE_MACSEC, ETHERTYPE_MPLS, ETHERTYPE_MPLS_MULTICAST, ETHERTYPE_NSH, ETHERTYPE_PBB,
+    ETHERTYPE_PPPOE_SESSION, ETHERTYPE_QINQ, ETHERTYPE_QINQ_OLD, ETHERTYPE_TRANSPARENT, ETHERTYPE_VLAN,
+    ETHERTYPE_VN_TAG)
 from fluxcap.base.types cimport MALFORMED, Packet, SHORT_LINK, TOO_MANY_TAGS
-from fluxcap.layers.link cimport LINKTYPE_ETHERNET
+from fluxcap.layers.link cimport LINKTYPE_ETHERNET, ppp_protocol
+from fluxcap.layers.pseudowire cimport under_labels
+from fluxcap.layers.shims cimport arista, backbone, fabricpath, macsec, nsh, tagged
 
 cdef inline Next vlan(Cursor* c, Packet* p) noexcept nogil:
     """IEEE 802.1Q: priority and VLAN identifier (12 bits), then the next ethertype."""
@@ -31,57 +33,13 @@ cdef inline Next vlan(Cursor* c, Packet* p) noexcept nogil:
     c.at += 4
     return <Next>ETHERTYPE | be16(at + 2)
 
-cdef inline Next tagged(Cursor* c, Packet* p, uint32_t tag) noexcept nogil:
-    """A tag of `tag` octets that says nothing a flow could use, then the next ethertype: VN-Tag, E-TAG, Cisco's
-    security group tag."""
-    cdef const uint8_t* at = here(c)
-    if captured_left(c) < tag + 2:
-        return short(c, p, tag + 2, SHORT_LINK)
-    c.at += tag + 2
-    return <Next>ETHERTYPE | be16(at + tag)
-
-cdef inline Next backbone(Cursor* c, Packet* p) noexcept nogil:
-    """IEEE 802.1ah: a service tag, then the customer's whole frame."""
-    if captured_left(c) < 4:
-        return short(c, p, 4, SHORT_LINK)
-    c.at += 4
-    return <Next>LINK | LINKTYPE_ETHERNET
-
-cdef enum:                      # NSH, RFC 8300 section 2.2
-    NSH_LENGTH = 1              # low six bits: units of 4 octets, the whole header
-    NSH_PROTOCOL = 3
-    NSH_HEADER = 8
-
-cdef inline Next nsh(Cursor* c, Packet* p) noexcept nogil:
-    cdef const uint8_t* at = here(c)
-    cdef uint32_t length
-    if captured_left(c) < NSH_HEADER:
-        return short(c, p, NSH_HEADER, SHORT_LINK)
-    length = (at[NSH_LENGTH] & 0x3F) * 4
-    if length < NSH_HEADER:
-        return give_up(p, MALFORMED, SHORT_LINK)
-    if captured_left(c) < length:
-        return short(c, p, length, SHORT_LINK)
-    c.at += length
-    if at[NSH_PROTOCOL] == 1:
-        return <Next>ETHERTYPE | ETHERTYPE_IPV4
-    elif at[NSH_PROTOCOL] == 2:
-        return <Next>ETHERTYPE | ETHERTYPE_IPV6
-    elif at[NSH_PROTOCOL] == 3:
-        return <Next>LINK | LINKTYPE_ETHERNET
-    elif at[NSH_PROTOCOL] == 5:
-        return <Next>ETHERTYPE | ETHERTYPE_MPLS
-    return STOP
-
 cdef enum:                      # MPLS label stack entry, RFC 3032
     MPLS_ENTRY = 4
     MPLS_BOTTOM = 0x01          # in its third octet
 
 cdef inline Next mpls(Cursor* c, Packet* p) noexcept nogil:
-    """Labels to the bottom of the stack. What lies under it no field says: the first four bits tell IPv4 from IPv6, and
-    zero is a pseudo-wire's control word with an Ethernet frame after it (RFC 4385 section 3)."""
+    """Labels to the bottom of the stack; what lies under it no field says."""
     cdef const uint8_t* at = here(c)
-    cdef uint32_t version
     if captured_left(c) < MPLS_ENTRY:
         return short(c, p, MPLS_ENTRY, SHORT_LINK)
     p.key.mpls_label = be24(at) >> 4
@@ -91,15 +49,7 @@ cdef inline Next mpls(Cursor* c, Packet* p) noexcept nogil:
             return short(c, p, MPLS_ENTRY, SHORT_LINK)
         at = here(c)
         c.at += MPLS_ENTRY
-    if captured_left(c) < 1:
-        return short(c, p, 1, SHORT_LINK)
-    version = here(c)[0] >> 4
-    if version == 0:
-        if captured_left(c) < 4:
-            return short(c, p, 4, SHORT_LINK)
-        c.at += 4
-        return <Next>LINK | LINKTYPE_ETHERNET
-    return ip_of(version)
+    return under_labels(c, p)
 
 cdef enum:                      # PPPoE, RFC 2516
     PPPOE_LENGTH = 4
@@ -107,42 +57,12 @@ cdef enum:                      # PPPoE, RFC 2516
 
 cdef inline Next pppoe(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)
-    if captured_left(c) < PPPOE_HEADER + 2:
-        return short(c, p, PPPOE_HEADER + 2, SHORT_LINK)
+    if captured_left(c) < PPPOE_HEADER:
+        return short(c, p, PPPOE_HEADER, SHORT_LINK)
     c.at += PPPOE_HEADER
     if be16(at + PPPOE_LENGTH) <= wire_left(c):
         narrow(c, be16(at + PPPOE_LENGTH))
-    if captured_left(c) < 2:
-        return short(c, p, 2, SHORT_LINK)
-    c.at += 2
-    return <Next>PPP_PROTOCOL | be16(at + PPPOE_HEADER)
-
-cdef enum:                      # MACsec security tag, IEEE 802.1AE clause 9
-    MACSEC_SCI = 0x20
-    MACSEC_ENCRYPTED = 0x0C     # either bit: encrypted or changed text
-    MACSEC_SHORT_LENGTH = 0x3F  # octets from the ethertype to the integrity value; 0 = 48 or more
-    MACSEC_ICV = 16
-
-cdef inline Next macsec(Cursor* c, Packet* p) noexcept nogil:
-    """Integrity without encryption leaves the ethertype readable; the integrity value stands at the end, and in a frame
-    that may be padded the second octet says where."""
-    cdef const uint8_t* at = here(c)
-    cdef uint32_t header = 6, secured
-    if captured_left(c) < 2:
-        return short(c, p, 2, SHORT_LINK)
-    if at[0] & MACSEC_ENCRYPTED:
-        return STOP
-    if at[0] & MACSEC_SCI:
-        header += 8
-    if captured_left(c) < header + 2:
-        return short(c, p, header + 2, SHORT_LINK)
-    c.at += header + 2
-    secured = at[1] & MACSEC_SHORT_LENGTH
-    if secured >= 2 and secured - 2 <= wire_left(c):
-        narrow(c, secured - 2)
-    else:
-        drop_tail(c, MACSEC_ICV)
-    return <Next>ETHERTYPE | be16(at + header)
+    return ppp_protocol(c, p)
 
 cdef enum:                      # IEEE 802.2
     SAP_SNAP = 0xAA
@@ -197,6 +117,10 @@ cdef inline Next by_ethertype(uint32_t ethertype, Cursor* c, Packet* p) noexcept
         return tagged(c, p, 6)
     elif ethertype == ETHERTYPE_NSH:
         return nsh(c, p)
+    elif ethertype == ETHERTYPE_FABRICPATH:
+        return fabricpath(c, p)
+    elif ethertype == ETHERTYPE_ARISTA:
+        return arista(c, p)
     elif ethertype < ETHERTYPE_FIRST:
         return ieee802_3(ethertype, c, p)
     return STOP

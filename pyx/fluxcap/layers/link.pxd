@@ -5,14 +5,16 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
-from fluxcap.base.bytes cimport be16, be24, be32, le16, le32
+from fluxcap.base.bytes cimport be16, be24, be32, le32
 from fluxcap.layers.cursor cimport (
-    Cursor, ETHERTYPE, LINK, LLC, Next, PPP_PROTOCOL, STOP, captured_left, give_up, here, short)
-from fluxcap.layers.network cimport ip_of
+    Cursor, ETHERTYPE, LLC, Next, PPP_PROTOCOL, STOP, captured_left, give_up, here, short)
+from fluxcap.layers.juniper cimport by_juniper
+from fluxcap.layers.logs cimport ipnet, nflog, pflog, pktap, ppi, user2
+from fluxcap.layers.network cimport address_family, ip_by_version
 from fluxcap.base.numbers cimport ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPPOE_SESSION
 from fluxcap.layers.wireless cimport ieee802_11, prism, radiotap
 from fluxcap.base.types cimport (
-    DIRECTION_UNKNOWN, INBOUND, MAC_OCTETS, MALFORMED, NON_IP, OUTBOUND, Packet, REASON_NONE, SHORT_LINK, UNKNOWN_LINK)
+    DIRECTION_UNKNOWN, INBOUND, MAC_OCTETS, NON_IP, OUTBOUND, Packet, REASON_NONE, SHORT_LINK)
 
 cdef enum:                      # LINKTYPE_ values
     LINKTYPE_NULL = 0
@@ -41,6 +43,7 @@ cdef enum:                      # LINKTYPE_ values
     LINKTYPE_IPV4 = 228
     LINKTYPE_IPV6 = 229
     LINKTYPE_NFLOG = 239
+    LINKTYPE_IPOIB = 242
     LINKTYPE_PKTAP = 258
     LINKTYPE_LINUX_SLL2 = 276
 
@@ -56,34 +59,29 @@ cdef inline Next ethernet(Cursor* c, Packet* p) noexcept nogil:
         return short(c, p, ETHERNET_HEADER, SHORT_LINK)
     memcpy(p.key.dst_mac, at + ETHERNET_DESTINATION, MAC_OCTETS)
     memcpy(p.key.src_mac, at + ETHERNET_SOURCE, MAC_OCTETS)
-    p.key.vlan = 0              # in a tunnel: tags of the frame around it are not this one's
+    p.key.vlan = 0              # in a tunnel or another frame: tags of the frame around it are not this one's
     p.key.inner_vlan = 0
+    c.tags = 0
     c.at += ETHERNET_HEADER
     return <Next>ETHERTYPE | be16(at + ETHERNET_TYPE)
 
-cdef inline Next ip_by_version(Cursor* c, Packet* p) noexcept nogil:
-    """An IP packet without anything before it: its first four bits say which."""
-    if captured_left(c) < 1:
-        return short(c, p, 1, SHORT_LINK)
-    return ip_of(here(c)[0] >> 4)
-
-cdef inline Next address_family(Packet* p, uint32_t family) noexcept nogil:
-    """BSD address families; each chose its own number for IPv6 (NetBSD 24, FreeBSD 28, Darwin 30; Linux 10)."""
-    if family == 2:
-        return <Next>ETHERTYPE | ETHERTYPE_IPV4
-    elif family == 24 or family == 28 or family == 30 or family == 10:
-        return <Next>ETHERTYPE | ETHERTYPE_IPV6
-    return give_up(p, NON_IP, REASON_NONE)
+cdef enum:
+    PPP_HEADER = 0xFF03         # address and control of HDLC-like framing (RFC 1662 section 3.1)
 
 cdef inline Next null_loopback(Cursor* c, Packet* p) noexcept nogil:
-    """BSD loopback: the address family in the byte order of the machine that wrote it, so whichever makes it small."""
+    """BSD loopback: the address family in the byte order of the machine that wrote it, so whichever makes it small.
+    Some writers put an ethertype or a PPP header there; families are all smaller than the first ethertype."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t family
     if captured_left(c) < 4:
         return short(c, p, 4, SHORT_LINK)
+    if be16(at) == PPP_HEADER:
+        return ppp(c, p)
     c.at += 4
-    family = le32(at)
-    return address_family(p, family if family <= 0xFFFF else be32(at))
+    family = le32(at) if le32(at) <= 0xFFFF else be32(at)
+    if ETHERTYPE_FIRST <= family <= 0xFFFF:
+        return <Next>ETHERTYPE | family
+    return address_family(p, family)
 
 cdef enum:
     SLL_OUTGOING = 4            # packet type; 0 to 3 came in: to us, to all, to many, to another host
@@ -110,6 +108,7 @@ cdef inline Next linux_sll2(Cursor* c, Packet* p) noexcept nogil:
         return short(c, p, 20, SHORT_LINK)
     c.at += 20
     set_direction(p, at[10])
+    p.key.interface = be32(at + 4)
     memcpy(p.key.src_mac, at + 12, MAC_OCTETS)
     return sll_protocol(be16(at))
 
@@ -122,15 +121,23 @@ cdef inline Next sll_protocol(uint16_t protocol) noexcept nogil:
 
 cdef inline Next ppp(Cursor* c, Packet* p) noexcept nogil:
     """RFC 1661, RFC 1662: address and control may have been compressed away, the protocol's first octet too."""
-    cdef const uint8_t* at
-    if captured_left(c) >= 2 and here(c)[0] == 0xFF and here(c)[1] == 0x03:
-        c.at += 2
     if captured_left(c) < 2:
         return short(c, p, 2, SHORT_LINK)
-    at = here(c)
+    if be16(here(c)) == PPP_HEADER:
+        c.at += 2
+    return ppp_protocol(c, p)
+
+cdef inline Next ppp_protocol(Cursor* c, Packet* p) noexcept nogil:
+    """RFC 1661 sections 2 and 6.5: the first byte of a protocol field is even and the last one odd, so that a field
+    compressed to its last byte is known by that."""
+    cdef const uint8_t* at = here(c)
+    if captured_left(c) < 1:
+        return short(c, p, 1, SHORT_LINK)
     if at[0] & 1:
         c.at += 1
         return <Next>PPP_PROTOCOL | at[0]
+    if captured_left(c) < 2:
+        return short(c, p, 2, SHORT_LINK)
     c.at += 2
     return <Next>PPP_PROTOCOL | be16(at)
 
@@ -231,99 +238,16 @@ cdef inline Next arcnet_linux(Cursor* c, Packet* p) noexcept nogil:
         return <Next>ETHERTYPE | ETHERTYPE_IPV6
     return give_up(p, NON_IP, REASON_NONE)
 
-cdef inline Next ppi(Cursor* c, Packet* p) noexcept nogil:
-    """Version, flags, header length, the link type inside (little-endian)."""
-    cdef const uint8_t* at = here(c)
-    cdef uint32_t length
-    if captured_left(c) < 8:
-        return short(c, p, 8, SHORT_LINK)
-    length = le16(at + 2)
-    if length < 8:
-        return give_up(p, MALFORMED, SHORT_LINK)
-    if captured_left(c) < length:
-        return short(c, p, length, SHORT_LINK)
-    c.at += length
-    return <Next>LINK | (le32(at + 4) & 0xFFFF)
-
-cdef enum:                      # PKTAP, offsets in octets; all of its numbers are little-endian
-    PKTAP_LENGTH = 0
-    PKTAP_RECORD_TYPE = 4
-    PKTAP_LINK_TYPE = 8
-    PKTAP_HEADER = 108          # at least
-    PKTAP_PACKET = 1            # record type: a packet follows
-
-cdef inline Next pktap(Cursor* c, Packet* p) noexcept nogil:
-    """macOS: header length, record type, the link type inside, interface, process, ..."""
-    cdef const uint8_t* at = here(c)
-    cdef uint32_t length
-    if captured_left(c) < PKTAP_HEADER:
-        return short(c, p, PKTAP_HEADER, SHORT_LINK)
-    length = le32(at + PKTAP_LENGTH)
-    if length < PKTAP_HEADER:
-        return give_up(p, MALFORMED, SHORT_LINK)
-    if captured_left(c) < length:
-        return short(c, p, length, SHORT_LINK)
-    if le32(at + PKTAP_RECORD_TYPE) != PKTAP_PACKET:
-        return STOP
-    c.at += length
-    return <Next>LINK | (le32(at + PKTAP_LINK_TYPE) & 0xFFFF)
-
-cdef inline Next user2(Cursor* c, Packet* p) noexcept nogil:
-    """Anyone may use this for anything; macOS wrote PKTAP under it, which is known by its header."""
-    cdef const uint8_t* at = here(c)
-    if (captured_left(c) >= PKTAP_HEADER and le32(at + PKTAP_LENGTH) == PKTAP_HEADER
-            and le32(at + PKTAP_RECORD_TYPE) == PKTAP_PACKET):
-        return pktap(c, p)
-    return give_up(p, UNKNOWN_LINK, REASON_NONE)
-
 cdef enum:
-    NFLOG_PAYLOAD = 9           # TLV type of the packet itself
+    IPOIB_HEADER = 44           # a global routing header (InfiniBand section 8.3) and the header of RFC 4391 section 6
 
-cdef inline Next nflog(Cursor* c, Packet* p) noexcept nogil:
-    """Family, version, resource, then TLVs; length and type are in the writer's byte order, taken as little-endian."""
-    cdef const uint8_t* at
-    cdef uint32_t size, kind
-    if captured_left(c) < 4:
-        return short(c, p, 4, SHORT_LINK)
-    c.at += 4
-    while captured_left(c) >= 4:
-        at = here(c)
-        size = le16(at)
-        kind = le16(at + 2) & 0x7FFF
-        if size < 4:
-            return give_up(p, MALFORMED, SHORT_LINK)
-        if kind == NFLOG_PAYLOAD:
-            c.at += 4
-            return ip_by_version(c, p)
-        size = (size + 3) & ~3
-        if size > captured_left(c):
-            return short(c, p, size, SHORT_LINK)
-        c.at += size
-    return short(c, p, 4, SHORT_LINK)
-
-cdef inline Next pflog(Cursor* c, Packet* p) noexcept nogil:
-    """OpenBSD's packet filter log: length (without padding), address family, ..."""
+cdef inline Next ip_over_infiniband(Cursor* c, Packet* p) noexcept nogil:
+    """RFC 4391 section 6: an ethertype and two reserved bytes, behind the routing header that a host sees."""
     cdef const uint8_t* at = here(c)
-    cdef uint32_t length
-    if captured_left(c) < 4:
-        return short(c, p, 4, SHORT_LINK)
-    length = (at[0] + 3) & ~3
-    if length < 4:
-        return give_up(p, MALFORMED, SHORT_LINK)
-    if captured_left(c) < length:
-        return short(c, p, length, SHORT_LINK)
-    c.at += length
-    return address_family(p, at[1])
-
-cdef inline Next ipnet(Cursor* c, Packet* p) noexcept nogil:
-    """Solaris: version, family (2 or 26), hook, data length, interface index, group index, zone source, destination."""
-    cdef const uint8_t* at = here(c)
-    if captured_left(c) < 24:
-        return short(c, p, 24, SHORT_LINK)
-    c.at += 24
-    if at[1] == 26:
-        return <Next>ETHERTYPE | ETHERTYPE_IPV6
-    return address_family(p, at[1])
+    if captured_left(c) < IPOIB_HEADER:
+        return short(c, p, IPOIB_HEADER, SHORT_LINK)
+    c.at += IPOIB_HEADER
+    return <Next>ETHERTYPE | be16(at + IPOIB_HEADER - 4)
 
 cdef inline Next by_link_type(uint32_t link_type, Cursor* c, Packet* p) noexcept nogil:
     if link_type == LINKTYPE_ETHERNET:
@@ -374,4 +298,6 @@ cdef inline Next by_link_type(uint32_t link_type, Cursor* c, Packet* p) noexcept
         return pflog(c, p)
     elif link_type == LINKTYPE_IPNET:
         return ipnet(c, p)
-    return give_up(p, UNKNOWN_LINK, REASON_NONE)
+    elif link_type == LINKTYPE_IPOIB:
+        return ip_over_infiniband(c, p)
+    return by_juniper(link_type, c, p)

@@ -5,11 +5,12 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport be16, be24, be32
+from fluxcap.checksums.verify cimport sum_octets
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, MAX_EXTENSIONS, Next, PROTOCOL, STOP, captured_left, give_up, here, narrow, short, wire_left)
 from fluxcap.base.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_NO_NEXT
 from fluxcap.base.types cimport (
-    HEADER_LENGTH, MALFORMED, ORPHAN_FRAGMENT, Packet, REASON_NONE, SHORT_EXTENSION, SHORT_IP,
+    HEADER_LENGTH, MALFORMED, NON_IP, ORPHAN_FRAGMENT, Packet, REASON_NONE, SHORT_EXTENSION, SHORT_IP, SHORT_LINK,
     TOO_MANY_EXTENSIONS, TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_PENDING,
     VERDICT_TRUNCATED, WRONG_VERSION)
 
@@ -19,6 +20,20 @@ cdef inline Next ip_of(uint32_t version) noexcept nogil:
     elif version == 6:
         return <Next>ETHERTYPE | ETHERTYPE_IPV6
     return STOP
+
+cdef inline Next ip_by_version(Cursor* c, Packet* p) noexcept nogil:
+    """An IP packet without anything before it: its first four bits say which."""
+    if captured_left(c) < 1:
+        return short(c, p, 1, SHORT_LINK)
+    return ip_of(here(c)[0] >> 4)
+
+cdef inline Next address_family(Packet* p, uint32_t family) noexcept nogil:
+    """BSD address families; each chose its own number for IPv6 (NetBSD 24, FreeBSD 28, Darwin 30; Linux 10)."""
+    if family == 2:
+        return <Next>ETHERTYPE | ETHERTYPE_IPV4
+    elif family == 24 or family == 28 or family == 30 or family == 10:
+        return <Next>ETHERTYPE | ETHERTYPE_IPV6
+    return give_up(p, NON_IP, REASON_NONE)
 
 cdef enum:                      # IPv4, RFC 791 section 3.1
     IPV4_TOS = 1
@@ -166,6 +181,34 @@ cdef inline Next ipv6(Cursor* c, Packet* p) noexcept nogil:
     p.ttl = at[IPV6_HOP_LIMIT]
     p.payload_length = wire_left(c)
     return <Next>PROTOCOL | at[IPV6_NEXT_HEADER]
+
+cdef enum:
+    # The longest packet that a 16-bit length tells: one over it, of the jumbograms that segmentation leaves to the
+    # card (RFC 2675, Linux BIG TCP), has a length of zero.
+    LENGTH_MAX = 65535
+
+cdef inline bint checks_out_ipv4(const uint8_t* at, uint32_t captured, uint32_t wire) noexcept nogil:
+    cdef uint32_t header = (at[0] & 0x0F) * 4, total = be16(at + IPV4_TOTAL_LENGTH)
+    if header < IPV4_HEADER or total < header and not (total == 0 and wire > LENGTH_MAX):
+        return False
+    return total == wire or total == 0 or header <= captured and sum_octets(at, header) == 0xFFFF
+
+cdef inline bint checks_out_ipv6(const uint8_t* at, uint32_t wire) noexcept nogil:
+    cdef uint32_t length = be16(at + IPV6_PAYLOAD_LENGTH)
+    return length + IPV6_HEADER == wire or length == 0 and wire > LENGTH_MAX
+
+cdef inline bint checks_out(const Cursor* c, uint32_t skip) noexcept nogil:
+    """Is there an IP header `skip` bytes from here whose length is that of what is left, or whose checksum is right?
+    Where no field announces a packet, this tells it from data that begin with a 4 or a 6."""
+    cdef const uint8_t* at = here(c) + skip
+    cdef uint32_t captured, wire
+    if captured_left(c) <= skip:
+        return False
+    captured = captured_left(c) - skip
+    wire = wire_left(c) - skip
+    if at[0] >> 4 == 4:
+        return captured >= IPV4_HEADER and checks_out_ipv4(at, captured, wire)
+    return at[0] >> 4 == 6 and captured >= IPV6_HEADER and checks_out_ipv6(at, wire)
 
 cdef enum:                      # extension headers, RFC 8200 section 4
     EXTENSION_UNIT = 8          # octets; the length field does not count the first unit

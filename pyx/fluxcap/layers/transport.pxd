@@ -9,7 +9,7 @@ from fluxcap.base.bytes cimport be16, be32, le32
 from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_PORT, captured_left, here, narrow, short, wire_left
 from fluxcap.base.numbers cimport (
     FIRST_TUNNEL_PORT, IP_ICMPV6, IP_TCP, LAST_TUNNEL_PORT, PORT_GENEVE, PORT_GRE_IN_UDP, PORT_GTP_U, PORT_LISP,
-    PORT_MPLS_IN_UDP, PORT_VXLAN, PORT_VXLAN_GPE)
+    PORT_MPLS_IN_UDP, PORT_TZSP, PORT_VXLAN, PORT_VXLAN_GPE)
 from fluxcap.base.types cimport (
     COUNTED, Packet, SHORT_TRANSPORT, SUM_CRC32C, SUM_PLAIN, SUM_PSEUDO, Sum, VERDICT_ABSENT, VERDICT_BAD_LENGTH,
     VERDICT_FRAGMENT, VERDICT_ILLEGAL, VERDICT_PENDING, VERDICT_TRUNCATED)
@@ -67,7 +67,7 @@ cdef inline bint may_be_zero(uint32_t dst_port) noexcept nogil:
             or dst_port == PORT_LISP or dst_port == PORT_GRE_IN_UDP or dst_port == PORT_MPLS_IN_UDP)
 
 cdef inline bint near_tunnels(uint32_t port) noexcept nogil:
-    return FIRST_TUNNEL_PORT <= port <= LAST_TUNNEL_PORT
+    return FIRST_TUNNEL_PORT <= port <= LAST_TUNNEL_PORT or port == PORT_TZSP
 
 cdef inline Next udp(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)

@@ -50,6 +50,7 @@ from .numbers import (
     IGMP,
     IPV4,
     IPV6,
+    L2TP_IN_IP,
     LINK_ETHERNET,
     LINK_IPV4,
     LINK_IPV6,
@@ -60,6 +61,7 @@ from .numbers import (
     LINK_SLL,
     LINK_SLL2,
     MPLS_IN_IP,
+    PIM,
     PSH,
     ROUTING,
     RST,
@@ -101,6 +103,7 @@ from .other_links import (
 )
 from .transport import dccp, icmp, icmpv6, igmp, sctp, sctp_data, tcp, udp, udp_lite
 from .tunnels import (
+    ayiya,
     capwap,
     erspan_2,
     erspan_3,
@@ -110,9 +113,29 @@ from .tunnels import (
     gtp_0,
     gtp_u,
     gtp_u_extended,
+    l2tp,
+    l2tp_session,
+    lisp,
+    pim_register,
     teredo,
+    tzsp,
     vxlan,
     vxlan_gpe,
+)
+from .vendor import (
+    ETHERTYPE_ARUBA,
+    LINK_IPOIB,
+    LINK_JUNIPER_CHDLC,
+    LINK_JUNIPER_ETHER,
+    LINK_JUNIPER_FRELAY,
+    LINK_JUNIPER_PPP,
+    LINK_JUNIPER_PPPOE,
+    arista,
+    eoip,
+    fabricpath,
+    gre_routed,
+    ipoib,
+    juniper,
 )
 from .wireless import (
     BEACON,

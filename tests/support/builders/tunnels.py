@@ -6,7 +6,7 @@ from typing import Literal
 from plain_checksums import ones_sum
 
 from .layer import Layer, number
-from .numbers import GRE
+from .numbers import GRE, L2TP_IN_IP, PIM
 
 
 def gre(
@@ -25,6 +25,42 @@ def gre(
         return Layer(start + rest, None, GRE)
     value = 0xFFFF - ones_sum(start + rest) if checksum == "right" else checksum
     return Layer(start + struct.pack(">HH", value, 0) + rest, None, GRE)
+
+
+def pim_register(payload: bytes) -> Layer:
+    """A Register message (RFC 7761 section 4.9.3) around a multicast packet."""
+    return Layer(b"\x21\0\xde\xff\0\0\0\0" + payload, None, PIM)
+
+
+def l2tp(
+    frame: bytes, *, length: bool = False, sequence: bool = False, offset: int | None = None, ids: int = 0x00010002
+) -> bytes:
+    """An L2TP data header of version 2 (RFC 2661 section 3.1) before a frame of PPP; `ids`: tunnel and session."""
+    flags = 0x0002 | length << 14 | sequence << 11 | (offset is not None) << 9
+    rest = struct.pack(">I", ids) + (bytes(4) if sequence else b"")
+    rest += b"" if offset is None else struct.pack(">H", offset) + bytes(offset)
+    total = struct.pack(">H", 4 + len(rest) + len(frame)) if length else b""
+    return struct.pack(">H", flags) + total + rest + frame
+
+
+def l2tp_session(frame: bytes, session: int = 5, fields: bytes = b"") -> Layer:
+    """An L2TPv3 data message right above IP (RFC 3931 section 4.1.1); `fields`: a cookie, a sublayer."""
+    return Layer(struct.pack(">I", session) + fields + frame, None, L2TP_IN_IP)
+
+
+def tzsp(frame: bytes, protocol: int = 1, fields: bytes = b"") -> bytes:
+    """A packet that TZSP carries: version 1, received, its protocol, tagged fields and the one that ends them."""
+    return struct.pack(">BBH", 1, 0, protocol) + fields + b"\1" + frame
+
+
+def lisp(payload: bytes, instance: int | None = None) -> bytes:
+    """A LISP data header (RFC 9300 section 5.1), with an instance identifier if one is given."""
+    return struct.pack(">BxxxI", 0x80 if instance is None else 0x08, 0 if instance is None else instance << 8) + payload
+
+
+def ayiya(payload: bytes, next_header: int = 41, opcode: int = 1) -> bytes:
+    """Anything in anything (draft-massar-v6ops-ayiya section 3): an identity of 16 bytes, a signature of 20."""
+    return bytes((0x41, 0x52, 0x10 | opcode, next_header)) + bytes(4 + 16 + 20) + payload
 
 
 def vxlan(payload: bytes, vni: int = 1) -> bytes:
@@ -52,14 +88,14 @@ def gre_pptp(payload: bytes, call: int = 1, *, sequence: int | None = None, ackn
     return Layer(struct.pack(">HHHH", flags, 0x880B, len(payload), call) + numbers + payload, None, GRE)
 
 
-def erspan_2(frame: bytes, session: int = 1) -> bytes:
+def erspan_2(frame: bytes, session: int = 1, vlan: int = 0) -> bytes:
     """An ERSPAN type II header (draft-foschiano-erspan section 4.2); GRE before it has a sequence number."""
-    return struct.pack(">HHI", 1 << 12, session, 0) + frame
+    return struct.pack(">HHI", 1 << 12 | vlan, 7 << 13 | session, 0) + frame
 
 
-def erspan_3(frame: bytes, session: int = 1, platform: bytes = b"") -> bytes:
+def erspan_3(frame: bytes, session: int = 1, platform: bytes = b"", vlan: int = 0) -> bytes:
     """An ERSPAN type III header (section 4.3), its last bit saying that eight octets of a `platform` follow."""
-    return struct.pack(">HHIHH", 2 << 12, session, 0, 0, bool(platform)) + platform + frame
+    return struct.pack(">HHIHH", 2 << 12 | vlan, session, 0, 0, bool(platform)) + platform + frame
 
 
 def vxlan_gpe(payload: bytes, vni: int = 1, next_protocol: int = 3, flags: int = 0x0C) -> bytes:

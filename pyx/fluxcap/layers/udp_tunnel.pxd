@@ -1,0 +1,314 @@
+# Tunnels in UDP, told by their registered destination port and a header that checks out, never by the port alone; by that
+# port as the source, as answers have it, only where all that is inside checks out too.
+# A new one is one function and one row in by_udp_port().
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from fluxcap.base.bytes cimport be16, be24, be32
+from fluxcap.base.numbers cimport (
+    ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_MPLS, ETHERTYPE_NSH, IP_IPV4, IP_IPV6, PORT_AYIYA,
+    PORT_CAPWAP_DATA, PORT_GENEVE, PORT_GRE_IN_UDP, PORT_GTP_0, PORT_GTP_U, PORT_L2TP, PORT_LISP, PORT_MPLS_IN_UDP,
+    PORT_TEREDO, PORT_TZSP, PORT_VXLAN, PORT_VXLAN_GPE, PORT_VXLAN_LINUX)
+from fluxcap.base.types cimport Packet
+from fluxcap.layers.cursor cimport (
+    Cursor, ETHERTYPE, LINK, Next, STOP, UDP_PORT, captured_left, enter_tunnel, here, wire_left)
+from fluxcap.layers.link cimport ETHERNET_HEADER, LINKTYPE_ETHERNET, LINKTYPE_PPP
+from fluxcap.layers.network cimport checks_out
+from fluxcap.layers.transport cimport UDP_HEADER
+from fluxcap.layers.tunnel cimport GRE_HEADER, gre, ip_at, l2tp_session
+from fluxcap.layers.wireless cimport DOT11_DATA, dot11
+
+cdef enum:
+    VXLAN_HEADER = 8
+    VXLAN_HAS_VNI = 0x08
+    VXLAN_HAS_PROTOCOL = 0x04   # VXLAN-GPE
+    GENEVE_HEADER = 8
+    GTP_HEADER = 8
+    GTP_OPTIONAL = 4            # sequence number, N-PDU number and next extension, there together when one is
+    GTP_G_PDU = 0xFF
+    GTP_0_HEADER = 20
+    GTP_0_FLOW_LABEL = 6
+
+cdef inline Next vxlan(Cursor* c, Packet* p) noexcept nogil:
+    """RFC 7348 section 5: the I flag set (reserved bits are to be ignored), and a frame whose type is an ethertype or a
+    length that fits."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    cdef uint32_t kind
+    if captured_left(c) < UDP_HEADER + VXLAN_HEADER + ETHERNET_HEADER or not at[0] & VXLAN_HAS_VNI:
+        return STOP
+    kind = be16(at + VXLAN_HEADER + ETHERNET_HEADER - 2)
+    if kind < ETHERTYPE_FIRST and kind > wire_left(c) - UDP_HEADER - VXLAN_HEADER - ETHERNET_HEADER:
+        return STOP
+    p.key.tunnel_id = be24(at + 4)
+    if not enter_tunnel(c, p):
+        return STOP
+    c.at += UDP_HEADER + VXLAN_HEADER
+    return <Next>LINK | LINKTYPE_ETHERNET
+
+cdef inline Next vxlan_gpe(Cursor* c, Packet* p) noexcept nogil:
+    """draft-ietf-nvo3-vxlan-gpe: the last of the first four octets says what is inside. There are senders that name a
+    protocol without the flag that says so."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    cdef Next inside = STOP
+    if captured_left(c) < UDP_HEADER + VXLAN_HEADER or not at[0] & VXLAN_HAS_VNI:
+        return STOP
+    c.exact |= not at[0] & VXLAN_HAS_PROTOCOL
+    if at[3] == 1:
+        inside = <Next>ETHERTYPE | ETHERTYPE_IPV4
+    elif at[3] == 2:
+        inside = <Next>ETHERTYPE | ETHERTYPE_IPV6
+    elif at[3] == 3:
+        inside = <Next>LINK | LINKTYPE_ETHERNET
+    elif at[3] == 4:
+        inside = <Next>ETHERTYPE | ETHERTYPE_NSH
+    p.key.tunnel_id = be24(at + 4)
+    if inside == STOP or not enter_tunnel(c, p):
+        return STOP
+    c.at += UDP_HEADER + VXLAN_HEADER
+    return inside
+
+cdef inline Next geneve(Cursor* c, Packet* p) noexcept nogil:
+    """RFC 8926 section 3.4: version 0, options that fit, and a protocol that is an ethertype."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    cdef uint32_t header
+    if captured_left(c) < UDP_HEADER + GENEVE_HEADER:
+        return STOP
+    header = UDP_HEADER + GENEVE_HEADER + (at[0] & 0x3F) * 4
+    if at[0] >> 6 != 0 or be16(at + 2) < ETHERTYPE_FIRST or captured_left(c) < header:
+        return STOP
+    p.key.tunnel_id = be24(at + 4)
+    if not enter_tunnel(c, p):
+        return STOP
+    c.at += header
+    return <Next>ETHERTYPE | be16(at + 2)
+
+cdef inline Next gtp_u(Cursor* c, Packet* p) noexcept nogil:
+    """3GPP TS 29.281 section 5: version 1, protocol type 1, a G-PDU no longer than the datagram."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    cdef uint32_t header = GTP_HEADER, left, following
+    if captured_left(c) < UDP_HEADER + GTP_HEADER:
+        return STOP
+    left = captured_left(c) - UDP_HEADER
+    if at[0] >> 4 != 3 or at[1] != GTP_G_PDU:
+        return STOP
+    if be16(at + 2) > wire_left(c) - UDP_HEADER - GTP_HEADER and not p.fragmented:
+        return STOP
+    if at[0] & 0x07:
+        header += GTP_OPTIONAL
+        if left < header:
+            return STOP
+        following = at[header - 1] if at[0] & 0x04 else 0
+        while following:        # extension headers: length in units of 4 octets, ..., type of the next
+            if left < header + 4 or at[header] == 0 or left < header + at[header] * 4:
+                return STOP
+            header += at[header] * 4
+            following = at[header - 1]
+    p.key.tunnel_id = be32(at + 4)
+    return ip_at(c, p, UDP_HEADER + header)
+
+cdef inline Next gtp_0(Cursor* c, Packet* p) noexcept nogil:
+    """3GPP TS 09.60 section 6: version 0, protocol type 1, three spare ones, a T-PDU no longer than the datagram."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    if captured_left(c) < UDP_HEADER + GTP_0_HEADER or at[0] >> 1 != 0x0F or at[1] != GTP_G_PDU:
+        return STOP
+    if be16(at + 2) > wire_left(c) - UDP_HEADER - GTP_0_HEADER and not p.fragmented:
+        return STOP
+    p.key.tunnel_id = be16(at + GTP_0_FLOW_LABEL)
+    return ip_at(c, p, UDP_HEADER + GTP_0_HEADER)
+
+cdef inline Next teredo(Cursor* c, Packet* p) noexcept nogil:
+    """RFC 4380 section 5.1.1: perhaps authentication, perhaps an origin indication, then an IPv6 packet no
+    longer than what is left."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    cdef uint32_t skip = 0, left
+    if captured_left(c) < UDP_HEADER + 40:
+        return STOP
+    left = captured_left(c) - UDP_HEADER
+    if be16(at) == 1:
+        skip = 4 + at[2] + at[3] + 9
+        if left < skip + 2:
+            return STOP
+    if be16(at + skip) == 0:
+        skip += 8
+    if left < skip + 40 or at[skip] >> 4 != 6:
+        return STOP
+    if <uint32_t>be16(at + skip + 4) + 40 > wire_left(c) - UDP_HEADER - skip and not p.fragmented:
+        return STOP
+    return ip_at(c, p, UDP_HEADER + skip)
+
+cdef inline Next mpls_in_udp(Cursor* c, Packet* p) noexcept nogil:
+    """RFC 7510: a label stack right after the UDP header; a first label of 16 or more is not a reserved one."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    if captured_left(c) < UDP_HEADER + 4 or be24(at) >> 4 < 16 or not enter_tunnel(c, p):
+        return STOP
+    c.at += UDP_HEADER
+    return <Next>ETHERTYPE | ETHERTYPE_MPLS
+
+cdef inline Next gre_in_udp(Cursor* c, Packet* p) noexcept nogil:
+    """RFC 8086 section 3: a GRE header of version 0 whose reserved bits are zero."""
+    if captured_left(c) < UDP_HEADER + GRE_HEADER or be16(here(c) + UDP_HEADER) & 0x4FFF:
+        return STOP
+    c.at += UDP_HEADER
+    return gre(c, p)
+
+cdef enum:                      # CAPWAP, RFC 5415 section 4.3
+    CAPWAP_HEADER = 8
+    CAPWAP_NATIVE = 0x01        # in the third octet: a frame as the radio has it, else one of Ethernet
+    CAPWAP_BINDING = 0x3E       # ... which radio
+    CAPWAP_802_11 = 0x02
+    CAPWAP_NO_FRAME = 0x88      # in the fourth: a fragment of one, or a keep-alive
+
+cdef inline Next capwap_data(Cursor* c, Packet* p) noexcept nogil:
+    """Version 0, not encrypted, a header that fits, then a frame. Cisco's access points swap the octets of its frame
+    control: that of a data frame's type is told from the flags, which have a direction beside whatever else is set."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    cdef uint32_t header
+    if captured_left(c) < UDP_HEADER + CAPWAP_HEADER or at[0] != 0 or at[3] & CAPWAP_NO_FRAME:
+        return STOP
+    header = (at[1] >> 3) * 4
+    if header < CAPWAP_HEADER or captured_left(c) < UDP_HEADER + header + 2:
+        return STOP
+    if at[2] & CAPWAP_NATIVE and at[2] & CAPWAP_BINDING != CAPWAP_802_11 or not enter_tunnel(c, p):
+        return STOP
+    c.at += UDP_HEADER + header
+    if not at[2] & CAPWAP_NATIVE:
+        return <Next>LINK | LINKTYPE_ETHERNET
+    return dot11(c, p, False, at[header] & 0x0F != DOT11_DATA and at[header + 1] & 0x0F == DOT11_DATA)
+
+cdef enum:                      # L2TP, RFC 2661 section 3.1, RFC 3931 section 4.1.2
+    L2TP_CONTROL = 0x8000
+    L2TP_HAS_LENGTH = 0x4000
+    L2TP_HAS_SEQUENCE = 0x0800
+    L2TP_HAS_OFFSET = 0x0200
+    L2TP_PRIORITY = 0x0100
+    L2TP_VERSION = 0x000F
+    L2TP_FLAGS = L2TP_HAS_LENGTH | L2TP_HAS_SEQUENCE | L2TP_HAS_OFFSET | L2TP_PRIORITY  # the others are reserved
+
+cdef inline Next l2tp(Cursor* c, Packet* p) noexcept nogil:
+    """Version 2: data, no reserved bit set, a length that fits, then a frame of PPP; tunnel and session are one number
+    of 32 bits. Version 3: a session's data behind a header of 4 bytes."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    cdef uint32_t flags, header = 2
+    if captured_left(c) < UDP_HEADER + 4:
+        return STOP
+    flags = be16(at)
+    if flags == 3:
+        return l2tp_session(c, p, UDP_HEADER + 4)
+    if flags & L2TP_VERSION != 2 or flags & ~(L2TP_FLAGS | L2TP_VERSION):
+        return STOP
+    if flags & L2TP_HAS_LENGTH:
+        if be16(at + 2) > wire_left(c) - UDP_HEADER and not p.fragmented:
+            return STOP
+        header += 2
+    if captured_left(c) < UDP_HEADER + header + 4:
+        return STOP
+    p.key.tunnel_id = be32(at + header)
+    header += 4
+    if flags & L2TP_HAS_SEQUENCE:
+        header += 4
+    if flags & L2TP_HAS_OFFSET:
+        if captured_left(c) < UDP_HEADER + header + 2:
+            return STOP
+        header += 2 + be16(at + header)
+    if captured_left(c) < UDP_HEADER + header or not enter_tunnel(c, p):
+        return STOP
+    c.at += UDP_HEADER + header
+    return <Next>LINK | LINKTYPE_PPP
+
+cdef enum:                      # TZSP: version, type, protocol (2 bytes), tagged fields
+    TZSP_HEADER = 4
+    TZSP_PADDING = 0            # tags without a length: this one, and the last
+    TZSP_END = 1
+    TZSP_ETHERNET = 1           # protocols
+    TZSP_802_11 = 18
+
+cdef inline Next tzsp(Cursor* c, Packet* p) noexcept nogil:
+    """Version 1, a packet received or one to send, a protocol that is known, and fields that end within the
+    datagram."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    cdef uint32_t protocol, header = TZSP_HEADER, left
+    if captured_left(c) < UDP_HEADER + TZSP_HEADER:
+        return STOP
+    left = captured_left(c) - UDP_HEADER
+    protocol = be16(at + 2)
+    if at[0] != 1 or at[1] > 1 or protocol != TZSP_ETHERNET and protocol != TZSP_802_11:
+        return STOP
+    while header < left and at[header] != TZSP_END:
+        if at[header] == TZSP_PADDING:
+            header += 1
+        elif header + 1 < left:
+            header += 2 + at[header + 1]
+        else:
+            return STOP
+    if header >= left or not enter_tunnel(c, p):
+        return STOP
+    c.at += UDP_HEADER + header + 1
+    return <Next>LINK | LINKTYPE_ETHERNET if protocol == TZSP_ETHERNET else dot11(c, p, False, False)
+
+cdef enum:                      # LISP, RFC 9300 section 5.1
+    LISP_HEADER = 8
+    LISP_HAS_INSTANCE = 0x08
+    LISP_INSTANCE = 4
+
+cdef inline Next lisp(Cursor* c, Packet* p) noexcept nogil:
+    """Nothing in the header is fixed, so the packet behind it has to check out."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    if not checks_out(c, UDP_HEADER + LISP_HEADER):
+        return STOP
+    if at[0] & LISP_HAS_INSTANCE:
+        p.key.tunnel_id = be24(at + LISP_INSTANCE)
+    return ip_at(c, p, UDP_HEADER + LISP_HEADER)
+
+cdef enum:                      # AYIYA, draft-massar-v6ops-ayiya section 3
+    AYIYA_HEADER = 8            # lengths, kinds, the next header, time; then identity and signature
+    AYIYA_FORWARD = 1
+    AYIYA_NEXT_HEADER = 3
+
+cdef inline Next ayiya(Cursor* c, Packet* p) noexcept nogil:
+    """A packet to be forwarded, of the version of IP that the header announces."""
+    cdef const uint8_t* at = here(c) + UDP_HEADER
+    cdef uint32_t header, version
+    if captured_left(c) < UDP_HEADER + AYIYA_HEADER or at[2] & 0x0F != AYIYA_FORWARD:
+        return STOP
+    header = UDP_HEADER + AYIYA_HEADER + (1 << (at[0] >> 4)) + (at[1] >> 4) * 4
+    version = 4 if at[AYIYA_NEXT_HEADER] == IP_IPV4 else 6 if at[AYIYA_NEXT_HEADER] == IP_IPV6 else 0
+    if captured_left(c) <= header or here(c)[header] >> 4 != version:
+        return STOP
+    return ip_at(c, p, header)
+
+cdef inline Next answer(Cursor* c, Packet* p) noexcept nogil:
+    """Teredo's servers and relays answer from their port (RFC 4380 sections 5.3, 5.4), and so do GTP's nodes."""
+    if c.exact:
+        return STOP
+    c.exact = True
+    return <Next>UDP_PORT | p.key.src_port
+
+cdef inline Next by_udp_port(uint32_t port, Cursor* c, Packet* p) noexcept nogil:
+    """The cursor stands at the UDP header."""
+    if port == PORT_VXLAN or port == PORT_VXLAN_LINUX:
+        return vxlan(c, p)
+    elif port == PORT_VXLAN_GPE:
+        return vxlan_gpe(c, p)
+    elif port == PORT_GENEVE:
+        return geneve(c, p)
+    elif port == PORT_GTP_U:
+        return gtp_u(c, p)
+    elif port == PORT_GTP_0:
+        return gtp_0(c, p)
+    elif port == PORT_TEREDO:
+        return teredo(c, p)
+    elif port == PORT_CAPWAP_DATA:
+        return capwap_data(c, p)
+    elif port == PORT_GRE_IN_UDP:
+        return gre_in_udp(c, p)
+    elif port == PORT_MPLS_IN_UDP:
+        return mpls_in_udp(c, p)
+    elif port == PORT_L2TP:
+        return l2tp(c, p)
+    elif port == PORT_TZSP:
+        return tzsp(c, p)
+    elif port == PORT_LISP:
+        return lisp(c, p)
+    elif port == PORT_AYIYA:
+        return ayiya(c, p)
+    return answer(c, p)
