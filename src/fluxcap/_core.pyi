@@ -10,7 +10,7 @@ DAMAGES: Final[tuple[str, ...]]  # what is wrong with a file, by code; 0 is "non
 DIRECTIONS: Final[tuple[str, ...]]  # which way a record went past its interface
 STATES: Final[tuple[str, ...]]  # of a connection, by code: conn_state as in Zeek's conn.log
 DIRECTION_BASES: Final[tuple[str, ...]]  # why forward is the direction of who began a connection, by code
-ANOMALIES: Final[tuple[str, ...]]  # oddities that are counted, never fatal; order of Totals["anomalies"]
+ANOMALIES: Final[tuple[str, ...]]  # anomalies that are counted, never fatal; order of Totals["anomalies"]
 
 PACKET_COLUMNS: Final[tuple[str, ...]]  # the columns made when none are asked for, in order
 # The columns made only by name; among them `expected` (the transport checksum that would be right, where one was

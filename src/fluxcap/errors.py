@@ -60,7 +60,7 @@ class CaptureError(Exception):
 
     def __str__(self) -> str:
         after = f"after packet {self.packet}" if self.packet else "before any packet"
-        where = f" at octet {self.offset}, {after}" if self.offset else ""
+        where = f" at byte {self.offset}, {after}" if self.offset else ""
         reason = f": {self.reason}" if self.reason else ""
         return f"{printable(self.path)}: {self._state}{where}{reason}"
 
@@ -145,7 +145,7 @@ _KINDS = {
         NotACaptureError, "it is empty", "Check that the capturing program could write, and give it time to flush."
     ),
     "not_a_capture": _Kind(NotACaptureError, "it is {what}", _CONVERT),
-    "file_header_cut": _Kind(NotACaptureError, "the file header needs {wanted} octets, {found} are there", _FRESH),
+    "file_header_cut": _Kind(NotACaptureError, "the file header needs {wanted} bytes, {found} are there", _FRESH),
     "unsupported_version": _Kind(
         UnsupportedError, "version {major}.{minor} of the format", "`editcap` may convert it to pcapng."
     ),
@@ -154,9 +154,9 @@ _KINDS = {
         "the link type field is {found:#010x}, and its bits 16 to 25 must be zero",
         "The file header is damaged or of a private format; get a fresh copy, or convert it with `editcap`.",
     ),
-    "record_header_cut": _Kind(TruncatedError, "a record header needs {wanted} octets, {found} are there", _CUT),
-    "record_cut": _Kind(TruncatedError, "the record needs {wanted} octets, {found} are there", _CUT),
-    "block_cut": _Kind(TruncatedError, "the block needs {wanted} octets, {found} are there", _CUT),
+    "record_header_cut": _Kind(TruncatedError, "a record header needs {wanted} bytes, {found} are there", _CUT),
+    "record_cut": _Kind(TruncatedError, "the record needs {wanted} bytes, {found} are there", _CUT),
+    "block_cut": _Kind(TruncatedError, "the block needs {wanted} bytes, {found} are there", _CUT),
     "caplen_too_big": _Kind(CaptureError, "captured length {found} is larger than {wanted}", _CORRUPT),
     "block_too_short": _Kind(CaptureError, "block length {found} is less than the {wanted} it needs", _CORRUPT),
     "block_too_long": _Kind(CaptureError, "block length {found} is larger than {wanted}", _CORRUPT),
@@ -165,7 +165,7 @@ _KINDS = {
     "no_interface": _Kind(CaptureError, "a packet of interface {found} where {wanted} are described", _CORRUPT),
     "too_many_interfaces": _Kind(CaptureError, "more than {wanted} interfaces", _CORRUPT),
     "caplen_past_block": _Kind(
-        CaptureError, "captured length {found} in a block with room for {wanted} octets", _CORRUPT
+        CaptureError, "captured length {found} in a block with room for {wanted} bytes", _CORRUPT
     ),
     "byte_order_magic": _Kind(CaptureError, "byte-order magic {found:#010x} instead of 0x1a2b3c4d", _CORRUPT),
     "tsresol": _Kind(

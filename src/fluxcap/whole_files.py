@@ -75,7 +75,7 @@ class Unfinished:
             _sync(self._target.parent, os.O_RDONLY)
 
     def discard(self) -> None:
-        """It will not be."""
+        """Remove the temporary file."""
         self._path.unlink(missing_ok=True)
 
 

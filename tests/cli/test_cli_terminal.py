@@ -119,7 +119,7 @@ def test_check_shows_counts_bad_packets_and_what_offload_is(mixed):
     assert screen.code == 1
     assert re.search(r"UDP +1 +2 +1 ", screen.text)
     assert re.search(r"│ +3 +UDP .*bad +0x0bad +0x[0-9a-f]{4} │", screen.text)
-    assert "2 bad checksums in 4 packets; the first is in packet 3, at octet" in screen.text
+    assert "2 bad checksums in 4 packets; the first is in packet 3, at byte" in screen.text
     assert "captured on the sender" in screen.text
 
 

@@ -16,7 +16,7 @@ CAPTURE = pcap(records([REQUEST, REPLY] * (PACKETS // 2)))
 CUT = pcap(records([REQUEST, REPLY, REQUEST]))[:-1]
 CUT_AT = HEADER + 2 * RECORD_HEADER + len(REQUEST) + len(REPLY)
 CUT_RECORD = RECORD_HEADER + len(REQUEST)
-CUT_REASON = f"the record needs {CUT_RECORD} octets, {CUT_RECORD - 1} are there"
+CUT_REASON = f"the record needs {CUT_RECORD} bytes, {CUT_RECORD - 1} are there"
 READERS = {
     "flows": fluxcap.read_flows,
     "packets": fluxcap.read_packets,
@@ -32,7 +32,7 @@ def test_what_was_read_before_damage_is_kept_with_a_warning_at_the_callers_line(
     (warning,) = caught
     assert warning.filename == __file__
     assert isinstance(warning.message.error, TruncatedError)
-    assert str(warning.message) == f"<bytes>: cut short at octet {CUT_AT}, after packet 2: {CUT_REASON}"
+    assert str(warning.message) == f"<bytes>: cut short at byte {CUT_AT}, after packet 2: {CUT_REASON}"
     assert result.metadata["packets"] == 2
     assert result.metadata["damage"] == [("<bytes>", 2, CUT_AT, CUT_REASON)]
 
@@ -72,7 +72,7 @@ def test_an_unsupported_section_raises_before_any_packet_and_is_damage_after_one
         fluxcap.read_flows(bytes(later))
     with pytest.raises(UnsupportedError, match="version 2"):
         fluxcap.read_flows(pcapng() + bytes(later))
-    with pytest.warns(DamagedCaptureWarning, match="not supported at octet .*, after packet 1: version 2"):
+    with pytest.warns(DamagedCaptureWarning, match="not supported at byte .*, after packet 1: version 2"):
         table = fluxcap.read_flows(pcapng(interface(), enhanced_packet(REQUEST)) + bytes(later))
     assert table["packets"].tolist() == [1]
 

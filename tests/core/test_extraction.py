@@ -235,7 +235,7 @@ def test_inputs_without_a_record_of_the_flow_are_left_out(path, out):
         assert out.read_bytes() == expected
 
 
-@pytest.mark.filterwarnings("ignore:files that are no captures")
+@pytest.mark.filterwarnings("ignore:skipped files that are not captures")
 def test_of_a_directory_what_is_no_capture_is_passed_over(path, tmp_path_factory):
     (path.parent / "a.txt").write_text("a note")
     out = tmp_path_factory.mktemp("elsewhere") / "out"

@@ -33,19 +33,19 @@ def test_every_damage_has_a_class_a_reason_and_one_sentence_of_help(name):
             "caplen_too_big",
             {"found": 4294967295, "wanted": 262144},
             CaptureError,
-            "x.pcap: damaged at octet 166, after packet 1: captured length 4294967295 is larger than 262144",
+            "x.pcap: damaged at byte 166, after packet 1: captured length 4294967295 is larger than 262144",
         ),
         (
             "record_cut",
             {"found": 30, "wanted": 63},
             TruncatedError,
-            "x.pcap: cut short at octet 166, after packet 1: the record needs 63 octets, 30 are there",
+            "x.pcap: cut short at byte 166, after packet 1: the record needs 63 bytes, 30 are there",
         ),
         (
             "no_interface",
             {"found": 7, "wanted": 1, "packet": 0},
             CaptureError,
-            "x.pcap: damaged at octet 166, before any packet: a packet of interface 7 where 1 are described",
+            "x.pcap: damaged at byte 166, before any packet: a packet of interface 7 where 1 are described",
         ),
         (
             "unsupported_version",
@@ -92,7 +92,7 @@ def test_an_error_survives_pickling_with_all_that_it_carries():
 
 
 def test_an_error_can_be_made_of_path_offset_and_packet_alone():
-    assert str(CaptureError("x.pcap", 24, 0)) == "x.pcap: damaged at octet 24, before any packet"
+    assert str(CaptureError("x.pcap", 24, 0)) == "x.pcap: damaged at byte 24, before any packet"
 
 
 @pytest.mark.parametrize(
@@ -130,9 +130,9 @@ def test_the_path_in_a_message_is_printable():
             bytes(4) + (1_700_000_000).to_bytes(4, "little") + b"\x02\x04\x00\x50\0\0\x00\x3c",
             "probably an Endace ERF capture",
         ),
-        (b"id,bytes\n", 'text (its first octets are 69 64 2c 62, "id,b")'),
-        (b"\xde\xad\xbe\xef\x00", "of no known format (its first octets are de ad be ef)"),
-        (b"\xde", "of no known format (its first octets are de)"),
+        (b"id,bytes\n", 'text (its first bytes are 69 64 2c 62, "id,b")'),
+        (b"\xde\xad\xbe\xef\x00", "of no known format (its first bytes are de ad be ef)"),
+        (b"\xde", "of no known format (its first bytes are de)"),
     ],
 )
 def test_a_file_that_is_no_capture_is_called_what_it_is(head, what):

@@ -141,7 +141,7 @@ def test_a_directory_gives_all_files_below_it_sorted(tree):
 
 
 def test_files_of_a_directory_that_are_no_captures_are_skipped_with_one_warning(tree):
-    with pytest.warns(UserWarning, match="skipped: 3") as caught:
+    with pytest.warns(UserWarning, match="skipped files that are not captures: 3") as caught:
         table = fluxcap.read_packets(tree, columns=["file", "packet"])
     assert len(caught) == 1
     assert table.metadata["inputs"] == [f"{tree}/{name}" for name in ("a.pcap", "b.pcap", "sub/c.pcap")]

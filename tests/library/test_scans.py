@@ -163,7 +163,7 @@ def test_what_can_be_read_once_can_be_queried_once():
 
 def test_damage_that_is_to_raise_reaches_whoever_reads():
     scan = fluxcap.scan_packets(CUT, on_damage="raise")
-    with pytest.raises(OSError, match="TruncatedError: <bytes>: cut short at octet"):
+    with pytest.raises(OSError, match="TruncatedError: <bytes>: cut short at byte"):
         scan.to_arrow().read_all()
     with pytest.raises((fluxcap.TruncatedError, pl.exceptions.ComputeError), match="cut short"):
         scan.lazy().collect()

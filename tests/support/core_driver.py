@@ -119,5 +119,5 @@ def of(row: Row, expected: Row) -> Row:
 
 
 def anomalies(scanner: Scanner) -> dict[str, int]:
-    """The oddities counted, those that were not seen left out."""
+    """The anomalies counted, those that were not seen left out."""
     return {name: n for name, n in zip(ANOMALIES, scanner.totals()["anomalies"], strict=True) if n}

@@ -1,4 +1,4 @@
-"""What an input may be, and how its octets are had: paths, globs, directories, standard input, files, bytes."""
+"""What an input may be, and how its bytes are read: paths, globs, directories, standard input, files, bytes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Opened:
 
     @property
     def taking(self) -> Callable[[], memoryview] | None:
-        """What gives the next of all that is left as it was made, if it is made; else None."""
+        """A function that gives the next decompressed chunk; None for an input that is not decompressed."""
         return self._source.take if isinstance(self._source, Iterated) and not self._ahead else None
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -136,7 +136,7 @@ def _expand(captures: Captures) -> Iterator[Input]:
     elif isinstance(captures, (str, os.PathLike)):
         yield from _paths(os.fsdecode(captures))
     elif isinstance(captures, io.TextIOBase):
-        raise TypeError("a capture is octets: open the file in binary mode ('rb')")
+        raise TypeError("a capture is bytes: open the file in binary mode ('rb')")
     elif hasattr(captures, "readinto") or hasattr(captures, "read"):
         name = getattr(captures, "name", None)
         file = _File(captures)

@@ -1,4 +1,4 @@
-"""What a file is, by its first octets: whether it can be a capture, and what to call it when it is none."""
+"""What a file is, by its first bytes: whether it can be a capture, and what to call it when it is none."""
 
 from __future__ import annotations
 
@@ -87,5 +87,5 @@ def describe(head: bytes) -> str:
         return "probably an Endace ERF capture"
     octets = head[:_SHOWN].hex(" ")
     if _TEXT.issuperset(head):
-        return f'text (its first octets are {octets}, "{head[:_SHOWN].decode("ascii")}")'
-    return f"of no known format (its first octets are {octets})"
+        return f'text (its first bytes are {octets}, "{head[:_SHOWN].decode("ascii")}")'
+    return f"of no known format (its first bytes are {octets})"

@@ -77,7 +77,7 @@ class Reading:
             decap=options.decap,
         )
         self.inputs: list[str] = []
-        self.skipped: list[str] = []  # files of a directory that are no captures
+        self.skipped: list[str] = []  # files of a directory that are not captures
         self.damage: list[CaptureError] = []
         self.flows_full = False
         self.interrupted = False
@@ -115,7 +115,7 @@ class Reading:
         if self.skipped:
             shown = [printable(name) for name in self.skipped[:NAMES_SHOWN]]
             more = ", ..." if len(self.skipped) > NAMES_SHOWN else ""
-            warn(UserWarning(f"files that are no captures, skipped: {len(self.skipped)} ({', '.join(shown)}{more})"))
+            warn(UserWarning(f"skipped files that are not captures: {len(self.skipped)} ({', '.join(shown)}{more})"))
 
     def read_one(self, item: Input) -> Iterator[None]:
         """Read one input to its end."""
@@ -157,11 +157,11 @@ class Reading:
         else:
             self.scanner.finish()
             self.ended = True
-        self._see((yield from self._process(self.scanner.run, self.scanner.octets)))
+        self._handle_stop((yield from self._process(self.scanner.run, self.scanner.octets)))
 
     def _read_file(self, file: int, size: int) -> Iterator[None]:
         """Let the core read what is left of a file, and process it."""
-        self._see((yield from self._process(partial(self.scanner.read, file), size)))
+        self._handle_stop((yield from self._process(partial(self.scanner.read, file), size)))
 
     def _take(self, made: Callable[[], memoryview], ahead: bool) -> Iterator[None]:
         """Process the next octets that were made, as they lie; `ahead`: one of the threads is busy with those after."""
@@ -169,11 +169,11 @@ class Reading:
         at = 0
         while at < len(octets) and not self.ended:
             at = self.scanner.lend(octets, at)
-            self._see((yield from self._process(self.scanner.run, self.scanner.octets, busy=int(ahead))))
+            self._handle_stop((yield from self._process(self.scanner.run, self.scanner.octets, busy=int(ahead))))
         if not octets:
             self.scanner.finish()
             self.ended = True
-            self._see((yield from self._process(self.scanner.run, self.scanner.octets)))
+            self._handle_stop((yield from self._process(self.scanner.run, self.scanner.octets)))
 
     def _process(self, step: Callable[[int], int], octets: int, busy: int = 0) -> Generator[None, None, int]:
         """Take a step of the scanner's, in an input of so many octets, until all its rows are taken."""
@@ -182,8 +182,8 @@ class Reading:
             yield
         return state
 
-    def _see(self, state: int) -> None:
-        """How did it go?"""
+    def _handle_stop(self, state: int) -> None:
+        """Act on why the scanner stopped."""
         if state == ENDED:
             self.ended = True
         elif state == FLOWS_FULL:
@@ -215,7 +215,7 @@ class Reading:
         # Threads may not have come to the end of what they were handed; what stops one thread before that stops them.
         state = yield from self._process(self.scanner.run, octets=0)
         if state != WANTS_INPUT:
-            self._see(state)
+            self._handle_stop(state)
             return
         self.scanner.finish()
         yield from self._process(self.scanner.run, octets=0)
@@ -256,7 +256,7 @@ class Reading:
         sums = tuple(map(sum, zip(*ledger.values(), strict=True)))
         if sums != (totals["packets"], totals["wire_octets"]):
             raise RuntimeError(
-                f"the ledger does not add up: dispositions hold {sums} records and octets, the inputs"
+                f"the ledger does not add up: dispositions hold {sums} records and bytes, the inputs"
                 f" {totals['packets'], totals['wire_octets']}; this is a bug in fluxcap, please report it"
             )
         return {

@@ -92,9 +92,9 @@ def add_strict(parser: Parser) -> None:
     parser.add_argument("--strict", action="store_true", help="refuse a damaged input: exit code 2, nothing written")
 
 
-def add_choice(parser: Parser) -> None:
-    """Which packets are meant, and how deep inside."""
-    parser.add_argument("--where", metavar="FILTER", help="only packets that this filter accepts, as tcpdump has them")
+def add_selection(parser: Parser) -> None:
+    """--where and --no-decap."""
+    parser.add_argument("--where", metavar="FILTER", help="only packets matching this tcpdump filter")
     parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
 
 
@@ -107,7 +107,7 @@ def add_ignore_checksums(parser: Parser) -> None:
 def add_common(parser: Parser) -> None:
     """What every command that reports on captures takes."""
     add_output(parser)
-    add_choice(parser)
+    add_selection(parser)
     parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: a few)")
     add_strict(parser)
 
@@ -120,7 +120,7 @@ def add_rows(parser: Parser) -> None:
     parser.add_argument("--columns", type=_words, metavar="A,B,C", help="just these columns, in this order")
     schemes = ", ".join(other_names.SCHEMES)
     check = checked_by(other_names.names)
-    parser.add_argument("--names", type=check, metavar="SCHEME", help=f"call them what others do: {schemes}")
+    parser.add_argument("--names", type=check, metavar="SCHEME", help=f"use another tool's column names: {schemes}")
 
 
 def positive(text: str) -> int:

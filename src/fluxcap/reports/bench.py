@@ -38,8 +38,8 @@ for time, data in dpkt.pcap.UniversalReader(open(sys.argv[1], "rb")):
     ip = dpkt.ethernet.Ethernet(data).data
     if isinstance(getattr(ip, "data", None), (dpkt.udp.UDP, dpkt.tcp.TCP)):
         key = ip.p, ip.src, ip.data.sport, ip.dst, ip.data.dport
-        packets, octets = flows.get(key, (0, 0))
-        flows[key] = packets + 1, octets + len(data)
+        packets, size = flows.get(key, (0, 0))
+        flows[key] = packets + 1, size + len(data)
 """
 _NFSTREAM = "import sys, nfstream; sum(1 for flow in nfstream.NFStreamer(source=sys.argv[1]))"
 _SCAPY = "import sys, scapy.all; sum(packet.haslayer('IP') for packet in scapy.all.PcapReader(sys.argv[1]))"
@@ -88,7 +88,7 @@ def found(peers: Iterable[Program] = PEERS) -> Iterator[Program]:
 
 
 def floor(path: str | Path) -> None:
-    """Read a file into one reused buffer and sum every octet: what verifying all checksums costs at least."""
+    """Read a file into one reused buffer and sum every byte: what verifying all checksums costs at least."""
     from fluxcap._core import ones_sum
 
     buffer = memoryview(bytearray(PIECE))
@@ -103,7 +103,7 @@ def measure(path: str, runs: int) -> list[Measured]:
 
     with tempfile.TemporaryDirectory() as folder:
         works: list[tuple[str, str, Callable[[], object]]] = [
-            ("the floor", "reads, and sums every octet", lambda: floor(path)),
+            ("the floor", "reads, and sums every byte", lambda: floor(path)),
             ("fluxcap.read_flows", "flows, every checksum, into numpy columns", lambda: read_flows(path).to_dict()),
         ]
         for program in (COMMAND, *found()):

@@ -178,8 +178,8 @@ def facts(info: CaptureInfo) -> Iterator[tuple[str, str]]:
     yield "records", _tally({name: records for name, (records, _) in info.ledger.items()}) or "none"
     if reasons := _tally({name: count for name, count in info.reasons.items() if name != "none"}):
         yield "reasons", reasons
-    if oddities := _tally(info.anomalies):
-        yield "oddities", oddities
+    if anomalies := _tally(info.anomalies):
+        yield "anomalies", anomalies
 
 
 def _tally(counts: Mapping[str, int]) -> str:

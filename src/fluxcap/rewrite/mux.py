@@ -166,14 +166,14 @@ def _message(files: OpenFiles, socket: _Socket, line: dict[str, Any]) -> bytes:
     """The octets of a message."""
     offset, length = line["offset"], line["length"]
     if length > LONGEST_MESSAGE:
-        raise ValueError(f"a message of {length:,} octets does not fit into one packet")
+        raise ValueError(f"a message of {length:,} bytes does not fit into one packet")
     if offset < 0 or length < 0:
-        raise ValueError(f"a message of {length} octets at {offset}")
+        raise ValueError(f"a message of {length} bytes at {offset}")
     if not length:
         return b""
     octets = os.pread(files[socket.file].fileno(), length, offset)
     if len(octets) != length:
-        raise ValueError(f"{socket.file} ends before the {length:,} octets at {offset:,}")
+        raise ValueError(f"{socket.file} ends before the {length:,} bytes at {offset:,}")
     return octets
 
 

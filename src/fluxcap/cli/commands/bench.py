@@ -13,7 +13,7 @@ from fluxcap.cli.output import choose
 HELP: Final = "how fast it reads a capture, beside other programs"
 DESCRIPTION: Final = """\
 How long fluxcap takes over a capture, how long just reading it and summing
-every octet takes (the floor), and how long the other programs on this machine
+every byte takes (the floor), and how long the other programs on this machine
 take that read captures: whole processes, in turn, the median of several runs.
 """
 RUNS: Final = 5

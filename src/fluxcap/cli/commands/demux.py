@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HELP: Final = "what each socket was sent: UDP messages and TCP streams, as files"
 DESCRIPTION: Final = """\
 What the transport layer would deliver: of each UDP socket the messages sent to
-it, of each TCP connection both directions as streams of octets, in order, each
+it, of each TCP connection both directions as streams of bytes, in order, each
 once. DIR/index.ndjson says which file is whose. Segments with a bad checksum
 are not delivered, as a kernel would not; those with one left to the network
 card are.
@@ -35,9 +35,9 @@ def configure(parser: Parser) -> None:
     options.add_inputs(parser)
     parser.add_argument("-o", "--output", metavar="DIR", help="the directory to write to: not there yet, or empty")
     parser.add_argument("--keep-bad", action="store_true", help="deliver what has a bad checksum or length, too")
-    form = "streams and messages (octets), or the records of each flow as a capture (pcap)"
+    form = "streams and messages, or the records of each flow as a capture (pcap)"
     parser.add_argument("--as", choices=("octets", "pcap"), default="octets", dest="form", help=form)
-    options.add_choice(parser)
+    options.add_selection(parser)
     options.add_strict(parser)
     options.add_messages(parser)
 

@@ -15,7 +15,7 @@ HELP: Final = "complete the checksums that were left to the network card"
 DESCRIPTION: Final = """\
 A copy of a capture in which the checksums are complete that its sender left to
 the network card: transport checksums that are `partial`, and IPv4 header
-checksums of zero. Bad ones stay as they are, and so does every other octet.
+checksums of zero. Bad ones stay as they are, and so does every other byte.
 """
 
 

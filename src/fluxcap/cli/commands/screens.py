@@ -89,4 +89,4 @@ def _first_bad(listed: PacketTable) -> str:
     if not is_bad.any():
         return ""
     packet, offset = (human.count(listed[name][is_bad][0].item()) for name in ("packet", "offset"))
-    return f"; the first is in packet {packet}, at octet {offset}"
+    return f"; the first is in packet {packet}, at byte {offset}"
