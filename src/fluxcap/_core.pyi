@@ -24,7 +24,7 @@ KEY_FIELDS: Final[tuple[str, ...]]  # fields a key can be made of, in the order 
 # Scanner.run() says why it came back.
 WANTS_INPUT: Final[int]  # everything complete in the buffer is processed
 ROWS_FULL: Final[int]  # `row_limit` packet rows are collected: take() them, then run() again
-FLOWS_FULL: Final[int]  # `max_flows` is reached: nothing after the last counted record was read
+FLOWS_FULL: Final[int]  # `max_flows` or `max_memory` is reached: nothing after the last counted record was read
 DAMAGED: Final[int]  # the input is broken here; see Window.damage
 ENDED: Final[int]  # read() has come to the end of the file
 UNLIKE: Final[int]  # Copier: this input cannot follow those before it in one file
@@ -133,6 +133,7 @@ class KeySpec(Endings):
     active_timeout: int  # ns, 0 = none
     interval: int  # ns, 0 = none
     max_flows: int  # 0 = as many as the core can hold
+    max_memory: NotRequired[int]  # octets that the table takes at most, as rows or as columns; 0 = no bound
     features: NotRequired[bool]  # statistics of packet sizes and gaps, packets by TCP flag
     ip_octets: NotRequired[bool]  # a flow's octets are of IP packets, not of frames
     # Ports of TCP and of UDP: who sends the first packet of a flow from one of them answers.
@@ -187,6 +188,7 @@ class Scanner(Window):
     def read(self, file: int, threads: int = 1) -> int:
         """What readinto(space()), advance() and run() do, with all that is left of the file of this descriptor, whose
         octets before that have come already. ENDED at its end, or what run() says but WANTS_INPUT. OSError."""
+    limit: str  # after FLOWS_FULL: which one was reached
     def take(self) -> dict[str, Column]:
         """The packet rows collected since the last take(), in the order the columns were asked for."""
     def flows(self, last: bool = False) -> dict[str, Column]:

@@ -1,6 +1,7 @@
 # Memory for tables that grow, in whole zeroed pages; the code is in memory.h.
 
 cdef extern from "base/memory.h" nogil:
+    enum: HUGE_FROM
     void* pages_new(size_t octets)
     void* pages_grow(void* at, size_t octets, size_t wanted)
     void pages_free(void* at, size_t octets)

@@ -10,7 +10,7 @@ from fluxcap.flows.follow cimport begin_connection, begins_another, continue_con
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.table cimport (
     ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, MARK_FLIPPED,
-    Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_slot_of, rare_of,
+    Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_full, is_slot_of, rare_of,
     row_at, row_of)
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.numbers cimport ACK, FIN, IP_ICMP, IP_TCP, RST, SYN
@@ -209,7 +209,7 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
                     row.end_reason = reason
                     row = NULL
         if row == NULL:
-            if f.n == f.max_rows:
+            if is_full(f):
                 return i
             turned = d.flip if f.servers == NULL else d.flip ^ f.answers(f, key, d)
             if reason == ACTIVE_TIMEOUT and f.servers != NULL and not begins_with_syn(d):

@@ -8,7 +8,7 @@ from libc.stdlib cimport calloc, free
 
 from fluxcap.flows.aside cimport Aside, HoleBlock
 from fluxcap.flows.key cimport KeyPlan
-from fluxcap.base.memory cimport pages_free, pages_grow, pages_new
+from fluxcap.base.memory cimport HUGE_FROM, pages_free, pages_grow, pages_new
 from fluxcap.base.numbers cimport IP_TCP
 from fluxcap.base.types cimport BATCH, Digest, Key, VERDICTS_END
 
@@ -84,6 +84,9 @@ cdef struct Flows:
     ServerPorts* servers        # NULL: the first record's sender is who began it
     Answers answers             # ... else answers(), by a pointer: inline it would cost those who do not ask for it
     uint64_t max_rows
+    uint64_t max_octets         # of memory, 0 = no bound
+    uint64_t column_octets      # a row, once it is columns,
+    uint64_t n_columns          # ... of which there are so many
     uint8_t* rows
     uint64_t n
     uint64_t room
@@ -211,6 +214,34 @@ cdef inline bint make_room(void** at, uint64_t* room, uint64_t wanted, uint64_t 
     room[0] = larger
     return True
 
+cdef inline uint64_t index_size(uint64_t rows) noexcept nogil:
+    """Slots for so many rows, three quarters full at most: a hit then needs 2.5 of them, nearly always in the cache line
+    of the first, and the index takes 11 to 21 octets a row."""
+    cdef uint64_t size = <uint64_t>1 << FIRST_INDEX_BITS
+    while rows * 4 > 3 * size:
+        size *= 2
+    return size
+
+cdef inline uint64_t octets_for(const Flows* f, uint64_t rows) noexcept nogil:
+    """Memory that so many rows take at most, now or while they become columns; the index is there one and a half times
+    while it grows. The same wherever batches begin, so that a bound is reached at the same record with any number of
+    threads."""
+    cdef uint64_t row = f.stride + f.features_stride + f.connections_stride
+    cdef uint64_t octets = 12 * index_size(rows) + f.n_rare * sizeof(RareCounts)
+    # Room doubles, and most columns have 8 octets a row: from here on they take over the pages of the rows, and each
+    # begins with a huge one. Smaller ones are there beside the rows.
+    if rows * 16 < HUGE_FROM:
+        octets += rows * (row + f.column_octets)
+    else:
+        octets += rows * max(row, f.column_octets) + f.n_columns * HUGE_FROM
+    if f.unseen != NULL:
+        octets += octets_for(f.unseen, f.unseen.n)
+    return octets + f.n_blocks * sizeof(HoleBlock) + f.n_asides * sizeof(Aside)
+
+cdef inline bint is_full(const Flows* f) noexcept nogil:
+    """Is there no room for another row?"""
+    return f.n == f.max_rows or (f.max_octets and octets_for(f, f.n + 1) > f.max_octets)
+
 cdef inline bint reserve_asides(Flows* f, uint64_t more) noexcept nogil:
     """A packet may take a block and a place aside for its side and for the other."""
     return make_room(<void**>&f.blocks, &f.blocks_room, f.n_blocks + 2 * more, 2 * BATCH, sizeof(HoleBlock)) and \
@@ -219,9 +250,7 @@ cdef inline bint reserve_asides(Flows* f, uint64_t more) noexcept nogil:
 cdef inline bint reserve(Flows* f, uint64_t more) noexcept nogil:
     """Room for `more` packets: a new row for each, and rare counts for it and for what it quotes; False when memory is
     out. Call between batches."""
-    # Three quarters full at most: a hit then needs 2.5 slots, nearly always in the cache line of the first, and the
-    # index takes 11 to 21 octets a row.
-    while (f.n + more) * 4 > 3 * (<uint64_t>1 << f.bits if f.bits else 0):
+    while f.bits == 0 or index_size(f.n + more) > <uint64_t>1 << f.bits:
         if not grow_index(f):
             return False
     return make_room(<void**>&f.rows, &f.room, f.n + more, FIRST_ROWS, f.stride) and \

@@ -99,6 +99,7 @@ cdef class Scanner(Window):
         if key.get("connections"):
             self.plan_connections(key)
         flows.max_rows = min(key["max_flows"] or MAX_ROWS, MAX_ROWS)
+        flows.max_octets = key.get("max_memory", 0)
         self.flow_fields = flow_fields(key)
         flows.first_packets = key.get("splt", 0)
         if flows.first_packets > MAX_FIRST_PACKETS:
@@ -107,6 +108,8 @@ cdef class Scanner(Window):
             flows.features_stride = features_stride(flows.first_packets)
             self.feature_fields = feature_fields(key["biflow"]) if key.get("features") else ()
             self.first_fields = first_fields(flows.first_packets)
+        fields = self.flow_fields + self.feature_fields + self.first_fields
+        flows.column_octets, flows.n_columns = sum([size for _, _, size, _, _ in fields]), len(fields)
         return 0
 
     cdef int plan_connections(self, key) except -1:
@@ -304,6 +307,11 @@ cdef class Scanner(Window):
                     raise MemoryError("no room for more rows")
                 if not merge_row(f, &record):
                     raise MemoryError(f"more than {f.max_rows} flows")
+
+    @property
+    def limit(self):
+        with self.claim:
+            return "max_flows" if self.line.flows.n >= self.line.flows.max_rows else "max_memory"
 
     cdef tuple count_link_types(self):
         """Records by link type: all of them, and those whose link type is not read."""

@@ -80,6 +80,7 @@ class Reading:
         self.skipped: list[str] = []  # files of a directory that are not captures
         self.damage: list[CaptureError] = []
         self.flows_full = False
+        self.limit = ""  # which one the flows are full of: "max_flows" or "max_memory"
         self.interrupted = False
         self.ended = True  # nothing more is read from the current input
         self._threads = threads_for(options.threads)
@@ -189,7 +190,8 @@ class Reading:
         elif state == FLOWS_FULL:
             self.ended = self.flows_full = True
             name = printable(self.inputs[-1])
-            warn(UserWarning(f"{name}: stopped at max_flows; what comes after was not read"))
+            self.limit = self.scanner.limit
+            warn(UserWarning(f"{name}: stopped at {self.limit}; what comes after was not read"))
         elif state == DAMAGED:
             self.ended = True
             self._damaged()

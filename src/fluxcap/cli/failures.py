@@ -18,7 +18,7 @@ def explained(error: Exception) -> CommandError:
         return UsageError.of(error)
     if isinstance(error, MemoryError):
         return CommandError(
-            "out of memory", "Fewer fields in --by make fewer flows, and --max-flows N stops at N of them."
+            "out of memory", "Fewer fields in --by make fewer flows, and --max-memory SIZE stops before it is out."
         )
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""

@@ -161,6 +161,18 @@ def duration(option: str) -> Callable[[str], str]:
     return checked_by(check)
 
 
+def add_max_memory(parser: Parser) -> None:
+    """--max-memory, of commands whose table grows with the capture."""
+    what = "stop before the table takes more than this, as in 512M or 2GiB: exit code 4"
+    parser.add_argument("--max-memory", type=checked_by(_check_size), metavar="SIZE", help=what)
+
+
+def _check_size(text: str) -> None:
+    from fluxcap.plan.sizes import octets
+
+    octets(text, "--max-memory")
+
+
 def check_names(options: Options, output: Output) -> None:
     """UsageError if --names is asked for where a person reads."""
     if options.names and output.for_people:

@@ -8,6 +8,7 @@ from fluxcap._core import MAX_SPLT
 from fluxcap.plan import keys, semantics
 from fluxcap.plan.durations import nanoseconds
 from fluxcap.plan.semantics import SERVER_PORTS, Semantics, ServerPorts
+from fluxcap.plan.sizes import octets
 from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class FlowPlan(NamedTuple):
     active_timeout: Duration | None = None
     interval: Duration | None = None
     max_flows: int | None = None
+    max_memory: int | str | None = None
     features: bool = False
     splt: int = 0
     connections: bool = False
@@ -55,6 +57,7 @@ class FlowPlan(NamedTuple):
             "active_timeout": nanoseconds(active, "active_timeout"),
             "interval": nanoseconds(self.interval, "interval"),
             "max_flows": self.max_flows or 0,
+            "max_memory": octets(self.max_memory, "max_memory"),
             "features": self.features,
             "splt": self.splt,
             "ip_octets": meant.octets == "ip",
@@ -82,6 +85,7 @@ class FlowPlan(NamedTuple):
             "features": self.features,
             "splt": self.splt,
             "max_flows": spec["max_flows"],
+            "max_memory": spec["max_memory"],
         }
 
 

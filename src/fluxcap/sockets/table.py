@@ -53,6 +53,7 @@ def read_sockets(
     where: str | None = None,
     decap: bool = True,
     ignore_checksums: bool = False,
+    max_memory: int | str | None = None,
     threads: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -69,6 +70,9 @@ def read_sockets(
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     ignore_checksums : bool, default False
         Let records with a bad checksum take part in their connection, as `zeek -C` does.
+    max_memory : int or str, optional
+        Stop, with a warning, before the connections that the sockets are gathered from take more than this: bytes,
+        or a text such as "512M" or "2GiB". What was read before is exact.
     threads : int, optional
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
     on_damage : {"warn", "raise"}, default "warn"
@@ -109,12 +113,15 @@ def read_sockets(
     >>> bool(sockets["refused"].any())
     True
     """
-    return collect_sockets(src, ReadOptions(where, decap, threads, on_damage, on_interrupt), ignore_checksums)
+    options = ReadOptions(where, decap, threads, on_damage, on_interrupt)
+    return collect_sockets(src, options, ignore_checksums, max_memory)
 
 
-def collect_sockets(src: Captures, options: ReadOptions, ignore_checksums: bool = False) -> SocketTable:
+def collect_sockets(
+    src: Captures, options: ReadOptions, ignore_checksums: bool = False, max_memory: int | str | None = None
+) -> SocketTable:
     """Read captures into the sockets at the ends of their connections."""
-    plan = FlowPlan(connections=True, ignore_checksums=ignore_checksums)
+    plan = FlowPlan(connections=True, ignore_checksums=ignore_checksums, max_memory=max_memory)
     try:
         return socket_table(collect_flows(src, plan, options, ConnectionTable))
     except CaptureError as error:

@@ -25,7 +25,7 @@ class FlowAggregator:
 
     result() may be asked for at any time, and feeding may go on: a record that has not come whole is pending,
     neither counted nor lost. close(), or the end of the `with` block, says that nothing more will come: only
-    then is an incomplete record damage. Bytes after damage, or after `max_flows`, are not read.
+    then is an incomplete record damage. Bytes after damage, or after a limit, are not read.
 
     Threads may share it: a call waits until that of another thread is done, and a piece is fed as a whole.
     After a MemoryError from feed() or close() nothing more is taken, since records are missing; result() gives
@@ -58,6 +58,9 @@ class FlowAggregator:
         Add direction, size and gap of this many first packets, as in read_flows().
     threads : int, optional
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    max_memory : int or str, optional
+        Stop, with a warning, before the table of flows takes more than this: bytes, or a text such as "512M" or
+        "2GiB". What was read before is exact.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
 
@@ -88,6 +91,7 @@ class FlowAggregator:
         active_timeout: Duration | None = None,
         interval: Duration | None = None,
         max_flows: int | None = None,
+        max_memory: int | str | None = None,
         features: bool = False,
         splt: int = 0,
         threads: int | None = None,
@@ -100,6 +104,7 @@ class FlowAggregator:
             active_timeout=active_timeout,
             interval=interval,
             max_flows=max_flows,
+            max_memory=max_memory,
             features=features,
             splt=splt,
         )

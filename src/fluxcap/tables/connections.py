@@ -48,6 +48,7 @@ def read_connections(
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     ignore_checksums: bool = False,
+    max_memory: int | str | None = None,
     threads: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -74,6 +75,9 @@ def read_connections(
         Split a flow that lasts longer than this. Same units.
     ignore_checksums : bool, default False
         Let records with a bad checksum take part in their connection, as `zeek -C` does.
+    max_memory : int or str, optional
+        Stop, with a warning, before the table of flows takes more than this: bytes, or a text such as "512M" or
+        "2GiB". What was read before is exact.
     threads : int, optional
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
     on_damage : {"warn", "raise"}, default "warn"
@@ -121,5 +125,6 @@ def read_connections(
         active_timeout=active_timeout,
         connections=True,
         ignore_checksums=ignore_checksums,
+        max_memory=max_memory,
     )
     return collect_flows(src, plan, ReadOptions(where, decap, threads, on_damage, on_interrupt), ConnectionTable)

@@ -183,6 +183,7 @@ def flow_table(kind: type[T], reading: Reading, plan: FlowPlan, last: bool, inpu
         "where": reading.options.where,
         "decap": reading.options.decap,
         "flows_full": reading.flows_full,
+        "limit": reading.limit,
     }
     begun = [item for item in inputs if item.name not in reading.skipped][: len(reading.inputs)]
     return table_of(kind, reading.scanner, reading.metadata() | made, last, begun)
@@ -288,5 +289,6 @@ def _sums(parts: list[Metadata]) -> Metadata:
         "first": min((part["first"] for part in timed), default=0),
         "last": max((part["last"] for part in timed), default=0),
         "flows_full": any(part["flows_full"] for part in parts),
+        "limit": next((part["limit"] for part in parts if part["limit"]), ""),
         "interrupted": any(part["interrupted"] for part in parts),
     }

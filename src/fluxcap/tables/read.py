@@ -31,6 +31,7 @@ def read_flows(
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
     max_flows: int | None = None,
+    max_memory: int | str | None = None,
     features: bool = False,
     splt: int = 0,
     threads: int | None = None,
@@ -51,6 +52,7 @@ def read_flows(
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
     max_flows: int | None = None,
+    max_memory: int | str | None = None,
     features: bool = False,
     splt: int = 0,
     threads: int | None = None,
@@ -70,6 +72,7 @@ def read_flows(
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
     max_flows: int | None = None,
+    max_memory: int | str | None = None,
     features: bool = False,
     splt: int = 0,
     threads: int | None = None,
@@ -102,6 +105,9 @@ def read_flows(
         Add a column `interval` to the key: the start of the interval that the record falls into. Same units.
     max_flows : int, optional
         Stop, with a warning, before the record that would need one flow more.
+    max_memory : int or str, optional
+        Stop, with a warning, before the table of flows takes more than this: bytes, or a text such as "512M" or
+        "2GiB". What was read before is exact.
     features : bool, default False
         Add, for each direction, statistics of packet sizes (bytes) and of gaps between packets (ns): minimum,
         mean, sample standard deviation, maximum; and the number of packets by TCP flag.
@@ -136,7 +142,7 @@ def read_flows(
     OSError
         An input cannot be opened.
     ValueError
-        The key, a timeout, `max_flows`, `splt`, `threads` or `semantics` is not one of those described.
+        The key, a timeout, a limit, `splt`, `threads` or `semantics` is not one of those described.
 
     Warns
     -----
@@ -169,6 +175,7 @@ def read_flows(
         active_timeout=active_timeout,
         interval=interval,
         max_flows=max_flows,
+        max_memory=max_memory,
         features=features,
         splt=splt,
     )

@@ -98,4 +98,4 @@ def stopped(metadata: Mapping[str, Any]) -> str:
     """Why the reading ended before its inputs did."""
     if metadata["interrupted"]:
         return "interrupted"
-    return "stopped at max_flows" if metadata.get("flows_full") else ""
+    return f"stopped at {metadata['limit']}" if metadata.get("flows_full") else ""

@@ -42,6 +42,7 @@ def configure(parser: Parser) -> None:
     options.add_rows(parser)
     flow_rows.add_semantics(parser)
     options.add_ignore_checksums(parser)
+    options.add_max_memory(parser)
 
 
 def run(given: Options, messages: Messages) -> Exit:
@@ -57,7 +58,7 @@ def run(given: Options, messages: Messages) -> Exit:
     if output.for_people and not given.ignore_checksums and (bad := int(table["bad"].sum())):
         counted = human.counted(bad, "packet")
         messages.hint(f"{counted} with a bad checksum took no part in a connection: --ignore-checksums lets them")
-    return Exit.INTERRUPTED if table.metadata["interrupted"] else Exit.DONE
+    return flow_rows.how_it_ended(table.metadata, human.counted(len(table), "connection"), messages)
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> ConnectionTable:
@@ -71,6 +72,7 @@ def _read(given: Options, sources: Sources, messages: Messages) -> ConnectionTab
         active_timeout=given.active_timeout,
         connections=True,
         ignore_checksums=given.ignore_checksums,
+        max_memory=given.max_memory,
     )
     with Progress(sources, messages):
         return collect_flows(sources.captures, plan, given.reading, ConnectionTable)

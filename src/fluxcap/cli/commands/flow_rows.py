@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import options, summary
+from fluxcap.cli.exits import Exit
+from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import Output
 from fluxcap.formats import Rows
 from fluxcap.plan import semantics
+from fluxcap.values import human
+from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
     from fluxcap.tables.flows import FlowTable
@@ -33,6 +37,17 @@ def add_semantics(parser: Parser) -> None:
 def add_time(parser: Parser, name: str, what: str) -> None:
     """An option that is a length of time."""
     parser.add_argument(name, type=options.duration(name), metavar="TIME", help=what)
+
+
+def how_it_ended(metadata: Metadata, made: str, messages: Messages) -> Exit:
+    """The exit code of a command whose table has this metadata, with a warning where a limit stopped it."""
+    if metadata["interrupted"]:
+        return Exit.INTERRUPTED
+    if metadata["flows_full"]:
+        octets, packets = human.octets(metadata["wire_octets"]), human.counted(metadata["packets"], "packet")
+        messages.warning(f"--{metadata['limit'].replace('_', '-')}: {packets} were read ({octets}), in {made}")
+        return Exit.LIMITED
+    return Exit.DONE
 
 
 def order_of(given: Options, output: Output) -> Order | None:

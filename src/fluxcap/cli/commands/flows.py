@@ -47,6 +47,7 @@ def configure(parser: Parser) -> None:
         "--splt", type=options.natural, default=0, metavar="N", help="direction, size and gap of the first N packets"
     )
     parser.add_argument("--max-flows", type=options.positive, metavar="N", help="stop at so many flows: exit code 4")
+    options.add_max_memory(parser)
     what = "write the packets of these flows, numbered as in the column `flow`, to the capture -o FILE"
     parser.add_argument("--extract", type=extract.numbers, metavar="N,...", help=what)
 
@@ -69,14 +70,7 @@ def run(given: Options, messages: Messages) -> Exit:
         extract.write(table, given.extract, output, sources, messages)
     if output.for_people:
         _hint(table, messages)
-    if metadata["interrupted"]:
-        return Exit.INTERRUPTED
-    if metadata["flows_full"]:
-        octets = human.octets(metadata["wire_octets"])
-        packets, flows = human.counted(metadata["packets"], "packet"), human.counted(len(table), "flow")
-        messages.warning(f"--max-flows: {packets} were read ({octets}), in {flows}")
-        return Exit.LIMITED
-    return Exit.DONE
+    return flow_rows.how_it_ended(metadata, human.counted(len(table), "flow"), messages)
 
 
 def _columns(given: Options) -> list[str]:
@@ -103,6 +97,7 @@ def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
         active_timeout=given.active_timeout,
         interval=given.interval,
         max_flows=given.max_flows,
+        max_memory=given.max_memory,
         features=given.features,
         splt=given.splt,
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import inputs, options, summary
+from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
 from fluxcap.formats import Rows
+from fluxcap.values import human
 from fluxcap.values.names import LIFE_COLUMNS, SOCKET_COLUMNS
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def configure(parser: Parser) -> None:
     options.add_common(parser)
     options.add_rows(parser)
     options.add_ignore_checksums(parser)
+    options.add_max_memory(parser)
     what = "the life of one socket: bind, listen, accept, connect, read, write, close"
     parser.add_argument("--life", type=options.checked_by(_check), metavar="ADDRESS:PORT", help=what)
 
@@ -71,7 +74,9 @@ def run(given: Options, messages: Messages) -> Exit:
     output.write(rows)
     if given.life and not total:
         messages.hint(f"no record is from or to {given.life}: `fluxcap sockets` lists the sockets there are")
-    return Exit.INTERRUPTED if table.metadata["interrupted"] else Exit.DONE
+    if given.life:
+        return Exit.INTERRUPTED if table.metadata["interrupted"] else Exit.DONE
+    return flow_rows.how_it_ended(table.metadata, human.counted(total, "socket"), messages)
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> SocketTable | LifeTable:
@@ -81,4 +86,4 @@ def _read(given: Options, sources: Sources, messages: Messages) -> SocketTable |
     with Progress(sources, messages):
         if given.life:
             return collect_life(sources.captures, given.life, given.reading, given.ignore_checksums)
-        return collect_sockets(sources.captures, given.reading, given.ignore_checksums)
+        return collect_sockets(sources.captures, given.reading, given.ignore_checksums, given.max_memory)
