@@ -290,3 +290,13 @@ def test_the_packets_of_a_connection_can_be_extracted(tmp_path):
     source.write_bytes(talk(f"{SHAKE} >F <F >A >Si <RA"))
     fluxcap.read_connections(source).extract(1, target)
     assert states(fluxcap.read_connections(target)) == ["REJ"]
+
+
+@pytest.mark.parametrize("line", [f"{SHAKE} >D1 <D1~30 <D1~70 >D1", f"{SHAKE} >D1 <D1~130 <D1~70 >D1"])
+def test_the_originator_stays_who_sent_the_syn_after_an_active_timeout(line):
+    table = read(line, active_timeout="60s")
+    assert len(table) > 1
+    assert table["src_port"].tolist() == [40000] * len(table)
+    assert [fluxcap.DIRECTION_BASES[code] for code in table["direction_basis"]] == ["syn"] * len(table)
+    flows = fluxcap.read_flows(talk(line), semantics="zeek", idle_timeout="1h", active_timeout="60s")
+    assert flows["src_port"].tolist() == [40000] * len(flows)

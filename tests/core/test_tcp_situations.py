@@ -3,6 +3,7 @@
 import pytest
 
 import fluxcap
+from delivered_directory import demuxed
 from fluxcap.values import text
 from tcp_situations import ENDS, SITUATIONS, Situation, capture, counters
 
@@ -17,3 +18,33 @@ def test_a_connection_is_what_its_acknowledged_segments_say(situation: Situation
     if situation.history is not None:
         assert text.cells("history", table["history"]) == [situation.history]
     assert not any("T" in history.upper() for history in text.cells("history", table["history"])) or situation.counts
+
+
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
+def test_a_stream_has_all_octets_of_its_connection_and_says_what_was_refused(situation: Situation, tmp_path) -> None:
+    delivery = demuxed(capture(situation.sent), tmp_path / "d")
+    assert [stream["octets"] for stream in delivery.streams] == situation.octets
+    assert [gap["length"] for gap in delivery.gaps] == list(situation.gaps)
+    assert sum(stream["outside_octets"] for stream in delivery.streams) == situation.refused
+    assert delivery.capture["outside_octets"] == situation.refused
+    assert sum(stream["packets"] for stream in delivery.streams) == len(situation.sent)
+    if not situation.gaps:
+        assert all(stream["data"] == in_order(situation, stream) for stream in delivery.streams)
+
+
+def in_order(situation: Situation, stream: dict) -> bytes:
+    """The octets of a stream, which tell their sequence numbers, from its first one on."""
+    if not stream["data"]:
+        return b""
+    starts = {bytes((segment.seq + ("S" in segment.flags) + at) % 251 for at in range(stream["octets"]))
+              for segment in situation.sent}  # fmt: skip
+    assert stream["data"] in starts
+    return stream["data"]
+
+
+@pytest.mark.parametrize("name", ["keep-alives", "probes of a window of zero", "a SYN, at 5"])
+def test_keep_alives_are_the_same_number_to_streams_and_to_connections(name: str, tmp_path) -> None:
+    made = capture(SITUATIONS[name].sent)
+    table = fluxcap.read_connections(made)
+    of_streams = [stream["keep_alives"] for stream in demuxed(made, tmp_path / "d").streams]
+    assert of_streams == [table["keep_alives"][0], table["reverse_keep_alives"][0]]

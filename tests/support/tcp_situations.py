@@ -41,7 +41,8 @@ class Situation(NamedTuple):
 
 def record(segment: Sent, time: int) -> Record:
     """A segment as it is captured; each octet says where in the sequence space it lies."""
-    data = bytes((segment.seq + at) % 251 for at in range(segment.length))
+    first = segment.seq + ("S" in segment.flags)
+    data = bytes((first + at) % 251 for at in range(segment.length))
     (src, src_port), (dst, dst_port) = ENDS[segment.way], ENDS[1 - segment.way]
     layer = b.tcp(
         data, src_port, dst_port, seq=segment.seq % 2**32, ack=segment.ack % 2**32,

@@ -18,20 +18,12 @@ cdef struct Hole:               # sequence numbers that have not been seen
 cdef struct HoleBlock:
     Hole holes[MANY_HOLES]      # ascending
 
-cdef enum:                      # what a side is said to have sent, and nobody has acknowledged
-    ASIDE_SYN = 0x01            # a SYN in an open connection
-    ASIDE_SYN_ACK = 0x02        # a second SYN+ACK with another initial sequence number
-    ASIDE_OTHER = 0x04          # ... which was acknowledged too: a second line of sequence numbers
-    ASIDE_FAR = 0x08            # a segment further away than FAR
-    ASIDE_FIN = 0x10            # ... with a FIN
-    ASIDE_ACK = 0x20            # an acknowledgment of what lies further away than FAR
-
 # Of one side (RFC 9293 section 3.10.7.4, RFC 5961: what lies outside the window changes nothing).
 cdef struct Aside:
     Digest syn                  # the SYN, to be counted in the row that it begins, should it begin one
     int64_t last                # the row's last time before the SYN
     uint8_t flags               # ... and its flags
-    uint8_t held
+    uint8_t held                # ASIDE_SYN and so on
     uint32_t isn                # of the second SYN+ACK
     uint32_t line               # where the second line of sequence numbers has come to
     uint32_t start              # of the far segment

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from fluxcap.flows.aside cimport ASIDE_SYN, Aside
+from fluxcap.flows.aside cimport Aside
 from fluxcap.flows.connection cimport aside_of, connection_at, expect_connection
 from fluxcap.flows.doubt cimport confirms_syn, connection_of
 from fluxcap.flows.features cimport begin_features, expect_features, note_features
@@ -14,6 +14,7 @@ from fluxcap.flows.table cimport (
     row_at, row_of)
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.numbers cimport ACK, FIN, IP_ICMP, IP_TCP, RST, SYN
+from fluxcap.base.sequence cimport ASIDE_SYN
 from fluxcap.base.types cimport (
     BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, in_a_flow)
 

@@ -6,24 +6,15 @@
 from libc.stdint cimport int32_t, uint32_t
 
 from fluxcap.base.numbers cimport ACK, FIN, RST, SYN
+from fluxcap.base.sequence cimport (
+    ASIDE_ACK, ASIDE_FAR, ASIDE_FIN, ASIDE_OTHER, ASIDE_SYN, ASIDE_SYN_ACK, FAR, NOWHERE, ahead, apart)
 from fluxcap.base.types cimport Digest
-from fluxcap.flows.aside cimport (
-    ASIDE_ACK, ASIDE_FAR, ASIDE_FIN, ASIDE_OTHER, ASIDE_SYN, ASIDE_SYN_ACK, Aside)
+from fluxcap.flows.aside cimport Aside
 from fluxcap.flows.connection cimport (
     Connection, INACTIVE, RESET, SEEN_SYN, SYN_SENT, Side, aside_of, connection_at, open_aside)
 from fluxcap.flows.history cimport LETTER_H, add_letter
-from fluxcap.flows.sequence cimport ahead, miss, restart
+from fluxcap.flows.sequence cimport miss, restart
 from fluxcap.flows.table cimport FlowRow, Flows, is_flipped
-
-cdef enum:
-    # A segment that begins further ahead than that was not sent in the window that was seen, or the capture lacks
-    # hundreds of segments. 1 MiB is the window of 100 Mbit/s over 80 ms.
-    FAR = 1 << 20
-    NOWHERE = 0x7FFFFFFF      # how badly a segment fits what it has nothing in common with
-
-cdef inline int32_t apart(uint32_t a, uint32_t b) noexcept nogil:
-    cdef int32_t distance = ahead(a, b)
-    return distance if distance >= 0 else NOWHERE if distance < -NOWHERE else -distance
 
 cdef inline bint is_acknowledged(const Side* s) noexcept nogil:
     """Has the other side acknowledged where this one began?"""

@@ -4,18 +4,19 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fluxcap.base.numbers cimport ACK, FIN, IP_TCP, IP_UDP, RST, SYN
+from fluxcap.base.sequence cimport ASIDE_FIN, ahead
 from fluxcap.flows.connection cimport (
     BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, INACTIVE, RESET,
     SEEN_DATA, SEEN_SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, aside_of, connection_at, is_closed,
     open_aside)
-from fluxcap.flows.aside cimport ASIDE_FIN, Aside, Hole
+from fluxcap.flows.aside cimport Aside, Hole
 from fluxcap.flows.doubt cimport (
     confirms_syn, is_acceptable_ack, is_acknowledged, is_doubtful, is_foreign_syn, set_syn_aside)
 from fluxcap.flows.history cimport (
     FLIP, LETTER_C, LETTER_D, LETTER_G, LETTER_T, LETTER_W, add_letter, add_once, add_scaled, add_segment)
 from fluxcap.flows.roles cimport is_to_server
 from fluxcap.flows.sequence cimport (
-    COVERS_HOLE, COVERS_OLD, Coverage, ahead, cover, gap_octets, holes_of, miss)
+    COVERS_HOLE, COVERS_OLD, Coverage, cover, gap_octets, holes_of, miss)
 from fluxcap.flows.states cimport state_of, step_state
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, is_flipped, key_of, later_by
 from fluxcap.base.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL

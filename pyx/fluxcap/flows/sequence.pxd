@@ -1,10 +1,10 @@
-# Sequence space: what of it a side sent, what came again, what came late, and what was never seen. All comparisons are
-# modulo 2^32 (RFC 9293 section 3.4).
+# Sequence space: what of it a side sent, what came again, what came late, and what was never seen.
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from fluxcap.base.numbers cimport TCP_WINDOW_MAX
+from fluxcap.base.sequence cimport ahead
 from fluxcap.flows.aside cimport FEW_HOLES, Hole, MANY_HOLES
 from fluxcap.flows.connection cimport Side
 from fluxcap.flows.table cimport Flows
@@ -18,10 +18,6 @@ cdef enum Coverage:             # what a segment brings
     COVERS_NEW                  # something beyond all before it, or nothing, or what cannot be told any more
     COVERS_HOLE                 # nothing beyond it, but something that was missing
     COVERS_OLD                  # only what had been seen
-
-cdef inline int32_t ahead(uint32_t a, uint32_t b) noexcept nogil:
-    """How far `a` lies ahead of `b`."""
-    return <int32_t>(a - b)
 
 cdef inline Hole* holes_of(const Flows* f, Side* s) noexcept nogil:
     return &f.blocks[s.block - 1].holes[0] if s.block else &s.holes[0]

@@ -77,6 +77,7 @@ cdef tuple STREAM_FIELDS = (
     stream_field("out_of_window", &stream_.out_of_window, 8),
     stream_field("keep_alives", &stream_.keep_alives, 8),
     stream_field("after_end", &stream_.after_end, 8),
+    stream_field("outside_octets", &stream_.outside, 8),
     stream_field("refused", &stream_.refused, 8),
     stream_field("cut", &stream_.cut, 8),
 )
@@ -142,6 +143,8 @@ cdef class Demuxer(Scanner):
                 more = end_streams(&self.demux)
             if self.demux.reassembly.out.no_memory:
                 raise MemoryError("no room for what is delivered")
+            if self.demux.unbalanced:
+                raise AssertionError(f"{self.demux.unbalanced} streams whose bytes do not add up: a bug in fluxcap")
             return more
 
     def delivered(self):

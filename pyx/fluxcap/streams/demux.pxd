@@ -4,13 +4,14 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport be16
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
-from fluxcap.base.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE
+from fluxcap.base.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE, RST, SYN
 from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER, UDP_LENGTH, UDP_LENGTH_MAX
 from fluxcap.pipeline.scan cimport TAPPED, TAPPED_FULL, TAPPED_NO_MEMORY, Tapped
 from fluxcap.streams.datagram cimport Datagrams, free_datagrams, open_datagrams, put_together, take_back
 from fluxcap.streams.deliveries cimport free_deliveries, is_full, put_message
 from fluxcap.streams.held cimport stop_holding
-from fluxcap.streams.reassembly cimport Reassembly, Segment, conclude, for_segment, take_segment
+from fluxcap.streams.incarnation cimport for_segment, nearest
+from fluxcap.streams.reassembly cimport Reassembly, Segment, adds_up, conclude, refuse, take_segment
 from fluxcap.streams.recent cimport free_recent
 from fluxcap.streams.stream cimport Stream, free_streams, reserve_streams, socket_to, stream_of
 from fluxcap.base.types cimport (
@@ -27,6 +28,7 @@ cdef struct Demux:
     uint64_t* anomalies
     uint64_t refused            # fragments, for their IPv4 header checksum
     uint64_t ended              # streams that are over, at the end of the inputs
+    uint64_t unbalanced         # ... of which the octets do not add up: never
 
 cdef inline void free_demux(Demux* d) noexcept nogil:
     while d.reassembly.holders.oldest != NULL:
@@ -73,6 +75,7 @@ cdef inline void deliver_message(Demux* d, const Packet* p) noexcept nogil:
 cdef inline void deliver_segment(Demux* d, const Packet* p) noexcept nogil:
     cdef Reassembly* r = &d.reassembly
     cdef Stream* s = stream_of(&r.table, &p.key)
+    cdef Stream* of
     cdef Segment g
     cdef uint32_t header
     if is_refused(p) and not d.keep_bad:
@@ -88,10 +91,19 @@ cdef inline void deliver_segment(Demux* d, const Packet* p) noexcept nogil:
     g.length = p.payload_length
     g.captured = captured_from(p, header, g.length)
     g.sequence = p.tcp_seq
+    g.acknowledged = p.tcp_ack
     g.flags = p.tcp_flags
     g.conflict = False
-    s = for_segment(r, s, &g)
+    s = nearest(&r.table, s, &g)
+    of = for_segment(r, s, &g, p.time)
+    if of != NULL:
+        s = of
     meet(s, p)
+    s.octets += 0 if g.flags & RST else g.length
+    if of == NULL:
+        refuse(s, &g)
+        return
+    g.sequence += (g.flags & SYN) != 0
     take_segment(r, s, &g)
 
 cdef inline void deliver_packet(Demux* d, const Packet* p) noexcept nogil:
@@ -147,8 +159,9 @@ cdef inline Tapped tap(void* to, const Batch* batch) noexcept nogil:
     cdef const Packet* p
     cdef uint32_t i
     take_back(&d.datagrams)
-    # Each packet may show a stream for the first time, or begin another connection besides.
-    if not reserve_streams(&d.reassembly.table, 2 * BATCH):
+    # Each packet may show a stream for the first time, and begin another connection besides, which has two, as the one
+    # before has from then on.
+    if not reserve_streams(&d.reassembly.table, 4 * BATCH):
         return TAPPED_NO_MEMORY
     for i in range(batch.n):
         p = &batch.packets[i]
@@ -168,6 +181,7 @@ cdef inline bint end_streams(Demux* d) noexcept nogil:
         s = &r.table.streams[d.ended]
         d.ended += 1
         conclude(r, s)
+        d.unbalanced += not adds_up(s)
         if is_full(&r.out):
             return True
     return False

@@ -4,15 +4,17 @@
 # to the one expected next (RFC 9293 section 3.4: all arithmetic is modulo 2^32). Of octets that came twice the first
 # ones stay. What never came is a gap: recorded, not filled.
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from fluxcap.base.numbers cimport ACK, FIN, RST, SYN, TCP_WINDOW_MAX
+from fluxcap.base.numbers cimport FIN, RST, SYN
+from fluxcap.base.sequence cimport ASIDE_ACK, FAR, ahead
 from fluxcap.streams.deliveries cimport Deliveries, put_gap, put_octets
 from fluxcap.streams.held cimport (
-    Held, Holders, MAX_HELD, MAX_HELD_IN_ALL, MAX_PIECES, Piece, begin_holding, drop_first, hold, stop_holding)
+    Held, Holders, MAX_HELD, MAX_HELD_IN_ALL, MAX_PIECES, Piece, begin_holding, drop_first, end_of, hold,
+    place_of, stop_holding)
 from fluxcap.streams.recent cimport Recent, Ring, contradicts, give_ring, open_recent, remember, ring_of
 from fluxcap.streams.stream cimport (
-    BEGAN_MIDSTREAM, BEGAN_NOT, BEGAN_SYN, ENDED_FIN, ENDED_NOT, ENDED_RST, Stream, Streams, reopen)
+    BEGAN_MESSAGES, BEGAN_MIDSTREAM, BEGAN_NOT, ENDED_FIN, ENDED_NOT, ENDED_RST, Stream, Streams)
 
 # A segment, as far as the record has it.
 cdef struct Segment:
@@ -20,6 +22,7 @@ cdef struct Segment:
     uint32_t captured           # octets there
     uint32_t length             # octets it had
     uint32_t sequence
+    uint32_t acknowledged
     uint8_t flags
     bint conflict               # it says something else than what came before it
 
@@ -28,6 +31,10 @@ cdef struct Reassembly:
     Recent recent
     Holders holders
     Deliveries out
+
+cdef inline int64_t position_of(const Stream* s, uint32_t sequence) noexcept nogil:
+    """The position with this sequence number that is nearest to what is believed."""
+    return <int64_t>s.top + ahead(sequence, <uint32_t>(s.base + s.top))
 
 cdef inline bint is_contradicted(Reassembly* r, const Stream* s, int64_t position, const Segment* g) noexcept nogil:
     """Does a segment whose octets were delivered already, the first of them at least, differ from what was?"""
@@ -57,6 +64,7 @@ cdef inline void deliver(Reassembly* r, Stream* s, const uint8_t* octets, uint32
         r.out.no_memory = True
     s.next += captured
     if length > captured:
+        s.cut_octets += length - captured
         skip(s, length - captured)
 
 cdef inline void drain(Reassembly* r, Stream* s) noexcept nogil:
@@ -74,30 +82,71 @@ cdef inline void drain(Reassembly* r, Stream* s) noexcept nogil:
     elif n:
         drop_first(&r.holders, h, n)
 
+cdef inline void believe(Stream* s, uint64_t up_to) noexcept nogil:
+    """What is held before this position was sent."""
+    cdef uint32_t i
+    s.top = max(s.top, up_to)
+    s.doubted = 0
+    for i in range(place_of(s.held, up_to) if s.held != NULL else 0, s.held.n if s.held != NULL else 0):
+        if s.held.pieces[i].start >= up_to:
+            s.doubted = s.held.pieces[i].start
+            break
+        s.top = max(s.top, end_of(&s.held.pieces[i]))
+    if s.doubted == 0:
+        s.doubtful = 0
+    if s.far_fin and s.far_fin <= s.top:
+        end_with_fin(s, s.far_fin)
+        s.far_fin = 0
+
+cdef inline void end_with_fin(Stream* s, uint64_t position) noexcept nogil:
+    if s.ended == ENDED_NOT and position >= s.next:
+        s.ended = ENDED_FIN
+        s.fin = position
+        s.top = max(s.top, position)
+
 cdef inline void give_up_hole(Reassembly* r, Stream* s) noexcept nogil:
-    """The octets before the first held ones are not waited for any longer."""
+    """The octets before the first held ones are not waited for any longer. So many are no stray ones."""
+    if s.doubted and s.held.pieces[0].start >= s.doubted:
+        believe(s, end_of(&s.held.pieces[0]))
     skip(s, s.held.pieces[0].start - s.next)
     drain(r, s)
 
 cdef inline void conclude(Reassembly* r, Stream* s) noexcept nogil:
     """Nothing is waited for any longer: what is held is delivered, what is missing before the FIN is a gap."""
+    cdef uint64_t start
     while s.held != NULL:
-        if s.ended == ENDED_FIN and s.held.pieces[0].start >= s.fin:
-            drop_held(r, s)
+        start = s.held.pieces[0].start
+        if s.doubted and start >= s.doubted:
+            s.outside += drop_held(r, s)
+            s.out_of_window += s.doubtful
+        elif s.ended == ENDED_FIN and start >= s.fin:
+            s.after_end += drop_held(r, s)
         else:
             give_up_hole(r, s)
+    s.out_of_window += s.far_fin != 0
     if s.ended == ENDED_FIN and s.next < s.fin:
         skip(s, s.fin - s.next)
     if s.gap:
         put_gap(&r.out, s)
 
-cdef inline void drop_held(Reassembly* r, Stream* s) noexcept nogil:
-    """What is held lies behind the FIN that came after it."""
+cdef inline bint adds_up(const Stream* s) noexcept nogil:
+    """Is each octet of a concluded stream in one place, and did one that said something deliver something, or say what
+    it lacks?"""
+    cdef uint64_t refused = s.outside + s.after_end
+    if s.began == BEGAN_MESSAGES:
+        return True
+    return s.octets == s.written + s.cut_octets + s.repeated + refused and s.next == s.written + s.gap_octets and \
+        (s.repeated == 0 or s.keep_alives or s.next + refused > 0)
+
+cdef inline uint64_t drop_held(Reassembly* r, Stream* s) noexcept nogil:
+    """What is held lies behind the FIN that came after it, or was never believed: how many octets."""
+    cdef uint64_t dropped = 0
     cdef uint32_t i
     for i in range(s.held.n):
-        s.after_end += s.held.pieces[i].length
+        dropped += s.held.pieces[i].length + s.held.pieces[i].missing
     stop_holding(&r.holders, s.held)
     s.held = NULL
+    return dropped
 
 cdef inline void keep_within_limits(Reassembly* r, Stream* s) noexcept nogil:
     while s.held != NULL and (s.held.n > MAX_PIECES or s.held.octets > MAX_HELD):
@@ -116,6 +165,7 @@ cdef inline void hold_back(Reassembly* r, Stream* s, uint64_t position, Segment*
     if not hold(&r.holders, s.held, position, g.octets, g.captured, position + g.length, &added,
                 &g.conflict):
         r.out.no_memory = True
+    s.repeated += g.length - added
     s.overlapping += 0 < added < g.length
     s.retransmitted += added == 0
     s.out_of_order += position > s.next and added != 0
@@ -137,7 +187,7 @@ cdef inline void cut_back(Segment* g, uint32_t octets) noexcept nogil:
     g.captured = min(g.captured, g.length)
 
 cdef inline void place(Reassembly* r, Stream* s, int64_t position, Segment* g) noexcept nogil:
-    """The octets of a segment, at a position within a window of the one expected next."""
+    """The octets of a segment, at a position in the stream."""
     cdef int64_t end = position + g.length, next = <int64_t>s.next
     if s.ended == ENDED_FIN and end > <int64_t>s.fin:
         s.after_end += <uint64_t>(end - max(<int64_t>s.fin, position))
@@ -146,14 +196,13 @@ cdef inline void place(Reassembly* r, Stream* s, int64_t position, Segment* g) n
         cut_back(g, <uint32_t>(end - <int64_t>s.fin))
         end = <int64_t>s.fin
     if end <= next:
-        if g.length == 1 and end == next:
-            s.keep_alives += 1  # RFC 9293 section 3.8.4: perhaps with one octet, right before the next one
-        else:
-            s.retransmitted += 1
-            g.conflict = is_contradicted(r, s, position, g)
+        s.repeated += g.length
+        s.retransmitted += 1
+        g.conflict = is_contradicted(r, s, position, g)
         return
     if position < next:
         s.overlapping += 1
+        s.repeated += <uint64_t>(next - position)
         g.conflict = is_contradicted(r, s, position, g)
         cut_front(g, <uint32_t>(next - position))
         position = next
@@ -162,52 +211,105 @@ cdef inline void place(Reassembly* r, Stream* s, int64_t position, Segment* g) n
     else:
         hold_back(r, s, <uint64_t>position, g)
 
-cdef inline Stream* for_segment(Reassembly* r, Stream* s, const Segment* g) noexcept nogil:
-    """The stream that a segment is of: with a SYN the first one, the same one once more, or that of a new
-    connection."""
-    if g.flags & (SYN | RST) != SYN:
-        return s
-    if s.began == BEGAN_SYN and s.base == g.sequence + 1:
-        s.retransmitted += 1
-        return s
-    if s.began != BEGAN_NOT and s.base != g.sequence + 1:
-        # Answered by somebody else, or with another cookie (RFC 4987 section 3.6): nothing has been said yet.
-        if not (g.flags & ACK and s.next == 0 and s.held == NULL):
-            conclude(r, s)
-            s = reopen(&r.table, s)
-    s.base = g.sequence + 1
-    s.began = BEGAN_SYN
-    return s
+cdef inline void begin_midstream(Stream* s, const Segment* g) noexcept nogil:
+    """With the first octets that were seen. A FIN may have been recorded before them."""
+    s.base = g.sequence
+    s.began = BEGAN_MIDSTREAM
+    if s.ended == ENDED_FIN:
+        s.ended = ENDED_NOT
+        if s.fin_at - s.base < FAR:
+            end_with_fin(s, s.fin_at - s.base)
 
-cdef inline void take_segment(Reassembly* r, Stream* s, Segment* g) noexcept nogil:
-    """Put the octets of a segment where they belong."""
-    cdef int32_t distance
-    if g.flags & SYN:
-        g.sequence += 1
-    if s.began == BEGAN_NOT:
-        if g.flags & RST:
-            s.ended = ENDED_RST
-        if g.length == 0 and not g.flags & FIN:
-            return              # an acknowledgment does not say where the stream has come to: it may be a keep-alive
-        s.base = g.sequence
-        s.began = BEGAN_MIDSTREAM
-    distance = <int32_t>(g.sequence - <uint32_t>(s.base + s.next))
-    if distance > TCP_WINDOW_MAX or distance < -TCP_WINDOW_MAX:
-        s.out_of_window += 1
-    elif g.flags & RST:
-        s.ended = ENDED_RST     # what it holds is why, in words (RFC 9293 section 3.5.3), and no part of the stream
-    elif s.ended == ENDED_RST:
-        s.after_end += g.length
-    else:
-        take_within_window(r, s, <int64_t>s.next + distance, g)
+cdef inline void take_before_begin(Stream* s, const Segment* g) noexcept nogil:
+    """Where it begins is not known yet. An acknowledgment does not say where it has come to: it may be a keep-alive."""
+    if g.flags & RST:
+        s.ended = ENDED_RST
+    elif g.flags & FIN and s.ended == ENDED_NOT:
+        s.ended = ENDED_FIN
+        s.fin_at = g.sequence
+
+cdef inline void refuse(Stream* s, const Segment* g) noexcept nogil:
+    """It is not of this stream."""
+    s.out_of_window += 1
+    s.outside += 0 if g.flags & RST else g.length
+
+cdef inline bint is_believed(Stream* s, int64_t position, const Segment* g) noexcept nogil:
+    """Was a segment far off sent? It was if it has been acknowledged, or if nobody acknowledges anything and another
+    one goes on there."""
+    if s.aside & ASIDE_ACK and ahead(g.sequence, s.far_ack) <= FAR and \
+            ahead(g.sequence + g.length, s.far_ack) >= -FAR:
+        s.aside &= ~ASIDE_ACK   # acknowledgments are often recorded before what they acknowledge
+        return True
+    return s.doubted and not s.acknowledged and s.doubt_end <= <uint64_t>position <= s.doubt_end + FAR
+
+cdef inline void take_far(Reassembly* r, Stream* s, int64_t position, Segment* g) noexcept nogil:
+    """A segment that lies far off and is not believed, nor counted as one that came too early."""
+    cdef uint64_t early = s.out_of_order
+    if g.flags & FIN:
+        s.far_fin = <uint64_t>position + g.length
+    if g.length == 0:
+        s.out_of_window += not g.flags & FIN
+        return
+    s.doubtful += 1
+    s.doubted = min(s.doubted, <uint64_t>position) if s.doubted else <uint64_t>position
+    s.doubt_end = <uint64_t>position + g.length
+    hold_back(r, s, <uint64_t>position, g)
+    s.out_of_order = early
+
+cdef inline bint is_there(const Stream* s, int64_t position) noexcept nogil:
+    """Was the octet at this position delivered, or is it held?"""
+    cdef uint32_t i
+    if position < <int64_t>s.next or s.held == NULL:
+        return position < <int64_t>s.next
+    i = place_of(s.held, <uint64_t>position)
+    return i < s.held.n and s.held.pieces[i].start <= <uint64_t>position
 
 cdef inline void take_within_window(Reassembly* r, Stream* s, int64_t position, Segment* g) noexcept nogil:
     cdef int64_t end = position + g.length
-    if g.flags & FIN and s.ended == ENDED_NOT and end >= <int64_t>s.next:
-        s.ended = ENDED_FIN
-        s.fin = <uint64_t>end
+    if g.length <= 1 and position + 1 == <int64_t>s.top and s.ended == ENDED_NOT and not g.flags & (SYN | FIN) and \
+            (g.length == 0 or is_there(s, position)):
+        # RFC 9293 section 3.8.4: perhaps with one octet, right before the next one; a probe of a closed window that is
+        # sent again looks the same (section 3.8.6.1).
+        s.keep_alives += 1
+        s.repeated += g.length
+        return
+    if g.length and position < 0:
+        if end <= 0:
+            refuse(s, g)
+            return
+        s.outside += <uint64_t>-position
+        cut_front(g, <uint32_t>-position)
+        position = 0
+    if g.flags & FIN and end >= <int64_t>s.next:
+        end_with_fin(s, <uint64_t>end)
+    if s.ended != ENDED_FIN and end > 0:
+        s.top = max(s.top, <uint64_t>end)   # an empty segment says, too, where its sender has come to
     if g.length:
+        if s.doubted and s.doubted <= s.top + FAR:
+            believe(s, s.doubted + 1)
         place(r, s, position, g)
         s.conflicting += g.conflict
-    elif position == <int64_t>s.next - 1 and not g.flags & (SYN | FIN):
-        s.keep_alives += 1
+
+cdef inline void take_segment(Reassembly* r, Stream* s, Segment* g) noexcept nogil:
+    """Put the octets of a segment where they belong."""
+    cdef int64_t position
+    if s.began == BEGAN_NOT:
+        if g.length == 0 or g.flags & RST:
+            take_before_begin(s, g)
+            return
+        begin_midstream(s, g)
+    position = position_of(s, g.sequence)
+    if position > <int64_t>s.top + FAR and not g.flags & RST and not is_believed(s, position, g):
+        take_far(r, s, position, g)
+        return
+    if s.doubted and position >= <int64_t>s.doubted:
+        believe(s, <uint64_t>position + 1)
+    if g.flags & RST:
+        if position < <int64_t>s.next - FAR or position > <int64_t>s.top + FAR:
+            refuse(s, g)
+        else:
+            s.ended = ENDED_RST     # what it holds is why, in words (RFC 9293 section 3.5.3), and no part of the stream
+    elif s.ended == ENDED_RST:
+        s.after_end += g.length
+    else:
+        take_within_window(r, s, position, g)

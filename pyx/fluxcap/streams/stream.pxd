@@ -42,12 +42,25 @@ cdef struct Stream:
     uint8_t way                 # 0: from whoever was seen first
     uint8_t began
     uint8_t ended
-    uint8_t superseded          # its addresses and ports are in use by a later connection
+    uint8_t aside               # ASIDE_SYN and so on: what is not believed yet
     uint32_t touched            # 1 + place among those with octets to hand over
     uint32_t ring               # 1 + number of the ring with what it delivered last, 0 = none
     uint32_t base               # sequence number of position 0
+    uint32_t peer               # 1 + place of the other direction, 0 = not seen
+    uint32_t older              # 1 + place of this direction in the connection before, 0 = none
+    uint32_t isn                # of the SYN that is not believed yet, sequence number
+    uint32_t isn_octets         # that it holds
+    uint32_t line               # where the second line of sequence numbers has come to
+    uint32_t far_ack            # what lies far off, and was acknowledged
+    uint32_t fin_at             # sequence number of a FIN before any octets
+    uint8_t acknowledged        # the other side has acknowledged where it begins, or more
     uint64_t next               # position of the octet that is to come next
+    uint64_t top                # position behind all that is believed
+    uint64_t doubted            # position of the first octets held that are not, 0 = none
+    uint64_t doubt_end          # ... where the last of them came to an end
+    uint64_t doubtful           # segments
     uint64_t fin                # position of the FIN, once `ended` says that there is one
+    uint64_t far_fin            # position of one that is not believed yet, 0 = none
     uint64_t written            # octets delivered: where in its file the next ones go
     uint64_t gap                # octets that were skipped right before the next ones
     Held* held                  # what came too early; NULL: nothing
@@ -67,6 +80,12 @@ cdef struct Stream:
     uint64_t out_of_window
     uint64_t keep_alives
     uint64_t after_end
+    # where each octet that its segments had went, besides `written` and `after_end`
+    uint64_t octets
+    uint64_t cut_octets         # by the snap length: in gaps
+    uint64_t repeated           # that had come before
+    uint64_t outside            # not believed: before it begins, or far off, or of another sequence
+    int64_t isn_time
 
 cdef struct Streams:
     Stream* streams
@@ -177,37 +196,60 @@ cdef inline Stream* socket_to(Streams* t, const Key* key) noexcept nogil:
     s.number = t.numbers
     return s
 
+cdef inline Stream* stream_at(const Streams* t, uint32_t number) noexcept nogil:
+    """The stream at this place plus one; NULL for 0."""
+    return &t.streams[number - 1] if number else NULL
+
+cdef inline uint32_t number_of(const Streams* t, const Stream* s) noexcept nogil:
+    return <uint32_t>(s - t.streams) + 1
+
+cdef inline void join(Streams* t, Stream* s, Stream* peer) noexcept nogil:
+    """Both are directions of one connection."""
+    s.number = peer.number
+    s.way = not peer.way
+    s.peer = number_of(t, peer)
+    peer.peer = number_of(t, s)
+
 cdef inline Stream* open_stream(Streams* t, const Ends* ends, uint64_t* slot, uint64_t tag) noexcept nogil:
     """A direction that shows itself for the first time: of the connection whose other direction is there, or a new
     one."""
     cdef Ends back = turned(ends)
     cdef uint64_t* there = slot_of(t, &back, tag_of(t, &back))
-    cdef Stream* s
-    cdef Stream* peer = &t.streams[<uint32_t>there[0] - 1] if there[0] else NULL
-    s = add_stream(t, ends, slot, tag)
-    if peer != NULL and not peer.superseded and peer != s:
-        s.number = peer.number
-        s.way = not peer.way
+    cdef Stream* peer = stream_at(t, <uint32_t>there[0])
+    cdef Stream* s = add_stream(t, ends, slot, tag)
+    if peer != NULL and peer != s:
+        join(t, s, peer)
     else:
         t.numbers += 1
         s.number = t.numbers
     return s
 
 cdef inline Stream* stream_of(Streams* t, const Key* key) noexcept nogil:
-    """The direction of a connection that a segment belongs to."""
+    """The direction that a segment belongs to, of the last connection with its addresses and ports."""
     cdef Ends ends = ends_of(key)
     cdef uint64_t tag = tag_of(t, &ends)
     cdef uint64_t* slot = slot_of(t, &ends, tag)
-    if slot[0] and not t.streams[<uint32_t>slot[0] - 1].superseded:
-        return &t.streams[<uint32_t>slot[0] - 1]
-    return open_stream(t, &ends, slot, tag)
+    return stream_at(t, <uint32_t>slot[0]) if slot[0] else open_stream(t, &ends, slot, tag)
+
+cdef inline Stream* take_over(Streams* t, Ends ends, uint32_t older) noexcept nogil:
+    """A stream of a new connection, in the place of that of the one before, if there is one."""
+    cdef uint64_t tag = tag_of(t, &ends)
+    cdef Stream* s = add_stream(t, &ends, slot_of(t, &ends, tag), tag)
+    s.older = older
+    return s
 
 cdef inline Stream* reopen(Streams* t, Stream* s) noexcept nogil:
-    """A new connection takes the place of the one that this stream is of: both directions of that one are over."""
-    cdef Ends back = turned(&s.ends)
-    cdef uint64_t tag = tag_of(t, &s.ends)
-    cdef uint64_t* there = slot_of(t, &back, tag_of(t, &back))
-    s.superseded = True
-    if there[0]:
-        t.streams[<uint32_t>there[0] - 1].superseded = True
-    return open_stream(t, &s.ends, slot_of(t, &s.ends, tag), tag)
+    """A new connection takes the place of the one that this stream is of, begun by the same side. Of both there are
+    both directions from now on, so that late segments find theirs."""
+    cdef uint32_t older = number_of(t, s)
+    cdef Ends ends = s.ends
+    cdef bint alone = memcmp(ends.src_ip, ends.dst_ip, 16) == 0 and ends.src_port == ends.dst_port
+    cdef Stream* new
+    if s.peer == 0 and not alone:
+        join(t, take_over(t, turned(&ends), 0), s)
+    new = take_over(t, ends, older)
+    t.numbers += 1
+    new.number = t.numbers
+    if not alone:               # one that speaks to itself has one direction only
+        join(t, take_over(t, turned(&ends), s.peer), new)
+    return new

@@ -35,7 +35,7 @@ OF_SOCKET: Final = {
 OF_STREAM: Final = (
     *("number", "side", "protocol", "src_ip", "src_port", "dst_ip", "dst_port", "file", "first", "last"),
     *("began", "ended", "packets", "octets", "gaps", "gap_octets", "retransmitted", "overlapping", "conflicting"),
-    *("out_of_order", "out_of_window", "keep_alives", "after_end", "refused", "cut"),
+    *("out_of_order", "out_of_window", "keep_alives", "after_end", "outside_octets", "refused", "cut"),
 )
 
 
@@ -61,6 +61,8 @@ class Delivered:
         Packets refused for their checksums or lengths.
     incomplete : int
         Datagrams of which fragments were missing.
+    outside_octets : int
+        Bytes of TCP segments that are no part of a stream: far from where it stands, before it begins, behind its end.
     metadata : dict
         As tables have it.
     """
@@ -73,6 +75,7 @@ class Delivered:
     gap_octets: int
     refused: int
     incomplete: int
+    outside_octets: int
     metadata: Metadata
 
 
@@ -194,6 +197,8 @@ class Demultiplexing(Job[Delivered]):
         self.folder.close()
         metadata = {**self.reading.metadata(), "interrupted": interrupted}
         streams = arrays(self._demuxer.streams())
+        seen = streams["packets"] > 0  # where a connection took the place of another, both of its streams are there
+        streams = {name: column[seen] for name, column in streams.items()}
         is_stream = streams["protocol"] == TCP
         done = Delivered(
             directory=self.folder.path,
@@ -204,9 +209,11 @@ class Demultiplexing(Job[Delivered]):
             gap_octets=int(streams["gap_octets"].sum()),
             refused=int(streams["refused"].sum()) + self._demuxer.refused_fragments,
             incomplete=self._demuxer.incomplete,
+            outside_octets=int(streams["outside_octets"].sum() + streams["after_end"].sum()),
             metadata=metadata,
         )
         about = {"kind": "capture", **members(metadata), "refused": done.refused, "incomplete": done.incomplete}
+        about["outside_octets"] = done.outside_octets
         sockets = _listing("socket", OF_SOCKET, streams, ~is_stream)
         connections = _listing("stream", {name: name for name in OF_STREAM}, streams, is_stream)
         self.folder.write_index(about, (sockets, connections))

@@ -93,6 +93,8 @@ def _summary(done: Delivered | Split) -> str:
     ]
     if done.gap_octets:
         parts.append(f"{human.octets(done.gap_octets)} in gaps")
+    if done.outside_octets:
+        parts.append(f"{human.octets(done.outside_octets)} of segments that are no part of a stream")
     if done.refused:
         parts.append(f"{human.counted(done.refused, 'packet')} not delivered for checksum or length")
     if done.incomplete:

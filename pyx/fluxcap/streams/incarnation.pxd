@@ -1,0 +1,186 @@
+# Which connection a segment is of, where several have the same addresses and ports, and whether its numbers hold. A
+# capture shows no windows, but what came of them: another initial sequence number holds once the other side
+# acknowledges it (RFC 9293 section 3.10.7, RFC 5961 section 4), and so do octets that lie far off.
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+from fluxcap.base.numbers cimport ACK, RST, SYN
+from fluxcap.base.sequence cimport ASIDE_ACK, ASIDE_OTHER, ASIDE_SYN, ASIDE_SYN_ACK, FAR, NOWHERE, ahead, apart
+from fluxcap.streams.reassembly cimport Reassembly, Segment, believe, drop_held, position_of
+from fluxcap.streams.stream cimport (
+    BEGAN_NOT, BEGAN_SYN, ENDED_FIN, ENDED_NOT, ENDED_RST, Stream,
+    Streams, reopen, stream_at)
+
+cdef inline uint32_t edge_of(const Stream* s) noexcept nogil:
+    """The sequence number behind all that is believed."""
+    return <uint32_t>(s.base + s.top) + (s.ended == ENDED_FIN)
+
+cdef inline bint has_begun(const Stream* s) noexcept nogil:
+    return s != NULL and s.began != BEGAN_NOT
+
+cdef inline bint answers_syn_of(const Stream* peer, const Segment* g) noexcept nogil:
+    """Does a SYN+ACK acknowledge where the other side begins, with or without its octets (RFC 7413)?"""
+    return peer.began == BEGAN_SYN and 0 <= ahead(g.acknowledged, peer.base) <= ahead(edge_of(peer), peer.base)
+
+cdef inline int32_t distance_from(const Streams* t, const Stream* s, const Segment* g) noexcept nogil:
+    """How far from where a connection stands a segment lies, by its own number and by what it acknowledges."""
+    cdef const Stream* peer = stream_at(t, s.peer)
+    cdef int32_t worst = -1
+    if g.flags & SYN:
+        if has_begun(s):
+            return 0 if g.sequence + 1 == s.base else NOWHERE
+        return 0 if g.flags & ACK and has_begun(peer) and answers_syn_of(peer, g) else NOWHERE
+    if g.flags & ACK and g.acknowledged and has_begun(peer):
+        worst = apart(g.acknowledged, edge_of(peer))
+        if g.flags & RST:
+            return worst        # a refusal has no number of its own
+    if has_begun(s):
+        if s.ended == ENDED_FIN and ahead(g.sequence, edge_of(s)) > 0:
+            return NOWHERE
+        worst = max(worst, apart(g.sequence, edge_of(s)))
+    return worst if worst >= 0 else NOWHERE
+
+cdef inline Stream* nearest(const Streams* t, Stream* s, const Segment* g) noexcept nogil:
+    """The same direction of the connection before, where a segment fits that one better."""
+    cdef Stream* older = stream_at(t, s.older)
+    return older if older != NULL and distance_from(t, older, g) < distance_from(t, s, g) else s
+
+cdef inline bint confirms_syn(const Stream* s, const Stream* peer, const Segment* g) noexcept nogil:
+    """Does a segment acknowledge a SYN that was set aside? Then that began another connection."""
+    if peer == NULL or peer.aside & ASIDE_SYN == 0 or g.flags & (ACK | RST) != ACK or \
+            g.acknowledged - (peer.isn + 1) > peer.isn_octets:
+        return False
+    if g.flags & SYN:
+        return s.began == BEGAN_NOT or g.sequence + 1 != s.base
+    return ahead(g.acknowledged, peer.base) < 0 or ahead(g.acknowledged, edge_of(peer)) > 0
+
+cdef inline Stream* begin_with_syn(Streams* t, Stream* peer) noexcept nogil:
+    """The connection that a SYN began which nobody had acknowledged yet: the side that acknowledges it now."""
+    cdef Stream* s = reopen(t, peer)
+    peer = stream_at(t, s.older)
+    s.base = peer.isn + 1
+    s.began = BEGAN_SYN
+    s.packets = 1
+    s.first = s.last = peer.isn_time
+    peer.packets -= 1
+    peer.aside &= ~ASIDE_SYN
+    return stream_at(t, s.peer)
+
+cdef inline void begin(Stream* s, const Segment* g) noexcept nogil:
+    s.base = g.sequence + 1
+    s.began = BEGAN_SYN
+    s.ended = ENDED_NOT
+
+cdef inline Stream* set_aside(Stream* s, const Segment* g, uint32_t how, int64_t time) noexcept nogil:
+    """A SYN that takes no part unless it is acknowledged."""
+    s.aside |= how
+    s.isn = g.sequence
+    s.isn_octets = g.length
+    s.isn_time = time
+    return NULL
+
+cdef inline Stream* ask(Streams* t, Stream* s, const Segment* g, int64_t time) noexcept nogil:
+    """A SYN: the stream that it begins, or that it is of; NULL where that cannot be told yet."""
+    cdef Stream* peer = stream_at(t, s.peer)
+    cdef bint reset = s.ended == ENDED_RST or (peer != NULL and peer.ended == ENDED_RST)
+    cdef bint ended = s.ended != ENDED_NOT or (peer != NULL and peer.ended != ENDED_NOT)
+    if s.began == BEGAN_NOT:
+        if has_begun(peer) and ended:
+            s = reopen(t, s)
+        begin(s, g)
+    elif s.base != g.sequence + 1:
+        if not ended and s.acknowledged:
+            return set_aside(s, g, ASIDE_SYN, time)
+        s = reopen(t, s)
+        begin(s, g)
+    elif reset and has_begun(peer):
+        return set_aside(s, g, ASIDE_SYN, time)
+    else:
+        s.retransmitted += 1
+        if reset:               # refused, or of an old connection that it reset first (RFC 9293 section 3.5.1)
+            s.ended = ENDED_NOT
+            if peer != NULL:
+                peer.ended = ENDED_NOT
+    return s
+
+cdef inline Stream* answer(Streams* t, Stream* s, const Segment* g, int64_t time) noexcept nogil:
+    """A SYN+ACK, likewise."""
+    cdef Stream* peer = stream_at(t, s.peer)
+    if s.began == BEGAN_NOT:
+        begin(s, g)
+    elif s.base == g.sequence + 1:
+        s.retransmitted += 1
+    elif has_begun(peer) and peer.began == BEGAN_SYN and not answers_syn_of(peer, g):
+        return NULL             # another SYN
+    else:
+        return set_aside(s, g, ASIDE_SYN_ACK, time)
+    return s
+
+cdef inline bint is_of_other_line(Stream* s, const Segment* g) noexcept nogil:
+    """Is a segment nearer to the second line of sequence numbers than to the one that holds?"""
+    if s.aside & ASIDE_OTHER == 0 or apart(g.sequence, edge_of(s)) <= apart(g.sequence, s.line):
+        return False
+    s.line = g.sequence + g.length
+    return True
+
+cdef inline bint is_stray(Stream* s, const Segment* g) noexcept nogil:
+    """Does a segment lie where it cannot belong? Its acknowledgment says nothing either."""
+    cdef int64_t position
+    if s.began == BEGAN_NOT or g.flags & (SYN | RST):
+        return False
+    position = position_of(s, g.sequence)
+    return is_of_other_line(s, g) or position < -1 and position + g.length <= 0 and \
+        (s.began == BEGAN_SYN or position < -FAR)
+
+cdef inline void begin_again(Reassembly* r, Stream* s) noexcept nogil:
+    """A second initial sequence number was acknowledged. If the first was too, or has delivered, there are two."""
+    s.aside &= ~ASIDE_SYN_ACK
+    if s.acknowledged or s.next:
+        s.aside |= ASIDE_OTHER
+        s.line = s.isn + 1
+        return
+    if s.held != NULL:
+        s.outside += drop_held(r, s)
+    s.base = s.isn + 1
+    s.began = BEGAN_SYN
+    s.top = s.doubted = s.doubtful = s.far_fin = 0
+    s.acknowledged = True
+
+cdef inline void heed(Reassembly* r, Stream* s, uint32_t acknowledged) noexcept nogil:
+    """The other side acknowledges what this stream holds up to here."""
+    cdef int64_t position = position_of(s, acknowledged)
+    if s.aside & ASIDE_SYN_ACK and acknowledged == s.isn + 1:
+        begin_again(r, s)
+    elif s.aside & ASIDE_OTHER and apart(acknowledged, s.line) < apart(acknowledged, edge_of(s)):
+        return
+    elif s.doubted and <int64_t>s.doubted < position <= <int64_t>s.doubt_end or \
+            s.far_fin and position == <int64_t>s.far_fin + 1:
+        s.acknowledged = True
+        believe(s, min(<uint64_t>position, max(s.far_fin, s.doubt_end)))
+    elif position > <int64_t>s.top + FAR:
+        s.aside |= ASIDE_ACK
+        s.far_ack = acknowledged
+    elif position >= 0:
+        s.acknowledged = True
+
+cdef inline Stream* for_segment(Reassembly* r, Stream* s, const Segment* g, int64_t time) noexcept nogil:
+    """The stream that a segment is of; NULL where it takes no part, which is noted at the one that it seemed to be
+    of."""
+    cdef Streams* t = &r.table
+    cdef Stream* peer = stream_at(t, s.peer)
+    cdef Stream* found = s
+    if confirms_syn(s, peer, g):
+        found = s = begin_with_syn(t, peer)
+    if g.flags & (SYN | RST) == SYN:
+        found = answer(t, s, g, time) if g.flags & ACK else ask(t, s, g, time)
+    elif is_stray(s, g):
+        found = NULL
+    if found == NULL:
+        return NULL
+    peer = stream_at(t, found.peer)
+    if g.flags & (ACK | RST) == ACK and has_begun(peer) and not is_far(found, g):
+        heed(r, peer, g.acknowledged)
+    return found
+
+cdef inline bint is_far(const Stream* s, const Segment* g) noexcept nogil:
+    return has_begun(s) and not g.flags & SYN and position_of(s, g.sequence) > <int64_t>s.top + FAR
