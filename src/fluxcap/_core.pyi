@@ -209,6 +209,12 @@ def dictionary(values: Any) -> tuple[bytes, bytes, bytes]:
     their first rows. TypeError: of another width. ValueError: more rows or longer texts than 2^31 - 1.
     """
 
+def distinct(values: Any) -> tuple[bytes, bytes]:
+    """Which values of (n, 16 or fewer) octets differ, told without holding the GIL.
+
+    The code of each row and the first row of each code, both uint32; codes are in the order of the first rows.
+    """
+
 # The nodes of the Arrow C data interface: (format, name, metadata, children, dictionary), with no text holding a zero
 # octet but the metadata, and (length, buffers, children, dictionary), the buffers without a validity bitmap.
 ArrowField = tuple[bytes, bytes, bytes, Sequence["ArrowField"], "ArrowField | None"]

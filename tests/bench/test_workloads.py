@@ -1,5 +1,6 @@
 """The workloads that speed is measured on have the properties they are named for."""
 
+import subprocess
 import sys
 from collections import Counter
 from itertools import pairwise
@@ -80,3 +81,20 @@ def test_the_same_octets_are_made_again_and_kept(tmp_path: Path) -> None:
     assert first.read_bytes() == again.read_bytes()
     made = again.stat().st_mtime_ns
     assert workloads.ensure("imix", 50, tmp_path / "again").stat().st_mtime_ns == made
+
+
+def test_sockets_take_no_more_than_one_and_a_half_times_the_memory_of_their_connections(tmp_path):
+    path = workloads.ensure("flood", 300_000, tmp_path)  # more sockets than connections
+    script = """
+import sys, fluxcap, numpy
+def peak():
+    return 1024 * next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+before = peak()
+getattr(fluxcap, sys.argv[2])(sys.argv[1], threads=1)
+print(peak() - before)
+"""
+    taken = {
+        name: int(subprocess.run([sys.executable, "-c", script, path, name], capture_output=True, check=True).stdout)
+        for name in ("read_connections", "read_sockets")
+    }
+    assert taken["read_sockets"] <= 1.5 * taken["read_connections"]

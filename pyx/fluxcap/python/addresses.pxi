@@ -66,3 +66,33 @@ cdef int64_t put_distinct(uint8_t* to, int32_t* ends, const uint8_t* at, uint32_
             stopped = put_mac(stopped, at + <uint64_t>d.rows[i] * size)
         ends[i + 1] = <int32_t>(stopped - to)
     return stopped - to
+
+
+def distinct(const uint8_t[:, ::1] values):
+    cdef Distinct d
+    cdef uint64_t n = values.shape[0]
+    cdef uint32_t size = <uint32_t>values.shape[1]
+    cdef const uint8_t* at = &values[0, 0] if n else NULL
+    cdef bytes codes, seed = os.urandom(sizeof(d.seed))
+    cdef char* place
+    cdef bint done
+    if size > WIDE:
+        raise TypeError(f"values of {size} octets are wider than {WIDE}")
+    if n >= 1 << 31:
+        raise ValueError(f"{n:,} values are more than 2^31 - 1")
+    memset(&d, 0, sizeof(Distinct))
+    memcpy(d.seed, <const char*>seed, sizeof(d.seed))
+    codes = PyBytes_FromStringAndSize(NULL, n * sizeof(uint32_t))
+    d.rows = <uint32_t*>malloc((n or 1) * sizeof(uint32_t))
+    try:
+        if d.rows == NULL or not open_distinct(&d):
+            raise MemoryError
+        place = PyBytes_AS_STRING(codes)
+        with nogil:
+            done = find_distinct(&d, at, size, n, <uint32_t*><void*>place)
+        if not done:
+            raise MemoryError
+        return codes, (<const char*>d.rows)[:d.n * sizeof(uint32_t)]
+    finally:
+        free(d.rows)
+        close_distinct(&d)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from fluxcap._core import distinct
 from fluxcap.capture.inputs import Captures
 from fluxcap.errors import CaptureError
 from fluxcap.plan.flow_plan import FlowPlan
@@ -131,69 +132,57 @@ def collect_sockets(
 
 
 def socket_table(connections: ConnectionTable) -> SocketTable:
-    """The sockets at the ends of connections."""
-    kept = connections.filter(np.isin(connections["protocol"], PROTOCOLS_WITH_PORTS))
-    ends = _ends(kept)
-    groups = Groups(ends["protocol"], ends["port"], ends["address"])
-    columns = {name: groups.first(ends[name]) for name in ("protocol", "address", "port")}
-    columns |= {name: groups.sum(ends[name]) for name in _SUMMED}
-    columns["connections"] = groups.sizes
-    columns["peers"] = groups.peers()
-    columns["first"] = groups.reduce(np.minimum, ends["first"])
-    columns["last"] = groups.reduce(np.maximum, ends["last"])
-    columns["role_basis"] = groups.reduce(np.maximum, ends["role_basis"])  # the best is the last of DIRECTION_BASES
-    columns["role"] = _roles(columns["protocol"], groups.any(ends["listens"]), groups.any(ends["connects"]))
-    return SocketTable({name: columns[name] for name in SOCKET_COLUMNS}, connections.metadata)
-
-
-_SUMMED: Final = (
-    *("accepted", "refused", "unanswered", "sent_packets", "sent_payload_bytes", "received_packets"),
-    *("received_payload_bytes", "fin", "rst", "open", "unreachable"),
-)
-
-
-def _ends(connections: ConnectionTable) -> dict[str, Array]:
-    """Both ends of each connection, one after the other, each with what the connection was to it."""
-    c = connections
+    """The sockets at the ends of connections. Column by column: all ends at once take four times the memory."""
+    which = np.isin(connections["protocol"], PROTOCOLS_WITH_PORTS)
+    c = _Columns(connections, None if which.all() else which)
+    ends = Ends(c["protocol"], (c["src_ip"], c["dst_ip"]), (c["src_port"], c["dst_port"]))
     is_tcp = c["protocol"] == TCP
     answered = c["reverse_packets"] > 0
     refused = _in_state(c, REFUSED) & is_tcp | ~answered & (c["unreachable"] > 0)
     unanswered = np.where(is_tcp, _in_state(c, UNANSWERED), ~answered) & ~refused
-    accepted = _in_state(c, ACCEPTED) & is_tcp
     flags, reverse_flags = c["tcp_flags"], c["reverse_tcp_flags"]
     ended = ((flags | reverse_flags) & RST > 0) | (flags & reverse_flags & FIN > 0)
-    under_way = is_tcp & ~refused & ~unanswered & ~ended
-    both = {
-        "protocol": c["protocol"],
-        "first": c["first"],
-        "last": c["last"],
-        "accepted": accepted,
+    listens = ends.sum(None, is_tcp & ~refused & answered & ~unanswered) > 0
+    columns: dict[str, Array] = {
+        **ends.sockets,
+        "role": _roles(ends.sockets["protocol"], listens, ends.sum(is_tcp, None) > 0),
+        "role_basis": ends.reduce(np.maximum, c["direction_basis"]),  # the best is the last of DIRECTION_BASES
+        "peers": ends.peers(),
+        "connections": ends.sum(np.ones_like(is_tcp), np.ones_like(is_tcp)),
+        "first": ends.reduce(np.minimum, c["first"]),
+        "last": ends.reduce(np.maximum, c["last"]),
+        "sent_packets": ends.sum(c["packets"], c["reverse_packets"]),
+        "sent_payload_bytes": ends.sum(c["payload_bytes"], c["reverse_payload_bytes"]),
+        "received_packets": ends.sum(c["reverse_packets"], c["packets"]),
+        "received_payload_bytes": ends.sum(c["reverse_payload_bytes"], c["payload_bytes"]),
+        "unreachable": ends.sum(c["reverse_unreachable"], c["unreachable"]),
+        "fin": ends.sum(flags & FIN > 0, reverse_flags & FIN > 0),
+        "rst": ends.sum(flags & RST > 0, reverse_flags & RST > 0),
+    }
+    of_both = {
+        "accepted": _in_state(c, ACCEPTED) & is_tcp,
         "refused": refused,
         "unanswered": unanswered,
-        "open": under_way,
-        "role_basis": c["direction_basis"],
+        "open": is_tcp & ~refused & ~unanswered & ~ended,
     }
-    each = {
-        "address": (c["src_ip"], c["dst_ip"]),
-        "port": (c["src_port"], c["dst_port"]),
-        "sent_packets": (c["packets"], c["reverse_packets"]),
-        "sent_payload_bytes": (c["payload_bytes"], c["reverse_payload_bytes"]),
-        "received_packets": (c["reverse_packets"], c["packets"]),
-        "received_payload_bytes": (c["reverse_payload_bytes"], c["payload_bytes"]),
-        "fin": (flags & FIN > 0, reverse_flags & FIN > 0),
-        "rst": (flags & RST > 0, reverse_flags & RST > 0),
-        "unreachable": (c["reverse_unreachable"], c["unreachable"]),
-        "listens": (np.zeros_like(is_tcp), is_tcp & ~refused & answered & ~unanswered),
-        "connects": (is_tcp, np.zeros_like(is_tcp)),
-    }
-    return {name: np.stack((values, values), 1).reshape(-1) for name, values in both.items()} | {
-        name: np.stack(values, 1).reshape(-1, *values[0].shape[1:]) for name, values in each.items()
-    }
+    columns |= {name: ends.sum(values, values) for name, values in of_both.items()}
+    return SocketTable({name: columns[name] for name in SOCKET_COLUMNS}, connections.metadata)
 
 
-def _in_state(connections: ConnectionTable, states: tuple[str, ...]) -> Array:
+class _Columns:
+    """Columns of a table, of some rows; where these are all of them, nothing is copied."""
+
+    def __init__(self, table: ConnectionTable, which: Array | None) -> None:
+        self._table = table
+        self._which = which
+
+    def __getitem__(self, name: str) -> Array:
+        return self._table[name] if self._which is None else self._table[name][self._which]
+
+
+def _in_state(columns: _Columns, states: tuple[str, ...]) -> Array:
     names = text.KINDS["state"]
-    return np.isin(connections["state"], [names.index(state) for state in states])
+    return np.isin(columns["state"], [names.index(state) for state in states])
 
 
 def _roles(protocols: Array, listens: Array, connects: Array) -> Array:
@@ -205,47 +194,56 @@ def _roles(protocols: Array, listens: Array, connects: Array) -> Array:
     return roles
 
 
-class Groups:
-    """Rows, two and two the ends of a connection, grouped by socket; groups in the order of their first rows."""
+class Ends:
+    """The two ends of each connection, and the sockets that they are, in the order of the first connections."""
 
-    def __init__(self, protocols: Array, ports: Array, addresses: Array) -> None:
-        halves = np.ascontiguousarray(addresses).view(np.uint64)
-        keys = (halves[:, 0], halves[:, 1], protocols.astype(np.uint32) << 16 | ports)
-        order = np.lexsort(keys)
-        starts_group = np.ones(len(order), bool)
-        starts_group[1:] = np.any([key[order[1:]] != key[order[:-1]] for key in keys], axis=0)
-        starts = np.flatnonzero(starts_group)
-        self._firsts = order[starts]  # sorting is stable: the first row of each group
-        self._by_first = np.argsort(self._firsts)
-        self._order = order
-        self._starts = starts
-        self.sizes = np.diff(starts, append=len(order))[self._by_first].astype(np.uint64)
-        self._group_of = np.empty(len(order), np.int64)
-        self._group_of[order] = np.cumsum(starts_group) - 1
+    def __init__(self, protocols: Array, addresses: tuple[Array, Array], ports: tuple[Array, Array]) -> None:
+        n = len(protocols)
+        both = np.empty((n, 2, 16), np.uint8)
+        both[:, 0], both[:, 1] = addresses
+        hosts, _ = _distinct(both.reshape(-1, 16))
+        keys = hosts.reshape(-1, 2).astype(np.uint64) << 24
+        keys[:, 0] |= ports[0].astype(np.uint64) << 8 | protocols
+        keys[:, 1] |= ports[1].astype(np.uint64) << 8 | protocols
+        codes, firsts = _distinct(keys.view(np.uint8).reshape(-1, 8))
+        first_keys = keys.reshape(-1)[firsts]
+        self.sockets: dict[str, Array] = {
+            "protocol": first_keys.astype(np.uint8),
+            "address": both.reshape(-1, 16)[firsts],
+            "port": (first_keys >> 8).astype(np.uint16),
+        }
+        self._n = len(firsts)
+        self._sides = codes[0::2].astype(np.intp), codes[1::2].astype(np.intp)
 
-    def first(self, values: Array) -> Array:
-        """The value that the first row of each group has."""
-        return values[self._firsts[self._by_first]]
+    def sum(self, ours: Array | None, theirs: Array | None) -> Array:
+        """What the sockets have in all, of values at the first and at the second end; how many, of bools."""
+        total = np.zeros(self._n, np.uint64)
+        for codes, values in zip(self._sides, (ours, theirs), strict=True):
+            if values is not None and values.any():
+                np.add.at(total, codes, values.astype(np.uint64, copy=False))
+        return total
 
     def reduce(self, how: np.ufunc, values: Array) -> Array:
-        """The values of each group, reduced to one."""
-        if not len(values):
-            return values
-        reduced: Array = how.reduceat(values[self._order], self._starts)
-        return reduced[self._by_first]
-
-    def sum(self, values: Array) -> Array:
-        """Their sum, or how many are true."""
-        return self.reduce(np.add, values.astype(np.uint64))
-
-    def any(self, values: Array) -> Array:
-        """Whether one is true."""
-        return self.reduce(np.logical_or, values)
+        """The least or the greatest of the values that a socket's connections have."""
+        reduced = np.empty(self._n, values.dtype)
+        for codes in self._sides:  # each socket has a value of its own to begin with
+            reduced[codes] = values
+        for codes in self._sides:
+            how.at(reduced, codes, values)
+        return reduced
 
     def peers(self) -> Array:
-        """How many different groups are at the other ends."""
-        n = len(self._starts)
-        other = self._group_of.reshape(-1, 2)[:, ::-1].reshape(-1)
-        pairs = np.sort(self._group_of * n + other)
-        distinct = pairs[np.diff(pairs, prepend=-1) > 0]
-        return np.bincount(distinct // max(n, 1), minlength=n)[self._by_first].astype(np.uint64)
+        """How many different sockets are at the other ends."""
+        ours, theirs = self._sides
+        least, most = np.minimum(ours, theirs), np.maximum(ours, theirs)
+        pairs = np.sort(least * self._n + most)
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+        least, most = np.divmod(pairs, max(self._n, 1))
+        counted = np.bincount(least, minlength=self._n) + np.bincount(most[most != least], minlength=self._n)
+        return counted.astype(np.uint64)
+
+
+def _distinct(values: Array) -> tuple[Array, Array]:
+    """The code of each value, and the first row of each code."""
+    codes, firsts = distinct(values)
+    return np.frombuffer(codes, np.uint32), np.frombuffer(firsts, np.uint32)
