@@ -25,6 +25,7 @@ from fluxcap.capture.magic import is_capture
 from real_captures import CORPUS, SAMPLES, index, needs_corpus
 from repaired_captures import partial, repaired
 from strategies import captures, fragment_frames, odd_frames, simple_frames, tunnelled_frames
+from verdict_cases import pseudo_sum
 
 A, B = "192.0.2.1", "192.0.2.2"
 BAD = 0xBAD
@@ -111,6 +112,39 @@ def test_what_was_left_to_the_card_is_what_the_card_would_have_sent(name, out):
     assert octets == right
     assert (done.packets, done.repaired) == (1, 1)
     assert partial(octets) == 0
+
+
+SENT = bytes(3000)  # what the card was to cut up
+WITHOUT = {4: pseudo_sum(A, B, b.TCP, 0), 6: pseudo_sum("2001:db8::1", "2001:db8::2", b.TCP, 0)}
+SEGMENTED = {
+    # as it was handed down, as it should be
+    "TCP": (b.ipv4(b.tcp(SENT, checksum=WITHOUT[4])), b.ipv4(b.tcp(SENT))),
+    "no IPv4 length, header summed so": (
+        b.ipv4(b.tcp(SENT, checksum=WITHOUT[4]), total_length=0),
+        b.ipv4(b.tcp(SENT)),
+    ),
+    "no IPv4 length, header not summed": (
+        b.ipv4(b.tcp(SENT, checksum=WITHOUT[4]), total_length=0, checksum=0),
+        b.ipv4(b.tcp(SENT)),
+    ),
+    "no IPv6 length": (b.ipv6(b.tcp(SENT, checksum=WITHOUT[6]), payload_length=0), b.ipv6(b.tcp(SENT))),
+    "no IPv4 length in a tunnel": (
+        b.ipv4(b.gre(b.ipv4(b.tcp(SENT, checksum=WITHOUT[4]), total_length=0))),
+        b.ipv4(b.gre(b.ipv4(b.tcp(SENT)))),
+    ),
+    "more than a length can say": (  # the length stays at zero, as in BIG TCP
+        b.ipv4(b.tcp(bytes(70000), checksum=WITHOUT[4]), total_length=0),
+        b.ipv4(b.tcp(bytes(70000)), total_length=0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEGMENTED)
+def test_a_segment_that_the_card_was_to_cut_up_gets_its_checksum_and_its_length(name, out):
+    left, right = (pcap(records([b.ethernet(one)])) for one in SEGMENTED[name])
+    octets, done = repaired(left, out)
+    assert octets == right
+    assert done.repaired == 1
 
 
 @pytest.mark.parametrize("name", UNTOUCHED)

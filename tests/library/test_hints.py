@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import builders as b
 import fluxcap
 from capture_files import pcap, records
+from fluxcap._core import REASONS
 from fluxcap.reports.checksums import EXAMINED
 from fluxcap.reports.hints import Hint
 from plain_checksums import ones_sum, pseudo_header
@@ -114,7 +115,7 @@ def test_flows_with_two_differences_are_two_hints_the_larger_first():
             id="two flows of two records, a difference each",
         ),
         pytest.param(
-            [with_sum(datagram(5, src_port=port), 777) for port in range(1000, 1009)], id="flows of one record"
+            [with_sum(datagram(5, src=f"10.0.0.{n}"), 777) for n in range(9)], id="pairs of addresses, a record each"
         ),
         pytest.param([datagram(n, checksum=0x1234) for n in range(9)], id="the same sum whatever it is of"),
         pytest.param([datagram(n) for n in range(9)], id="all good"),
@@ -170,21 +171,43 @@ def without_length(src: str, dst: str, protocol: int) -> int:
     ("made", "protocol"), [(b.tcp, b.TCP), (b.udp, b.UDP)], ids=["TCP", "UDP"]
 )  # UDP: Windows' UDP segmentation offload
 @pytest.mark.parametrize(("network", "src", "dst"), [(b.ipv4, A, B), (b.ipv6, A6, B6)], ids=["IPv4", "IPv6"])
-def test_a_pseudo_header_summed_without_its_length_is_a_large_send_of_one_record_or_many(
+def test_a_pseudo_header_summed_without_its_length_is_segmentation_offload_and_no_hint(
     made, protocol, network, src, dst
 ):
     value = without_length(src, dst, protocol)
     frames = [b.ethernet(network(made(bytes(2000 + n), checksum=value), src, dst)) for n in range(5)]
-    for some in (frames[:1], frames):
-        assert [kind[:3] for kind in kinds(some)] == [("no length", "transport", len(some))]
+    frames.append(b.ethernet(network(made(bytes(2000), checksum="partial"), src, dst)))
+    report = fluxcap.read_checksums(pcap(records(frames)))
+    assert {name: n for name, n in report.verdicts[protocol].items() if n} == {"partial": 6}
+    assert (report.hints, report.bad_records) == ((), 0)
+    assert report.offload is not None
+    assert report.offload.endswith("Segmentation offload: 5 to be cut up by the card.")
+    packets = fluxcap.read_packets(pcap(records(frames)), columns=["reason"])
+    assert [REASONS[code] for code in packets["reason"]] == ["segmentation_offload"] * 5 + ["none"]
 
 
-def test_it_stays_bad_and_one_with_the_length_stays_partial():
-    large = b.ethernet(b.ipv4(b.tcp(bytes(2000), checksum=without_length(A, B, b.TCP)), A, B))
-    left = b.ethernet(b.ipv4(b.tcp(bytes(2000), checksum="partial"), A, B))
-    report = fluxcap.read_checksums(pcap(records([large, left])))
-    assert {name: n for name, n in report.verdicts[b.TCP].items() if n} == {"bad": 1, "partial": 1}
-    assert [hint.records for hint in report.hints] == [1]
+def test_icmpv6_is_never_cut_up_so_its_sum_without_a_length_stays_bad():
+    frame = b.ethernet(b.ipv6(b.icmpv6(bytes(70), checksum=without_length(A6, B6, b.ICMPV6)), A6, B6))
+    assert fluxcap.read_checksums(pcap(records([frame]))).bad_records == 1
+
+
+def test_an_address_rewritten_in_flows_of_one_packet_each_is_found_over_the_pair_of_addresses():
+    frames = [patched(datagram(n, src_port=4000 + n), IP + 12, b.packed(C)) for n in range(3)]
+    updated = [  # the header's checksum was
+        patched(patched(one, IP + 10, bytes(2)), IP + 10, struct.pack(">H", 0xFFFF - ones_sum(
+            patched(one, IP + 10, bytes(2))[IP:L4]))) for one in frames
+    ]  # fmt: skip
+    by = off(b.packed(A), b.packed(C))
+    assert kinds(updated) == [("rewritten", "transport", 3, by)]
+    assert kinds(updated[:2]) == []
+
+
+def test_a_single_packet_with_the_same_difference_in_both_headers_had_an_address_rewritten():
+    by = off(b.packed(A), b.packed(C))
+    single = patched(datagram(1), IP + 12, b.packed(C))
+    assert kinds([single]) == [("rewritten", "transport", 1, by), ("rewritten", "IPv4", 1, by)]
+    other = patched(single, IP + 10, b"\x12\x34")
+    assert kinds([other]) == []
 
 
 def test_a_field_left_at_zero_through_a_flow_is_never_filled_in():
@@ -253,8 +276,8 @@ def test_large_sends_of_windows_are_those_that_tshark_finds_bad(path):
     names = ["ip.src", "ip.dst", "tcp.checksum", "tcp.checksum.status"]
     lines = [line.split("\t") for line in tshark(CORPUS / path, *VERIFY, "-Y", "tcp", *fields(names))]
     bad = [int(found, 16) == without_length(src, dst, b.TCP) for src, dst, found, status in lines if status == "0"]
-    (hint,) = fluxcap.read_checksums(CORPUS / path).hints
-    assert (hint.kind, hint.records) == ("no length", sum(bad))
+    reasons = fluxcap.read_packets(CORPUS / path, columns=["reason"])["reason"]
+    assert (reasons == REASONS.index("segmentation_offload")).sum() == sum(bad) > 0
 
 
 @needs_corpus

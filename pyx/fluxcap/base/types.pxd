@@ -52,6 +52,8 @@ cdef enum:                      # Reason
     TOO_MANY_TAGS               # over MAX_TAGS VLAN tags
     TOO_MANY_EXTENSIONS         # over MAX_EXTENSIONS extension headers
     TOO_MANY_LAYERS             # over MAX_LAYERS headers in all
+    # Why a verdict is `partial`, where it is not the usual reason; the record was read to its end.
+    SEGMENTATION_OFFLOAD        # the card was to cut it up: the pseudo-header was summed without its length
     REASONS_END
 
 # Oddities worth a count, none of them fatal.

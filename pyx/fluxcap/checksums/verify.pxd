@@ -3,9 +3,10 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport native32, native64, net16, net32, ones_add
-from fluxcap.base.numbers cimport IP_UDP, IP_UDP_LITE
+from fluxcap.base.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE
 from fluxcap.base.types cimport (
-    BATCH, Batch, Packet, SUM_CRC32C, SUM_PSEUDO, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL, VERDICT_PENDING)
+    BATCH, Batch, Packet, SEGMENTATION_OFFLOAD, SUM_CRC32C, SUM_PSEUDO, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL,
+    VERDICT_PENDING)
 
 cdef extern from "checksums/kernels.h" nogil:
     ctypedef struct SumJob:
@@ -50,7 +51,18 @@ cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
         return
     p.expected = right_field(total, field, sent_for_zero(p))
     # An ICMP message has no pseudo-header, so nothing is left in its field for a card to complete.
-    p.verdict = VERDICT_PARTIAL if p.sum_kind == SUM_PSEUDO and field == fold(seed) else VERDICT_BAD
+    if p.sum_kind == SUM_PSEUDO and field == fold(seed):
+        p.verdict = VERDICT_PARTIAL
+    elif is_segmented(p.key.protocol) and field == fold(ones_add(seed, 0xFFFF - fold(net32(p.pseudo_length)))):
+        p.verdict = VERDICT_PARTIAL
+        p.reason = SEGMENTATION_OFFLOAD
+    else:
+        p.verdict = VERDICT_BAD
+
+cdef inline bint is_segmented(uint32_t protocol) noexcept nogil:
+    """Does a network card cut up what it is given of this protocol? It adds each piece's length itself, so Windows (LSO,
+    USO) and OpenBSD (TSO) leave the length out of the sum that they hand down."""
+    return protocol == IP_TCP or protocol == IP_UDP
 
 cdef inline uint16_t sent_for_zero(const Packet* p) noexcept nogil:
     """Where a field of zero says that there is no sum, a sum of zero is sent as 0xFFFF, its other form (RFC 768, RFC

@@ -11,7 +11,8 @@ DISPOSITIONS = ("counted", "non_ip", "unknown_link", "unknown_transport", "trunc
 STATES = ("S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH")
 DIRECTION_BASES = ("first", "port", "synack", "syn")
 REASONS = ("none", "short_link", "short_ip", "short_extension", "short_transport", "wrong_version", "header_length",
-           "total_length", "too_many_tags", "too_many_extensions", "too_many_layers")
+           "total_length", "too_many_tags", "too_many_extensions", "too_many_layers",
+           "segmentation_offload")
 DAMAGES = ("none", "empty", "not_a_capture", "file_header_cut", "unsupported_version", "reserved_link_bits",
            "record_header_cut", "record_cut", "caplen_too_big", "block_too_short", "block_too_long", "block_misaligned",
            "block_trailer", "block_cut", "no_interface", "too_many_interfaces", "caplen_past_block", "byte_order_magic",

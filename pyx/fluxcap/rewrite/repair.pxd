@@ -6,18 +6,19 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memset
 
-from fluxcap.base.bytes cimport put16
+from fluxcap.base.bytes cimport be16, put16
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport RECORD, Reader, Step
-from fluxcap.checksums.verify cimport verify_batch
+from fluxcap.checksums.verify cimport fold, verify_batch
 from fluxcap.fragments.datagrams cimport add_fragment
 from fluxcap.fragments.table cimport Datagram, place_of
 from fluxcap.layers.cursor cimport MAX_DEPTH
-from fluxcap.layers.network cimport IPV4_CHECKSUM
+from fluxcap.layers.network cimport (
+    IPV4_CHECKSUM, IPV4_TOTAL_LENGTH, IPV6_HEADER, IPV6_PAYLOAD_LENGTH, LENGTH_MAX)
 from fluxcap.layers.transport cimport checksum_at
 from fluxcap.pipeline.scan cimport Pipeline, count_batch, examine_batch
 from fluxcap.base.types cimport (
-    BATCH, Batch, Packet, SUM_NONE, VERDICT_ABSENT, VERDICT_BAD, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_NONE,
+    BATCH, Batch, Packet, SEGMENTATION_OFFLOAD, SUM_NONE, VERDICT_ABSENT, VERDICT_BAD, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_NONE,
     VERDICT_PARTIAL)
 
 cdef enum:
@@ -85,10 +86,29 @@ cdef inline bint in_summed_piece(const Layers* layers, uint32_t depth) noexcept 
             return True
     return False
 
+cdef inline bint mend_length(Packet* p) noexcept nogil:
+    """The length of a packet that was to be cut up may have been left at zero: it becomes that of the packet, where 16
+    bits hold it. A right IPv4 header is kept right: the difference goes into its checksum (RFC 1624)."""
+    cdef uint8_t* ip = <uint8_t*>p.data + p.ip_at
+    cdef uint32_t length = p.ip_length
+    if p.reason != SEGMENTATION_OFFLOAD or length > LENGTH_MAX:
+        return False
+    if p.ip_version == 6:
+        if be16(ip + IPV6_PAYLOAD_LENGTH) != 0:
+            return False
+        put16(ip + IPV6_PAYLOAD_LENGTH, <uint16_t>(length - IPV6_HEADER))
+        return True
+    if be16(ip + IPV4_TOTAL_LENGTH) != 0 or p.ip_verdict == VERDICT_BAD:
+        return False
+    put16(ip + IPV4_TOTAL_LENGTH, <uint16_t>length)
+    p.ip_expected = <uint16_t>(0xFFFF - fold(<uint64_t>0xFFFF - p.ip_expected + length))
+    return True
+
 cdef inline bint mend_packet(Repair* m, Packet* p, uint8_t before) noexcept nogil:
     """Complete the checksums of one layer. One that was right before something inside was changed is kept right."""
     cdef uint8_t* data = <uint8_t*>p.data
-    cdef bint header = p.ip_verdict == VERDICT_PARTIAL
+    cdef bint grown = mend_length(p)
+    cdef bint header = p.ip_verdict == VERDICT_PARTIAL or grown and p.ip_version == 4
     cdef bint transport = p.verdict == VERDICT_PARTIAL or before == VERDICT_GOOD and p.verdict == VERDICT_BAD
     if header:
         put16(data + p.ip_at + IPV4_CHECKSUM, p.ip_expected)
@@ -96,7 +116,7 @@ cdef inline bint mend_packet(Repair* m, Packet* p, uint8_t before) noexcept nogi
     if transport:
         put16(data + p.sum_at + checksum_at(p.key.protocol), <uint16_t>p.expected)
         m.transport += 1
-    return header or transport
+    return header or transport or grown
 
 cdef inline void hand_out(Repair* m, FirstFragment* first, uint32_t copy) noexcept nogil:
     cdef LateField* field = &m.late[m.n_late]

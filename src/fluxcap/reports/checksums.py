@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fluxcap import formats
-from fluxcap._core import VERDICTS
+from fluxcap._core import REASONS, VERDICTS
 from fluxcap.capture.inputs import Captures, Input, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.formats import Listing
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fluxcap.reports.hints import Hint
     from fluxcap.values.arrow import Stream, View
 
+SEGMENTATION_OFFLOAD = REASONS.index("segmentation_offload")
 BAD_COLUMNS = (
     *("file", "packet", "time", "offset", "protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
     *("verdict", "checksum", "expected", "ip_verdict", "ip_checksum", "ip_expected"),
@@ -351,7 +352,7 @@ def _report(reading: _Judging, bad: _Bad, list_limit: int) -> ChecksumReport:
         bad_records=bad.records,
         bad=listed.head(list_limit) if len(listed) > list_limit else listed,
         sources=_sources(found.by_address),
-        offload=origins.offload(found),
+        offload=origins.offload(found, totals["reasons"][SEGMENTATION_OFFLOAD]),
         metadata=metadata,
         **{name: getattr(found, name) for name in BY},
         blame=origins.blame(found),

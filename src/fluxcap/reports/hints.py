@@ -14,7 +14,7 @@ import numpy as np
 from fluxcap._core import VERDICTS
 from fluxcap.values import names, text
 from fluxcap.values.arrays import Array, kinds
-from fluxcap.values.names import SCTP, TCP, UDP
+from fluxcap.values.names import SCTP
 
 BAD: Final = VERDICTS.index("bad")
 MODULUS: Final = 0xFFFF  # of ones' complement: 0x0000 and 0xFFFF are the same number
@@ -23,16 +23,15 @@ MODULUS: Final = 0xFFFF  # of ones' complement: 0x0000 and 0xFFFF are the same n
 DIFFERENT_SUMS: Final = 3
 # One flipped bit makes one of these 32 differences; chance does in one case of 2,048.
 ONE_BIT: Final = np.array(sorted({way * (1 << bit) % MODULUS for bit in range(16) for way in (1, -1)}))
-# So many times as often as by chance is a hint: of up to 40 bad sums one with a flipped bit, of up to 1,310 one without
-# the length.
+# So many times as often as by chance is a hint: of up to 40 bad sums one with a flipped bit, of up to 1,310 one that
+# differs as much as the other checksum of its packet.
 OVER_CHANCE: Final = 50
 NAMED: Final = 3  # flows and records given as evidence
 
-Kind = Literal["no length", "never filled in", "rewritten", "one bit", "other zero"]
+Kind = Literal["never filled in", "rewritten", "one bit", "other zero"]
 Rows = Mapping[str, Array]
 
 CAUSES: Final[Mapping[Kind, str]] = {
-    "no length": "hold the pseudo-header's sum without its length, as for a network card that cuts segments (LSO)",
     "never filled in": "hold zero, as if nobody had filled them in",
     "rewritten": "differ from the right one by {difference}, as if {covered} had been rewritten without updating it"
     " (RFC 1624)",
@@ -57,7 +56,7 @@ class Flow(NamedTuple):
 class Hint(NamedTuple):
     """A possible cause of some bad checksums.
 
-    `kind`: "no length", "never filled in", "rewritten", "one bit" or "other zero"; `header`: "transport" or "IPv4";
+    `kind`: "never filled in", "rewritten", "one bit" or "other zero"; `header`: "transport" or "IPv4";
     `records`: how many bad ones it would explain, of `examined`; `difference`: found minus expected, modulo 0xFFFF, if
     it is the same in all; `flows`: how many, in each direction, and `of_flows` and `in_packets` (number of the file,
     number of the record) the first of them; `text`: the same in words.
@@ -84,49 +83,62 @@ def find(bad: Rows) -> tuple[Hint, ...]:
     # SCTP has a CRC, which says nothing of what was changed.
     transport = (bad["verdict"] == BAD) & (bad["protocol"] != SCTP)
     header = bad["ip_verdict"] == BAD
-    hints = (*_Bad(bad, transport, "transport", "").hints(), *_Bad(bad, header, "IPv4", "ip_").hints())
+    alike = transport & header & (_difference(bad, "") == _difference(bad, "ip_"))
+    hints = (
+        *_Bad(bad, transport, "transport", "", alike).hints(),
+        *_Bad(bad, header, "IPv4", "ip_", alike).hints(),
+    )
     return tuple(sorted(hints, key=lambda hint: -hint.records))
+
+
+def _difference(rows: Rows, prefix: str) -> Array:
+    """The checksum found minus the right one, in ones' complement."""
+    found, expected = (rows[f"{prefix}{name}"].astype(np.int64) for name in ("checksum", "expected"))
+    difference: Array = (found - expected) % MODULUS
+    return difference
 
 
 class _Bad:
     """The bad checksums of one kind of header, and which of them no hint explains yet."""
 
-    def __init__(self, rows: Rows, which: Array, header: str, prefix: str) -> None:
+    def __init__(self, rows: Rows, which: Array, header: str, prefix: str, alike: Array) -> None:
         self.rows = {name: values[which] for name, values in rows.items()}
         self.header = header
         self.found = self.rows[f"{prefix}checksum"].astype(np.int64)
         self.expected = self.rows[f"{prefix}expected"].astype(np.int64)
-        self.difference = (self.found - self.expected) % MODULUS
+        self.difference = _difference(self.rows, prefix)
+        self.alike = alike[which]  # in both headers: of an address, which both cover
         _, self.flow = kinds([self.rows[name] for name in Flow._fields])
+        # An address is rewritten in all flows between two hosts, however few packets each of them has.
+        _, self.pair = kinds([self.rows[name] for name in ("src_ip", "dst_ip")])
         self.open = np.ones(len(self.found), bool)
 
     def hints(self) -> Iterator[Hint]:
         """Whichever come first explain a record best, so those after them go without it."""
         if not len(self.found):
             return
-        if self.header == "transport":
-            yield from self._if_no_chance("no length", self.found == _without_length(self.rows), 1)
         yield from self._hint("other zero", self.difference == 0)
-        yield from self._hint("never filled in", self._constant(self.found) & (self.found == 0))
-        constant = self._constant(self.difference)
+        yield from self._hint("never filled in", self._constant(self.found, self.flow) & (self.found == 0))
+        constant = self._constant(self.difference, self.flow) | self._constant(self.difference, self.pair)
         for difference in np.unique(self.difference[constant]).tolist():
             # In whatever flow: too short a one proves nothing, but it agrees by chance in one case of 65,535.
             yield from self._hint("rewritten", self.difference == difference)
         yield from self._if_no_chance("one bit", np.isin(self.difference, ONE_BIT), len(ONE_BIT))
+        yield from self._if_no_chance("rewritten", self.alike, 1)
 
     def _if_no_chance(self, kind: Kind, which: Array, values: int) -> Iterator[Hint]:
         """A hint if there are more than random sums would make, that agree with one of so many values by chance."""
         if (which & self.open).sum() * MODULUS > self.open.sum() * values * OVER_CHANCE:
             yield from self._hint(kind, which)
 
-    def _constant(self, values: Array) -> Array:
-        """The unexplained records of flows whose unexplained records have the same value, of different right sums."""
+    def _constant(self, values: Array, group: Array) -> Array:
+        """The unexplained records of groups whose unexplained records have the same value, of different right sums."""
         constant = np.zeros(len(values), bool)
         rows = np.flatnonzero(self.open)
-        order = rows[np.argsort(self.flow[rows], kind="stable")]
-        for flow in np.split(order, np.flatnonzero(np.diff(self.flow[order])) + 1):
-            if len(flow) >= DIFFERENT_SUMS and (values[flow] == values[flow[0]]).all():
-                constant[flow] = len(np.unique(self.expected[flow])) >= DIFFERENT_SUMS
+        order = rows[np.argsort(group[rows], kind="stable")]
+        for one in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+            if len(one) >= DIFFERENT_SUMS and (values[one] == values[one[0]]).all():
+                constant[one] = len(np.unique(self.expected[one])) >= DIFFERENT_SUMS
         return constant
 
     def _hint(self, kind: Kind, which: Array) -> Iterator[Hint]:
@@ -164,12 +176,3 @@ def _flows(rows: Rows) -> tuple[Flow, ...]:
     numbers = (rows[name].tolist() for name in ("protocol", "src_port", "dst_port"))
     protocols, src_ports, dst_ports = numbers
     return tuple(map(Flow, protocols, src, src_ports, dst, dst_ports))
-
-
-def _without_length(rows: Rows) -> Array:
-    """The folded sum of each TCP and UDP pseudo-header but for its length; -1 for other protocols."""
-    # Of ::ffff:a.b.c.d the 0xFFFF adds nothing, so one rule serves both versions.
-    words = sum(rows[name].astype(np.int64) @ np.array([256, 1] * 8) for name in ("src_ip", "dst_ip"))
-    folded = (words + rows["protocol"] - 1) % MODULUS + 1  # never zero: an address is not
-    asked: Array = np.where(np.isin(rows["protocol"], (TCP, UDP)), folded, -1)
-    return asked

@@ -125,15 +125,17 @@ def _sole(origins: Sequence[Origin], what: str, total: int) -> str:
     return next((one.name for one in origins if getattr(one, what) == total), "")
 
 
-def offload(origins: Origins) -> str | None:
-    """Who sent the partial checksums, and why they are nothing to worry about; None if there are none."""
+def offload(origins: Origins, segmented: int) -> str | None:
+    """Who sent the partial checksums, and why they are nothing to worry about; None if there are none. `segmented`: how
+    many of them have the pseudo-header's sum without its length."""
     total = sum(one.partial for one in origins.by_address)
     if not total:
         return None
     why = OFFLOAD
     if origins.direction("partial") == "inbound":
         why = "sent on the machine they were captured on, where no network card fills them in"
-    return f"{_all(total, 'partial')} from {origins.told('partial')}: {why}."
+    large = f" Segmentation offload: {segmented:,} to be cut up by the card." if segmented else ""
+    return f"{_all(total, 'partial')} from {origins.told('partial')}: {why}.{large}"
 
 
 def blame(origins: Origins) -> str | None:
