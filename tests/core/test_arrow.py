@@ -33,13 +33,14 @@ def flows():
 
 
 INTEGERS = {"u1": pa.uint8(), "u2": pa.uint16(), "u4": pa.uint32(), "u8": pa.uint64(), "i8": pa.int64()}
-TEXTS = pa.dictionary(pa.uint32(), pa.string())
-NAMES = pa.dictionary(pa.uint8(), pa.string())
+TEXTS = pa.dictionary(pa.int32(), pa.string())
+NAMES = pa.dictionary(pa.int8(), pa.string())
+PROTOCOLS = pa.dictionary(pa.int16(), pa.string())  # 256 of them
 TIME = pa.timestamp("ns", "UTC")
 NAMED = ("verdict", "ip_verdict", "disposition", "reason")
 FORMS = [
     ({}, {"src_ip": TEXTS, "src_mac": TEXTS, **dict.fromkeys(NAMED, NAMES), "protocol": pa.uint8()}),
-    ({"labels": True}, {"src_ip": TEXTS, **dict.fromkeys(NAMED, NAMES), "protocol": NAMES}),
+    ({"labels": True}, {"src_ip": TEXTS, **dict.fromkeys(NAMED, NAMES), "protocol": PROTOCOLS}),
     ({"labels": False}, {"src_ip": TEXTS, **dict.fromkeys(NAMED, pa.uint8()), "protocol": pa.uint8()}),
     ({"ip": "binary"}, {"src_ip": pa.binary(16), "src_mac": pa.binary(6), **dict.fromkeys(NAMED, NAMES)}),
 ]
@@ -163,10 +164,15 @@ def test_columns_that_are_not_in_one_piece_are_copied():
 
 
 def test_a_code_that_has_no_name_is_named_by_its_number():
-    codes = np.array([1, 200, 2], np.uint8)
+    codes = np.array([1, 100, 2], np.uint8)
     table = pa.table(Table({"verdict": codes}))
     table.validate(full=True)
-    assert table["verdict"].to_pylist() == ["good", "200", "bad"]
+    assert table["verdict"].to_pylist() == ["good", "100", "bad"]
+
+
+def test_a_code_past_all_that_one_signed_byte_holds_is_refused_not_turned_negative():
+    with pytest.raises(Exception, match="verdict has the code 200"):
+        pa.table(Table({"verdict": np.array([1, 200, 2], np.uint8)}))
 
 
 def test_an_exception_inside_a_stream_reaches_its_reader_as_text():

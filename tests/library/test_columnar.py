@@ -52,11 +52,16 @@ def written(name: str, tables, columns=None, **about) -> bytes:
     return out.getvalue()
 
 
+def kept(kind):
+    """The type without the width of the codes of a dictionary, which older pyarrow chooses when it reads Parquet."""
+    return pa.dictionary(pa.int32(), kind.value_type) if pa.types.is_dictionary(kind) else kind
+
+
 @pytest.mark.parametrize("name", ARROW)
 def test_what_is_written_is_the_table_as_arrow_has_it(packets, name):
     table = opened(name, written(name, [packets]))
     assert table.to_pylist() == packets.to_arrow().to_pylist()
-    assert table.schema.types == packets.to_arrow().schema.types
+    assert list(map(kept, table.schema.types)) == list(map(kept, packets.to_arrow().schema.types))
     assert table["src_ip"].to_pylist() == SOURCES
     assert json.loads(table.schema.metadata[b"fluxcap"])["schema"] == 1
 

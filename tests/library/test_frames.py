@@ -1,6 +1,7 @@
 """Tables in pandas, polars and DuckDB, and the traps that lie between them."""
 
 import pickle
+import re
 import subprocess
 import sys
 
@@ -54,6 +55,15 @@ def test_a_library_that_lacks_something_itself_says_so(monkeypatch):
     monkeypatch.setattr(export.importlib, "import_module", lambda name: __import__("fluxcap_broken"))
     with pytest.raises(ModuleNotFoundError, match="fluxcap_broken"):
         export.wanted("pandas")
+
+
+@pytest.mark.parametrize(("package", "there"), [("duckdb", "1.1.3"), ("polars", "1.19.0")])
+def test_a_library_older_than_the_project_admits_is_refused_with_what_to_do(monkeypatch, package, there):
+    monkeypatch.setattr(export.metadata, "version", lambda name: there)
+    least = next(one for one in export.metadata.requires("fluxcap") if one.startswith(f"{package}>="))
+    wanted = re.escape(least.partition(";")[0].removeprefix(f"{package}>="))
+    with pytest.raises(ImportError, match=rf"needs {package} {wanted} or newer, and {there} is installed: pip install"):
+        export.wanted(package)
 
 
 # What gets lost on the way between libraries --------------------------------------------------------------------------

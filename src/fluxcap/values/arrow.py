@@ -27,7 +27,10 @@ ROOT: Final = b"fluxcap"  # what a table's metadata stand under, as one JSON obj
 
 # https://arrow.apache.org/docs/format/CDataInterface.html#data-type-description-format-strings
 STRUCT, UTF8, OCTETS, LIST, TIME = b"+s", b"u", b"w:%d", b"+w:%d", b"tsn:UTC"
-UINT8, UINT32, INT64 = b"C", b"I", b"l"
+UINT8, INT8, INT16, INT32, UINT32, INT64 = b"C", b"c", b"s", b"i", b"I", b"l"
+# Codes of a dictionary are signed: pyarrow up to 22 makes no pandas categories of unsigned ones.
+TEXT_CODES: Final = INT32
+MOST_NAMES: Final = 128  # that codes of one byte can stand for; of protocols there are more
 NUMBERS: Final = {"i1": b"c", "u1": UINT8, "u2": b"S", "u4": UINT32, "u8": b"L", "i8": INT64, "f8": b"g"}
 OFFSET: Final = np.int32
 
@@ -115,9 +118,9 @@ def _types(name: str, values: Any, view: View) -> tuple[bytes, bytes | None]:
     if text.is_sequences(values):
         return LIST % values.shape[1], _number(values)
     if view.is_text(name):
-        return (UINT32, UTF8) if view.encoded else (UTF8, None)
-    if view.names(name) is not None:
-        return UINT8, UTF8
+        return (TEXT_CODES, UTF8) if view.encoded else (UTF8, None)
+    if (known := view.names(name)) is not None:
+        return (INT8 if len(known) <= MOST_NAMES else INT16), UTF8
     if values.ndim > 1:
         return (UINT32 if view.ip == "uint32" and _is_ip(name) else OCTETS % values.shape[1]), None
     return (TIME if text.KINDS.get(name) == "time" else _number(values)), None
@@ -140,10 +143,19 @@ def _values(name: str, values: Any, view: View) -> ArrowValues:
         dictionary: ArrowValues = (len(offsets) // OFFSET().itemsize - 1, (offsets, octets), (), None)
         return (len(values), (codes,), (), dictionary) if view.encoded else _spelled_out(codes, offsets, octets)
     if (known := view.names(name)) is not None:
-        return len(values), (values,), (), _texts(named(values, known))
+        return len(values), (_codes(name, values, known),), (), _texts(named(values, known))
     if values.ndim > 1 and view.ip == "uint32" and _is_ip(name):
         values = ipv4(name, values)
     return len(values), (values,), (), None
+
+
+def _codes(name: str, values: Array, known: Sequence[str]) -> Array:
+    """Codes as a dictionary has them: where names are few, the column as it is."""
+    if len(known) > MOST_NAMES:
+        return values.astype(np.int16)
+    if len(values) and values.max() >= MOST_NAMES:
+        raise ValueError(f"{name} has the code {values.max()}, and its names end at {len(known) - 1}")
+    return values
 
 
 def _is_ip(name: str) -> bool:
