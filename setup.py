@@ -56,7 +56,6 @@ core.cython_directives = {
     "cdivision": True,
     "initializedcheck": DEBUG,
     "embedsignature": True,
-    "freethreading_compatible": True,
 }
 
 headers = Path(sysconfig.get_path("include"), "Python.h")
