@@ -31,6 +31,7 @@ highlight_language = "text"  # of a block without a language: what a command pri
 
 autodoc_member_order = "bysource"
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 python_maximum_signature_line_length = 72  # longer ones have a line a parameter
 python_use_unqualified_type_names = True
 default_role = "code"  # docstrings have `names` in backticks, as pages do
@@ -50,6 +51,8 @@ nitpick_ignore_regex = [
 
 html_theme = "furo"
 html_title = "fluxcap"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
 

@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
 import builders as b
 import fluxcap
+import office
 from capture_files import Record, enhanced_packet, interface, pcap, pcapng, records, rewrapped
 
 START = 1_700_000_000_000_000_000  # ns; a whole second, so that every resolution can say it
@@ -184,6 +185,7 @@ FILES = {
     "two-sections-two-byte-orders.pcapng": two_sections(),
     "link-types.pcapng": link_types(),
     "damaged-record-length.pcap": damaged_record_length(),
+    "office.pcap": pcap(office.records(START)),
     "cut-inside-a-record.pcap": pcap(records([HELLO] * 3, START))[:-10],
 }
 

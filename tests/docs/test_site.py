@@ -14,6 +14,8 @@ import fluxcap
 from command_line import fluxcap as fluxcap_command
 from fluxcap.cli.main import COMMANDS
 
+pytestmark = pytest.mark.slow  # the site takes a quarter of a minute to build
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 300  # seconds
 LOADED = {"link": "href", "script": "src", "img": "src", "source": "src", "iframe": "src", "object": "data"}
