@@ -10,8 +10,8 @@ from fluxcap.flows.follow cimport begin_connection, begins_another, continue_con
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.table cimport (
     ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, MARK_FLIPPED,
-    Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_full, is_slot_of, rare_of,
-    row_at, row_of)
+    Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_full, is_slot_of,
+    rare_of, row_at, row_of)
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.numbers cimport ACK, FIN, IP_ICMP, IP_TCP, RST, SYN
 from fluxcap.base.sequence cimport ASIDE_SYN

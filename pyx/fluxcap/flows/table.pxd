@@ -215,7 +215,7 @@ cdef inline bint make_room(void** at, uint64_t* room, uint64_t wanted, uint64_t 
     return True
 
 cdef inline uint64_t index_size(uint64_t rows) noexcept nogil:
-    """Slots for so many rows, three quarters full at most: a hit then needs 2.5 of them, nearly always in the cache line
+    """Slots for so many rows, three quarters full at most: a hit then needs 2.5 of them, mostly in the cache line
     of the first, and the index takes 11 to 21 octets a row."""
     cdef uint64_t size = <uint64_t>1 << FIRST_INDEX_BITS
     while rows * 4 > 3 * size:

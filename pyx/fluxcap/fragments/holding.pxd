@@ -34,7 +34,7 @@ cdef inline void free_holding(Holding* h) noexcept nogil:
     pages_free(h.held, HELD_MAX * sizeof(Packet))
 
 cdef inline void let_go(Holding* h, Datagram* d) noexcept nogil:
-    """Nothing waits for this datagram any longer. Where its first fragment came, those that did know their ports now."""
+    """Nothing waits for this datagram any longer. If its first fragment came, those that did know their ports now."""
     cdef uint32_t place = d.waiting
     cdef Packet* p
     d.waiting = 0

@@ -1,5 +1,5 @@
-# What lies under MPLS labels or in an L2TPv3 session, where no field says so: an IP packet, or a frame of Ethernet with or
-# without a control word before it.
+# What lies under MPLS labels or in an L2TPv3 session, where no field says so: an IP packet, or a frame of Ethernet with
+# or without a control word before it.
 #
 # A frame's first byte is that of an address, which may be any (RFC 8469 section 1), so the first four bits are asked
 # last: an ethertype at its place with an IP header behind it that checks out comes before them.

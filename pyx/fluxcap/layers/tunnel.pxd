@@ -166,8 +166,8 @@ cdef inline Next gre_payload(uint32_t protocol, Cursor* c, Packet* p) noexcept n
     return <Next>ETHERTYPE | protocol
 
 cdef inline Next erspan(uint32_t protocol, bint numbered, uint32_t header, Cursor* c, Packet* p) noexcept nogil:
-    """draft-foschiano-erspan: types II and III name the session and the VLAN that the frame was mirrored from, which may
-    have lost its tag; type I, without a sequence number in GRE, has no header."""
+    """draft-foschiano-erspan: types II and III name the session and the VLAN that the frame was mirrored from, which
+    may have lost its tag; type I, without a sequence number in GRE, has no header."""
     cdef const uint8_t* at = here(c) + header
     cdef uint32_t size = 0
     cdef uint16_t vlan = 0

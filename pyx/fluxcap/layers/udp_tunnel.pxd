@@ -1,5 +1,5 @@
-# Tunnels in UDP, told by their registered destination port and a header that checks out, never by the port alone; by that
-# port as the source, as answers have it, only where all that is inside checks out too.
+# Tunnels in UDP, told by their registered destination port and a header that checks out, never by the port alone; by
+# that port as the source, as answers have it, only where all that is inside checks out too.
 # A new one is one function and one row in by_udp_port().
 
 from libc.stdint cimport uint8_t, uint32_t
