@@ -177,6 +177,10 @@ class Scanner(Window):
         # Compiles the filter for a link type, in an input of the other byte order or not: `struct bpf_insn`s, packed.
         # Refused records are `filtered`: in the ledger, in no table. What it raises, run() raises.
         where: Callable[[int, bool], bytes] | None = None,
+        # The same filter for an IP packet by itself; with `inner` it alone decides, of the innermost one. Else what it
+        # would accept of the refused records is counted: anomalies `refused_tagged` and `refused_inside`.
+        inside: bytes | None = None,
+        inner: bool = False,
         file: int = 0,  # index of the first input
     ) -> None: ...
     def begin(self) -> None: ...

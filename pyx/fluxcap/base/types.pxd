@@ -68,6 +68,8 @@ cdef enum:                      # Anomaly
     OPTION_OVERRUN              # a pcapng option runs past its block: the rest of its options was dropped
     TSRESOL_LENGTH              # if_tsresol not one octet long: microseconds assumed
     ERRORS_NOT_KEPT             # more ICMP errors about flows not seen so far than are kept: such flows may lack them
+    REFUSED_TAGGED              # refused by the filter, which would accept the IP packet behind the VLAN tag
+    REFUSED_INSIDE              # ... behind other headers: several tags, MPLS, PPPoE, a tunnel
     ANOMALIES_END
 
 # What the checksum stage is to do; decode sets it.

@@ -9,6 +9,7 @@ from fluxcap.base.columns cimport Columns, collect_batch, reserve_columns
 from fluxcap.layers.decode cimport decode_packets
 from fluxcap.pipeline.digest cimport digest_batch
 from fluxcap.pipeline.filter cimport Filters, filter_batch
+from fluxcap.pipeline.inside cimport filter_inside, look_inside
 from fluxcap.flows.count cimport close_rows, count_digests, expect
 from fluxcap.flows.table cimport Flows, reserve
 from fluxcap.fragments.holding cimport Holding, gather, held_count, needs_holding, open_holding, release
@@ -34,7 +35,7 @@ ctypedef Tapped (*Tap)(void* to, const Batch* batch) noexcept nogil
 
 cdef struct Pipeline:
     Filters filters
-    bint filtered               # there is a filter
+    bint filtered               # there is a filter, of what lies outermost
     SumKernel kernel
     uint32_t max_depth
     uint32_t file
@@ -51,9 +52,14 @@ cdef struct Pipeline:
 cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
     """What can be said of packets whatever came before them: filter, decode, checksum. False: a filter program is
     lacking."""
-    if p.filtered and not filter_batch(&p.filters, r, batch):
-        return False
+    if p.filtered:
+        if not filter_batch(&p.filters, r, batch):
+            return False
+        if p.filters.inside.n:
+            look_inside(&p.filters.inside, batch, p.holding.decode, p.max_depth, r.anomalies)
     batch.special = decode_packets(batch.packets, batch.n, p.max_depth, p.file, r.anomalies)
+    if p.filters.inside.n and not p.filtered:
+        filter_inside(&p.filters.inside, batch)
     verify_batch(batch, p.kernel)
     return True
 

@@ -7,17 +7,13 @@ from libc.string cimport memcpy
 from fluxcap.pipeline.filter cimport FilterProgram, Filters, Instruction, is_sound
 
 
-cdef int add_program(Filters* f, const uint8_t[::1] octets) except -1:
-    """Take over a filter program; ValueError if it could not be run safely."""
+cdef FilterProgram checked_program(const uint8_t[::1] octets) except *:
+    """A copy of a filter program, to be freed; ValueError if it could not be run safely."""
     cdef FilterProgram program
     cdef uint32_t i
     if octets.shape[0] == 0 or octets.shape[0] % sizeof(Instruction):
         raise ValueError(f"{octets.shape[0]} octets are no filter program")
     program.n = <uint32_t>(octets.shape[0] // sizeof(Instruction))
-    programs = <FilterProgram*>realloc(f.programs, (f.n + 1) * sizeof(FilterProgram))
-    if programs == NULL:
-        raise MemoryError
-    f.programs = programs
     program.instructions = <Instruction*>malloc(octets.shape[0])
     if program.instructions == NULL:
         raise MemoryError
@@ -26,7 +22,16 @@ cdef int add_program(Filters* f, const uint8_t[::1] octets) except -1:
         if not is_sound(&program, i):
             free(program.instructions)
             raise ValueError(f"instruction {i} of the filter program cannot be run")
-    f.programs[f.n] = program
+    return program
+
+
+cdef int add_program(Filters* f, const uint8_t[::1] octets) except -1:
+    """Take over the program of another link type; ValueError if it could not be run safely."""
+    programs = <FilterProgram*>realloc(f.programs, (f.n + 1) * sizeof(FilterProgram))
+    if programs == NULL:
+        raise MemoryError
+    f.programs = programs
+    f.programs[f.n] = checked_program(octets)
     f.n += 1
     return 0
 
@@ -36,3 +41,4 @@ cdef void free_filters(Filters* f) noexcept:
     for i in range(f.n):
         free(f.programs[i].instructions)
     free(f.programs)
+    free(f.inside.instructions)

@@ -44,7 +44,8 @@ cdef class Scanner(Window):
     cdef bint begun
     cdef bint out_of_memory     # in the middle of a batch, whose records are neither counted nor there to be read again
 
-    def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, decap=True, where=None, file=0):
+    def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, decap=True, where=None, inside=None,
+                  bint inner=False, file=0):
         cdef Pipeline* line = &self.line
         line.batch = <Batch*>malloc(sizeof(Batch))
         line.totals = <Totals*>calloc(1, sizeof(Totals))
@@ -53,7 +54,9 @@ cdef class Scanner(Window):
         self.reader.anomalies = line.totals.anomalies
         line.kernel = chosen.run
         self.where = where
-        line.filtered = where is not None
+        line.filtered = where is not None and not inner
+        if inside is not None:
+            line.filters.inside = checked_program(inside)
         self.programs = {}
         self.link_types = {}
         self.unknown_links = {}
@@ -231,7 +234,7 @@ cdef class Scanner(Window):
                 self.grow_interfaces()
             else:
                 break
-        if self.where is not None and not self.programs and self.reader.ended and self.reader.n_interfaces:
+        if self.line.filtered and not self.programs and self.reader.ended and self.reader.n_interfaces:
             # Where there is no record to apply it to, a wrong filter is wrong all the same.
             self.find_program(&self.reader.interfaces[0])
         return outcome

@@ -5,19 +5,79 @@ from __future__ import annotations
 import importlib
 import struct
 import sys
-from collections.abc import Callable
+from typing import Any, Final
 
 from fluxcap.capture.magic import FILE_HEADER, MAGIC, SNAPLEN, VERSION
 from fluxcap.errors import FilterError
 from fluxcap.values import names
 
-Compile = Callable[[int, bool], bytes]  # the program for a link type, in captures of this or the other byte order
+BYTE_ORDERS: Final = "<>" if sys.byteorder == "little" else "><"  # this machine's, then the other
+INSTRUCTION: Final = struct.Struct("=HBBI")  # code, jump if true, jump if false, k: struct bpf_insn in pcap/bpf.h
+REFUSE_ALL: Final = INSTRUCTION.pack(6, 0, 0, 0)  # return 0
+# An expression that none of these can have is wrong by itself, not for the link type at hand.
+ETHERNET, RAW, WIRELESS, COOKED = 1, 101, 105, 113
+TRIED: Final = (ETHERNET, RAW, WIRELESS, COOKED)
 
-BYTE_ORDERS = "<>" if sys.byteorder == "little" else "><"  # this machine's, then the other
-INSTRUCTION = struct.Struct("=HBBI")  # code, jump if true, jump if false, k: struct bpf_insn in pcap/bpf.h
+
+class Filter:
+    """An expression, and its programs as they are asked for: what the core's `where` takes.
+
+    An expression can make sense for one link type and none for another (`vlan` and raw IP): then the records of that
+    one are refused, and `unfit` says why.
+    """
+
+    def __init__(self, expression: str, libpcap: Any) -> None:
+        self.expression = expression
+        self.unfit: dict[int, FilterError] = {}  # by link type
+        self.fits = False  # some link type that came
+        self._libpcap = libpcap
+
+    def __call__(self, link_type: int, swapped: bool) -> bytes:
+        """The program for a link type, in captures of this or the other byte order. FilterError for what is wrong."""
+        try:
+            program = self._compiled(link_type, swapped)
+        except FilterError as error:
+            if not any(self._is_known_to(other) for other in TRIED):
+                raise
+            self.unfit[link_type] = error
+            return REFUSE_ALL
+        self.fits = True
+        return program
+
+    def inside(self) -> bytes:
+        """The program for an IP packet by itself. FilterError where it asks for what is around one."""
+        return self._compiled(RAW, swapped=False)
+
+    def _is_known_to(self, link_type: int) -> bool:
+        try:
+            return bool(self._compiled(link_type, swapped=False))
+        except FilterError:
+            return False
+
+    def _compiled(self, link_type: int, swapped: bool) -> bytes:
+        # Only of a file does libpcap translate the link type to its own number, know in which byte order a NULL header
+        # holds the address family, and refuse what can be told of live packets alone (`inbound`, `ifindex`).
+        import tempfile
+
+        header = struct.pack(BYTE_ORDERS[swapped] + FILE_HEADER, MAGIC, *VERSION, 0, 0, SNAPLEN, link_type)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(header)
+            file.flush()
+            try:
+                with self._libpcap.open_offline(file.name) as capture:
+                    try:
+                        program = capture.compile(self.expression)
+                    except self._libpcap.Error:
+                        # Perhaps because the optimizer found that it refuses every record of this link type; those of
+                        # another it may not.
+                        program = capture.compile(self.expression, optimize=False)
+            except self._libpcap.Error as error:
+                records = f"records of link type {names.link_type(link_type)}"
+                raise FilterError(f"filter {self.expression!r} for {records}: {error.msg}") from error
+        return b"".join(INSTRUCTION.pack(*one) for one in program)
 
 
-def compiler(expression: str | None) -> Compile | None:
+def compiler(expression: str | None) -> Filter | None:
     """What compiles this filter, None for no filter. ModuleNotFoundError if libpcap's compiler is not installed."""
     if expression is None:
         return None
@@ -28,27 +88,10 @@ def compiler(expression: str | None) -> Compile | None:
         raise ModuleNotFoundError(what, name=error.name) from error
     if not expression.isascii() or "\0" in expression:
         raise FilterError(f"filter {expression!r}: it may hold nothing but ASCII characters")
+    return Filter(expression, libpcap)
 
-    def compile(link_type: int, swapped: bool) -> bytes:
-        # Only of a file does libpcap translate the link type to its own number, know in which byte order a NULL header
-        # holds the address family, and refuse what can be told of live packets alone (`inbound`, `ifindex`).
-        import tempfile
 
-        header = struct.pack(BYTE_ORDERS[swapped] + FILE_HEADER, MAGIC, *VERSION, 0, 0, SNAPLEN, link_type)
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(header)
-            file.flush()
-            try:
-                with libpcap.open_offline(file.name) as capture:
-                    try:
-                        program = capture.compile(expression)
-                    except libpcap.Error:
-                        # Perhaps because the optimizer found that it refuses every record of this link type; those of
-                        # another it may not.
-                        program = capture.compile(expression, optimize=False)
-            except libpcap.Error as error:
-                records = f"records of link type {names.link_type(link_type)}"
-                raise FilterError(f"filter {expression!r} for {records}: {error.msg}") from error
-        return b"".join(INSTRUCTION.pack(*one) for one in program)
-
-    return compile
+def tagged(expression: str) -> str:
+    """The expression for records with and without a VLAN tag: after `vlan` libpcap looks behind the tag."""
+    single = not any(word in expression for word in (" or ", "||", ",", "?"))
+    return f"{expression} or (vlan and {expression if single else f'({expression})'})"

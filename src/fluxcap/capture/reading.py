@@ -12,16 +12,24 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fluxcap._core import ANOMALIES, DAMAGED, DAMAGES, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
 from fluxcap.capture.compression import DecompressionError
-from fluxcap.capture.filters import compiler
+from fluxcap.capture.filters import compiler, tagged
 from fluxcap.capture.inputs import Input, contents
 from fluxcap.capture.magic import HEAD, is_capture
-from fluxcap.errors import CaptureError, Damage, DamagedCaptureWarning, NotACaptureError, damage_error, printable
+from fluxcap.errors import (
+    CaptureError,
+    Damage,
+    DamagedCaptureWarning,
+    FilterError,
+    NotACaptureError,
+    damage_error,
+    printable,
+)
 from fluxcap.plan.read_options import DEFAULT, ReadOptions
-from fluxcap.values import names
+from fluxcap.values import human, names
 from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -64,16 +72,18 @@ class Reading:
         columns: Sequence[str] = (),
         verdicts: int = ALL_VERDICTS,
         row_limit: int = 0,
-        scanner: Scanner | None = None,  # one that does something else: it knows its filter, key and rows already
     ) -> None:
         options.check()
         self.options = options
-        self.scanner = scanner or Scanner(
+        self.filter = compiler(options.where)
+        self.scanner = self._scanner(
             key=key,
             columns=columns,
             verdicts=verdicts,
             row_limit=row_limit,
-            where=compiler(options.where),
+            where=self.filter,
+            inside=self._inside(),
+            inner=options.inner,
             decap=options.decap,
         )
         self.inputs: list[str] = []
@@ -84,6 +94,20 @@ class Reading:
         self.interrupted = False
         self.ended = True  # nothing more is read from the current input
         self._threads = threads_for(options.threads)
+
+    def _scanner(self, **told: Any) -> Scanner:
+        return Scanner(**told)
+
+    def _inside(self) -> bytes | None:
+        """The filter for an IP packet by itself; None where it asks for what is around one, which --inner rules out."""
+        if self.filter is None:
+            return None
+        try:
+            return self.filter.inside()
+        except FilterError:
+            if self.options.inner:
+                raise
+            return None
 
     def read(self, inputs: Iterable[Input]) -> Iterator[None]:
         """Read the inputs to their ends; comes back whenever `row_limit` rows wait to be taken.
@@ -107,6 +131,7 @@ class Reading:
                 reason=f"none of the {len(self.skipped)} files in it is one",
                 help="Give the path of a pcap or pcapng file.",
             )
+        self.check_filter()
         totals = self.scanner.totals()
         if unkept := totals["anomalies"][ANOMALIES.index("errors_not_kept")]:
             warn(UserWarning(f"{unkept:,} ICMP errors about flows not seen before them are not kept for these flows"))
@@ -117,6 +142,35 @@ class Reading:
             shown = [printable(name) for name in self.skipped[:NAMES_SHOWN]]
             more = ", ..." if len(self.skipped) > NAMES_SHOWN else ""
             warn(UserWarning(f"skipped files that are not captures: {len(self.skipped)} ({', '.join(shown)}{more})"))
+
+    def check_filter(self) -> None:
+        """Warn of link types that the filter cannot be put to. FilterError if there were no others."""
+        if self.filter is None:
+            return
+        records = self.scanner.totals()["link_types"]
+        for kind, error in self.filter.unfit.items():
+            if not self.filter.fits:
+                raise error
+            warn(UserWarning(f"{error}; {human.counted(records.get(kind, 0), 'record')} of it refused"))
+
+    def hints(self) -> list[str]:
+        """What is worth knowing of what was not read, in sentences."""
+        totals = self.scanner.totals()
+        if self.filter is None or not totals["packets"]:
+            return []
+        found = []
+        refused = totals["dispositions"][DISPOSITIONS.index("filtered")][0]
+        if refused == totals["packets"]:
+            found.append(f"no record passed the filter {self.filter.expression!r}")
+        behind, inside = (totals["anomalies"][ANOMALIES.index(name)] for name in ("refused_tagged", "refused_inside"))
+        if behind or inside:
+            records = human.counted(behind + inside, "record")
+            tags = f"{tagged(self.filter.expression)!r} takes the {human.count(behind)} tagged; " if behind else ""
+            found.append(
+                f"the filter, which sees the outermost headers, refused {records} whose innermost IP packet it would"
+                f" accept: {tags}--inner (inner=True) puts the filter to the innermost IP packet"
+            )
+        return found
 
     def read_one(self, item: Input) -> Iterator[None]:
         """Read one input to its end."""
@@ -271,5 +325,6 @@ class Reading:
             "wire_octets": totals["wire_octets"],
             "first": totals["first"],
             "last": totals["last"],
+            "hints": self.hints(),
             "interrupted": self.interrupted,
         }

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from typing import Final, Literal, TextIO
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TextIO
 
 from fluxcap.errors import printable
 
@@ -50,6 +51,11 @@ class Messages:
         """What may be worth knowing."""
         if not self.quiet:
             self._say("hint", text)
+
+    def hints(self, metadata: Mapping[str, Any]) -> None:
+        """What a result says of its reading."""
+        for sentence in metadata.get("hints", ()):
+            self.hint(sentence)
 
     def _say(self, kind: str, text: str) -> None:
         label = f"{STYLES[kind]}{kind}:{PLAIN}" if self._color else f"{kind}:"

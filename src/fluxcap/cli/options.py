@@ -23,9 +23,11 @@ class Options(argparse.Namespace):
 
     @property
     def reading(self) -> ReadOptions:
-        """How to read: --where, --no-decap, --threads and --strict, as far as the command has them."""
+        """How to read: --where, --inner, --no-decap, --threads and --strict, as far as the command has them."""
         typed = vars(self)
-        asked = {name: typed[name] for name in ("where", "decap", "threads") if name in typed}
+        if typed.get("inner") and typed.get("where") is None:
+            raise UsageError("--inner is about a filter, and there is none", "Say which with --where FILTER.")
+        asked = {name: typed[name] for name in ("where", "inner", "decap", "threads") if name in typed}
         return ReadOptions(**asked, on_damage="raise" if self.strict else "warn", on_interrupt="return")
 
 
@@ -95,6 +97,7 @@ def add_strict(parser: Parser) -> None:
 def add_selection(parser: Parser) -> None:
     """--where and --no-decap."""
     parser.add_argument("--where", metavar="FILTER", help="only packets matching this tcpdump filter")
+    parser.add_argument("--inner", action="store_true", help="put that filter to the innermost IP packet")
     parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
 
 

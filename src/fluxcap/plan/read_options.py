@@ -19,9 +19,12 @@ class ReadOptions(NamedTuple):
     threads: int | None = 1  # at most so many; None: a few
     on_damage: OnDamage = "warn"
     on_interrupt: OnInterrupt = "raise"
+    inner: bool = False  # the filter sees the innermost IP packet, not what is around it
 
     def check(self) -> None:
         """ValueError for a value that is none of those there are."""
+        if self.inner and self.where is None:
+            raise ValueError("inner is about a filter, and there is none; say where")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads is at least 1, not {self.threads}")
         if self.on_damage not in ("warn", "raise"):

@@ -118,6 +118,8 @@ class ChecksumReport(Exportable):
         return f"<{type(self).__name__}: {'; '.join((self._title(), *notes(self.metadata)))}>"
 
     def _title(self) -> str:
+        if self.packets and not verdicts.examined(self):
+            return f"no record passed the filter, of {human.count(self.packets)}"
         about = f"{human.counted(self.packets, 'record')} in {human.counted(len(self.metadata['inputs']), 'input')}"
         return f"{human.count(verdicts.bad(self))} bad checksums, of {about}"
 
@@ -233,6 +235,7 @@ def read_checksums(
     src: Captures,
     *,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     list_limit: int = 1000,
     threads: int | None = None,
@@ -247,6 +250,8 @@ def read_checksums(
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     where : str, optional
         Count only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     list_limit : int, default 1000
@@ -290,7 +295,7 @@ def read_checksums(
     >>> sorted(report.verdicts)  # protocol numbers
     [17]
     """
-    return collect_checksums(src, list_limit, ReadOptions(where, decap, threads, on_damage, on_interrupt))
+    return collect_checksums(src, list_limit, ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner))
 
 
 def collect_checksums(src: Captures, list_limit: int, options: ReadOptions) -> ChecksumReport:

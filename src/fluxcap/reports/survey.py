@@ -19,6 +19,7 @@ def read_info(
     src: Captures,
     *,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     threads: int | None = None,
     on_damage: OnDamage = "warn",
@@ -32,6 +33,8 @@ def read_info(
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     where : str, optional
         Count only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     threads : int, optional
@@ -71,7 +74,7 @@ def read_info(
     >>> sum(packets for packets, _ in info.ledger.values()) == info.packets
     True
     """
-    return collect_info(src, ReadOptions(where, decap, threads, on_damage, on_interrupt))
+    return collect_info(src, ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner))
 
 
 def collect_info(src: Captures, options: ReadOptions) -> CaptureInfo:

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from fluxcap._core import VERDICTS
 from fluxcap.formats import Listing
 from fluxcap.values import names
+from fluxcap.values.metadata import Metadata
 
 Counts = Mapping[str, int]  # records by verdict name
 HEADER: Final = "header"  # the column of by_header() that has no counts
@@ -14,6 +15,14 @@ HINTS_SHOWN: Final = 2  # where there is little room
 
 class Judged(Protocol):
     """What has verdicts: a CaptureInfo or a ChecksumReport."""
+
+    @property
+    def packets(self) -> int:
+        """Records."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """What was read and how."""
 
     @property
     def verdicts(self) -> Mapping[int, Counts]:
@@ -31,6 +40,12 @@ class Judged(Protocol):
 def bad(judged: Judged) -> int:
     """Bad transport and IPv4 header checksums. Checksums, not packets: a packet can have both."""
     return sum(counts["bad"] for counts in (*judged.verdicts.values(), judged.ip_verdicts))
+
+
+def examined(judged: Judged) -> int:
+    """Records that the filter, if there was one, let through."""
+    refused: int = judged.metadata["ledger"]["filtered"][0]
+    return judged.packets - refused
 
 
 def by_header(judged: Judged) -> Listing:

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal, overload
 import numpy as np
 
 from fluxcap._core import Demuxer
-from fluxcap.capture.filters import compiler
 from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.formats import Listing
@@ -85,6 +84,7 @@ def demux(
     directory: str | os.PathLike[str],
     *,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     keep_bad: bool = False,
     form: Literal["octets"] = "octets",
@@ -96,6 +96,7 @@ def demux(
     directory: str | os.PathLike[str],
     *,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     form: Literal["pcap"],
     on_damage: OnDamage = "warn",
@@ -105,6 +106,7 @@ def demux(
     directory: str | os.PathLike[str],
     *,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     keep_bad: bool = False,
     form: Form = "octets",
@@ -120,6 +122,8 @@ def demux(
         An empty directory, or one to make.
     where : str, optional
         Count only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     keep_bad : bool, default False
@@ -163,7 +167,7 @@ def demux(
     >>> sorted(path.name for path in delivered.directory.iterdir())[:2]
     ['index.ndjson', 'messages.ndjson']
     """
-    return job(src, directory, form, keep_bad, ReadOptions(where, decap, on_damage=on_damage)).run()
+    return job(src, directory, form, keep_bad, ReadOptions(where, decap, on_damage=on_damage, inner=inner)).run()
 
 
 def job(
@@ -179,14 +183,25 @@ def job(
     return Splitting(src, directory, options)
 
 
+class _Delivering(Reading):
+    """A reading that collects what its packets deliver."""
+
+    demuxer: Demuxer
+
+    def _scanner(self, **told: Any) -> Demuxer:
+        self.demuxer = Demuxer(**told)
+        return self.demuxer
+
+
 class Demultiplexing(Job[Delivered]):
     """The work of demux(form="octets")."""
 
     def __init__(self, src: Captures, directory: str | os.PathLike[str], keep_bad: bool, options: ReadOptions) -> None:
         inputs = expand(src)
-        self._demuxer = Demuxer(where=compiler(options.where), decap=options.decap)
+        reading = _Delivering(options)
+        self._demuxer = reading.demuxer
         self._demuxer.keep_bad = keep_bad
-        super().__init__(inputs, Reading(options, scanner=self._demuxer), Folder(directory))
+        super().__init__(inputs, reading, Folder(directory))
 
     def finish(self, interrupted: bool = False) -> Delivered:
         """Deliver what waits for octets that did not come, and write the index."""

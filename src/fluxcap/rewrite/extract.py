@@ -75,7 +75,7 @@ def _check_repeatable(flows: Flows) -> None:
 def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
     """The inputs that hold records of these flows, the first one if there are no records, and the records' numbers."""
     numbers, read = flows.numbers, flows.metadata
-    options = ReadOptions(read["where"], read["decap"])
+    options = ReadOptions(read["where"], read["decap"], inner=read["inner"])
     reading = Reading(options, key=spec_of(read), columns=("file", "packet", FLOW), row_limit=ROWS_AT_ONCE)
 
     def taken() -> dict[str, Array]:

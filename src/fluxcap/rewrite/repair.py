@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from fluxcap._core import Repairer
 from fluxcap.capture.inputs import Capture, Input, expand
@@ -87,11 +87,21 @@ def single(inputs: list[Input]) -> Input:
     return inputs[0]
 
 
+class _Mending(Reading):
+    """A reading that writes checksums into what it reads. All records are wanted, at every depth."""
+
+    repairer: Repairer
+
+    def _scanner(self, **told: Any) -> Repairer:
+        self.repairer = Repairer()
+        return self.repairer
+
+
 def copy_repaired(item: Input, out: BinaryIO, options: ReadOptions) -> Repair:
     """Write the repaired copy to a file that is empty and can be gone back in: the checksum of a datagram in fragments
     is known when its last one has come, and belongs into the first."""
-    repairer = Repairer()
-    reading = Reading(options, scanner=repairer)
+    reading = _Mending(options)
+    repairer = reading.repairer
     for _ in reading.read([item]):
         end = out.tell() + out.write(repairer.mended())
         for offset, octets in repairer.late():

@@ -72,6 +72,7 @@ def read_life(
     socket: str,
     *,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     ignore_checksums: bool = False,
     on_damage: OnDamage = "warn",
@@ -87,6 +88,8 @@ def read_life(
         "ADDRESS:PORT", an IPv6 address in brackets. Every protocol that the socket is seen with counts.
     where : str, optional
         Count only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     ignore_checksums : bool, default False
@@ -133,7 +136,9 @@ def read_life(
     >>> life.columns[:5]
     ('time', 'file', 'packet', 'protocol', 'call')
     """
-    return collect_life(src, socket, ReadOptions(where, decap, 1, on_damage, on_interrupt), ignore_checksums)
+    return collect_life(
+        src, socket, ReadOptions(where, decap, 1, on_damage, on_interrupt, inner=inner), ignore_checksums
+    )
 
 
 def collect_life(src: Captures, socket: str, options: ReadOptions, ignore_checksums: bool = False) -> LifeTable:

@@ -52,6 +52,7 @@ def read_sockets(
     src: Captures,
     *,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     ignore_checksums: bool = False,
     max_memory: int | str | None = None,
@@ -67,6 +68,8 @@ def read_sockets(
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     where : str, optional
         Count only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     ignore_checksums : bool, default False
@@ -114,7 +117,7 @@ def read_sockets(
     >>> bool(sockets["refused"].any())
     True
     """
-    options = ReadOptions(where, decap, threads, on_damage, on_interrupt)
+    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner)
     return collect_sockets(src, options, ignore_checksums, max_memory)
 
 

@@ -40,6 +40,8 @@ class FlowAggregator:
         Put both directions of a flow into one row, if the key is symmetric in source and destination.
     where : str, optional
         Count only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
@@ -85,6 +87,7 @@ class FlowAggregator:
         *,
         biflow: bool = True,
         where: str | None = None,
+        inner: bool = False,
         decap: bool = True,
         semantics: str | None = None,
         idle_timeout: Duration | None = None,
@@ -108,7 +111,7 @@ class FlowAggregator:
             features=features,
             splt=splt,
         )
-        self._reading = Reading(ReadOptions(where, decap, threads, on_damage), key=self._plan.spec())
+        self._reading = Reading(ReadOptions(where, decap, threads, on_damage, inner=inner), key=self._plan.spec())
         self._reading.begin("<feed>")
         self._closed = False
         self._out_of_memory = False
@@ -165,6 +168,7 @@ class FlowAggregator:
                 self._closed = True
                 if not self._reading.ended:
                     self._step(Memory(memoryview(b"")))
+                self._reading.check_filter()
 
     def result(self) -> FlowTable:
         """Give the flows of all complete records so far.

@@ -43,6 +43,7 @@ def read_connections(
     src: Captures,
     *,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
@@ -65,6 +66,8 @@ def read_connections(
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     where : str, optional
         Count only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
@@ -127,4 +130,6 @@ def read_connections(
         ignore_checksums=ignore_checksums,
         max_memory=max_memory,
     )
-    return collect_flows(src, plan, ReadOptions(where, decap, threads, on_damage, on_interrupt), ConnectionTable)
+    return collect_flows(
+        src, plan, ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner), ConnectionTable
+    )

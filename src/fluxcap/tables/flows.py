@@ -181,6 +181,7 @@ def flow_table(kind: type[T], reading: Reading, plan: FlowPlan, last: bool, inpu
     made = {
         **plan.metadata(),
         "where": reading.options.where,
+        "inner": reading.options.inner,
         "decap": reading.options.decap,
         "flows_full": reading.flows_full,
         "limit": reading.limit,
@@ -281,7 +282,7 @@ def _sums(parts: list[Metadata]) -> Metadata:
     sums: dict[str, Any] = {
         name: sum(part[name] for part in parts) for name in ("packets", "captured_octets", "wire_octets")
     }
-    lists = {name: [one for part in parts for one in part[name]] for name in ("inputs", "skipped", "damage")}
+    lists = {name: [one for part in parts for one in part[name]] for name in ("inputs", "skipped", "damage", "hints")}
     return {
         **sums,
         **lists,

@@ -25,6 +25,7 @@ def read_flows(
     *,
     biflow: bool = True,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
@@ -46,6 +47,7 @@ def read_flows(
     *,
     biflow: bool = True,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
@@ -66,6 +68,7 @@ def read_flows(
     *,
     biflow: bool = True,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
@@ -93,6 +96,8 @@ def read_flows(
         Put both directions of a flow into one row, if the key is symmetric in source and destination.
     where : str, optional
         Count only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
@@ -179,7 +184,7 @@ def read_flows(
         features=features,
         splt=splt,
     )
-    options = ReadOptions(where, decap, threads, on_damage, on_interrupt)
+    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner)
     if packets is False:
         return collect_flows(src, plan, options, FlowTable)
     return collect_both(src, plan, options, choose_with_flow(packets))
@@ -190,6 +195,7 @@ def read_packets(
     *,
     columns: str | Sequence[str] | None = None,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     by: str | Iterable[str] | None = None,
     on_damage: OnDamage = "warn",
@@ -205,6 +211,8 @@ def read_packets(
         Columns to make, comma-separated or a sequence. None: the default ones.
     where : str, optional
         Count only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     by : str or iterable of str, optional
@@ -248,7 +256,7 @@ def read_packets(
     ['none', 'good']
     """
     chosen, plan = choose(columns, by)
-    options = ReadOptions(where, decap, 1, on_damage, on_interrupt)
+    options = ReadOptions(where, decap, 1, on_damage, on_interrupt, inner=inner)
     reading = Reading(options, key=plan and plan.spec(), columns=chosen)
     return reading.collect(expand(src), lambda: packet_table(reading))
 
@@ -258,6 +266,7 @@ def scan_packets(
     *,
     columns: str | Sequence[str] | None = None,
     where: str | None = None,
+    inner: bool = False,
     decap: bool = True,
     batch_size: int = BATCH_ROWS,
     by: str | Iterable[str] | None = None,
@@ -274,6 +283,8 @@ def scan_packets(
         Columns to make, comma-separated or a sequence. None: the default ones.
     where : str, optional
         Count only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     batch_size : int, default 65536
@@ -305,7 +316,9 @@ def scan_packets(
     True
     """
     chosen, plan = choose(columns, by)
-    return PacketScan(expand(src), chosen, plan, batch_size, ReadOptions(where, decap, 1, on_damage, on_interrupt))
+    return PacketScan(
+        expand(src), chosen, plan, batch_size, ReadOptions(where, decap, 1, on_damage, on_interrupt, inner=inner)
+    )
 
 
 def collect_both(

@@ -56,6 +56,7 @@ def facts(metadata: Mapping[str, Any]) -> dict[str, str]:
         "skipped": ", ".join(metadata["skipped"][:NAMED]) + (", ..." if len(metadata["skipped"]) > NAMED else ""),
         "damage": "; ".join(f"{one.path}, packet {one.packet}: {one.reason}" for one in metadata["damage"]),
         "stopped": stopped(metadata),
+        "hint": "; ".join(metadata.get("hints", ())),
     }
 
 

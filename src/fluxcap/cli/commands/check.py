@@ -61,6 +61,9 @@ def run(given: Options, messages: Messages) -> Exit:
     if not output.for_people:
         for sentence in filter(None, (report.offload, *(hint.text for hint in report.hints[: verdicts.HINTS_SHOWN]))):
             messages.hint(sentence)
+    messages.hints(report.metadata)
     if report.metadata["interrupted"]:
         return Exit.INTERRUPTED
-    return Exit.TOO_MANY_BAD if verdicts.bad(report) > given.max_bad else Exit.DONE
+    # Where nothing was judged, nothing is proven, however many bad ones are allowed.
+    unproven = report.packets > 0 and verdicts.examined(report) == 0
+    return Exit.TOO_MANY_BAD if unproven or verdicts.bad(report) > given.max_bad else Exit.DONE

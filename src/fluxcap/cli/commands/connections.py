@@ -55,6 +55,7 @@ def run(given: Options, messages: Messages) -> Exit:
     table = _read(given, sources, messages)
     shown = SHOWN if output.for_people else table.columns
     output.write(flow_rows.chosen(table, given, output, shown, "connections"))
+    messages.hints(table.metadata)
     if output.for_people and not given.ignore_checksums and (bad := int(table["bad"].sum())):
         counted = human.counted(bad, "packet")
         messages.hint(f"{counted} with a bad checksum took no part in a connection: --ignore-checksums lets them")

@@ -59,6 +59,7 @@ def run(given: Options, messages: Messages) -> Exit:
     except OSError as error:
         raise _failed(error) from error
     messages.hint(_summary(done))
+    messages.hints(done.metadata)
     return Exit.INTERRUPTED if interruptible.interrupted else Exit.DONE
 
 

@@ -68,6 +68,7 @@ def run(given: Options, messages: Messages) -> Exit:
         output.write(flow_rows.chosen(table, given, output, shown, "flows"))
     elif not metadata["interrupted"]:
         extract.write(table, given.extract, output, sources, messages)
+    messages.hints(metadata)
     if output.for_people:
         _hint(table, messages)
     return flow_rows.how_it_ended(metadata, human.counted(len(table), "flow"), messages)

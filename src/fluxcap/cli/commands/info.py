@@ -42,6 +42,7 @@ def run(given: Options, messages: Messages) -> Exit:
             draw_info(info, out, output.screen)
         else:
             formats.write_object(output.format, out, members(info.to_dict()))
+    messages.hints(info.metadata)
     bad = verdicts.bad(info)
     if bad and output.for_people:
         messages.hint(f"`fluxcap check` lists the {human.counted(bad, 'bad checksum')}")

@@ -71,6 +71,7 @@ def run(given: Options, messages: Messages) -> Exit:
                 names=names,
             )
         )
+    messages.hints(scan.metadata or selection.metadata)
     return Exit.INTERRUPTED if interruptible.interrupted else Exit.DONE
 
 

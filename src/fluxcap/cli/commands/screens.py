@@ -71,7 +71,12 @@ def _listed(bad: PacketTable) -> Iterator[list[columns.Shown]]:
 def _sentences(report: ChecksumReport) -> Iterator[str]:
     bad, illegal = verdicts.bad(report), sum(counts["illegal"] for counts in report.verdicts.values())
     found = human.counted(bad, "bad checksum") if bad else "No bad checksum"
-    yield f"{found} in {human.counted(report.packets, 'packet')}{_first_bad(report.bad)}."
+    passed = verdicts.examined(report)
+    if report.packets and not passed:
+        yield f"No record passed the filter, of {human.count(report.packets)}: nothing was judged."
+        return
+    of = f" that passed the filter, of {human.count(report.packets)}" if passed < report.packets else ""
+    yield f"{found} in {human.counted(passed, 'packet')}{of}{_first_bad(report.bad)}."
     if illegal:
         yield f"{human.count(illegal)} illegal: a coverage, or the lack of a checksum, that its protocol forbids."
     if report.blame:

@@ -72,6 +72,7 @@ def run(given: Options, messages: Messages) -> Exit:
         names=names,
     )
     output.write(rows)
+    messages.hints(table.metadata)
     if given.life and not total:
         messages.hint(f"no record is from or to {given.life}: `fluxcap sockets` lists the sockets there are")
     if given.life:

@@ -60,12 +60,15 @@ def run(given: Options, messages: Messages) -> Exit:
     limit = row_limit(given, output)
     options = given.reading._replace(on_interrupt="raise")  # half an answer is none
     scans: list[Watched] = []
+    tables: list[Any] = []
     try:
         named = _named(duckdb, given.query)
         connection = _connection(duckdb)
         with Progress(sources, messages):
             for name in named:
-                connection.register(name, _watched(_table(name, sources.captures, options), scans))
+                table = _table(name, sources.captures, options)
+                tables.append(table)
+                connection.register(name, _watched(table, scans))
             _write(connection, connection.sql(given.query), output, limit)
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
@@ -76,6 +79,8 @@ def run(given: Options, messages: Messages) -> Exit:
                 raise scan.errors.pop() from None
         what = str(error).partition("\n")[0]
         raise UsageError(what, f"The tables are {NAMED}; 'DESCRIBE flows' lists columns.") from error
+    # Each table is read by itself, and may say what another said.
+    messages.hints({"hints": dict.fromkeys(hint for table in tables for hint in table.metadata.get("hints", ()))})
     return Exit.DONE
 
 
