@@ -234,6 +234,14 @@ SIDES: Final[tuple[str, ...]]  # of a connection, by code: "a" from whoever was 
 BEGINNINGS: Final[tuple[str, ...]]  # how a stream began, by code
 ENDINGS: Final[tuple[str, ...]]  # how it ended, by code
 
+class HeldCounted:
+    """While it is entered, the flows and totals of a scanner count what is held back too, as it stands: fragments whose
+    first one has not come, and what came after them. The scanner goes on as if it had not been asked."""
+
+    def __init__(self, scanner: Scanner) -> None: ...
+    def __enter__(self) -> HeldCounted: ...
+    def __exit__(self, *error: object) -> None: ...
+
 class Demuxer(Scanner):
     """A Scanner that also delivers: run() says ROWS_FULL when there is enough to take."""
 

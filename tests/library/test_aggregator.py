@@ -1,11 +1,13 @@
 """Flows from octets handed over in pieces."""
 
-from itertools import pairwise
+import warnings
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import builders as b
 import fluxcap
 from capture_files import pcap, records, rewrapped
 from fluxcap.errors import DamagedCaptureWarning, NotACaptureError, TruncatedError
@@ -62,6 +64,40 @@ def test_a_result_in_between_counts_complete_records_and_disturbs_nothing():
     flows.close()
     assert flows.result() == fluxcap.read_flows(CAPTURE)
     assert early.metadata["packets"] == 1
+
+
+FRAGMENTS = [
+    b.ethernet(b.ipv4(part, "192.0.2.1", "192.0.2.2", b.UDP, offset=at, more=more))
+    for at, more, part in b.pieces(b.udp(bytes(40), 4000, 53).over(bytes(4), bytes(4)), 16)
+]
+ERROR = b.ethernet(b.ipv4(b.icmp(PACKETS[0][14:], 3, 3, bytes(4)), "192.0.2.2", "192.0.2.1"))
+
+
+def test_a_fragment_that_waits_holds_back_none_of_two_thousand_records_behind_it():
+    flows = fluxcap.FlowAggregator()
+    flows.feed(pcap(records([FRAGMENTS[1], *PACKETS * 167, FRAGMENTS[0]]))[:-1])
+    table = flows.result()
+    assert (table.metadata["packets"], table["packets"].sum()) == (2005, 2005)
+    assert table.metadata["ledger"]["orphan_fragment"][0] == 1
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{}, {"features": True, "splt": 3}, {"idle_timeout": "1ms"}, {"semantics": "zeek"}, {"max_flows": 3}],
+    ids=str,
+)
+def test_a_result_in_between_is_the_table_of_what_has_come(asked):
+    frames = [FRAGMENTS[2], ERROR, *PACKETS[:5], FRAGMENTS[1], ERROR, *PACKETS, FRAGMENTS[0], *FRAGMENTS, *PACKETS]
+    capture = pcap(records(frames))
+    ends = [24, *accumulate((16 + len(frame) for frame in frames), initial=24)]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*stopped at max_flows")
+        flows = fluxcap.FlowAggregator(**asked)
+        for start, end in pairwise([0, *ends]):
+            flows.feed(capture[start:end])
+            whole = fluxcap.read_flows(capture[:end], **asked)
+            assert flows.result() == whole
+            assert flows.result().metadata["ledger"] == whole.metadata["ledger"]
 
 
 def test_only_the_end_makes_an_incomplete_record_damage():

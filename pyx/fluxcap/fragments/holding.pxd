@@ -114,3 +114,12 @@ cdef inline void release(Holding* h, Batch* batch, uint32_t limit, bint everythi
         batch.packets[batch.n] = h.held[h.head % HELD_MAX]
         batch.n += 1
         h.head += 1
+
+cdef inline uint64_t copy_held(const Holding* h, uint64_t at, Batch* batch) noexcept nogil:
+    """A batch of those that are held, from this one on, which stay where they are. Returned: the one after them."""
+    batch.n = 0
+    while at < h.tail and batch.n < BATCH:
+        batch.packets[batch.n] = h.held[at % HELD_MAX]
+        batch.n += 1
+        at += 1
+    return at

@@ -12,7 +12,7 @@ from fluxcap.pipeline.filter cimport Filters, filter_batch
 from fluxcap.pipeline.inside cimport filter_inside, look_inside
 from fluxcap.flows.count cimport close_rows, count_digests, expect
 from fluxcap.flows.table cimport Flows, reserve
-from fluxcap.fragments.holding cimport Holding, gather, held_count, needs_holding, open_holding, release
+from fluxcap.fragments.holding cimport Holding, copy_held, gather, held_count, needs_holding, open_holding, release
 from fluxcap.pipeline.quotation cimport quote_batch
 from fluxcap.pipeline.ledger cimport Totals, tally_digests
 from fluxcap.base.types cimport BATCH, Batch, Digest, KEY_WORDS
@@ -97,6 +97,16 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
             if batch.packets[i].quote:
                 batch.packets[i].quoted_flow = p.flows.quoted[batch.packets[i].quote - 1].row
         collect_batch(&p.columns, batch)
+    return outcome
+
+cdef inline Outcome count_held(Pipeline* p, const Reader* r) noexcept nogil:
+    """Count what is held back as it stands, and hold it all the same: for tables that are copies."""
+    cdef Batch batch
+    cdef Outcome outcome = OUTCOME_WANTS_INPUT
+    cdef uint64_t at = p.holding.head
+    while at < p.holding.tail and outcome == OUTCOME_WANTS_INPUT:
+        at = copy_held(&p.holding, at, &batch)
+        outcome = count_batch(p, r, &batch)
     return outcome
 
 cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:

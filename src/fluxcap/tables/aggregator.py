@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
+from fluxcap._core import HeldCounted
 from fluxcap.capture.inputs import Memory, Octets
 from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
@@ -173,12 +174,14 @@ class FlowAggregator:
     def result(self) -> FlowTable:
         """Give the flows of all complete records so far.
 
+        A fragment whose first one has not come counts by its addresses, as it will if that never comes.
+
         Returns
         -------
         FlowTable
             A copy: feeding may go on.
         """
-        with self._lock:
+        with self._lock, HeldCounted(self._reading.scanner):
             return flow_table(FlowTable, self._reading, self._plan, last=False)
 
     def _step(self, source: Memory) -> None:

@@ -1,0 +1,61 @@
+# A scanner's tables with what is held back in them, while it is held back.
+
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
+
+from fluxcap.capture.reader cimport InterfaceCounts
+from fluxcap.flows.copy cimport copy_flows, drop_copy
+from fluxcap.flows.table cimport Flows
+from fluxcap.fragments.holding cimport held_count
+from fluxcap.pipeline.ledger cimport Totals
+from fluxcap.pipeline.quotation cimport QUOTED_MAX
+from fluxcap.pipeline.scan cimport OUTCOME_NO_MEMORY, count_held
+
+
+cdef class HeldCounted:
+    cdef Scanner scanner
+    cdef Flows flows            # the scanner's own, meanwhile
+    cdef Totals* totals         # NULL: nothing is held, and the scanner has its own tables
+    cdef InterfaceCounts* counts
+
+    def __cinit__(self, Scanner scanner):
+        if scanner.line.columns.n_columns:
+            raise ValueError("rows of packets that are held back are not to be had before their time")
+        self.scanner = scanner
+
+    def __enter__(self):
+        with self.scanner.claim:
+            self.scanner.settle_crew()
+            if held_count(&self.scanner.line.holding) and not self.count():
+                self.restore()
+                raise MemoryError("no room for the tables with what is held back in them")
+        return self
+
+    cdef bint count(self):
+        """Put copies in the place of the tables, and count in them; False when memory is out."""
+        cdef Scanner s = self.scanner
+        cdef bint done
+        self.flows, self.totals, self.counts = s.line.flows, s.line.totals, s.reader.counts
+        s.line.totals = <Totals*>malloc(sizeof(Totals))
+        s.reader.counts = <InterfaceCounts*>calloc(s.reader.interfaces_room, sizeof(InterfaceCounts))
+        with nogil:
+            done = copy_flows(&s.line.flows, &self.flows, QUOTED_MAX)
+        if not done or s.line.totals == NULL or s.reader.counts == NULL:
+            return False
+        memcpy(s.line.totals, self.totals, sizeof(Totals))
+        memcpy(s.reader.counts, self.counts, s.reader.n_interfaces * sizeof(InterfaceCounts))
+        with nogil:
+            done = count_held(&s.line, &s.reader) != OUTCOME_NO_MEMORY
+        return done
+
+    def __exit__(self, *error):
+        self.restore()
+
+    cdef void restore(self) noexcept:
+        cdef Scanner s = self.scanner
+        if self.totals != NULL:
+            drop_copy(&s.line.flows)
+            free(s.line.totals)
+            free(s.reader.counts)
+            s.line.flows, s.line.totals, s.reader.counts = self.flows, self.totals, self.counts
+            self.totals = NULL
