@@ -22,9 +22,10 @@ SECOND = 1_000_000_000
 
 def in_pieces(port, size, data=b"", identification=7, ends=ENDS):
     """A UDP message from this port, to the next one, in IPv4 fragments; its bytes tell which piece is which."""
-    message = b.udp(data or bytes([port % 251]) * 1608, port, port + 1).over(*map(b.packed, ends))
+    src, dst = ends
+    message = b.udp(data or bytes([port % 251]) * 1608, port, port + 1).over(b.packed(src), b.packed(dst))
     return [
-        b.ipv4(part, *ends, b.UDP, identification=identification, offset=at, more=more)
+        b.ipv4(part, src, dst, b.UDP, identification=identification, offset=at, more=more)
         for at, more, part in b.pieces(message, size)
     ]
 

@@ -1,0 +1,166 @@
+"""Every reading function over captures by structure, and what must be true of each.
+
+    python tests/fuzz/drive.py SECONDS [SEED]
+
+A capture is written down before it is read, so that one which ends the process is there to be looked at.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import builders as b
+import fluxcap
+from capture_pieces import pieces
+from core_driver import ALL_COLUMNS, FIVE_TUPLE, address, key
+from delivered_directory import Delivery, read
+from fluxcap._core import DISPOSITIONS
+from muxed_captures import delivered, there_and_back
+from structures import capture
+from whole_readings import ONE
+from whole_readings import read as whole
+
+IN_A_FLOW = "counted", "unknown_transport", "orphan_fragment"
+KEY = key(*FIVE_TUPLE)
+
+
+def same_in_pieces(octets: bytes, draw: random.Random) -> None:
+    """Neither the pieces that a capture comes in, nor threads, nor a random seed show in anything."""
+    options = draw.choice(
+        [{"key": KEY, "columns": ALL_COLUMNS}, {"key": KEY}, {"columns": ALL_COLUMNS, "decap": False}]
+    )
+    sizes = [draw.choice([1, 7, 60, 500, 5000]) for _ in range(20)]
+    one = whole(octets, [len(octets)], ONE, **options)
+    other = whole(octets, [*sizes, 1 << 18], itertools.cycle([draw.randrange(1, 4) for _ in range(5)]), **options)
+    assert one == other
+
+
+def ledger_adds_up(table: Any, n: int) -> None:
+    ledger = table.metadata["ledger"]
+    assert set(ledger) == set(DISPOSITIONS)
+    assert sum(records for records, _ in ledger.values()) == table.metadata["packets"] == n
+
+
+def flows_and_packets(octets: bytes, n: int, decap: bool) -> None:
+    flows, packets = fluxcap.read_flows(octets, decap=decap), fluxcap.read_packets(octets, decap=decap)
+    for table in (flows, packets):
+        ledger_adds_up(table, n)
+    in_flows = sum(flows.metadata["ledger"][name][0] for name in IN_A_FLOW)
+    assert int(flows["packets"].sum() + flows["reverse_packets"].sum()) == in_flows
+    assert len(packets) == n == sum(map(len, fluxcap.scan_packets(octets, decap=decap, batch_size=7)))
+    judged = fluxcap.read_checksums(octets, decap=decap)
+    assert judged.metadata["packets"] == n
+    fluxcap.read_info(octets)
+
+
+def connections_and_sockets(octets: bytes, n: int) -> None:
+    ledger_adds_up(fluxcap.read_connections(octets), n)
+    sockets = fluxcap.read_sockets(octets)
+    ledger_adds_up(sockets, n)
+    for protocol, octets_of, port in zip(*(sockets[name] for name in ("protocol", "address", "port")), strict=True):
+        if protocol in (b.TCP, b.UDP):
+            host = address(bytes(octets_of))
+            fluxcap.read_life(octets, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            break
+
+
+def aggregated(octets: bytes, draw: random.Random) -> None:
+    """Whenever it is asked, an aggregator has the table of what has come."""
+    flows = fluxcap.FlowAggregator()
+    at = 0
+    for _, piece in pieces(octets):
+        cut = draw.randrange(len(piece) + 1)
+        flows.feed(piece[:cut])
+        flows.feed(piece[cut:])
+        at += len(piece)
+        if draw.random() < 0.1:
+            assert flows.result() == fluxcap.read_flows(octets[:at])
+    flows.close()
+    assert flows.result() == fluxcap.read_flows(octets)
+
+
+def accounted(delivery: Delivery, done: fluxcap.Delivered) -> None:
+    lines = delivery.sockets + delivery.streams
+    assert sum(line["octets"] for line in lines) == done.octets
+    assert len(delivery.messages) == done.messages
+    assert sum(len(message["data"]) for message in delivery.messages) == sum(one["octets"] for one in delivery.sockets)
+
+
+def delivered_twice(octets: bytes, folder: Path, draw: random.Random) -> None:
+    """What is delivered is the same each time, is accounted for, and comes back from mux()."""
+    keep_bad = draw.random() < 0.5
+    done = fluxcap.demux(octets, folder / "x", keep_bad=keep_bad)
+    accounted(read(folder / "x"), done)
+    fluxcap.demux(octets, folder / "y", keep_bad=keep_bad)
+    for path in (folder / "x").iterdir():
+        assert path.read_bytes() == (folder / "y" / path.name).read_bytes()
+    muxed, again = there_and_back(folder / "x")
+    assert muxed.messages == done.messages
+    assert sorted(map(str, delivered(again))) == sorted(map(str, delivered(folder / "x")))
+
+
+def rewritten(octets: bytes, path: Path, n: int, folder: Path) -> None:
+    """Copies hold the records that they should."""
+    fluxcap.repair(path, folder / "repaired")
+    repaired = (folder / "repaired").read_bytes()
+    assert len(repaired) == len(octets)
+    assert fluxcap.read_checksums(repaired).metadata["packets"] == n
+    flows = fluxcap.read_flows(path)
+    flows.extract(slice(None), folder / "extracted")
+    in_flows = sum(flows.metadata["ledger"][name][0] for name in IN_A_FLOW)
+    assert fluxcap.read_packets(folder / "extracted").metadata["packets"] == in_flows
+    fluxcap.demux(path, folder / "split", form="pcap")
+
+
+def drive(octets: bytes, draw: random.Random, folder: Path) -> None:
+    """Read a capture in every way."""
+    path = folder / "in.pcap"
+    path.write_bytes(octets)
+    n = sum(packet for packet, _ in pieces(octets))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        delivered_twice(octets, folder, draw)
+        same_in_pieces(octets, draw)
+        flows_and_packets(octets, n, draw.random() < 0.8)
+        connections_and_sockets(octets, n)
+        aggregated(octets, draw)
+        if n:
+            rewritten(octets, path, n, folder)
+
+
+def drive_number(seed: str, number: int, keep: Path | None = None) -> None:
+    """The capture of this number, and how it is read, are the same in every run with this seed."""
+    draw = random.Random(f"{seed}/{number}")
+    octets = capture(draw)
+    if keep is not None:
+        keep.write_bytes(octets)
+    with tempfile.TemporaryDirectory() as folder:
+        drive(octets, draw, Path(folder))
+
+
+def main(seconds: float, seed: str) -> int:
+    """Read captures until the time is over. The exit code is 1 where an invariant does not hold for any of them."""
+    end, number, failures = time.monotonic() + seconds, 0, 0
+    keep = Path(tempfile.gettempdir(), f"fluxcap-structure-{seed}.pcap")
+    while time.monotonic() < end:
+        try:
+            drive_number(seed, number, keep)
+        except Exception as error:
+            failures += 1
+            kept = keep.with_stem(f"{keep.stem}-{number}")
+            kept.write_bytes(keep.read_bytes())
+            print(f"seed {seed}, capture {number} ({kept}): {type(error).__name__}: {error}"[:2000], flush=True)
+        number += 1
+    print(f"seed {seed}: {number} captures, {failures} failures")
+    return int(failures > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else str(time.time_ns())))
