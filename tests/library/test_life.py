@@ -64,6 +64,16 @@ CASES = {
         [("read", 201)],
     ),
     "a keep-alive is no write": ([client(A, 101, 5), client(A, 105), client(A, 105, 1)], [("read", 5)], [("write", 5)]),
+    "a SYN in the open connection is nothing": (
+        [client(A, 101, 5), client(S, 7777), client(A, 106, 5)],
+        [("read", 10)],
+        [("write", 10)],
+    ),
+    "a SYN that is answered opens another": (
+        [client(A, 101, 5), client(S, 7777), server(S | A, 8888), client(A, 7778)],
+        [("read", 5), ("accept", 0)],
+        [("write", 5), ("connect", 0), ("connected", 0)],
+    ),
     "both close, the server first": (
         [server(F | A, 901), client(F | A, 101)],
         [("close (FIN)", 0)],

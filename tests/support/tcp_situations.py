@@ -136,6 +136,11 @@ SITUATIONS: dict[str, Situation] = {
          *shake(1_000_000, 5_000_000)[1:], *talk(1_000_000, 5_000_000)], **ALL, counts={"retransmitted": 1}),
     "refused, then accepted": Situation(
         [c("S", 1000), s("RA", 0, 1001), *shake(), *talk()], **ALL, counts={"retransmitted": 1}),
+    "refused with zero, then accepted with the number before zero": Situation(
+        [c("S", 1000), s("RA", 0, 1001), *shake(1000, 2**32 - 1), *talk(1000, 2**32 - 1)],
+        **ALL,
+        counts={"retransmitted": 1},
+    ),
     "reset, then begun with the same number": Situation(
         [*shake(), c("R", 1001), *shake(1000, 60_000_000), *talk(1000, 60_000_000)], ["RSTO", "SF"], [0, 0, 100, 1500]),
     "the FIN first": Situation(

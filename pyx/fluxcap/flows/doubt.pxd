@@ -90,13 +90,13 @@ cdef inline bint is_foreign_syn(Flows* f, Connection* c, uint32_t way, const Dig
                 s.state = SYN_SENT
                 s.ended = False
         return False
+    if s.state == RESET and c.seen[way] & SEEN_SYN == 0 and not s.ended and acknowledges_begin(peer, d):
+        s.state = s.before = INACTIVE
+        return False
     if s.state == INACTIVE or d.tcp_seq == s.start:
         return False
     if c.seen[way ^ 1] & SEEN_SYN and not acknowledges_begin(peer, d):
         return True
-    if s.state == RESET and c.seen[way] & SEEN_SYN == 0 and not s.ended:
-        s.state = s.before = INACTIVE
-        return False
     x = open_aside(f, s)
     x.isn = d.tcp_seq
     x.held |= ASIDE_SYN_ACK

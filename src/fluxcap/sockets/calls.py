@@ -121,13 +121,23 @@ class Stream(Conversation):
         self._answered = self._established = self._ended = False
         self._own_fin: Event | None = None
         self._peer_fin = False
+        self.asked: Record | None = None  # a SYN in the open connection, without an answer so far
 
     def is_reopened_by(self, record: Record) -> bool:
-        """Whether a record opens another connection between the same sockets (RFC 9293 section 3.6.1)."""
-        if record.flags & (SYN | ACK) != SYN:
+        """Whether a record opens another connection between the same sockets (RFC 9293 section 3.6.1).
+
+        A SYN in an open connection does once the other side answers it (RFC 5961 section 4): until then it is `asked`.
+        """
+        if not record.flags & SYN:
             return False
         initial = self._initial.get(record.sent)
-        return record.seq != initial if initial is not None else self._ended or self._own_fin is not None
+        if record.flags & ACK:
+            return self.asked is not None and self.asked.sent != record.sent and record.seq != initial
+        opens = record.seq != initial if initial is not None else self._ended or self._own_fin is not None
+        if opens and self._established and not (self._ended or self._peer_fin or self._own_fin is not None):
+            self.asked = record
+            return False
+        return opens
 
     def take(self, record: Record) -> None:
         """The next segment."""

@@ -18,7 +18,7 @@ from fluxcap.tables.scan import BATCH_ROWS, PacketScan
 from fluxcap.tables.table import Table
 from fluxcap.values import human
 from fluxcap.values.metadata import Metadata
-from fluxcap.values.names import CALLS, EVIDENCE, ICMP, ICMPV6, PROTOCOLS_WITH_PORTS, TCP
+from fluxcap.values.names import ACK, CALLS, EVIDENCE, ICMP, ICMPV6, PROTOCOLS_WITH_PORTS, TCP
 
 if TYPE_CHECKING:
     from fluxcap.values.arrays import Array
@@ -223,12 +223,16 @@ class Life:
 
     def _conversation(self, record: Record, protocol: int, peer: Address) -> Conversation:
         found = self._conversations.get((protocol, peer))
+        asked = None
         if isinstance(found, Stream) and found.is_reopened_by(record):
             found.finish()
+            asked = found.asked if record.flags & ACK else None
             found = None
         if found is None:
             found = (Stream if protocol == TCP else Datagrams)(self._log, protocol, peer)
             self._conversations[protocol, peer] = found
+            if asked is not None:
+                found.take(asked)
         return found
 
     def table(self, metadata: Metadata) -> LifeTable:
