@@ -281,7 +281,44 @@ def test_merging_is_associative_and_commutative_up_to_the_order_of_rows(by, idle
     first, second, third, fourth = singles
     assert first | (second | (third | fourth)) == (first | second) | (third | fourth) == expected
     for order in permutations(singles):
-        assert fluxcap.merge(order).sort(expected.columns) == expected.sort(expected.columns)
+        try:
+            merged = fluxcap.merge(order)
+        except ValueError as refusal:
+            assert "time goes back" in str(refusal)  # never another table
+            assert order != tuple(singles)
+        else:
+            assert merged.sort(expected.columns) == expected.sort(expected.columns)
+
+
+FORTH, BACK = (
+    b.ethernet(b.ipv4(b.udp(b"", 1001, 1002))),
+    b.ethernet(b.ipv4(b.udp(b"", 1002, 1001), "192.0.2.2", "192.0.2.1")),
+)
+LATER, EARLIER = (pcap(records([packet], start=at * SECOND), ns=True) for packet, at in ((FORTH, 100), (BACK, 50)))
+
+
+@pytest.mark.parametrize("options", [{}, {"idle_timeout": "1s"}], ids=str)
+def test_time_that_goes_back_between_tables_is_refused_where_a_flow_depends_on_it(options):
+    later, earlier = (fluxcap.read_flows(part, **options) for part in (LATER, EARLIER))
+    with pytest.raises(ValueError, match="time goes back between these tables.*order of time"):
+        fluxcap.merge([later, earlier])
+    assert fluxcap.merge([earlier, later]) == fluxcap.read_flows([EARLIER, LATER], **options)
+    together = fluxcap.read_flows([LATER, EARLIER], biflow=False)
+    assert fluxcap.merge([fluxcap.read_flows(part, biflow=False) for part in (LATER, EARLIER)]) == together
+
+
+def test_merged_files_are_counted_through():
+    parts = [HALVES[0], [EARLIER, HALVES[1]], LATER]
+    merged = fluxcap.merge(fluxcap.read_flows(part, by="file,protocol") for part in parts)
+    whole = fluxcap.read_flows([HALVES[0], EARLIER, HALVES[1], LATER], by="file,protocol")
+    assert merged == whole
+    assert set(merged["file"].tolist()) == {0, 1, 2, 3}
+    assert len(merged.metadata["inputs"]) == 4
+
+
+def test_tables_of_another_kind_are_refused_in_a_sentence(flows):
+    with pytest.raises(ValueError, match="a PacketTable does not merge: only tables of flows do"):
+        fluxcap.merge([flows, fluxcap.read_packets(CAPTURE)])
 
 
 def test_merged_metadata_adds_up():

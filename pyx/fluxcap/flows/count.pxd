@@ -242,18 +242,17 @@ cdef inline void close_rows(Flows* f) noexcept nogil:
         if row_at(f, i).end_reason == FORCED_END:
             row_at(f, i).end_reason = LACK_OF_RESOURCES
 
-cdef inline void turn_row(FlowRow* row) noexcept nogil:
-    row.packets[0], row.packets[1] = row.packets[1], row.packets[0]
-    row.octets[0], row.octets[1] = row.octets[1], row.octets[0]
-    row.payload[0], row.payload[1] = row.payload[1], row.payload[0]
-    row.tcp_flags[0], row.tcp_flags[1] = row.tcp_flags[1], row.tcp_flags[0]
-    row.marks ^= MARK_FLIPPED
+cdef enum Merged:
+    MERGED
+    MERGE_FULL                  # the table has no room for another row
+    MERGE_GOES_BACK             # the row began before what is there, in the other direction
 
-cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
-    """Add a row of another table with the same key, or one of what it had not seen; False when this table is full.
+cdef inline Merged merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
+    """Add a row of another table with the same key, or one of what it had not seen.
 
-    Forward becomes the direction of the row that began first. With an idle timeout rows have to come in order of
-    `first`: a row then continues the one before it exactly when one table over all the packets would have."""
+    Forward is the direction of the row that comes first, which has to be the one that began first. With an idle timeout
+    rows have to come in order of `first`: a row then continues the one before it exactly when one table over all the
+    packets would have."""
     cdef uint64_t words[KEY_WORDS]
     cdef uint32_t flip = project(&f.plan, f.plan.shape, &record.key, words)
     cdef int v
@@ -268,9 +267,9 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
         rare = quoted_row(f, words, tag)
         if rare == NULL:
             f.errors_not_kept += record.rare.icmp_errors
-            return True
+            return MERGED
         note_errors(rare, record.rare.icmp_errors, record.rare.icmp_last, record.rare.icmp_type, record.rare.icmp_code)
-        return True
+        return MERGED
     if slot[0]:
         row = row_of(f, slot[0])
         reason = expired(f, row, other.first, record.key.protocol)
@@ -278,10 +277,10 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
             row.end_reason = reason
             row = NULL
         elif other.first < row.first and flip != is_flipped(row):
-            turn_row(row)
+            return MERGE_GOES_BACK
     if row == NULL:
         if f.n == f.max_rows:
-            return False
+            return MERGE_FULL
         row = add_row(f, slot, words, f.plan.shape.n, tag, flip, other.first)
         if f.unseen != NULL:
             take_unseen(f, row, words, tag)
@@ -304,4 +303,4 @@ cdef inline bint merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
         if record.rare.icmp_errors:
             note_errors(rare, record.rare.icmp_errors, record.rare.icmp_last, record.rare.icmp_type,
                         record.rare.icmp_code)
-    return True
+    return MERGED

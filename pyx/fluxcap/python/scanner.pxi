@@ -11,7 +11,7 @@ from fluxcap.base.columns cimport Columns, free_columns, reserve_columns
 from fluxcap.base.types cimport Batch, DISPOSITIONS_END, ERRORS_NOT_KEPT, REASONS_END, TIME_WENT_BACK
 from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, Interface, InterfaceCounts, Reader
 from fluxcap.flows.connection cimport connections_stride
-from fluxcap.flows.count cimport merge_row
+from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, Merged, merge_row
 from fluxcap.flows.export cimport FlowColumns, RECORDS_AT_ONCE, split_rows
 from fluxcap.flows.features cimport MAX_FIRST_PACKETS, features_stride
 from fluxcap.flows.follow cimport follow
@@ -286,6 +286,7 @@ cdef class Scanner(Window):
     def add_flows(self, dict columns, uint64_t n):
         cdef Columns c
         cdef FlowRecord record
+        cdef Merged merged
         cdef const uint8_t[::1] view
         cdef uint64_t row
         cdef uint32_t i
@@ -308,7 +309,10 @@ cdef class Scanner(Window):
                     memcpy(<uint8_t*>&record + c.offset[i], c.data[i] + row * c.size[i], c.size[i])
                 if not reserve(f, 1) or not (record.row.packets[0] or record.row.packets[1] or open_unseen(f)):
                     raise MemoryError("no room for more rows")
-                if not merge_row(f, &record):
+                merged = merge_row(f, &record)
+                if merged == MERGE_GOES_BACK:
+                    raise ValueError("a row began before the one that it continues, and in the other direction")
+                if merged != MERGED:
                     raise MemoryError(f"more than {f.max_rows} flows")
 
     @property

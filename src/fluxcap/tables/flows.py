@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fluxcap._core import Column, Scanner
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from fluxcap.values.arrays import Array
 
 T = TypeVar("T", bound="FlowTable")
+
+_IN_ORDER = "merge them in the order of time, or read the captures together"
 
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
 # What the tables of a merge must have in common.
@@ -214,13 +217,15 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     Returns
     -------
     FlowTable
-        One row a flow. Exact and associative; commutative up to the order of rows.
+        One row a flow: exactly what reading the captures together gives, where each begins after the one before it
+        has ended. `file` counts through the inputs of all tables.
 
     Raises
     ------
     ValueError
-        There is no table, the tables were made in different ways, or they hold features, connections or an
-        active timeout.
+        There is no table, one is no table of flows, they were made in different ways, or hold features, connections or
+        an active timeout; or time goes back from one to the next, and an idle timeout or the direction of a flow
+        depends on it.
 
     Examples
     --------
@@ -233,6 +238,9 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     parts = list(tables)
     if not parts:
         raise ValueError("nothing to merge: the list of tables is empty")
+    for part in parts:
+        if not isinstance(part, FlowTable):
+            raise ValueError(f"a {type(part).__name__} does not merge: only tables of flows do")
     made = parts[0].metadata
     for part in parts:
         for name in _ALIKE:
@@ -253,15 +261,46 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
                 "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
                 " read the captures together instead"
             )
+    if made["idle_timeout"] and _goes_back(parts):
+        raise ValueError(f"time goes back between these tables, and an idle timeout depends on its order; {_IN_ORDER}")
     common = {name: value for name, value in made.items() if all(part.metadata.get(name) == value for part in parts)}
     import numpy as np
 
     scanner = Scanner(key=spec_of(made | {"max_flows": 0}))
+    parts = _counted_through(parts)
     # An error that found its flow left a row without errors behind.
     unseen = [one.filter(one["icmp_errors"] > 0) for one in (part._unseen for part in parts) if one is not None]
     for part in [*unseen, *([_in_time_order(parts)] if made["idle_timeout"] else parts)]:
-        scanner.add_flows({name: np.ascontiguousarray(values) for name, values in part._arrays().items()}, len(part))
+        columns = {name: np.ascontiguousarray(values) for name, values in part._arrays().items()}
+        try:
+            scanner.add_flows(columns, len(part))
+        except ValueError as error:
+            raise ValueError(f"time goes back between these tables: {error}; {_IN_ORDER}") from error
     return table_of(FlowTable, scanner, common | _sums([part.metadata for part in parts]), True)
+
+
+def _goes_back(parts: list[FlowTable]) -> bool:
+    """Whether a table has records from before the end of one that stands before it."""
+    timed = [part.metadata for part in parts if part.metadata["packets"]]
+    return any(after["first"] < before["last"] for before, after in pairwise(timed))
+
+
+def _counted_through(parts: list[FlowTable]) -> list[FlowTable]:
+    """The tables with `file`, if the key has it, counted through the inputs of all of them."""
+    if "file" not in parts[0].columns:
+        return parts
+    counted, before = [], 0
+    for part in parts:
+        counted.append(_renumbered(part, before))
+        if part._unseen is not None:
+            counted[-1]._unseen = _renumbered(part._unseen, before)
+        before += len(part.metadata["inputs"])
+    return counted
+
+
+def _renumbered(part: FlowTable, before: int) -> FlowTable:
+    columns = part._arrays()
+    return FlowTable({**columns, "file": columns["file"] + columns["file"].dtype.type(before)}, part.metadata)
 
 
 def _in_time_order(parts: list[FlowTable]) -> FlowTable:
