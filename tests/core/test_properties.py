@@ -143,7 +143,8 @@ def test_merging_commutes_up_to_the_order_of_rows(packets: list[Record], cuts: l
     try:
         turned = three | one | two
     except ValueError as refusal:
-        assert "time goes back" in str(refusal)
+        if "time goes back" not in str(refusal):
+            raise
     else:
         assert flow_rows(one | two | three) == flow_rows(turned)
 
@@ -157,7 +158,8 @@ def test_merging_what_is_out_of_order_gives_what_reading_gives_or_nothing(
     try:
         merged = reduce(operator.or_, parts(packets, cuts, by))
     except ValueError as refusal:
-        assert "time goes back" in str(refusal)
+        if "time goes back" not in str(refusal):
+            raise
     else:
         assert merged == fluxcap.read_flows(pcap(packets), by)
 

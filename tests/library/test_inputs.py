@@ -130,6 +130,23 @@ def test_a_glob_gives_its_matches_sorted(tree):
     assert names(f"{tree}/**/[cp]*") == [f"{tree}/sub/c.pcap", f"{tree}/sub/page.html.gz"]
 
 
+def test_rotated_files_come_in_the_order_in_which_people_count(tmp_path):
+    rotated = [
+        "cap.pcap",
+        "cap.pcap1",
+        "cap.pcap2",
+        "cap.pcap10",
+        "day9.pcap",
+        "day10.pcap",
+        "x_00002_1.pcap",
+        "x_00010_0.pcap",
+    ]
+    for name in reversed(rotated):
+        (tmp_path / name).write_bytes(CAPTURE)
+    for captures in (tmp_path, str(tmp_path / "*"), str(tmp_path / "**" / "*")):
+        assert [Path(name).name for name in names(captures)] == rotated
+
+
 def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path):
     (tmp_path / "x[1].pcap").write_bytes(CAPTURE)
     assert names(tmp_path / "x[1].pcap") == [f"{tmp_path}/x[1].pcap"]

@@ -284,7 +284,8 @@ def test_merging_is_associative_and_commutative_up_to_the_order_of_rows(by, idle
         try:
             merged = fluxcap.merge(order)
         except ValueError as refusal:
-            assert "time goes back" in str(refusal)  # never another table
+            if "time goes back" not in str(refusal):
+                raise
             assert order != tuple(singles)
         else:
             assert merged.sort(expected.columns) == expected.sort(expected.columns)
@@ -300,7 +301,7 @@ LATER, EARLIER = (pcap(records([packet], start=at * SECOND), ns=True) for packet
 @pytest.mark.parametrize("options", [{}, {"idle_timeout": "1s"}], ids=str)
 def test_time_that_goes_back_between_tables_is_refused_where_a_flow_depends_on_it(options):
     later, earlier = (fluxcap.read_flows(part, **options) for part in (LATER, EARLIER))
-    with pytest.raises(ValueError, match="time goes back between these tables.*order of time"):
+    with pytest.raises(ValueError, match=r"time goes back between these tables.*order of time"):
         fluxcap.merge([later, earlier])
     assert fluxcap.merge([earlier, later]) == fluxcap.read_flows([EARLIER, LATER], **options)
     together = fluxcap.read_flows([LATER, EARLIER], biflow=False)

@@ -7,6 +7,7 @@ import fnmatch
 import glob
 import io
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -116,7 +117,8 @@ def contents(head: bytes, compression: str = "") -> str:
 
 
 def expand(captures: Captures) -> list[Input]:
-    """The inputs that are meant, in order: globs and directories sorted by name, directories with all below them.
+    """The inputs that are meant, in order: globs and directories sorted by name, numbers in names by value; directories
+    with all below them.
 
     FileNotFoundError for a path that is not there, a glob without matches or a directory without files; ValueError for
     an empty list; TypeError for anything that is no input.
@@ -157,13 +159,24 @@ def _standard_input() -> Any:
 def _paths(path: str) -> Iterator[Input]:
     if not os.path.lexists(path) and glob.has_magic(path):
         # Path.glob() refuses absolute patterns.
-        matches = sorted(_below(path) if "**" in Path(path).parts else glob.glob(path))  # noqa: PTH207
+        matches = sorted(_below(path) if "**" in Path(path).parts else glob.glob(path), key=as_counted)  # noqa: PTH207
         if not matches:
             raise FileNotFoundError(errno.ENOENT, "No file matches", path)
         for match in matches:
             yield from _path(match)
     else:
         yield from _path(path)
+
+
+def as_counted(path: str) -> tuple[list[tuple[str | tuple[int, str], ...]], str]:
+    """What sorts rotated files as people count them: cap.pcap, cap.pcap1, cap.pcap2, cap.pcap10."""
+    return [tuple(_counted(name)) for name in Path(path).parts], path
+
+
+def _counted(name: str) -> Iterator[str | tuple[int, str]]:
+    """Its texts and its numbers in turn."""
+    for place, part in enumerate(re.split(r"([0-9]+)", name)):
+        yield (int(part), part) if place % 2 else part  # of equal numbers, `01` before `1`
 
 
 def _below(pattern: str) -> Iterator[str]:
@@ -191,7 +204,7 @@ def _matches(names: Sequence[str], patterns: Sequence[str]) -> bool:
 def _path(path: str) -> Iterator[Input]:
     status = os.stat(path)  # noqa: PTH116 (Path("") would be the current directory)
     if stat.S_ISDIR(status.st_mode):
-        files = sorted(_files_below(path))
+        files = sorted(_files_below(path), key=as_counted)
         if not files:
             raise FileNotFoundError(errno.ENOENT, "No file in this directory", path)
         for file in files:
