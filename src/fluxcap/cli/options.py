@@ -14,6 +14,7 @@ from fluxcap.values.other_names import Octets
 
 AUTO: Final = "auto"
 SCREEN_ROWS: Final = 20  # rows of a table for people when -n does not say: they fit one screen
+NO_OPTIONS: Final = "--"  # nor is anything after it
 HELP_OPTIONS: Final = {"-h", "--help"}
 NARROW: Final = 80  # columns, where nothing is shown
 
@@ -54,7 +55,8 @@ class Parser(argparse.ArgumentParser):
         print_text(self.format_help())
 
     def read(self, arguments: list[str]) -> Options:
-        """The options; those of a command in any order with its inputs."""
+        """The options; those of a command in any order with its inputs. What follows `--` are inputs, dash or not."""
+        arguments, names = _without_names(arguments)
         if not HELP_OPTIONS.isdisjoint(arguments):
             self.formatter_class = argparse.RawDescriptionHelpFormatter
         try:
@@ -65,7 +67,24 @@ class Parser(argparse.ArgumentParser):
         except UsageError as error:
             error.help = error.help or f"`{self.prog} --help` shows how it is used."
             raise
+        for name, value in vars(options).items():
+            if isinstance(value, list):
+                setattr(options, name, [names.get(word, word) for word in value])
+            elif value in names:
+                setattr(options, name, names[value])
         return options
+
+
+def _without_names(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The arguments with a stand-in for each that follows `--`, and what these stand for.
+
+    argparse takes an input for an option, whatever stands before it, where options and inputs may be mixed.
+    """
+    if NO_OPTIONS not in arguments:
+        return arguments, {}
+    place = arguments.index(NO_OPTIONS)
+    names = {f"\0{number}": name for number, name in enumerate(arguments[place + 1 :])}
+    return [*arguments[:place], *names], names
 
 
 def add_inputs(parser: Parser) -> None:
