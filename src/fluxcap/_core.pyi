@@ -100,6 +100,9 @@ class Totals(TypedDict):
     first: int  # ns; the earliest, and with `last` the latest, time stamp (0 and 0 without packets)
     last: int
     in_order: bool  # no record is earlier than the one before it in its input
+    late: int  # records earlier than one before them, over all inputs,
+    first_late: int  # ... number of the first of them, over all inputs; 0: there is none
+    latest_by: int  # ... and by how much at most, in ns
     dispositions: list[tuple[int, int]]  # (records, wire octets) by disposition code
     reasons: list[int]  # records by reason code
     verdicts: dict[int, list[int]]  # IP protocol -> records by transport verdict code

@@ -119,6 +119,23 @@ class DamagedCaptureWarning(UserWarning):
         self.error = error
 
 
+class OutOfOrderWarning(UserWarning):
+    """Records are earlier than others before them, and the result can depend on their order."""
+
+
+class Late(NamedTuple):
+    """`metadata["late"]`: the records that are earlier than others before them, over all inputs.
+
+    `records`: how many; `by`: how much at most, in nanoseconds; `input` (a place in `metadata["inputs"]`) and `packet`:
+    where the first of them is.
+    """
+
+    records: int
+    by: int
+    input: int
+    packet: int
+
+
 class Damage(NamedTuple):
     """One entry of `metadata["damage"]`."""
 

@@ -1,6 +1,6 @@
 # The ledger: every record lands in exactly one disposition, and what was seen is counted beside it.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport native64
 from fluxcap.capture.reader cimport InterfaceCounts
@@ -14,6 +14,9 @@ cdef struct Totals:
     int64_t first
     int64_t last
     int64_t before                          # time of the record before, in its file
+    uint64_t late                           # records earlier than one before them, over all inputs,
+    uint64_t first_late                     # ... the number of the first of them, over all inputs; 0 = none
+    int64_t latest_by                       # ... and by how much at most: ns
     uint64_t records[DISPOSITIONS_END]
     uint64_t octets[DISPOSITIONS_END]       # on the wire
     uint64_t reasons[REASONS_END]
@@ -49,6 +52,20 @@ cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Diges
     t.gre_verdicts[d.gre_verdict] += n
     t.ip_versions[d.ip_version] += n
 
+cdef inline void note_late(Totals* t, const Digest* digests, uint32_t n) noexcept nogil:
+    """Count the records that are earlier than the latest before them."""
+    cdef int64_t latest = t.last if t.packets else digests[0].time
+    cdef uint64_t by
+    cdef uint32_t i
+    for i in range(n):
+        if digests[i].time < latest:
+            t.late += 1
+            if t.first_late == 0:
+                t.first_late = t.packets + i + 1
+            by = <uint64_t>latest - <uint64_t>digests[i].time     # may be past int64
+            t.latest_by = max(t.latest_by, <int64_t>min(by, <uint64_t>INT64_MAX))
+        latest = max(latest, digests[i].time)
+
 cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Digest* digests,
                                uint32_t n) noexcept nogil:
     cdef const Digest* d
@@ -69,6 +86,8 @@ cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Dig
         first = min(first, d.time)
         last = max(last, d.time)
         unlike |= kind(d) ^ first_kind | d.interface ^ digests[0].interface
+    if went_back or t.packets and digests[0].time < t.last:
+        note_late(t, digests, n)
     if unlike:
         for i in range(n):
             tally_alike(t, interfaces, &digests[i], 1, digests[i].wire)

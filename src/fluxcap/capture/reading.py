@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -24,7 +25,9 @@ from fluxcap.errors import (
     Damage,
     DamagedCaptureWarning,
     FilterError,
+    Late,
     NotACaptureError,
+    OutOfOrderWarning,
     damage_error,
     printable,
 )
@@ -87,12 +90,16 @@ class Reading:
             decap=options.decap,
         )
         self.inputs: list[str] = []
+        self._begins: list[int] = []  # records before each of them
         self.skipped: list[str] = []  # files of a directory that are not captures
         self.damage: list[CaptureError] = []
         self.flows_full = False
         self.limit = ""  # which one the flows are full of: "max_flows" or "max_memory"
         self.interrupted = False
         self.ended = True  # nothing more is read from the current input
+        self.depends_on_order = key is not None and (
+            key["biflow"] or key["idle_timeout"] > 0 or key["active_timeout"] > 0
+        )
         self._threads = threads_for(options.threads)
 
     def _scanner(self, **told: Any) -> Scanner:
@@ -132,6 +139,7 @@ class Reading:
                 help="Give the path of a pcap or pcapng file.",
             )
         self.check_filter()
+        self.check_order()
         totals = self.scanner.totals()
         if unkept := totals["anomalies"][ANOMALIES.index("errors_not_kept")]:
             warn(UserWarning(f"{unkept:,} ICMP errors about flows not seen before them are not kept for these flows"))
@@ -152,6 +160,31 @@ class Reading:
             if not self.filter.fits:
                 raise error
             warn(UserWarning(f"{error}; {human.counted(records.get(kind, 0), 'record')} of it refused"))
+
+    def check_order(self) -> None:
+        """Warn of records out of order, where directions, timeouts or connections depend on it."""
+        late = self.late()
+        if late is None or not self.depends_on_order:
+            return
+        records, where = (
+            human.counted(late.records, "record"),
+            f"packet {late.packet:,} of {printable(self.inputs[late.input])}",
+        )
+        warn(
+            OutOfOrderWarning(
+                f"{records} out of order, by up to {human.duration(late.by)}, first {where}: who began a flow, timeouts"
+                " and connections can depend on it"
+            )
+        )
+
+    def late(self) -> Late | None:
+        """The records that are earlier than others before them."""
+        totals = self.scanner.totals()
+        if not totals["late"]:
+            return None
+        place = bisect_left(self._begins, totals["first_late"]) - 1
+        packet = totals["first_late"] - self._begins[place]
+        return Late(totals["late"], totals["latest_by"], place, packet)
 
     def hints(self) -> list[str]:
         """What is worth knowing of what was not read, in sentences."""
@@ -199,7 +232,7 @@ class Reading:
         self.ended = False
         self.compression = compression
         self._head = b""
-        self._packets_before = self.scanner.totals()["packets"]
+        self._begins.append(self.scanner.totals()["packets"])
 
     def feed(self, fill: Callable[[memoryview], int]) -> Iterator[None]:
         """Let `fill` put octets into the scanner's buffer, none at the end of the input, and process them."""
@@ -277,7 +310,7 @@ class Reading:
         yield from self._process(self.scanner.run, octets=0)
         damage = self.scanner.damage
         if damage is None:  # between two records
-            packet, offset = self.scanner.totals()["packets"] - self._packets_before, self.scanner.octets
+            packet, offset = self.scanner.totals()["packets"] - self._begins[-1], self.scanner.octets
         else:
             packet, offset = damage["packet"], damage["offset"]
         self._report(damage_error(name, path=self.inputs[-1], packet=packet, offset=offset, what=what))
@@ -325,6 +358,8 @@ class Reading:
             "wire_octets": totals["wire_octets"],
             "first": totals["first"],
             "last": totals["last"],
+            "in_order": totals["late"] == 0,
+            "late": self.late(),
             "hints": self.hints(),
             "interrupted": self.interrupted,
         }

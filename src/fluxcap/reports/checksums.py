@@ -316,6 +316,7 @@ class _Judging(Reading):
     def __init__(self, options: ReadOptions, row_limit: int) -> None:
         spec = FlowPlan(keys.parse(origins.KEY)).spec()
         super().__init__(options, key=spec, columns=BAD_COLUMNS, verdicts=LISTED, row_limit=row_limit)
+        self.depends_on_order = False  # counts by origin have no direction
         self.interfaces: list[list[str]] = []
 
     def read_one(self, item: Input) -> Iterator[None]:

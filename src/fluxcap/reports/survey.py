@@ -124,7 +124,7 @@ class _Survey(Reading):
             wire_octets=totals["wire_octets"],
             first=totals["first"],
             last=totals["last"],
-            in_order=totals["in_order"],
+            in_order=metadata["in_order"],
             link_types=totals["link_types"],
             ip_versions=totals["ip_versions"],
             protocols={protocol: sum(counts) for protocol, counts in totals["verdicts"].items()},

@@ -170,6 +170,7 @@ class FlowAggregator:
                 if not self._reading.ended:
                     self._step(Memory(memoryview(b"")))
                 self._reading.check_filter()
+                self._reading.check_order()
 
     def result(self) -> FlowTable:
         """Give the flows of all complete records so far.

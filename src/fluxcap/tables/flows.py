@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from fluxcap._core import Column, Scanner
 from fluxcap.capture.inputs import expand
 from fluxcap.capture.reading import Reading
+from fluxcap.errors import Late
 from fluxcap.plan.flow_plan import FLOW, FlowPlan, spec_of
 from fluxcap.tables.table import Table
 from fluxcap.values import human
@@ -261,7 +262,7 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
                 "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
                 " read the captures together instead"
             )
-    if made["idle_timeout"] and _goes_back(parts):
+    if made["idle_timeout"] and _goes_back([part.metadata for part in parts]):
         raise ValueError(f"time goes back between these tables, and an idle timeout depends on its order; {_IN_ORDER}")
     common = {name: value for name, value in made.items() if all(part.metadata.get(name) == value for part in parts)}
     import numpy as np
@@ -279,9 +280,9 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     return table_of(FlowTable, scanner, common | _sums([part.metadata for part in parts]), True)
 
 
-def _goes_back(parts: list[FlowTable]) -> bool:
+def _goes_back(parts: list[Metadata]) -> bool:
     """Whether a table has records from before the end of one that stands before it."""
-    timed = [part.metadata for part in parts if part.metadata["packets"]]
+    timed = [part for part in parts if part["packets"]]
     return any(after["first"] < before["last"] for before, after in pairwise(timed))
 
 
@@ -311,6 +312,19 @@ def _in_time_order(parts: list[FlowTable]) -> FlowTable:
     return FlowTable({name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]._columns})
 
 
+def _late(parts: list[Metadata]) -> Late | None:
+    """What is late within the parts; which records are late between two of them is not known."""
+    found: list[Late] = []
+    before = 0
+    for part in parts:
+        if part["late"] is not None:
+            found.append(part["late"]._replace(input=part["late"].input + before))
+        before += len(part["inputs"])
+    if not found:
+        return None
+    return found[0]._replace(records=sum(late.records for late in found), by=max(late.by for late in found))
+
+
 def _sums(parts: list[Metadata]) -> Metadata:
     """The metadata that the parts have between them."""
     timed = [part for part in parts if part["packets"]]
@@ -318,6 +332,7 @@ def _sums(parts: list[Metadata]) -> Metadata:
         disposition: tuple(map(sum, zip(*(part["ledger"][disposition] for part in parts), strict=True)))
         for disposition in parts[0]["ledger"]
     }
+    late = _late(parts)
     sums: dict[str, Any] = {
         name: sum(part[name] for part in parts) for name in ("packets", "captured_octets", "wire_octets")
     }
@@ -328,6 +343,8 @@ def _sums(parts: list[Metadata]) -> Metadata:
         "ledger": ledger,
         "first": min((part["first"] for part in timed), default=0),
         "last": max((part["last"] for part in timed), default=0),
+        "late": late,
+        "in_order": late is None and not _goes_back(parts),
         "flows_full": any(part["flows_full"] for part in parts),
         "limit": next((part["limit"] for part in parts if part["limit"]), ""),
         "interrupted": any(part["interrupted"] for part in parts),

@@ -31,6 +31,8 @@ def members(metadata: Mapping[str, Any]) -> dict[str, Any]:
     plain = dict(metadata)
     if "damage" in plain:
         plain["damage"] = [damage._asdict() for damage in plain["damage"]]
+    if plain.get("late") is not None:
+        plain["late"] = plain["late"]._asdict()
     if "ledger" in plain:
         plain["ledger"] = {name: {"records": n, "octets": octets} for name, (n, octets) in plain["ledger"].items()}
     for name in ("first", "last"):
