@@ -96,6 +96,43 @@ def test_an_interface_of_one_name_is_one_in_all_files_and_a_pcap_names_none():
     assert report.blame == f"All 4 bad transport checksums come from {A} ({MAC_A})."
 
 
+def cooked(index: int) -> bytes:
+    return b.sll2(b.ipv4(b.udp(b"hello", checksum=0x1234), A, "192.0.2.1"), index=index)
+
+
+SLL2, ETHERNET = interface(b.LINK_SLL2, name="any"), interface(name="eth0")
+
+
+@pytest.mark.parametrize(
+    ("capture", "named"),
+    [
+        (pcapng(SLL2, interface(b.LINK_SLL2, name="lo"), enhanced_packet(cooked(1))), ["1"]),
+        (pcapng(SLL2, enhanced_packet(cooked(3))), ["3"]),
+        (pcap(records([cooked(3)]), link_type=b.LINK_SLL2), ["3"]),
+        (pcapng(SLL2, ETHERNET, enhanced_packet(cooked(3)), sent(1, 0, B, 0x1234)), ["3"]),
+        (pcapng(ETHERNET, SLL2, sent(0, 0, B, 0x1234), enhanced_packet(cooked(1), interface_id=1)), ["1"]),
+        ([pcapng(SLL2, enhanced_packet(cooked(0))), pcapng(ETHERNET, sent(0, 0, B, 0x1234))], ["0", "eth0"]),
+    ],
+    ids=[
+        "an interface of the file has that number",
+        "no interface of the file has that number",
+        "a pcap",
+        "an interface without such a header has a number that may be from one",
+        "the number is that of the interface with such a header",
+        "another file has no such header",
+    ],
+)
+def test_an_index_of_the_kernel_in_a_cooked_header_names_no_interface_of_the_file(capture, named):
+    assert [one.name for one in fluxcap.read_checksums(capture).by_interface] == named
+
+
+def test_an_index_of_the_kernel_is_in_the_sentence_as_a_number():
+    blame = fluxcap.read_checksums(pcapng(SLL2, ETHERNET, enhanced_packet(cooked(1)))).blame
+    assert blame == f"The only bad transport checksum comes from {A} ({MAC_A}), inbound."  # eth0 has that number too
+    blame = fluxcap.read_checksums(pcapng(SLL2, enhanced_packet(cooked(3)))).blame
+    assert blame == f"The only bad transport checksum comes from {A} ({MAC_A}), inbound on interface 3."
+
+
 @pytest.mark.parametrize("capture", [pcap([]), pcap(records([frame(A)])), pcap(records([frame(A, 0)]))])
 def test_a_capture_in_which_nothing_is_wrong_has_no_origins(capture):
     report = fluxcap.read_checksums(capture)

@@ -16,7 +16,7 @@ from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
 from fluxcap.reports import origins, verdicts
-from fluxcap.reports.origins import Origin
+from fluxcap.reports.origins import LINUX_SLL2, Named, Origin
 from fluxcap.reports.verdicts import HEADER
 from fluxcap.tables.export import Exportable, wanted
 from fluxcap.tables.packets import PacketTable
@@ -311,13 +311,13 @@ def collect_checksums(src: Captures, list_limit: int, options: ReadOptions) -> C
 
 
 class _Judging(Reading):
-    """A reading that takes down what each input calls its interfaces; a pcap has no names for them."""
+    """A reading that takes down the interfaces of each input; a pcap has no names and no numbers for its own."""
 
     def __init__(self, options: ReadOptions, row_limit: int) -> None:
         spec = FlowPlan(keys.parse(origins.KEY)).spec()
         super().__init__(options, key=spec, columns=BAD_COLUMNS, verdicts=LISTED, row_limit=row_limit)
         self.depends_on_order = False  # counts by origin have no direction
-        self.interfaces: list[list[str]] = []
+        self.interfaces: list[list[Named]] = []
 
     def read_one(self, item: Input) -> Iterator[None]:
         begun = len(self.inputs)
@@ -326,8 +326,13 @@ class _Judging(Reading):
         finally:
             if len(self.inputs) > begun:
                 form = self.scanner.format()
-                named = form["interfaces"] if form["name"] == "pcapng" else []
-                self.interfaces.append([one["name"].rstrip(b"\0").decode(errors="replace") for one in named])
+                named = [Named(_text(one["name"]), one["link_type"]) for one in form["interfaces"]]
+                numbered = form["name"] == "pcapng" or any(one.link_type == LINUX_SLL2 for one in named)
+                self.interfaces.append(named if numbered else [])
+
+
+def _text(name: bytes) -> str:
+    return name.rstrip(b"\0").decode(errors="replace")
 
 
 class _Bad:

@@ -20,6 +20,7 @@ COUNTED: Final = ("packets", "good", "partial", "bad", "ip_bad")
 WRONG: Final = ("partial", "bad", "ip_bad")
 NAMED: Final = 3  # addresses, in a sentence
 OFFLOAD: Final = "captured on the sender before the network card filled them in"
+LINUX_SLL2: Final = 276  # the link type of which a record has the kernel's number of its interface, not the file's
 SHORT: Final = 32  # letters of an interface's name that reads well in it; Windows' are longer, and say nothing
 
 
@@ -71,8 +72,15 @@ class Origins:
         return _sole(self.by_direction, what, sum(getattr(one, what) for one in self.by_address))
 
 
-def find(columns: Mapping[str, Column], interfaces: Sequence[Sequence[str]]) -> Origins:
-    """The origins of flows by KEY; `interfaces`: the names of those of each file, none of a file that has no names."""
+class Named(NamedTuple):
+    """An interface that a file describes."""
+
+    name: str
+    link_type: int
+
+
+def find(columns: Mapping[str, Column], interfaces: Sequence[Sequence[Named]]) -> Origins:
+    """The origins of flows by KEY; `interfaces`: those that each file describes, none of a file that has no names."""
     if not any(any(memoryview(columns[what])) for what in WRONG):  # then there is nothing to be sorted
         return Origins((), (), (), ())
     from fluxcap.values.arrays import arrays
@@ -104,16 +112,26 @@ def _grouped(flows: Mapping[str, Array], names: Sequence[str], clean: bool = Fal
     return [Origin(" ".join(name), *counts) for name, counts in zip(texts, numbers, strict=True)]
 
 
-def _by_name(places: Sequence[Origin], interfaces: Sequence[Sequence[str]]) -> Iterator[Origin]:
+def _by_name(places: Sequence[Origin], interfaces: Sequence[Sequence[Named]]) -> Iterator[Origin]:
     """Interfaces of one name are one, in whatever files: of files that rotate, the same is in each."""
     merged: dict[str, Origin] = {}
     for place in places:
         file, number = map(int, place.name.split())
-        if number < len(interfaces[file]):
-            name = interfaces[file][number] or str(number)
+        if name := _name(number, interfaces[file]):
             before = merged.get(name, Origin(name, *[0] * 6))
             merged[name] = Origin(name, *(a + b for a, b in zip(before[1:], place[1:], strict=True)))
     return iter(merged.values())
+
+
+def _name(number: int, described: Sequence[Named]) -> str:
+    """What the records of a file that have this number in `interface` came from; "" if that is not known.
+
+    Where a file has both, an interface with the number of a kernel's may be meant by either, so neither is named.
+    """
+    by_kernel = any(one.link_type == LINUX_SLL2 for one in described)
+    if number >= len(described) or described[number].link_type == LINUX_SLL2:
+        return str(number) if by_kernel else ""
+    return "" if by_kernel else described[number].name or str(number)
 
 
 def _most_first(origins: Sequence[Origin], what: str) -> list[Origin]:
