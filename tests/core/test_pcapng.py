@@ -183,6 +183,21 @@ def test_any_time_of_any_resolution_and_offset_is_right_to_the_nanosecond(tsreso
     assert [row["time"] for row in rows(capture, columns=["time"])] == [nanoseconds(ticks, per_second, offset)]
 
 
+def test_times_past_what_64_bits_of_nanoseconds_hold_are_counted():
+    microseconds = [2**64 - 1, 2**63 // 1000 + 1, 2**63 // 1000, 0]  # the first two are past the year 2262
+    late = pcapng(interface(), *(enhanced_packet(PACKETS[0], one) for one in microseconds))
+    early = pcapng(interface(tsoffset=-10_000_000_000), enhanced_packet(PACKETS[0], 5))  # the year 1653
+    assert [anomalies(scan(one)) for one in (late, early)] == [
+        {"time_out_of_range": 2, "time_went_back": 2},
+        {"time_out_of_range": 1},
+    ]
+
+
+def test_records_without_a_time_are_counted():
+    capture = pcapng(interface(), simple_packet(PACKETS[0]), enhanced_packet(PACKETS[0], 7), simple_packet(PACKETS[0]))
+    assert anomalies(scan(capture))["without_time"] == 2
+
+
 # Options --------------------------------------------------------------------------------------------------------------
 
 

@@ -70,6 +70,8 @@ cdef enum:                      # Anomaly
     ERRORS_NOT_KEPT             # more ICMP errors about flows not seen so far than are kept: such flows may lack them
     REFUSED_TAGGED              # refused by the filter, which would accept the IP packet behind the VLAN tag
     REFUSED_INSIDE              # ... behind other headers: several tags, MPLS, PPPoE, a tunnel
+    WITHOUT_TIME                # a simple packet block, which has no time: the record counts as of 1970
+    TIME_OUT_OF_RANGE           # a time at or past the ends of 64 bits of nanoseconds: held at that end
     ANOMALIES_END
 
 # What the checksum stage is to do; decode sets it.

@@ -1,6 +1,6 @@
 # pcapng: sections of blocks, each block framed by its length on both sides. draft-ietf-opsawg-pcapng
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport file16, file32, file64, scale_ticks
@@ -11,7 +11,7 @@ from fluxcap.capture.reader cimport (
     more)
 from fluxcap.base.types cimport (
     CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTIONS_END, DIRECTION_UNKNOWN, OPTION_OVERRUN, Packet,
-    TSRESOL_LENGTH)
+    TIME_OUT_OF_RANGE, TSRESOL_LENGTH, WITHOUT_TIME)
 
 cdef enum:                      # block types
     SECTION_HEADER = 0x0A0D0D0A  # a palindrome: the same in both byte orders
@@ -200,6 +200,8 @@ cdef inline Step packet_block(Reader* r, Packet* p, uint32_t index, const uint8_
     p.offload_flags = 0
     if times != NULL:           # a simple block has no options either
         packet_options(r, p, room)
+    r.anomalies[WITHOUT_TIME] += times == NULL
+    r.anomalies[TIME_OUT_OF_RANGE] += p.time == INT64_MAX or p.time == INT64_MIN
     r.anomalies[CAPTURED_OVER_WIRE] += captured > wire
     r.anomalies[CAPTURED_OVER_SNAPLEN] += captured > interface.snaplen and interface.snaplen != 0
     return RECORD

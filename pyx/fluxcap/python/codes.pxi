@@ -19,7 +19,7 @@ DAMAGES = ("none", "empty", "not_a_capture", "file_header_cut", "unsupported_ver
            "tsresol")
 ANOMALIES = ("captured_over_wire", "captured_over_snaplen", "fraction_over_second", "time_went_back",
              "tunnels_too_deep", "datagrams_evicted", "fragments_not_held", "option_overrun", "tsresol_length",
-             "errors_not_kept", "refused_tagged", "refused_inside")
+             "errors_not_kept", "refused_tagged", "refused_inside", "without_time", "time_out_of_range")
 DIRECTIONS = ("unknown", "inbound", "outbound")
 assert len(DIRECTIONS) == DIRECTIONS_END
 assert len(VERDICTS) == VERDICTS_END and len(DISPOSITIONS) == DISPOSITIONS_END and len(REASONS) == REASONS_END
