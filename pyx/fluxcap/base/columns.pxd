@@ -13,9 +13,9 @@ cdef enum:
 cdef struct Columns:
     uint32_t n_columns
     uint32_t offset[MAX_COLUMNS]    # of the field in its struct
-    uint32_t size[MAX_COLUMNS]      # octets
+    uint32_t size[MAX_COLUMNS]      # bytes
     uint8_t* data[MAX_COLUMNS]
-    uint64_t held[MAX_COLUMNS]      # octets of memory there
+    uint64_t held[MAX_COLUMNS]      # bytes of memory there
     uint8_t* used[MAX_COLUMNS]      # where memory ends that was used before; what was not is zero
     uint64_t n                      # rows there
     uint64_t room

@@ -7,7 +7,7 @@ from fluxcap.base.memory cimport clear
 
 cdef enum:
     # Packets a stage takes at once: enough to pay for a call and to hide a cache miss behind the packets after it, few
-    # enough to leave room in L1 for their octets and the rows they lead to: 64 cost small packets 4 %, 128 another 9 %.
+    # enough to leave room in L1 for their bytes and the rows they lead to: 64 cost small packets 4 %, 128 another 9 %.
     BATCH = 32
 
     KEY_WORDS = 11
@@ -66,7 +66,7 @@ cdef enum:                      # Anomaly
     DATAGRAMS_EVICTED           # fragmented datagrams forgotten before they were complete, to make room
     FRAGMENTS_NOT_HELD          # fragments let go before their first one came: waited too long, or too many
     OPTION_OVERRUN              # a pcapng option runs past its block: the rest of its options was dropped
-    TSRESOL_LENGTH              # if_tsresol not one octet long: microseconds assumed
+    TSRESOL_LENGTH              # if_tsresol not one byte long: microseconds assumed
     ERRORS_NOT_KEPT             # more ICMP errors about flows not seen so far than are kept: such flows may lack them
     REFUSED_TAGGED              # refused by the filter, which would accept the IP packet behind the VLAN tag
     REFUSED_INSIDE              # ... behind other headers: several tags, MPLS, PPPoE, a tunnel
@@ -126,17 +126,17 @@ cdef struct Packet:
     uint64_t number             # 1-based, in its file
     uint64_t offset             # of data in the decompressed file
     uint16_t link_type
-    uint8_t fcs                 # octets of frame check sequence at the end of the wire length
+    uint8_t fcs                 # bytes of frame check sequence at the end of the wire length
     uint8_t refused             # filter: by the user's; not unless there is one
     uint8_t direction           # as the file has it; the link header may know more
     uint8_t offload_flags       # OffloadFlag
     # What is counted, from here on as in Digest:
     int64_t time                # ns since the epoch
-    uint32_t captured           # octets
-    uint32_t wire               # octets
+    uint32_t captured           # bytes
+    uint32_t wire               # bytes
     uint32_t interface          # index in its file, over all sections
     # decode
-    uint32_t payload_length     # octets above the transport header, of those the record had on the wire
+    uint32_t payload_length     # bytes above the transport header, of those the record had on the wire
     uint32_t tcp_seq
     uint32_t tcp_ack
     uint16_t tcp_window
@@ -160,18 +160,18 @@ cdef struct Packet:
     uint8_t sum_kind
     uint8_t pseudo_octets       # of pseudo_src and pseudo_dst: 4 or 16
     uint32_t ip_id
-    uint32_t fragment_offset    # octets
-    uint32_t fragment_at        # of its octets in data
+    uint32_t fragment_offset    # bytes
+    uint32_t fragment_at        # of its bytes in data
     uint32_t fragment_length    # of them, on the wire
     uint32_t fragment_id
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none
     uint64_t datagram           # serial number of that datagram
     uint16_t ip_header_length
     uint32_t ip_at              # of the IP header in data
-    uint32_t sum_at             # of the summed octets in data
-    uint32_t sum_length         # octets covered
+    uint32_t sum_at             # of the summed bytes in data
+    uint32_t sum_length         # bytes covered
     uint32_t pseudo_length      # the pseudo-header's length field
-    uint32_t ip_length          # octets of the IP packet, its header included, as that says: it may go past the record
+    uint32_t ip_length          # bytes of the IP packet, its header included, as that says: it may go past the record
     const uint8_t* pseudo_src   # where it is not src_ip: the home address (RFC 6275 section 11.3.1); else NULL
     const uint8_t* pseudo_dst   # where it is not dst_ip: the last hop of a live route (RFC 8200 section 8.1); else NULL
     uint32_t quote_at           # ICMP errors: of the IP header they quote, in data; 0 = none

@@ -1,4 +1,4 @@
-# From octets to records: which format an input is, and the next batch of its packets.
+# From bytes to records: which format an input is, and the next batch of its packets.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -11,7 +11,7 @@ from fluxcap.capture.reader cimport (
 from fluxcap.base.types cimport Batch, Packet
 
 cdef enum:
-    MAGIC = 4                   # octets that tell one format from another
+    MAGIC = 4                   # bytes that tell one format from another
     SMALLEST_FILE_HEADER = 24
 
 cdef inline Step probe(Reader* r) noexcept nogil:

@@ -58,7 +58,7 @@ cdef inline void hop_pcapng(const Reader* r, bint filtered, Hop* hop) noexcept n
     hop.end = at
 
 cdef inline Hop hop_records(const Reader* r, bint filtered) noexcept nogil:
-    """Only framing is looked at. Whoever reads these records still finds out what is wrong with one."""
+    """Only framing is looked at. The reader of these records still finds out what is wrong with one."""
     cdef Hop hop
     hop.end = r.start
     hop.records = 0

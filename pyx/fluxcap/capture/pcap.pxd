@@ -9,7 +9,7 @@ from fluxcap.capture.reader cimport (
 from fluxcap.base.types cimport (
     CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTION_UNKNOWN, FRACTION_OVER_SECOND, Packet)
 
-cdef enum:                      # file header, offsets in octets
+cdef enum:                      # file header, offsets in bytes
     VERSION_MAJOR = 4
     VERSION_MINOR = 6
     SNAPLEN = 16

@@ -20,7 +20,7 @@ cdef enum:                      # block types
     SIMPLE_PACKET = 3
     ENHANCED_PACKET = 6
 
-cdef enum:                      # any block: type, length, body, length; sizes in octets
+cdef enum:                      # any block: type, length, body, length; sizes in bytes
     BLOCK_HEADER = 8
     BLOCK_TRAILER_SIZE = 4
     BLOCK_MINIMUM = 12
@@ -89,7 +89,7 @@ cdef inline Step section_header(Reader* r, const uint8_t* at) noexcept nogil:
 
 cdef struct Options:            # of a block, one after the other
     const uint8_t* at           # the next one's header
-    uint32_t left               # octets from there to the end of the block
+    uint32_t left               # bytes from there to the end of the block
     uint32_t code
     uint32_t size
     const uint8_t* value
@@ -148,7 +148,7 @@ cdef inline Step interface_description(Reader* r, const uint8_t* at, uint32_t le
     return SKIPPED
 
 cdef inline void packet_options(Reader* r, Packet* p, uint64_t room) noexcept nogil:
-    """What the options behind a packet's data say of it; the data have `room` octets up to the end of the block."""
+    """What the options behind a packet's data say of it; the data have `room` bytes up to the end of the block."""
     cdef Options o
     cdef uint32_t flags
     cdef uint64_t padded = (<uint64_t>p.captured + 3) & ~<uint64_t>3

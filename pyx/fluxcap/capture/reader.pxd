@@ -1,6 +1,6 @@
-# The state of reading one input: a window of its octets, what its headers said, and what was wrong with it.
+# The state of reading one input: a window of its bytes, what its headers said, and what was wrong with it.
 # A format's `next` function looks at the window and returns a Step; only on RECORD is the packet filled.
-# No size that a file states is ever allocated: the window grows only by doubling when it is full of octets that came.
+# No size that a file states is ever allocated: the window grows only by doubling when it is full of bytes that came.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -11,7 +11,7 @@ cdef enum:
     # Longest pcapng block, as libpcap has it (MAX_BLOCKSIZE): room for a record and its comments, or for a key log.
     MAX_BLOCK = 16777216
     # Interface descriptions in one input. A hundred thousand exist in test suites; each costs us sizeof(Interface),
-    # five times the octets it takes in the file, so there has to be an end.
+    # five times the bytes it takes in the file, so there has to be an end.
     MAX_INTERFACES = 262144
     NAME_OCTETS = 64            # of an interface's name, kept for display (Linux allows 15, Windows shows GUIDs of 50)
 
@@ -29,24 +29,24 @@ cdef enum Format:
 
 cdef enum DamageCode:
     DAMAGE_NONE
-    EMPTY                       # no octet at all
-    NOT_A_CAPTURE               # found = first four octets, big-endian
-    FILE_HEADER_CUT             # found < wanted octets
+    EMPTY                       # no byte at all
+    NOT_A_CAPTURE               # found = first four bytes, big-endian
+    FILE_HEADER_CUT             # found < wanted bytes
     UNSUPPORTED_VERSION         # found = major << 16 | minor
     RESERVED_LINK_BITS          # found = the pcap link type field (bits 16..25 must be zero)
-    RECORD_HEADER_CUT           # found < wanted octets
-    RECORD_CUT                  # found < wanted octets
+    RECORD_HEADER_CUT           # found < wanted bytes
+    RECORD_CUT                  # found < wanted bytes
     CAPLEN_TOO_BIG              # found > wanted = MAX_CAPTURED
-    BLOCK_TOO_SHORT             # found < wanted octets, by the block's length field
+    BLOCK_TOO_SHORT             # found < wanted bytes, by the block's length field
     BLOCK_TOO_LONG              # found > wanted = MAX_BLOCK
     BLOCK_MISALIGNED            # found, not a multiple of 4
     BLOCK_TRAILER               # found = trailing length, wanted = leading length
-    BLOCK_CUT                   # found < wanted octets
+    BLOCK_CUT                   # found < wanted bytes
     NO_INTERFACE                # found = interface index, wanted = number of interfaces
     TOO_MANY_INTERFACES         # wanted = MAX_INTERFACES
     CAPLEN_PAST_BLOCK           # found = captured length, wanted = room in the block
     BYTE_ORDER_MAGIC            # found
-    TSRESOL                     # found = the option's octet
+    TSRESOL                     # found = the option's byte
     DAMAGES_END
 
 cdef struct Damage:
@@ -58,7 +58,7 @@ cdef struct Damage:
 
 cdef struct Interface:
     uint16_t link_type
-    uint8_t fcs                 # octets
+    uint8_t fcs                 # bytes
     uint8_t name_length
     bint swapped                # described in the byte order that is not this machine's
     uint32_t program            # 1 + index of its link type's filter program, 0 = not asked for yet
@@ -79,10 +79,10 @@ cdef struct Reader:
     # the window
     uint8_t* buffer
     size_t capacity
-    size_t start                # first octet not consumed
-    size_t end                  # past the last octet there
+    size_t start                # first byte not consumed
+    size_t end                  # past the last byte there
     uint64_t base               # offset in the input of buffer[0]
-    bint ended                  # no more octets will come
+    bint ended                  # no more bytes will come
     # the input
     int format
     bint swapped                # its byte order is not this machine's
@@ -90,7 +90,7 @@ cdef struct Reader:
     Damage damage
     uint64_t* anomalies         # of ANOMALIES_END kinds; whose they are is up to the owner
     # pcap
-    uint32_t record_header      # 16 octets, or 24 with Kuznetzov's modified header
+    uint32_t record_header      # 16 bytes, or 24 with Kuznetzov's modified header
     uint32_t fraction_ns        # ns a unit of the time stamp's fraction
     uint32_t fraction_max       # the largest that is less than a second
     int lengths                 # how the two lengths stand, see pcap.pxd
@@ -117,7 +117,7 @@ cdef inline Step broken(Reader* r, DamageCode code, uint64_t found, uint64_t wan
     return BROKEN
 
 cdef inline Step more(Reader* r, DamageCode if_ended, uint64_t wanted) noexcept nogil:
-    """The window is too short for `wanted` octets: wait for them, or call the input cut when it has ended."""
+    """The window is too short for `wanted` bytes: wait for them, or call the input cut when it has ended."""
     if r.ended:
         return broken(r, if_ended, available(r), wanted)
     return MORE

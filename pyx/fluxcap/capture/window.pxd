@@ -1,4 +1,4 @@
-# The window of a Reader: room for more octets, and the octets of a file.
+# The window of a Reader: room for more bytes, and the bytes of a file.
 
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport uint8_t, uint64_t

@@ -41,7 +41,7 @@ cdef inline uint64_t pseudo_sum(const Packet* p) noexcept nogil:
                     add_override(p.pseudo_dst, p.pseudo_octets))
 
 cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
-    """`sum` is that of the octets under the checksum, the field included."""
+    """`sum` is that of the bytes under the checksum, the field included."""
     cdef uint64_t seed = pseudo_sum(p) if p.sum_kind == SUM_PSEUDO else 0
     cdef uint32_t total = fold(ones_add(seed, sum))
     cdef uint16_t field = net16(p.checksum)

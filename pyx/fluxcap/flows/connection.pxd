@@ -1,5 +1,5 @@
-# What is kept of a connection beside its row, so that those who do not ask for it do not pay for it: four cache lines,
-# however long it lasts. Of its octets nothing but where they lie in the sequence space.
+# The state of a connection lies beside its row, so that a table without connections does not pay for it: four cache
+# lines, however long the connection lasts. No payload is kept, only its place in the sequence space.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
@@ -36,7 +36,7 @@ cdef enum:                      # why forward is forward
 cdef enum:
     UNKNOWN = -1                # a time that was not seen to pass
 
-cdef struct Side:               # 96 octets
+cdef struct Side:               # 96 bytes
     uint32_t start              # initial sequence number; without a SYN, the one before the first
     uint32_t last               # the highest sequence number it sent, plus one
     uint32_t edge               # ... or saw acknowledged: where the sequence space that was looked at ends

@@ -157,8 +157,8 @@ cdef inline EndReason ended(Flows* f, uint64_t i, const FlowRow* row, const Dige
         return END_OF_FLOW
     return expired(f, row, d.time, d.protocol)
 
-cdef inline void expect(const Flows* f, const Digest* digests, uint32_t n) noexcept nogil:
-    """Have the slots under way that these will be looked up in."""
+cdef inline void prefetch_slots(const Flows* f, const Digest* digests, uint32_t n) noexcept nogil:
+    """Prefetch the home slots of these digests, so that the look-ups find them in the cache."""
     cdef uint32_t i
     for i in range(n):
         prefetch(f.index + home(f, digests[i].tag))

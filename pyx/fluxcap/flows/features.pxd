@@ -12,7 +12,7 @@ from fluxcap.base.memory cimport prefetch
 from fluxcap.base.types cimport Digest
 
 cdef enum:
-    MAX_FIRST_PACKETS = 255     # described one by one, as in NFStream; each takes 17 octets of every flow
+    MAX_FIRST_PACKETS = 255     # described one by one, as in NFStream; each takes 17 bytes of every flow
 
 cdef struct Spread:
     int64_t least

@@ -110,7 +110,7 @@ cdef inline void place(Side* s, uint32_t flags, uint32_t seq) noexcept nogil:
         s.last = s.edge = seq
 
 cdef inline bint take_ack(Side* peer, uint32_t flags, uint32_t ack) noexcept nogil:
-    """The other side's octets up to here were acknowledged; False if that is no news."""
+    """The other side's bytes up to here were acknowledged; False if that is no news."""
     cdef int more
     if peer.state == INACTIVE:
         peer.start = peer.ack = peer.last = peer.edge = peer.floor = ack - 1
@@ -122,7 +122,7 @@ cdef inline bint take_ack(Side* peer, uint32_t flags, uint32_t ack) noexcept nog
     return True
 
 cdef inline bint is_keep_alive(const Side* s, uint32_t flags, uint32_t seq, uint32_t length) noexcept nogil:
-    """The octet before the next one, or only its number (RFC 9293 section 3.8.4); a probe of a closed window sent again
+    """The byte before the next one, or only its number (RFC 9293 section 3.8.4); a probe of a closed window sent again
     looks the same (section 3.8.6.1)."""
     return length <= 1 and seq + 1 == s.last and not s.fins and flags & (SYN | FIN | RST) == 0
 
@@ -148,7 +148,7 @@ cdef inline void find_gaps(Flows* f, Connection* c, uint32_t way, uint32_t befor
     cdef Side* s = &c.sides[way]
     cdef Hole* holes
     cdef uint32_t i
-    # The first octet of a connection under way may be that of a keep-alive, sent again.
+    # The first byte of a connection under way may be that of a keep-alive, sent again.
     if c.seen[way] & SEEN_SYN == 0 and ack - s.start <= 2:
         return
     if ahead(ack, s.edge) > 0 and not s.fins:

@@ -60,7 +60,7 @@ cdef inline void add_elsewhere(Connection* c, uint32_t way, uint8_t seen, uint8_
 
 cdef inline void add_segment(Connection* c, uint32_t way, uint32_t flags, uint32_t at,
                              uint32_t length) noexcept nogil:
-    """The letter of a TCP segment `at` octets from the start, with so much payload."""
+    """The letter of a TCP segment `at` bytes from the start, with so much payload."""
     cdef Side* s = &c.sides[way]
     if flags & (SYN | FIN | RST) == 0:
         if length:

@@ -31,7 +31,7 @@ cdef struct KeyPlan:
     uint64_t mask_v4[4]         # for the address words where IPv4 and IPv6 prefixes differ
     uint8_t word[KEY_WORDS]     # which word of Key each of them is
     int64_t interval            # ns, 0 = none
-    uint32_t octets_at          # in Packet: the length that a flow's octets are summed from
+    uint32_t octets_at          # in Packet: the length that a flow's bytes are summed from
     uint64_t seed[KEY_WORDS + 1]
 
 cdef inline Shape five_tuple() noexcept nogil:
@@ -141,7 +141,7 @@ cdef inline void unproject(const KeyPlan* plan, Shape shape, const uint64_t* wor
         raw[i if shape.leading else plan.word[i]] = turned[i]
 
 cdef inline uint64_t hash_words(const KeyPlan* plan, const uint64_t* words, uint32_t n) noexcept nogil:
-    """Two words a multiplication, under seeds drawn for this process: nobody can aim at one slot from outside."""
+    """Two words a multiplication, under seeds drawn for this process: no sender can aim at one slot."""
     cdef uint64_t sum = plan.seed[KEY_WORDS]
     cdef uint32_t i
     for i in range(0, n - (n & 1), 2):

@@ -123,7 +123,7 @@ cdef inline void restart(Side* s, uint32_t at) noexcept nogil:
     s.raised = False
 
 cdef inline uint64_t gap_octets(const Flows* f, Side* s) noexcept nogil:
-    """Octets never seen."""
+    """Bytes never seen."""
     cdef uint64_t missing = s.gap_octets
     cdef Hole* holes = holes_of(f, s)
     cdef uint32_t i

@@ -80,7 +80,7 @@ cdef inline void step_state(Connection* c, uint32_t way, uint32_t flags, uint32_
     s.ended |= s.state == RESET or (s.state == CLOSED and (is_closed(peer) or peer.state == INACTIVE))
 
 cdef inline bint sent_nothing(const Side* s, const Side* peer) noexcept nogil:
-    """Neither an octet of data sent nor one acknowledged, as far as sequence numbers tell."""
+    """Neither a byte of data sent nor one acknowledged, as far as sequence numbers tell."""
     cdef uint32_t top = s.last if ahead(s.last, s.ack) > 0 else s.ack
     if s.before == SYN_SENT and s.state == RESET and peer.state == INACTIVE and s.ack != s.start:
         return True             # half open: its sequence numbers mislead

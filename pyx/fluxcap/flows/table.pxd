@@ -78,7 +78,7 @@ ctypedef void (*Follow)(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
 
 cdef struct Flows:
     KeyPlan plan
-    uint64_t stride             # octets a row, the key included
+    uint64_t stride             # bytes a row, the key included
     int64_t idle_timeout[2]     # ns, 0 = none; [1] of TCP, [0] of all else
     int64_t active_timeout
     ServerPorts* servers        # NULL: the first record's sender is who began it
@@ -98,7 +98,7 @@ cdef struct Flows:
     Quoted* quoted              # by ICMP errors on their way here: a ring
     uint64_t n_quoted           # ever
     uint8_t* features           # as many as rows, or NULL: features.pxd
-    uint64_t features_stride    # octets each, 0 = they are not asked for
+    uint64_t features_stride    # bytes each, 0 = they are not asked for
     uint64_t features_room
     uint32_t first_packets      # described one by one
     uint8_t* connections        # as many as rows, or NULL: connection.pxd
@@ -111,7 +111,7 @@ cdef struct Flows:
     uint64_t n_asides
     uint64_t asides_room
     Follow follow               # follow(), by a pointer as `answers` is
-    int64_t attempt_timeout     # ns, 0 = none: of a TCP connection that nobody answers
+    int64_t attempt_timeout     # ns, 0 = none: of an unanswered TCP connection
     int64_t close_timeout       # ... that has ended
     bint ignores_checksums      # what is corrupt belongs to its connection all the same
     Flows* unseen               # rows for what was quoted before any packet of it came: no packets, ICMP errors only
@@ -147,7 +147,7 @@ cdef struct FlowRecord:
     FlowRow row                 # only to be merged; what becomes columns is taken from where the row lies
     RareCounts rare
     # only where features are asked for
-    Statistics sizes[WAYS]      # octets
+    Statistics sizes[WAYS]      # bytes
     Statistics gaps[WAYS]       # ns
     uint64_t flags[BOTH][TCP_FLAG_BITS]
     # only where connections are
@@ -216,7 +216,7 @@ cdef inline bint make_room(void** at, uint64_t* room, uint64_t wanted, uint64_t 
 
 cdef inline uint64_t index_size(uint64_t rows) noexcept nogil:
     """Slots for so many rows, three quarters full at most: a hit then needs 2.5 of them, mostly in the cache line
-    of the first, and the index takes 11 to 21 octets a row."""
+    of the first, and the index takes 11 to 21 bytes a row."""
     cdef uint64_t size = <uint64_t>1 << FIRST_INDEX_BITS
     while rows * 4 > 3 * size:
         size *= 2
@@ -228,7 +228,7 @@ cdef inline uint64_t octets_for(const Flows* f, uint64_t rows) noexcept nogil:
     threads."""
     cdef uint64_t row = f.stride + f.features_stride + f.connections_stride
     cdef uint64_t octets = 12 * index_size(rows) + f.n_rare * sizeof(RareCounts)
-    # Room doubles, and most columns have 8 octets a row: from here on they take over the pages of the rows, and each
+    # Room doubles, and most columns have 8 bytes a row: from here on they take over the pages of the rows, and each
     # begins with a huge one. Smaller ones are there beside the rows.
     if rows * 16 < HUGE_FROM:
         octets += rows * (row + f.column_octets)

@@ -3,7 +3,7 @@
 # Each protocol is one function `Next name(Cursor* c, Packet* p)`. It checks a length once, reads, moves the cursor past
 # its header and says what follows. A function that cannot go on calls give_up() or short() and the walk ends.
 #
-# Two ends are kept, both narrowed by every length field on the way: `captured`, how far octets are there to be read,
+# Two ends are kept, both narrowed by every length field on the way: `captured`, how far bytes are there to be read,
 # and `wire`, how far the packet went. Their difference is what makes a verdict `truncated`. Always
 # at <= captured <= wire.
 
@@ -36,13 +36,13 @@ ctypedef uint32_t Next
 
 cdef struct Cursor:
     const uint8_t* base         # the record's data
-    uint32_t at                 # next octet to read
+    uint32_t at                 # next byte to read
     uint32_t captured
     uint32_t wire
     uint8_t max_depth           # tunnels to descend at most: MAX_DEPTH, or fewer where the packet around is wanted
     uint8_t tags
     uint8_t extensions
-    uint8_t exact               # the tunnel is none unless an IP packet fills it to the octet
+    uint8_t exact               # the tunnel is none unless an IP packet fills it to the byte
     uint8_t too_deep            # a tunnel was left closed because of MAX_DEPTH
     Packet outer                # the packet as the last IP header outside a tunnel left it; valid when p.depth > 0
 
@@ -56,13 +56,13 @@ cdef inline const uint8_t* here(const Cursor* c) noexcept nogil:
     return c.base + c.at
 
 cdef inline void narrow(Cursor* c, uint32_t length) noexcept nogil:
-    """What follows is `length` octets long; anything after it is padding or a trailer. length <= wire_left(c)."""
+    """What follows is `length` bytes long; anything after it is padding or a trailer. length <= wire_left(c)."""
     c.wire = c.at + length
     if c.captured > c.wire:
         c.captured = c.wire
 
 cdef inline void drop_tail(Cursor* c, uint32_t octets) noexcept nogil:
-    """The last octets on the wire are a frame check sequence or an integrity value."""
+    """The last bytes on the wire are a frame check sequence or an integrity value."""
     if wire_left(c) >= octets:
         narrow(c, wire_left(c) - octets)
 
@@ -72,7 +72,7 @@ cdef inline Next give_up(Packet* p, Disposition disposition, Reason reason) noex
     return STOP
 
 cdef inline Next short(Cursor* c, Packet* p, uint32_t needed, Reason reason) noexcept nogil:
-    """Fewer than `needed` octets are there: cut by the snap length, or never on the wire."""
+    """Fewer than `needed` bytes are there: cut by the snap length, or never on the wire."""
     if wire_left(c) < needed:
         return give_up(p, MALFORMED, reason)
     return give_up(p, TRUNCATED_HEADER, reason)

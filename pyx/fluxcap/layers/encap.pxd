@@ -35,7 +35,7 @@ cdef inline Next vlan(Cursor* c, Packet* p) noexcept nogil:
 
 cdef enum:                      # MPLS label stack entry, RFC 3032
     MPLS_ENTRY = 4
-    MPLS_BOTTOM = 0x01          # in its third octet
+    MPLS_BOTTOM = 0x01          # in its third byte
 
 cdef inline Next mpls(Cursor* c, Packet* p) noexcept nogil:
     """Labels to the bottom of the stack; what lies under it no field says."""
@@ -68,7 +68,7 @@ cdef enum:                      # IEEE 802.2
     SAP_SNAP = 0xAA
     SAP_IP = 0x06
     CONTROL_UI = 0x03
-    SNAP_HEADER = 8             # two SAPs, control, organisation (3 octets), ethertype
+    SNAP_HEADER = 8             # two SAPs, control, organisation (3 bytes), ethertype
 
 cdef inline Next llc(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)

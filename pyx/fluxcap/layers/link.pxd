@@ -1,4 +1,4 @@
-# Link types: from the first octet of a record to an ethertype, a PPP protocol number or an LLC header.
+# Link types: from the first byte of a record to an ethertype, a PPP protocol number or an LLC header.
 # A new link type is one function, one row in by_link_type() and its number below.
 # Numbers and layouts: https://www.tcpdump.org/linktypes.html
 
@@ -92,7 +92,7 @@ cdef inline void set_direction(Packet* p, uint32_t sll_type) noexcept nogil:
         p.key.direction = OUTBOUND if sll_type == SLL_OUTGOING else INBOUND
 
 cdef inline Next linux_sll(Cursor* c, Packet* p) noexcept nogil:
-    """Packet type, ARPHRD type, address length, address (8 octets), protocol."""
+    """Packet type, ARPHRD type, address length, address (8 bytes), protocol."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < 16:
         return short(c, p, 16, SHORT_LINK)
@@ -102,7 +102,7 @@ cdef inline Next linux_sll(Cursor* c, Packet* p) noexcept nogil:
     return sll_protocol(be16(at + 14))
 
 cdef inline Next linux_sll2(Cursor* c, Packet* p) noexcept nogil:
-    """Protocol, reserved, interface index, ARPHRD type, packet type, address length, address (8 octets)."""
+    """Protocol, reserved, interface index, ARPHRD type, packet type, address length, address (8 bytes)."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < 20:
         return short(c, p, 20, SHORT_LINK)
@@ -120,7 +120,7 @@ cdef inline Next sll_protocol(uint16_t protocol) noexcept nogil:
     return <Next>ETHERTYPE | protocol
 
 cdef inline Next ppp(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 1661, RFC 1662: address and control may have been compressed away, the protocol's first octet too."""
+    """RFC 1661, RFC 1662: address and control may have been compressed away, the protocol's first byte too."""
     if captured_left(c) < 2:
         return short(c, p, 2, SHORT_LINK)
     if be16(here(c)) == PPP_HEADER:
@@ -142,7 +142,7 @@ cdef inline Next ppp_protocol(Cursor* c, Packet* p) noexcept nogil:
     return <Next>PPP_PROTOCOL | be16(at)
 
 cdef inline Next ppp_hdlc(Cursor* c, Packet* p) noexcept nogil:
-    """PPP in HDLC-like framing, or Cisco HDLC when the first octet says so (RFC 1547 section 4.3.1)."""
+    """PPP in HDLC-like framing, or Cisco HDLC when the first byte says so (RFC 1547 section 4.3.1)."""
     if captured_left(c) >= 1 and (here(c)[0] == 0x0F or here(c)[0] == 0x8F):
         return c_hdlc(c, p)
     return ppp(c, p)
@@ -160,14 +160,14 @@ cdef inline Next ppp_ether(Cursor* c, Packet* p) noexcept nogil:
     return <Next>ETHERTYPE | ETHERTYPE_PPPOE_SESSION
 
 cdef inline Next slip(Cursor* c, Packet* p) noexcept nogil:
-    """Direction, the header as RFC 1144 compressed it on the line (15 octets), then the packet as it was before."""
+    """Direction, the header as RFC 1144 compressed it on the line (15 bytes), then the packet as it was before."""
     if captured_left(c) < 16:
         return short(c, p, 16, SHORT_LINK)
     c.at += 16
     return ip_by_version(c, p)
 
 cdef inline Next frame_relay(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 2427: an address of 2 to 4 octets (its last bit set in the last), then control 0x03 and an NLPID; some makers
+    """RFC 2427: an address of 2 to 4 bytes (its last bit set in the last), then control 0x03 and an NLPID; some makers
     put an ethertype there instead."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t n = 0
@@ -182,7 +182,7 @@ cdef inline Next frame_relay(Cursor* c, Packet* p) noexcept nogil:
     if at[0] != 0x03:
         c.at += 2
         return <Next>ETHERTYPE | be16(at)
-    if at[1] == 0:              # one octet of padding before the NLPID
+    if at[1] == 0:              # one byte of padding before the NLPID
         if captured_left(c) < 3:
             return short(c, p, 3, SHORT_LINK)
         c.at += 1
@@ -226,7 +226,7 @@ cdef inline Next token_ring(Cursor* c, Packet* p) noexcept nogil:
     return LLC if at[1] & 0xC0 == 0x40 else <Next>STOP
 
 cdef inline Next arcnet_linux(Cursor* c, Packet* p) noexcept nogil:
-    """Source, destination, offset (2 octets), protocol id. RFC 1201 puts a fragmentation header after it, RFC 1051 the
+    """Source, destination, offset (2 bytes), protocol id. RFC 1201 puts a fragmentation header after it, RFC 1051 the
     packet."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < 8:

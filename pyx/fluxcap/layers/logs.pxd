@@ -23,7 +23,7 @@ cdef inline Next ppi(Cursor* c, Packet* p) noexcept nogil:
     c.at += length
     return <Next>LINK | (le32(at + 4) & 0xFFFF)
 
-cdef enum:                      # PKTAP, offsets in octets; all of its numbers are little-endian
+cdef enum:                      # PKTAP, offsets in bytes; all of its numbers are little-endian
     PKTAP_LENGTH = 0
     PKTAP_RECORD_TYPE = 4
     PKTAP_LINK_TYPE = 8

@@ -48,7 +48,7 @@ cdef enum:                      # IPv4, RFC 791 section 3.1
     IPV4_HEADER = 20
     MORE_FRAGMENTS = 0x2000
     FRAGMENT_MASK = 0x3FFF      # more fragments, and the offset
-    OFFSET_MASK = 0x1FFF        # in units of 8 octets
+    OFFSET_MASK = 0x1FFF        # in units of 8 bytes
 
 cdef enum:                      # IPv4 options
     IPV4_OPTION_END = 0
@@ -94,7 +94,7 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
         if total != wire_left(c):
             return STOP
         c.exact = False
-    if total == 0:              # a segmentation super-packet over 65535 octets, as long as the record says
+    if total == 0:              # a segmentation super-packet over 65535 bytes, as long as the record says
         total = wire_left(c)
     elif total > wire_left(c):
         p.length_lies = True
@@ -211,7 +211,7 @@ cdef inline bint checks_out(const Cursor* c, uint32_t skip) noexcept nogil:
     return at[0] >> 4 == 6 and captured >= IPV6_HEADER and checks_out_ipv6(at, wire)
 
 cdef enum:                      # extension headers, RFC 8200 section 4
-    EXTENSION_UNIT = 8          # octets; the length field does not count the first unit
+    EXTENSION_UNIT = 8          # bytes; the length field does not count the first unit
     OPTION_PAD1 = 0
     OPTION_JUMBO = 0xC2         # RFC 2675 section 2
     OPTION_HOME_ADDRESS = 0xC9  # RFC 6275 section 6.3
@@ -221,7 +221,7 @@ cdef enum:                      # extension headers, RFC 8200 section 4
     MORE_FRAGMENTS_V6 = 1
 
 cdef inline Next extended(Cursor* c, Packet* p, uint32_t length) noexcept nogil:
-    """Move past an extension header of `length` octets whose first octet names the next one."""
+    """Move past an extension header of `length` bytes whose first byte names the next one."""
     cdef uint8_t next_header = here(c)[0]
     if c.extensions == MAX_EXTENSIONS:
         return give_up(p, MALFORMED, TOO_MANY_EXTENSIONS)
@@ -232,7 +232,7 @@ cdef inline Next extended(Cursor* c, Packet* p, uint32_t length) noexcept nogil:
     return <Next>PROTOCOL | next_header
 
 cdef inline uint32_t extension_length(Cursor* c) noexcept nogil:
-    """Octets of the extension header here; 0 where it is not there whole."""
+    """Bytes of the extension header here; 0 where it is not there whole."""
     cdef uint32_t length
     if captured_left(c) < EXTENSION_UNIT:
         return 0
@@ -299,7 +299,7 @@ cdef inline Next ipv6_fragment(Cursor* c, Packet* p) noexcept nogil:
     return fragmented(c, p, field & 0xFFF8, field & MORE_FRAGMENTS_V6, at[0])
 
 cdef inline Next authentication(Cursor* c, Packet* p) noexcept nogil:
-    """AH, RFC 4302 section 2.2: its length counts units of 4 octets, less two."""
+    """AH, RFC 4302 section 2.2: its length counts units of 4 bytes, less two."""
     cdef uint32_t length
     if captured_left(c) < EXTENSION_UNIT:
         return cut_extension(c, p)

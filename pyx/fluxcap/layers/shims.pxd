@@ -10,7 +10,7 @@ from fluxcap.layers.cursor cimport (
 from fluxcap.layers.link cimport ETHERNET_HEADER, ETHERNET_TYPE, LINKTYPE_ETHERNET
 
 cdef inline Next tagged(Cursor* c, Packet* p, uint32_t tag) noexcept nogil:
-    """A tag of `tag` octets that says nothing a flow could use, then the next ethertype: VN-Tag, E-TAG, Cisco's
+    """A tag of `tag` bytes that says nothing a flow could use, then the next ethertype: VN-Tag, E-TAG, Cisco's
     security group tag."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < tag + 2:
@@ -26,7 +26,7 @@ cdef inline Next backbone(Cursor* c, Packet* p) noexcept nogil:
     return <Next>LINK | LINKTYPE_ETHERNET
 
 cdef enum:                      # NSH, RFC 8300 section 2.2
-    NSH_LENGTH = 1              # low six bits: units of 4 octets, the whole header
+    NSH_LENGTH = 1              # low six bits: units of 4 bytes, the whole header
     NSH_PROTOCOL = 3
     NSH_HEADER = 8
 
@@ -94,12 +94,12 @@ cdef inline Next arista(Cursor* c, Packet* p) noexcept nogil:
 cdef enum:                      # MACsec security tag, IEEE 802.1AE clause 9
     MACSEC_SCI = 0x20
     MACSEC_ENCRYPTED = 0x0C     # either bit: encrypted or changed text
-    MACSEC_SHORT_LENGTH = 0x3F  # octets from the ethertype to the integrity value; 0 = 48 or more
+    MACSEC_SHORT_LENGTH = 0x3F  # bytes from the ethertype to the integrity value; 0 = 48 or more
     MACSEC_ICV = 16
 
 cdef inline Next macsec(Cursor* c, Packet* p) noexcept nogil:
     """Integrity without encryption leaves the ethertype readable; the integrity value stands at the end, and in a frame
-    that may be padded the second octet says where."""
+    that may be padded the second byte says where."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t header = 6, secured
     if captured_left(c) < 2:

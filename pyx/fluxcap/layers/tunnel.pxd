@@ -36,7 +36,7 @@ cdef inline Next mpls_in_ip(Cursor* c, Packet* p) noexcept nogil:
     return <Next>ETHERTYPE | ETHERTYPE_MPLS
 
 cdef inline Next ip_at(Cursor* c, Packet* p, uint32_t skip) noexcept nogil:
-    """An IP packet `skip` octets from here, told by its version, or nothing we know."""
+    """An IP packet `skip` bytes from here, told by its version, or nothing we know."""
     cdef Next inside
     if captured_left(c) <= skip:
         return STOP

@@ -46,7 +46,7 @@ cdef inline Next vxlan(Cursor* c, Packet* p) noexcept nogil:
     return <Next>LINK | LINKTYPE_ETHERNET
 
 cdef inline Next vxlan_gpe(Cursor* c, Packet* p) noexcept nogil:
-    """draft-ietf-nvo3-vxlan-gpe: the last of the first four octets says what is inside. There are senders that name a
+    """draft-ietf-nvo3-vxlan-gpe: the last of the first four bytes says what is inside. There are senders that name a
     protocol without the flag that says so."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef Next inside = STOP
@@ -98,7 +98,7 @@ cdef inline Next gtp_u(Cursor* c, Packet* p) noexcept nogil:
         if left < header:
             return STOP
         following = at[header - 1] if at[0] & 0x04 else 0
-        while following:        # extension headers: length in units of 4 octets, ..., type of the next
+        while following:        # extension headers: length in units of 4 bytes, ..., type of the next
             if left < header + 4 or at[header] == 0 or left < header + at[header] * 4:
                 return STOP
             header += at[header] * 4
@@ -153,13 +153,13 @@ cdef inline Next gre_in_udp(Cursor* c, Packet* p) noexcept nogil:
 
 cdef enum:                      # CAPWAP, RFC 5415 section 4.3
     CAPWAP_HEADER = 8
-    CAPWAP_NATIVE = 0x01        # in the third octet: a frame as the radio has it, else one of Ethernet
+    CAPWAP_NATIVE = 0x01        # in the third byte: a frame as the radio has it, else one of Ethernet
     CAPWAP_BINDING = 0x3E       # ... which radio
     CAPWAP_802_11 = 0x02
     CAPWAP_NO_FRAME = 0x88      # in the fourth: a fragment of one, or a keep-alive
 
 cdef inline Next capwap_data(Cursor* c, Packet* p) noexcept nogil:
-    """Version 0, not encrypted, a header that fits, then a frame. Cisco's access points swap the octets of its frame
+    """Version 0, not encrypted, a header that fits, then a frame. Cisco's access points swap the bytes of its frame
     control: that of a data frame's type is told from the flags, which have a direction beside whatever else is set."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef uint32_t header

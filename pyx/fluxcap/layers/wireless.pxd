@@ -10,7 +10,7 @@ from fluxcap.base.types cimport MAC_OCTETS, MALFORMED, Packet, SHORT_LINK
 cdef enum:
     AMSDU_HEADER = 14           # destination, source, length
 
-cdef enum:                      # IEEE 802.11 frame control, least significant octet first
+cdef enum:                      # IEEE 802.11 frame control, least significant byte first
     DOT11_TYPE = 0x0C
     DOT11_DATA = 0x08
     DOT11_NO_DATA = 0x40        # subtype bit: a null function carries no frame body
@@ -27,7 +27,7 @@ cdef inline Next ieee802_11(Cursor* c, Packet* p) noexcept nogil:
 
 cdef inline Next dot11(Cursor* c, Packet* p, bint padded, bint swapped) noexcept nogil:
     """A data frame's LLC header; beacons and the like, and encrypted bodies, are not IP. `padded`: some drivers round
-    the header up to 32 bits and say so in radiotap's flags. `swapped`: the two octets of frame control are."""
+    the header up to 32 bits and say so in radiotap's flags. `swapped`: the two bytes of frame control are."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t header = DOT11_HEADER, kind, flags
     if captured_left(c) < 2:
@@ -73,7 +73,7 @@ cdef inline Next dot11_amsdu(Cursor* c, Packet* p, uint32_t header) noexcept nog
 cdef enum:
     RADIOTAP_TSFT = 1 << 0
     RADIOTAP_FLAGS = 1 << 1
-    RADIOTAP_MORE = 0x80        # in the last octet of a presence word: another one follows
+    RADIOTAP_MORE = 0x80        # in the last byte of a presence word: another one follows
     RADIOTAP_FLAG_FCS = 0x10
     RADIOTAP_FLAG_PADDED = 0x20
     DOT11_FCS = 4

@@ -25,9 +25,9 @@ cdef enum:                      # parts of a code
     INDIRECT = 0x40             # a load is from X + k, not k
 
 cdef enum:                      # code
-    LD_W_ABS = 0x20             # A = the record's octets at k: a 32-bit word,
+    LD_W_ABS = 0x20             # A = the record's bytes at k: a 32-bit word,
     LD_H_ABS = 0x28             # ... half a word,
-    LD_B_ABS = 0x30             # ... an octet
+    LD_B_ABS = 0x30             # ... a byte
     LD_W_IND = 0x40             # ... at X + k
     LD_H_IND = 0x48
     LD_B_IND = 0x50
@@ -37,7 +37,7 @@ cdef enum:                      # code
     LDX_IMM = 0x01
     LDX_MEM = 0x61
     LDX_LEN = 0x81
-    LDX_MSH = 0xB1              # X = 4 * (octet at k & 15): the length of an IPv4 header
+    LDX_MSH = 0xB1              # X = 4 * (byte at k & 15): the length of an IPv4 header
     STORE_A = 0x02              # M[k] = A
     STORE_X = 0x03              # M[k] = X
     ADD_K = 0x04                # A = A + k
@@ -70,7 +70,7 @@ cdef enum:                      # code
     JGE_X = 0x3D
     JSET_K = 0x45               # A & k
     JSET_X = 0x4D
-    RET_K = 0x06                # how many octets are wanted; none: the record is refused
+    RET_K = 0x06                # how many bytes are wanted; none: the record is refused
     RET_A = 0x16
     TAX = 0x07                  # X = A
     TXA = 0x87
@@ -114,7 +114,7 @@ cdef inline bint is_sound(const FilterProgram* f, uint32_t at) noexcept nogil:
 
 cdef inline uint32_t run_filter(const FilterProgram* f, const uint8_t* data, uint32_t captured,
                                 uint32_t wire) noexcept nogil:
-    """Octets wanted of a record; 0 refuses it, as does a load past the captured ones or a division by zero."""
+    """Bytes wanted of a record; 0 refuses it, as does a load past the captured ones or a division by zero."""
     cdef uint32_t memory[MEMORY_WORDS]
     cdef uint32_t a = 0, x = 0, operand, turns = 0, code
     cdef uint64_t at
@@ -149,7 +149,7 @@ cdef inline uint32_t run_filter(const FilterProgram* f, const uint8_t* data, uin
         elif code == JSET_K or code == JSET_X:
             i += i.jt if a & operand else i.jf
         elif code == JA:
-            # `protochain` compiles to a loop over headers: it moves on by an octet or more at every turn, or it hangs.
+            # `protochain` compiles to a loop over headers: it moves on by a byte or more at every turn, or it hangs.
             turns += <int32_t>i.k < 0
             if turns > captured:
                 return 0
@@ -218,7 +218,7 @@ cdef inline bint filter_batch(Filters* f, const Reader* r, Batch* batch) noexcep
             f.lacking = p.interface
             f.waiting = batch.n
             return False
-        # libpcap reads no octet past the snap length, even where a record has some.
+        # libpcap reads no byte past the snap length, even where a record has some.
         seen = min(p.captured, interface.snaplen or p.captured)
         p.refused = not run_filter(&f.programs[interface.program - 1], p.data, seen, p.wire)
     return True

@@ -10,7 +10,7 @@ from fluxcap.layers.decode cimport decode_packets
 from fluxcap.pipeline.digest cimport digest_batch
 from fluxcap.pipeline.filter cimport Filters, filter_batch
 from fluxcap.pipeline.inside cimport filter_inside, look_inside
-from fluxcap.flows.count cimport close_rows, count_digests, expect
+from fluxcap.flows.count cimport close_rows, count_digests, prefetch_slots
 from fluxcap.flows.table cimport Flows, reserve
 from fluxcap.fragments.holding cimport Holding, copy_held, gather, held_count, needs_holding, open_holding, release
 from fluxcap.pipeline.quotation cimport quote_batch
@@ -27,10 +27,10 @@ cdef enum Outcome:
 
 cdef enum Tapped:
     TAPPED
-    TAPPED_FULL                 # what was taken is to be fetched
+    TAPPED_FULL                 # the consumer has to be emptied before it takes more
     TAPPED_NO_MEMORY
 
-# Somebody else who takes what he needs of a batch, while the octets of its packets are there.
+# A consumer that is called with each examined batch while the bytes of its packets are in the window.
 ctypedef Tapped (*Tap)(void* to, const Batch* batch) noexcept nogil
 
 cdef struct Pipeline:
@@ -46,12 +46,12 @@ cdef struct Pipeline:
     Totals* totals
     Columns columns
     uint64_t row_limit
-    Tap tap                     # NULL: nobody
+    Tap tap                     # NULL: no consumer
     void* tapped
 
 cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
-    """What can be said of packets whatever came before them: filter, decode, checksum. False: a filter program is
-    lacking."""
+    """Filter, decode and verify a batch: the stages that need nothing of earlier packets. False: a filter program is
+    missing."""
     if p.filtered:
         if not filter_batch(&p.filters, r, batch):
             return False
@@ -63,8 +63,8 @@ cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexc
     verify_batch(batch, p.kernel)
     return True
 
-cdef inline Outcome enter(Pipeline* p, InterfaceCounts* interfaces, Digest* digests, const uint64_t* words,
-                          uint32_t* n) noexcept nogil:
+cdef inline Outcome count_digests_and_ledger(Pipeline* p, InterfaceCounts* interfaces, Digest* digests,
+                                             const uint64_t* words, uint32_t* n) noexcept nogil:
     """Count up to BATCH digests in flows and ledger; n becomes less where the flow table was full before."""
     cdef uint32_t whole = n[0]
     if p.counts_flows:
@@ -85,8 +85,8 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
     cdef uint32_t i
     digest_batch(&p.flows.plan, batch, digests, words)
     if p.counts_flows:
-        expect(&p.flows, digests, batch.n)
-    outcome = enter(p, r.counts, digests, words, &batch.n)
+        prefetch_slots(&p.flows, digests, batch.n)
+    outcome = count_digests_and_ledger(p, r.counts, digests, words, &batch.n)
     if outcome == OUTCOME_NO_MEMORY:
         return outcome
     if p.columns.n_columns:

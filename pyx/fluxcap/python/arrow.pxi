@@ -14,7 +14,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 cdef enum:
-    MAX_BUFFERS = 2             # offsets and octets of texts
+    MAX_BUFFERS = 2             # offsets and bytes of texts
 
 cdef struct ArrowSchema:
     const char* format

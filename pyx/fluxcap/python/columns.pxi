@@ -17,13 +17,13 @@ cdef class Column:
     cdef uint8_t* data
     cdef uint64_t n
     cdef uint64_t octets
-    cdef uint64_t held          # octets of the block that data is; no less
+    cdef uint64_t held          # bytes of the block that data is; no less
     cdef bytes format           # of an item
     cdef Py_ssize_t[2] shape    # n, then width; of a value that is one item only the first counts
     cdef Py_ssize_t[2] strides
 
     cdef void describe(self, tuple field, uint64_t n, uint32_t size):
-        """n values of so many octets, as the field has them."""
+        """n values of so many bytes, as the field has them."""
         self.name, _, _, self.dtype, self.width = field
         self.n = n
         self.octets = n * size
@@ -38,7 +38,7 @@ cdef class Column:
         return self.n
 
     def __getbuffer__(self, Py_buffer* view, int flags):
-        # Whoever asks for no shape takes it for octets.
+        # A consumer that asks for no shape takes the buffer for bytes.
         PyBuffer_FillInfo(view, self, self.data if self.octets else <void*>b"", self.octets, 1, flags)
         view.itemsize = self.strides[1]
         if flags & PyBUF_FORMAT:

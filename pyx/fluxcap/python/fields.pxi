@@ -1,4 +1,4 @@
-# What a table can have for columns: name, offset in its struct, octets, numpy typestr and items a value.
+# What a table can have for columns: name, offset in its struct, bytes, numpy typestr and items a value.
 # One row here makes a packet column; a row in KEY makes one that flows can be keyed by as well.
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
@@ -160,7 +160,7 @@ cdef tuple statistic_fields(str prefix, Statistics* at):
 
 
 cdef tuple feature_fields(bint biflow):
-    """Packet sizes (octets on the wire), gaps between packets (ns) and packets by TCP flag, in each direction; sizes
+    """Packet sizes (bytes on the wire), gaps between packets (ns) and packets by TCP flag, in each direction; sizes
     and gaps of both together too."""
     cdef tuple fields = ()
     cdef int way

@@ -1,4 +1,4 @@
-# Which checksum kernel runs, and the sums as functions for whoever wants to try one.
+# Which checksum kernel runs, and the sums as functions, to try one kernel.
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 
@@ -47,7 +47,7 @@ def ones_sum(const uint8_t[::1] data, str kernel=None):
     cdef uint64_t sum = 0
     with nogil:
         while left:
-            # An even number of octets at a time, within what a kernel's 32-bit lanes can hold.
+            # An even number of bytes at a time, within what a kernel's 32-bit lanes can hold.
             job.at = &data[at]
             job.length = <uint32_t>(left if left < WINDOW else WINDOW)
             run(&job, 1)

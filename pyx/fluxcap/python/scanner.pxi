@@ -1,4 +1,4 @@
-# What reads captures into tables: octets in, rows and totals out.
+# What reads captures into tables: bytes in, rows and totals out.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport INT64_MIN, uint32_t, uint64_t, uint8_t

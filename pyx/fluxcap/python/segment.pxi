@@ -49,7 +49,7 @@ def segment(const uint8_t[::1] message, const uint8_t[::1] src, uint16_t src_por
 
 
 cdef enum:
-    MUXED_AT_ONCE = 262144      # octets of records, as many as are read at once
+    MUXED_AT_ONCE = 262144      # bytes of records, as many as are read at once
     LONGEST_RECORD = 65536 + 128    # more than the longest packet, its frame header and its record header
 
 

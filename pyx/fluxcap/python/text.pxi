@@ -1,4 +1,4 @@
-# Columns as rows of text, for whoever writes them.
+# Columns as rows of text.
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
@@ -10,7 +10,7 @@ from fluxcap.text.rows cimport (
     CELL_UINT64, CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
 
 cdef enum:
-    PIECE = 131072      # octets that some rows can take: half of them at most are, still in L2 when they are written
+    PIECE = 131072      # bytes that some rows can take: half of them at most are, still in L2 when they are written
 
 
 cdef class TextRows:
@@ -19,7 +19,7 @@ cdef class TextRows:
     cdef Literal behind
     cdef uint64_t n             # rows
     cdef uint64_t row           # the next one
-    cdef uint64_t row_width     # octets that a row can take, without cells of any length
+    cdef uint64_t row_width     # bytes that a row can take, without cells of any length
     cdef list held              # what the pointers point into
 
     def __cinit__(self, columns, literals):

@@ -1,4 +1,4 @@
-# How octets get into the core: Python puts them where space() says, and the core empties that from the front.
+# How bytes get into the core: Python puts them where space() says, and the core empties that from the front.
 
 from cpython.buffer cimport PyBUF_WRITE
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -12,14 +12,14 @@ from fluxcap.capture.reader cimport DAMAGE_NONE, Damage, FORMAT_UNKNOWN, Interfa
 from fluxcap.capture.window cimport MAX_WINDOW, WINDOW, fill, make_space, octets_come
 
 cdef enum:
-    # Of lent octets, how many are copied at a time until a record that began before them is whole: most records.
+    # Of lent bytes, how many are copied at a time until a record that began before them is whole: most records.
     BRIDGE = 4096
 
 
 cdef class Window:
     cdef Claim claim
     cdef Reader reader
-    cdef const uint8_t[::1] lent    # octets that are the window as they are
+    cdef const uint8_t[::1] lent    # bytes that are the window as they are
     cdef uint8_t* own               # meanwhile, the window's own memory, else NULL,
     cdef size_t own_capacity        # ... and its size
     cdef bint writes                # into its window
@@ -80,7 +80,7 @@ cdef class Window:
                 memcpy(r.buffer + r.end, &octets[at], n)
                 r.end += n
                 return at + n
-            # What is left of the window, if anything, are the octets before these.
+            # What is left of the window, if anything, are the bytes before these.
             self.lent = octets
             self.own, self.own_capacity = r.buffer, r.capacity
             r.base += r.start
@@ -91,7 +91,7 @@ cdef class Window:
             return r.end
 
     cdef int take_back(self) except -1:
-        """Give back lent octets, and keep what is left of them."""
+        """Give back lent bytes, and keep what is left of them."""
         cdef Reader* r = &self.reader
         cdef size_t left = r.end - r.start
         cdef void* grown
@@ -102,7 +102,7 @@ cdef class Window:
             if grown == NULL:
                 raise MemoryError
             self.own, self.own_capacity = <uint8_t*>grown, left
-        with nogil:             # whoever makes the next octets can go on
+        with nogil:             # the thread that makes the next bytes can go on
             memcpy(self.own, r.buffer + r.start, left)
         r.buffer, r.capacity = self.own, self.own_capacity
         r.base += r.start

@@ -1,5 +1,5 @@
-# Copying records from inputs into one capture: which octets of the window belong to it. What finds the records is what
-# finds them for the tables, so that both believe and doubt the same.
+# Which bytes are copied when records are extracted into one capture? The code that finds records for the tables finds
+# them here too, so that both stop at the same damage.
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -14,7 +14,7 @@ cdef struct Copy:
     const uint64_t* wanted      # numbers of this input's records, ascending
     uint64_t n_wanted
     uint64_t n_found
-    size_t kept                 # octets at the front of the window that are to be written
+    size_t kept                 # bytes at the front of the window that are to be written
     bint unlike                 # this input cannot follow those before it
     int format                  # of the copy; FORMAT_UNKNOWN before its first header
     uint8_t header[FILE_HEADER]  # of a pcap

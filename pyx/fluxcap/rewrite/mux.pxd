@@ -28,13 +28,13 @@ cdef struct RecordHeader:
     uint32_t wire
 
 cdef inline size_t put_file_header(uint8_t* at) noexcept nogil:
-    """In this machine's byte order, which the magic number of nanoseconds tells. Returned: its octets."""
+    """In this machine's byte order, which the magic number of nanoseconds tells. Returned: its bytes."""
     cdef FileHeader header = FileHeader(<uint32_t>0xA1B23C4DU, 2, 4, 0, 0, MAX_CAPTURED, LINKTYPE_ETHERNET)
     memcpy(at, &header, FILE_HEADER)
     return FILE_HEADER
 
 cdef inline size_t put_record(const SegmentPlan* s, int64_t time, uint8_t* at) noexcept nogil:
-    """`time` in ns, 0 to SECONDS_END seconds. Returned: the octets of the record, its header among them."""
+    """`time` in ns, 0 to SECONDS_END seconds. Returned: the bytes of the record, its header among them."""
     cdef RecordHeader header
     header.seconds = <uint32_t>(time // 1000000000)
     header.fraction = <uint32_t>(time % 1000000000)

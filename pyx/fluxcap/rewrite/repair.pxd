@@ -31,14 +31,14 @@ cdef enum:
 # Where the checksum of a datagram in fragments lies: in its first one, and in each copy of that.
 cdef struct FirstFragment:
     uint64_t serial             # of the datagram
-    uint64_t at[COPIES_MAX]     # octets into the decompressed input
+    uint64_t at[COPIES_MAX]     # bytes into the decompressed input
     uint8_t counted[COPIES_MAX]  # its record is among the repaired ones already
     uint32_t n
     bint known                  # what the field should hold
     uint16_t expected
 
 cdef struct LateField:
-    uint64_t at                 # octets into the decompressed input
+    uint64_t at                 # bytes into the decompressed input
     uint8_t value[2]            # as it is sent
 
 cdef struct Repair:
@@ -180,7 +180,7 @@ cdef inline void mend(Repair* m, Pipeline* line, Packet* p, uint64_t* anomalies)
         layer = at_depth(m, line, p, depth - 1, anomalies)
 
 cdef inline Step mend_window(Repair* m, Pipeline* line, Reader* r) noexcept nogil:
-    """Complete what can be of all whole records in the window. Returned: how it ended; RECORD if there is no more room
+    """Complete the checksums of all whole records in the window. Returned: how it ended; RECORD if there is no more room
     for late fields."""
     cdef Batch* batch = line.batch
     cdef Step step = RECORD

@@ -19,8 +19,8 @@ cdef enum:
 
 cdef struct SegmentPlan:
     const uint8_t* message
-    uint32_t length             # octets of it
-    uint32_t missing            # octets that followed these, and were not captured
+    uint32_t length             # bytes of it
+    uint32_t missing            # bytes that followed these, and were not captured
     const uint8_t* src
     const uint8_t* dst
     uint32_t address_octets     # of each: 4 or 16
@@ -60,7 +60,7 @@ cdef inline void put_ethernet(const SegmentPlan* s, uint8_t* at) noexcept nogil:
     put16(at + 2 * MAC_OCTETS, ETHERTYPE_IPV4 if s.address_octets == 4 else ETHERTYPE_IPV6)
 
 cdef inline void put_ip(const SegmentPlan* s, uint8_t* at) noexcept nogil:
-    """RFC 791 section 3.1; RFC 8200 section 3. `at` may stand anywhere: every field is put octet by octet."""
+    """RFC 791 section 3.1; RFC 8200 section 3. `at` may stand anywhere: every field is put byte by byte."""
     cdef uint32_t above = transport_octets(s)
     cdef uint16_t sum
     if s.address_octets == 16:
@@ -113,7 +113,7 @@ cdef inline void put_transport(const SegmentPlan* s, uint8_t* at) noexcept nogil
     put16(field, net16(value))
 
 cdef inline void put_segment(const SegmentPlan* s, uint8_t* at) noexcept nogil:
-    """Write segment_octets() octets."""
+    """Write segment_octets() bytes."""
     if s.framed:
         put_ethernet(s, at)
         at += ETHERNET_HEADER

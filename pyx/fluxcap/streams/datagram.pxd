@@ -1,4 +1,4 @@
-# Fragments put together. fragments.pxd says which belong together and when all are there; here their octets are kept,
+# Fragments put together. fragments.pxd says which belong together and when all are there; here their bytes are kept,
 # and become one IP packet again, to be read by the same decoder as any other. So what was in pieces may be anything: a
 # message, a TCP segment, a tunnel.
 
@@ -17,7 +17,7 @@ from fluxcap.layers.link cimport LINKTYPE_RAW
 cdef enum:
     # Room for what stands before the payload: IP header and extension headers. More than that is not put together.
     MAX_HEAD = 512
-    MAX_ASSEMBLED = 16 << 20    # octets kept of all datagrams under way; Linux keeps 4 MiB (ipfrag_high_thresh)
+    MAX_ASSEMBLED = 16 << 20    # bytes kept of all datagrams under way; Linux keeps 4 MiB (ipfrag_high_thresh)
     MAX_LENGTH = 0xFFFF         # what a length field can say; over that it is zero, and the record says it
 
 # One allocation of bytes, which follow the struct. It has one owner at a time: an Assembly while its datagram is under
@@ -29,9 +29,9 @@ cdef struct Store:
 cdef struct Assembly:
     uint64_t serial             # of the datagram
     Store* store                # the payload begins at MAX_HEAD in it, the headers end there; NULL: nothing is kept
-    uint32_t head               # octets of the headers; 0: the first fragment has not come
+    uint32_t head               # bytes of the headers; 0: the first fragment has not come
     uint32_t n                  # pieces kept
-    uint8_t lost                # its octets were given up, or some were never there
+    uint8_t lost                # its bytes were given up, or some were never there
     uint8_t done
 
 cdef struct Datagrams:

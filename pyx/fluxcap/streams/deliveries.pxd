@@ -1,4 +1,4 @@
-# What leaves the core: octets for the files of streams, and a row for each message and each gap. They collect here
+# What leaves the core: bytes for the files of streams, and a row for each message and each gap. They collect here
 # until there is enough to be worth a step of Python.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -13,12 +13,12 @@ cdef enum:
     FULL_OCTETS = 4 << 20       # so many are worth handing over: a system call for each file is little beside them
     FULL_ROWS = 1 << 12         # ... or so many runs, messages or gaps: if each has its own file, a tenth of a second
 
-# Octets of one stream that lie side by side.
+# Bytes of one stream that lie side by side.
 cdef struct Run:
     uint64_t stream             # its place in the table
     uint64_t length
 
-# A stream that has octets among these: where they lie once they are put together.
+# A stream that has bytes among these: where they lie once they are put together.
 cdef struct Share:
     uint64_t stream             # its place in the table
     uint32_t number             # its name: number, direction and protocol
@@ -57,7 +57,7 @@ cdef struct Deliveries:
     uint64_t shares_room
     Columns messages
     Columns gaps
-    uint8_t* grouped            # the same octets, stream by stream
+    uint8_t* grouped            # the same bytes, stream by stream
     uint64_t grouped_room
     bint no_memory
 
@@ -107,7 +107,7 @@ cdef inline void put_gap(Deliveries* d, Stream* s) noexcept nogil:
 
 cdef inline void put_octets(Deliveries* d, Stream* s, uint64_t place, const uint8_t* octets,
                             uint32_t length) noexcept nogil:
-    """The next octets of the stream at this place in the table."""
+    """The next bytes of the stream at this place in the table."""
     cdef Share* share
     if length == 0:
         return
@@ -156,7 +156,7 @@ cdef inline void put_message(Deliveries* d, Stream* s, uint64_t place, const Pac
     append_row(d, &d.messages, &message, sizeof(Message))
 
 cdef inline bint group(Deliveries* d, Stream* streams) noexcept nogil:
-    """Put the octets of each stream side by side. False: memory is out."""
+    """Put the bytes of each stream side by side. False: memory is out."""
     cdef uint64_t at = 0, i
     cdef Share* share
     cdef Run* run

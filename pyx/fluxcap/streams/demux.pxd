@@ -28,7 +28,7 @@ cdef struct Demux:
     uint64_t* anomalies
     uint64_t refused            # fragments, for their IPv4 header checksum
     uint64_t ended              # streams that are over, at the end of the inputs
-    uint64_t unbalanced         # ... of which the octets do not add up: never
+    uint64_t unbalanced         # ... of which the bytes do not add up: never
 
 cdef inline void free_demux(Demux* d) noexcept nogil:
     while d.reassembly.holders.oldest != NULL:
@@ -49,7 +49,7 @@ cdef inline void meet(Stream* s, const Packet* p) noexcept nogil:
     s.packets += 1
 
 cdef inline uint32_t captured_from(const Packet* p, uint32_t at, uint32_t length) noexcept nogil:
-    """How many of so many octets are in the record."""
+    """How many of so many bytes are in the record."""
     return min(p.captured - at, length) if p.captured > at else 0
 
 cdef inline bint says_otherwise(const Packet* p) noexcept nogil:

@@ -1,4 +1,4 @@
-# Octets of a stream that came before those ahead of them: pieces of sequence space in order, with holes between them.
+# Bytes of a stream that came before those ahead of them: pieces of sequence space in order, with holes between them.
 #
 # Pieces are few (MAX_PIECES), however many segments they are made of: one that continues another is appended to it,
 # in room that doubles. So finding a place is a binary search, and making one moves some KiB at most.
@@ -11,16 +11,16 @@ cdef enum:
     # Holes a stream may have: as many segments of one window lost. A window of 16 MiB of full Ethernet frames has
     # 11,000 segments, so that is a loss of 9 % of them.
     MAX_PIECES = 1024
-    MAX_HELD = 16 << 20         # octets of a stream: the largest windows that Linux opens by default are 6 MiB
-    MAX_HELD_IN_ALL = 64 << 20  # octets of all streams together
-    LEAST_ROOM = 64             # octets of a piece
+    MAX_HELD = 16 << 20         # bytes of a stream: the largest windows that Linux opens by default are 6 MiB
+    MAX_HELD_IN_ALL = 64 << 20  # bytes of all streams together
+    LEAST_ROOM = 64             # bytes of a piece
     MOST_ROOM = 1 << 16         # that appending makes
-    OVERHEAD = 32               # octets the heap takes for a piece besides
+    OVERHEAD = 32               # bytes the heap takes for a piece besides
 
 cdef struct Piece:
     uint64_t start              # position in the stream
-    uint32_t length             # octets there
-    uint32_t missing            # octets after these that the segment had, and the record had not
+    uint32_t length             # bytes there
+    uint32_t missing            # bytes after these that the segment had, and the record had not
     uint32_t room
     uint8_t* octets
 
@@ -143,7 +143,7 @@ cdef inline void drop_first(Holders* all_, Held* h, uint32_t n) noexcept nogil:
     memmove(h.pieces, h.pieces + n, h.n * sizeof(Piece))
 
 cdef inline bint differs(const Piece* p, uint64_t position, const uint8_t* octets, uint64_t length) noexcept nogil:
-    """Do these octets say anything else than the piece, as far as both are there? The position is in it."""
+    """Do these bytes say anything else than the piece, as far as both are there? The position is in it."""
     cdef uint64_t skip = position - p.start
     if skip >= p.length:
         return False
@@ -151,7 +151,7 @@ cdef inline bint differs(const Piece* p, uint64_t position, const uint8_t* octet
 
 cdef inline bint hold(Holders* all_, Held* h, uint64_t position, const uint8_t* octets, uint32_t length, uint64_t end,
                       uint32_t* added, bint* conflict) noexcept nogil:
-    """Keep what fills holes of [position, end), of which the first `length` octets are there; where octets are held
+    """Keep what fills holes of [position, end), of which the first `length` bytes are there; where bytes are held
     already, they stay. `added`: how much of it is new. False: memory is out."""
     cdef uint32_t i = place_of(h, position), here, missing
     cdef uint64_t to

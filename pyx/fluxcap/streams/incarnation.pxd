@@ -1,6 +1,6 @@
 # Which connection a segment is of, where several have the same addresses and ports, and whether its numbers hold. A
 # capture shows no windows, but what came of them: another initial sequence number holds once the other side
-# acknowledges it (RFC 9293 section 3.10.7, RFC 5961 section 4), and so do octets that lie far off.
+# acknowledges it (RFC 9293 section 3.10.7, RFC 5961 section 4), and so do bytes that lie far off.
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
@@ -19,7 +19,7 @@ cdef inline bint has_begun(const Stream* s) noexcept nogil:
     return s != NULL and s.began != BEGAN_NOT
 
 cdef inline bint answers_syn_of(const Stream* peer, const Segment* g) noexcept nogil:
-    """Does a SYN+ACK acknowledge where the other side begins, with or without its octets (RFC 7413)?"""
+    """Does a SYN+ACK acknowledge where the other side begins, with or without its bytes (RFC 7413)?"""
     return peer.began == BEGAN_SYN and 0 <= ahead(g.acknowledged, peer.base) <= ahead(edge_of(peer), peer.base)
 
 cdef inline int32_t distance_from(const Streams* t, const Stream* s, const Segment* g) noexcept nogil:

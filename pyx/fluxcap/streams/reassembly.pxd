@@ -1,7 +1,7 @@
-# One direction of a TCP connection from its segments: octets in order, each once, whatever way they came.
+# One direction of a TCP connection from its segments: bytes in order, each once, however they came.
 #
-# Positions count octets from the beginning of the stream in 64 bits. A sequence number is the position that is nearest
-# to the one expected next (RFC 9293 section 3.4: all arithmetic is modulo 2^32). Of octets that came twice the first
+# Positions count bytes from the beginning of the stream in 64 bits. A sequence number is the position that is nearest
+# to the one expected next (RFC 9293 section 3.4: all arithmetic is modulo 2^32). Of bytes that came twice the first
 # ones stay. What never came is a gap: recorded, not filled.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -19,8 +19,8 @@ from fluxcap.streams.stream cimport (
 # A segment, as far as the record has it.
 cdef struct Segment:
     const uint8_t* octets
-    uint32_t captured           # octets there
-    uint32_t length             # octets it had
+    uint32_t captured           # bytes there
+    uint32_t length             # bytes it had
     uint32_t sequence
     uint32_t acknowledged
     uint8_t flags
@@ -37,10 +37,10 @@ cdef inline int64_t position_of(const Stream* s, uint32_t sequence) noexcept nog
     return <int64_t>s.top + ahead(sequence, <uint32_t>(s.base + s.top))
 
 cdef inline bint is_contradicted(Reassembly* r, const Stream* s, int64_t position, const Segment* g) noexcept nogil:
-    """Does a segment whose octets were delivered already, the first of them at least, differ from what was?"""
+    """Does a segment whose bytes were delivered already, the first of them at least, differ from what was?"""
     cdef Ring* ring
     if position < 0 or s.ring == 0:
-        return False            # before the octets that a stream under way began with
+        return False            # before the bytes that a stream under way began with
     ring = ring_of(&r.recent, s.ring, <uint64_t>(s - r.table.streams))
     return ring != NULL and contradicts(&r.recent, ring, <uint64_t>position, g.octets, g.captured)
 
@@ -50,7 +50,7 @@ cdef inline void skip(Stream* s, uint64_t octets) noexcept nogil:
 
 cdef inline void deliver(Reassembly* r, Stream* s, const uint8_t* octets, uint32_t captured,
                          uint64_t length) noexcept nogil:
-    """The octets at s.next, of which the last ones may not be there."""
+    """The bytes at s.next, of which the last ones may not be there."""
     cdef uint64_t place = <uint64_t>(s - r.table.streams)
     cdef Ring* ring
     put_octets(&r.out, s, place, octets, captured)
@@ -105,7 +105,7 @@ cdef inline void end_with_fin(Stream* s, uint64_t position) noexcept nogil:
         s.top = max(s.top, position)
 
 cdef inline void give_up_hole(Reassembly* r, Stream* s) noexcept nogil:
-    """The octets before the first held ones are not waited for any longer. So many are no stray ones."""
+    """The bytes before the first held ones are not waited for any longer. So many are no stray ones."""
     if s.doubted and s.held.pieces[0].start >= s.doubted:
         believe(s, end_of(&s.held.pieces[0]))
     skip(s, s.held.pieces[0].start - s.next)
@@ -130,7 +130,7 @@ cdef inline void conclude(Reassembly* r, Stream* s) noexcept nogil:
         put_gap(&r.out, s)
 
 cdef inline bint adds_up(const Stream* s) noexcept nogil:
-    """Is each octet of a concluded stream in one place, and did one that said something deliver something, or say what
+    """Is each byte of a concluded stream in one place, and did one that said something deliver something, or say what
     it lacks?"""
     cdef uint64_t refused = s.outside + s.after_end
     if s.began == BEGAN_MESSAGES:
@@ -139,7 +139,7 @@ cdef inline bint adds_up(const Stream* s) noexcept nogil:
         (s.repeated == 0 or s.keep_alives or s.next + refused > 0)
 
 cdef inline uint64_t drop_held(Reassembly* r, Stream* s) noexcept nogil:
-    """What is held lies behind the FIN that came after it, or was never believed: how many octets."""
+    """What is held lies behind the FIN that came after it, or was never believed: how many bytes."""
     cdef uint64_t dropped = 0
     cdef uint32_t i
     for i in range(s.held.n):
@@ -155,7 +155,7 @@ cdef inline void keep_within_limits(Reassembly* r, Stream* s) noexcept nogil:
         give_up_hole(r, &r.table.streams[r.holders.oldest.stream])
 
 cdef inline void hold_back(Reassembly* r, Stream* s, uint64_t position, Segment* g) noexcept nogil:
-    """Octets that have a hole before them, or held ones behind them."""
+    """Bytes that have a hole before them, or held ones behind them."""
     cdef uint32_t added = 0
     if s.held == NULL:
         s.held = begin_holding(&r.holders, <uint64_t>(s - r.table.streams))
@@ -187,7 +187,7 @@ cdef inline void cut_back(Segment* g, uint32_t octets) noexcept nogil:
     g.captured = min(g.captured, g.length)
 
 cdef inline void place(Reassembly* r, Stream* s, int64_t position, Segment* g) noexcept nogil:
-    """The octets of a segment, at a position in the stream."""
+    """The bytes of a segment, at a position in the stream."""
     cdef int64_t end = position + g.length, next = <int64_t>s.next
     if s.ended == ENDED_FIN and end > <int64_t>s.fin:
         s.after_end += <uint64_t>(end - max(<int64_t>s.fin, position))
@@ -212,7 +212,7 @@ cdef inline void place(Reassembly* r, Stream* s, int64_t position, Segment* g) n
         hold_back(r, s, <uint64_t>position, g)
 
 cdef inline void begin_midstream(Stream* s, const Segment* g) noexcept nogil:
-    """With the first octets that were seen. A FIN may have been recorded before them."""
+    """With the first bytes that were seen. A FIN may have been recorded before them."""
     s.base = g.sequence
     s.began = BEGAN_MIDSTREAM
     if s.ended == ENDED_FIN:
@@ -257,7 +257,7 @@ cdef inline void take_far(Reassembly* r, Stream* s, int64_t position, Segment* g
     s.out_of_order = early
 
 cdef inline bint is_there(const Stream* s, int64_t position) noexcept nogil:
-    """Was the octet at this position delivered, or is it held?"""
+    """Was the byte at this position delivered, or is it held?"""
     cdef uint32_t i
     if position < <int64_t>s.next or s.held == NULL:
         return position < <int64_t>s.next
@@ -268,7 +268,7 @@ cdef inline void take_within_window(Reassembly* r, Stream* s, int64_t position, 
     cdef int64_t end = position + g.length
     if g.length <= 1 and position + 1 == <int64_t>s.top and s.ended == ENDED_NOT and not g.flags & (SYN | FIN) and \
             (g.length == 0 or is_there(s, position)):
-        # RFC 9293 section 3.8.4: perhaps with one octet, right before the next one; a probe of a closed window that is
+        # RFC 9293 section 3.8.4: perhaps with one byte, right before the next one; a probe of a closed window that is
         # sent again looks the same (section 3.8.6.1).
         s.keep_alives += 1
         s.repeated += g.length
@@ -291,7 +291,7 @@ cdef inline void take_within_window(Reassembly* r, Stream* s, int64_t position, 
         s.conflicting += g.conflict
 
 cdef inline void take_segment(Reassembly* r, Stream* s, Segment* g) noexcept nogil:
-    """Put the octets of a segment where they belong."""
+    """Put the bytes of a segment where they belong."""
     cdef int64_t position
     if s.began == BEGAN_NOT:
         if g.length == 0 or g.flags & RST:

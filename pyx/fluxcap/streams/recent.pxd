@@ -1,4 +1,4 @@
-# The octets that streams delivered last, to hold against what is sent again: is it the same? Whoever answers "yes" by
+# The bytes that streams delivered last, to hold against what is sent again: is it the same? Whoever answers "yes" by
 # the sequence numbers alone can be told two stories, one to him and one to the receiver.
 #
 # A fixed number of rings go round among the streams that deliver: memory is fixed, whatever the capture holds, and what
@@ -12,11 +12,11 @@ from fluxcap.base.memory cimport pages_free, pages_new
 
 cdef enum:
     RINGS = 2048                # streams remembered at once
-    RING = 1 << 14              # octets of each: ten full Ethernet frames, the initial window (RFC 6928)
+    RING = 1 << 14              # bytes of each: ten full Ethernet frames, the initial window (RFC 6928)
 
 cdef struct Ring:
     uint64_t owner              # 1 + place of the stream, 0 = nobody
-    uint64_t start              # positions in the stream: of the first octet that is there
+    uint64_t start              # positions in the stream: of the first byte that is there
     uint64_t end                # ... and behind the last
 
 cdef struct Recent:
@@ -67,7 +67,7 @@ cdef inline void remember(const Recent* r, Ring* ring, uint64_t position, const 
 
 cdef inline bint contradicts(const Recent* r, const Ring* ring, uint64_t position, const uint8_t* octets,
                              uint64_t length) noexcept nogil:
-    """Do these octets say anything else, as far as those of the same positions are there?"""
+    """Do these bytes say anything else, as far as those of the same positions are there?"""
     cdef const uint8_t* base = r.octets + <uint64_t>(ring - r.rings) * RING
     cdef uint64_t skip = ring.start - position if ring.start > position else 0, first
     cdef uint32_t at

@@ -20,7 +20,7 @@ cdef enum:
 cdef enum Began:
     BEGAN_NOT                   # nothing seen that says where it begins
     BEGAN_SYN
-    BEGAN_MIDSTREAM             # at the first octets that were seen
+    BEGAN_MIDSTREAM             # at the first bytes that were seen
     BEGAN_MESSAGES              # a socket: no stream at all
 
 cdef enum Ended:
@@ -39,11 +39,11 @@ cdef struct Ends:
 cdef struct Stream:
     Ends ends
     uint32_t number             # of its connection or socket
-    uint8_t way                 # 0: from whoever was seen first
+    uint8_t way                 # 0: from the side that was seen first
     uint8_t began
     uint8_t ended
     uint8_t aside               # ASIDE_SYN and so on: what is not believed yet
-    uint32_t touched            # 1 + place among those with octets to hand over
+    uint32_t touched            # 1 + place among those with bytes to hand over
     uint32_t ring               # 1 + number of the ring with what it delivered last, 0 = none
     uint32_t base               # sequence number of position 0
     uint32_t peer               # 1 + place of the other direction, 0 = not seen
@@ -52,17 +52,17 @@ cdef struct Stream:
     uint32_t isn_octets         # that it holds
     uint32_t line               # where the second line of sequence numbers has come to
     uint32_t far_ack            # what lies far off, and was acknowledged
-    uint32_t fin_at             # sequence number of a FIN before any octets
+    uint32_t fin_at             # sequence number of a FIN before any bytes
     uint8_t acknowledged        # the other side has acknowledged where it begins, or more
-    uint64_t next               # position of the octet that is to come next
+    uint64_t next               # position of the byte that is to come next
     uint64_t top                # position behind all that is believed
-    uint64_t doubted            # position of the first octets held that are not, 0 = none
+    uint64_t doubted            # position of the first bytes held that are not, 0 = none
     uint64_t doubt_end          # ... where the last of them came to an end
     uint64_t doubtful           # segments
     uint64_t fin                # position of the FIN, once `ended` says that there is one
     uint64_t far_fin            # position of one that is not believed yet, 0 = none
-    uint64_t written            # octets delivered: where in its file the next ones go
-    uint64_t gap                # octets that were skipped right before the next ones
+    uint64_t written            # bytes delivered: where in its file the next ones go
+    uint64_t gap                # bytes that were skipped right before the next ones
     Held* held                  # what came too early; NULL: nothing
     # what its line in the index says
     int64_t first
@@ -80,7 +80,7 @@ cdef struct Stream:
     uint64_t out_of_window
     uint64_t keep_alives
     uint64_t after_end
-    # where each octet that its segments had went, besides `written` and `after_end`
+    # where each byte that its segments had went, besides `written` and `after_end`
     uint64_t octets
     uint64_t cut_octets         # by the snap length: in gaps
     uint64_t repeated           # that had come before

@@ -45,7 +45,7 @@ cdef inline uint8_t* put_ipv6(uint8_t* to, const uint8_t* at) noexcept nogil:
     return to
 
 cdef inline uint8_t* put_address(uint8_t* to, const uint8_t* at) noexcept nogil:
-    """Sixteen octets; ::ffff:0:0/96 is IPv4 (RFC 4291 section 2.5.5.2)."""
+    """Sixteen bytes; ::ffff:0:0/96 is IPv4 (RFC 4291 section 2.5.5.2)."""
     if native64(at) == 0 and be32(at + 8) == 0xFFFF:
         return put_ipv4(to, at + 12)
     return put_ipv6(to, at)

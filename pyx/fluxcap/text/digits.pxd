@@ -1,7 +1,7 @@
 # Numbers in decimal and hexadecimal.
 #
 # Every writer of this folder puts a text at `to` and returns the place behind it. The caller has seen to the room: the
-# widest text of the kind, and SLACK octets more, which a writer may fill with anything.
+# widest text of the kind, and SLACK bytes more, which a writer may fill with anything.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy

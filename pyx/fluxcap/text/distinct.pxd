@@ -11,10 +11,10 @@ from fluxcap.base.memory cimport pages_free, pages_new
 
 cdef enum:
     FIRST_SLOT_BITS = 10        # slots: 8 KiB, more than enough for the hosts of most captures
-    WIDE = 16                   # octets of an IP address
+    WIDE = 16                   # bytes of an IP address
 
 cdef struct Distinct:
-    uint64_t seed[2]            # drawn for this process: nobody can aim at one slot from outside
+    uint64_t seed[2]            # drawn for this process: no sender can aim at one slot
     uint64_t* slots
     uint32_t bits               # of the number of slots
     uint32_t n                  # values that differ
@@ -57,7 +57,7 @@ cdef inline bint grow_distinct(Distinct* d) noexcept nogil:
 
 cdef inline bint find_distinct(Distinct* d, const uint8_t* values, uint32_t size, uint64_t n,
                                uint32_t* codes) noexcept nogil:
-    """The code of every value; False without memory. There are less than 2^31 values, of at most WIDE octets."""
+    """The code of every value; False without memory. There are fewer than 2^31 values, of at most WIDE bytes."""
     cdef uint64_t row, place, slot
     cdef const uint8_t* at
     cdef uint32_t tag

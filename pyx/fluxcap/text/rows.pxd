@@ -22,9 +22,9 @@ cdef enum Kind:                 # of the cells of a column
     CELL_ADDRESS
     CELL_MAC
     CELL_TIME
-    CELL_NAME                   # a code of one octet, written as its name
-    CELL_LETTERS                # octets as they are, up to the first zero, no more than a name has
-    CELL_TEXT                   # octets as they are, of any length
+    CELL_NAME                   # a code of one byte, written as its name
+    CELL_LETTERS                # bytes as they are, up to the first zero, no more than a name has
+    CELL_TEXT                   # bytes as they are, of any length
 
 cdef enum:
     NAME_WIDTH = 31             # so that a name is copied by a move or two
@@ -41,14 +41,14 @@ cdef struct Cells:              # the cells of one column
     Kind kind
     Literal before
     const uint8_t* values       # one after the other
-    uint32_t size               # octets a value, but for CELL_TEXT
+    uint32_t size               # bytes a value, but for CELL_TEXT
     uint64_t* ends              # CELL_TEXT: where in `values` each cell ends
     Name* names                 # CELL_NAME
     uint32_t n_names
     Clock clock                 # CELL_TIME
 
 cdef inline uint32_t widest(Kind kind) noexcept nogil:
-    """Octets that a cell can take; CELL_TEXT says so itself."""
+    """Bytes that a cell can take; CELL_TEXT says so itself."""
     if kind == CELL_UINT8:
         return UINT8_WIDTH
     elif kind == CELL_UINT16:

@@ -1,10 +1,10 @@
-# One input read by several threads. Whoever is free reads a window of a file, cuts a span off it when the one before is
-# cut, and examines it (decoding, checksums, keys); whoever finds that a span's turn has come counts it.
+# One input read by several threads. A free thread reads a window of a file, cuts a span off it when the span before is
+# cut, and examines it (decoding, checksums, keys); a thread that finds a span's turn has come counts that span.
 #
 #   one       |R0|  E0  |R2| C0 |  E2  | C1 |R4|  E4  | ...
 #   another   |R1 |  E1  |R3|  E3  | C2 |R5|  E5  | C3 | ...
 #
-# What is no file is read by Python, one window after the other; its spans are examined by whoever is free.
+# Python reads an input that is not a file, one window after the other; any free thread examines its spans.
 #
 # Spans are counted in the order of the input, one at a time, so the tables need no lock. The lock here guards the
 # places in the ring and is taken some six times a span of, say, 2,500 small packets.
@@ -73,7 +73,7 @@ cdef inline Crew* hire(Pipeline* pipeline) noexcept nogil:
     return crew
 
 cdef inline bint is_orphaned(const Crew* crew) noexcept nogil:
-    """Was this process forked from that of the crew? Then nobody lets go the lock, or comes to be joined."""
+    """Was this process forked from that of the crew? Then no thread releases the lock, and none can be joined."""
     return crew.process != getpid()
 
 cdef inline void send_home(Crew* crew) noexcept nogil:
@@ -117,7 +117,7 @@ cdef inline void close_file(Crew* crew) noexcept nogil:
     pthread_cond_broadcast(&crew.turn)
 
 cdef inline void read_on(Crew* crew, Batch* batch) noexcept nogil:
-    """Read the next window of the file, make it a span when its turn has come, and examine that while its octets are in
+    """Read the next window of the file, make it a span when its turn has come, and examine that while its bytes are in
     this processor's cache. Called with the lock held, and lets it go meanwhile."""
     cdef uint64_t number = crew.begun
     cdef Span* span = &crew.spans[number % crew.n_spans]

@@ -1,9 +1,9 @@
-# Spans: pieces of an input whose records are whole. Of a span, what needs nothing that came before is done first, by
-# any thread; the rest in the order of the input, by one thread at a time.
+# Spans: pieces of an input whose records are whole. Any thread does the work that needs nothing of earlier spans; one
+# thread at a time does the rest, in the order of the input.
 #
 # Batches with something special in them (fragments, ICMP errors, anomalies, damage, rows to be made) are left alone the
-# first time, and whatever follows while fragments are held back is done again: scan() reads them in order, as it reads
-# all there is where there is one thread. That is why the number of threads cannot show in the result.
+# first time, and every batch that follows while fragments are held back is done again: scan() reads them in order, as
+# it reads all batches where there is one thread. That is why the number of threads cannot show in the result.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
@@ -17,9 +17,10 @@ from fluxcap.capture.reader cimport BROKEN, MAX_CAPTURED, RECORD, Reader, Step, 
 from fluxcap.capture.window cimport WINDOW
 from fluxcap.base.columns cimport is_wanted
 from fluxcap.pipeline.digest cimport digest_batch
-from fluxcap.flows.count cimport expect
+from fluxcap.flows.count cimport prefetch_slots
 from fluxcap.fragments.holding cimport held_count
-from fluxcap.pipeline.scan cimport OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, enter, examine_batch, scan
+from fluxcap.pipeline.scan cimport (
+    OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, count_digests_and_ledger, examine_batch, scan)
 from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, QUOTATIONS
 
 cdef enum:
@@ -35,7 +36,7 @@ cdef struct Stretch:            # a batch of a span
 cdef struct Span:
     Reader reader               # its window ends with the span's last record
     size_t end                  # ... here
-    size_t capacity             # octets of that window's memory
+    size_t capacity             # bytes of that window's memory
     uint64_t before             # records of the input before it
     uint64_t room               # records that the three below are enough for
     Digest* digests
@@ -181,10 +182,10 @@ cdef inline Outcome count_span(Pipeline* p, Span* s) noexcept nogil:
         stretch = &s.stretches[s.counted]
         last = s.counted + 1 == s.n
         if p.counts_flows and not last and stretch[1].plain:
-            expect(&p.flows, s.digests + stretch[1].first, stretch[1].n)
+            prefetch_slots(&p.flows, s.digests + stretch[1].first, stretch[1].n)
         if stretch.plain and not s.midway and held_count(&p.holding) == 0:
-            outcome = enter(p, s.reader.counts, s.digests + stretch.first,
-                            s.words + stretch.first * p.flows.plan.shape.n, &stretch.n)
+            outcome = count_digests_and_ledger(p, s.reader.counts, s.digests + stretch.first,
+                                               s.words + stretch.first * p.flows.plan.shape.n, &stretch.n)
         else:
             if not s.midway:
                 s.reader.start = stretch.start

@@ -60,7 +60,7 @@ class Opened:
         return self._source.fileno() if isinstance(self._source, io.FileIO) and not self._ahead else None
 
     @property
-    def taking(self) -> Callable[[], memoryview] | None:
+    def take_chunk(self) -> Callable[[], memoryview] | None:
         """A function that gives the next decompressed chunk; None for an input that is not decompressed."""
         return self._source.take if isinstance(self._source, Iterated) and not self._ahead else None
 

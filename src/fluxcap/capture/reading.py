@@ -216,8 +216,8 @@ class Reading:
                 try:
                     if octets.file is not None and item.size is not None:
                         yield from self._read_file(octets.file, item.size)
-                    elif octets.taking is not None:
-                        yield from self._take(octets.taking, octets.ahead)
+                    elif octets.take_chunk is not None:
+                        yield from self._take(octets.take_chunk, octets.ahead)
                     else:
                         yield from self.feed(octets.readinto)
                 except DecompressionError as error:
