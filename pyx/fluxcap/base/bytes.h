@@ -89,4 +89,7 @@ static inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* A condition that few packets meet: the compiler keeps registers for the way that the others take. */
+#define rarely(condition) __builtin_expect(!!(condition), 0)
+
 #endif

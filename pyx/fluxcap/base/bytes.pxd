@@ -25,3 +25,4 @@ cdef extern from "base/bytes.h" nogil:
     void add_square(uint64_t* sum, int64_t value)
     double squared_deviations(uint64_t n, int64_t sum, const uint64_t* squares)
     uint64_t multiply_fold(uint64_t a, uint64_t b)
+    bint rarely(bint condition)

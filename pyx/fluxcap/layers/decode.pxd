@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from fluxcap.base.bytes cimport rarely
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, MAX_LAYERS, NUMBER_MASK, Next, PPP_PROTOCOL, PROTOCOL, SPACE_MASK, STOP, UDP_PORT,
     drop_tail, give_up)
@@ -65,7 +66,7 @@ cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
     if p.fcs:
         drop_tail(c, p.fcs)
     next = usual(c, p, &layers)
-    while next != STOP:
+    while rarely(next != STOP):
         if layers == MAX_LAYERS:
             give_up(p, MALFORMED, TOO_MANY_LAYERS)
             break

@@ -5,11 +5,11 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from fluxcap.base.bytes cimport be16, be32, le32
+from fluxcap.base.bytes cimport be16, be32, le32, rarely
 from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_PORT, captured_left, here, narrow, short, wire_left
 from fluxcap.base.numbers cimport (
     FIRST_TUNNEL_PORT, IP_ICMPV6, IP_TCP, LAST_TUNNEL_PORT, PORT_GENEVE, PORT_GRE_IN_UDP, PORT_GTP_U, PORT_LISP,
-    PORT_MPLS_IN_UDP, PORT_TZSP, PORT_VXLAN, PORT_VXLAN_GPE)
+    PORT_MPLS_IN_UDP, PORT_TZSP, PORT_VXLAN, PORT_VXLAN_GPE, PORT_VXLAN_LINUX)
 from fluxcap.base.types cimport (
     COUNTED, Packet, SHORT_TRANSPORT, SUM_CRC32C, SUM_PLAIN, SUM_PSEUDO, Sum, VERDICT_ABSENT, VERDICT_BAD_LENGTH,
     VERDICT_FRAGMENT, VERDICT_ILLEGAL, VERDICT_PENDING, VERDICT_TRUNCATED)
@@ -66,8 +66,11 @@ cdef inline bint may_be_zero(uint32_t dst_port) noexcept nogil:
     return (dst_port == PORT_VXLAN or dst_port == PORT_VXLAN_GPE or dst_port == PORT_GENEVE or dst_port == PORT_GTP_U
             or dst_port == PORT_LISP or dst_port == PORT_GRE_IN_UDP or dst_port == PORT_MPLS_IN_UDP)
 
-cdef inline bint near_tunnels(uint32_t port) noexcept nogil:
-    return FIRST_TUNNEL_PORT <= port <= LAST_TUNNEL_PORT or port == PORT_TZSP
+cdef inline bint near_tunnels(uint32_t dst_port, uint32_t src_port) noexcept nogil:
+    """Ranges, since a comparison for each port would cost every packet more. Servers of other things are common right
+    above the range, on 8000 and 8080: the two ports that lie there are looked for one by one, where they receive."""
+    return (FIRST_TUNNEL_PORT <= dst_port <= LAST_TUNNEL_PORT or FIRST_TUNNEL_PORT <= src_port <= LAST_TUNNEL_PORT
+            or dst_port == PORT_VXLAN_LINUX or dst_port == PORT_TZSP)
 
 cdef inline Next udp(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)
@@ -92,7 +95,7 @@ cdef inline Next udp(Cursor* c, Packet* p) noexcept nogil:
     else:
         to_sum(c, p, SUM_PSEUDO, length, length)
     # Another step, for a look at each port, only where it may find something: 3 % of small packets.
-    if near_tunnels(p.key.dst_port) or near_tunnels(p.key.src_port):
+    if rarely(near_tunnels(p.key.dst_port, p.key.src_port)):
         return within_length(c, p, length)
     return STOP
 
