@@ -68,9 +68,10 @@ cdef inline bint may_be_zero(uint32_t dst_port) noexcept nogil:
 
 cdef inline bint near_tunnels(uint32_t dst_port, uint32_t src_port) noexcept nogil:
     """Ranges, since a comparison for each port would cost every packet more. Servers of other things are common right
-    above the range, on 8000 and 8080: the two ports that lie there are looked for one by one, where they receive."""
+    above the range, on 8000 and 8080: the two ports that lie there are looked for one by one."""
     return (FIRST_TUNNEL_PORT <= dst_port <= LAST_TUNNEL_PORT or FIRST_TUNNEL_PORT <= src_port <= LAST_TUNNEL_PORT
-            or dst_port == PORT_VXLAN_LINUX or dst_port == PORT_TZSP)
+            or dst_port == PORT_VXLAN_LINUX or src_port == PORT_VXLAN_LINUX or dst_port == PORT_TZSP
+            or src_port == PORT_TZSP)
 
 cdef inline Next udp(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)
