@@ -311,6 +311,7 @@ def test_rows_that_do_not_fit_the_table_are_refused():
 def test_two_hundred_thousand_flows_are_those_of_a_dict_of_counters():
     n, n_flows = 300_000, 200_000
     partial = ones_sum(pseudo_header(b.packed(A4), b.packed(B4), b.UDP, 8))
+    segmented = ones_sum(pseudo_header(b.packed(A4), b.packed(B4), b.UDP, 0))  # left to the card without the length
     headers = [bytes(b.ipv4(b.udp(), *ends))[:20] for ends in ((A4, B4), (B4, A4))]
     counted: dict[tuple[int, int], Counter[str]] = {}
     octets = [pcap([], b.LINK_RAW)]
@@ -319,7 +320,7 @@ def test_two_hundred_thousand_flows_are_those_of_a_dict_of_counters():
         ports = client, server = flow % 50_000, 50_000 + flow // 50_000
         right = 0xFFFF - (partial + client + server + 8) % 0xFFFF
         checksum = {0: 0, 1: right % 0xFFFF + 1}.get(flow % 3, right)
-        verdict = {0: "absent", partial: "partial", right: "good"}.get(checksum, "bad")
+        verdict = {0: "absent", partial: "partial", segmented: "partial", right: "good"}.get(checksum, "bad")
         back = at % 2
         octets.append(struct.pack("<IIII", 0, at, 28, 28 + at % 100) + headers[back])
         octets.append(struct.pack(">HHHH", *(ports[::-1] if back else ports), 8, checksum))
