@@ -27,11 +27,11 @@ def aggregated(path: str, threads: int) -> Any:
         for at in range(0, len(octets), PIECE):
             flows.feed(octets[at : at + PIECE])
         flows.close()
-    except MemoryError:
+    except MemoryError as error:
         try:
             flows.feed(octets[:PIECE])
-        except MemoryError:
-            raise
+        except (MemoryError, ValueError):  # a ValueError where it was closing: it is closed
+            raise error from None
         return "it went on after a MemoryError"
     return flows.result()
 

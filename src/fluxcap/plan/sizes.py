@@ -1,4 +1,4 @@
-"""Amounts of memory as whole octets."""
+"""Amounts of memory as whole bytes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LEAST: Final = 1 << 20  # a table of one flow has memory for some thousands alre
 
 
 def octets(size: int | str | None, name: str) -> int:
-    """An amount of memory in octets; 0 for None.
+    """An amount of memory in bytes; 0 for None.
 
-    Texts are a whole number and a unit: K M G T and KiB MiB GiB TiB by 1024, kB MB GB TB by 1000, octets without one.
+    Texts are a whole number and a unit: K M G T and KiB MiB GiB TiB by 1024, kB MB GB TB by 1000, bytes without one.
     ValueError or TypeError, naming the parameter `name`, if it is none, or less than a mebibyte.
     """
     if size is None:
@@ -30,5 +30,5 @@ def octets(size: int | str | None, name: str) -> int:
     if not isinstance(size, int) or isinstance(size, bool):
         raise TypeError(f"{name}: a {type(size).__name__} is no size")
     if not LEAST <= size < 1 << 63:
-        raise ValueError(f"{name} is at least 1 MiB, not {size} octets")
+        raise ValueError(f"{name} is at least 1 MiB, not {size} bytes")
     return size

@@ -55,15 +55,15 @@ class FlowAggregator:
         Add a column `interval` to the key: the start of the interval that the record falls into. Same units.
     max_flows : int, optional
         Stop, with a warning, before the record that would need one flow more.
+    max_memory : int or str, optional
+        Stop, with a warning, before the table of flows takes more than this: bytes, or a text such as "512M" or
+        "2GiB". What was read before is exact.
     features : bool, default False
         Add statistics of packet sizes and gaps, and packets by TCP flag, as in read_flows().
     splt : int, default 0
         Add direction, size and gap of this many first packets, as in read_flows().
     threads : int, optional
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
-    max_memory : int or str, optional
-        Stop, with a warning, before the table of flows takes more than this: bytes, or a text such as "512M" or
-        "2GiB". What was read before is exact.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
 
