@@ -1,6 +1,7 @@
 """The crafted packets, each read by tshark to the same innermost addresses and ports; where it is not, the reason."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tshark import fields, needs_tshark, tshark
 
 pytestmark = needs_tshark
 
-CASES = {**PLAIN, **TUNNELS}
+CASES: dict[str, Any] = {**PLAIN, **TUNNELS}
 FIELDS = ["ip.src", "ipv6.src", "udp.srcport", "udp.dstport"]
 LABELS = "it takes what lies under a label for what the first four bits say, unless it is told"
 SESSION = "what a session carries is not in its data: it has to have seen the set-up"

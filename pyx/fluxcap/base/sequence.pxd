@@ -1,5 +1,5 @@
-# Sequence numbers of TCP: all comparisons are modulo 2^32 (RFC 9293 section 3.4). And what is not believed of those that
-# a side sends until the other acknowledges them, as connections and streams have it.
+# Sequence numbers of TCP: all comparisons are modulo 2^32 (RFC 9293 section 3.4). And what is not believed of
+# those that a side sends until the other acknowledges them, as connections and streams have it.
 
 from libc.stdint cimport int32_t, uint32_t
 

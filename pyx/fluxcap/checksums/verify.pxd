@@ -60,8 +60,8 @@ cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
         p.verdict = VERDICT_BAD
 
 cdef inline bint is_segmented(uint32_t protocol) noexcept nogil:
-    """Does a network card cut up what it is given of this protocol? It adds each piece's length itself, so Windows (LSO,
-    USO) and OpenBSD (TSO) leave the length out of the sum that they hand down."""
+    """Does a network card cut segments of this protocol? It adds the length of each piece itself, so Windows (LSO, USO)
+    and OpenBSD (TSO) leave the length out of the sum that they hand down."""
     return protocol == IP_TCP or protocol == IP_UDP
 
 cdef inline uint16_t sent_for_zero(const Packet* p) noexcept nogil:

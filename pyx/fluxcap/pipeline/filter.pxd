@@ -90,7 +90,7 @@ cdef struct Filters:
     uint32_t n
     uint32_t lacking            # index of an interface whose records wait for a program
     uint32_t waiting            # how many records do, in the batch
-    FilterProgram inside        # for an IP packet by itself, without a link header; without instructions where there is none
+    FilterProgram inside        # for an IP packet by itself; without instructions where there is none
 
 cdef inline bint is_sound(const FilterProgram* f, uint32_t at) noexcept nogil:
     """Is this an instruction that run_filter() knows, and can it leave neither the program nor the memory?"""

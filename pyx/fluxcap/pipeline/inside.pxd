@@ -1,5 +1,5 @@
-# Filters and what lies inside. As tcpdump's, a filter sees the outermost headers: `udp` refuses what has a VLAN tag. So it
-# is put to the innermost IP packet too, either in earnest or to count what it has overlooked.
+# Filters and what lies inside. As tcpdump's, a filter sees the outermost headers: `udp` refuses what has a VLAN tag. So
+# it is put to the innermost IP packet too, either in earnest or to count what it has overlooked.
 
 from libc.stdint cimport uint32_t, uint64_t
 

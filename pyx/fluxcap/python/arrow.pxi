@@ -187,8 +187,12 @@ cdef int stream_next(ArrowArrayStream* stream, ArrowArray* to) noexcept with gil
 
 
 cdef int failed(Batches batches, error) noexcept:
-    batches.error = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")
-    return ENOMEM if isinstance(error, MemoryError) else EINTR if isinstance(error, KeyboardInterrupt) else EIO
+    try:
+        batches.error = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")
+        return ENOMEM if isinstance(error, MemoryError) else EINTR if isinstance(error, KeyboardInterrupt) else EIO
+    except BaseException:       # another Ctrl-C, which came in here
+        batches.error = b"KeyboardInterrupt"
+        return EINTR
 
 
 cdef const char* stream_error(ArrowArrayStream* stream) noexcept with gil:

@@ -18,8 +18,8 @@ from fluxcap.layers.network cimport (
 from fluxcap.layers.transport cimport checksum_at
 from fluxcap.pipeline.scan cimport Pipeline, count_batch, examine_batch
 from fluxcap.base.types cimport (
-    BATCH, Batch, Packet, SEGMENTATION_OFFLOAD, SUM_NONE, VERDICT_ABSENT, VERDICT_BAD, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_NONE,
-    VERDICT_PARTIAL)
+    BATCH, Batch, Packet, SEGMENTATION_OFFLOAD, SUM_NONE, VERDICT_ABSENT, VERDICT_BAD, VERDICT_FRAGMENT, VERDICT_GOOD,
+    VERDICT_NONE, VERDICT_PARTIAL)
 
 cdef enum:
     # Copies of a first fragment before its datagram is complete. Captures on all interfaces of a host that forwards
@@ -180,8 +180,8 @@ cdef inline void mend(Repair* m, Pipeline* line, Packet* p, uint64_t* anomalies)
         layer = at_depth(m, line, p, depth - 1, anomalies)
 
 cdef inline Step mend_window(Repair* m, Pipeline* line, Reader* r) noexcept nogil:
-    """Complete the checksums of all whole records in the window. Returned: how it ended; RECORD if there is no more room
-    for late fields."""
+    """Complete those checksums of the whole records in the window that can be completed. Returned: how it ended; RECORD
+    if there is no more room for late fields."""
     cdef Batch* batch = line.batch
     cdef Step step = RECORD
     cdef uint32_t i
