@@ -93,7 +93,7 @@ cdef inline void copy_fields(uint8_t* to, const uint8_t* base, uint64_t stride, 
 
 cdef inline void append_rows(Columns* c, const void* structs, uint64_t stride, const uint32_t* rows,
                              uint32_t n) noexcept nogil:
-    """Append all columns of the chosen structs; room for the rows was reserved."""
+    """Append all columns of the chosen structs, or of the first n if rows is NULL; room for the rows was reserved."""
     cdef uint32_t i
     for i in range(c.n_columns):
         copy_fields(c.data[i] + c.n * c.size[i], <const uint8_t*>structs + c.offset[i], stride, rows, n, c.size[i])

@@ -89,18 +89,14 @@ ENDINGS = ("open", "fin", "rst")
 cdef dict side_by_side(tuple fields, const char* structs, uint64_t stride, uint64_t n):
     """The fields of these structs as columns."""
     cdef Columns c
-    cdef uint32_t rows[BATCH]
     cdef uint64_t i
-    cdef int row
-    for row in range(BATCH):
-        rows[row] = <uint32_t>row
     memset(&c, 0, sizeof(Columns))
     plan_columns(&c, fields)
     try:
         if not reserve_columns(&c, n):
             raise MemoryError
         for i in range(0, n, BATCH):
-            append_rows(&c, structs + i * stride, stride, rows, <uint32_t>min(n - i, <uint64_t>BATCH))
+            append_rows(&c, structs + i * stride, stride, NULL, <uint32_t>min(n - i, <uint64_t>BATCH))
         return hand_over(&c, fields)
     finally:
         free_columns(&c)
