@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,7 @@ import servers
 PROGRAMS, SERVERS = (Path(module.__file__) for module in (programs, servers))
 NAMESPACES = tuple(f"fluxcap-{who}-{os.getpid()}" for who in ("client", "server"))  # beside those of other recordings
 ADDRESSES = (("192.0.2.1", "2001:db8::1"), ("192.0.2.2", "2001:db8::2"))  # set aside for documentation
+FIRST_PORT, PORTS_EACH = 40000, 500  # ports of the client programs; the largest opens fifty at once
 VXLAN_ADDRESSES = (("198.51.100.1", "2001:db8:1::1"), ("198.51.100.2", "2001:db8:1::2"))
 TIME_LIMIT = 30  # seconds for any one command
 SETTLING = 2.5  # seconds until the kernel has sent its multicast listener reports for new addresses
@@ -149,9 +151,12 @@ def record(recording: Recording, path: Path) -> None:
         started([*inside(client), *recorder], ready, signal.SIGINT),
     ):
         time.sleep(0.5)  # dumpcap says where it will write before it listens
-        for scenario in recording.scenarios:
-            for host in hosts:
-                run(*inside(client), *python, scenario, host)
+        for place, (scenario, host) in enumerate(product(recording.scenarios, hosts)):
+            # A range of ports for each program: the kernel gives a port again to a connection to another port.
+            first = FIRST_PORT + place * PORTS_EACH
+            limits = f"echo {first} {first + PORTS_EACH - 1} > /proc/sys/net/ipv4/ip_local_port_range"
+            run(*inside(client), "sh", "-c", limits)
+            run(*inside(client), *python, scenario, host)
         time.sleep(0.5)  # the last farewells and their acknowledgements
 
 
