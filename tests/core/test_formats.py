@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fluxcap import formats
 from fluxcap.formats import Listing, Rows, Screen
-from fluxcap.formats.csv import FORMULA_STARTS
+from fluxcap.formats._delimited import FORMULA_STARTS
 from fluxcap.tables.table import Table
 from fluxcap.values import human
 
@@ -150,7 +150,15 @@ def test_tables_are_taken_one_by_one_so_that_packets_stream():
 def test_tsv_cells_that_hold_anything_read_back():
     listing = Listing({"field": NASTY[:-1], "value": list(range(len(NASTY) - 1))})
     rows = read_tsv(written("tsv", listing))[1:]
-    assert [field for field, _ in rows] == NASTY[:-1]
+    assert [field.removeprefix("'") for field, _ in rows] == NASTY[:-1]
+
+
+def test_tsv_cells_that_a_spreadsheet_would_run_get_an_apostrophe():
+    rows = read_tsv(written("tsv", Listing({"field": [*FORMULAS, "plain"], "value": list(range(-1, len(FORMULAS)))})))[
+        1:
+    ]
+    assert [field for field, _ in rows] == [*(f"'{cell}" for cell in FORMULAS), "plain"]
+    assert rows[0][1] == "-1", "a number is no formula"
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))), min_size=1))

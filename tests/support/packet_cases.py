@@ -60,6 +60,7 @@ LINKS = {
     "NULL of FreeBSD, IPv6": over(b.LINK_NULL, b.null(V6, family=28), 4, UDP_V6),
     "NULL of Darwin, IPv6": over(b.LINK_NULL, b.null(V6, family=30), 4, UDP_V6),
     # tshark reads these so; BSD families are all smaller than an ethertype.
+    "NULL of Windows, IPv6": over(b.LINK_NULL, b.null(V6, family=23), 4, UDP_V6),
     "NULL with an ethertype": over(b.LINK_NULL, b.null(V4, family=0x0800, byteorder="big"), 4),
     "NULL with an ethertype, little-endian": over(b.LINK_NULL, b.null(V6, family=0x86DD), 4, UDP_V6),
     "NULL with a tag": over(b.LINK_NULL, b.null(b.vlan(V4, 7), family=0x8100, byteorder="big"), 8, vlan=7),

@@ -67,6 +67,7 @@ cdef inline Next ethernet(Cursor* c, Packet* p) noexcept nogil:
 
 cdef enum:
     PPP_HEADER = 0xFF03         # address and control of HDLC-like framing (RFC 1662 section 3.1)
+    WINDOWS_IPV6 = 23           # AF_INET6 of Windows; on BSD the same number is IPX
 
 cdef inline Next null_loopback(Cursor* c, Packet* p) noexcept nogil:
     """BSD loopback: the address family in the byte order of the machine that wrote it, so whichever makes it small.
@@ -81,6 +82,8 @@ cdef inline Next null_loopback(Cursor* c, Packet* p) noexcept nogil:
     family = le32(at) if le32(at) <= 0xFFFF else be32(at)
     if ETHERTYPE_FIRST <= family <= 0xFFFF:
         return <Next>ETHERTYPE | family
+    if family == WINDOWS_IPV6 and captured_left(c) and here(c)[0] >> 4 == 6:  # IPX begins with 0xFFFF
+        return <Next>ETHERTYPE | ETHERTYPE_IPV6
     return address_family(p, family)
 
 cdef enum:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from itertools import repeat
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
-from fluxcap.formats import Rows, raw_columns_of
+from fluxcap.formats import Rows, raw_columns_of, word
 from fluxcap.values import text
+
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a cell (CWE-1236)
 
 
 def write_delimited(out: BinaryIO, rows: Rows, delimiter: bytes, free: Callable[[Any], str]) -> None:
@@ -15,3 +17,8 @@ def write_delimited(out: BinaryIO, rows: Rows, delimiter: bytes, free: Callable[
     for table in rows.tables:
         for octets in text.rows(raw_columns_of(table, rows), around, free):
             out.write(octets)
+
+
+def inert(value: Any) -> str:
+    """The value of a cell as text; with an apostrophe in front where a spreadsheet would take it for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else str(word(value))

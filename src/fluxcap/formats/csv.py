@@ -3,13 +3,11 @@
 from typing import Any, BinaryIO, Final
 
 from fluxcap.errors import printable
-from fluxcap.formats import PLAIN, Rows, Screen, word
-from fluxcap.formats._delimited import write_delimited
+from fluxcap.formats import PLAIN, Rows, Screen
+from fluxcap.formats._delimited import inert, write_delimited
 
 HELP: Final = "comma-separated, with a header"
 SUFFIXES: Final = (".csv",)
-
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a cell (CWE-1236)
 
 
 def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
@@ -18,6 +16,5 @@ def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
 
 
 def _cell(value: Any) -> str:
-    formula = isinstance(value, str) and value.startswith(FORMULA_STARTS)
-    cell = printable(f"'{value}" if formula else str(word(value)))  # with no line break left that would need quotes
+    cell = printable(inert(value))  # with no line break left that would need quotes
     return '"' + cell.replace('"', '""') + '"' if "," in cell or '"' in cell else cell

@@ -3,8 +3,8 @@
 from typing import Any, BinaryIO, Final
 
 from fluxcap.errors import printable
-from fluxcap.formats import PLAIN, Rows, Screen, word
-from fluxcap.formats._delimited import write_delimited
+from fluxcap.formats import PLAIN, Rows, Screen
+from fluxcap.formats._delimited import inert, write_delimited
 
 HELP: Final = "tab-separated, with a header (what a pipe gets)"
 SUFFIXES: Final = (".tsv",)
@@ -18,4 +18,4 @@ def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
 
 
 def _cell(value: Any) -> str:
-    return printable(str(word(value)).translate(ESCAPES))
+    return printable(inert(value).translate(ESCAPES))
