@@ -300,3 +300,17 @@ def test_the_originator_stays_who_sent_the_syn_after_an_active_timeout(line):
     assert [fluxcap.DIRECTION_BASES[code] for code in table["direction_basis"]] == ["syn"] * len(table)
     flows = fluxcap.read_flows(talk(line), semantics="zeek", idle_timeout="1h", active_timeout="60s")
     assert flows["src_port"].tolist() == [40000] * len(flows)
+
+
+@pytest.mark.parametrize(
+    ("line", "ports"),
+    [
+        pytest.param(f"{SHAKE} >D1 <D1~30 >D1 <D1~30 >D1", [40000, 40000, 40000], id="each interval"),
+        pytest.param(f"{SHAKE} >D1 <D1~200 >D1", [40000, 40000], id="intervals without a packet between"),
+        pytest.param(f"{SHAKE} >D1 <D1~4000 >D1", [40000, 9999], id="after the idle timeout"),
+        pytest.param(f"{SHAKE} >D1 <D1~1800 >D1", [40000, 9999], id="more than 64 intervals later"),
+    ],
+)
+def test_the_originator_stays_who_sent_the_syn_in_later_intervals(line, ports):
+    flows = fluxcap.read_flows(talk(line), semantics="zeek", idle_timeout="1h", interval="25s")
+    assert flows["src_port"].tolist() == ports

@@ -269,6 +269,7 @@ def test_in_zeeks_semantics_the_first_packet_from_a_likely_server_answers(octets
         ({}, {"semantics": "wireshark"}, "different semantics"),
         ({"semantics": "zeek"}, {"semantics": "zeek", "idle_timeout": 9}, "different idle_timeout"),
         ({"semantics": "yaf"}, {"semantics": "yaf"}, "active timeout"),
+        ({"semantics": "zeek", "interval": "1m"}, {"semantics": "zeek", "interval": "1m"}, "with intervals"),
     ],
 )
 def test_tables_of_different_semantics_or_with_an_active_timeout_do_not_merge(left, right, message):

@@ -1,6 +1,6 @@
 # Counting digests into the flow table, and merging rows of another table into it.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 
 from fluxcap.flows.aside cimport Aside
 from fluxcap.flows.connection cimport aside_of, connection_at, expect_connection
@@ -9,9 +9,9 @@ from fluxcap.flows.features cimport begin_features, expect_features, note_featur
 from fluxcap.flows.follow cimport begin_connection, begins_another, continue_connection, remember_older
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.table cimport (
-    ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, LACK_OF_RESOURCES, MARK_FLIPPED,
-    Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_full, is_slot_of,
-    rare_of, row_at, row_of)
+    ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, IDLE_TIMEOUT, LACK_OF_RESOURCES,
+    MARK_FLIPPED, Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_full,
+    is_slot_of, rare_of, row_at, row_of)
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.numbers cimport ACK, FIN, IP_ICMP, IP_TCP, RST, SYN
 from fluxcap.base.sequence cimport ASIDE_SYN
@@ -163,6 +163,45 @@ cdef inline void prefetch_slots(const Flows* f, const Digest* digests, uint32_t 
     for i in range(n):
         prefetch(f.index + home(f, digests[i].tag))
 
+cdef enum:
+    INTERVALS_BACK = 64         # each is a lookup more for a new row; an hour of minutes
+
+cdef inline FlowRow* row_of_earlier_interval(const Flows* f, const uint64_t* key, uint32_t n,
+                                             const Digest* d) noexcept nogil:
+    """The row of the same flow in the nearest earlier interval, unless the flow has been idle for too long since."""
+    cdef uint64_t words[KEY_WORDS]
+    cdef uint64_t tag, slot
+    cdef int64_t start
+    cdef FlowRow* row
+    cdef uint32_t i, _back
+    for i in range(n):
+        words[i] = key[i]
+    start = <int64_t>words[n - 1]               # the interval is the last word of a key
+    for _back in range(INTERVALS_BACK):
+        if start <= INT64_MIN + 1:              # what interval_start() gives at the end of time
+            break
+        start = interval_start(start - 1, f.plan.interval)
+        words[n - 1] = <uint64_t>start
+        tag = hash_words(&f.plan, words, n) >> 32
+        slot = find_slot(f, f.index + home(f, tag), words, n, tag)[0]
+        if slot:
+            row = row_of(f, slot)
+            return NULL if expired(f, row, d.time, d.protocol) == IDLE_TIMEOUT else row
+    return NULL
+
+cdef inline uint32_t first_direction(const Flows* f, const uint64_t* key, uint32_t n, const Digest* d,
+                                     const FlowRow* timed_out) noexcept nogil:
+    """Is a new row turned? `timed_out` is the row that an active timeout ended just now, or NULL. Where connections
+    have an originator, the originator of a connection that goes on stays who it was."""
+    cdef const FlowRow* before = timed_out
+    if f.servers == NULL:
+        return d.flip
+    if begins_with_syn(d):
+        return d.flip ^ f.answers(f, key, d)
+    if before == NULL and f.plan.interval:
+        before = row_of_earlier_interval(f, key, n, d)
+    return d.flip ^ f.answers(f, key, d) if before == NULL else is_flipped(before)
+
 cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* words, uint32_t n,
                                  uint32_t key_words) noexcept nogil:
     """Count up to BATCH digests under keys of so many words; fewer than n are counted when the table is full."""
@@ -212,9 +251,7 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
         if row == NULL:
             if is_full(f):
                 return i
-            turned = d.flip if f.servers == NULL else d.flip ^ f.answers(f, key, d)
-            if reason == ACTIVE_TIMEOUT and f.servers != NULL and not begins_with_syn(d):
-                turned = is_flipped(row_at(f, number - 1))
+            turned = first_direction(f, key, key_words, d, row_at(f, number - 1) if reason == ACTIVE_TIMEOUT else NULL)
             row = add_row(f, slot, key, key_words, d.tag, turned, d.time)
             if beside:
                 begin_beside(f, f.n - 1, row, d, number, reason)

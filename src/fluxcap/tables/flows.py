@@ -262,6 +262,11 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
                 "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
                 " read the captures together instead"
             )
+        if part.metadata["interval"] and part.metadata["direction"] == "server ports":
+            raise ValueError(
+                "tables with intervals in these semantics do not merge: who began a flow depends on the intervals"
+                " before; read the captures together instead"
+            )
     if made["idle_timeout"] and _goes_back([part.metadata for part in parts]):
         raise ValueError(f"time goes back between these tables, and an idle timeout depends on its order; {_IN_ORDER}")
     common = {name: value for name, value in made.items() if all(part.metadata.get(name) == value for part in parts)}
