@@ -51,8 +51,8 @@ static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
         return kept == whole || munmap((char *)at + kept, whole - kept) == 0 ? at : NULL;
     }
 #if defined(__linux__)
-    /* Huge pages move as a whole; small ones would stay small. */
-    if (octets >= HUGE_FROM) {
+    /* Pages move as they are, small ones too, unless they are to be huge from now on. */
+    if (octets >= HUGE_FROM || (octets < wanted && wanted < HUGE_FROM)) {
         octets = pages_whole(octets);
         wanted = pages_whole(wanted);
         return pages_settle(mremap(at, octets, wanted, MREMAP_MAYMOVE), wanted);
