@@ -27,7 +27,7 @@ LAYERS = Path(__file__).parents[2] / "pyx" / "fluxcap" / "layers"
 REGISTRIES = [
     ("link.pxd", "by_link_type"), ("encap.pxd", "by_ethertype"), ("encap.pxd", "by_ppp_protocol"),
     ("protocol.pxd", "by_protocol"), ("protocol.pxd", "by_extension"), ("tunnel.pxd", "gre"),
-    ("tunnel.pxd", "gre_payload"), ("udp_tunnel.pxd", "by_udp_port"), ("juniper.pxd", "juniper_link"),
+    ("tunnel.pxd", "gre_payload"), ("udp_tunnel.pxd", "set_registered"), ("juniper.pxd", "juniper_link"),
 ]  # fmt: skip
 CODES = {"verdict": fluxcap.VERDICTS, "ip_verdict": fluxcap.VERDICTS, "disposition": fluxcap.DISPOSITIONS}
 OPERATORS = {"=": operator.eq, ">": operator.gt, "<": operator.lt}
@@ -59,11 +59,11 @@ each_row = pytest.mark.parametrize("row", AT_HAND, ids=[f"{row.subject}, {row.cr
 
 
 def registered(file: str, function: str) -> list[str]:
-    """What the branches of a registry in the core compare with."""
+    """What the rows of a registry in the core are about."""
     text = (LAYERS / file).read_text()
     body = re.search(rf"cdef inline \w+ {function}\(.*?(?=\ncdef |\Z)", text, re.DOTALL)
     assert body
-    return re.findall(r"\b(?:link_type|ethertype|protocol|port) (?:==|<) (\w+)", body[0])
+    return re.findall(r"\b(?:(?:link_type|ethertype|protocol) (?:==|<) |set_tunnel\(t, )(\w+)", body[0])
 
 
 def number(name: str) -> int:

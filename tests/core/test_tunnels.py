@@ -136,6 +136,14 @@ def test_a_tunnel_is_not_told_by_its_port_alone(port, octets):
     assert of(decoded(b.ethernet(b.ipv4(b.udp(octets, 40000, port)))), expected) == expected
 
 
+@pytest.mark.parametrize("port", [4788, 4789 + 256, 4789 + 64 * 256, 4789 + 128 * 256])
+def test_a_port_that_shares_bits_with_that_of_a_tunnel_carries_none(port):
+    data = TUNNELS["VXLAN (RFC 7348)"].octets[14 + 20 + 8 :]
+    for ports in [(40000, port), (port, 40000), (port, port)]:
+        row = decoded(b.ethernet(b.ipv4(b.udp(data, *ports))))
+        assert of(row, ("depth", "src_port", "dst_port")) == {"depth": 0, "src_port": ports[0], "dst_port": ports[1]}
+
+
 NOT_GRE = [
     ("GRE with a route without an end", b"\x40\0\x08\0" + bytes(4) + b"\x08\0\0\xff" + IN4),
     ("GRE with a route past its end", b"\x40\0\x08\0" + bytes(4) + b"\x08\0\0\4" + bytes(4)),

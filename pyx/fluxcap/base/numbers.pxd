@@ -72,8 +72,6 @@ cdef enum:                      # UDP ports of tunnels
     PORT_MPLS_IN_UDP = 6635
     PORT_VXLAN_LINUX = 8472             # what Linux takes for VXLAN where nobody names a port
     PORT_TZSP = 37008
-    FIRST_TUNNEL_PORT = PORT_L2TP       # a range of those that lie close together
-    LAST_TUNNEL_PORT = PORT_MPLS_IN_UDP
 
 cdef enum:                      # TCP flags, RFC 9293 section 3.1
     FIN = 0x01

@@ -4,6 +4,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from fluxcap.base.memory cimport clear
+from fluxcap.base.tunnels cimport TunnelPorts
 
 cdef enum:
     # Packets a stage takes at once: enough to pay for a call and to hide a cache miss behind the packets after it, few
@@ -197,7 +198,14 @@ cdef struct Batch:
 # decode_packets(), through a pointer: with two callers the walk would no longer be compiled into its loop over a batch,
 # which costs small packets 3 %.
 ctypedef uint32_t (*Decode)(
-    Packet* packets, uint32_t n, uint32_t max_depth, uint32_t file, uint64_t* anomalies) noexcept nogil
+    Packet* packets, uint32_t n, const TunnelPorts* ports, uint32_t max_depth, uint32_t file,
+    uint64_t* anomalies) noexcept nogil
+
+# ... and what it is told of every packet of a reading.
+cdef struct Decoder:
+    Decode decode
+    const TunnelPorts* ports
+    uint32_t max_depth          # tunnels to descend at most
 
 # What the ledger and the flow table count of a packet, in one cache line; the words of its key lie beside it.
 cdef struct Digest:

@@ -6,14 +6,14 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from fluxcap.fragments.datagrams cimport add_fragment, has_first, join
 from fluxcap.fragments.table cimport Datagram, Fragments, free_fragments, open_fragments, outlives
 from fluxcap.base.memory cimport pages_free, pages_new
-from fluxcap.base.types cimport BATCH, Batch, Decode, FRAGMENTS, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
+from fluxcap.base.types cimport BATCH, Batch, Decoder, FRAGMENTS, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
 
 cdef enum:
     # Packets held back at most, 2 MiB of them: senders that put the last fragment first are done within one datagram.
     HELD_MAX = 8192
 
 cdef struct Holding:
-    Decode decode
+    const Decoder* decoder
     Fragments fragments
     Packet* held                # a ring
     uint64_t head               # packets ever released
@@ -64,7 +64,7 @@ cdef inline void gather_around(Holding* h, Packet* p, uint64_t* anomalies) noexc
     cdef uint32_t depths = p.fragmented_around, depth = 0
     while depths >> depth:
         if depths >> depth & 1:
-            h.decode(p, 1, depth, p.key.file, anomalies)
+            h.decoder.decode(p, 1, h.decoder.ports, depth, p.key.file, anomalies)
             gather_fragment(h, p, 0, anomalies)
         depth += 1
 

@@ -10,6 +10,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
+from fluxcap.base.tunnels cimport TunnelPorts
 from fluxcap.base.types cimport (
     Disposition, MALFORMED, NON_IP, Packet, Reason, TRUNCATED_HEADER, copy_capture_fields, reset)
 
@@ -27,7 +28,7 @@ cdef enum Space:
     ETHERTYPE = 2 << 16         # ethertype, or a length that says LLC follows
     PROTOCOL = 3 << 16          # IP protocol number
     PPP_PROTOCOL = 4 << 16
-    UDP_PORT = 5 << 16          # destination port of a UDP datagram that may hold a tunnel
+    UDP_TUNNEL = 5 << 16        # a UDP datagram that may hold a tunnel, from its header on; no numbers
     LLC = 6 << 16
     SPACE_MASK = 0x7FFF0000
     NUMBER_MASK = 0x0000FFFF
@@ -39,6 +40,7 @@ cdef struct Cursor:
     uint32_t at                 # next byte to read
     uint32_t captured
     uint32_t wire
+    const TunnelPorts* ports    # of UDP tunnels
     uint8_t max_depth           # tunnels to descend at most: MAX_DEPTH, or fewer where the packet around is wanted
     uint8_t tags
     uint8_t extensions

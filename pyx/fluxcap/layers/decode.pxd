@@ -4,13 +4,14 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.base.bytes cimport rarely
 from fluxcap.layers.cursor cimport (
-    Cursor, ETHERTYPE, LINK, MAX_LAYERS, NUMBER_MASK, Next, PPP_PROTOCOL, PROTOCOL, SPACE_MASK, STOP, UDP_PORT,
-    drop_tail, give_up)
+    Cursor, ETHERTYPE, LINK, MAX_LAYERS, NUMBER_MASK, Next, PPP_PROTOCOL, PROTOCOL, SPACE_MASK, STOP,
+    UDP_TUNNEL, drop_tail, give_up)
 from fluxcap.layers.encap cimport by_ethertype, by_ppp_protocol, llc
 from fluxcap.layers.link cimport LINKTYPE_ETHERNET, by_link_type
 from fluxcap.base.numbers cimport ETHERTYPE_IPV4, IP_TCP, IP_UDP
 from fluxcap.layers.protocol cimport by_protocol
-from fluxcap.layers.udp_tunnel cimport by_udp_port
+from fluxcap.layers.udp_tunnel cimport udp_tunnel
+from fluxcap.base.tunnels cimport TunnelPorts
 from fluxcap.base.types cimport (
     FILTERED, FRAGMENTS, MALFORMED, NON_IP, Packet, QUOTATIONS, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, reset)
 
@@ -22,8 +23,8 @@ cdef inline Next step(Next next, Cursor* c, Packet* p) noexcept nogil:
         return by_ethertype(number, c, p)
     elif space == PROTOCOL:
         return by_protocol(number, c, p)
-    elif space == UDP_PORT:
-        return by_udp_port(number, c, p)
+    elif space == UDP_TUNNEL:
+        return udp_tunnel(c, p)
     elif space == LINK:
         return by_link_type(number, c, p)
     elif space == PPP_PROTOCOL:
@@ -77,10 +78,12 @@ cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
         p[0] = c.outer
 
 cdef inline uint32_t decode_packets(
-        Packet* packets, uint32_t n, uint32_t max_depth, uint32_t file, uint64_t* anomalies) noexcept nogil:
+        Packet* packets, uint32_t n, const TunnelPorts* ports, uint32_t max_depth, uint32_t file,
+        uint64_t* anomalies) noexcept nogil:
     """Special."""
     cdef Cursor c
     cdef uint32_t i, fragments = 0, quotations = 0
+    c.ports = ports
     c.max_depth = <uint8_t>max_depth
     for i in range(n):
         if packets[i].refused:

@@ -6,10 +6,10 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from fluxcap.base.bytes cimport be16, be32, le32, rarely
-from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_PORT, captured_left, here, narrow, short, wire_left
-from fluxcap.base.numbers cimport (
-    FIRST_TUNNEL_PORT, IP_ICMPV6, IP_TCP, LAST_TUNNEL_PORT, PORT_GENEVE, PORT_GRE_IN_UDP, PORT_GTP_U, PORT_LISP,
-    PORT_MPLS_IN_UDP, PORT_TZSP, PORT_VXLAN, PORT_VXLAN_GPE, PORT_VXLAN_LINUX)
+from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_TUNNEL, captured_left, here, short, wire_left
+from fluxcap.base.numbers cimport IP_ICMPV6, IP_TCP
+from fluxcap.base.tunnels cimport (
+    GENEVE, GRE_IN_UDP, GTP, LISP, MPLS_IN_UDP, VXLAN, VXLAN_GPE, has_tunnel)
 from fluxcap.base.types cimport (
     COUNTED, Packet, SHORT_TRANSPORT, SUM_CRC32C, SUM_PLAIN, SUM_PSEUDO, Sum, VERDICT_ABSENT, VERDICT_BAD_LENGTH,
     VERDICT_FRAGMENT, VERDICT_ILLEGAL, VERDICT_PENDING, VERDICT_TRUNCATED)
@@ -61,17 +61,18 @@ cdef enum:                      # UDP, RFC 768
     UDP_HEADER = 8
     UDP_LENGTH_MAX = 65535
 
-cdef inline bint may_be_zero(uint32_t dst_port) noexcept nogil:
-    """Ports of tunnels that may leave out the UDP checksum over IPv6 (RFC 6935, RFC 6936 and each tunnel's own)."""
-    return (dst_port == PORT_VXLAN or dst_port == PORT_VXLAN_GPE or dst_port == PORT_GENEVE or dst_port == PORT_GTP_U
-            or dst_port == PORT_LISP or dst_port == PORT_GRE_IN_UDP or dst_port == PORT_MPLS_IN_UDP)
+cdef enum:                      # bits by kind: tunnels that may leave out the UDP checksum over IPv6
+    MAY_LEAVE_OUT = (1 << VXLAN | 1 << VXLAN_GPE | 1 << GENEVE | 1 << GTP | 1 << LISP | 1 << GRE_IN_UDP
+                     | 1 << MPLS_IN_UDP)
 
-cdef inline bint near_tunnels(uint32_t dst_port, uint32_t src_port) noexcept nogil:
-    """Ranges, since a comparison for each port would cost every packet more. Servers of other things are common right
-    above the range, on 8000 and 8080: the two ports that lie there are looked for one by one."""
-    return (FIRST_TUNNEL_PORT <= dst_port <= LAST_TUNNEL_PORT or FIRST_TUNNEL_PORT <= src_port <= LAST_TUNNEL_PORT
-            or dst_port == PORT_VXLAN_LINUX or src_port == PORT_VXLAN_LINUX or dst_port == PORT_TZSP
-            or src_port == PORT_TZSP)
+cdef inline bint may_be_zero(const Cursor* c, uint32_t dst_port) noexcept nogil:
+    """RFC 6935, RFC 6936 and each tunnel's own."""
+    return MAY_LEAVE_OUT >> c.ports.kinds[dst_port] & 1
+
+cdef inline uint32_t udp_length(const Cursor* c) noexcept nogil:
+    """As the header at the cursor has it."""
+    cdef uint32_t length = be16(here(c) + UDP_LENGTH)
+    return wire_left(c) if length == 0 and wire_left(c) > UDP_LENGTH_MAX else length
 
 cdef inline Next udp(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)
@@ -82,31 +83,18 @@ cdef inline Next udp(Cursor* c, Packet* p) noexcept nogil:
         header_cut(c, p, UDP_HEADER)
         return STOP
     p.checksum = be16(at + UDP_CHECKSUM)
-    length = be16(at + UDP_LENGTH)
-    if length == 0 and wire_left(c) > UDP_LENGTH_MAX:
-        length = wire_left(c)
+    length = udp_length(c)
     if length < UDP_HEADER or length > wire_left(c):
         payload_after(c, p, UDP_HEADER)
     else:
         p.payload_length = length - UDP_HEADER
     if p.checksum == 0:
-        p.verdict = VERDICT_ABSENT if p.ip_version == 4 or may_be_zero(p.key.dst_port) else VERDICT_ILLEGAL
+        p.verdict = VERDICT_ABSENT if p.ip_version == 4 or may_be_zero(c, p.key.dst_port) else VERDICT_ILLEGAL
     elif length < UDP_HEADER or length > wire_left(c) and not p.fragmented:
         p.verdict = VERDICT_BAD_LENGTH
     else:
         to_sum(c, p, SUM_PSEUDO, length, length)
-    # Another step, for a look at each port, only where it may find something: 3 % of small packets.
-    if rarely(near_tunnels(p.key.dst_port, p.key.src_port)):
-        return within_length(c, p, length)
-    return STOP
-
-cdef inline Next within_length(Cursor* c, Packet* p, uint32_t length) noexcept nogil:
-    """What the datagram may hold ends with its UDP length: after it comes a surplus (RFC 9868 section 8)."""
-    if length < UDP_HEADER:
-        return STOP
-    if length < wire_left(c):
-        narrow(c, length)
-    return <Next>UDP_PORT | p.key.dst_port
+    return <Next>UDP_TUNNEL if rarely(has_tunnel(c.ports, p.key.dst_port, p.key.src_port)) else STOP
 
 cdef enum:                      # UDP-Lite, RFC 3828 section 3.1
     UDP_LITE_COVERAGE = 4       # 0 = all; 1..7 would leave out the header and are illegal

@@ -1,6 +1,6 @@
 # Tunnels in UDP, told by their registered destination port and a header that checks out, never by the port alone; by
 # that port as the source, as answers have it, only where all that is inside checks out too.
-# A new one is one function and one row in by_udp_port().
+# A new one is a kind in base/tunnels.pxd, one function, one row in by_udp_tunnel() and its port in set_registered().
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -9,12 +9,15 @@ from fluxcap.base.numbers cimport (
     ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_MPLS, ETHERTYPE_NSH, IP_IPV4, IP_IPV6, PORT_AYIYA,
     PORT_CAPWAP_DATA, PORT_GENEVE, PORT_GRE_IN_UDP, PORT_GTP_0, PORT_GTP_U, PORT_L2TP, PORT_LISP, PORT_MPLS_IN_UDP,
     PORT_TEREDO, PORT_TZSP, PORT_VXLAN, PORT_VXLAN_GPE, PORT_VXLAN_LINUX)
+from fluxcap.base.tunnels cimport (
+    AYIYA, CAPWAP, GENEVE, GRE_IN_UDP, GTP, L2TP, LISP, MPLS_IN_UDP, NO_TUNNEL, TEREDO, TZSP, TunnelPorts, VXLAN,
+    VXLAN_GPE, set_tunnel)
 from fluxcap.base.types cimport Packet
 from fluxcap.layers.cursor cimport (
-    Cursor, ETHERTYPE, LINK, Next, STOP, UDP_PORT, captured_left, enter_tunnel, here, wire_left)
+    Cursor, ETHERTYPE, LINK, Next, STOP, captured_left, enter_tunnel, here, narrow, wire_left)
 from fluxcap.layers.link cimport ETHERNET_HEADER, LINKTYPE_ETHERNET, LINKTYPE_PPP
 from fluxcap.layers.network cimport checks_out
-from fluxcap.layers.transport cimport UDP_HEADER
+from fluxcap.layers.transport cimport UDP_HEADER, udp_length
 from fluxcap.layers.tunnel cimport GRE_HEADER, gre, ip_at, l2tp_session
 from fluxcap.layers.wireless cimport DOT11_DATA, dot11
 
@@ -115,6 +118,11 @@ cdef inline Next gtp_0(Cursor* c, Packet* p) noexcept nogil:
         return STOP
     p.key.tunnel_id = be16(at + GTP_0_FLOW_LABEL)
     return ip_at(c, p, UDP_HEADER + GTP_0_HEADER)
+
+cdef inline Next gtp(Cursor* c, Packet* p) noexcept nogil:
+    """Of either version: each function refuses the header of the other."""
+    cdef Next inside = gtp_u(c, p)
+    return inside if inside != STOP else gtp_0(c, p)
 
 cdef inline Next teredo(Cursor* c, Packet* p) noexcept nogil:
     """RFC 4380 section 5.1.1: perhaps authentication, perhaps an origin indication, then an IPv6 packet no
@@ -276,39 +284,61 @@ cdef inline Next ayiya(Cursor* c, Packet* p) noexcept nogil:
         return STOP
     return ip_at(c, p, header)
 
-cdef inline Next answer(Cursor* c, Packet* p) noexcept nogil:
-    """Teredo's servers and relays answer from their port (RFC 4380 sections 5.3, 5.4), and so do GTP's nodes."""
-    if c.exact:
-        return STOP
-    c.exact = True
-    return <Next>UDP_PORT | p.key.src_port
-
-cdef inline Next by_udp_port(uint32_t port, Cursor* c, Packet* p) noexcept nogil:
+cdef inline Next by_udp_tunnel(uint32_t kind, Cursor* c, Packet* p) noexcept nogil:
     """The cursor stands at the UDP header."""
-    if port == PORT_VXLAN or port == PORT_VXLAN_LINUX:
+    if kind == VXLAN:
         return vxlan(c, p)
-    elif port == PORT_VXLAN_GPE:
+    elif kind == VXLAN_GPE:
         return vxlan_gpe(c, p)
-    elif port == PORT_GENEVE:
+    elif kind == GENEVE:
         return geneve(c, p)
-    elif port == PORT_GTP_U:
-        return gtp_u(c, p)
-    elif port == PORT_GTP_0:
-        return gtp_0(c, p)
-    elif port == PORT_TEREDO:
+    elif kind == GTP:
+        return gtp(c, p)
+    elif kind == TEREDO:
         return teredo(c, p)
-    elif port == PORT_CAPWAP_DATA:
+    elif kind == CAPWAP:
         return capwap_data(c, p)
-    elif port == PORT_GRE_IN_UDP:
+    elif kind == GRE_IN_UDP:
         return gre_in_udp(c, p)
-    elif port == PORT_MPLS_IN_UDP:
+    elif kind == MPLS_IN_UDP:
         return mpls_in_udp(c, p)
-    elif port == PORT_L2TP:
+    elif kind == L2TP:
         return l2tp(c, p)
-    elif port == PORT_TZSP:
+    elif kind == TZSP:
         return tzsp(c, p)
-    elif port == PORT_LISP:
+    elif kind == LISP:
         return lisp(c, p)
-    elif port == PORT_AYIYA:
+    elif kind == AYIYA:
         return ayiya(c, p)
-    return answer(c, p)
+    return STOP
+
+cdef inline Next udp_tunnel(Cursor* c, Packet* p) noexcept nogil:
+    """The cursor stands at the UDP header, one of whose ports is that of a tunnel. What the datagram holds
+    ends with its UDP length: after it comes a surplus (RFC 9868 section 8). Teredo's servers and relays answer from
+    their port (RFC 4380 sections 5.3, 5.4), and so do GTP's nodes."""
+    cdef uint32_t kind = c.ports.kinds[p.key.dst_port], length = udp_length(c)
+    if kind == NO_TUNNEL:
+        kind = c.ports.kinds[p.key.src_port]
+        c.exact = True
+    if length < UDP_HEADER:
+        return STOP
+    if length < wire_left(c):
+        narrow(c, length)
+    return by_udp_tunnel(kind, c, p)
+
+cdef inline void set_registered(TunnelPorts* t) noexcept nogil:
+    """The ports of which everybody knows what they carry."""
+    set_tunnel(t, PORT_VXLAN, VXLAN)
+    set_tunnel(t, PORT_VXLAN_LINUX, VXLAN)
+    set_tunnel(t, PORT_VXLAN_GPE, VXLAN_GPE)
+    set_tunnel(t, PORT_GENEVE, GENEVE)
+    set_tunnel(t, PORT_GTP_U, GTP)
+    set_tunnel(t, PORT_GTP_0, GTP)
+    set_tunnel(t, PORT_TEREDO, TEREDO)
+    set_tunnel(t, PORT_CAPWAP_DATA, CAPWAP)
+    set_tunnel(t, PORT_GRE_IN_UDP, GRE_IN_UDP)
+    set_tunnel(t, PORT_MPLS_IN_UDP, MPLS_IN_UDP)
+    set_tunnel(t, PORT_L2TP, L2TP)
+    set_tunnel(t, PORT_TZSP, TZSP)
+    set_tunnel(t, PORT_LISP, LISP)
+    set_tunnel(t, PORT_AYIYA, AYIYA)

@@ -6,7 +6,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from fluxcap.base.bytes cimport be16
 from fluxcap.base.numbers cimport ETHERTYPE_QINQ, ETHERTYPE_QINQ_OLD, ETHERTYPE_VLAN
 from fluxcap.base.types cimport (
-    ANOMALIES_END, Batch, Decode, FILTERED, Packet, REFUSED_INSIDE, REFUSED_TAGGED, reset)
+    ANOMALIES_END, Batch, Decoder, FILTERED, Packet, REFUSED_INSIDE, REFUSED_TAGGED, reset)
 from fluxcap.layers.link cimport ETHERNET_HEADER, LINKTYPE_ETHERNET
 from fluxcap.pipeline.filter cimport FilterProgram, run_filter
 
@@ -34,7 +34,7 @@ cdef inline bint has_one_tag(const Packet* p) noexcept nogil:
     return (p.depth == 0 and p.link_type == LINKTYPE_ETHERNET and p.ip_at == ETHERNET_HEADER + VLAN_TAG
             and (tag == ETHERTYPE_VLAN or tag == ETHERTYPE_QINQ or tag == ETHERTYPE_QINQ_OLD))      # as `vlan` has them
 
-cdef inline void look_inside(const FilterProgram* f, const Batch* batch, Decode decode, uint32_t max_depth,
+cdef inline void look_inside(const FilterProgram* f, const Batch* batch, const Decoder* decoder,
                              uint64_t* anomalies) noexcept nogil:
     """Count what was refused and would be accepted if the filter saw the innermost IP packet."""
     cdef uint64_t ignored[ANOMALIES_END]
@@ -45,7 +45,7 @@ cdef inline void look_inside(const FilterProgram* f, const Batch* batch, Decode 
             continue
         p = batch.packets[i]
         p.refused = False
-        decode(&p, 1, max_depth, 0, ignored)
+        decoder.decode(&p, 1, decoder.ports, decoder.max_depth, 0, ignored)
         if lies_deeper(&p) and accepts_inside(f, &p):
             anomalies[REFUSED_TAGGED if has_one_tag(&p) else REFUSED_INSIDE] += 1
 

@@ -8,7 +8,7 @@ from libc.string cimport memcpy
 from fluxcap.flows.table cimport Flows, Quoted, open_unseen
 from fluxcap.fragments.holding cimport HELD_MAX
 from fluxcap.base.types cimport (
-    ANOMALIES_END, BATCH, Batch, DIRECTION_UNKNOWN, Decode, INBOUND, Key, OUTBOUND, Packet, QUOTATIONS,
+    ANOMALIES_END, BATCH, Batch, DIRECTION_UNKNOWN, Decoder, INBOUND, Key, OUTBOUND, Packet, QUOTATIONS,
     copy_capture_fields, in_a_flow)
 from fluxcap.layers.link cimport LINKTYPE_RAW
 
@@ -46,7 +46,7 @@ cdef inline bint open_quotations(Flows* f) noexcept nogil:
         f.quoted = <Quoted*>calloc(QUOTED_MAX, sizeof(Quoted))
     return f.quoted != NULL and open_unseen(f)
 
-cdef inline void decode_quotations(Flows* f, Batch* batch, Decode decode, uint32_t max_depth) noexcept nogil:
+cdef inline void decode_quotations(Flows* f, Batch* batch, const Decoder* decoder) noexcept nogil:
     cdef Batch quoted
     cdef uint32_t errors[BATCH]
     cdef uint64_t anomalies[ANOMALIES_END]      # of quotations; nobody asks
@@ -58,7 +58,7 @@ cdef inline void decode_quotations(Flows* f, Batch* batch, Decode decode, uint32
             as_record(&batch.packets[i], &quoted.packets[quoted.n])
             errors[quoted.n] = i
             quoted.n += 1
-    decode(quoted.packets, quoted.n, max_depth, 0, anomalies)
+    decoder.decode(quoted.packets, quoted.n, decoder.ports, decoder.max_depth, 0, anomalies)
     for i in range(quoted.n):
         if in_a_flow(quoted.packets[i].disposition):
             p = &batch.packets[errors[i]]
@@ -70,10 +70,10 @@ cdef inline void decode_quotations(Flows* f, Batch* batch, Decode decode, uint32
             f.quoted[place].code = <uint8_t>p.key.dst_port
             p.quote = <uint16_t>(place + 1)
 
-cdef inline bint quote_batch(Flows* f, Batch* batch, Decode decode, uint32_t max_depth) noexcept nogil:
+cdef inline bint quote_batch(Flows* f, Batch* batch, const Decoder* decoder) noexcept nogil:
     """Give each ICMP error the key that it quotes; False when memory is out."""
     if batch.special & QUOTATIONS:
         if not open_quotations(f):
             return False
-        decode_quotations(f, batch, decode, max_depth)
+        decode_quotations(f, batch, decoder)
     return True

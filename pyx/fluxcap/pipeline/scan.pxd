@@ -15,7 +15,7 @@ from fluxcap.flows.table cimport Flows, reserve
 from fluxcap.fragments.holding cimport Holding, copy_held, gather, held_count, needs_holding, open_holding, release
 from fluxcap.pipeline.quotation cimport quote_batch
 from fluxcap.pipeline.ledger cimport Totals, tally_digests
-from fluxcap.base.types cimport BATCH, Batch, Digest, KEY_WORDS
+from fluxcap.base.types cimport BATCH, Batch, Decoder, Digest, KEY_WORDS
 
 cdef enum Outcome:
     OUTCOME_WANTS_INPUT
@@ -37,7 +37,7 @@ cdef struct Pipeline:
     Filters filters
     bint filtered               # there is a filter, of what lies outermost
     SumKernel kernel
-    uint32_t max_depth
+    Decoder decoder
     uint32_t file
     Batch* batch
     Holding holding
@@ -56,8 +56,8 @@ cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexc
         if not filter_batch(&p.filters, r, batch):
             return False
         if p.filters.inside.n:
-            look_inside(&p.filters.inside, batch, p.holding.decode, p.max_depth, r.anomalies)
-    batch.special = decode_packets(batch.packets, batch.n, p.max_depth, p.file, r.anomalies)
+            look_inside(&p.filters.inside, batch, &p.decoder, r.anomalies)
+    batch.special = decode_packets(batch.packets, batch.n, p.decoder.ports, p.decoder.max_depth, p.file, r.anomalies)
     if p.filters.inside.n and not p.filtered:
         filter_inside(&p.filters.inside, batch)
     verify_batch(batch, p.kernel)
@@ -142,7 +142,7 @@ cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
                 tapped = p.tap(p.tapped, batch)
                 if tapped == TAPPED_NO_MEMORY:
                     return OUTCOME_NO_MEMORY
-            if p.counts_flows and not quote_batch(&p.flows, batch, p.holding.decode, p.max_depth):
+            if p.counts_flows and not quote_batch(&p.flows, batch, &p.decoder):
                 return OUTCOME_NO_MEMORY
             if needs_holding(&p.holding, batch):
                 if not open_holding(&p.holding):

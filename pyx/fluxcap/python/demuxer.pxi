@@ -112,9 +112,8 @@ cdef class Demuxer(Scanner):
         plan_columns(&d.reassembly.out.messages, MESSAGE_FIELDS)
         plan_columns(&d.reassembly.out.gaps, GAP_FIELDS)
         memcpy(&d.datagrams.fragments.seed, <const char*>seed, sizeof(uint64_t))
-        d.decode = self.line.holding.decode
+        d.decoder = &self.line.decoder
         d.kernel = self.line.kernel
-        d.max_depth = self.line.max_depth
         d.anomalies = self.line.totals.anomalies
         self.line.tap = tap
         self.line.tapped = d

@@ -8,7 +8,8 @@ from libc.string cimport memcpy, memset
 import os
 
 from fluxcap.base.columns cimport Columns, free_columns, reserve_columns
-from fluxcap.base.types cimport Batch, DISPOSITIONS_END, ERRORS_NOT_KEPT, REASONS_END, TIME_WENT_BACK
+from fluxcap.base.tunnels cimport TunnelPorts
+from fluxcap.base.types cimport Batch, Decoder, DISPOSITIONS_END, ERRORS_NOT_KEPT, REASONS_END, TIME_WENT_BACK
 from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, Interface, InterfaceCounts, Reader
 from fluxcap.flows.connection cimport connections_stride
 from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, Merged, merge_row
@@ -21,6 +22,7 @@ from fluxcap.flows.table cimport FlowRecord, Flows, MAX_ROWS, free_flows, open_u
 from fluxcap.fragments.holding cimport free_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.decode cimport decode_packets
+from fluxcap.layers.udp_tunnel cimport set_registered
 from fluxcap.pipeline.ledger cimport Totals
 from fluxcap.pipeline.scan cimport (
     OUTCOME_DAMAGED, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome, Pipeline, scan)
@@ -32,6 +34,7 @@ assert DAMAGED == OUTCOME_DAMAGED
 
 cdef class Scanner(Window):
     cdef Pipeline line
+    cdef TunnelPorts* ports     # of UDP tunnels
     cdef Crew* crew             # NULL while one thread reads
     cdef tuple packet_fields
     cdef tuple flow_fields
@@ -60,10 +63,9 @@ cdef class Scanner(Window):
         self.programs = {}
         self.link_types = {}
         self.unknown_links = {}
-        line.holding.decode = decode_packets
+        self.plan_decoder(decap)
         seed = os.urandom(sizeof(uint64_t))
         memcpy(&line.holding.fragments.seed, <const char*>seed, sizeof(uint64_t))
-        line.max_depth = MAX_DEPTH if decap else 0
         line.file = file
         line.row_limit = row_limit
         self.packet_fields = tuple([packet_field(name) for name in columns])
@@ -83,10 +85,23 @@ cdef class Scanner(Window):
                 dismiss(self.crew)
         free(self.line.batch)
         free(self.line.totals)
+        free(self.ports)
         free_filters(&self.line.filters)
         free_columns(&self.line.columns)
         free_flows(&self.line.flows)
         free_holding(&self.line.holding)
+
+    cdef int plan_decoder(self, bint decap) except -1:
+        cdef Decoder* decoder = &self.line.decoder
+        self.ports = <TunnelPorts*>calloc(1, sizeof(TunnelPorts))
+        if self.ports == NULL:
+            raise MemoryError
+        set_registered(self.ports)
+        decoder.decode = decode_packets
+        decoder.ports = self.ports
+        decoder.max_depth = MAX_DEPTH if decap else 0
+        self.line.holding.decoder = decoder
+        return 0
 
     cdef int plan_flows(self, key) except -1:
         cdef Flows* flows = &self.line.flows

@@ -61,7 +61,7 @@ cdef inline Packet* at_depth(Repair* m, Pipeline* line, const Packet* p, uint32_
     """The packet that the record is to who descends no deeper, judged as the record stands now."""
     m.one.packets[0] = p[0]
     m.one.n = 1
-    line.holding.decode(m.one.packets, 1, depth, line.file, anomalies)
+    line.decoder.decode(m.one.packets, 1, line.decoder.ports, depth, line.file, anomalies)
     verify_batch(m.one, line.kernel)
     return m.one.packets
 

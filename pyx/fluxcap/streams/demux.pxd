@@ -15,15 +15,14 @@ from fluxcap.streams.reassembly cimport Reassembly, Segment, adds_up, conclude, 
 from fluxcap.streams.recent cimport free_recent
 from fluxcap.streams.stream cimport Stream, free_streams, reserve_streams, socket_to, stream_of
 from fluxcap.base.types cimport (
-    BATCH, Batch, COUNTED, Decode, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
+    BATCH, Batch, COUNTED, Decoder, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
 
 cdef struct Demux:
     Reassembly reassembly
     Datagrams datagrams
     Batch whole                 # one datagram that was put together
-    Decode decode
+    const Decoder* decoder
     SumKernel kernel
-    uint32_t max_depth
     bint keep_bad
     uint64_t* anomalies
     uint64_t refused            # fragments, for their IPv4 header checksum
@@ -123,7 +122,7 @@ cdef inline uint32_t outermost(uint32_t depths) noexcept nogil:
 cdef inline void read_again(Demux* d, uint32_t max_depth) noexcept nogil:
     """Decode and judge the packet in `whole`, descending no deeper than so many tunnels."""
     d.whole.n = 1
-    d.decode(d.whole.packets, 1, max_depth, d.whole.packets[0].key.file, d.anomalies)
+    d.decoder.decode(d.whole.packets, 1, d.decoder.ports, max_depth, d.whole.packets[0].key.file, d.anomalies)
     verify_batch(&d.whole, d.kernel)
 
 cdef inline bint complete(Demux* d, Packet* p) noexcept nogil:
@@ -150,7 +149,7 @@ cdef inline void deliver_pieces(Demux* d, const Packet* piece) noexcept nogil:
         p.depth = <uint8_t>depth
         if not complete(d, p):
             return
-        read_again(d, d.max_depth - depth)
+        read_again(d, d.decoder.max_depth - depth)
     deliver_packet(d, p)
 
 cdef inline Tapped tap(void* to, const Batch* batch) noexcept nogil:
