@@ -22,6 +22,7 @@ UNREAD_BY_TSHARK = {
     "MPLS of a frame that begins with 0x00": LABELS,
     "MPLS of a frame that begins with 0x02": LABELS,
     "MPLS pseudo-wire under a tag": LABELS,
+    "NULL of Windows, IPv6": "it takes 23 for the IPX of BSD",
     "LOOP with an ethertype": "it takes LOOP's families alone",
     "IPv6 with a HIP header": "it shows HIP, and stops there",
     "IPv6 with a Shim6 header": "it shows Shim6, and stops there",

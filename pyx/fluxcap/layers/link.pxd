@@ -82,7 +82,7 @@ cdef inline Next null_loopback(Cursor* c, Packet* p) noexcept nogil:
     family = le32(at) if le32(at) <= 0xFFFF else be32(at)
     if ETHERTYPE_FIRST <= family <= 0xFFFF:
         return <Next>ETHERTYPE | family
-    if family == WINDOWS_IPV6 and captured_left(c) and here(c)[0] >> 4 == 6:  # IPX begins with 0xFFFF
+    if family == WINDOWS_IPV6 and (captured_left(c) == 0 or here(c)[0] >> 4 == 6):  # IPX begins with 0xFFFF
         return <Next>ETHERTYPE | ETHERTYPE_IPV6
     return address_family(p, family)
 
