@@ -3,10 +3,10 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from fluxcap.flows.aside cimport Aside, FEW_HOLES, Hole
-from fluxcap.flows.table cimport Flows, HISTORY_WIDTH
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.numbers cimport IP_TCP
+from fluxcap.flows.aside cimport Aside, FEW_HOLES, Hole
+from fluxcap.flows.table cimport Flows, HISTORY_WIDTH
 
 cdef enum:                      # where a side of a TCP connection stands, told by what it sent
     INACTIVE                    # nothing

@@ -5,7 +5,8 @@ from libc.stdlib cimport calloc, malloc
 from libc.string cimport memcpy
 
 from fluxcap.base.memory cimport pages_new
-from fluxcap.flows.table cimport Aside, Flows, HoleBlock, Quoted, RareCounts, free_flows, index_octets
+from fluxcap.flows.aside cimport Aside, HoleBlock
+from fluxcap.flows.table cimport Flows, Quoted, RareCounts, free_flows, index_octets
 
 cdef inline void* copied(const void* at, uint64_t room, uint64_t used, bint* done) noexcept nogil:
     cdef void* copy

@@ -2,6 +2,11 @@
 
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 
+from fluxcap.base.memory cimport prefetch
+from fluxcap.base.numbers cimport ACK, FIN, IP_ICMP, IP_TCP, RST, SYN
+from fluxcap.base.sequence cimport ASIDE_SYN
+from fluxcap.base.types cimport (
+    BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, in_a_flow)
 from fluxcap.flows.aside cimport Aside
 from fluxcap.flows.connection cimport aside_of, connection_at, expect_connection
 from fluxcap.flows.doubt cimport confirms_syn, connection_of
@@ -12,11 +17,6 @@ from fluxcap.flows.table cimport (
     ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, IDLE_TIMEOUT, LACK_OF_RESOURCES,
     MARK_FLIPPED, Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_full,
     is_slot_of, rare_of, row_at, row_of)
-from fluxcap.base.memory cimport prefetch
-from fluxcap.base.numbers cimport ACK, FIN, IP_ICMP, IP_TCP, RST, SYN
-from fluxcap.base.sequence cimport ASIDE_SYN
-from fluxcap.base.types cimport (
-    BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, in_a_flow)
 
 cdef inline void count_packet(Flows* f, FlowRow* row, const Digest* d) noexcept nogil:
     cdef uint32_t way = d.flip ^ is_flipped(row)

@@ -5,13 +5,13 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.columns cimport Columns, lay_pieces, put_column
+from fluxcap.base.memory cimport Spare, pages_spare
+from fluxcap.base.types cimport VERDICTS_END, VERDICT_BAD
 from fluxcap.flows.features cimport features_at, read_features
 from fluxcap.flows.follow cimport read_connection
 from fluxcap.flows.key cimport Shape, five_tuple, same_shape, unproject
 from fluxcap.flows.table cimport (
     FlowRecord, FlowRow, Flows, MARK_FLIPPED, RareCounts, drop_rows, index_octets, is_flipped, key_of, mark_of, row_at)
-from fluxcap.base.memory cimport Spare, pages_spare
-from fluxcap.base.types cimport VERDICTS_END, VERDICT_BAD
 
 cdef enum:
     RECORDS_AT_ONCE = 32        # rows, and what is touched of their records, stay in the first-level cache

@@ -3,13 +3,13 @@
 # ask for it do not pay for it.
 
 from libc.math cimport sqrt
-from libc.stdint cimport int64_t, int8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.bytes cimport add_square, squared_deviations
-from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, Flows, Statistics, TCP_FLAG_BITS, WAYS, is_flipped
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.types cimport Digest
+from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, Flows, Statistics, TCP_FLAG_BITS, WAYS, is_flipped
 
 cdef enum:
     MAX_FIRST_PACKETS = 255     # described one by one, as in NFStream; each takes 17 bytes of every flow

@@ -5,11 +5,12 @@ from libc.string cimport memcpy
 
 from fluxcap.base.numbers cimport ACK, FIN, IP_TCP, IP_UDP, RST, SYN
 from fluxcap.base.sequence cimport ASIDE_FIN, ahead
+from fluxcap.base.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
+from fluxcap.flows.aside cimport Aside, Hole
 from fluxcap.flows.connection cimport (
     BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, INACTIVE, RESET,
     SEEN_DATA, SEEN_SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, aside_of, connection_at, is_closed,
     open_aside)
-from fluxcap.flows.aside cimport Aside, Hole
 from fluxcap.flows.doubt cimport (
     confirms_syn, is_acceptable_ack, is_acknowledged, is_doubtful, is_foreign_syn, set_syn_aside)
 from fluxcap.flows.history cimport (
@@ -19,7 +20,6 @@ from fluxcap.flows.sequence cimport (
     COVERS_HOLE, COVERS_OLD, Coverage, cover, gap_octets, holes_of, miss)
 from fluxcap.flows.states cimport state_of, step_state
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, is_flipped, key_of, later_by
-from fluxcap.base.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
 
 cdef enum:
     # Of SYN, RST and a sequence number of zero: further away it is taken for a mistake, as in Zeek.

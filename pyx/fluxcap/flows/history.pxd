@@ -2,9 +2,9 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from fluxcap.base.numbers cimport ACK, FIN, RST, SYN
 from fluxcap.flows.connection cimport (
     Connection, SEEN_ACK, SEEN_DATA, SEEN_FIN, SEEN_INCONSISTENT, SEEN_MULTIPLE, SEEN_RST, SEEN_SYN, Side)
-from fluxcap.base.numbers cimport ACK, FIN, RST, SYN
 from fluxcap.flows.table cimport HISTORY_WIDTH
 
 cdef enum:

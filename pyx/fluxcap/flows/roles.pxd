@@ -5,9 +5,9 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fluxcap.base.numbers cimport ACK, FIN, IP_TCP, IP_UDP, RST, SYN
+from fluxcap.base.types cimport COUNTED, Digest
 from fluxcap.flows.key cimport ABSENT, KeyPlan, is_mapped, swap_ports
 from fluxcap.flows.table cimport Flows
-from fluxcap.base.types cimport COUNTED, Digest
 
 cdef inline bint has_port(const uint64_t* ports, uint32_t port) noexcept nogil:
     return ports[port >> 6] >> (port & 63) & 1

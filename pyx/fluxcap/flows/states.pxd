@@ -3,11 +3,11 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from fluxcap.base.numbers cimport ACK, FIN, RST, SYN
 from fluxcap.base.sequence cimport ahead
 from fluxcap.flows.connection cimport (
     CLOSED, Connection, ESTABLISHED, INACTIVE, PARTIAL, RESET, SEEN_DATA, SYN_ACK_SENT, SYN_SENT, Side, is_closed)
 from fluxcap.flows.history cimport aborted_at_once
-from fluxcap.base.numbers cimport ACK, FIN, RST, SYN
 
 cdef enum:                      # in the order of STATES
     STATE_S0                    # a SYN, no answer

@@ -6,11 +6,11 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from fluxcap.flows.aside cimport Aside, HoleBlock
-from fluxcap.flows.key cimport KeyPlan
 from fluxcap.base.memory cimport HUGE_FROM, pages_free, pages_grow, pages_new
 from fluxcap.base.numbers cimport IP_TCP
 from fluxcap.base.types cimport BATCH, Digest, Key, VERDICTS_END
+from fluxcap.flows.aside cimport Aside, HoleBlock
+from fluxcap.flows.key cimport KeyPlan
 
 cdef enum:
     FIRST_INDEX_BITS = 12

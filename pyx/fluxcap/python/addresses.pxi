@@ -1,13 +1,13 @@
 # Addresses as dictionaries: each text is made once, a row holds its number.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 import os
 
-from fluxcap.layers.link cimport MAC_OCTETS
+from fluxcap.base.types cimport MAC_OCTETS
 from fluxcap.text.addresses cimport ADDRESS_WIDTH, put_address, put_mac
 from fluxcap.text.digits cimport SLACK
 from fluxcap.text.distinct cimport Distinct, WIDE, close_distinct, find_distinct, open_distinct

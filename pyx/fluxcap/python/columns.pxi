@@ -1,7 +1,7 @@
 # Columns on their way to Python: each becomes an object that owns its memory.
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBuffer_FillInfo
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fluxcap.base.columns cimport Columns, resize_column
 from fluxcap.base.memory cimport block_free, block_least

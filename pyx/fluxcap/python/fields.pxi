@@ -1,7 +1,7 @@
 # What a table can have for columns: name, offset in its struct, bytes, numpy typestr and items a value.
 # One row here makes a packet column; a row in KEY makes one that flows can be keyed by as well.
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 

@@ -1,6 +1,6 @@
 # Filter programs from Python: checked once, then run without a check.
 
-from libc.stdint cimport uint32_t, uint8_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 

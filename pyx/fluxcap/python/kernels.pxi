@@ -1,6 +1,6 @@
 # Which checksum kernel runs, and the sums as functions, to try one kernel.
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 import os
 

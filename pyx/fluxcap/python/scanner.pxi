@@ -1,7 +1,7 @@
 # What reads captures into tables: bytes in, rows and totals out.
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport INT64_MIN, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport INT64_MIN, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 

@@ -1,14 +1,14 @@
 # Which bytes are copied when records are extracted into one capture? The code that finds records for the tables finds
 # them here too, so that both stop at the same damage.
 
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 
+from fluxcap.base.types cimport Packet
 from fluxcap.capture.capture cimport next_step
 from fluxcap.capture.pcap cimport FILE_HEADER
 from fluxcap.capture.pcapng cimport SECTION_LENGTH, SECTION_LENGTH_OCTETS
 from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_UNKNOWN, RECORD, Reader, SKIPPED, Step
-from fluxcap.base.types cimport Packet
 
 cdef struct Copy:
     const uint64_t* wanted      # numbers of this input's records, ascending

@@ -1,7 +1,7 @@
 # Segments as the records of a pcap: the file header, and a record header before each.
 # https://www.tcpdump.org/manpages/pcap-savefile.5.html
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
 from fluxcap.capture.pcap cimport FILE_HEADER, RECORD_HEADER

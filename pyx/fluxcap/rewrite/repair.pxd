@@ -3,10 +3,13 @@
 # A record is mended from its innermost packet outwards, so that the checksum of a tunnel is judged over what the card
 # would have sent. Fields that lie in a record before this one are handed out with their value, to be written there.
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.bytes cimport be16, put16
+from fluxcap.base.types cimport (
+    BATCH, Batch, Packet, SEGMENTATION_OFFLOAD, SUM_NONE, VERDICT_ABSENT, VERDICT_BAD, VERDICT_FRAGMENT, VERDICT_GOOD,
+    VERDICT_NONE, VERDICT_PARTIAL)
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport RECORD, Reader, Step
 from fluxcap.checksums.verify cimport fold, verify_batch
@@ -17,9 +20,6 @@ from fluxcap.layers.network cimport (
     IPV4_CHECKSUM, IPV4_TOTAL_LENGTH, IPV6_HEADER, IPV6_PAYLOAD_LENGTH, LENGTH_MAX)
 from fluxcap.layers.transport cimport checksum_at
 from fluxcap.pipeline.scan cimport Pipeline, count_batch, examine_batch
-from fluxcap.base.types cimport (
-    BATCH, Batch, Packet, SEGMENTATION_OFFLOAD, SUM_NONE, VERDICT_ABSENT, VERDICT_BAD, VERDICT_FRAGMENT, VERDICT_GOOD,
-    VERDICT_NONE, VERDICT_PARTIAL)
 
 cdef enum:
     # Copies of a first fragment before its datagram is complete. Captures on all interfaces of a host that forwards

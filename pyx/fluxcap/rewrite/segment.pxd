@@ -1,15 +1,15 @@
 # From a message to a segment: transport header, IP header and link header before it, with their lengths and checksums.
 # The caller has checked that the message fits, and that both addresses are of one version.
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fluxcap.base.bytes cimport net16, net32, put16, put32
-from fluxcap.checksums.verify cimport fold, sum_octets
-from fluxcap.layers.network cimport IPV4_HEADER, IPV6_HEADER
 from fluxcap.base.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_TCP, IP_UDP_LITE
 from fluxcap.base.types cimport MAC_OCTETS
+from fluxcap.checksums.verify cimport fold, sum_octets
 from fluxcap.layers.link cimport ETHERNET_HEADER
+from fluxcap.layers.network cimport IPV4_HEADER, IPV6_HEADER
 from fluxcap.layers.transport cimport TCP_HEADER, UDP_HEADER, checksum_at
 
 cdef enum:

@@ -7,11 +7,11 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport put16
+from fluxcap.base.memory cimport pages_free, pages_new
+from fluxcap.base.types cimport Packet
 from fluxcap.fragments.datagrams cimport add_fragment, is_complete
 from fluxcap.fragments.queue cimport Link, Queue, join_queue, leave_queue
 from fluxcap.fragments.table cimport Datagram, Fragments, PLACES, free_fragments, open_fragments, place_of
-from fluxcap.base.memory cimport pages_free, pages_new
-from fluxcap.base.types cimport Packet
 from fluxcap.layers.link cimport LINKTYPE_RAW
 
 cdef enum:

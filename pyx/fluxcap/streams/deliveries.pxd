@@ -6,8 +6,8 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from fluxcap.base.columns cimport Columns, append_rows, free_columns, reserve_columns
-from fluxcap.streams.stream cimport Stream
 from fluxcap.base.types cimport Packet
+from fluxcap.streams.stream cimport Stream
 
 cdef enum:
     FULL_OCTETS = 4 << 20       # so many are worth handing over: a system call for each file is little beside them

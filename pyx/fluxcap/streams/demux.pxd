@@ -3,8 +3,10 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport be16
-from fluxcap.checksums.verify cimport SumKernel, verify_batch
 from fluxcap.base.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE, RST, SYN
+from fluxcap.base.types cimport (
+    BATCH, Batch, COUNTED, Decoder, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
+from fluxcap.checksums.verify cimport SumKernel, verify_batch
 from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER, UDP_LENGTH, UDP_LENGTH_MAX
 from fluxcap.pipeline.scan cimport TAPPED, TAPPED_FULL, TAPPED_NO_MEMORY, Tapped
 from fluxcap.streams.datagram cimport Datagrams, free_datagrams, open_datagrams, put_together, take_back
@@ -14,8 +16,6 @@ from fluxcap.streams.incarnation cimport for_segment, nearest
 from fluxcap.streams.reassembly cimport Reassembly, Segment, adds_up, conclude, refuse, take_segment
 from fluxcap.streams.recent cimport free_recent
 from fluxcap.streams.stream cimport Stream, free_streams, reserve_streams, socket_to, stream_of
-from fluxcap.base.types cimport (
-    BATCH, Batch, COUNTED, Decoder, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
 
 cdef struct Demux:
     Reassembly reassembly

@@ -9,8 +9,8 @@ from libc.string cimport memcmp, memcpy, memset
 
 from fluxcap.base.bytes cimport multiply_fold, native64
 from fluxcap.base.memory cimport pages_free, pages_grow, pages_new
-from fluxcap.streams.held cimport Held
 from fluxcap.base.types cimport Key
+from fluxcap.streams.held cimport Held
 
 cdef enum:
     FIRST_STREAMS = 1024

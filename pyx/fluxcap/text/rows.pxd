@@ -4,14 +4,14 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-cdef extern from "string.h" nogil:
-    size_t strnlen(const char* text, size_t most)
-
 from fluxcap.base.bytes cimport native16, native32, native64
 from fluxcap.text.addresses cimport ADDRESS_WIDTH, MAC_WIDTH, put_address, put_mac
 from fluxcap.text.digits cimport (
     INT64_WIDTH, UINT16_WIDTH, UINT32_WIDTH, UINT64_WIDTH, UINT8_WIDTH, put_signed, put_unsigned)
 from fluxcap.text.times cimport Clock, TIME_WIDTH, put_time
+
+cdef extern from "string.h" nogil:
+    size_t strnlen(const char* text, size_t most)
 
 cdef enum Kind:                 # of the cells of a column
     CELL_UINT8
