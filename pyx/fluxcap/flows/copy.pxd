@@ -1,4 +1,4 @@
-# A second flow table like the first one: what is counted in the second leaves the first as it is.
+# A copy of a flow table. Counting in the copy does not change the original.
 
 from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport calloc, malloc
@@ -20,8 +20,8 @@ cdef inline void* copied(const void* at, uint64_t room, uint64_t used, bint* don
     return copy
 
 cdef inline bint copy_flows(Flows* to, const Flows* from_, uint64_t quotations) noexcept nogil:
-    """Call drop_copy() in the end, also where this is False: memory is out. The server ports stay those of the first
-    table. `quotations`: keys in the ring of them."""
+    """False when memory is out. Call drop_copy() in the end, also after False. The copy uses the server ports of the
+    original. `quotations`: keys in the ring of quotations."""
     cdef bint done = True
     to[0] = from_[0]
     to.quoted = NULL

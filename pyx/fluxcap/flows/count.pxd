@@ -40,12 +40,12 @@ cdef inline void note_errors(RareCounts* rare, uint64_t n, int64_t last, uint8_t
     rare.icmp_errors += n
 
 cdef inline bint is_port_unreachable(uint32_t protocol, uint8_t kind, uint8_t code) noexcept nogil:
-    """RFC 792, RFC 4443 section 3.1."""
+    """Type and code of "port unreachable" (RFC 792, RFC 4443 section 3.1)."""
     return kind == 3 and code == 3 if protocol == IP_ICMP else kind == 1 and code == 4
 
 cdef inline RareCounts* quoted_row(Flows* f, const uint64_t* words, uint64_t tag) noexcept nogil:
-    """Where errors about the flow of this key are counted: on its row, or for the row that it may still get. NULL if
-    too many wait for theirs."""
+    """Where ICMP errors about the flow of this key are counted: in its row, or in `unseen` until the flow gets a row.
+    NULL if `unseen` is full."""
     cdef Flows* there = f
     cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)
     if slot[0] == 0:
@@ -76,7 +76,7 @@ cdef inline void join_error(Flows* f, const Digest* d) noexcept nogil:
         rare.unreachable[flip] += is_port_unreachable(d.protocol, quoted.kind, quoted.code)
 
 cdef inline void take_unseen(Flows* f, FlowRow* row, const uint64_t* words, uint64_t tag) noexcept nogil:
-    """A new row gets the errors that quoted it before it was there."""
+    """A new row takes the ICMP errors that quoted its key before the row was there."""
     cdef uint64_t* slot = find_slot(f.unseen, f.unseen.index + home(f.unseen, tag), words, f.plan.shape.n, tag)
     cdef RareCounts* rare
     cdef RareCounts* taken
@@ -99,7 +99,7 @@ cdef inline bint begins_with_syn(const Digest* d) noexcept nogil:
     return d.protocol == IP_TCP and d.tcp_flags & (SYN | RST | FIN | ACK) == SYN
 
 cdef inline void uncount_packet(Flows* f, FlowRow* row, const Aside* x) noexcept nogil:
-    """Take the SYN that was set aside out of the row that it does not belong to."""
+    """Take a SYN that was set aside out of the row of the connection before it."""
     cdef const Digest* d = &x.syn
     cdef uint32_t way = d.flip ^ is_flipped(row)
     row.packets[way] -= 1
@@ -114,7 +114,7 @@ cdef inline void uncount_packet(Flows* f, FlowRow* row, const Aside* x) noexcept
         rare_of(f, row).ip_bad -= 1
 
 cdef inline void begin_with_syn(Flows* f, uint64_t i, FlowRow* row, FlowRow* old, Aside* x) noexcept nogil:
-    """A connection whose SYN was counted in the one before it, until the answer showed that it began another."""
+    """Begin the connection of a SYN that was counted in the connection before, until the answer came."""
     uncount_packet(f, old, x)
     x.held &= ~ASIDE_SYN
     row.marks = row.marks & ~MARK_FLIPPED | (MARK_FLIPPED if x.syn.flip else 0)
@@ -124,7 +124,7 @@ cdef inline void begin_with_syn(Flows* f, uint64_t i, FlowRow* row, FlowRow* old
 
 cdef inline void begin_beside(Flows* f, uint64_t i, FlowRow* row, const Digest* d, uint32_t before,
                               EndReason reason) noexcept nogil:
-    """What lies beside a new row; `before`: 1 + the row that it follows, which ended for this reason, 0 = none."""
+    """Begin features and connection of a new row; `before`: 1 + the row that ended for this reason, 0 = none."""
     cdef FlowRow* old
     cdef uint32_t way
     if f.features_stride:
@@ -164,11 +164,11 @@ cdef inline void prefetch_slots(const Flows* f, const Digest* digests, uint32_t 
         prefetch(f.index + home(f, digests[i].tag))
 
 cdef enum:
-    INTERVALS_BACK = 64         # each is a lookup more for a new row; an hour of minutes
+    INTERVALS_BACK = 64         # intervals looked up for a new row: an hour of minutes
 
 cdef inline FlowRow* row_of_earlier_interval(const Flows* f, const uint64_t* key, uint32_t n,
                                              const Digest* d) noexcept nogil:
-    """The row of the same flow in the nearest earlier interval, unless the flow has been idle for too long since."""
+    """The row of the same flow in the nearest earlier interval; NULL if the flow has been idle for too long since."""
     cdef uint64_t words[KEY_WORDS]
     cdef uint64_t tag, slot
     cdef int64_t start
@@ -178,7 +178,7 @@ cdef inline FlowRow* row_of_earlier_interval(const Flows* f, const uint64_t* key
         words[i] = key[i]
     start = <int64_t>words[n - 1]               # the interval is the last word of a key
     for _back in range(INTERVALS_BACK):
-        if start <= INT64_MIN + 1:              # what interval_start() gives at the end of time
+        if start <= INT64_MIN + 1:              # the earliest time of interval_start()
             break
         start = interval_start(start - 1, f.plan.interval)
         words[n - 1] = <uint64_t>start
@@ -191,8 +191,8 @@ cdef inline FlowRow* row_of_earlier_interval(const Flows* f, const uint64_t* key
 
 cdef inline uint32_t first_direction(const Flows* f, const uint64_t* key, uint32_t n, const Digest* d,
                                      const FlowRow* timed_out) noexcept nogil:
-    """Is a new row turned? `timed_out` is the row that an active timeout ended just now, or NULL. Where connections
-    have an originator, the originator of a connection that goes on stays who it was."""
+    """1 if the canonical key is the reverse of the forward direction of a new row. `timed_out` is the row that an
+    active timeout ended just now, or NULL. A connection that goes on in another row keeps its originator."""
     cdef const FlowRow* before = timed_out
     if f.servers == NULL:
         return d.flip
@@ -205,7 +205,7 @@ cdef inline uint32_t first_direction(const Flows* f, const uint64_t* key, uint32
 cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* words, uint32_t n,
                                  uint32_t key_words) noexcept nogil:
     """Count up to BATCH digests under keys of so many words; fewer than n are counted when the table is full."""
-    cdef uint64_t* slots[BATCH]     # NULL: in no flow
+    cdef uint64_t* slots[BATCH]     # NULL: the packet is in no flow
     cdef Digest* d
     cdef const uint64_t* key
     cdef FlowRow* row
@@ -214,7 +214,7 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
     cdef EndReason reason
     cdef bint beside = f.features_stride or f.connections_stride
     cdef bint endings = f.idle_timeout[0] or f.idle_timeout[1] or f.active_timeout or f.connections_stride
-    # The rows are asked for in a pass of their own, so that one packet's misses are under way during another's.
+    # A pass of its own prefetches the rows, so that the cache misses of all packets overlap.
     for i in range(n):
         d = &digests[i]
         slots[i] = NULL
@@ -232,7 +232,7 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
         slot = slots[i]
         if slot == NULL:
             continue
-        # Another row of the same tag, or one that a packet of this batch has made since.
+        # find_tag() may have found another row with this tag, or a slot that an earlier packet of the batch has filled.
         if slot[0] and not is_slot_of(f, slot[0], key, key_words, d.tag):
             slot = find_slot(f, f.index + home(f, d.tag), key, key_words, d.tag)
         row = NULL
@@ -267,13 +267,13 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
     return n
 
 cdef inline uint32_t count_digests(Flows* f, Digest* digests, const uint64_t* words, uint32_t n) noexcept nogil:
-    # The constant lets the compiler unroll the key's loops for the default key; the code is the same.
+    # The same code twice: with a constant, the compiler unrolls the loops over the words of the default key.
     if f.plan.shape.n == FIVE_TUPLE_WORDS:
         return count_words(f, digests, words, n, FIVE_TUPLE_WORDS)
     return count_words(f, digests, words, n, f.plan.shape.n)
 
 cdef inline void close_rows(Flows* f) noexcept nogil:
-    """The table was full before the input ended: what is open was not ended by the end of the capture."""
+    """The table was full before the input ended: open rows end for that reason, not with the capture."""
     cdef uint64_t i
     for i in range(f.n):
         if row_at(f, i).end_reason == FORCED_END:
@@ -282,14 +282,14 @@ cdef inline void close_rows(Flows* f) noexcept nogil:
 cdef enum Merged:
     MERGED
     MERGE_FULL                  # the table has no room for another row
-    MERGE_GOES_BACK             # the row began before what is there, in the other direction
+    MERGE_GOES_BACK             # the row began before the one in the table, in the other direction
 
 cdef inline Merged merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
-    """Add a row of another table with the same key, or one of what it had not seen.
+    """Add a row of another table with the same key, or a row of its `unseen`.
 
-    Forward is the direction of the row that comes first, which has to be the one that began first. With an idle timeout
-    rows have to come in order of `first`: a row then continues the one before it exactly when one table over all the
-    packets would have."""
+    Forward is the direction of the row that is added first, so the row that began first has to be added first. With an
+    idle timeout, rows have to be added in order of `first`: a row then continues the one before it exactly when one
+    table over all packets would have continued it."""
     cdef uint64_t words[KEY_WORDS]
     cdef uint32_t flip = project(&f.plan, f.plan.shape, &record.key, words)
     cdef int v

@@ -1,7 +1,7 @@
-# What is believed of a TCP segment. A kernel takes nothing from outside its window (RFC 9293 section 3.10.7.4), and
-# answers a SYN in an open connection with an acknowledgment of where it stands (RFC 5961 section 4). A capture shows
-# no windows, but what came of it: another initial sequence number holds once the other side acknowledges it, and so
-# does a segment that lies far off. Until then they are kept aside and change nothing.
+# Which TCP segments are believed. A kernel drops segments outside its window (RFC 9293 section 3.10.7.4), and answers
+# a SYN in an open connection with an acknowledgment of the number that it expects (RFC 5961 section 4). A capture does
+# not show the window, but it shows what the other side acknowledges. So another initial sequence number, or a segment
+# far from all others, is set aside and changes nothing until the other side acknowledges it.
 
 from libc.stdint cimport int32_t, uint32_t
 
@@ -17,7 +17,7 @@ from fluxcap.flows.sequence cimport miss, restart
 from fluxcap.flows.table cimport FlowRow, Flows, is_flipped
 
 cdef inline bint is_acknowledged(const Side* s) noexcept nogil:
-    """Has the other side acknowledged where this one began?"""
+    """Has the other side acknowledged the SYN of this one, or more?"""
     return s.ack != s.start
 
 cdef inline bint acknowledges_begin(const Side* s, const Digest* d) noexcept nogil:
@@ -25,7 +25,8 @@ cdef inline bint acknowledges_begin(const Side* s, const Digest* d) noexcept nog
     return s.state == INACTIVE or (ahead(d.tcp_ack, s.start) > 0 and ahead(d.tcp_ack, s.last) <= 0)
 
 cdef inline int32_t misfit(const Connection* c, uint32_t way, const Digest* d) noexcept nogil:
-    """How far from where a connection stands a segment lies, by its own number and by what it acknowledges."""
+    """The distance of a segment from the edges of a connection: of its sequence number or of its acknowledgment,
+    whichever is further off."""
     cdef const Side* s = &c.sides[way]
     cdef const Side* peer = &c.sides[way ^ 1]
     cdef int32_t worst = -1
@@ -36,7 +37,7 @@ cdef inline int32_t misfit(const Connection* c, uint32_t way, const Digest* d) n
     if d.tcp_flags & ACK and d.tcp_ack and peer.state != INACTIVE:
         worst = apart(d.tcp_ack, peer.edge)
         if d.tcp_flags & RST:
-            return worst        # a refusal has no number of its own
+            return worst        # a RST that refuses a SYN has no sequence number of its own
     if s.state != INACTIVE:
         if s.fins and ahead(d.tcp_seq, s.edge) > 0:
             return NOWHERE
@@ -44,8 +45,8 @@ cdef inline int32_t misfit(const Connection* c, uint32_t way, const Digest* d) n
     return worst if worst >= 0 else NOWHERE
 
 cdef inline uint32_t connection_of(const Flows* f, uint32_t number, const FlowRow* row, const Digest* d) noexcept nogil:
-    """1 + the row that a segment belongs to: that of the last connection with these addresses and ports, or of the one
-    before it, where its numbers lie nearer to those of that one."""
+    """1 + the row that a segment belongs to: the row of the last connection with these addresses and ports, or of the
+    connection before it if the numbers of the segment lie nearer to that one."""
     cdef const Connection* c = connection_at(f, number - 1)
     cdef const Aside* x = aside_of(f, &c.sides[0])
     cdef const FlowRow* older
@@ -57,7 +58,7 @@ cdef inline uint32_t connection_of(const Flows* f, uint32_t number, const FlowRo
     return number
 
 cdef inline bint confirms_syn(const Flows* f, const Connection* c, uint32_t way, const Digest* d) noexcept nogil:
-    """Does a segment acknowledge a SYN that was set aside? Then that began another connection."""
+    """Does a segment acknowledge a SYN that was set aside? If so, that SYN began another connection."""
     cdef const Side* peer = &c.sides[way ^ 1]
     cdef const Aside* x = aside_of(f, peer)
     if x == NULL or x.held & ASIDE_SYN == 0 or d.tcp_flags & (ACK | RST) != ACK or \
@@ -68,7 +69,7 @@ cdef inline bint confirms_syn(const Flows* f, const Connection* c, uint32_t way,
     return ahead(d.tcp_ack, peer.start) < 0 or ahead(d.tcp_ack, peer.edge) > 0
 
 cdef inline void set_syn_aside(Flows* f, Side* s, uint32_t way, const FlowRow* row, const Digest* d) noexcept nogil:
-    """A SYN in an open connection, before it is counted there."""
+    """Keep a SYN in an open connection and the values of the row before it, so that it can be uncounted."""
     cdef Aside* x = open_aside(f, s)
     x.syn = d[0]
     x.last = row.last
@@ -76,8 +77,9 @@ cdef inline void set_syn_aside(Flows* f, Side* s, uint32_t way, const FlowRow* r
     x.held |= ASIDE_SYN
 
 cdef inline bint is_foreign_syn(Flows* f, Connection* c, uint32_t way, const Digest* d) noexcept nogil:
-    """A SYN with another number than the one that holds: whether it takes no part. One that the other side refused may
-    come again and be accepted, and so may one whose sender aborted an old connection first (RFC 9293 section 3.5.1)."""
+    """Is a SYN to be left out, because its number is not the initial sequence number that holds? A SYN that the other
+    side refused may be sent again and accepted, and so may one whose sender reset an old connection first (RFC 9293
+    section 3.5.1)."""
     cdef Side* s = &c.sides[way]
     cdef Side* peer = &c.sides[way ^ 1]
     cdef Aside* x
@@ -103,7 +105,7 @@ cdef inline bint is_foreign_syn(Flows* f, Connection* c, uint32_t way, const Dig
     return True
 
 cdef inline bint is_of_other_line(Aside* x, const Side* s, uint32_t seq, uint32_t end) noexcept nogil:
-    """Is a segment nearer to the second line of sequence numbers than to the one that holds?"""
+    """Is a segment nearer to the second line of sequence numbers than to the first?"""
     if x.held & ASIDE_OTHER == 0 or apart(seq, s.edge) <= apart(seq, x.line):
         return False
     if ahead(end, x.line) > 0:
@@ -111,7 +113,7 @@ cdef inline bint is_of_other_line(Aside* x, const Side* s, uint32_t seq, uint32_
     return True
 
 cdef inline void believe(Flows* f, Side* s, Aside* x) noexcept nogil:
-    """The far segment was sent, and what lies before it is missing."""
+    """The far segment is real, and the bytes before it are missing from the capture."""
     miss(f, s, x.start)
     s.edge = x.end
     s.last = x.end
@@ -119,7 +121,7 @@ cdef inline void believe(Flows* f, Side* s, Aside* x) noexcept nogil:
 
 cdef inline bint is_doubtful(Flows* f, Connection* c, uint32_t way, uint32_t seq, uint32_t end,
                              uint32_t flags) noexcept nogil:
-    """Does a segment, not the first one of its side, lie where it cannot belong as far as is known?"""
+    """Do the numbers of a segment, not the first one of its side, contradict what is known of the connection?"""
     cdef Side* s = &c.sides[way]
     cdef Aside* x = aside_of(f, s)
     cdef int32_t distance = ahead(seq, s.edge)
@@ -132,11 +134,11 @@ cdef inline bint is_doubtful(Flows* f, Connection* c, uint32_t way, uint32_t seq
             return ahead(seq, s.start) < 0          # of an earlier connection
         return distance < -FAR and ahead(end, s.floor) < 0
     if x != NULL and x.held & ASIDE_ACK and ahead(seq, x.ack) <= FAR and ahead(end, x.ack) >= -FAR:
-        x.held &= ~ASIDE_ACK    # acknowledged before it was recorded
+        x.held &= ~ASIDE_ACK    # its acknowledgment was recorded before it
         return False
     x = open_aside(f, s)
     if x.held & ASIDE_FAR and seq == x.end:
-        if not is_acknowledged(s):      # nobody says a word: what goes on is believed
+        if not is_acknowledged(s):      # there are no acknowledgments: two segments in a row are believed
             believe(f, s, x)
             return False
         x.end = end
@@ -158,8 +160,8 @@ cdef inline void begin_again(Connection* c, uint32_t way, uint32_t isn) noexcept
     add_letter(c, way, LETTER_H)
 
 cdef inline bint is_acceptable_ack(Flows* f, Connection* c, uint32_t way, uint32_t ack) noexcept nogil:
-    """Is what the other side acknowledges something that this side may have sent? What was set aside is believed
-    where it is acknowledged."""
+    """Can this side have sent what the other side acknowledges? A segment or SYN+ACK that was set aside is believed
+    when it is acknowledged."""
     cdef Side* s = &c.sides[way]
     cdef Aside* x = aside_of(f, s)
     cdef int32_t beyond = ahead(ack, s.edge)
@@ -181,7 +183,7 @@ cdef inline bint is_acceptable_ack(Flows* f, Connection* c, uint32_t way, uint32
         return True
     x = open_aside(f, s)
     if x.held & ASIDE_ACK and 0 < ahead(ack, x.ack) <= FAR:
-        x.held &= ~ASIDE_ACK    # it goes on from there
+        x.held &= ~ASIDE_ACK    # a second acknowledgment goes on from the first
         return True
     x.ack = ack
     x.held |= ASIDE_ACK

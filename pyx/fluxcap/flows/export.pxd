@@ -1,5 +1,5 @@
-# From rows to columns, a few rows at a time: what stands in a row goes to where its column ends, and what has to be
-# worked out first goes there by way of a record.
+# From rows to columns, a few rows at a time. A value that stands in a row is appended to its column directly; one that
+# has to be computed goes into a FlowRecord first.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -14,18 +14,18 @@ from fluxcap.flows.table cimport (
     FlowRecord, FlowRow, Flows, MARK_FLIPPED, RareCounts, drop_rows, index_octets, is_flipped, key_of, mark_of, row_at)
 
 cdef enum:
-    RECORDS_AT_ONCE = 32        # rows, and what is touched of their records, stay in the first-level cache
+    RECORDS_AT_ONCE = 32        # rows and the used parts of their records stay in the first-level cache
     ROW_WORDS = sizeof(FlowRow) // 8
 
-# The columns of a flow table: fields of FlowRecord, those of its features by themselves (together they would be more
-# than a Columns holds), and what lies behind a FeatureRow.
+# The columns of a flow table: `plain` and `features` are fields of FlowRecord (together more than one Columns holds),
+# `firsts` are the first packets behind a FeatureRow.
 cdef struct FlowColumns:
     Columns plain
     Columns features
     Columns firsts
 
 cdef inline FlowRow united(const Flows* f, uint64_t first, uint32_t n) noexcept nogil:
-    """These rows, each bit that any of them has set: what is zero here is zero in all."""
+    """The bitwise OR of these rows: a field that is zero here is zero in all of them."""
     cdef FlowRow all
     cdef uint64_t* words = <uint64_t*>&all
     cdef const uint64_t* row
@@ -49,8 +49,8 @@ cdef inline bint is_zero(const uint8_t* octets, uint64_t n) noexcept nogil:
     return found == 0
 
 cdef inline uint64_t zero_columns(const Columns* c, const FlowRecord* record, const FlowRow* all) noexcept nogil:
-    """The columns that have nothing but zeros in rows united like this, a bit each. Most rows have nothing but good
-    checksums, and those of a flood no reverse direction."""
+    """The columns that are zero in all rows of this union, a bit each. Most rows have only good checksums, and the rows
+    of a flood have no reverse direction."""
     cdef uint64_t row = place_in(record, &record.row), rare = place_in(record, &record.rare), found = 0, at
     cdef uint64_t verdicts = place_in(record, &record.rare.verdicts)
     cdef uint32_t i, verdict
@@ -80,7 +80,7 @@ cdef inline void read_keys(const Flows* f, uint64_t first, uint32_t n, FlowRecor
         read_words(f, f.plan.shape, first, n, records)
 
 cdef inline void read_record(const Flows* f, uint64_t i, bint rarely, FlowRecord* record) noexcept nogil:
-    """What does not stand in the row as it is, but for the key."""
+    """Fill in the fields of a record that are not copied from the row; read_keys() does the key."""
     cdef FlowRow* row = row_at(f, i)
     cdef uint32_t verdict
     if rarely:
@@ -123,7 +123,7 @@ cdef inline void lay_rows(FlowColumns* columns, Spare* spare, uint32_t n) noexce
     lay_pieces(&columns.firsts, spare, n)
 
 cdef inline void spare_rows(const Flows* f, uint64_t first, uint64_t end, Spare* spare) noexcept nogil:
-    """These rows are not read again, nor those before them."""
+    """The memory of these rows and those before them is free to use: they are not read again."""
     pages_spare(spare, f.rows, first * f.stride, end * f.stride)
     if f.features_stride:
         pages_spare(spare, f.features, first * f.features_stride, end * f.features_stride)
@@ -131,8 +131,9 @@ cdef inline void spare_rows(const Flows* f, uint64_t first, uint64_t end, Spare*
         pages_spare(spare, f.connections, first * f.connections_stride, end * f.connections_stride)
 
 cdef inline bint split_rows(Flows* f, FlowColumns* columns, FlowRecord* records, bint last) noexcept nogil:
-    """Every row, in order; room for them is reserved, and the records are zeroed. The `last` time the memory of what
-    has been read becomes that of the columns, and the table is empty in the end. False when memory is out."""
+    """Append every row to the columns, in order. The caller has reserved room in the columns and zeroed the records.
+    With `last` the columns take over the memory of rows that have been read, and the table is empty in the end. False
+    when memory is out."""
     cdef uint64_t done = 0
     cdef uint32_t n, i
     cdef bint counted_before = False, counted, rarely
@@ -146,7 +147,7 @@ cdef inline bint split_rows(Flows* f, FlowColumns* columns, FlowRecord* records,
         all = united(f, done, n)
         read_keys(f, done, n, records)
         counted = all.rare or all.marks & ~MARK_FLIPPED
-        # Where the records before had such counts they are taken out again.
+        # Records that got such counts in the round before have to be cleared.
         rarely = counted_before or counted
         if rarely or f.features_stride or f.connections_stride:
             for i in range(n):

@@ -1,6 +1,6 @@
-# What people train models on: sizes of packets, gaps between them, TCP flags, and the first packets one by one; each
-# direction by itself, sizes and gaps for both together too. Kept in memory beside the rows, so that those who do not
-# ask for it do not pay for it.
+# Features of flows for training models: packet sizes, gaps between packets, TCP flags, and the first packets one by
+# one. Each direction has its own; sizes and gaps are there for both together too. Features lie beside the rows, so that
+# a table without features does not pay for them.
 
 from libc.math cimport sqrt
 from libc.stdint cimport int8_t, int64_t, uint32_t, uint64_t
@@ -12,7 +12,7 @@ from fluxcap.base.types cimport Digest
 from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, Flows, Statistics, TCP_FLAG_BITS, WAYS, is_flipped
 
 cdef enum:
-    MAX_FIRST_PACKETS = 255     # described one by one, as in NFStream; each takes 17 bytes of every flow
+    MAX_FIRST_PACKETS = 255     # as in NFStream; each takes 17 bytes of every flow
 
 cdef struct Spread:
     int64_t least
@@ -20,12 +20,12 @@ cdef struct Spread:
     int64_t sum
     uint64_t squares[2]         # 128 bits
 
-# After it, for each of the first packets: int64 gaps, int64 sizes, int8 directions; -1 where there was none.
+# Behind it lie, for each of the first packets, int64 gaps, int64 sizes, int8 directions; -1 where there was no packet.
 cdef struct FeatureRow:
     int64_t before[WAYS]        # time of the packet before
     Spread gaps[WAYS]
     Spread sizes[BOTH]
-    uint64_t flags[BOTH][TCP_FLAG_BITS]     # packets that had the bit
+    uint64_t flags[BOTH][TCP_FLAG_BITS]     # packets with the bit set
 
 cdef inline uint64_t features_stride(uint32_t first_packets) noexcept nogil:
     cdef uint64_t octets = sizeof(FeatureRow) + <uint64_t>first_packets * (2 * sizeof(int64_t) + sizeof(int8_t))
@@ -44,7 +44,7 @@ cdef inline int8_t* first_directions(FeatureRow* x, uint32_t first_packets) noex
     return <int8_t*>(first_sizes(x, first_packets) + first_packets)
 
 cdef inline void expect_features(const Flows* f, uint64_t i) noexcept nogil:
-    """Have under way what every packet changes."""
+    """Prefetch the cache lines that every packet changes."""
     cdef uint64_t line
     for line in range(sizeof(FeatureRow) // 64):
         prefetch(<char*>features_at(f, i) + 64 * line)
@@ -59,8 +59,8 @@ cdef inline void spread(Spread* s, int64_t value, bint first) noexcept nogil:
     add_square(s.squares, value)
 
 cdef inline int64_t note_gap(FeatureRow* x, uint32_t way, int64_t time, uint64_t n) noexcept nogil:
-    """The time since the packet before this one, the n-th of this way; 0 for the first. It is negative where the
-    capture goes back in time."""
+    """The time between the n-th packet of this way and the one before it; 0 for the first. Negative where the capture
+    goes back in time."""
     cdef int64_t gap = <int64_t>(<uint64_t>time - <uint64_t>x.before[way]) if n > 1 else 0
     x.before[way] = time
     if n > 1:
@@ -68,7 +68,7 @@ cdef inline int64_t note_gap(FeatureRow* x, uint32_t way, int64_t time, uint64_t
     return gap
 
 cdef inline void note_features(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
-    """After the packet was counted in its row."""
+    """Add a packet to the features. Its row has counted it already."""
     cdef FeatureRow* x = features_at(f, i)
     cdef uint32_t way = d.flip ^ is_flipped(row), flags = d.tcp_flags
     cdef int flag
@@ -86,7 +86,7 @@ cdef inline void note_features(Flows* f, uint64_t i, const FlowRow* row, const D
         first_directions(x, f.first_packets)[n - 1] = <int8_t>way
 
 cdef inline Statistics statistics(const Spread* s, uint64_t n) noexcept nogil:
-    """Of n values; the deviation is that of a sample. All zero where there is none."""
+    """Statistics of n values, all zero if n is 0. The deviation is that of a sample (divided by n - 1)."""
     cdef Statistics found
     cdef double squared
     memset(&found, 0, sizeof(Statistics))
@@ -100,7 +100,7 @@ cdef inline Statistics statistics(const Spread* s, uint64_t n) noexcept nogil:
     return found
 
 cdef inline Spread together(const Spread* a, const Spread* b, bint both) noexcept nogil:
-    """Two spreads as one; `both`: each of them has values."""
+    """The spread of all values of two spreads; `both`: each of the two has values."""
     cdef Spread s = a[0]
     if both:
         s.least = min(a.least, b.least)

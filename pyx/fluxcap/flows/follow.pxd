@@ -1,4 +1,4 @@
-# Following connections: what each record says of its connection, and what a connection becomes in a table.
+# Following connections: how each record changes its connection, and how a connection is read into the table.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -22,37 +22,38 @@ from fluxcap.flows.states cimport state_of, step_state
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, is_flipped, key_of, later_by
 
 cdef enum:
-    # Of SYN, RST and a sequence number of zero: further away it is taken for a mistake, as in Zeek.
+    # The farthest that a SYN, a RST or an acknowledgment of zero may lie from the numbers known. One further away is
+    # ignored as a mistake, as in Zeek.
     TOO_FAR = 1 << 20
 
 cdef inline bint is_corrupt(const Flows* f, const Digest* d) noexcept nogil:
-    """Nobody would accept it. What was left to the network card is not corrupt."""
+    """Would a receiver drop the packet? A checksum that was left to the network card is not corrupt."""
     return (d.verdict == VERDICT_BAD or d.verdict == VERDICT_ILLEGAL) and not f.ignores_checksums
 
 cdef inline bint lapsed(const Flows* f, const Connection* c, const FlowRow* row, int64_t time) noexcept nogil:
-    """Was the connection forgotten, as Zeek forgets it, when this record came?"""
+    """Has the connection timed out, as in Zeek, before this record?"""
     if (c.sides[0].state == SYN_SENT or c.sides[0].state == SYN_ACK_SENT) and c.sides[1].state == INACTIVE:
         return later_by(time, row.first) >= <uint64_t>f.attempt_timeout
     return (c.sides[0].ended or c.sides[1].ended) and later_by(time, row.last) >= <uint64_t>f.close_timeout
 
 cdef inline bint is_another(const Flows* f, const Connection* c, uint32_t way, const Digest* d) noexcept nogil:
-    """Does a SYN begin another connection? A retransmitted one has the same sequence number, and one in an open
+    """Does a SYN begin another connection? A retransmitted SYN has the same sequence number, and a SYN in an open
     connection has to be acknowledged first."""
     cdef const Side* s = &c.sides[way]
     cdef const Side* peer = &c.sides[way ^ 1]
     if s.state == INACTIVE and peer.state == INACTIVE:
         return False
-    if d.tcp_flags & ACK:       # the answer in a connection of which only answers are seen
+    if d.tcp_flags & ACK:       # the capture has only one direction, that of the answers
         return way == 1 and peer.state == INACTIVE and d.tcp_seq != s.start
     if f.close_timeout and (is_closed(s) or is_closed(peer)):
-        return True             # who forgets connections that ended knows their numbers no longer
-    if way and s.state == INACTIVE:     # both may ask at the same time (RFC 9293 section 3.5)
+        return True             # Zeek forgets a connection that ended, and its numbers too
+    if way and s.state == INACTIVE:     # both sides may open at the same time (RFC 9293 section 3.5)
         return peer.state != SYN_SENT
     return d.tcp_seq != s.start and (is_closed(s) or is_closed(peer) or not is_acknowledged(s))
 
 cdef inline bint is_undecided(const Connection* c, uint32_t way, uint32_t seq) noexcept nogil:
-    """May a SYN begin another connection, if it is acknowledged? One with the same number may after a reset; where the
-    other side had sent no SYN, it is the same attempt once more."""
+    """May a SYN begin another connection, if it is acknowledged later? A SYN with the same number may, after a reset
+    and a SYN of the other side; without that SYN it is the same attempt once more."""
     cdef const Side* s = &c.sides[way]
     cdef const Side* peer = &c.sides[way ^ 1]
     if s.state == INACTIVE:
@@ -60,8 +61,7 @@ cdef inline bint is_undecided(const Connection* c, uint32_t way, uint32_t seq) n
     return seq != s.start or (c.seen[way ^ 1] & SEEN_SYN and (s.state == RESET or peer.state == RESET))
 
 cdef inline bint begins_another(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
-    """Does this record belong to another connection than the one of the row, of the same five-tuple? A SYN of which
-    that cannot be told yet is set aside."""
+    """Does this record begin another connection with the same five-tuple? A SYN that may or may not is set aside."""
     cdef Connection* c = connection_at(f, i)
     cdef uint32_t way = d.flip ^ is_flipped(row)
     cdef bint asks = d.tcp_flags & (SYN | RST | FIN) == SYN
@@ -78,7 +78,7 @@ cdef inline bint begins_another(Flows* f, uint64_t i, const FlowRow* row, const 
     return False
 
 cdef inline void begin_connection(Flows* f, uint64_t i, FlowRow* row, const Digest* d) noexcept nogil:
-    """The row's direction is settled."""
+    """Begin the connection of a new row. The direction of the row is settled."""
     cdef Connection* c = connection_at(f, i)
     cdef bint turned = d.flip != is_flipped(row)
     c.synack_rtt = UNKNOWN
@@ -91,26 +91,26 @@ cdef inline void begin_connection(Flows* f, uint64_t i, FlowRow* row, const Dige
         c.basis = BASIS_PORT if turned or is_to_server(f, key_of(row), d) else BASIS_FIRST
 
 cdef inline void continue_connection(Flows* f, uint64_t i, uint64_t before) noexcept nogil:
-    """A row goes on where the one before it was ended by a timeout: who began it is known from there."""
+    """Continue the connection of a row that an active timeout ended: who began it is known from that row."""
     cdef Connection* c = connection_at(f, i)
     c.synack_rtt = UNKNOWN
     c.ack_rtt = UNKNOWN
     c.basis = connection_at(f, before).basis
 
 cdef inline void remember_older(Flows* f, uint64_t i, uint64_t before) noexcept nogil:
-    """Segments of the connection before may still come."""
+    """Keep the row of the connection before: late segments of it may still come."""
     if f.close_timeout == 0:
         open_aside(f, &connection_at(f, i).sides[0]).older = <uint32_t>before + 1
 
 cdef inline void place(Side* s, uint32_t flags, uint32_t seq) noexcept nogil:
-    """Where the sequence numbers of this side begin: at its SYN, else one before its first segment."""
+    """Set where the sequence numbers of a side begin: at its SYN, else one before its first segment."""
     if s.state == INACTIVE:
         s.start = seq if flags & SYN else seq - 1
         s.ack = s.floor = s.start
         s.last = s.edge = seq
 
 cdef inline bint take_ack(Side* peer, uint32_t flags, uint32_t ack) noexcept nogil:
-    """The other side's bytes up to here were acknowledged; False if that is no news."""
+    """Record that the bytes of `peer` up to `ack` were acknowledged; False if they had been before."""
     cdef int more
     if peer.state == INACTIVE:
         peer.start = peer.ack = peer.last = peer.edge = peer.floor = ack - 1
@@ -122,8 +122,8 @@ cdef inline bint take_ack(Side* peer, uint32_t flags, uint32_t ack) noexcept nog
     return True
 
 cdef inline bint is_keep_alive(const Side* s, uint32_t flags, uint32_t seq, uint32_t length) noexcept nogil:
-    """The byte before the next one, or only its number (RFC 9293 section 3.8.4); a probe of a closed window sent again
-    looks the same (section 3.8.6.1)."""
+    """Does a segment have the number of the last byte sent, and at most that byte (RFC 9293 section 3.8.4)? A repeated
+    probe of a closed window looks the same (section 3.8.6.1)."""
     return length <= 1 and seq + 1 == s.last and not s.fins and flags & (SYN | FIN | RST) == 0
 
 cdef inline void advance(Connection* c, uint32_t way, uint32_t flags, uint32_t end, uint32_t length) noexcept nogil:
@@ -144,11 +144,11 @@ cdef inline bint is_sound(const Side* s) noexcept nogil:
     return s.state == ESTABLISHED or s.state == CLOSED and s.before == ESTABLISHED
 
 cdef inline void find_gaps(Flows* f, Connection* c, uint32_t way, uint32_t before, uint32_t ack) noexcept nogil:
-    """What this side had not been seen to send was acknowledged: the capture lacks it."""
+    """Bytes were acknowledged that the capture does not have: count the gaps."""
     cdef Side* s = &c.sides[way]
     cdef Hole* holes
     cdef uint32_t i
-    # The first byte of a connection under way may be that of a keep-alive, sent again.
+    # In a connection under way, the first byte may be one that a keep-alive sent again.
     if c.seen[way] & SEEN_SYN == 0 and ack - s.start <= 2:
         return
     if ahead(ack, s.edge) > 0 and not s.fins:
@@ -163,7 +163,7 @@ cdef inline int64_t since(int64_t time, int64_t then) noexcept nogil:
     return <int64_t>(<uint64_t>time - <uint64_t>then) if time >= then else UNKNOWN
 
 cdef inline void time_handshake(Connection* c, uint32_t way, const Digest* d) noexcept nogil:
-    """Of a SYN that was sent again, the last one counts: it is the one before the answer."""
+    """Measure the round trips of the handshake, from the last SYN before the answer."""
     cdef Side* peer = &c.sides[way ^ 1]
     cdef bint answers = c.seen[way ^ 1] & SEEN_SYN and d.tcp_flags & ACK and d.tcp_ack == peer.start + 1
     if d.tcp_flags & (SYN | RST | FIN) == SYN:
@@ -178,7 +178,7 @@ cdef inline void time_handshake(Connection* c, uint32_t way, const Digest* d) no
         c.ack_rtt = since(d.time, c.asked)
 
 cdef inline void end_far(Flows* f, Connection* c, uint32_t way) noexcept nogil:
-    """The FIN of a far segment that is believed by now ends its side."""
+    """End a side by the FIN of a far segment, once that segment is believed."""
     cdef Side* s = &c.sides[way]
     cdef Aside* x = aside_of(f, s)
     if x != NULL and x.held & ASIDE_FIN and s.edge == x.end:
@@ -222,11 +222,11 @@ cdef inline void follow_segment(Flows* f, Connection* c, uint32_t way, const Dig
         s.out_of_order += coverage == COVERS_HOLE
 
 cdef inline bint has_header(const Digest* d) noexcept nogil:
-    """Was a TCP header read? Not of fragments after the first one, nor of what the snap length cut."""
+    """Was a TCP header read? Fragments after the first one have none, and the snap length may have cut it."""
     return (d.tcp_flags | d.tcp_seq | d.tcp_ack | d.tcp_window) != 0
 
 cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
-    """A record of this connection, after it was counted in its row."""
+    """Apply a record to its connection. The row has counted the record already."""
     cdef Connection* c = connection_at(f, i)
     cdef uint32_t way = d.flip ^ is_flipped(row)
     if d.disposition != COUNTED or (d.protocol != IP_TCP and d.protocol != IP_UDP):
@@ -239,7 +239,7 @@ cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
         follow_segment(f, c, way, d)
 
 cdef inline void read_connection(const Flows* f, uint64_t i, const FlowRow* row, FlowRecord* record) noexcept nogil:
-    """The rare counts of the record have been filled in."""
+    """Fill in the connection of a record. The rare counts of the record are filled in already."""
     cdef Connection* c = connection_at(f, i)
     cdef Side* s
     cdef uint32_t way

@@ -1,4 +1,5 @@
-# The history of a connection: Zeek's letters in the order of what they stand for, upper case of the forward side.
+# The history of a connection: a letter for each event, as in Zeek, in the order of the events; upper case for the
+# forward side.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -10,7 +11,7 @@ from fluxcap.flows.table cimport HISTORY_WIDTH
 cdef enum:
     LOWER = 0x20                # the bit that makes a letter lower case
     FLIP = 0x5E                 # "^"
-    LETTER_X = 0x58             # there is no room for what came after it
+    LETTER_X = 0x58             # more followed, for which there is no room
     LETTER_A = 0x41
     LETTER_C = 0x43
     LETTER_D = 0x44
@@ -33,7 +34,7 @@ cdef inline void add_letter(Connection* c, uint32_t way, uint8_t letter) noexcep
     c.letters += 1
 
 cdef inline bint add_once(Connection* c, uint32_t way, uint8_t seen, uint8_t letter) noexcept nogil:
-    """The letter, unless this side has it; True if it had."""
+    """Add the letter, unless this side has it already; True if it has."""
     if c.seen[way] & seen:
         return True
     c.seen[way] |= seen
@@ -46,21 +47,21 @@ cdef inline bint is_power_of_ten(uint32_t n) noexcept nogil:
     return n == 1
 
 cdef inline void add_scaled(Connection* c, uint32_t way, uint32_t* count, uint8_t letter) noexcept nogil:
-    """One more of what is written at the first, tenth, hundredth, ... time."""
+    """Count one more, and add the letter at the first, tenth, hundredth, ... time."""
     count[0] += 1
     if is_power_of_ten(count[0]):
         add_letter(c, way, letter)
 
 cdef inline void add_elsewhere(Connection* c, uint32_t way, uint8_t seen, uint8_t letter, uint32_t at,
                                uint32_t* last) noexcept nogil:
-    """The letter, again only if this one lies elsewhere in the sequence space than the last."""
+    """Add the letter; add it again only if this segment lies elsewhere in the sequence space than the last."""
     if add_once(c, way, seen, letter) and at != last[0]:
         add_letter(c, way, letter)
     last[0] = at
 
 cdef inline void add_segment(Connection* c, uint32_t way, uint32_t flags, uint32_t at,
                              uint32_t length) noexcept nogil:
-    """The letter of a TCP segment `at` bytes from the start, with so much payload."""
+    """Add the letter of a TCP segment: `at` bytes from the start, with `length` bytes of payload."""
     cdef Side* s = &c.sides[way]
     if flags & (SYN | FIN | RST) == 0:
         if length:
@@ -79,7 +80,7 @@ cdef inline void add_segment(Connection* c, uint32_t way, uint32_t flags, uint32
         add_elsewhere(c, way, SEEN_RST, LETTER_R, at, &s.rst_at)
 
 cdef inline bint aborted_at_once(const Connection* c) noexcept nogil:
-    """Does forward send a SYN, and then a RST before anything else but what a retransmission or a checksum gives?"""
+    """Does forward send a SYN and then a RST, with only retransmissions or bad checksums between?"""
     cdef uint32_t i = c.history[0] == FLIP
     if c.history[i] != LETTER_S:
         return False

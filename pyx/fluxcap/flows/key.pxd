@@ -1,4 +1,4 @@
-# A flow key: the Key struct under a mask, packed to the words the mask keeps, and turned to one canonical direction.
+# A flow key: the Key struct under a mask, packed to the words that the mask keeps, in one canonical direction.
 
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -6,36 +6,36 @@ from libc.string cimport memcpy
 from fluxcap.base.bytes cimport greater128, multiply_fold
 from fluxcap.base.types cimport KEY_WORDS, Key
 
-cdef enum:                      # which words of Key hold what has a counterpart in the other direction
+cdef enum:                      # words of Key that the other direction exchanges
     WORD_SRC_IP = 0             # two words
     WORD_DST_IP = 2             # two words
-    WORD_PORTS = 4              # its first half: source port, destination port
+    WORD_PORTS = 4              # the first half: source port, destination port
     WORD_SRC_MAC = 7
     WORD_DST_MAC = 8
     ABSENT = 255
-    FIVE_TUPLE_WORDS = 5        # that the default key takes
+    FIVE_TUPLE_WORDS = 5        # words of the default key
 
-# What of a plan decides which steps are taken; handed on by itself so that it can be constant.
+# The part of a plan that decides which steps are taken. It is an argument of its own, so that it can be a constant.
 cdef struct Shape:
     uint32_t n                  # words kept
-    bint leading                # they are the first n of Key
+    bint leading                # the words kept are the first n of Key
     bint prefixes               # mask_v4 differs from mask
     bint biflow
-    uint8_t ip_at               # where src_ip begins among the words kept, or ABSENT; dst_ip is two further on
+    uint8_t ip_at               # place of src_ip among the words kept, or ABSENT; dst_ip is two further on
     uint8_t ports_at
     uint8_t mac_at              # dst_mac is the next one
 
 cdef struct KeyPlan:
     Shape shape
-    uint64_t mask[KEY_WORDS]    # of the words kept, in order
+    uint64_t mask[KEY_WORDS]    # for each of the words kept
     uint64_t mask_v4[4]         # for the address words where IPv4 and IPv6 prefixes differ
-    uint8_t word[KEY_WORDS]     # which word of Key each of them is
+    uint8_t word[KEY_WORDS]     # for each of the words kept: its place in Key
     int64_t interval            # ns, 0 = none
-    uint32_t octets_at          # in Packet: the length that a flow's bytes are summed from
+    uint32_t octets_at          # offset in Packet of the length that flows sum up
     uint64_t seed[KEY_WORDS + 1]
 
 cdef inline Shape five_tuple() noexcept nogil:
-    """Of the default key."""
+    """The shape of the default key."""
     cdef Shape shape
     shape.n = FIVE_TUPLE_WORDS
     shape.leading = True
@@ -51,16 +51,16 @@ cdef inline bint same_shape(Shape a, Shape b) noexcept nogil:
         a.ip_at == b.ip_at and a.ports_at == b.ports_at and a.mac_at == b.mac_at
 
 cdef inline int64_t interval_start(int64_t time, int64_t interval) noexcept nogil:
-    """The multiple of `interval` at or before `time`, or the earliest time where that lies outside int64. numpy and
-    pandas take INT64_MIN itself for "not a time"."""
+    """The multiple of `interval` at or before `time`, or the earliest time if that does not fit int64. numpy and pandas
+    take INT64_MIN for "not a time", so the earliest time is one more."""
     cdef int64_t earliest = INT64_MIN + 1
-    cdef int64_t rest = time % interval     # C's: its sign is that of `time`
+    cdef int64_t rest = time % interval     # as in C: the rest has the sign of `time`
     if rest >= 0:
         return time - rest
     return time - rest - interval if time - rest >= earliest + interval else earliest
 
 cdef inline uint64_t swap_ports(uint64_t word) noexcept nogil:
-    """Exchange the two 16-bit ports that stand first in memory, whatever this machine's byte order."""
+    """Exchange the two 16-bit ports that stand first in memory, whatever the byte order of this machine."""
     cdef uint32_t pair
     memcpy(&pair, &word, 4)
     pair = pair << 16 | pair >> 16
@@ -68,7 +68,7 @@ cdef inline uint64_t swap_ports(uint64_t word) noexcept nogil:
     return word
 
 cdef inline bint is_mapped(const uint64_t* address) noexcept nogil:
-    """::ffff:0:0/96, an IPv4 address."""
+    """Is this an IPv4 address, one in ::ffff:0:0/96 (RFC 4291 section 2.5.5.2)?"""
     cdef const uint8_t* at = <const uint8_t*>address
     return address[0] == 0 and at[8] == 0 and at[9] == 0 and at[10] == 0xFF and at[11] == 0xFF
 
@@ -80,7 +80,7 @@ cdef inline void mask_prefixes(const KeyPlan* plan, const uint64_t* raw, uint64_
             words[i] = raw[which] & plan.mask_v4[which]
 
 cdef inline uint32_t direction(const KeyPlan* plan, Shape shape, const uint64_t* words) noexcept nogil:
-    """1 where the key has to be turned so that both directions give the same words."""
+    """1 if the key has to be turned, so that both directions have the same words."""
     cdef const uint64_t* ip = words + shape.ip_at
     cdef uint64_t ports
     if shape.ip_at != ABSENT:
@@ -100,7 +100,7 @@ cdef inline void exchange(uint64_t* a, uint64_t* b, uint64_t mask) noexcept nogi
     b[0] ^= difference
 
 cdef inline void turn(const KeyPlan* plan, Shape shape, uint64_t* words, uint32_t flip) noexcept nogil:
-    """Exchange the two ends if flip is 1. Without a branch: the direction of a packet is as good as random."""
+    """Exchange the two ends if flip is 1. No branch, because the direction of a packet is as good as random."""
     cdef uint64_t mask = 0 - <uint64_t>flip, ports
     if shape.ip_at != ABSENT:
         exchange(&words[shape.ip_at], &words[shape.ip_at + 2], mask)
@@ -109,13 +109,13 @@ cdef inline void turn(const KeyPlan* plan, Shape shape, uint64_t* words, uint32_
         ports = words[shape.ports_at]
         words[shape.ports_at] = ports ^ ((ports ^ swap_ports(ports)) & mask)
     if shape.mac_at != ABSENT:
-        # Direction and offload flags stand beside the source and stay there.
+        # Direction and offload flags share a word with the source MAC address and stay where they are.
         exchange(&words[shape.mac_at], &words[shape.mac_at + 1], mask & plan.mask[shape.mac_at + 1])
 
 cdef inline uint32_t project(const KeyPlan* plan, Shape shape, const Key* key, uint64_t* words) noexcept nogil:
-    """The canonical words of a key; 1 if they are turned. The shape is the plan's."""
+    """Write the canonical words of a key; 1 if they are turned. `shape` is the shape of the plan."""
     cdef const uint64_t* raw = <const uint64_t*>key
-    cdef uint64_t kept[KEY_WORDS]   # by itself: nothing else can point to it
+    cdef uint64_t kept[KEY_WORDS]   # a local copy: the compiler knows that no pointer leads to it
     cdef uint32_t i, flip = 0
     for i in range(shape.n):
         kept[i] = raw[i if shape.leading else plan.word[i]] & plan.mask[i]
@@ -130,7 +130,7 @@ cdef inline uint32_t project(const KeyPlan* plan, Shape shape, const Key* key, u
 
 cdef inline void unproject(const KeyPlan* plan, Shape shape, const uint64_t* words, uint32_t flip,
                            Key* key) noexcept nogil:
-    """The key in the direction it was seen in; fields outside the mask stay as the caller has zeroed them."""
+    """Write the key in the direction in which it was seen. The caller zeroes the fields outside the mask."""
     cdef uint64_t turned[KEY_WORDS]
     cdef uint64_t* raw = <uint64_t*>key
     cdef uint32_t i
@@ -141,7 +141,7 @@ cdef inline void unproject(const KeyPlan* plan, Shape shape, const uint64_t* wor
         raw[i if shape.leading else plan.word[i]] = turned[i]
 
 cdef inline uint64_t hash_words(const KeyPlan* plan, const uint64_t* words, uint32_t n) noexcept nogil:
-    """Two words a multiplication, under seeds drawn for this process: no sender can aim at one slot."""
+    """One multiplication for two words, with seeds drawn for this process, so that no sender can aim at one slot."""
     cdef uint64_t sum = plan.seed[KEY_WORDS]
     cdef uint32_t i
     for i in range(0, n - (n & 1), 2):

@@ -1,5 +1,5 @@
-# Who began a flow: the sender of its first record, unless the ports say that this one answers; of a connection, also
-# unless it is a SYN+ACK.
+# Who began a flow: the sender of the first record, unless the ports say that this sender answers. In a connection, the
+# sender of a SYN+ACK answers too.
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -30,8 +30,8 @@ cdef inline const uint64_t* server_ports(const Flows* f, uint32_t protocol) noex
     return &f.servers.tcp[0] if protocol == IP_TCP else &f.servers.udp[0]
 
 cdef inline uint32_t answers(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil:
-    """1 where the first record of a flow comes from who serves: what Zeek's WantConnection() makes of the two ports
-    (src/packet_analysis/protocol/tcp/TCP.cc, udp/UDP.cc), broadcasts left as they are (github.com/zeek/zeek#3235)."""
+    """1 if the server sent the first record of a flow. The rule is that of WantConnection() in Zeek, by the two ports
+    (src/packet_analysis/protocol/tcp/TCP.cc, udp/UDP.cc), except for broadcasts (github.com/zeek/zeek#3235)."""
     cdef const uint64_t* servers = server_ports(f, d.protocol)
     cdef uint16_t ports[2]
     if d.protocol != IP_TCP and d.protocol != IP_UDP:
@@ -41,18 +41,18 @@ cdef inline uint32_t answers(const Flows* f, const uint64_t* words, const Digest
     ports_of(f, words, d.flip, ports)
     if not has_port(servers, ports[0]) or to_broadcast(&f.plan, words, d.flip):
         return 0
-    if has_port(servers, ports[1]):     # of two servers the one with the lower port, but for who answers a SYN
+    if has_port(servers, ports[1]):     # both are ports of servers: the lower one serves, except in answer to a SYN
         return d.protocol == IP_TCP and not d.tcp_flags & SYN and ports[0] < ports[1]
     return 1
 
 cdef inline uint32_t accepts(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil:
-    """... of a connection: the sender of a SYN+ACK answers, whatever the ports."""
+    """answers() for connections: the sender of a SYN+ACK answers, whatever the ports."""
     if d.protocol == IP_TCP and d.tcp_flags & (SYN | ACK | FIN | RST) == SYN | ACK:
         return 1
     return answers(f, words, d)
 
 cdef inline bint is_to_server(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil:
-    """Is the destination's port, and not the source's, one of a server?"""
+    """Is the destination port, and not the source port, that of a server?"""
     cdef const uint64_t* servers = server_ports(f, d.protocol)
     cdef uint16_t ports[2]
     if d.disposition != COUNTED or (d.protocol != IP_TCP and d.protocol != IP_UDP):

@@ -1,4 +1,4 @@
-# Sequence space: what of it a side sent, what came again, what came late, and what was never seen.
+# The sequence space of one side: which numbers were sent, sent again, sent late, and never seen.
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
@@ -10,14 +10,14 @@ from fluxcap.flows.connection cimport Side
 from fluxcap.flows.table cimport Flows
 
 cdef enum:
-    # A hole that begins further back than that is taken for a gap before half of sequence space lies between it and
-    # the edge, where comparisons turn round.
+    # A hole that begins further back is counted as a gap. Past half of the sequence space, 0x80000000, comparisons of
+    # sequence numbers turn round.
     MAX_REACH = 0x7FF00000
 
 cdef enum Coverage:             # what a segment brings
-    COVERS_NEW                  # something beyond all before it, or nothing, or what cannot be told any more
-    COVERS_HOLE                 # nothing beyond it, but something that was missing
-    COVERS_OLD                  # only what had been seen
+    COVERS_NEW                  # numbers beyond the edge, or none, or numbers too old to tell
+    COVERS_HOLE                 # numbers that were missing, and none beyond the edge
+    COVERS_OLD                  # only numbers that had been seen
 
 cdef inline Hole* holes_of(const Flows* f, Side* s) noexcept nogil:
     return &f.blocks[s.block - 1].holes[0] if s.block else &s.holes[0]
@@ -32,13 +32,13 @@ cdef inline void raise_floor(Side* s, uint32_t to) noexcept nogil:
         s.raised = True
 
 cdef inline void give_up_hole(Side* s, Hole* holes) noexcept nogil:
-    """The lowest hole is no longer kept, and taken for a gap. What comes so late is not guessed at."""
+    """Count the lowest hole as a gap and forget it. Later segments there count neither as late nor as sent again."""
     s.gap_octets += holes[0].end - holes[0].start
     raise_floor(s, holes[0].end)
     drop_hole(s, holes, 0)
 
 cdef inline void add_hole(Flows* f, Side* s, uint32_t i, uint32_t start, uint32_t end) noexcept nogil:
-    """One more, which is to be the i-th."""
+    """Add a hole as the i-th."""
     cdef Hole* holes = holes_of(f, s)
     if s.block == 0 and s.n_holes == FEW_HOLES:
         f.n_blocks += 1
@@ -54,12 +54,12 @@ cdef inline void add_hole(Flows* f, Side* s, uint32_t i, uint32_t start, uint32_
     s.n_holes += 1
 
 cdef inline void miss(Flows* f, Side* s, uint32_t up_to) noexcept nogil:
-    """What lies between the edge and here has not been seen."""
+    """The numbers from the edge up to `up_to` were not seen."""
     add_hole(f, s, s.n_holes, s.edge, up_to)
     s.edge = up_to
 
 cdef inline bint fill(Flows* f, Side* s, uint32_t start, uint32_t end) noexcept nogil:
-    """Take this out of the holes; False if it lies in none."""
+    """Take these numbers out of the holes; False if no hole has any of them."""
     cdef Hole* holes = holes_of(f, s)
     cdef uint32_t i = 0, above
     cdef int32_t first, last, size
@@ -88,7 +88,7 @@ cdef inline bint fill(Flows* f, Side* s, uint32_t start, uint32_t end) noexcept 
     return filled
 
 cdef inline void keep_in_reach(Flows* f, Side* s) noexcept nogil:
-    """The edge has moved."""
+    """The edge has moved: give up holes, and raise the floor, that lie too far behind it."""
     cdef uint32_t lowest = s.edge - TCP_WINDOW_MAX
     while s.n_holes and s.edge - holes_of(f, s)[0].start > MAX_REACH:
         give_up_hole(s, holes_of(f, s))
@@ -97,7 +97,7 @@ cdef inline void keep_in_reach(Flows* f, Side* s) noexcept nogil:
         s.raised = True
 
 cdef inline Coverage cover(Flows* f, Side* s, uint32_t start, uint32_t end) noexcept nogil:
-    """A segment took up this much."""
+    """A segment has these numbers."""
     if ahead(start, s.edge) > 0:
         miss(f, s, start)
     if ahead(end, s.edge) > 0:
@@ -111,19 +111,19 @@ cdef inline Coverage cover(Flows* f, Side* s, uint32_t start, uint32_t end) noex
     if s.n_holes and fill(f, s, start, end):
         return COVERS_HOLE
     if ahead(start, s.floor) < 0:
-        # What lies before the first segment of a connection that was under way is not known to have been there before.
+        # It is not known whether numbers before the first segment of a connection under way were sent before.
         return COVERS_NEW if s.raised else COVERS_HOLE
     return COVERS_OLD
 
 cdef inline void restart(Side* s, uint32_t at) noexcept nogil:
-    """Another sequence begins; what there was of the one before it was nobody's."""
+    """Another sequence of numbers begins. Nobody acknowledged the one before, so its holes do not count."""
     s.n_holes = 0
     s.gap_octets = 0
     s.edge = s.floor = at
     s.raised = False
 
 cdef inline uint64_t gap_octets(const Flows* f, Side* s) noexcept nogil:
-    """Bytes never seen."""
+    """Bytes that were never seen."""
     cdef uint64_t missing = s.gap_octets
     cdef Hole* holes = holes_of(f, s)
     cdef uint32_t i

@@ -1,5 +1,6 @@
-# The states of TCP as Zeek tells them from what each side sent (src/packet_analysis/protocol/tcp/TCPSessionAdapter.cc),
-# and what both together are called (conn_state of scripts/base/protocols/conn/main.zeek).
+# The state of each side of a TCP connection, from the segments that it sent, as in Zeek
+# (src/packet_analysis/protocol/tcp/TCPSessionAdapter.cc), and the name of both states together (conn_state in
+# scripts/base/protocols/conn/main.zeek).
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -15,14 +16,14 @@ cdef enum:                      # in the order of STATES
     STATE_SF                    # established and closed
     STATE_REJ                   # a SYN that was refused
     STATE_S2                    # established, closed by the originator alone
-    STATE_S3                    # ... by the responder alone
+    STATE_S3                    # established, closed by the responder alone
     STATE_RSTO                  # established, aborted by the originator
-    STATE_RSTR                  # ... by the responder
+    STATE_RSTR                  # established, aborted by the responder
     STATE_RSTOS0                # a SYN and a RST by the originator, no SYN+ACK
     STATE_RSTRH                 # a SYN+ACK and a RST by the responder, no SYN
     STATE_SH                    # a SYN and a FIN by the originator, no SYN+ACK
     STATE_SHR                   # a SYN+ACK and a FIN by the responder, no SYN
-    STATE_OTH                   # no SYN, none of these
+    STATE_OTH                   # no SYN, or none of the above
     STATES_END
 
 cdef inline void set_state(Side* s, uint8_t state) noexcept nogil:
@@ -39,7 +40,7 @@ cdef inline void leave_inactive(Side* s, Side* peer, uint32_t way, uint32_t flag
         elif flags & ACK:
             set_state(s, SYN_ACK_SENT)
         else:
-            # The answer may have been recorded first.
+            # A capture may have the answer before the SYN.
             set_state(s, ESTABLISHED if peer.state == ESTABLISHED else SYN_SENT)
     if flags & FIN:
         set_state(s, CLOSED)
@@ -48,7 +49,7 @@ cdef inline void leave_inactive(Side* s, Side* peer, uint32_t way, uint32_t flag
     if s.state != INACTIVE:
         return
     if way and length == 0 and peer.state == SYN_SENT:
-        return                  # some acknowledge a SYN before they send their own
+        return                  # some hosts acknowledge a SYN before they send their own
     set_state(s, ESTABLISHED if flags & ACK and peer.state == ESTABLISHED else PARTIAL)
 
 cdef inline void leave_established(Side* s, Side* peer, uint32_t flags) noexcept nogil:
@@ -62,7 +63,7 @@ cdef inline void leave_established(Side* s, Side* peer, uint32_t flags) noexcept
         set_state(s, RESET)
 
 cdef inline void step_state(Connection* c, uint32_t way, uint32_t flags, uint32_t length) noexcept nogil:
-    """What a segment makes of the state of its sender, and now and then of the other side's."""
+    """Change the state of the sender of a segment, and sometimes the state of the other side."""
     cdef Side* s = &c.sides[way]
     cdef Side* peer = &c.sides[way ^ 1]
     if s.state == INACTIVE:
@@ -76,14 +77,14 @@ cdef inline void step_state(Connection* c, uint32_t way, uint32_t flags, uint32_
         leave_established(s, peer, flags)
     elif s.state == CLOSED and flags & RST and peer.state != CLOSED:
         set_state(s, RESET)
-    # Both sides closed, or one aborted, or one closed that nobody had answered.
+    # The connection ends when both sides have closed, one has aborted, or one has closed without any answer.
     s.ended |= s.state == RESET or (s.state == CLOSED and (is_closed(peer) or peer.state == INACTIVE))
 
 cdef inline bint sent_nothing(const Side* s, const Side* peer) noexcept nogil:
-    """Neither a byte of data sent nor one acknowledged, as far as sequence numbers tell."""
+    """Did this side send no data, by its sequence numbers and by the acknowledgments that it got?"""
     cdef uint32_t top = s.last if ahead(s.last, s.ack) > 0 else s.ack
     if s.before == SYN_SENT and s.state == RESET and peer.state == INACTIVE and s.ack != s.start:
-        return True             # half open: its sequence numbers mislead
+        return True             # half open: the acknowledgment is of an older connection
     return top - s.start <= <uint32_t>1 + s.fins
 
 cdef inline uint8_t tcp_state(const Connection* c) noexcept nogil:
@@ -117,5 +118,5 @@ cdef inline uint8_t udp_state(const Connection* c) noexcept nogil:
     return STATE_SHR if reverse else STATE_OTH
 
 cdef inline uint8_t state_of(const Connection* c) noexcept nogil:
-    # Only TCP leaves INACTIVE; of the other protocols only UDP has letters.
+    # Only TCP leaves INACTIVE. UDP has letters, and other protocols have none.
     return tcp_state(c) if c.sides[0].state | c.sides[1].state else udp_state(c)

@@ -1,7 +1,8 @@
 # The flow table: dense rows in first-seen order behind an index of (tag, row) slots.
 #
-# A slot is 64 bits: the upper half of it 32 bits of the hash, the lower half the row number plus one. The slot's home
-# is the tag's own upper bits, so growing the index never touches a row. Growth happens between batches only.
+# A slot has 64 bits: the tag, which is 32 bits of the hash, in the upper half, and the row number plus one in the lower
+# half. The upper bits of the tag are the home of the slot, so growing the index never touches a row. Tables grow
+# between batches only.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -16,11 +17,11 @@ cdef enum:
     FIRST_INDEX_BITS = 12
     FIRST_ROWS = 2048
     SLOT_IN_LINE = 7            # low bits of a place in the index: 8 slots a cache line
-    MAX_INDEX_BITS = 31         # of the 32 bits in a tag
-    MAX_ROWS = 1 << 30          # half of the largest index; a slot counts them in 32 bits
-    UNSEEN_MAX = 1 << 16        # rows for what was quoted and not seen: a network telescope sees little else
+    MAX_INDEX_BITS = 31         # a tag has 32 bits
+    MAX_ROWS = 1 << 30          # half of the largest index; a slot has 32 bits for the row number
+    UNSEEN_MAX = 1 << 16        # rows for flows that were quoted and not seen: most of what a network telescope gets
     PORT_WORDS = 65536 // 64
-    HISTORY_WIDTH = 28          # letters; what has more has sent the same again and again
+    HISTORY_WIDTH = 28          # letters; a longer history repeats itself
 
 cdef enum EndReason:            # IPFIX flowEndReason, information element 136
     IDLE_TIMEOUT = 1
@@ -29,10 +30,10 @@ cdef enum EndReason:            # IPFIX flowEndReason, information element 136
     FORCED_END = 4
     LACK_OF_RESOURCES = 5
 
-# 88 bytes, and the words of the key after it: 128, two cache lines, for the five-tuple. Nearly all records of a flow
-# have one verdict, or that one and `good`: the sender leaves every checksum to its card, computes none, or the snap
-# length cuts every packet. So a row counts `good` and the first other verdict that comes; whatever comes besides is
-# counted in a RareCounts, which a row gets when it needs one.
+# 88 bytes, and the words of the key behind it: 128 for the five-tuple, two cache lines. Nearly all records of a flow
+# have one verdict, or that verdict and `good`: the sender leaves every checksum to its network card, computes none, or
+# the snap length cuts every packet. So a row counts `good` and the first other verdict. A RareCounts, which a row gets
+# when it needs one, counts all further verdicts.
 cdef struct FlowRow:
     uint64_t packets[2]         # [0] forward, [1] reverse
     uint64_t octets[2]
@@ -51,22 +52,22 @@ cdef enum:
     MARK_FLIPPED = 1            # the canonical key is the reverse of the forward direction
 
 cdef struct RareCounts:
-    uint64_t verdicts[VERDICTS_END]     # but for what the row counts
+    uint64_t verdicts[VERDICTS_END]     # except those that the row counts
     uint64_t ip_bad
-    uint64_t icmp_errors        # that quote a packet of this flow
-    int64_t icmp_last           # time of the last of them
-    uint64_t unreachable[2]     # that say "port unreachable", by the canonical direction of what they quote
-    uint8_t icmp_type           # of the last
+    uint64_t icmp_errors        # ICMP errors that quote a packet of this flow
+    int64_t icmp_last           # time of the last ICMP error
+    uint64_t unreachable[2]     # ICMP errors "port unreachable", by the canonical direction of the quoted packet
+    uint8_t icmp_type           # of the last ICMP error
     uint8_t icmp_code
 
-# What an ICMP error says: the key of the packet it quotes, and its own type and code.
+# The key of the packet that an ICMP error quotes, and the type and code of the error.
 cdef struct Quoted:
     Key key
     uint8_t kind
     uint8_t code
-    int64_t row                 # of its flow when the error was counted, -1 where no packet of it had been seen
+    int64_t row                 # row of the quoted flow when the error was counted, -1 = no packet of it had been seen
 
-# Ports that servers are likely to have, a bit each.
+# Ports of likely servers, a bit each.
 cdef struct ServerPorts:
     uint64_t tcp[PORT_WORDS]
     uint64_t udp[PORT_WORDS]
@@ -79,14 +80,14 @@ ctypedef void (*Follow)(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
 cdef struct Flows:
     KeyPlan plan
     uint64_t stride             # bytes a row, the key included
-    int64_t idle_timeout[2]     # ns, 0 = none; [1] of TCP, [0] of all else
+    int64_t idle_timeout[2]     # ns, 0 = none; [1] for TCP, [0] for all others
     int64_t active_timeout
-    ServerPorts* servers        # NULL: the first record's sender is who began it
-    Answers answers             # ... else answers(), by a pointer: inline it would cost those who do not ask for it
+    ServerPorts* servers        # NULL: the sender of the first record began the flow
+    Answers answers             # a pointer: inline code would cost tables without `servers` too
     uint64_t max_rows
-    uint64_t max_octets         # of memory, 0 = no bound
-    uint64_t column_octets      # a row, once it is columns,
-    uint64_t n_columns          # ... of which there are so many
+    uint64_t max_octets         # bytes of memory, 0 = no bound
+    uint64_t column_octets      # bytes of a row as columns
+    uint64_t n_columns          # and the number of these columns
     uint8_t* rows
     uint64_t n
     uint64_t room
@@ -95,30 +96,30 @@ cdef struct Flows:
     RareCounts* rare
     uint64_t n_rare
     uint64_t rare_room
-    Quoted* quoted              # by ICMP errors on their way here: a ring
-    uint64_t n_quoted           # ever
+    Quoted* quoted              # a ring: what ICMP errors quote, until they are counted
+    uint64_t n_quoted           # quotations so far
     uint8_t* features           # as many as rows, or NULL: features.pxd
-    uint64_t features_stride    # bytes each, 0 = they are not asked for
+    uint64_t features_stride    # bytes each, 0 = no features
     uint64_t features_room
-    uint32_t first_packets      # described one by one
+    uint32_t first_packets      # how many packets are described one by one
     uint8_t* connections        # as many as rows, or NULL: connection.pxd
     uint64_t connections_stride
     uint64_t connections_room
-    HoleBlock* blocks           # of the sides that have many holes
+    HoleBlock* blocks           # of sides with many holes
     uint64_t n_blocks
     uint64_t blocks_room
-    Aside* asides               # of the sides of which something is not believed yet
+    Aside* asides               # of sides that sent something not believed yet
     uint64_t n_asides
     uint64_t asides_room
-    Follow follow               # follow(), by a pointer as `answers` is
-    int64_t attempt_timeout     # ns, 0 = none: of an unanswered TCP connection
-    int64_t close_timeout       # ... that has ended
-    bint ignores_checksums      # what is corrupt belongs to its connection all the same
-    Flows* unseen               # rows for what was quoted before any packet of it came: no packets, ICMP errors only
-    uint64_t errors_not_kept    # about what was not seen, when `unseen` was full
+    Follow follow               # follow(); a pointer for the same reason as `answers`
+    int64_t attempt_timeout     # ns, 0 = none: for a TCP connection without an answer
+    int64_t close_timeout       # ns, 0 = none: for a TCP connection that has ended
+    bint ignores_checksums      # records with bad checksums take part in their connection
+    Flows* unseen               # rows of flows quoted before their first packet: they have ICMP errors only
+    uint64_t errors_not_kept    # ICMP errors about unseen flows, when `unseen` was full
 
 cdef enum:
-    BOTH = 2                    # the third way, after forward and reverse: packets of either direction in their order
+    BOTH = 2                    # the third way, after forward and reverse: the packets of both in order
     WAYS = 3
     TCP_FLAG_BITS = 8
 
@@ -141,16 +142,16 @@ cdef struct ConnectionFacts:
     uint8_t basis
     uint8_t history[HISTORY_WIDTH]
 
-# A row as people see it: the whole key in the forward direction, every counter in its place.
+# A row as users see it: the whole key in the forward direction, and every counter.
 cdef struct FlowRecord:
     Key key
-    FlowRow row                 # only to be merged; what becomes columns is taken from where the row lies
+    FlowRow row                 # only for merging; columns are read from the row itself
     RareCounts rare
-    # only where features are asked for
+    # only in a table with features
     Statistics sizes[WAYS]      # bytes
     Statistics gaps[WAYS]       # ns
     uint64_t flags[BOTH][TCP_FLAG_BITS]
-    # only where connections are
+    # only in a table with connections
     ConnectionFacts connection
 
 cdef inline FlowRow* row_at(const Flows* f, uint64_t i) noexcept nogil:
@@ -174,8 +175,8 @@ cdef inline uint64_t home(const Flows* f, uint64_t tag) noexcept nogil:
     return tag >> (32 - f.bits)
 
 cdef inline uint64_t next_place(uint32_t bits, uint64_t at, uint64_t* first) noexcept nogil:
-    """Where to look after this place in the index: round the cache line of the first one, then on to the next line.
-    Else many a search for a new flow's place would leave the line, which has been asked for, and wait for memory."""
+    """The next place to look at in the index: all slots in the cache line of `first`, then the next line. That line is
+    prefetched; a search that left it early would often wait for memory."""
     at = at & ~SLOT_IN_LINE | at + 1 & SLOT_IN_LINE
     if at == first[0]:
         first[0] = at + SLOT_IN_LINE + 1 & (<uint64_t>1 << bits) - 1
@@ -200,7 +201,7 @@ cdef inline bint grow_index(Flows* f) noexcept nogil:
     return True
 
 cdef inline bint make_room(void** at, uint64_t* room, uint64_t wanted, uint64_t least, uint64_t size) noexcept nogil:
-    """Room for `wanted` items of this size, by doubling; False when memory is out, and all is as it was."""
+    """Make room for `wanted` items of this size, by doubling; False when memory is out, and nothing has changed."""
     cdef uint64_t larger = room[0] if room[0] else least
     cdef void* grown
     if wanted <= room[0]:
@@ -215,21 +216,21 @@ cdef inline bint make_room(void** at, uint64_t* room, uint64_t wanted, uint64_t 
     return True
 
 cdef inline uint64_t index_size(uint64_t rows) noexcept nogil:
-    """Slots for so many rows, three quarters full at most: a hit then needs 2.5 of them, mostly in the cache line
-    of the first, and the index takes 11 to 21 bytes a row."""
+    """Slots for so many rows, three quarters full at most. A hit then looks at 2.5 slots, mostly in the cache line of
+    the first, and the index takes 11 to 21 bytes a row."""
     cdef uint64_t size = <uint64_t>1 << FIRST_INDEX_BITS
     while rows * 4 > 3 * size:
         size *= 2
     return size
 
 cdef inline uint64_t octets_for(const Flows* f, uint64_t rows) noexcept nogil:
-    """Memory that so many rows take at most, now or while they become columns; the index is there one and a half times
-    while it grows. The same wherever batches begin, so that a bound is reached at the same record with any number of
-    threads."""
+    """The most memory that so many rows take, now or while they become columns; a growing index takes one and a half
+    times its size. It does not depend on where batches begin, so that a bound is reached at the same record with any
+    number of threads."""
     cdef uint64_t row = f.stride + f.features_stride + f.connections_stride
     cdef uint64_t octets = 12 * index_size(rows) + f.n_rare * sizeof(RareCounts)
-    # Room doubles, and most columns have 8 bytes a row: from here on they take over the pages of the rows, and each
-    # begins with a huge one. Smaller ones are there beside the rows.
+    # Room doubles, and most columns have 8 bytes a row: from HUGE_FROM bytes on, columns take over the pages of the
+    # rows, and each begins with a huge page. Smaller columns take memory beside the rows.
     if rows * 16 < HUGE_FROM:
         octets += rows * (row + f.column_octets)
     else:
@@ -243,13 +244,13 @@ cdef inline bint is_full(const Flows* f) noexcept nogil:
     return f.n == f.max_rows or (f.max_octets and octets_for(f, f.n + 1) > f.max_octets)
 
 cdef inline bint reserve_asides(Flows* f, uint64_t more) noexcept nogil:
-    """A packet may take a block and a place aside for its side and for the other."""
+    """Room for `more` packets: each may take a block of holes and an Aside for either side."""
     return make_room(<void**>&f.blocks, &f.blocks_room, f.n_blocks + 2 * more, 2 * BATCH, sizeof(HoleBlock)) and \
         make_room(<void**>&f.asides, &f.asides_room, f.n_asides + 2 * more, 2 * BATCH, sizeof(Aside))
 
 cdef inline bint reserve(Flows* f, uint64_t more) noexcept nogil:
-    """Room for `more` packets: a new row for each, and rare counts for it and for what it quotes; False when memory is
-    out. Call between batches."""
+    """Room for `more` packets: for each a new row, rare counts for the row, and rare counts for a quoted flow. False
+    when memory is out. Call between batches."""
     while f.bits == 0 or index_size(f.n + more) > <uint64_t>1 << f.bits:
         if not grow_index(f):
             return False
@@ -263,7 +264,7 @@ cdef inline bint reserve(Flows* f, uint64_t more) noexcept nogil:
         (f.unseen == NULL or reserve(f.unseen, more))
 
 cdef inline bint open_unseen(Flows* f) noexcept nogil:
-    """The table for what was quoted and not seen; False when memory is out."""
+    """Make the table of flows that were quoted and not seen; False when memory is out."""
     if f.unseen == NULL:
         f.unseen = <Flows*>calloc(1, sizeof(Flows))
         if f.unseen == NULL:
@@ -277,7 +278,7 @@ cdef inline uint64_t index_octets(const Flows* f) noexcept nogil:
     return <uint64_t>8 << f.bits if f.bits else 0
 
 cdef inline void drop_rows(Flows* f) noexcept nogil:
-    """The table is empty again, and takes up no room but for rare counts."""
+    """Empty the table and free its memory, except rare counts and side tables."""
     pages_free(f.rows, f.room * f.stride)
     pages_free(f.features, f.features_room * f.features_stride)
     pages_free(f.connections, f.connections_room * f.connections_stride)
@@ -307,12 +308,12 @@ cdef inline bint same_words(const uint64_t* a, const uint64_t* b, uint32_t n) no
 
 cdef inline bint is_slot_of(const Flows* f, uint64_t slot, const uint64_t* words, uint32_t n,
                             uint64_t tag) noexcept nogil:
-    """Does this slot, a filled one, lead to the row of these words?"""
+    """Does this filled slot lead to the row of these words?"""
     return slot >> 32 == tag and same_words(key_of(row_of(f, slot)), words, n)
 
 cdef inline uint64_t* find_tag(const Flows* f, uint64_t* slot, uint64_t tag) noexcept nogil:
-    """The first slot with this tag, or the empty one, from its home on. It nearly always leads to the row that is
-    sought, which can be asked for without a look at it."""
+    """The first slot with this tag from `slot` on, or the first empty one. It nearly always leads to the row sought,
+    so that this row can be prefetched without reading it."""
     cdef uint64_t first = <uint64_t>(slot - f.index), at = first
     while f.index[at] and f.index[at] >> 32 != tag:
         at = next_place(f.bits, at, &first)
@@ -320,8 +321,8 @@ cdef inline uint64_t* find_tag(const Flows* f, uint64_t* slot, uint64_t tag) noe
 
 cdef inline uint64_t* find_slot(const Flows* f, uint64_t* slot, const uint64_t* words, uint32_t n,
                                 uint64_t tag) noexcept nogil:
-    """The slot that holds these words, or the empty one where they belong, from their home on. reserve() keeps empty
-    slots around."""
+    """The slot of the row with these words from `slot` on, or the empty slot where the row belongs. reserve() sees to
+    it that there are empty slots."""
     cdef uint64_t first = <uint64_t>(slot - f.index), at = first
     while f.index[at] and not is_slot_of(f, f.index[at], words, n, tag):
         at = next_place(f.bits, at, &first)
@@ -329,7 +330,7 @@ cdef inline uint64_t* find_slot(const Flows* f, uint64_t* slot, const uint64_t* 
 
 cdef inline FlowRow* add_row(Flows* f, uint64_t* slot, const uint64_t* words, uint32_t n, uint64_t tag,
                              uint32_t flip, int64_t time) noexcept nogil:
-    """A new row at the end, zeroed by the memory it lies in; the slot leads to it from now on."""
+    """Add a row at the end, and let the slot lead to it. New memory is zeroed already."""
     cdef FlowRow* row = row_at(f, f.n)
     cdef uint32_t i
     for i in range(n):
@@ -358,11 +359,11 @@ cdef inline void add_verdicts(Flows* f, FlowRow* row, uint32_t verdict, uint64_t
         rare_of(f, row).verdicts[verdict] += n
 
 cdef inline uint64_t later_by(int64_t time, int64_t than) noexcept nogil:
-    """Two times may lie further apart than 63 bits of ns can say; 0 where `time` is the earlier one."""
+    """`time` minus `than`, 0 if `time` is earlier. Two times may lie further apart than 63 bits of ns can express."""
     return <uint64_t>time - <uint64_t>than if time > than else 0
 
 cdef inline EndReason expired(const Flows* f, const FlowRow* row, int64_t first, uint32_t protocol) noexcept nogil:
-    """Does a record (or a row to merge) that begins at `first` come too late for this row? 0 = no."""
+    """Why a record (or a row to merge) that begins at `first` comes too late for this row; 0 = it does not."""
     cdef int64_t idle_timeout = f.idle_timeout[protocol == IP_TCP]
     if idle_timeout and later_by(first, row.last) >= <uint64_t>idle_timeout:
         return IDLE_TIMEOUT
