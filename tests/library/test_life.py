@@ -120,6 +120,18 @@ def test_sequence_numbers_begin_again_after_the_last():
     assert told(packets) == [*ACCEPTED, ("read", 20)]
 
 
+FAR = 3 << 29  # octets
+
+
+def test_a_sequence_number_far_ahead_is_believed_when_it_is_acknowledged():
+    stray = [*opened(), client(A, 101 + FAR, 10), server(A, 901, ack=40), client(A, 101, 7)]
+    assert told(stray) == [*ACCEPTED, ("read", 7)]
+    lost = [*opened(), client(A, 101 + FAR, 10), client(A, 111 + FAR, 10), server(A, 901, ack=111 + FAR)]
+    assert told(lost) == [*ACCEPTED, ("read", FAR + 20)]
+    one_way = [client(A, 101, 10), client(A, 111 + FAR, 10)]
+    assert told(one_way) == [("read", FAR + 20)]
+
+
 # Without a whole handshake: what the server did, what the client did.
 ATTEMPTS = {
     "refused": ([client(S, 1), server(R | A, 0)], [("refuse", 0)], [("connect", 0), ("connection refused", 0)]),

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from fluxcap.values.names import ACK, EVIDENCE, FIN, RST, SYN
 
 SEQUENCE_SPACE: Final = 1 << 32  # where sequence numbers begin again
+FAR: Final = 1 << 20  # bytes ahead from which a segment is believed only when it is acknowledged, as in the core
 
 # What no record shows: the kernel answers for the program, or keeps what has come until the program asks for it.
 INFERRED: Final = frozenset(("bind", "listen", "accept", "read", "recvfrom", "close"))
@@ -30,6 +31,7 @@ class Record(NamedTuple):
     sent: bool  # by the socket, not to it
     flags: int
     seq: int
+    ack: int
     payload: int
 
 
@@ -116,6 +118,7 @@ class Stream(Conversation):
         super().__init__(log, protocol, peer)
         self._initial: dict[bool, int] = {}  # sequence numbers of SYNs, by who sent them
         self._next: dict[bool, int] = {}  # sequence numbers that come next
+        self._far: dict[bool, Record] = {}  # data far ahead of them, joined, which nobody has acknowledged
         self._syn: Record | None = None  # the last one without an answer
         self._syns = 0
         self._answered = self._established = self._ended = False
@@ -150,6 +153,8 @@ class Stream(Conversation):
         elif record.flags & ACK and self._answered and not self._established and not record.sent:
             self._established = True
             self._add(record, "accept")
+        if record.flags & ACK:
+            self._believe(record)
         self._data(record)
         if record.flags & FIN:
             self._end(record)
@@ -185,12 +190,31 @@ class Stream(Conversation):
                 self._established = True
                 self._add(record, "connected")
 
-    def _data(self, record: Record) -> None:
+    def _believe(self, record: Record) -> None:
+        """Count what is far ahead if this record acknowledges it: a stray sequence number is never believed."""
+        far = self._far.get(not record.sent)
+        if far is not None and 0 < (record.ack - far.seq) % SEQUENCE_SPACE <= far.payload:
+            del self._far[far.sent]
+            self._data(far, believed=True)
+
+    def _set_aside(self, record: Record) -> None:
+        """Keep data far ahead, with what continues it."""
+        far = self._far.get(record.sent)
+        if far is not None and (far.seq + far.payload) % SEQUENCE_SPACE == record.seq:
+            self._far[record.sent] = far._replace(payload=far.payload + record.payload)
+        else:
+            self._far[record.sent] = record
+
+    def _data(self, record: Record, believed: bool = False) -> None:
         begin = (record.seq + bool(record.flags & SYN)) % SEQUENCE_SPACE
         expected = self._next.setdefault(record.sent, begin)
         end = (begin + record.payload) % SEQUENCE_SPACE
         new = (end - expected) % SEQUENCE_SPACE
         if not record.payload or not 0 < new < SEQUENCE_SPACE // 2:  # nothing, or nothing that was not there before
+            return
+        seen_both_ways = (not record.sent) in self._next  # else nobody is there to acknowledge
+        if new - record.payload > FAR and seen_both_ways and not believed:
+            self._set_aside(record)
             return
         self._next[record.sent] = end
         if self._own_fin is not None and not record.sent:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = (
     *("file", "packet", "time", "protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
-    *("tcp_flags", "tcp_seq", "payload_length", "verdict", "flow", "quoted_flow"),
+    *("tcp_flags", "tcp_seq", "tcp_ack", "payload_length", "verdict", "flow", "quoted_flow"),
 )
 PORT_UNREACHABLE: Final = ((ICMP, 3, 3), (ICMPV6, 1, 4))  # protocol, type, code: RFC 792, RFC 4443 section 3.1
 CORRUPT: Final = tuple(VERDICTS.index(verdict) for verdict in ("bad", "illegal"))  # what a kernel drops
@@ -194,6 +194,7 @@ class Life:
         dst_port: int,
         flags: int,
         seq: int,
+        ack: int,
         payload: int,
         verdict: int,
         flow: int,
@@ -203,7 +204,7 @@ class Life:
         sent: bool,
     ) -> None:
         self._records += 1
-        record = Record(self._records, time, file, packet, sent, flags, seq, payload)
+        record = Record(self._records, time, file, packet, sent, flags, seq, ack, payload)
         if quoted_flow >= 0:
             if (protocol, src_port, dst_port) in PORT_UNREACHABLE and quoted_flow in self._of_flow:
                 self._unreachable(record, self._of_flow[quoted_flow], dst_ip)
