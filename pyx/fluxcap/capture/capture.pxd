@@ -3,12 +3,12 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.base.bytes cimport be32, file32
+from fluxcap.base.types cimport Batch, Packet
 from fluxcap.capture.pcap cimport CAPTURED_FIRST, RECORD_HEADER, is_pcap, is_usual, pcap_header, pcap_record
 from fluxcap.capture.pcapng cimport SECTION_HEADER, pcapng_block
 from fluxcap.capture.reader cimport (
     EMPTY, FILE_HEADER_CUT, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, MORE, NOT_A_CAPTURE, RECORD, Reader, SKIPPED,
     Step, available, broken, more)
-from fluxcap.base.types cimport Batch, Packet
 
 cdef enum:
     MAGIC = 4                   # bytes that tell one format from another

@@ -3,11 +3,11 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport file16, file32
+from fluxcap.base.types cimport (
+    CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTION_UNKNOWN, FRACTION_OVER_SECOND, Packet)
 from fluxcap.capture.reader cimport (
     CAPLEN_TOO_BIG, FILE_HEADER_CUT, FORMAT_PCAP, Interface, MAX_CAPTURED, MORE, RECORD, RECORD_CUT, RECORD_HEADER_CUT,
     RESERVED_LINK_BITS, Reader, SKIPPED, Step, UNSUPPORTED_VERSION, available, broken, more, position)
-from fluxcap.base.types cimport (
-    CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTION_UNKNOWN, FRACTION_OVER_SECOND, Packet)
 
 cdef enum:                      # file header, offsets in bytes
     VERSION_MAJOR = 4

@@ -4,14 +4,14 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint6
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport file16, file32, file64, scale_ticks
+from fluxcap.base.types cimport (
+    CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTIONS_END, DIRECTION_UNKNOWN, OPTION_OVERRUN, Packet,
+    TIME_OUT_OF_RANGE, TSRESOL_LENGTH, WITHOUT_TIME)
 from fluxcap.capture.reader cimport (
     BLOCK_CUT, BLOCK_MISALIGNED, BLOCK_TOO_LONG, BLOCK_TOO_SHORT, BLOCK_TRAILER, BYTE_ORDER_MAGIC, CAPLEN_PAST_BLOCK,
     CAPLEN_TOO_BIG, Interface, InterfaceCounts, MAX_BLOCK, MAX_CAPTURED, MAX_INTERFACES, MORE_INTERFACES, NAME_OCTETS,
     NO_INTERFACE, RECORD, Reader, SKIPPED, Step, TOO_MANY_INTERFACES, TSRESOL, UNSUPPORTED_VERSION, available, broken,
     more)
-from fluxcap.base.types cimport (
-    CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTIONS_END, DIRECTION_UNKNOWN, OPTION_OVERRUN, Packet,
-    TIME_OUT_OF_RANGE, TSRESOL_LENGTH, WITHOUT_TIME)
 
 cdef enum:                      # block types
     SECTION_HEADER = 0x0A0D0D0A  # a palindrome: the same in both byte orders

@@ -3,10 +3,10 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from fluxcap.fragments.datagrams cimport add_fragment, has_first, join
-from fluxcap.fragments.table cimport Datagram, Fragments, free_fragments, open_fragments, outlives
 from fluxcap.base.memory cimport pages_free, pages_new
 from fluxcap.base.types cimport BATCH, Batch, Decoder, FRAGMENTS, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
+from fluxcap.fragments.datagrams cimport add_fragment, has_first, join
+from fluxcap.fragments.table cimport Datagram, Fragments, free_fragments, open_fragments, outlives
 
 cdef enum:
     # Packets held back at most, 2 MiB of them: senders that put the last fragment first are done within one datagram.

@@ -1,21 +1,19 @@
 # The walk: link > encapsulation* > network > transport, and again inside each tunnel. It names no protocol's fields.
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport rarely
+from fluxcap.base.numbers cimport ETHERTYPE_IPV4, IP_TCP, IP_UDP
+from fluxcap.base.tunnels cimport TunnelPorts
+from fluxcap.base.types cimport (
+    FILTERED, FRAGMENTS, MALFORMED, NON_IP, Packet, QUOTATIONS, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, reset)
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, MAX_LAYERS, NUMBER_MASK, Next, PPP_PROTOCOL, PROTOCOL, SPACE_MASK, STOP,
     UDP_TUNNEL, drop_tail, give_up)
 from fluxcap.layers.encap cimport by_ethertype, by_ppp_protocol, llc
 from fluxcap.layers.link cimport LINKTYPE_ETHERNET, by_link_type
-from fluxcap.base.numbers cimport ETHERTYPE_IPV4, IP_TCP, IP_UDP
 from fluxcap.layers.protocol cimport by_protocol
 from fluxcap.layers.udp_tunnel cimport udp_tunnel
-from fluxcap.base.tunnels cimport TunnelPorts
-from fluxcap.base.types cimport (
-    FILTERED, FRAGMENTS, MALFORMED, NON_IP, Packet, QUOTATIONS, TOO_MANY_LAYERS, TUNNELS_TOO_DEEP, reset)
-
-from libc.stdint cimport uint64_t
 
 cdef inline Next step(Next next, Cursor* c, Packet* p) noexcept nogil:
     cdef uint32_t space = next & SPACE_MASK, number = next & NUMBER_MASK

@@ -5,16 +5,16 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from fluxcap.base.bytes cimport be16, be24
-from fluxcap.layers.cursor cimport (
-    Cursor, ETHERTYPE, LINK, MAX_TAGS, Next, STOP, captured_left, give_up, here, narrow, short, wire_left)
-from fluxcap.layers.network cimport ipv4, ipv6
 from fluxcap.base.numbers cimport (
     ETHERTYPE_ARISTA, ETHERTYPE_CISCO_METADATA, ETHERTYPE_E_TAG, ETHERTYPE_FABRICPATH, ETHERTYPE_FIRST, ETHERTYPE_IPV4,
     ETHERTYPE_IPV6, ETHERTYPE_MACSEC, ETHERTYPE_MPLS, ETHERTYPE_MPLS_MULTICAST, ETHERTYPE_NSH, ETHERTYPE_PBB,
     ETHERTYPE_PPPOE_SESSION, ETHERTYPE_QINQ, ETHERTYPE_QINQ_OLD, ETHERTYPE_TRANSPARENT, ETHERTYPE_VLAN,
     ETHERTYPE_VN_TAG)
 from fluxcap.base.types cimport MALFORMED, Packet, SHORT_LINK, TOO_MANY_TAGS
+from fluxcap.layers.cursor cimport (
+    Cursor, ETHERTYPE, LINK, MAX_TAGS, Next, STOP, captured_left, give_up, here, narrow, short, wire_left)
 from fluxcap.layers.link cimport LINKTYPE_ETHERNET, ppp_protocol
+from fluxcap.layers.network cimport ipv4, ipv6
 from fluxcap.layers.pseudowire cimport under_labels
 from fluxcap.layers.shims cimport arista, backbone, fabricpath, macsec, nsh, tagged
 

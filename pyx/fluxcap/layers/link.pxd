@@ -6,15 +6,15 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
 from fluxcap.base.bytes cimport be16, be24, be32, le32
+from fluxcap.base.numbers cimport ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPPOE_SESSION
+from fluxcap.base.types cimport (
+    DIRECTION_UNKNOWN, INBOUND, MAC_OCTETS, NON_IP, OUTBOUND, Packet, REASON_NONE, SHORT_LINK)
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LLC, Next, PPP_PROTOCOL, STOP, captured_left, give_up, here, short)
 from fluxcap.layers.juniper cimport by_juniper
 from fluxcap.layers.logs cimport ipnet, nflog, pflog, pktap, ppi, user2
 from fluxcap.layers.network cimport address_family, ip_by_version
-from fluxcap.base.numbers cimport ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPPOE_SESSION
 from fluxcap.layers.wireless cimport ieee802_11, prism, radiotap
-from fluxcap.base.types cimport (
-    DIRECTION_UNKNOWN, INBOUND, MAC_OCTETS, NON_IP, OUTBOUND, Packet, REASON_NONE, SHORT_LINK)
 
 cdef enum:                      # LINKTYPE_ values
     LINKTYPE_NULL = 0

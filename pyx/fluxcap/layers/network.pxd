@@ -5,14 +5,14 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport be16, be24, be32
-from fluxcap.checksums.verify cimport sum_octets
-from fluxcap.layers.cursor cimport (
-    Cursor, ETHERTYPE, MAX_EXTENSIONS, Next, PROTOCOL, STOP, captured_left, give_up, here, narrow, short, wire_left)
 from fluxcap.base.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_NO_NEXT
 from fluxcap.base.types cimport (
     HEADER_LENGTH, MALFORMED, NON_IP, ORPHAN_FRAGMENT, Packet, REASON_NONE, SHORT_EXTENSION, SHORT_IP, SHORT_LINK,
     TOO_MANY_EXTENSIONS, TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_PENDING,
     VERDICT_TRUNCATED, WRONG_VERSION)
+from fluxcap.checksums.verify cimport sum_octets
+from fluxcap.layers.cursor cimport (
+    Cursor, ETHERTYPE, MAX_EXTENSIONS, Next, PROTOCOL, STOP, captured_left, give_up, here, narrow, short, wire_left)
 
 cdef inline Next ip_of(uint32_t version) noexcept nogil:
     if version == 4:

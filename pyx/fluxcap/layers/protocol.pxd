@@ -2,15 +2,15 @@
 
 from libc.stdint cimport uint32_t
 
-from fluxcap.layers.cursor cimport Cursor, Next, STOP
-from fluxcap.layers.network cimport authentication, ipv6_fragment, ipv6_options, ipv6_routing, ipv6_skipped
 from fluxcap.base.numbers cimport (
     ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_AH, IP_DCCP, IP_DESTINATION_OPTIONS, IP_ETHERNET, IP_FRAGMENT, IP_GRE, IP_HIP,
     IP_HOP_BY_HOP, IP_ICMP, IP_ICMPV6, IP_IGMP, IP_IPV4, IP_IPV6, IP_L2TP, IP_MPLS, IP_PIM, IP_ROUTING, IP_SCTP,
     IP_SHIM6, IP_TCP, IP_UDP, IP_UDP_LITE)
+from fluxcap.base.types cimport Packet
+from fluxcap.layers.cursor cimport Cursor, Next, STOP
+from fluxcap.layers.network cimport authentication, ipv6_fragment, ipv6_options, ipv6_routing, ipv6_skipped
 from fluxcap.layers.transport cimport dccp, icmp, icmpv6, igmp, sctp, tcp, udp, udp_lite
 from fluxcap.layers.tunnel cimport ethernet_in_ip, gre, ip_in_ip, l2tp_in_ip, mpls_in_ip, pim
-from fluxcap.base.types cimport Packet
 
 cdef inline Next by_protocol(uint32_t protocol, Cursor* c, Packet* p) noexcept nogil:
     if protocol == IP_UDP:

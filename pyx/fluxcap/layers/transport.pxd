@@ -6,13 +6,13 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from fluxcap.base.bytes cimport be16, be32, le32, rarely
-from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_TUNNEL, captured_left, here, short, wire_left
 from fluxcap.base.numbers cimport IP_ICMPV6, IP_TCP
 from fluxcap.base.tunnels cimport (
     GENEVE, GRE_IN_UDP, GTP, LISP, MPLS_IN_UDP, VXLAN, VXLAN_GPE, has_tunnel)
 from fluxcap.base.types cimport (
     COUNTED, Packet, SHORT_TRANSPORT, SUM_CRC32C, SUM_PLAIN, SUM_PSEUDO, Sum, VERDICT_ABSENT, VERDICT_BAD_LENGTH,
     VERDICT_FRAGMENT, VERDICT_ILLEGAL, VERDICT_PENDING, VERDICT_TRUNCATED)
+from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_TUNNEL, captured_left, here, short, wire_left
 
 cdef enum:
     PORTS = 4                   # octets: source and destination port, the same in UDP, TCP, SCTP, DCCP and UDP-Lite

@@ -4,8 +4,8 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from fluxcap.base.bytes cimport be32, le16, le32
-from fluxcap.layers.cursor cimport Cursor, LLC, Next, STOP, captured_left, drop_tail, give_up, here, short
 from fluxcap.base.types cimport MAC_OCTETS, MALFORMED, Packet, SHORT_LINK
+from fluxcap.layers.cursor cimport Cursor, LLC, Next, STOP, captured_left, drop_tail, give_up, here, short
 
 cdef enum:
     AMSDU_HEADER = 14           # destination, source, length

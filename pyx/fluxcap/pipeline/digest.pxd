@@ -3,8 +3,8 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from fluxcap.flows.key cimport KeyPlan, Shape, five_tuple, hash_words, interval_start, project, same_shape
 from fluxcap.base.types cimport Batch, Digest, Packet
+from fluxcap.flows.key cimport KeyPlan, Shape, five_tuple, hash_words, interval_start, project, same_shape
 
 cdef inline void digest_packet(const Packet* p, uint32_t octets_at, Digest* d) noexcept nogil:
     # The fields that both structs begin with, or go on with, in one copy; fields.pxi asserts that they lie alike.

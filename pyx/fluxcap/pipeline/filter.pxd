@@ -10,8 +10,8 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.bytes cimport be16, be32
-from fluxcap.capture.reader cimport Interface, Reader
 from fluxcap.base.types cimport Batch, Packet
+from fluxcap.capture.reader cimport Interface, Reader
 
 cdef enum:
     MEMORY_WORDS = 16

@@ -3,9 +3,9 @@
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport native64
-from fluxcap.capture.reader cimport InterfaceCounts
 from fluxcap.base.types cimport (
     ANOMALIES_END, DISPOSITIONS_END, Digest, FILTERED, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK, VERDICTS_END)
+from fluxcap.capture.reader cimport InterfaceCounts
 
 cdef struct Totals:
     uint64_t packets

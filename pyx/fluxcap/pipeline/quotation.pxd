@@ -5,11 +5,11 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
-from fluxcap.flows.table cimport Flows, Quoted, open_unseen
-from fluxcap.fragments.holding cimport HELD_MAX
 from fluxcap.base.types cimport (
     ANOMALIES_END, BATCH, Batch, DIRECTION_UNKNOWN, Decoder, INBOUND, Key, OUTBOUND, Packet, QUOTATIONS,
     copy_capture_fields, in_a_flow)
+from fluxcap.flows.table cimport Flows, Quoted, open_unseen
+from fluxcap.fragments.holding cimport HELD_MAX
 from fluxcap.layers.link cimport LINKTYPE_RAW
 
 cdef enum:

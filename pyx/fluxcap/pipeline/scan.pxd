@@ -2,20 +2,20 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from fluxcap.base.columns cimport Columns, collect_batch, reserve_columns
+from fluxcap.base.types cimport BATCH, Batch, Decoder, Digest, KEY_WORDS
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport BROKEN, InterfaceCounts, MORE, MORE_INTERFACES, RECORD, Reader, Step
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
-from fluxcap.base.columns cimport Columns, collect_batch, reserve_columns
+from fluxcap.flows.count cimport close_rows, count_digests, prefetch_slots
+from fluxcap.flows.table cimport Flows, reserve
+from fluxcap.fragments.holding cimport Holding, copy_held, gather, held_count, needs_holding, open_holding, release
 from fluxcap.layers.decode cimport decode_packets
 from fluxcap.pipeline.digest cimport digest_batch
 from fluxcap.pipeline.filter cimport Filters, filter_batch
 from fluxcap.pipeline.inside cimport filter_inside, look_inside
-from fluxcap.flows.count cimport close_rows, count_digests, prefetch_slots
-from fluxcap.flows.table cimport Flows, reserve
-from fluxcap.fragments.holding cimport Holding, copy_held, gather, held_count, needs_holding, open_holding, release
-from fluxcap.pipeline.quotation cimport quote_batch
 from fluxcap.pipeline.ledger cimport Totals, tally_digests
-from fluxcap.base.types cimport BATCH, Batch, Decoder, Digest, KEY_WORDS
+from fluxcap.pipeline.quotation cimport quote_batch
 
 cdef enum Outcome:
     OUTCOME_WANTS_INPUT

@@ -14,17 +14,17 @@ from libc.stdlib cimport calloc, free
 from posix.types cimport pid_t
 from posix.unistd cimport getpid
 
+from fluxcap.base.types cimport Batch
 from fluxcap.capture.hop cimport Hop, hop_records
 from fluxcap.capture.reader cimport Reader
 from fluxcap.capture.window cimport WINDOW, octets_come
 from fluxcap.pipeline.scan cimport OUTCOME_NO_MEMORY, OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline
-from fluxcap.threads.span cimport (
-    Span, count_span, cut_span, examine_span, free_span, join_window, open_span, read_window)
 from fluxcap.threads.posix cimport (
     pthread_cond_broadcast, pthread_cond_destroy, pthread_cond_init, pthread_cond_signal, pthread_cond_t,
     pthread_cond_wait, pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
     pthread_mutex_unlock, pthread_t, thread_start)
-from fluxcap.base.types cimport Batch
+from fluxcap.threads.span cimport (
+    Span, count_span, cut_span, examine_span, free_span, join_window, open_span, read_window)
 
 cdef enum:
     MAX_THREADS = 64            # counting in order is a third of the work: a handful is all that helps

@@ -11,17 +11,17 @@ from libc.string cimport memcpy, memset
 from posix.types cimport off_t
 from posix.unistd cimport pread
 
+from fluxcap.base.columns cimport is_wanted
+from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, QUOTATIONS
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.hop cimport Hop, hop_records
 from fluxcap.capture.reader cimport BROKEN, MAX_CAPTURED, RECORD, Reader, Step, available, position
 from fluxcap.capture.window cimport WINDOW
-from fluxcap.base.columns cimport is_wanted
-from fluxcap.pipeline.digest cimport digest_batch
 from fluxcap.flows.count cimport prefetch_slots
 from fluxcap.fragments.holding cimport held_count
+from fluxcap.pipeline.digest cimport digest_batch
 from fluxcap.pipeline.scan cimport (
     OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, count_digests_and_ledger, examine_batch, scan)
-from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, QUOTATIONS
 
 cdef enum:
     # Before a window that was read: for the part of a record, with its header, that the one before ended with.
