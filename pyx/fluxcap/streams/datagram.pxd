@@ -1,6 +1,6 @@
-# Fragments put together. fragments.pxd says which belong together and when all are there; here their bytes are kept,
-# and become one IP packet again, to be read by the same decoder as any other. So what was in pieces may be anything: a
-# message, a TCP segment, a tunnel.
+# Reassembling datagrams from fragments. fragments/ says which fragments belong together and when all are there. This
+# file keeps their bytes and makes one IP packet of them, which the decoder reads like any other packet. So a datagram
+# in fragments may hold anything: a message, a TCP segment, a tunnel.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
@@ -15,36 +15,36 @@ from fluxcap.fragments.table cimport Datagram, Fragments, PLACES, free_fragments
 from fluxcap.layers.link cimport LINKTYPE_RAW
 
 cdef enum:
-    # Room for what stands before the payload: IP header and extension headers. More than that is not put together.
+    # Room for the headers before the payload: IP header and extension headers. A datagram with more is not reassembled.
     MAX_HEAD = 512
-    MAX_ASSEMBLED = 16 << 20    # bytes kept of all datagrams under way; Linux keeps 4 MiB (ipfrag_high_thresh)
-    MAX_LENGTH = 0xFFFF         # what a length field can say; over that it is zero, and the record says it
+    MAX_ASSEMBLED = 16 << 20    # bytes kept for all datagrams under way; Linux keeps 4 MiB (ipfrag_high_thresh)
+    MAX_LENGTH = 0xFFFF         # the most that a length field can hold; longer packets have 0 there
 
-# One allocation of bytes, which follow the struct. It has one owner at a time: an Assembly while its datagram is under
-# way, the list of lent ones once a packet points into it. Only the owner frees it.
+# The bytes of one datagram, behind this struct in one allocation. A store has one owner at a time, which frees it: an
+# Assembly while the datagram is under way, the list `lent` once a packet points into the store.
 cdef struct Store:
-    Store* next                 # among those that are lent
+    Store* next                 # the next one in `lent`
     uint32_t room               # bytes
 
 cdef struct Assembly:
-    uint64_t serial             # of the datagram
-    Store* store                # the payload begins at MAX_HEAD in it, the headers end there; NULL: nothing is kept
-    uint32_t head               # bytes of the headers; 0: the first fragment has not come
-    uint32_t n                  # pieces kept
-    uint8_t lost                # its bytes were given up, or some were never there
+    uint64_t serial             # serial number of the datagram
+    Store* store                # headers end and payload begins at byte MAX_HEAD; NULL: nothing is kept
+    uint32_t head               # bytes of headers; 0: the first fragment has not come
+    uint32_t n                  # fragments kept
+    uint8_t lost                # its bytes were given up, or the capture lacks some
     uint8_t done
 
 cdef struct Datagrams:
     Fragments fragments
-    Assembly* assemblies        # PLACES, as fragments.datagrams
-    Link* links                 # of those that have a store, the oldest one first
+    Assembly* assemblies        # PLACES of them, as in fragments.datagrams
+    Link* links                 # the queue of those that have a store, the oldest first
     Queue stored
-    Store* lent                 # what packets of the batch under way point to: freed when the next batch begins
-    uint64_t octets             # kept for datagrams under way
-    uint64_t incomplete         # datagrams of which something was missing, or no room for it
+    Store* lent                 # packets of this batch point into these; freed when the next batch begins
+    uint64_t octets             # bytes kept for datagrams under way
+    uint64_t incomplete         # datagrams given up: a fragment was missing, or there was no room
 
 cdef inline bint open_datagrams(Datagrams* d) noexcept nogil:
-    """Memory for the tables, taken when the first fragment shows up."""
+    """Allocate the tables. Called at the first fragment, so that other captures do not pay for them."""
     if d.assemblies == NULL:
         d.assemblies = <Assembly*>pages_new(PLACES * sizeof(Assembly))
     if d.links == NULL:
@@ -62,20 +62,20 @@ cdef inline Store* release_store(Datagrams* d, Assembly* a) noexcept nogil:
     return store
 
 cdef inline void forget(Datagrams* d, Assembly* a) noexcept nogil:
-    """The bytes of a datagram under way are not needed any longer. No packet points to them: see lend()."""
+    """Free the bytes of a datagram under way. No packet points to them: see lend()."""
     if a.store != NULL:
         free(release_store(d, a))
 
 cdef inline Store* lend(Datagrams* d, Assembly* a) noexcept nogil:
-    """The bytes of a datagram that is whole leave its assembly: whatever comes of other fragments, the packet that
-    points to them is sure of them until the next batch."""
+    """Take the bytes of a whole datagram out of its assembly. A packet may point to them until the next batch, whatever
+    other fragments come."""
     cdef Store* store = release_store(d, a)
     store.next = d.lent
     d.lent = store
     return store
 
 cdef inline void take_back(Datagrams* d) noexcept nogil:
-    """A batch is over: no packet points to what was lent any longer."""
+    """Free the lent stores: the batch is over, and no packet points to them any longer."""
     cdef Store* store
     while d.lent != NULL:
         store = d.lent
@@ -97,7 +97,7 @@ cdef inline void abandon(Datagrams* d, Assembly* a) noexcept nogil:
     forget(d, a)
 
 cdef inline void make_room(Datagrams* d, const Assembly* but) noexcept nogil:
-    """Give up datagrams, the oldest one first, until there is room again."""
+    """Give up datagrams other than `but`, the oldest first, until there is room again."""
     cdef uint32_t at = d.stored.oldest, place
     while at and d.octets > MAX_ASSEMBLED:
         place = at - 1
@@ -128,7 +128,7 @@ cdef inline bint widen(Datagrams* d, Assembly* a, uint32_t wanted) noexcept nogi
 cdef inline void keep_piece(Datagrams* d, Assembly* a, const Packet* p) noexcept nogil:
     cdef uint32_t head = p.fragment_at - p.ip_at
     cdef uint8_t* payload
-    # A record that lies about its lengths may end before its own fragment does.
+    # The lengths of a record may be wrong, so that the record ends before its fragment.
     if p.captured < p.fragment_at or p.captured - p.fragment_at < p.fragment_length or \
             p.fragment_offset == 0 and head > MAX_HEAD or \
             not widen(d, a, MAX_HEAD + p.fragment_offset + p.fragment_length):
@@ -144,14 +144,14 @@ cdef inline uint16_t length_field(uint32_t octets) noexcept nogil:
     return <uint16_t>octets if octets <= MAX_LENGTH else 0
 
 cdef inline void make_whole(Store* lent, uint32_t head, uint32_t total, Packet* p) noexcept nogil:
-    """Let the packet, the fragment that completed the datagram, be the datagram: as a record of raw IP, whose header
-    says that it is no fragment. Over IPv6 the fragment header stays, and says so (RFC 6946)."""
+    """Turn the packet, the fragment that completed the datagram, into the whole datagram: a record of raw IP, with no
+    mark of a fragment. Over IPv6 the fragment header stays, with offset 0 and no more fragments (RFC 6946)."""
     cdef uint8_t* ip = bytes_of(lent) + MAX_HEAD - head
     cdef uint8_t* fragment
     if ip[0] >> 4 == 4:
         put16(ip + 2, length_field(head + total))
         put16(ip + 6, 0)
-        put16(ip + 10, 0)     # no header checksum: each fragment had its own
+        put16(ip + 10, 0)     # the header checksum of a fragment is not that of the whole
     else:
         put16(ip + 4, length_field(head + total - 40))
         fragment = bytes_of(lent) + MAX_HEAD - 8
@@ -164,7 +164,7 @@ cdef inline void make_whole(Store* lent, uint32_t head, uint32_t total, Packet* 
     p.wire = p.captured
 
 cdef inline bint put_together(Datagrams* d, Packet* p, uint64_t* anomalies) noexcept nogil:
-    """Add a fragment. True: it completed its datagram, which the packet now is, until the next batch."""
+    """Add a fragment. True if it completed its datagram: the packet is the whole datagram until the next batch."""
     cdef Datagram* datagram = add_fragment(&d.fragments, p, anomalies)
     cdef Assembly* a = &d.assemblies[place_of(&d.fragments, datagram)]
     if a.serial != datagram.serial:
@@ -173,10 +173,10 @@ cdef inline bint put_together(Datagrams* d, Packet* p, uint64_t* anomalies) noex
         memset(a, 0, sizeof(Assembly))
         a.serial = datagram.serial
     elif a.done:
-        return False            # a fragment that comes once more
+        return False            # a second copy of a fragment
     if datagram.spoiled:
         abandon(d, a)
-    if datagram.n > a.n:        # else it came before, or does not fit
+    if datagram.n > a.n:        # else the fragment came before, or does not fit
         a.n = datagram.n
         if not a.lost:
             keep_piece(d, a, p)
@@ -187,7 +187,7 @@ cdef inline bint put_together(Datagrams* d, Packet* p, uint64_t* anomalies) noex
     return True
 
 cdef inline uint64_t incomplete_datagrams(const Datagrams* d) noexcept nogil:
-    """How many were begun and not delivered."""
+    """Datagrams that were begun and not delivered."""
     cdef uint64_t n = d.incomplete
     cdef uint32_t i
     if d.assemblies != NULL:

@@ -1,5 +1,5 @@
-# What leaves the core: bytes for the files of streams, and a row for each message and each gap. They collect here
-# until there is enough to be worth a step of Python.
+# What demultiplexing hands to Python: bytes for the files of streams, and a row for each message and each gap. They
+# collect here until there are enough for a call from Python to be worth it.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
@@ -10,18 +10,18 @@ from fluxcap.base.types cimport Packet
 from fluxcap.streams.stream cimport Stream
 
 cdef enum:
-    FULL_OCTETS = 4 << 20       # so many are worth handing over: a system call for each file is little beside them
-    FULL_ROWS = 1 << 12         # ... or so many runs, messages or gaps: if each has its own file, a tenth of a second
+    FULL_OCTETS = 4 << 20       # bytes to hand over at once: a system call for each file costs little beside them
+    FULL_ROWS = 1 << 12         # or runs, messages or gaps: a tenth of a second if each has a file of its own
 
-# Bytes of one stream that lie side by side.
+# Bytes of one stream that were delivered one after the other.
 cdef struct Run:
     uint64_t stream             # its place in the table
     uint64_t length
 
-# A stream that has bytes among these: where they lie once they are put together.
+# A stream with bytes to hand over, and where these bytes lie once group() has put them side by side.
 cdef struct Share:
     uint64_t stream             # its place in the table
-    uint32_t number             # its name: number, direction and protocol
+    uint32_t number             # number, direction and protocol name its file
     uint8_t way
     uint8_t protocol
     uint64_t start
@@ -40,13 +40,13 @@ cdef struct Message:
     uint64_t packet
 
 cdef struct Gap:
-    uint32_t stream             # number of its connection
+    uint32_t stream             # number of the connection
     uint8_t way
     uint64_t offset
     uint64_t length
 
 cdef struct Deliveries:
-    uint8_t* octets             # in the order in which they were delivered
+    uint8_t* octets             # bytes in the order of delivery
     uint64_t n_octets
     uint64_t octets_room
     Run* runs
@@ -94,7 +94,7 @@ cdef inline void append_row(Deliveries* d, Columns* c, const void* row, uint64_t
         d.no_memory = True
 
 cdef inline void put_gap(Deliveries* d, Stream* s) noexcept nogil:
-    """What was skipped right before the place where the stream's file has come to."""
+    """Append a row for the bytes that were skipped right before the end of the file of the stream."""
     cdef Gap gap
     gap.stream = s.number
     gap.way = s.way
@@ -107,7 +107,7 @@ cdef inline void put_gap(Deliveries* d, Stream* s) noexcept nogil:
 
 cdef inline void put_octets(Deliveries* d, Stream* s, uint64_t place, const uint8_t* octets,
                             uint32_t length) noexcept nogil:
-    """The next bytes of the stream at this place in the table."""
+    """Deliver the next bytes of the stream at this place in the table."""
     cdef Share* share
     if length == 0:
         return
@@ -156,7 +156,7 @@ cdef inline void put_message(Deliveries* d, Stream* s, uint64_t place, const Pac
     append_row(d, &d.messages, &message, sizeof(Message))
 
 cdef inline bint group(Deliveries* d, Stream* streams) noexcept nogil:
-    """Put the bytes of each stream side by side. False: memory is out."""
+    """Put the bytes of each stream side by side. False when memory is out."""
     cdef uint64_t at = 0, i
     cdef Share* share
     cdef Run* run
@@ -178,7 +178,7 @@ cdef inline bint group(Deliveries* d, Stream* streams) noexcept nogil:
     return True
 
 cdef inline void begin_anew(Deliveries* d) noexcept nogil:
-    """What was put together is taken."""
+    """Begin again with no bytes: Python has taken those that were grouped."""
     d.n_octets = 0
     d.n_runs = 0
     d.n_shares = 0

@@ -1,4 +1,4 @@
-# Demultiplexing: what the transport layer would hand to sockets, out of a batch of packets that are decoded and judged.
+# Demultiplexing: from a batch of decoded and judged packets to the bytes that a transport layer would hand to sockets.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -20,14 +20,14 @@ from fluxcap.streams.stream cimport Stream, free_streams, reserve_streams, socke
 cdef struct Demux:
     Reassembly reassembly
     Datagrams datagrams
-    Batch whole                 # one datagram that was put together
+    Batch whole                 # one reassembled datagram
     const Decoder* decoder
     SumKernel kernel
     bint keep_bad
     uint64_t* anomalies
-    uint64_t refused            # fragments, for their IPv4 header checksum
-    uint64_t ended              # streams that are over, at the end of the inputs
-    uint64_t unbalanced         # ... of which the bytes do not add up: never
+    uint64_t refused            # fragments with a bad IPv4 header checksum
+    uint64_t ended              # streams concluded so far, at the end of the inputs
+    uint64_t unbalanced         # of these, streams whose bytes do not add up: always 0, or fluxcap has a bug
 
 cdef inline void free_demux(Demux* d) noexcept nogil:
     while d.reassembly.holders.oldest != NULL:
@@ -38,7 +38,7 @@ cdef inline void free_demux(Demux* d) noexcept nogil:
     free_datagrams(&d.datagrams)
 
 cdef inline bint is_refused(const Packet* p) noexcept nogil:
-    """Would a kernel drop it? One that left its checksums to the card has not, and is not asked to."""
+    """Would a kernel drop the packet? It does not check a checksum that was left to the network card."""
     return p.verdict == VERDICT_BAD or p.verdict == VERDICT_ILLEGAL or p.verdict == VERDICT_BAD_LENGTH or \
         p.ip_verdict == VERDICT_BAD
 
@@ -48,12 +48,12 @@ cdef inline void meet(Stream* s, const Packet* p) noexcept nogil:
     s.packets += 1
 
 cdef inline uint32_t captured_from(const Packet* p, uint32_t at, uint32_t length) noexcept nogil:
-    """How many of so many bytes are in the record."""
+    """How many of `length` bytes from `at` on the record has."""
     return min(p.captured - at, length) if p.captured > at else 0
 
 cdef inline bint says_otherwise(const Packet* p) noexcept nogil:
-    """Does the UDP length contradict the IP length? A missing checksum weighs more in the verdict, but a kernel looks
-    at both. Zero is what jumbograms and super-packets have (RFC 2675 section 4)."""
+    """Does the UDP length contradict the IP length? The verdict does not tell, where the checksum is missing as well,
+    and a kernel checks both. A length of 0 is right in jumbograms and super-packets (RFC 2675 section 4)."""
     cdef uint32_t length = be16(p.data + p.sum_at + UDP_LENGTH), there = p.payload_length + UDP_HEADER
     return p.key.protocol == IP_UDP and length != there and not (length == 0 and there > UDP_LENGTH_MAX)
 
@@ -65,7 +65,7 @@ cdef inline void deliver_message(Demux* d, const Packet* p) noexcept nogil:
     if is_refused(p) and not d.keep_bad:
         s.refused += 1
     elif p.captured < at:
-        s.cut += 1              # not even the length of the message is there
+        s.cut += 1              # the record ends before the message
     elif says_otherwise(p) and not d.keep_bad:
         s.refused += 1
     else:
@@ -83,7 +83,7 @@ cdef inline void deliver_segment(Demux* d, const Packet* p) noexcept nogil:
         return
     if p.captured < p.sum_at + TCP_HEADER:
         meet(s, p)
-        s.cut += 1              # the flags are not there, perhaps not even the sequence number
+        s.cut += 1              # the record has no flags, and perhaps no sequence number
         return
     header = p.sum_at + (p.data[p.sum_at + TCP_DATA_OFFSET] >> 4) * 4
     g.octets = p.data + header
@@ -120,13 +120,13 @@ cdef inline uint32_t outermost(uint32_t depths) noexcept nogil:
     return depth
 
 cdef inline void read_again(Demux* d, uint32_t max_depth) noexcept nogil:
-    """Decode and judge the packet in `whole`, descending no deeper than so many tunnels."""
+    """Decode and judge the packet in `whole`, down to `max_depth` tunnels."""
     d.whole.n = 1
     d.decoder.decode(d.whole.packets, 1, d.decoder.ports, max_depth, d.whole.packets[0].key.file, d.anomalies)
     verify_batch(&d.whole, d.kernel)
 
 cdef inline bint complete(Demux* d, Packet* p) noexcept nogil:
-    """Add a fragment to its datagram. True: the packet is the whole datagram now, to be decoded."""
+    """Add a fragment to its datagram. True if the packet is the whole datagram now, which is to be decoded."""
     if p.ip_verdict == VERDICT_BAD and not d.keep_bad:
         d.refused += 1
         return False
@@ -136,11 +136,11 @@ cdef inline bint complete(Demux* d, Packet* p) noexcept nogil:
     return put_together(&d.datagrams, p, d.anomalies)
 
 cdef inline void deliver_pieces(Demux* d, const Packet* piece) noexcept nogil:
-    """A fragment, or what a tunnel in fragments holds. All of that is there once the outermost datagram in fragments
-    is: this record is read no deeper than it is, the whole from there on. The whole may hold a fragment in its turn;
-    it has one fragment header less, so there is an end."""
+    """Deliver a fragment, or a packet inside a tunnel in fragments. Each round reads the record down to its outermost
+    fragment, adds the fragment to its datagram, and reads on in the whole datagram, which may hold another fragment.
+    Each round takes away one fragment header, so the loop ends."""
     cdef Packet* p = &d.whole.packets[0]
-    cdef uint32_t depth = 0     # of what is read: tunnels around it
+    cdef uint32_t depth = 0     # tunnels around the packet in `whole`
     p[0] = piece[0]
     while p.fragmented or p.fragmented_around:
         if p.fragmented_around:
@@ -153,13 +153,13 @@ cdef inline void deliver_pieces(Demux* d, const Packet* piece) noexcept nogil:
     deliver_packet(d, p)
 
 cdef inline Tapped tap(void* to, const Batch* batch) noexcept nogil:
-    """What a batch delivers."""
+    """Deliver the packets of a batch."""
     cdef Demux* d = <Demux*>to
     cdef const Packet* p
     cdef uint32_t i
     take_back(&d.datagrams)
-    # Each packet may show a stream for the first time, and begin another connection besides, which has two, as the one
-    # before has from then on.
+    # A packet adds four streams at most: one that it shows for the first time, and, if it begins another connection,
+    # the two of that one and the missing one of the connection before (see reopen()).
     if not reserve_streams(&d.reassembly.table, 4 * BATCH):
         return TAPPED_NO_MEMORY
     for i in range(batch.n):
@@ -173,7 +173,7 @@ cdef inline Tapped tap(void* to, const Batch* batch) noexcept nogil:
     return TAPPED_FULL if is_full(&d.reassembly.out) else TAPPED
 
 cdef inline bint end_streams(Demux* d) noexcept nogil:
-    """Deliver what is held, stream by stream, until there is enough to take. False: that was all."""
+    """Deliver the bytes held back, stream by stream, until there are enough to take. False if those were the last."""
     cdef Reassembly* r = &d.reassembly
     cdef Stream* s
     while d.ended < r.table.n:

@@ -1,26 +1,26 @@
-# Bytes of a stream that came before those ahead of them: pieces of sequence space in order, with holes between them.
+# Bytes of a stream that came too early: pieces in the order of their positions, with holes between them.
 #
-# Pieces are few (MAX_PIECES), however many segments they are made of: one that continues another is appended to it,
-# in room that doubles. So finding a place is a binary search, and making one moves some KiB at most.
+# There are few pieces (MAX_PIECES), however many segments came: a segment that continues a piece is appended to it, in
+# room that doubles. So a place is found by a binary search, and inserting a piece moves some KiB at most.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove
 
 cdef enum:
-    # Holes a stream may have: as many segments of one window lost. A window of 16 MiB of full Ethernet frames has
-    # 11,000 segments, so that is a loss of 9 % of them.
+    # Holes that a stream may have: so many segments of one window may be lost. A window of 16 MiB has 11,000 full
+    # Ethernet frames, of which 1,024 are 9 %.
     MAX_PIECES = 1024
-    MAX_HELD = 16 << 20         # bytes of a stream: the largest windows that Linux opens by default are 6 MiB
+    MAX_HELD = 16 << 20         # bytes of a stream; the largest default window of Linux is 6 MiB
     MAX_HELD_IN_ALL = 64 << 20  # bytes of all streams together
-    LEAST_ROOM = 64             # bytes of a piece
-    MOST_ROOM = 1 << 16         # that appending makes
-    OVERHEAD = 32               # bytes the heap takes for a piece besides
+    LEAST_ROOM = 64             # least bytes allocated for a piece
+    MOST_ROOM = 1 << 16         # most bytes of a piece that grows by appending
+    OVERHEAD = 32               # further bytes that the heap takes for a piece
 
 cdef struct Piece:
     uint64_t start              # position in the stream
-    uint32_t length             # bytes there
-    uint32_t missing            # bytes after these that the segment had, and the record had not
+    uint32_t length             # bytes kept
+    uint32_t missing            # bytes behind these that the segment had, and the record had not
     uint32_t room
     uint8_t* octets
 
@@ -28,12 +28,12 @@ cdef struct Held:
     Piece* pieces
     uint32_t n
     uint32_t room
-    uint64_t octets             # memory taken
-    uint64_t stream             # whose it is: its place in the table
-    Held* older                 # among all streams that hold something, by when they began to
+    uint64_t octets             # bytes of memory
+    uint64_t stream             # place in the table of the stream that they belong to
+    Held* older                 # the streams that hold something, in the order in which they began to
     Held* newer
 
-# All streams that hold something, from who began first on.
+# All streams that hold something, the first to begin first.
 cdef struct Holders:
     Held* oldest
     Held* newest
@@ -55,7 +55,7 @@ cdef inline Held* begin_holding(Holders* all_, uint64_t stream) noexcept nogil:
     return h
 
 cdef inline void stop_holding(Holders* all_, Held* h) noexcept nogil:
-    """It is empty; or not, at the end of everything."""
+    """Free a Held, with the pieces that are left in it."""
     cdef uint32_t i
     for i in range(h.n):
         free(h.pieces[i].octets)
@@ -72,7 +72,7 @@ cdef inline void stop_holding(Holders* all_, Held* h) noexcept nogil:
     free(h)
 
 cdef inline uint32_t place_of(const Held* h, uint64_t position) noexcept nogil:
-    """The first piece that ends behind this position; n if none does."""
+    """Place of the first piece that ends behind this position; n if no piece does."""
     cdef uint32_t low = 0, high = h.n, middle
     while low < high:
         middle = low + high >> 1
@@ -88,7 +88,7 @@ cdef inline void account(Holders* all_, Held* h, int change) noexcept nogil:
 
 cdef inline bint append(Holders* all_, Held* h, Piece* p, const uint8_t* octets, uint32_t length,
                         uint32_t missing) noexcept nogil:
-    """Continue a piece; False where it cannot be, and a new one is needed."""
+    """Append bytes to a piece; False if that is not possible, and a new piece is needed."""
     cdef uint32_t wanted = p.room
     cdef void* grown
     if p.missing or length > MOST_ROOM - p.length:
@@ -109,7 +109,7 @@ cdef inline bint append(Holders* all_, Held* h, Piece* p, const uint8_t* octets,
 
 cdef inline bint insert(Holders* all_, Held* h, uint32_t place, uint64_t start, const uint8_t* octets, uint32_t length,
                         uint32_t missing) noexcept nogil:
-    """A piece of its own. False: memory is out."""
+    """Insert a new piece at this place. False when memory is out."""
     cdef Piece* p
     cdef void* grown
     if h.n == h.room:
@@ -134,7 +134,7 @@ cdef inline bint insert(Holders* all_, Held* h, uint32_t place, uint64_t start, 
     return True
 
 cdef inline void drop_first(Holders* all_, Held* h, uint32_t n) noexcept nogil:
-    """The first n pieces have been delivered."""
+    """Drop the first n pieces, which have been delivered."""
     cdef uint32_t i
     for i in range(n):
         account(all_, h, -<int>(h.pieces[i].room + OVERHEAD))
@@ -143,7 +143,7 @@ cdef inline void drop_first(Holders* all_, Held* h, uint32_t n) noexcept nogil:
     memmove(h.pieces, h.pieces + n, h.n * sizeof(Piece))
 
 cdef inline bint differs(const Piece* p, uint64_t position, const uint8_t* octets, uint64_t length) noexcept nogil:
-    """Do these bytes say anything else than the piece, as far as both are there? The position is in it."""
+    """Do these bytes differ from the bytes that the piece has at the same positions? `position` is inside the piece."""
     cdef uint64_t skip = position - p.start
     if skip >= p.length:
         return False
@@ -151,8 +151,8 @@ cdef inline bint differs(const Piece* p, uint64_t position, const uint8_t* octet
 
 cdef inline bint hold(Holders* all_, Held* h, uint64_t position, const uint8_t* octets, uint32_t length, uint64_t end,
                       uint32_t* added, bint* conflict) noexcept nogil:
-    """Keep what fills holes of [position, end), of which the first `length` bytes are there; where bytes are held
-    already, they stay. `added`: how much of it is new. False: memory is out."""
+    """Hold the bytes of [position, end), of which the record has the first `length`, where they fill holes. Bytes that
+    are held already stay. `added` grows by the number of new bytes. False when memory is out."""
     cdef uint32_t i = place_of(h, position), here, missing
     cdef uint64_t to
     cdef Piece* p

@@ -1,6 +1,7 @@
-# Which connection a segment is of, where several have the same addresses and ports, and whether its numbers hold. A
-# capture shows no windows, but what came of them: another initial sequence number holds once the other side
-# acknowledges it (RFC 9293 section 3.10.7, RFC 5961 section 4), and so do bytes that lie far off.
+# Which connection a segment belongs to, if several have the same addresses and ports, and whether its numbers are
+# believed. A capture does not show the window of a receiver, but it shows what the receiver acknowledges. So another
+# initial sequence number, or bytes far from all others, are believed once the other side acknowledges them (RFC 9293
+# section 3.10.7, RFC 5961 section 4).
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
@@ -12,18 +13,19 @@ from fluxcap.streams.stream cimport (
     Streams, reopen, stream_at)
 
 cdef inline uint32_t edge_of(const Stream* s) noexcept nogil:
-    """The sequence number behind all that is believed."""
+    """The sequence number behind all bytes that are believed, and behind the FIN."""
     return <uint32_t>(s.base + s.top) + (s.ended == ENDED_FIN)
 
 cdef inline bint has_begun(const Stream* s) noexcept nogil:
     return s != NULL and s.began != BEGAN_NOT
 
 cdef inline bint answers_syn_of(const Stream* peer, const Segment* g) noexcept nogil:
-    """Does a SYN+ACK acknowledge where the other side begins, with or without its bytes (RFC 7413)?"""
+    """Does a SYN+ACK acknowledge the SYN of the other side, with or without data (RFC 7413)?"""
     return peer.began == BEGAN_SYN and 0 <= ahead(g.acknowledged, peer.base) <= ahead(edge_of(peer), peer.base)
 
 cdef inline int32_t distance_from(const Streams* t, const Stream* s, const Segment* g) noexcept nogil:
-    """How far from where a connection stands a segment lies, by its own number and by what it acknowledges."""
+    """The distance of a segment from the edges of a connection: of its sequence number or of its acknowledgment,
+    whichever is further off."""
     cdef const Stream* peer = stream_at(t, s.peer)
     cdef int32_t worst = -1
     if g.flags & SYN:
@@ -33,7 +35,7 @@ cdef inline int32_t distance_from(const Streams* t, const Stream* s, const Segme
     if g.flags & ACK and g.acknowledged and has_begun(peer):
         worst = apart(g.acknowledged, edge_of(peer))
         if g.flags & RST:
-            return worst        # a refusal has no number of its own
+            return worst        # a RST that refuses a SYN has no sequence number of its own
     if has_begun(s):
         if s.ended == ENDED_FIN and ahead(g.sequence, edge_of(s)) > 0:
             return NOWHERE
@@ -41,12 +43,12 @@ cdef inline int32_t distance_from(const Streams* t, const Stream* s, const Segme
     return worst if worst >= 0 else NOWHERE
 
 cdef inline Stream* nearest(const Streams* t, Stream* s, const Segment* g) noexcept nogil:
-    """The same direction of the connection before, where a segment fits that one better."""
+    """The stream that a segment fits better: `s`, or the same direction of the connection before."""
     cdef Stream* older = stream_at(t, s.older)
     return older if older != NULL and distance_from(t, older, g) < distance_from(t, s, g) else s
 
 cdef inline bint confirms_syn(const Stream* s, const Stream* peer, const Segment* g) noexcept nogil:
-    """Does a segment acknowledge a SYN that was set aside? Then that began another connection."""
+    """Does a segment acknowledge a SYN that was set aside? If so, that SYN began another connection."""
     if peer == NULL or peer.aside & ASIDE_SYN == 0 or g.flags & (ACK | RST) != ACK or \
             g.acknowledged - (peer.isn + 1) > peer.isn_octets:
         return False
@@ -55,7 +57,7 @@ cdef inline bint confirms_syn(const Stream* s, const Stream* peer, const Segment
     return ahead(g.acknowledged, peer.base) < 0 or ahead(g.acknowledged, edge_of(peer)) > 0
 
 cdef inline Stream* begin_with_syn(Streams* t, Stream* peer) noexcept nogil:
-    """The connection that a SYN began which nobody had acknowledged yet: the side that acknowledges it now."""
+    """Open the connection of a SYN that was set aside. Returned: the side that acknowledges the SYN now."""
     cdef Stream* s = reopen(t, peer)
     peer = stream_at(t, s.older)
     s.base = peer.isn + 1
@@ -72,7 +74,7 @@ cdef inline void begin(Stream* s, const Segment* g) noexcept nogil:
     s.ended = ENDED_NOT
 
 cdef inline Stream* set_aside(Stream* s, const Segment* g, uint32_t how, int64_t time) noexcept nogil:
-    """A SYN that takes no part unless it is acknowledged."""
+    """Set a SYN aside: it has no effect unless it is acknowledged."""
     s.aside |= how
     s.isn = g.sequence
     s.isn_octets = g.length
@@ -80,7 +82,7 @@ cdef inline Stream* set_aside(Stream* s, const Segment* g, uint32_t how, int64_t
     return NULL
 
 cdef inline Stream* ask(Streams* t, Stream* s, const Segment* g, int64_t time) noexcept nogil:
-    """A SYN: the stream that it begins, or that it is of; NULL where that cannot be told yet."""
+    """The stream that a SYN begins or belongs to; NULL if that cannot be told yet."""
     cdef Stream* peer = stream_at(t, s.peer)
     cdef bint reset = s.ended == ENDED_RST or (peer != NULL and peer.ended == ENDED_RST)
     cdef bint ended = s.ended != ENDED_NOT or (peer != NULL and peer.ended != ENDED_NOT)
@@ -97,34 +99,34 @@ cdef inline Stream* ask(Streams* t, Stream* s, const Segment* g, int64_t time) n
         return set_aside(s, g, ASIDE_SYN, time)
     else:
         s.retransmitted += 1
-        if reset:               # refused, or of an old connection that it reset first (RFC 9293 section 3.5.1)
+        if reset:               # it was refused, or its sender reset an old connection (RFC 9293 section 3.5.1)
             s.ended = ENDED_NOT
             if peer != NULL:
                 peer.ended = ENDED_NOT
     return s
 
 cdef inline Stream* answer(Streams* t, Stream* s, const Segment* g, int64_t time) noexcept nogil:
-    """A SYN+ACK, likewise."""
+    """The stream that a SYN+ACK begins or belongs to; NULL if that cannot be told yet."""
     cdef Stream* peer = stream_at(t, s.peer)
     if s.began == BEGAN_NOT:
         begin(s, g)
     elif s.base == g.sequence + 1:
         s.retransmitted += 1
     elif has_begun(peer) and peer.began == BEGAN_SYN and not answers_syn_of(peer, g):
-        return NULL             # another SYN
+        return NULL             # it answers another SYN
     else:
         return set_aside(s, g, ASIDE_SYN_ACK, time)
     return s
 
 cdef inline bint is_of_other_line(Stream* s, const Segment* g) noexcept nogil:
-    """Is a segment nearer to the second line of sequence numbers than to the one that holds?"""
+    """Is a segment nearer to the second line of sequence numbers than to the first?"""
     if s.aside & ASIDE_OTHER == 0 or apart(g.sequence, edge_of(s)) <= apart(g.sequence, s.line):
         return False
     s.line = g.sequence + g.length
     return True
 
 cdef inline bint is_stray(Stream* s, const Segment* g) noexcept nogil:
-    """Does a segment lie where it cannot belong? Its acknowledgment says nothing either."""
+    """Do the numbers of a segment contradict the stream? If so, its acknowledgment does not count either."""
     cdef int64_t position
     if s.began == BEGAN_NOT or g.flags & (SYN | RST):
         return False
@@ -133,7 +135,8 @@ cdef inline bint is_stray(Stream* s, const Segment* g) noexcept nogil:
         (s.began == BEGAN_SYN or position < -FAR)
 
 cdef inline void begin_again(Reassembly* r, Stream* s) noexcept nogil:
-    """A second initial sequence number was acknowledged. If the first was too, or has delivered, there are two."""
+    """The second initial sequence number was acknowledged. If the first was too, or its bytes were delivered, there are
+    two lines of sequence numbers; else the second replaces the first."""
     s.aside &= ~ASIDE_SYN_ACK
     if s.acknowledged or s.next:
         s.aside |= ASIDE_OTHER
@@ -147,7 +150,7 @@ cdef inline void begin_again(Reassembly* r, Stream* s) noexcept nogil:
     s.acknowledged = True
 
 cdef inline void heed(Reassembly* r, Stream* s, uint32_t acknowledged) noexcept nogil:
-    """The other side acknowledges what this stream holds up to here."""
+    """Apply an acknowledgment of the other side: this stream was sent up to this number."""
     cdef int64_t position = position_of(s, acknowledged)
     if s.aside & ASIDE_SYN_ACK and acknowledged == s.isn + 1:
         begin_again(r, s)
@@ -164,8 +167,7 @@ cdef inline void heed(Reassembly* r, Stream* s, uint32_t acknowledged) noexcept 
         s.acknowledged = True
 
 cdef inline Stream* for_segment(Reassembly* r, Stream* s, const Segment* g, int64_t time) noexcept nogil:
-    """The stream that a segment is of; NULL where it takes no part, which is noted at the one that it seemed to be
-    of."""
+    """The stream that a segment belongs to; NULL if it belongs to none, which the caller counts at `s`."""
     cdef Streams* t = &r.table
     cdef Stream* peer = stream_at(t, s.peer)
     cdef Stream* found = s

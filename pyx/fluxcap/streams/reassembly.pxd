@@ -1,8 +1,8 @@
-# One direction of a TCP connection from its segments: bytes in order, each once, however they came.
+# Reassembling one direction of a TCP connection from its segments: each byte once, in order, however segments came.
 #
-# Positions count bytes from the beginning of the stream in 64 bits. A sequence number is the position that is nearest
-# to the one expected next (RFC 9293 section 3.4: all arithmetic is modulo 2^32). Of bytes that came twice the first
-# ones stay. What never came is a gap: recorded, not filled.
+# A position counts bytes from the beginning of the stream, in 64 bits. A sequence number stands for the position that
+# is nearest to the end of the bytes believed (RFC 9293 section 3.4: all arithmetic is modulo 2^32). If bytes come
+# twice, the first copy wins. Bytes that never came are a gap, which is recorded and not filled.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
@@ -16,15 +16,15 @@ from fluxcap.streams.recent cimport Recent, Ring, contradicts, give_ring, open_r
 from fluxcap.streams.stream cimport (
     BEGAN_MESSAGES, BEGAN_MIDSTREAM, BEGAN_NOT, ENDED_FIN, ENDED_NOT, ENDED_RST, Stream, Streams)
 
-# A segment, as far as the record has it.
+# A segment, and how much of it the record has.
 cdef struct Segment:
     const uint8_t* octets
-    uint32_t captured           # bytes there
-    uint32_t length             # bytes it had
+    uint32_t captured           # bytes in the record
+    uint32_t length             # bytes that were sent
     uint32_t sequence
     uint32_t acknowledged
     uint8_t flags
-    bint conflict               # it says something else than what came before it
+    bint conflict               # its bytes differ from those that came before at the same positions
 
 cdef struct Reassembly:
     Streams table
@@ -33,14 +33,14 @@ cdef struct Reassembly:
     Deliveries out
 
 cdef inline int64_t position_of(const Stream* s, uint32_t sequence) noexcept nogil:
-    """The position with this sequence number that is nearest to what is believed."""
+    """The position with this sequence number that is nearest to the end of the bytes believed."""
     return <int64_t>s.top + ahead(sequence, <uint32_t>(s.base + s.top))
 
 cdef inline bint is_contradicted(Reassembly* r, const Stream* s, int64_t position, const Segment* g) noexcept nogil:
-    """Does a segment whose bytes were delivered already, the first of them at least, differ from what was?"""
+    """Does a segment differ from the bytes delivered before? At least its first byte was delivered already."""
     cdef Ring* ring
     if position < 0 or s.ring == 0:
-        return False            # before the bytes that a stream under way began with
+        return False            # before the first bytes of a stream that was under way
     ring = ring_of(&r.recent, s.ring, <uint64_t>(s - r.table.streams))
     return ring != NULL and contradicts(&r.recent, ring, <uint64_t>position, g.octets, g.captured)
 
@@ -50,7 +50,7 @@ cdef inline void skip(Stream* s, uint64_t octets) noexcept nogil:
 
 cdef inline void deliver(Reassembly* r, Stream* s, const uint8_t* octets, uint32_t captured,
                          uint64_t length) noexcept nogil:
-    """The bytes at s.next, of which the last ones may not be there."""
+    """Deliver the bytes at s.next. The record may lack the last ones: they become a gap."""
     cdef uint64_t place = <uint64_t>(s - r.table.streams)
     cdef Ring* ring
     put_octets(&r.out, s, place, octets, captured)
@@ -68,7 +68,7 @@ cdef inline void deliver(Reassembly* r, Stream* s, const uint8_t* octets, uint32
         skip(s, length - captured)
 
 cdef inline void drain(Reassembly* r, Stream* s) noexcept nogil:
-    """Deliver what is held as far as no hole is before it."""
+    """Deliver the pieces held before the first hole."""
     cdef Held* h = s.held
     cdef Piece* p
     cdef uint32_t n = 0
@@ -83,7 +83,7 @@ cdef inline void drain(Reassembly* r, Stream* s) noexcept nogil:
         drop_first(&r.holders, h, n)
 
 cdef inline void believe(Stream* s, uint64_t up_to) noexcept nogil:
-    """What is held before this position was sent."""
+    """Believe the bytes held before this position, and those that follow without a hole."""
     cdef uint32_t i
     s.top = max(s.top, up_to)
     s.doubted = 0
@@ -105,14 +105,14 @@ cdef inline void end_with_fin(Stream* s, uint64_t position) noexcept nogil:
         s.top = max(s.top, position)
 
 cdef inline void give_up_hole(Reassembly* r, Stream* s) noexcept nogil:
-    """The bytes before the first held ones are not waited for any longer. So many are no stray ones."""
+    """Stop waiting for the bytes before the first piece held: they are a gap. So many bytes held are not stray ones."""
     if s.doubted and s.held.pieces[0].start >= s.doubted:
         believe(s, end_of(&s.held.pieces[0]))
     skip(s, s.held.pieces[0].start - s.next)
     drain(r, s)
 
 cdef inline void conclude(Reassembly* r, Stream* s) noexcept nogil:
-    """Nothing is waited for any longer: what is held is delivered, what is missing before the FIN is a gap."""
+    """Stop waiting: deliver the bytes held, and count those missing before the FIN as a gap."""
     cdef uint64_t start
     while s.held != NULL:
         start = s.held.pieces[0].start
@@ -130,8 +130,8 @@ cdef inline void conclude(Reassembly* r, Stream* s) noexcept nogil:
         put_gap(&r.out, s)
 
 cdef inline bint adds_up(const Stream* s) noexcept nogil:
-    """Is each byte of a concluded stream in one place, and did one that said something deliver something, or say what
-    it lacks?"""
+    """Is each byte of a concluded stream counted in exactly one place? And if its segments had bytes, did it deliver
+    bytes, or count what it lacks?"""
     cdef uint64_t refused = s.outside + s.after_end
     if s.began == BEGAN_MESSAGES:
         return True
@@ -139,7 +139,7 @@ cdef inline bint adds_up(const Stream* s) noexcept nogil:
         (s.repeated == 0 or s.keep_alives or s.next + refused > 0)
 
 cdef inline uint64_t drop_held(Reassembly* r, Stream* s) noexcept nogil:
-    """What is held lies behind the FIN that came after it, or was never believed: how many bytes."""
+    """Drop the bytes held, which lie behind the FIN or were never believed. Returned: how many."""
     cdef uint64_t dropped = 0
     cdef uint32_t i
     for i in range(s.held.n):
@@ -155,7 +155,7 @@ cdef inline void keep_within_limits(Reassembly* r, Stream* s) noexcept nogil:
         give_up_hole(r, &r.table.streams[r.holders.oldest.stream])
 
 cdef inline void hold_back(Reassembly* r, Stream* s, uint64_t position, Segment* g) noexcept nogil:
-    """Bytes that have a hole before them, or held ones behind them."""
+    """Hold bytes that have a hole before them, or bytes held behind them, and deliver those that are in order now."""
     cdef uint32_t added = 0
     if s.held == NULL:
         s.held = begin_holding(&r.holders, <uint64_t>(s - r.table.streams))
@@ -187,7 +187,7 @@ cdef inline void cut_back(Segment* g, uint32_t octets) noexcept nogil:
     g.captured = min(g.captured, g.length)
 
 cdef inline void place(Reassembly* r, Stream* s, int64_t position, Segment* g) noexcept nogil:
-    """The bytes of a segment, at a position in the stream."""
+    """Deliver or hold the bytes of a segment at this position of the stream."""
     cdef int64_t end = position + g.length, next = <int64_t>s.next
     if s.ended == ENDED_FIN and end > <int64_t>s.fin:
         s.after_end += <uint64_t>(end - max(<int64_t>s.fin, position))
@@ -212,7 +212,7 @@ cdef inline void place(Reassembly* r, Stream* s, int64_t position, Segment* g) n
         hold_back(r, s, <uint64_t>position, g)
 
 cdef inline void begin_midstream(Stream* s, const Segment* g) noexcept nogil:
-    """With the first bytes that were seen. A FIN may have been recorded before them."""
+    """Begin the stream at the first bytes seen. The capture may have the FIN before them."""
     s.base = g.sequence
     s.began = BEGAN_MIDSTREAM
     if s.ended == ENDED_FIN:
@@ -221,7 +221,8 @@ cdef inline void begin_midstream(Stream* s, const Segment* g) noexcept nogil:
             end_with_fin(s, s.fin_at - s.base)
 
 cdef inline void take_before_begin(Stream* s, const Segment* g) noexcept nogil:
-    """Where it begins is not known yet. An acknowledgment does not say where it has come to: it may be a keep-alive."""
+    """Take a RST, or a segment without data, before the beginning of the stream is known. The number of an
+    acknowledgment does not tell the beginning: it may be a keep-alive."""
     if g.flags & RST:
         s.ended = ENDED_RST
     elif g.flags & FIN and s.ended == ENDED_NOT:
@@ -229,21 +230,21 @@ cdef inline void take_before_begin(Stream* s, const Segment* g) noexcept nogil:
         s.fin_at = g.sequence
 
 cdef inline void refuse(Stream* s, const Segment* g) noexcept nogil:
-    """It is not of this stream."""
+    """Count a segment that does not belong to this stream."""
     s.out_of_window += 1
     s.outside += 0 if g.flags & RST else g.length
 
 cdef inline bint is_believed(Stream* s, int64_t position, const Segment* g) noexcept nogil:
-    """Was a segment far off sent? It was if it has been acknowledged, or if nobody acknowledges anything and another
-    one goes on there."""
+    """Is a segment believed that lies far off? It is if it was acknowledged, or if there are no acknowledgments and it
+    continues another one far off."""
     if s.aside & ASIDE_ACK and ahead(g.sequence, s.far_ack) <= FAR and \
             ahead(g.sequence + g.length, s.far_ack) >= -FAR:
-        s.aside &= ~ASIDE_ACK   # acknowledgments are often recorded before what they acknowledge
+        s.aside &= ~ASIDE_ACK   # captures often have an acknowledgment before its segment
         return True
     return s.doubted and not s.acknowledged and s.doubt_end <= <uint64_t>position <= s.doubt_end + FAR
 
 cdef inline void take_far(Reassembly* r, Stream* s, int64_t position, Segment* g) noexcept nogil:
-    """A segment that lies far off and is not believed, nor counted as one that came too early."""
+    """Hold a segment that lies far off and is not believed yet. It does not count as out of order."""
     cdef uint64_t early = s.out_of_order
     if g.flags & FIN:
         s.far_fin = <uint64_t>position + g.length
@@ -268,8 +269,8 @@ cdef inline void take_within_window(Reassembly* r, Stream* s, int64_t position, 
     cdef int64_t end = position + g.length
     if g.length <= 1 and position + 1 == <int64_t>s.top and s.ended == ENDED_NOT and not g.flags & (SYN | FIN) and \
             (g.length == 0 or is_there(s, position)):
-        # RFC 9293 section 3.8.4: perhaps with one byte, right before the next one; a probe of a closed window that is
-        # sent again looks the same (section 3.8.6.1).
+        # A keep-alive has the number of the last byte sent, and at most that byte (RFC 9293 section 3.8.4). A repeated
+        # probe of a closed window looks the same (section 3.8.6.1).
         s.keep_alives += 1
         s.repeated += g.length
         return
@@ -283,7 +284,7 @@ cdef inline void take_within_window(Reassembly* r, Stream* s, int64_t position, 
     if g.flags & FIN and end >= <int64_t>s.next:
         end_with_fin(s, <uint64_t>end)
     if s.ended != ENDED_FIN and end > 0:
-        s.top = max(s.top, <uint64_t>end)   # an empty segment says, too, where its sender has come to
+        s.top = max(s.top, <uint64_t>end)   # an empty segment too tells how much its sender has sent
     if g.length:
         if s.doubted and s.doubted <= s.top + FAR:
             believe(s, s.doubted + 1)
@@ -291,7 +292,7 @@ cdef inline void take_within_window(Reassembly* r, Stream* s, int64_t position, 
         s.conflicting += g.conflict
 
 cdef inline void take_segment(Reassembly* r, Stream* s, Segment* g) noexcept nogil:
-    """Put the bytes of a segment where they belong."""
+    """Deliver, hold or refuse each byte of a segment, and apply its flags."""
     cdef int64_t position
     if s.began == BEGAN_NOT:
         if g.length == 0 or g.flags & RST:
@@ -308,7 +309,7 @@ cdef inline void take_segment(Reassembly* r, Stream* s, Segment* g) noexcept nog
         if position < <int64_t>s.next - FAR or position > <int64_t>s.top + FAR:
             refuse(s, g)
         else:
-            s.ended = ENDED_RST     # what it holds is why, in words (RFC 9293 section 3.5.3), and no part of the stream
+            s.ended = ENDED_RST     # its data is a text that says why (RFC 9293 section 3.5.3), not stream data
     elif s.ended == ENDED_RST:
         s.after_end += g.length
     else:

@@ -1,8 +1,8 @@
-# The bytes that streams delivered last, to hold against what is sent again: is it the same? Whoever answers "yes" by
-# the sequence numbers alone can be told two stories, one to him and one to the receiver.
+# The bytes that streams delivered last. A segment that is sent again is compared with them: a sender can show one text
+# to the receiver and another to whoever records, with the same sequence numbers.
 #
-# A fixed number of rings go round among the streams that deliver: memory is fixed, whatever the capture holds, and what
-# is compared does not depend on where batches begin.
+# Streams that deliver take turns with a fixed number of rings. So memory is fixed, whatever the capture holds, and
+# which bytes are compared does not depend on where batches begin.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -12,17 +12,17 @@ from fluxcap.base.memory cimport pages_free, pages_new
 
 cdef enum:
     RINGS = 2048                # streams remembered at once
-    RING = 1 << 14              # bytes of each: ten full Ethernet frames, the initial window (RFC 6928)
+    RING = 1 << 14              # bytes of each: the initial window of ten full Ethernet frames (RFC 6928) fits
 
 cdef struct Ring:
-    uint64_t owner              # 1 + place of the stream, 0 = nobody
-    uint64_t start              # positions in the stream: of the first byte that is there
-    uint64_t end                # ... and behind the last
+    uint64_t owner              # 1 + place of the stream, 0 = none
+    uint64_t start              # position in the stream of the first byte kept
+    uint64_t end                # position behind the last byte kept
 
 cdef struct Recent:
     Ring* rings
     uint8_t* octets             # RINGS * RING
-    uint64_t taken              # rings ever given out
+    uint64_t taken              # rings given out so far
 
 cdef inline bint open_recent(Recent* r) noexcept nogil:
     if r.rings == NULL:
@@ -35,13 +35,13 @@ cdef inline void free_recent(Recent* r) noexcept nogil:
     pages_free(r.octets, RINGS * RING)
 
 cdef inline Ring* ring_of(const Recent* r, uint32_t number, uint64_t place) noexcept nogil:
-    """The ring that the stream was given (1 + its number, 0 = none), if it has it still."""
+    """The ring that the stream was given (1 + its number, 0 = none); NULL if another stream has it now."""
     if number and r.rings[number - 1].owner == place + 1:
         return &r.rings[number - 1]
     return NULL
 
 cdef inline uint32_t give_ring(Recent* r, uint64_t place) noexcept nogil:
-    """1 + the number of the ring that was given out longest ago: it is this stream's now."""
+    """Give the stream the ring that was given out longest ago. Returned: 1 + its number."""
     cdef uint32_t number = <uint32_t>(r.taken % RINGS)
     r.taken += 1
     r.rings[number].owner = place + 1
@@ -67,7 +67,7 @@ cdef inline void remember(const Recent* r, Ring* ring, uint64_t position, const 
 
 cdef inline bint contradicts(const Recent* r, const Ring* ring, uint64_t position, const uint8_t* octets,
                              uint64_t length) noexcept nogil:
-    """Do these bytes say anything else, as far as those of the same positions are there?"""
+    """Do these bytes differ from the bytes that the ring has at the same positions?"""
     cdef const uint8_t* base = r.octets + <uint64_t>(ring - r.rings) * RING
     cdef uint64_t skip = ring.start - position if ring.start > position else 0, first
     cdef uint32_t at

@@ -1,8 +1,7 @@
-# What is known of one direction of a TCP connection, or of one socket that messages come to, and the table that finds
-# it.
+# One direction of a TCP connection, or one socket that messages are sent to; and the table of them.
 #
-# A slot of the index is 64 bits, as in the flow table: 32 bits of the hash, and the number of the stream plus one. Its
-# home is the tag's own upper bits, so growing the index looks at no stream.
+# A slot of the index has 64 bits, as in the flow table: the tag, which is 32 bits of the hash, and the place of the
+# stream plus one. The upper bits of the tag are the home of the slot, so growing the index never touches a stream.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
@@ -14,21 +13,21 @@ from fluxcap.streams.held cimport Held
 
 cdef enum:
     FIRST_STREAMS = 1024
-    FIRST_BITS = 12             # of the index
-    MAX_STREAMS = 1 << 30       # a slot counts them in 32 bits, a tag has 32 for twice as many slots
+    FIRST_BITS = 12             # bits of the first index
+    MAX_STREAMS = 1 << 30       # a slot has 32 bits for the place, and a tag 32 for twice as many slots
 
 cdef enum Began:
-    BEGAN_NOT                   # nothing seen that says where it begins
+    BEGAN_NOT                   # nothing seen yet that tells where the stream begins
     BEGAN_SYN
     BEGAN_MIDSTREAM             # at the first bytes that were seen
-    BEGAN_MESSAGES              # a socket: no stream at all
+    BEGAN_MESSAGES              # a socket of messages, which has no beginning
 
 cdef enum Ended:
     ENDED_NOT
     ENDED_FIN
     ENDED_RST
 
-# Whom a stream is from and to; of a socket the source is zero.
+# The two ends of a stream. The source of a socket is zero.
 cdef struct Ends:
     uint8_t src_ip[16]
     uint8_t dst_ip[16]
@@ -38,33 +37,33 @@ cdef struct Ends:
 
 cdef struct Stream:
     Ends ends
-    uint32_t number             # of its connection or socket
+    uint32_t number             # number of the connection or socket
     uint8_t way                 # 0: from the side that was seen first
     uint8_t began
     uint8_t ended
-    uint8_t aside               # ASIDE_SYN and so on: what is not believed yet
-    uint32_t touched            # 1 + place among those with bytes to hand over
-    uint32_t ring               # 1 + number of the ring with what it delivered last, 0 = none
+    uint8_t aside               # ASIDE_... bits: what is not believed yet
+    uint32_t touched            # 1 + its place in Deliveries.shares, 0 = no bytes to hand over
+    uint32_t ring               # 1 + number of the ring with its last bytes, 0 = none
     uint32_t base               # sequence number of position 0
     uint32_t peer               # 1 + place of the other direction, 0 = not seen
     uint32_t older              # 1 + place of this direction in the connection before, 0 = none
-    uint32_t isn                # of the SYN that is not believed yet, sequence number
-    uint32_t isn_octets         # that it holds
-    uint32_t line               # where the second line of sequence numbers has come to
-    uint32_t far_ack            # what lies far off, and was acknowledged
+    uint32_t isn                # sequence number of the SYN that is not believed yet
+    uint32_t isn_octets         # bytes of data in that SYN
+    uint32_t line               # end of the second line of sequence numbers
+    uint32_t far_ack            # an acknowledgment far off, to which no segment belongs yet
     uint32_t fin_at             # sequence number of a FIN before any bytes
-    uint8_t acknowledged        # the other side has acknowledged where it begins, or more
-    uint64_t next               # position of the byte that is to come next
-    uint64_t top                # position behind all that is believed
-    uint64_t doubted            # position of the first bytes held that are not, 0 = none
-    uint64_t doubt_end          # ... where the last of them came to an end
-    uint64_t doubtful           # segments
+    uint8_t acknowledged        # the other side has acknowledged the SYN, or more
+    uint64_t next               # position of the byte to be delivered next
+    uint64_t top                # position behind all bytes that are believed
+    uint64_t doubted            # position of the first bytes held that are not believed, 0 = none
+    uint64_t doubt_end          # position behind the last segment that was not believed
+    uint64_t doubtful           # segments that are not believed
     uint64_t fin                # position of the FIN, once `ended` says that there is one
-    uint64_t far_fin            # position of one that is not believed yet, 0 = none
-    uint64_t written            # bytes delivered: where in its file the next ones go
+    uint64_t far_fin            # position of a FIN that is not believed yet, 0 = none
+    uint64_t written            # bytes delivered: the next ones go here in the file
     uint64_t gap                # bytes that were skipped right before the next ones
-    Held* held                  # what came too early; NULL: nothing
-    # what its line in the index says
+    Held* held                  # bytes that came too early; NULL: none
+    # the columns of the stream in the index of a delivery
     int64_t first
     int64_t last
     uint64_t packets
@@ -80,11 +79,11 @@ cdef struct Stream:
     uint64_t out_of_window
     uint64_t keep_alives
     uint64_t after_end
-    # where each byte that its segments had went, besides `written` and `after_end`
+    # where each byte of its segments went, besides `written` and `after_end`
     uint64_t octets
-    uint64_t cut_octets         # by the snap length: in gaps
-    uint64_t repeated           # that had come before
-    uint64_t outside            # not believed: before it begins, or far off, or of another sequence
+    uint64_t cut_octets         # cut by the snap length: in gaps
+    uint64_t repeated           # had come before
+    uint64_t outside            # not believed: before the beginning, far off, or of another line
     int64_t isn_time
 
 cdef struct Streams:
@@ -147,7 +146,8 @@ cdef inline bint grow_index(Streams* t) noexcept nogil:
     return True
 
 cdef inline bint reserve_streams(Streams* t, uint64_t more) noexcept nogil:
-    """Room for so many more; False when memory is out, or there are MAX_STREAMS. Call between batches: streams move."""
+    """Make room for `more` streams; False when memory is out, or there are MAX_STREAMS. Call between batches, because
+    streams move."""
     cdef uint64_t larger = t.room if t.room else FIRST_STREAMS
     cdef void* grown
     if t.n + more > MAX_STREAMS:
@@ -171,7 +171,7 @@ cdef inline void free_streams(Streams* t) noexcept nogil:
     pages_free(t.index, <uint64_t>8 << t.bits if t.bits else 0)
 
 cdef inline Stream* add_stream(Streams* t, const Ends* ends, uint64_t* slot, uint64_t tag) noexcept nogil:
-    """A new one, zeroed by the memory it lies in; the slot leads to it from now on."""
+    """Add a stream, and let the slot lead to it. New memory is zeroed already."""
     cdef Stream* s = &t.streams[t.n]
     s.ends = ends[0]
     t.n += 1
@@ -179,7 +179,7 @@ cdef inline Stream* add_stream(Streams* t, const Ends* ends, uint64_t* slot, uin
     return s
 
 cdef inline Stream* socket_to(Streams* t, const Key* key) noexcept nogil:
-    """The socket that a message is for."""
+    """The socket that a message is sent to."""
     cdef Ends ends = ends_of(key)
     cdef uint64_t tag
     cdef uint64_t* slot
@@ -204,15 +204,14 @@ cdef inline uint32_t number_of(const Streams* t, const Stream* s) noexcept nogil
     return <uint32_t>(s - t.streams) + 1
 
 cdef inline void join(Streams* t, Stream* s, Stream* peer) noexcept nogil:
-    """Both are directions of one connection."""
+    """Make `s` the other direction of the connection of `peer`."""
     s.number = peer.number
     s.way = not peer.way
     s.peer = number_of(t, peer)
     peer.peer = number_of(t, s)
 
 cdef inline Stream* open_stream(Streams* t, const Ends* ends, uint64_t* slot, uint64_t tag) noexcept nogil:
-    """A direction that shows itself for the first time: of the connection whose other direction is there, or a new
-    one."""
+    """Add a direction at its first segment: to the connection whose other direction is known, or to a new one."""
     cdef Ends back = turned(ends)
     cdef uint64_t* there = slot_of(t, &back, tag_of(t, &back))
     cdef Stream* peer = stream_at(t, <uint32_t>there[0])
@@ -232,15 +231,15 @@ cdef inline Stream* stream_of(Streams* t, const Key* key) noexcept nogil:
     return stream_at(t, <uint32_t>slot[0]) if slot[0] else open_stream(t, &ends, slot, tag)
 
 cdef inline Stream* take_over(Streams* t, Ends ends, uint32_t older) noexcept nogil:
-    """A stream of a new connection, in the place of that of the one before, if there is one."""
+    """Add a stream of a new connection. The slot that led to the stream of the connection before leads to it now."""
     cdef uint64_t tag = tag_of(t, &ends)
     cdef Stream* s = add_stream(t, &ends, slot_of(t, &ends, tag), tag)
     s.older = older
     return s
 
 cdef inline Stream* reopen(Streams* t, Stream* s) noexcept nogil:
-    """A new connection takes the place of the one that this stream is of, begun by the same side. Of both there are
-    both directions from now on, so that late segments find theirs."""
+    """Open a new connection in the place of the one of this stream, begun by the same side. Both connections have both
+    directions from now on, so that late segments find their stream."""
     cdef uint32_t older = number_of(t, s)
     cdef Ends ends = s.ends
     cdef bint alone = memcmp(ends.src_ip, ends.dst_ip, 16) == 0 and ends.src_port == ends.dst_port
@@ -250,6 +249,6 @@ cdef inline Stream* reopen(Streams* t, Stream* s) noexcept nogil:
     new = take_over(t, ends, older)
     t.numbers += 1
     new.number = t.numbers
-    if not alone:               # one that speaks to itself has one direction only
+    if not alone:               # a connection from a port to itself has one direction only
         join(t, take_over(t, turned(&ends), s.peer), new)
     return new
