@@ -1,5 +1,5 @@
-# Which bytes are copied when records are extracted into one capture? The code that finds records for the tables finds
-# them here too, so that both stop at the same damage.
+# Which bytes are copied when records are extracted into one capture? Records are found by the same code as for the
+# tables, so that both stop at the same damage.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -14,19 +14,19 @@ cdef struct Copy:
     const uint64_t* wanted      # numbers of this input's records, ascending
     uint64_t n_wanted
     uint64_t n_found
-    size_t kept                 # bytes at the front of the window that are to be written
-    bint unlike                 # this input cannot follow those before it
-    int format                  # of the copy; FORMAT_UNKNOWN before its first header
-    uint8_t header[FILE_HEADER]  # of a pcap
+    size_t kept                 # bytes at the front of the window, to be written
+    bint unlike                 # this input has another format or header than those before it
+    int format                  # format of the copy; FORMAT_UNKNOWN before its first header
+    uint8_t header[FILE_HEADER]  # file header of the copy, if it is a pcap
 
 cdef inline void keep(Copy* c, Reader* r, size_t start) noexcept nogil:
-    """Move what was just passed to the front, behind what is kept already: that never reaches what is still unread."""
+    """Move the bytes passed since `start` to the front of the window, behind those kept. No unread byte lies there."""
     if c.kept != start:
         memmove(r.buffer + c.kept, r.buffer + start, r.start - start)
     c.kept += r.start - start
 
 cdef inline void open_copy(Copy* c, Reader* r, size_t start) noexcept nogil:
-    """An input's format is known, and its header passed if it is a pcap: one header is all that a pcap can have."""
+    """The reader has found the format of an input. A pcap has one file header, so that of a later input is left out."""
     cdef const uint8_t* header = r.buffer + start
     if c.format == FORMAT_UNKNOWN:
         c.format = r.format
@@ -37,7 +37,7 @@ cdef inline void open_copy(Copy* c, Reader* r, size_t start) noexcept nogil:
         c.unlike = c.format != r.format or r.format == FORMAT_PCAP and memcmp(c.header, header, FILE_HEADER) != 0
 
 cdef inline Step copy_window(Copy* c, Reader* r) noexcept nogil:
-    """Keep the wanted records of what the window holds, and all that is no record. Returned: how it ended."""
+    """Keep the wanted records in the window, and all bytes that are not records. Returned: why the reader stopped."""
     cdef Packet p
     cdef Step step
     cdef size_t start, before
@@ -63,5 +63,5 @@ cdef inline Step copy_window(Copy* c, Reader* r) noexcept nogil:
             before = c.kept
             keep(c, r, start)
             if r.sections != sections:
-                # Its length is no longer true where a record is left out: -1 says that it is not stated.
+                # A section that lacks records is shorter than its header says. -1 means that no length is given.
                 memset(r.buffer + before + SECTION_LENGTH, 0xFF, SECTION_LENGTH_OCTETS)

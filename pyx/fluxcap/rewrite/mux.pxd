@@ -10,7 +10,7 @@ from fluxcap.layers.link cimport LINKTYPE_ETHERNET
 from fluxcap.rewrite.segment cimport SegmentPlan, put_segment, segment_octets
 
 cdef enum:
-    SECONDS_END = 0x100000000   # a record header holds 32 bits of seconds: they last until 2106
+    SECONDS_END = 0x100000000   # a record header has 32 bits for the seconds: until 2106
 
 cdef struct FileHeader:
     uint32_t magic
@@ -28,13 +28,13 @@ cdef struct RecordHeader:
     uint32_t wire
 
 cdef inline size_t put_file_header(uint8_t* at) noexcept nogil:
-    """In this machine's byte order, which the magic number of nanoseconds tells. Returned: its bytes."""
+    """Write a file header in the byte order of this machine, with the magic number for ns. Returned: its size."""
     cdef FileHeader header = FileHeader(<uint32_t>0xA1B23C4DU, 2, 4, 0, 0, MAX_CAPTURED, LINKTYPE_ETHERNET)
     memcpy(at, &header, FILE_HEADER)
     return FILE_HEADER
 
 cdef inline size_t put_record(const SegmentPlan* s, int64_t time, uint8_t* at) noexcept nogil:
-    """`time` in ns, 0 to SECONDS_END seconds. Returned: the bytes of the record, its header among them."""
+    """Write a segment as a record; `time` in ns, 0 to SECONDS_END seconds. Returned: its size, header included."""
     cdef RecordHeader header
     header.seconds = <uint32_t>(time // 1000000000)
     header.fraction = <uint32_t>(time % 1000000000)

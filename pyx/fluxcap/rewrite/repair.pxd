@@ -1,7 +1,7 @@
-# Completing the checksums that were left to the network card: in the window, or in a record that has gone by.
+# Completing checksums that were left to the network card, in the window or in a record that was written before.
 #
-# A record is mended from its innermost packet outwards, so that the checksum of a tunnel is judged over what the card
-# would have sent. Fields that lie in a record before this one are handed out with their value, to be written there.
+# A record is mended from its innermost packet outwards, so that the checksum of a tunnel is judged over the bytes that
+# the card would have sent. A field in a record before this one is handed out with its value, to be written there.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -22,43 +22,43 @@ from fluxcap.layers.transport cimport checksum_at
 from fluxcap.pipeline.scan cimport Pipeline, count_batch, examine_batch
 
 cdef enum:
-    # Copies of a first fragment before its datagram is complete. Captures on all interfaces of a host that forwards
-    # have two, around its bridges and tunnels a few; of more than these the last ones stay as they are.
+    # Copies of a first fragment before its datagram is complete. A capture on all interfaces of a host that forwards
+    # has two of them, and a few around its bridges and tunnels. Copies beyond these are not mended.
     COPIES_MAX = 8
     LATE_A_RECORD = (MAX_DEPTH + 1) * COPIES_MAX    # a record can complete a datagram at every depth
-    LATE_AT_ONCE = 2 * BATCH * LATE_A_RECORD        # fields handed out together: room for a batch is there mostly
+    LATE_AT_ONCE = 2 * BATCH * LATE_A_RECORD        # fields handed out together: nearly always enough for a batch
 
-# Where the checksum of a datagram in fragments lies: in its first one, and in each copy of that.
+# Where the checksum of a datagram in fragments lies: in the first fragment, and in each copy of it.
 cdef struct FirstFragment:
-    uint64_t serial             # of the datagram
+    uint64_t serial             # serial number of the datagram
     uint64_t at[COPIES_MAX]     # bytes into the decompressed input
-    uint8_t counted[COPIES_MAX]  # its record is among the repaired ones already
+    uint8_t counted[COPIES_MAX]  # 1 if the record is counted as repaired already
     uint32_t n
-    bint known                  # what the field should hold
+    bint known                  # `expected` is known
     uint16_t expected
 
 cdef struct LateField:
     uint64_t at                 # bytes into the decompressed input
-    uint8_t value[2]            # as it is sent
+    uint8_t value[2]            # in the byte order of the network
 
 cdef struct Repair:
-    Batch* one                  # room to decode a record once more
+    Batch* one                  # room to decode a record again
     FirstFragment* firsts       # one for each place in the table of datagrams
     LateField late[LATE_AT_ONCE]
     uint32_t n_late
-    uint64_t records            # of which anything was changed
-    uint64_t transport          # checksums that were
-    uint64_t headers            # ... of IPv4 headers
+    uint64_t records            # records with a change
+    uint64_t transport          # transport checksums that were changed
+    uint64_t headers            # IPv4 header checksums that were changed
 
-# What the layers of one record were found to be before anything in it was changed.
+# The verdicts on the layers of one record, before anything in it was changed.
 cdef struct Layers:
-    uint8_t verdict[MAX_DEPTH + 1]  # by depth; a depth without a packet has none
+    uint8_t verdict[MAX_DEPTH + 1]  # by depth; VERDICT_NONE at a depth without a packet
     bint partial                    # a checksum of some layer was left to the card
     bint pieces                     # some layer is a fragment
 
 cdef inline Packet* at_depth(Repair* m, Pipeline* line, const Packet* p, uint32_t depth,
                              uint64_t* anomalies) noexcept nogil:
-    """The packet that the record is to who descends no deeper, judged as the record stands now."""
+    """The packet of a record, decoded down to this depth and judged by the bytes that the record has now."""
     m.one.packets[0] = p[0]
     m.one.n = 1
     line.decoder.decode(m.one.packets, 1, line.decoder.ports, depth, line.file, anomalies)
@@ -71,7 +71,7 @@ cdef inline void note(Layers* layers, const Packet* p) noexcept nogil:
     layers.pieces |= p.fragmented
 
 cdef inline bint unsummed(const Layers* layers, uint32_t depth) noexcept nogil:
-    """No layer around this depth has a checksum over it."""
+    """Is there no layer around this depth whose checksum covers it?"""
     cdef uint32_t i
     for i in range(depth):
         if layers.verdict[i] != VERDICT_NONE and layers.verdict[i] != VERDICT_ABSENT:
@@ -79,7 +79,7 @@ cdef inline bint unsummed(const Layers* layers, uint32_t depth) noexcept nogil:
     return True
 
 cdef inline bint in_summed_piece(const Layers* layers, uint32_t depth) noexcept nogil:
-    """Around this depth is a datagram in fragments whose checksum, over all of them, may be right as it is."""
+    """Is a datagram in fragments around this depth? Its checksum covers all fragments and may be right already."""
     cdef uint32_t i
     for i in range(depth):
         if layers.verdict[i] == VERDICT_FRAGMENT:
@@ -87,8 +87,8 @@ cdef inline bint in_summed_piece(const Layers* layers, uint32_t depth) noexcept 
     return False
 
 cdef inline bint mend_length(Packet* p) noexcept nogil:
-    """The length of a packet that was to be cut up may have been left at zero: it becomes that of the packet, where 16
-    bits hold it. A right IPv4 header is kept right: the difference goes into its checksum (RFC 1624)."""
+    """Fill in an IP length of zero, which a packet may have that the card was to cut into segments, if 16 bits hold the
+    length. The checksum of an IPv4 header that was right stays right: it is updated by the difference (RFC 1624)."""
     cdef uint8_t* ip = <uint8_t*>p.data + p.ip_at
     cdef uint32_t length = p.ip_length
     if p.reason != SEGMENTATION_OFFLOAD or length > LENGTH_MAX:
@@ -105,7 +105,7 @@ cdef inline bint mend_length(Packet* p) noexcept nogil:
     return True
 
 cdef inline bint mend_packet(Repair* m, Packet* p, uint8_t before) noexcept nogil:
-    """Complete the checksums of one layer. One that was right before something inside was changed is kept right."""
+    """Complete the checksums of one layer. A checksum that was right stays right when bytes inside have changed."""
     cdef uint8_t* data = <uint8_t*>p.data
     cdef bint grown = mend_length(p)
     cdef bint header = p.ip_verdict == VERDICT_PARTIAL or grown and p.ip_version == 4
@@ -128,8 +128,8 @@ cdef inline void hand_out(Repair* m, FirstFragment* first, uint32_t copy) noexce
 
 cdef inline bint mend_fragment(Repair* m, Pipeline* line, Packet* p, bint reachable, bint counted,
                                uint64_t* anomalies) noexcept nogil:
-    """The checksum of a datagram can be told from its last piece to come, and lies in its first one. True if this
-    record is counted now."""
+    """The checksum of a datagram is known when its last fragment has come, and lies in its first one. True if this
+    record is counted as repaired now."""
     cdef Datagram* d = add_fragment(&line.holding.fragments, p, anomalies)
     cdef FirstFragment* first = m.firsts + place_of(&line.holding.fragments, d)
     cdef bint here = False
@@ -149,14 +149,14 @@ cdef inline bint mend_fragment(Repair* m, Pipeline* line, Packet* p, bint reacha
         return counted
     for i in range(first.n):
         hand_out(m, first, i)
-    first.n = 0     # what comes from here on is handed out as it comes
+    first.n = 0     # later copies are handed out when they come
     return counted or here
 
 cdef inline void mend(Repair* m, Pipeline* line, Packet* p, uint64_t* anomalies) noexcept nogil:
     cdef Layers layers
     cdef Packet* layer = p
     cdef uint32_t depth = p.depth
-    cdef bint counted = False, fixed_around = p.gre_verdict == VERDICT_GOOD     # whose sum is over all that is inside
+    cdef bint counted = False, fixed_around = p.gre_verdict == VERDICT_GOOD     # its checksum covers everything inside
     memset(&layers, 0, sizeof(Layers))
     note(&layers, p)
     while depth:
@@ -180,7 +180,7 @@ cdef inline void mend(Repair* m, Pipeline* line, Packet* p, uint64_t* anomalies)
         layer = at_depth(m, line, p, depth - 1, anomalies)
 
 cdef inline Step mend_window(Repair* m, Pipeline* line, Reader* r) noexcept nogil:
-    """Complete those checksums of the whole records in the window that can be completed. Returned: how it ended; RECORD
+    """Complete checksums in the whole records of the window, where possible. Returned: why the reader stopped; RECORD
     if there is no more room for late fields."""
     cdef Batch* batch = line.batch
     cdef Step step = RECORD

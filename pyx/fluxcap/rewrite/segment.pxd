@@ -1,5 +1,5 @@
-# From a message to a segment: transport header, IP header and link header before it, with their lengths and checksums.
-# The caller has checked that the message fits, and that both addresses are of one version.
+# Making a segment of a message: the headers of link, IP and transport before it, with lengths and checksums. The caller
+# has checked that the message fits, and that both addresses are of the same IP version.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -13,25 +13,25 @@ from fluxcap.layers.network cimport IPV4_HEADER, IPV6_HEADER
 from fluxcap.layers.transport cimport TCP_HEADER, UDP_HEADER, checksum_at
 
 cdef enum:
-    LONGEST = 65535             # what a length field of 16 bits can say
+    LONGEST = 65535             # the most that a length field of 16 bits can hold
     DONT_FRAGMENT = 0x4000
-    TCP_WORDS = 5               # 32-bit ones, of a TCP header without options
+    TCP_WORDS = 5               # 32-bit words of a TCP header without options
 
 cdef struct SegmentPlan:
     const uint8_t* message
-    uint32_t length             # bytes of it
-    uint32_t missing            # bytes that followed these, and were not captured
+    uint32_t length             # bytes of the message
+    uint32_t missing            # bytes that followed these and were not captured
     const uint8_t* src
     const uint8_t* dst
-    uint32_t address_octets     # of each: 4 or 16
+    uint32_t address_octets     # bytes of each address: 4 or 16
     uint16_t src_port
     uint16_t dst_port
     uint8_t protocol
-    bint framed                 # in an Ethernet frame
+    bint framed                 # put it in an Ethernet frame
     uint8_t ttl
-    bint atomic                 # of IPv4: never in fragments, so that it needs no identification
+    bint atomic                 # IPv4: never in fragments, so it needs no identification (RFC 6864)
     uint16_t identification
-    uint32_t seq                # of TCP, as all below
+    uint32_t seq                # this and all below: TCP only
     uint32_t ack
     uint8_t flags
     uint16_t window
@@ -46,21 +46,23 @@ cdef inline uint32_t transport_octets(const SegmentPlan* s) noexcept nogil:
     return transport_header(s) + s.length + s.missing
 
 cdef inline uint32_t longest_message(const SegmentPlan* s) noexcept nogil:
-    """The length field of IPv4 counts its header, that of IPv6 does not (RFC 791 section 3.1; RFC 8200 section 3)."""
+    """The longest message. The length field of IPv4 counts the IP header, that of IPv6 does not (RFC 791 section 3.1;
+    RFC 8200 section 3)."""
     return LONGEST - transport_header(s) - (IPV4_HEADER if s.address_octets == 4 else 0)
 
 cdef inline uint32_t segment_octets(const SegmentPlan* s) noexcept nogil:
-    """Without what is missing."""
+    """Bytes of the segment, without those that are missing."""
     return (ETHERNET_HEADER if s.framed else 0) + ip_header(s) + transport_header(s) + s.length
 
 cdef inline void put_ethernet(const SegmentPlan* s, uint8_t* at) noexcept nogil:
-    """From one locally administered address to another: 02:00:00:00:00:01 to 02:00:00:00:00:02."""
+    """Write an Ethernet header between two locally administered addresses: 02:00:00:00:00:01 to 02:00:00:00:00:02."""
     cdef uint8_t[12] addresses = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1]
     memcpy(at, addresses, 2 * MAC_OCTETS)
     put16(at + 2 * MAC_OCTETS, ETHERTYPE_IPV4 if s.address_octets == 4 else ETHERTYPE_IPV6)
 
 cdef inline void put_ip(const SegmentPlan* s, uint8_t* at) noexcept nogil:
-    """RFC 791 section 3.1; RFC 8200 section 3. `at` may stand anywhere: every field is put byte by byte."""
+    """Write the IP header (RFC 791 section 3.1; RFC 8200 section 3). `at` needs no alignment: fields are written byte
+    by byte."""
     cdef uint32_t above = transport_octets(s)
     cdef uint16_t sum
     if s.address_octets == 16:
@@ -84,8 +86,8 @@ cdef inline void put_ip(const SegmentPlan* s, uint8_t* at) noexcept nogil:
     put16(at + 10, net16(sum))
 
 cdef inline void put_transport(const SegmentPlan* s, uint8_t* at) noexcept nogil:
-    """RFC 768; RFC 3828 section 3.1; RFC 9293 section 3.1. The pseudo-header's length is 32 bits wide over IPv6, which
-    sums to the same. What is missing is summed as zeros."""
+    """Write the transport header and the message (RFC 768; RFC 3828 section 3.1; RFC 9293 section 3.1). The length in
+    the pseudo-header has 32 bits over IPv6, which gives the same sum. Missing bytes are summed as zeros."""
     cdef uint32_t octets = transport_octets(s)
     cdef uint8_t* field = at + checksum_at(s.protocol)
     cdef uint64_t sum
@@ -100,7 +102,7 @@ cdef inline void put_transport(const SegmentPlan* s, uint8_t* at) noexcept nogil
         put16(at + 14, s.window)
         put32(at + 16, 0)       # checksum, urgent pointer
     else:
-        # UDP-Lite's coverage stands where UDP has its length; zero is all of it.
+        # UDP-Lite has its coverage where UDP has its length; 0 covers the whole packet.
         put16(at + 4, 0 if s.protocol == IP_UDP_LITE else <uint16_t>octets)
         put16(at + 6, 0)
     if s.length:
@@ -109,7 +111,7 @@ cdef inline void put_transport(const SegmentPlan* s, uint8_t* at) noexcept nogil
     sum += <uint64_t>net16(s.protocol) + net32(octets) + sum_octets(at, transport_header(s) + s.length)
     value = <uint16_t>(0xFFFF - fold(sum))
     if value == 0 and s.protocol != IP_TCP:
-        value = 0xFFFF          # zero would say that there is no checksum (RFC 768, RFC 3828)
+        value = 0xFFFF          # zero would mean that there is no checksum (RFC 768, RFC 3828)
     put16(field, net16(value))
 
 cdef inline void put_segment(const SegmentPlan* s, uint8_t* at) noexcept nogil:

@@ -1,5 +1,5 @@
-# IP and MAC addresses: IPv4 with dots, IPv6 as inet_ntop() writes it, the form of RFC 5952, which is IPv4's as well
-# where the first 96 bits are zero (RFC 4291 section 2.2, item 3).
+# IP and MAC addresses as text. IPv4 has dots. IPv6 has the form of RFC 5952, as inet_ntop() writes it; the last 32 bits
+# are written with dots if the first 96 are zero (RFC 4291 section 2.2, item 3).
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -20,7 +20,7 @@ cdef inline uint8_t* put_ipv4(uint8_t* to, const uint8_t* at) noexcept nogil:
     return to
 
 cdef inline uint8_t* put_ipv6(uint8_t* to, const uint8_t* at) noexcept nogil:
-    cdef uint32_t i = 0, first = GROUPS, zeros = 1, run     # one group of zeros alone is not shortened
+    cdef uint32_t i = 0, first = GROUPS, zeros = 1, run     # a single group of zeros is not shortened
     while i < GROUPS:
         run = 0
         while i + run < GROUPS and be16(at + 2 * (i + run)) == 0:
@@ -45,7 +45,7 @@ cdef inline uint8_t* put_ipv6(uint8_t* to, const uint8_t* at) noexcept nogil:
     return to
 
 cdef inline uint8_t* put_address(uint8_t* to, const uint8_t* at) noexcept nogil:
-    """Sixteen bytes; ::ffff:0:0/96 is IPv4 (RFC 4291 section 2.5.5.2)."""
+    """Write an address of 16 bytes; one in ::ffff:0:0/96 is IPv4 (RFC 4291 section 2.5.5.2)."""
     if native64(at) == 0 and be32(at + 8) == 0xFFFF:
         return put_ipv4(to, at + 12)
     return put_ipv6(to, at)
@@ -55,5 +55,5 @@ cdef inline uint8_t* put_mac(uint8_t* to, const uint8_t* at) noexcept nogil:
     for i in range(6):
         to[3 * i] = hex_digit(at[i] >> 4)
         to[3 * i + 1] = hex_digit(at[i])
-        to[3 * i + 2] = b":"    # the last one is no longer of this text
+        to[3 * i + 2] = b":"    # the last colon is behind the text
     return to + MAC_WIDTH

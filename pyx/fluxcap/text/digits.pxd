@@ -1,7 +1,7 @@
 # Numbers in decimal and hexadecimal.
 #
-# Every writer of this folder puts a text at `to` and returns the place behind it. The caller has seen to the room: the
-# widest text of the kind, and SLACK bytes more, which a writer may fill with anything.
+# Every writer of this folder puts a text at `to` and returns the place behind it. The caller provides room for the
+# widest text of the kind, and SLACK bytes more, which a writer may overwrite.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -35,7 +35,7 @@ cdef inline uint32_t count_digits(uint64_t value) noexcept nogil:
         n += 4
 
 cdef inline void put_padded(uint8_t* to, uint64_t value, uint32_t digits) noexcept nogil:
-    """Exactly so many digits, from the last one on, two at a time."""
+    """Write exactly so many digits, from the last one to the first, two at a time."""
     while digits >= 2:
         digits -= 2
         memcpy(to + digits, digit_pairs() + value % 100 * 2, 2)
@@ -58,8 +58,8 @@ cdef inline uint8_t* put_signed(uint8_t* to, int64_t value) noexcept nogil:
     to[0] = b"-"
     return put_unsigned(to + 1, 0 - <uint64_t>value)
 
-# The lengths of the next two are as good as random, and branches on them would be mispredicted: each digit is written,
-# and written over by the next one if it was a leading zero.
+# The numbers of digits in the next two are as good as random, and branches on them would be mispredicted. So each digit
+# is written, and the next one overwrites it if it was a leading zero.
 
 cdef inline uint8_t* put_octet(uint8_t* to, uint8_t octet) noexcept nogil:
     to[0] = <uint8_t>(ZERO + octet // 100)

@@ -1,7 +1,7 @@
-# Which values of a column differ: the dictionary of a dictionary-encoded column, in the order of their first rows.
+# The distinct values of a column, in the order of their first rows: the dictionary of a dictionary-encoded column.
 #
-# A slot is 64 bits: the upper half of it 32 bits of the hash, the lower half the code plus one, zero in a free slot.
-# The slot's home is the upper bits of the hash, so the index grows without looking at a value.
+# A slot has 64 bits: 32 bits of the hash in the upper half, the code plus one in the lower half, 0 if it is free. The
+# upper bits of the hash are the home of the slot, so the index grows without reading a value.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
@@ -14,11 +14,11 @@ cdef enum:
     WIDE = 16                   # bytes of an IP address
 
 cdef struct Distinct:
-    uint64_t seed[2]            # drawn for this process: no sender can aim at one slot
+    uint64_t seed[2]            # drawn for this process, so that no sender can aim at one slot
     uint64_t* slots
-    uint32_t bits               # of the number of slots
-    uint32_t n                  # values that differ
-    uint32_t* rows              # where each was seen first; room for as many as there are rows
+    uint32_t bits               # 2^bits slots
+    uint32_t n                  # distinct values
+    uint32_t* rows              # first row of each; room for one a row
 
 cdef inline bint open_distinct(Distinct* d) noexcept nogil:
     d.bits = FIRST_SLOT_BITS
@@ -57,7 +57,7 @@ cdef inline bint grow_distinct(Distinct* d) noexcept nogil:
 
 cdef inline bint find_distinct(Distinct* d, const uint8_t* values, uint32_t size, uint64_t n,
                                uint32_t* codes) noexcept nogil:
-    """The code of every value; False without memory. There are fewer than 2^31 values, of at most WIDE bytes."""
+    """Find the code of every value; False when memory is out. `n` is below 2^31, `size` at most WIDE."""
     cdef uint64_t row, place, slot
     cdef const uint8_t* at
     cdef uint32_t tag

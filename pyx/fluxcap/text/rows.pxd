@@ -1,5 +1,5 @@
-# Rows of text from columns side by side. What stands between the cells of a row is the only difference between the
-# formats: a tab, a comma, or the name of a JSON member with its quotes.
+# Rows of text from columns. The formats differ only in the text between the cells of a row: a tab, a comma, or the name
+# of a JSON member with its quotes.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -13,7 +13,7 @@ from fluxcap.text.times cimport Clock, TIME_WIDTH, put_time
 cdef extern from "string.h" nogil:
     size_t strnlen(const char* text, size_t most)
 
-cdef enum Kind:                 # of the cells of a column
+cdef enum Kind:                 # the kind of the cells of a column
     CELL_UINT8
     CELL_UINT16
     CELL_UINT32
@@ -23,17 +23,17 @@ cdef enum Kind:                 # of the cells of a column
     CELL_MAC
     CELL_TIME
     CELL_NAME                   # a code of one byte, written as its name
-    CELL_LETTERS                # bytes as they are, up to the first zero, no more than a name has
+    CELL_LETTERS                # bytes as they are, up to the first zero, at most NAME_WIDTH
     CELL_TEXT                   # bytes as they are, of any length
 
 cdef enum:
-    NAME_WIDTH = 31             # so that a name is copied by a move or two
+    NAME_WIDTH = 31             # with its length 32 bytes: a move or two copies a name
 
 cdef struct Name:
     uint8_t text[NAME_WIDTH]
     uint8_t length
 
-cdef struct Literal:            # what stands before a cell, or behind the last one
+cdef struct Literal:            # the text before a cell, or behind the last one
     const uint8_t* text
     uint64_t length
 
@@ -41,14 +41,14 @@ cdef struct Cells:              # the cells of one column
     Kind kind
     Literal before
     const uint8_t* values       # one after the other
-    uint32_t size               # bytes a value, but for CELL_TEXT
+    uint32_t size               # bytes a value, except CELL_TEXT
     uint64_t* ends              # CELL_TEXT: where in `values` each cell ends
     Name* names                 # CELL_NAME
     uint32_t n_names
     Clock clock                 # CELL_TIME
 
 cdef inline uint32_t widest(Kind kind) noexcept nogil:
-    """Bytes that a cell can take; CELL_TEXT says so itself."""
+    """The most bytes that a cell can take; 0 for CELL_TEXT, where `ends` tells."""
     if kind == CELL_UINT8:
         return UINT8_WIDTH
     elif kind == CELL_UINT16:
@@ -70,7 +70,7 @@ cdef inline uint32_t widest(Kind kind) noexcept nogil:
     return 0
 
 cdef inline uint8_t* put_octets(uint8_t* to, const uint8_t* text, uint64_t length) noexcept nogil:
-    if length == 1:             # a tab or a comma, not worth a call
+    if length == 1:             # a tab or a comma is not worth a call
         to[0] = text[0]
     else:
         memcpy(to, text, length)

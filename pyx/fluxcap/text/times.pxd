@@ -1,4 +1,4 @@
-# Times as RFC 3339 section 5.6 writes them, in UTC with nine digits: 2023-11-14T22:13:20.000000001Z.
+# Times in the form of RFC 3339 section 5.6, in UTC with nine digits: 2023-11-14T22:13:20.000000001Z.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
@@ -11,16 +11,16 @@ cdef enum:
     SECOND_WIDTH = 19           # 2023-11-14T22:13:20
     TIME_WIDTH = 30
 
-cdef struct Clock:              # the second that was written last: neighbouring packets share theirs
+cdef struct Clock:              # the second written last: neighbouring packets often share it
     int64_t second
     uint8_t text[SECOND_WIDTH]
     bint known
 
 cdef inline void put_date(uint8_t* to, int64_t days) noexcept nogil:
-    """Days since 1970-01-01 in the Gregorian calendar, for years 0 to 9999.
+    """Write the date of a day since 1970-01-01 in the Gregorian calendar, for years 0 to 9999.
 
-    Years are taken from March on, so that the leap day is the last of its year and the months before it have lengths
-    by a rule: 153 days every five months (https://howardhinnant.github.io/date_algorithms.html, civil_from_days).
+    A year begins in March here, so that the leap day is the last of its year, and months have lengths by a rule: 153
+    days every five months (https://howardhinnant.github.io/date_algorithms.html, civil_from_days).
     """
     cdef int64_t day = days + 719468                    # since 0000-03-01
     cdef int64_t era = day // 146097                    # of 400 years
@@ -48,7 +48,7 @@ cdef inline void put_second(uint8_t* to, int64_t second) noexcept nogil:
     to[13] = to[16] = b":"
 
 cdef inline uint8_t* put_time(uint8_t* to, int64_t ns, Clock* clock) noexcept nogil:
-    """Nanoseconds since the epoch; every int64 has a text, from 1677 to 2262."""
+    """Write a time in nanoseconds since 1970. Every int64 has a text, from 1677 to 2262."""
     cdef int64_t second = ns // NS_PER_SECOND
     cdef int64_t fraction = ns - second * NS_PER_SECOND
     if fraction < 0:            # C divides towards zero
