@@ -1,6 +1,6 @@
-/* Loads from any alignment, in the byte order of the network, of a capture file, or of this machine; net16() and
- * net32() give a number the value that its octets in network order have when loaded natively, put16() and put32() write
- * it in that order.
+/* Loads from any alignment, in the byte order of the network, of a capture file, or of this machine. net16() and
+ * net32() swap a number from this machine's byte order to the network's, or back; put16() and put32() store one in
+ * network order.
  * memcpy is the one portable unaligned load; compilers turn each function into one or two instructions. */
 #ifndef FLUXCAP_BYTES_H
 #define FLUXCAP_BYTES_H
@@ -33,7 +33,7 @@ static inline uint32_t be24(const uint8_t *at) { return (uint32_t)at[0] << 16 | 
 static inline void put16(uint8_t *at, uint16_t v) { v = net16(v); memcpy(at, &v, sizeof v); }
 static inline void put32(uint8_t *at, uint32_t v) { v = net32(v); memcpy(at, &v, sizeof v); }
 
-/* A capture file is written in its maker's byte order: `swapped` says that it is not ours. */
+/* The writer of a capture file uses its own byte order; `swapped` says that this machine has the other one. */
 static inline uint16_t file16(const uint8_t *at, int swapped) {
     uint16_t v = native16(at);
     return swapped ? __builtin_bswap16(v) : v;
@@ -47,36 +47,37 @@ static inline uint64_t file64(const uint8_t *at, int swapped) {
     return swapped ? __builtin_bswap64(v) : v;
 }
 
-/* ticks * multiplier / divisor >> shift, in 128 bits: 64-bit arithmetic is wrong from 10^-12 s or 2^-34 s on. */
+/* ticks * multiplier / divisor >> shift, in 128 bits: in 64 bits the product overflows from resolutions of 10^-12 s or
+ * 2^-34 s on. */
 static inline int64_t scale_ticks(uint64_t ticks, uint64_t multiplier, uint64_t divisor, unsigned shift, int64_t offset_s) {
     __int128 ns = (__int128)(((unsigned __int128)ticks * multiplier / divisor) >> shift) + (__int128)offset_s * 1000000000;
     return ns > INT64_MAX ? INT64_MAX : ns < INT64_MIN ? INT64_MIN : (int64_t)ns;
 }
 
-/* Is the 128-bit number (high, low) the greater one? One subtraction with borrow: the order of the two ends of a
- * flow is as good as random, and a mispredicted branch would cost more than all the rest of the key. */
 static inline uint32_t count_bits(uint64_t v) { return (uint32_t)__builtin_popcountll(v); }
 
+/* Is the 128-bit number a greater than b? Compiled to one subtraction with borrow and no branch: the order of the two
+ * ends of a flow is as good as random, and a mispredicted branch would cost more than the rest of the key. */
 static inline int greater128(uint64_t a_high, uint64_t a_low, uint64_t b_high, uint64_t b_low) {
     return ((unsigned __int128)a_high << 64 | a_low) > ((unsigned __int128)b_high << 64 | b_low);
 }
 
-/* 64-bit words added in ones' complement, the carry brought round: of 16-bit words the sum is the same (RFC 1071 section
- * 2(C)), and there are a quarter of them. */
+/* Ones'-complement addition: the carry is added back at the lowest bit. Adding 64-bit words gives the same sum as
+ * adding their 16-bit words (RFC 1071 section 2(C)), in a quarter of the additions. */
 static inline uint64_t ones_add(uint64_t a, uint64_t b) {
     uint64_t sum = a + b;
     return sum + (sum < a);
 }
 
-/* Sums of squares in 128 bits, the lower half first: sizes and gaps in ns stay exact, so that no deviation is made of
- * the rounding errors of large means. */
+/* Sums of squares in 128 bits, lower half first. They are exact for sizes and for gaps in ns: with rounded sums, large
+ * means would leave nothing of a small deviation but rounding errors. */
 static inline void add_square(uint64_t sum[2], int64_t value) {
     unsigned __int128 both = ((unsigned __int128)sum[1] << 64 | sum[0]) + (unsigned __int128)((__int128)value * value);
     sum[0] = (uint64_t)both;
     sum[1] = (uint64_t)(both >> 64);
 }
 
-/* Of n numbers with this sum and sum of squares: how far their squares are from those of n times the mean. */
+/* The sum of the squared deviations from the mean of n numbers, from their sum and their sum of squares. */
 static inline double squared_deviations(uint64_t n, int64_t sum, const uint64_t squares[2]) {
     int64_t count = (int64_t)n, mean = sum / count, rest = sum % count;
     __int128 off = (__int128)((unsigned __int128)squares[1] << 64 | squares[0]) - (__int128)mean * sum;
@@ -89,7 +90,7 @@ static inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* A condition that few packets meet: the compiler keeps registers for the way that the others take. */
+/* A condition that few packets meet: the compiler then allocates registers for the other path. */
 #define rarely(condition) __builtin_expect(!!(condition), 0)
 
 #endif

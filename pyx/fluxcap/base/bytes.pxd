@@ -1,4 +1,4 @@
-# Loads and stores of any alignment and the few 128-bit operations; the code is in bytes.h.
+# Loads and stores at any alignment, and the few 128-bit operations; the code is in bytes.h.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 

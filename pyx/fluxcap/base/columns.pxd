@@ -1,4 +1,4 @@
-# Columns: fields of an array of structs, copied out side by side. The same code serves packets and flow records.
+# Columns: each field of an array of structs becomes an array of its own. Packets and flow rows use the same code.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -7,7 +7,7 @@ from fluxcap.base.memory cimport Spare, block_free, block_resize, block_zeroed, 
 from fluxcap.base.types cimport BATCH, Batch, FILTERED, Packet
 
 cdef enum:
-    MAX_COLUMNS = 64            # there are about forty to ask for; one bit each in `zero`
+    MAX_COLUMNS = 64            # a bit each in `zero`; a table has about forty columns
     IP_VERDICT_SHIFT = 16       # verdict masks: transport verdicts in the lower half, IPv4 header verdicts in the upper
 
 cdef struct Columns:
@@ -16,11 +16,11 @@ cdef struct Columns:
     uint32_t size[MAX_COLUMNS]      # bytes
     uint8_t* data[MAX_COLUMNS]
     uint64_t held[MAX_COLUMNS]      # bytes of memory there
-    uint8_t* used[MAX_COLUMNS]      # where memory ends that was used before; what was not is zero
-    uint64_t n                      # rows there
+    uint8_t* used[MAX_COLUMNS]      # end of the memory that was used before; what lies behind it is zero
+    uint64_t n                      # rows
     uint64_t room
     uint32_t verdicts               # which rows are wanted
-    uint64_t zero                   # bit i: column i is all zero in the rows that come next
+    uint64_t zero                   # bit i: column i is zero in all rows that are appended next
 
 cdef inline bint resize_column(Columns* c, uint32_t i, uint64_t octets) noexcept nogil:
     cdef void* resized = block_resize(c.data[i], c.held[i], octets)
@@ -54,11 +54,11 @@ cdef inline void free_columns(Columns* c) noexcept nogil:
     c.room = 0
 
 cdef inline bint is_there(const Columns* c, uint32_t i) noexcept nogil:
-    """Are the next rows of this column there without being written? Memory that is never touched costs nothing."""
+    """Do the next rows of this column read as zero without being written? Pages that nothing touches cost nothing."""
     return c.zero >> i & 1 and block_zeroed(c.held[i]) and c.data[i] + c.n * c.size[i] >= c.used[i]
 
 cdef inline void lay_pieces(Columns* c, Spare* spare, uint32_t n) noexcept nogil:
-    """Spare pieces, as far as there are any, for what the next n rows are the first to touch."""
+    """Move spare pieces under the memory that the next n rows are the first to touch, as far as there are pieces."""
     cdef uint64_t at
     cdef uint32_t i
     cdef void* used

@@ -1,5 +1,5 @@
-/* Memory for tables that grow: whole pages, zeroed, so that rows keep to cache lines and growth moves page tables
- * instead of octets. */
+/* Memory for tables that grow: whole zeroed pages, so that rows are aligned to cache lines and growing a table moves
+ * page table entries instead of bytes. */
 #ifndef FLUXCAP_MEMORY_H
 #define FLUXCAP_MEMORY_H
 
@@ -13,8 +13,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* From here on memory comes in huge pages: without them a row that is not in the cache costs a walk through the page
- * tables as well. The kernel gives them where size and address are multiples of one. */
+/* From this size on, memory comes in huge pages: without them, a row that is not in the cache costs a walk through the
+ * page tables as well. The kernel gives huge pages where size and address are multiples of their size. */
 enum { HUGE_FROM = 2 << 20 };
 
 static inline size_t pages_whole(size_t octets) {
@@ -41,7 +41,7 @@ static inline void pages_free(void *at, size_t octets) {
         munmap(at, pages_whole(octets));
 }
 
-/* NULL on failure, the old memory left as it was. The part that is new reads as zero. */
+/* NULL on failure; the old memory is then left as it was. The new part reads as zero. */
 static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
     void *grown;
     if (at == NULL)
@@ -51,7 +51,7 @@ static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
         return kept == whole || munmap((char *)at + kept, whole - kept) == 0 ? at : NULL;
     }
 #if defined(__linux__)
-    /* Pages move as they are, small ones too, unless they are to be huge from now on. */
+    /* The kernel moves pages without copying them. Small pages are copied once, when they become huge ones. */
     if (octets >= HUGE_FROM || (octets < wanted && wanted < HUGE_FROM)) {
         octets = pages_whole(octets);
         wanted = pages_whole(wanted);
@@ -66,13 +66,13 @@ static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
     return grown;
 }
 
-/* Pieces of memory that are not read again, a huge page each, to be laid under memory that nobody has touched yet. So
- * it is there without a new page, and the kernel's zeroing of it; where a host takes back what its guests leave free, a
- * new page can cost more than all that is done with it. What stood in a piece stays in it. */
+/* Spare pieces: huge pages whose content is not read again. A piece is moved under memory that has not been touched
+ * yet, so the kernel neither finds nor zeroes a new page for it. In a virtual machine whose host takes free memory
+ * back, a new page can cost more than all the work done with it. A piece keeps its old content. */
 enum {
-    SPARE_MAX = 128,   /* pieces kept; what comes beyond them is given back to the system */
+    SPARE_MAX = 128,   /* pieces kept; further ones are given back to the system */
 #if defined(MREMAP_DONTUNMAP)
-    MOVED_MAX = 4096,  /* to one owner: each is a mapping of its own, of which Linux lets a process have 65,530 */
+    MOVED_MAX = 4096,  /* pieces moved: each is a mapping of its own, and Linux allows a process 65,530 mappings */
 #else
     MOVED_MAX = 0,
 #endif
@@ -81,13 +81,13 @@ enum {
 typedef struct {
     uint32_t n;
     uint32_t moved;
-    int failed;        /* there is a hole where a piece was to be: no memory */
+    int failed;        /* no memory: the target of a piece was unmapped and could not be mapped again */
     char *piece[SPARE_MAX];
 } Spare;
 
 static inline char *piece_at(void *at) { return (char *)at - (uintptr_t)at % HUGE_FROM; }
 
-/* Nothing up to `to` is read again, and this was said of what lies before `from`. */
+/* Make the huge pages between `from` and `to` spare: they are not read again. Those before `from` are spare already. */
 static inline void pages_spare(Spare *spare, void *at, size_t from, size_t to) {
     char *piece = piece_at((char *)at + from), *end = (char *)at + to;
     if (piece < (char *)at)
@@ -102,8 +102,9 @@ static inline void pages_spare(Spare *spare, void *at, size_t from, size_t to) {
     }
 }
 
-/* Lay a piece under the first one that begins from `from` on and before `to`, none of it touched yet. Its end, from
- * where on memory reads as zero again, or NULL: none begins there, or none is spare. */
+/* Move a spare piece under the first huge page that begins between `from` and `to`; that page must be untouched.
+ * Returns the end of the page, from where on memory reads as zero again, or NULL: no page begins there, or no piece is
+ * spare. */
 static inline void *pages_take(Spare *spare, void *at, size_t octets, size_t from, size_t to) {
 #if defined(MREMAP_DONTUNMAP)
     char *piece = piece_at((char *)at + from + HUGE_FROM - 1);
@@ -111,11 +112,12 @@ static inline void *pages_take(Spare *spare, void *at, size_t octets, size_t fro
         spare->moved >= MOVED_MAX)
         return NULL;
     spare->moved++;
-    /* The range it comes from stays its owner's, so that nothing else is mapped there before that is freed. */
+    /* DONTUNMAP keeps the range that the piece leaves: nothing else may be mapped there until its owner frees it. */
     if (mremap(spare->piece[--spare->n], HUGE_FROM, HUGE_FROM, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
                piece) != MAP_FAILED)
         return piece + HUGE_FROM;
-    /* An older kernel, or one that is short of mappings: no more of this. It may have unmapped the target. */
+    /* The kernel is too old, or the process has no mappings left: move no further pieces. The failed call may have
+     * unmapped the target, so map it again. */
     spare->moved = MOVED_MAX;
     spare->failed = pages_settle(mmap(piece, HUGE_FROM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
                                       -1, 0), HUGE_FROM) == NULL;
@@ -123,9 +125,9 @@ static inline void *pages_take(Spare *spare, void *at, size_t octets, size_t fro
     return NULL;
 }
 
-/* A block is memory that is filled from front to back and may end up small or large. From HUGE_FROM on it is pages: on
- * small ones the faults would cost nearly as much as all the reading (5 M packets with all columns: 0.76 s instead of
- * 0.47 s). Below, it comes from the heap, which hands out again what the last batch of rows gave back. */
+/* A block is memory that is filled from front to back and may end up small or large. From HUGE_FROM on it consists of
+ * huge pages: with small ones the faults would cost nearly as much as reading the capture (5 M packets, all columns:
+ * 0.76 s instead of 0.47 s). Smaller blocks come from the heap, which reuses what the last batch of rows gave back. */
 static inline void block_free(void *at, size_t octets) {
     if (octets >= HUGE_FROM)
         pages_free(at, octets);
@@ -133,7 +135,7 @@ static inline void block_free(void *at, size_t octets) {
         free(at);
 }
 
-/* NULL on failure, the old block left as it was. */
+/* NULL on failure; the old block is then left as it was. */
 static inline void *block_resize(void *at, size_t octets, size_t wanted) {
     void *pages;
     if (octets >= HUGE_FROM)
@@ -148,17 +150,18 @@ static inline void *block_resize(void *at, size_t octets, size_t wanted) {
     return pages;
 }
 
-/* Whether what was not written of a block reads as zero. */
+/* Does the part of a block that was never written read as zero? */
 static inline int block_zeroed(size_t octets) { return octets >= HUGE_FROM; }
 
-/* What a block can be cut down to when no more comes: large ones stay large. */
+/* The size that a finished block can be cut down to. A block of pages stays one: its pages are not copied to the heap.
+ * */
 static inline size_t block_least(size_t octets, size_t used) {
     size_t least = octets >= HUGE_FROM ? HUGE_FROM : 1;
     return used > least ? used : least;
 }
 
-/* Zero a struct of a few hundred octets. Compilers turn memset() of such a size into `rep stos`, whose start-up alone
- * costs as much as half the stores: 10 % of all the time on small packets. */
+/* Zero a struct of a few hundred bytes. Compilers turn memset() of such a size into `rep stos`, whose start-up costs as
+ * much as half the stores: 10 % of all the time on small packets. */
 typedef uint64_t clear_block __attribute__((vector_size(32), aligned(1), may_alias));
 
 static inline void clear(void *at, size_t octets) {
@@ -166,12 +169,12 @@ static inline void clear(void *at, size_t octets) {
     char *to = at;
     for (; octets >= sizeof zero; to += sizeof zero, octets -= sizeof zero) {
         *(clear_block *)to = zero;
-        __asm__ volatile("" : : : "memory");  /* keeps the loop from being recognised as memset */
+        __asm__ volatile("" : : : "memory");  /* keeps the compiler from turning the loop into memset() */
     }
     memset(to, 0, octets);
 }
 
-/* The empty statement keeps GCC from taking a function that does nothing else for one without effect. */
+/* Without the empty statement GCC takes a function that only prefetches for one without effect and drops its calls. */
 static inline void prefetch(const void *at) {
     __builtin_prefetch(at, 1, 3);
     __asm__ volatile("");

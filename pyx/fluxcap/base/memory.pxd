@@ -1,4 +1,4 @@
-# Memory for tables that grow, in whole zeroed pages; the code is in memory.h.
+# Memory in whole zeroed pages for tables that grow; the code is in memory.h.
 
 cdef extern from "base/memory.h" nogil:
     enum: HUGE_FROM

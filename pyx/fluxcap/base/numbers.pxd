@@ -1,4 +1,4 @@
-# Numbers of protocols that more than one room speaks of; link types are in layers/link.pxd.
+# Assigned numbers that several files use; link types are in layers/link.pxd.
 # https://www.iana.org/assignments
 
 cdef enum:                      # ethertypes
@@ -8,8 +8,8 @@ cdef enum:                      # ethertypes
     ETHERTYPE_EOIP = 0x6400             # MikroTik's, in a GRE header of version 1
     ETHERTYPE_ARP = 0x0806
     ETHERTYPE_VLAN = 0x8100
-    ETHERTYPE_ARUBA = 0x8200            # the first and the last of the frames of 802.11 that Aruba puts in GRE
-    ETHERTYPE_ARUBA_LAST = 0x8210
+    ETHERTYPE_ARUBA = 0x8200            # first of the range that Aruba uses for 802.11 frames in GRE
+    ETHERTYPE_ARUBA_LAST = 0x8210       # ... and last
     ETHERTYPE_IPV6 = 0x86DD
     ETHERTYPE_PPP = 0x880B
     ETHERTYPE_WCCP = 0x883E
@@ -28,7 +28,7 @@ cdef enum:                      # ethertypes
     ETHERTYPE_NSH = 0x894F
     ETHERTYPE_QINQ_OLD = 0x9100
     ETHERTYPE_ARISTA = 0xD28B           # a tag with a time stamp
-    ETHERTYPE_FIRST = 0x0600            # under it the field is a length (IEEE 802.3) and LLC follows
+    ETHERTYPE_FIRST = 0x0600            # a smaller value is a length (IEEE 802.3), and LLC follows
 
 cdef enum:                      # IP protocols
     IP_HOP_BY_HOP = 0
@@ -70,7 +70,7 @@ cdef enum:                      # UDP ports of tunnels
     PORT_CAPWAP_DATA = 5247
     PORT_GENEVE = 6081
     PORT_MPLS_IN_UDP = 6635
-    PORT_VXLAN_LINUX = 8472             # what Linux takes for VXLAN where nobody names a port
+    PORT_VXLAN_LINUX = 8472             # the default of Linux
     PORT_TZSP = 37008
 
 cdef enum:                      # TCP flags, RFC 9293 section 3.1
@@ -80,5 +80,5 @@ cdef enum:                      # TCP flags, RFC 9293 section 3.1
     ACK = 0x10
 
 cdef enum:
-    # The largest window there is (RFC 7323 section 2.3): what lies further away is not of this sequence.
+    # The largest window (RFC 7323 section 2.3): a number that lies further away is not of this sequence.
     TCP_WINDOW_MAX = 1 << 30

@@ -22,7 +22,7 @@ cdef enum:
     UDP_PORTS = 65536
 
 cdef struct TunnelPorts:
-    uint64_t blocks             # bit n: ports of a block of 256, whose number ends in these six bits, are among them
+    uint64_t blocks             # bit n: a tunnel's port lies in a block of 256 ports whose number modulo 64 is n
     uint8_t kinds[UDP_PORTS]    # TunnelKind by port
 
 cdef inline void set_tunnel(TunnelPorts* t, uint32_t port, TunnelKind kind) noexcept nogil:
@@ -30,6 +30,6 @@ cdef inline void set_tunnel(TunnelPorts* t, uint32_t port, TunnelKind kind) noex
     t.blocks |= <uint64_t>1 << (port >> 8 & 63)
 
 cdef inline bint has_tunnel(const TunnelPorts* t, uint32_t a, uint32_t b) noexcept nogil:
-    """Is one of two ports among them? Most pairs are in other blocks, which is told without a look at the 64 KiB of
-    kinds: these would push other things out of L1."""
+    """Does one of two ports carry a tunnel? `blocks` answers for most pairs, without a look at the 64 KiB of kinds,
+    which would push other data out of L1."""
     return t.blocks & (<uint64_t>1 << (a >> 8 & 63) | <uint64_t>1 << (b >> 8 & 63)) != 0 and t.kinds[a] | t.kinds[b]

@@ -1,5 +1,5 @@
-# What travels through the core: one small struct, Packet, a batch of them at a time, and the enums that name outcomes.
-# Each stage reads what the stages before it wrote and adds its own fields; what is counted goes on as a Digest.
+# The structs that the stages hand on, and the enums that name outcomes. A stage takes a batch of Packet structs, reads
+# the fields that earlier stages wrote and adds its own; what is counted goes on as a Digest.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -7,8 +7,9 @@ from fluxcap.base.memory cimport clear
 from fluxcap.base.tunnels cimport TunnelPorts
 
 cdef enum:
-    # Packets a stage takes at once: enough to pay for a call and to hide a cache miss behind the packets after it, few
-    # enough to leave room in L1 for their bytes and the rows they lead to: 64 cost small packets 4 %, 128 another 9 %.
+    # Packets a stage takes at once. They are enough to pay for a call and to hide a cache miss behind the packets that
+    # follow. They are few enough to leave room in L1 for their bytes and rows: 64 cost small packets 4 %, 128 another
+    # 9 %.
     BATCH = 32
 
     KEY_WORDS = 11
@@ -49,54 +50,55 @@ cdef enum:                      # Reason
     SHORT_TRANSPORT             # ... before the ports
     WRONG_VERSION               # an IP header whose version is not what the layer below announced
     HEADER_LENGTH               # IPv4 IHL under 5
-    TOTAL_LENGTH                # IPv4 total length under its own header's
+    TOTAL_LENGTH                # IPv4 total length under the header length
     TOO_MANY_TAGS               # over MAX_TAGS VLAN tags
     TOO_MANY_EXTENSIONS         # over MAX_EXTENSIONS extension headers
     TOO_MANY_LAYERS             # over MAX_LAYERS headers in all
-    # Why a verdict is `partial`, where it is not the usual reason; the record was read to its end.
-    SEGMENTATION_OFFLOAD        # the card was to cut it up: the pseudo-header was summed without its length
+    # Why a verdict is `partial`, where the reason is not the usual one; the walk did not stop.
+    SEGMENTATION_OFFLOAD        # the card was to cut the packet up: the pseudo-header was summed without the length
     REASONS_END
 
-# Oddities worth a count, none of them fatal.
+# Anomalies: counted, none of them fatal.
 cdef enum:                      # Anomaly
     CAPTURED_OVER_WIRE          # captured length over the wire length
     CAPTURED_OVER_SNAPLEN       # captured length over the snap length the file declares
     FRACTION_OVER_SECOND        # a pcap record's fraction of a second is a second or more
     TIME_WENT_BACK              # earlier than the record before it
-    TUNNELS_TOO_DEEP            # more tunnels than MAX_DEPTH: read to that depth
+    TUNNELS_TOO_DEEP            # more tunnels than MAX_DEPTH: the record was read to that depth
     DATAGRAMS_EVICTED           # fragmented datagrams forgotten before they were complete, to make room
-    FRAGMENTS_NOT_HELD          # fragments let go before their first one came: waited too long, or too many
-    OPTION_OVERRUN              # a pcapng option runs past its block: the rest of its options was dropped
+    FRAGMENTS_NOT_HELD          # fragments released before their first one came: they waited too long, or are too many
+    OPTION_OVERRUN              # a pcapng option runs past its block: the rest of the block's options were dropped
     TSRESOL_LENGTH              # if_tsresol not one byte long: microseconds assumed
-    ERRORS_NOT_KEPT             # more ICMP errors about flows not seen so far than are kept: such flows may lack them
+    ERRORS_NOT_KEPT             # too many ICMP errors about flows not seen yet: such flows may lack some
     REFUSED_TAGGED              # refused by the filter, which would accept the IP packet behind the VLAN tag
     REFUSED_INSIDE              # ... behind other headers: several tags, MPLS, PPPoE, a tunnel
     WITHOUT_TIME                # a simple packet block, which has no time: the record counts as of 1970
-    TIME_OUT_OF_RANGE           # a time at or past the ends of 64 bits of nanoseconds: held at that end
+    TIME_OUT_OF_RANGE           # a time that 64 bits of nanoseconds cannot hold: set to the nearest they can
     ANOMALIES_END
 
-# What the checksum stage is to do; decode sets it.
+# Which sum the checksum stage takes; decode sets it.
 cdef enum Sum:
     SUM_NONE
     SUM_PLAIN                   # Internet checksum over the message alone (ICMP, IGMP)
     SUM_PSEUDO                  # ... with a pseudo-header (UDP, TCP, UDP-Lite, DCCP, ICMPv6)
     SUM_CRC32C                  # SCTP
 
-# Which way a record went past the interface, in pcapng's numbers (epb_flags, bits 0 and 1).
+# The direction of a record at its interface, in the numbers of pcapng (epb_flags, bits 0 and 1).
 cdef enum:                      # Direction
     DIRECTION_UNKNOWN
     INBOUND
     OUTBOUND
     DIRECTIONS_END
 
-# What the capturing machine left to its network card, or had from it: bits 9 to 11 of epb_flags, moved down.
+# Work that the capturing machine left to its network card, or that the card had done: bits 9 to 11 of epb_flags, moved
+# down.
 cdef enum:                      # OffloadFlag
     CHECKSUM_NOT_READY = 1      # the card was to compute it
     CHECKSUM_VALID = 2          # the card has verified it
-    SEGMENTS_JOINED = 4         # not one segment of the wire, but what the card cuts into some, or has joined
+    SEGMENTS_JOINED = 4         # several segments of the wire: the card was to cut them, or has joined them
 
-# Everything a flow can be keyed by, zero-filled, in whole 64-bit words: a key is this struct under a mask, so that
-# any set of fields is the same code. IPv4 addresses are ::ffff:a.b.c.d.
+# All fields that a flow can be keyed by, zero-filled, in whole 64-bit words. A key is this struct under a mask, so any
+# set of fields takes the same code. IPv4 addresses are ::ffff:a.b.c.d.
 cdef struct Key:
     uint8_t src_ip[16]          # words 0, 1
     uint8_t dst_ip[16]          # words 2, 3
@@ -121,23 +123,23 @@ cdef struct Key:
 
 cdef struct Packet:
     # capture
-    # Lent, never owned: by the window until the next batch is read, or by Datagrams.lent until the next one is tapped.
-    # What keeps a packet longer (Holding) has no data.
+    # A packet does not own its data: the window lends it until the next batch is read, Datagrams.lent until the next
+    # batch is tapped. A packet that is kept longer (Holding) has no data.
     const uint8_t* data
     uint64_t number             # 1-based, in its file
     uint64_t offset             # of data in the decompressed file
     uint16_t link_type
     uint8_t fcs                 # bytes of frame check sequence at the end of the wire length
-    uint8_t refused             # filter: by the user's; not unless there is one
-    uint8_t direction           # as the file has it; the link header may know more
+    uint8_t refused             # by the user's filter; False where there is none
+    uint8_t direction           # as the file says; the link header may say more
     uint8_t offload_flags       # OffloadFlag
-    # What is counted, from here on as in Digest:
+    # From here on in the same order as in Digest:
     int64_t time                # ns since the epoch
     uint32_t captured           # bytes
     uint32_t wire               # bytes
     uint32_t interface          # index in its file, over all sections
     # decode
-    uint32_t payload_length     # bytes above the transport header, of those the record had on the wire
+    uint32_t payload_length     # bytes above the transport header, as on the wire
     uint32_t tcp_seq
     uint32_t tcp_ack
     uint16_t tcp_window
@@ -146,46 +148,46 @@ cdef struct Packet:
     uint8_t reason
     uint8_t ip_version          # 0 = no IP header was read
     uint8_t tcp_flags
-    uint8_t verdict             # checksum, as the two after it
+    uint8_t verdict             # the checksum stage judges this one and the next; decode judges GRE
     uint8_t ip_verdict
     uint8_t gre_verdict
-    # ... up to here
+    # ... to here
     uint8_t depth               # tunnels descended
     Key key
     uint8_t ttl                 # IPv6: hop limit
     uint8_t length_lies         # the IP length goes past the record's wire length
     uint8_t fragmented          # a piece of a datagram
-    uint8_t fragmented_around   # bit n: n tunnels deep is a piece of a datagram, and this packet is what it holds
+    uint8_t fragmented_around   # bit n: the IP packet n tunnels deep is a fragment, and this packet lies inside it
     uint8_t more_fragments
     uint8_t waiting             # held back until its datagram's first fragment comes
     uint8_t sum_kind
     uint8_t pseudo_octets       # of pseudo_src and pseudo_dst: 4 or 16
     uint32_t ip_id
     uint32_t fragment_offset    # bytes
-    uint32_t fragment_at        # of its bytes in data
-    uint32_t fragment_length    # of them, on the wire
+    uint32_t fragment_at        # place of its bytes in data
+    uint32_t fragment_length    # bytes, on the wire
     uint32_t fragment_id
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none
     uint64_t datagram           # serial number of that datagram
     uint16_t ip_header_length
-    uint32_t ip_at              # of the IP header in data
-    uint32_t sum_at             # of the summed bytes in data
+    uint32_t ip_at              # place of the IP header in data
+    uint32_t sum_at             # place of the summed bytes in data
     uint32_t sum_length         # bytes covered
     uint32_t pseudo_length      # the pseudo-header's length field
-    uint32_t ip_length          # bytes of the IP packet, its header included, as that says: it may go past the record
+    uint32_t ip_length          # bytes of the IP packet as its header says, header included; may go past the record
     const uint8_t* pseudo_src   # where it is not src_ip: the home address (RFC 6275 section 11.3.1); else NULL
     const uint8_t* pseudo_dst   # where it is not dst_ip: the last hop of a live route (RFC 8200 section 8.1); else NULL
-    uint32_t quote_at           # ICMP errors: of the IP header they quote, in data; 0 = none
+    uint32_t quote_at           # ICMP errors: place of the quoted IP header in data; 0 = none
     # checksum
     uint32_t checksum           # as the record holds it (SCTP: 32 bits)
-    uint32_t expected           # what it would be if it were right; 0 where none was computed
+    uint32_t expected           # the right value; 0 where none was computed
     uint16_t ip_checksum
     uint16_t ip_expected
     # flows
     int64_t flow                # row in the flow table, -1 = in none
-    int64_t quoted_flow         # ICMP errors: that of the packet they quote, -1 = none, or none seen yet
+    int64_t quoted_flow         # ICMP errors: row of the quoted packet's flow, -1 = none, or none seen yet
 
-# What of a batch takes another look, once it is decoded.
+# What a decoded batch holds that further stages look at.
 cdef enum:                      # Special
     FRAGMENTS = 1
     QUOTATIONS = 2
@@ -193,23 +195,23 @@ cdef enum:                      # Special
 cdef struct Batch:
     Packet packets[BATCH]
     uint32_t n
-    uint32_t special            # Special, of all of them together
+    uint32_t special            # Special bits of all its packets
 
-# decode_packets(), through a pointer: with two callers the walk would no longer be compiled into its loop over a batch,
-# which costs small packets 3 %.
+# decode_packets() as a pointer. Only one place may call it by name: with two, the walk is no longer compiled into its
+# loop over a batch, and small packets take 3 % longer.
 ctypedef uint32_t (*Decode)(
     Packet* packets, uint32_t n, const TunnelPorts* ports, uint32_t max_depth, uint32_t file,
     uint64_t* anomalies) noexcept nogil
 
-# ... and what it is told of every packet of a reading.
+# ... and its arguments that are the same for all packets of a reading.
 cdef struct Decoder:
     Decode decode
     const TunnelPorts* ports
     uint32_t max_depth          # tunnels to descend at most
 
-# What the ledger and the flow table count of a packet, in one cache line; the words of its key lie beside it.
+# What the ledger and the flow table need of a packet, in one cache line; the words of its key lie beside it.
 cdef struct Digest:
-    # as in Packet:
+    # From here on in the same order as in Packet:
     int64_t time
     uint32_t captured
     uint32_t wire
@@ -226,21 +228,21 @@ cdef struct Digest:
     uint8_t verdict
     uint8_t ip_verdict
     uint8_t gre_verdict
-    # ... up to here
+    # ... to here
     uint8_t protocol
-    uint8_t flip                # the words are turned around
-    uint32_t octets             # what a flow counts of it: of the frame, or of its IP packet
-    uint32_t tag                # of the key's words: 32 bits of their hash
+    uint8_t flip                # the ends are swapped in the words of the key
+    uint32_t octets             # the bytes that a flow counts: of the frame or of the IP packet
+    uint32_t tag                # 32 bits of the hash of the key's words
     uint32_t row                # in the flow table, plus 1; 0 = in none
 
 cdef inline void reset(Packet* p, Disposition disposition) noexcept nogil:
-    """What the stages after the capture begin with, and all that a refused record gets."""
+    """Clear what the stages after the capture write. A refused record gets nothing more."""
     clear(&p.payload_length, sizeof(Packet) - (<char*>&p.payload_length - <char*>p))
     p.disposition = disposition
     p.flow = p.quoted_flow = -1
 
 cdef inline void copy_capture_fields(Key* to, const Key* from_) noexcept nogil:
-    """What a key has from the file, not from the packet."""
+    """Copy the fields of a key that come from the file, not from the packet."""
     to.file = from_.file
     to.interface = from_.interface
     to.direction = from_.direction
