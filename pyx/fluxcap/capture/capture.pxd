@@ -1,4 +1,4 @@
-# From bytes to records: which format an input is, and the next batch of its packets.
+# From bytes to records: which format does an input have, and what are its next packets?
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -26,7 +26,7 @@ cdef inline Step probe(Reader* r) noexcept nogil:
         return SKIPPED
     r.swapped = not is_pcap(file32(at, False), r)
     if not r.swapped or is_pcap(file32(at, True), r):
-        r.format = FORMAT_UNKNOWN           # until its header is there whole
+        r.format = FORMAT_UNKNOWN           # until the whole file header is there
         step = pcap_header(r)
         if step == SKIPPED:
             r.format = FORMAT_PCAP
@@ -34,7 +34,7 @@ cdef inline Step probe(Reader* r) noexcept nogil:
     return broken(r, NOT_A_CAPTURE, be32(at), 0)
 
 cdef inline Step next_step(Reader* r, Packet* p) noexcept nogil:
-    """Pass what comes next: a record, or something that is none."""
+    """Move past the next record, or past something that is not a record."""
     if r.format == FORMAT_PCAP:
         return pcap_record(r, p, r.swapped, r.lengths, r.record_header)
     if r.format == FORMAT_PCAPNG:
@@ -63,5 +63,5 @@ cdef inline Step fill_records(Reader* r, Batch* batch, uint32_t limit, bint usua
     return step
 
 cdef inline Step fill_batch(Reader* r, Batch* batch, uint32_t limit) noexcept nogil:
-    """Put up to `limit` records into the batch; the step that ended it (RECORD: the batch is full) is returned."""
+    """Put up to `limit` records into the batch. Returns the step that ended it; RECORD: the batch is full."""
     return fill_records(r, batch, limit, True) if is_usual(r) else fill_records(r, batch, limit, False)

@@ -1,4 +1,4 @@
-# Hopping from record to record without reading them: how far does the window hold whole records and nothing else?
+# Hopping from record to record without reading them: up to where does the window hold nothing but whole records?
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -12,7 +12,7 @@ from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, MAX_BLOCK, MAX_C
 cdef struct Hop:
     size_t end                  # past the last whole record
     uint64_t records
-    bint stopped                # by something that has to be read in order, not by the end of the window
+    bint stopped                # at something that has to be read in order, not at the end of the window
 
 cdef inline bint has_program(const Reader* r, uint32_t index) noexcept nogil:
     """Does this interface of the section have a filter program already?"""
@@ -21,7 +21,7 @@ cdef inline bint has_program(const Reader* r, uint32_t index) noexcept nogil:
 cdef inline void hop_pcap(const Reader* r, bint filtered, Hop* hop) noexcept nogil:
     cdef size_t at = hop.end
     cdef uint32_t captured
-    # Where the captured length stands second, or may, or a filter is not compiled yet, the records are read in order.
+    # Records are read in order where the captured length may stand second, or a filter is not compiled yet.
     hop.stopped = r.lengths != CAPTURED_FIRST or filtered and not has_program(r, 0)
     while not hop.stopped and r.end - at >= r.record_header:
         captured = file32(r.buffer + at + CAPTURED_LENGTH, r.swapped)
@@ -58,7 +58,7 @@ cdef inline void hop_pcapng(const Reader* r, bint filtered, Hop* hop) noexcept n
     hop.end = at
 
 cdef inline Hop hop_records(const Reader* r, bint filtered) noexcept nogil:
-    """Only framing is looked at. The reader of these records still finds out what is wrong with one."""
+    """Only the framing is looked at: damage inside a record is found when the record is read."""
     cdef Hop hop
     hop.end = r.start
     hop.records = 0

@@ -30,15 +30,15 @@ cdef enum:                      # the link type field
     FCS_PRESENT = 0x04000000
     FCS_SHIFT = 28              # length of the frame check sequence in units of 16 bits
 
-# Which of the two lengths comes first changed in version 2.4 (and 543.0 came before it); in 2.3 nobody agreed, so the
-# smaller one is the captured length (libpcap, sf-pcap.c).
+# The order of the two lengths. Up to version 2.2, and in 543.0, the wire length comes first; in 2.3 writers differ, so
+# the smaller one is the captured length; in 2.4 the captured length comes first (libpcap, sf-pcap.c).
 cdef enum:
     CAPTURED_FIRST
     WIRE_FIRST
     SMALLER_IS_CAPTURED
 
 cdef inline bint is_pcap(uint32_t magic, Reader* r) noexcept nogil:
-    """Is this the magic of a pcap, read in the byte order r.swapped says? Sets what the magic tells."""
+    """Is this the magic of a pcap, read in the byte order of r.swapped? Sets what the magic tells."""
     r.fraction_ns = 1000
     r.fraction_max = 999999
     r.record_header = RECORD_HEADER
@@ -62,7 +62,7 @@ cdef inline Step pcap_header(Reader* r) noexcept nogil:
         return more(r, FILE_HEADER_CUT, FILE_HEADER)
     major = file16(at + VERSION_MAJOR, r.swapped)
     minor = file16(at + VERSION_MINOR, r.swapped)
-    # 2.0 to 2.4, and the 543.0 that some old ports wrote; libpcap refuses the rest.
+    # 2.0 to 2.4, and the 543.0 that some old ports wrote; libpcap refuses all others.
     if not (major == 2 and minor <= 4 or major == 543 and minor == 0):
         return broken(r, UNSUPPORTED_VERSION, <uint64_t>major << 16 | minor, 0)
     r.lengths = CAPTURED_FIRST
@@ -83,13 +83,13 @@ cdef inline Step pcap_header(Reader* r) noexcept nogil:
     return SKIPPED
 
 cdef inline bint is_usual(const Reader* r) noexcept nogil:
-    """A pcap as nearly all are: of this machine's byte order, its lengths and record headers as they have been since
-    version 2.4."""
+    """Is this a pcap of the kind that nearly all are: this machine's byte order, and lengths and record headers as in
+    version 2.4?"""
     return r.format == FORMAT_PCAP and not r.swapped and r.lengths == CAPTURED_FIRST and \
         r.record_header == RECORD_HEADER
 
 cdef inline Step pcap_record(Reader* r, Packet* p, bint swapped, int lengths, uint32_t header) noexcept nogil:
-    """`swapped`, `lengths` and `header` are the reader's; given apart so that they can be constants."""
+    """`swapped`, `lengths` and `header` are those of the reader: as arguments they can be constants."""
     cdef const uint8_t* at = r.buffer + r.start
     cdef size_t there = available(r)
     cdef uint32_t captured, wire, fraction

@@ -1,4 +1,4 @@
-# pcapng: sections of blocks, each block framed by its length on both sides. draft-ietf-opsawg-pcapng
+# pcapng: sections of blocks; the length of a block stands at its beginning and at its end. draft-ietf-opsawg-pcapng
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -80,14 +80,14 @@ cdef inline void set_resolution(Interface* interface, uint8_t tsresol) noexcept 
 
 cdef inline Step section_header(Reader* r, const uint8_t* at) noexcept nogil:
     cdef uint32_t major = file16(at + SECTION_MAJOR, r.swapped), minor = file16(at + SECTION_MINOR, r.swapped)
-    # 1.2 was never specified, but written; it reads as 1.0 (the draft's section 4.1).
+    # 1.2 was never specified, but some programs wrote it; it is read as 1.0 (section 4.1 of the draft).
     if major != 1 or minor != 0 and minor != 2:
         return broken(r, UNSUPPORTED_VERSION, <uint64_t>major << 16 | minor, 0)
     r.sections += 1
     r.section_interfaces = r.n_interfaces
     return SKIPPED
 
-cdef struct Options:            # of a block, one after the other
+cdef struct Options:            # those of a block, one at a time
     const uint8_t* at           # the next one's header
     uint32_t left               # bytes from there to the end of the block
     uint32_t code
@@ -95,7 +95,7 @@ cdef struct Options:            # of a block, one after the other
     const uint8_t* value
 
 cdef inline bint next_option(Reader* r, Options* o) noexcept nogil:
-    """The next option, if there is one that its block holds whole."""
+    """Read the next option; False where the block holds no further whole one."""
     cdef uint32_t padded
     if o.left < OPTION_HEADER:
         return False
@@ -148,7 +148,7 @@ cdef inline Step interface_description(Reader* r, const uint8_t* at, uint32_t le
     return SKIPPED
 
 cdef inline void packet_options(Reader* r, Packet* p, uint64_t room) noexcept nogil:
-    """What the options behind a packet's data say of it; the data have `room` bytes up to the end of the block."""
+    """Read direction and offload from the options behind the data; `room` bytes lie between p.data and their end."""
     cdef Options o
     cdef uint32_t flags
     cdef uint64_t padded = (<uint64_t>p.captured + 3) & ~<uint64_t>3
@@ -161,12 +161,12 @@ cdef inline void packet_options(Reader* r, Packet* p, uint64_t room) noexcept no
             flags = file32(o.value, r.swapped)
             p.direction = flags & FLAGS_DIRECTION
             p.offload_flags = flags >> FLAGS_OFFLOAD_SHIFT & FLAGS_OFFLOAD
-            if p.direction >= DIRECTIONS_END:       # both bits: no direction there is
+            if p.direction >= DIRECTIONS_END:       # both bits set: not a direction
                 p.direction = DIRECTION_UNKNOWN
 
 cdef inline Step packet_block(Reader* r, Packet* p, uint32_t index, const uint8_t* lengths, const uint8_t* times,
                               const uint8_t* data, uint64_t room) noexcept nogil:
-    """Fill the packet from an enhanced, obsolete or simple block; the last has neither time nor captured length."""
+    """Fill the packet from an enhanced, obsolete or simple block; a simple one has neither time nor captured length."""
     cdef Interface* interface
     cdef uint32_t captured, wire
     cdef uint64_t ticks
@@ -182,7 +182,7 @@ cdef inline Step packet_block(Reader* r, Packet* p, uint32_t index, const uint8_
         ticks = <uint64_t>file32(times, r.swapped) << 32 | file32(times + 4, r.swapped)
         p.time = scale_ticks(ticks, interface.multiplier, interface.divisor, interface.shift, interface.offset_s)
     else:
-        # A simple block has no time and no captured length: the snap length says how much of it was kept.
+        # The snap length says how much of the packet was kept.
         wire = file32(lengths, r.swapped)
         captured = wire if interface.snaplen == 0 or wire < interface.snaplen else interface.snaplen
         p.time = 0
@@ -220,7 +220,7 @@ cdef inline uint32_t block_minimum(uint32_t kind) noexcept nogil:
     return BLOCK_MINIMUM
 
 cdef inline Step byte_order(Reader* r, const uint8_t* at) noexcept nogil:
-    """A section header says in which byte order it and what follows is written, its own length included."""
+    """Set r.swapped from a section header: its byte order is that of the section, its own length included."""
     if available(r) < ORDER_MAGIC + 4:
         return more(r, BLOCK_CUT, SECTION_MINIMUM)
     r.swapped = False
@@ -253,7 +253,7 @@ cdef inline Step pcapng_block(Reader* r, Packet* p) noexcept nogil:
     trailer = file32(at + length - BLOCK_TRAILER_SIZE, r.swapped)
     if trailer != length:
         return broken(r, BLOCK_TRAILER, trailer, length)
-    # The whole block is in the window and at least as long as its kind needs: fixed fields are read freely below.
+    # The whole block is in the window and as long as its kind needs: fixed fields need no further check below.
     if kind == ENHANCED_PACKET:
         step = packet_block(r, p, file32(at + 8, r.swapped), at + 20, at + 12, at + 28, length - ENHANCED_MINIMUM)
     elif kind == SIMPLE_PACKET:

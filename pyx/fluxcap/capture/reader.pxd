@@ -1,25 +1,25 @@
 # The state of reading one input: a window of its bytes, what its headers said, and what was wrong with it.
-# A format's `next` function looks at the window and returns a Step; only on RECORD is the packet filled.
-# No size that a file states is ever allocated: the window grows only by doubling when it is full of bytes that came.
+# The function of a format (pcap_record, pcapng_block) reads the window and returns a Step; RECORD fills the packet.
+# A size that a file states is never allocated: the window doubles only when it is full of bytes that have come.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
-    # Longest record we believe: libpcap's MAXIMUM_SNAPLEN and Wireshark's WTAP_MAX_PACKET_SIZE_STANDARD. A larger
-    # captured length is a damaged file, and believing it means reading garbage as packets.
+    # The longest record that is believed: MAXIMUM_SNAPLEN of libpcap, WTAP_MAX_PACKET_SIZE_STANDARD of Wireshark. A
+    # larger captured length means that the file is damaged; to believe it is to read garbage as packets.
     MAX_CAPTURED = 262144
-    # Longest pcapng block, as libpcap has it (MAX_BLOCKSIZE): room for a record and its comments, or for a key log.
+    # The longest pcapng block (MAX_BLOCKSIZE of libpcap): room for a record and its comments, or for a key log.
     MAX_BLOCK = 16777216
-    # Interface descriptions in one input. A hundred thousand exist in test suites; each costs us sizeof(Interface),
-    # five times the bytes it takes in the file, so there has to be an end.
+    # Interface descriptions in one input. Test suites have inputs with a hundred thousand. Each takes
+    # sizeof(Interface), five times its bytes in the file, so there has to be a limit.
     MAX_INTERFACES = 262144
-    NAME_OCTETS = 64            # of an interface's name, kept for display (Linux allows 15, Windows shows GUIDs of 50)
+    NAME_OCTETS = 64            # bytes of an interface name kept for display (Linux allows 15, Windows GUIDs have 50)
 
 cdef enum Step:
-    RECORD                      # a packet is filled, the window moved past it
-    SKIPPED                     # a block without a packet was passed
-    MORE                        # the window ends inside the record
-    MORE_INTERFACES             # an interface description needs room in the table; call again when there is some
+    RECORD                      # the packet is filled and the window is past it
+    SKIPPED                     # the window is past a header, or a block without a packet
+    MORE                        # the window ends inside the record: more bytes are needed
+    MORE_INTERFACES             # the table of interfaces is full: make room and call again
     BROKEN                      # reader.damage says how
 
 cdef enum Format:
@@ -29,7 +29,7 @@ cdef enum Format:
 
 cdef enum DamageCode:
     DAMAGE_NONE
-    EMPTY                       # no byte at all
+    EMPTY                       # the input has no bytes
     NOT_A_CAPTURE               # found = first four bytes, big-endian
     FILE_HEADER_CUT             # found < wanted bytes
     UNSUPPORTED_VERSION         # found = major << 16 | minor
@@ -37,7 +37,7 @@ cdef enum DamageCode:
     RECORD_HEADER_CUT           # found < wanted bytes
     RECORD_CUT                  # found < wanted bytes
     CAPLEN_TOO_BIG              # found > wanted = MAX_CAPTURED
-    BLOCK_TOO_SHORT             # found < wanted bytes, by the block's length field
+    BLOCK_TOO_SHORT             # found = the length field of the block, under wanted bytes
     BLOCK_TOO_LONG              # found > wanted = MAX_BLOCK
     BLOCK_MISALIGNED            # found, not a multiple of 4
     BLOCK_TRAILER               # found = trailing length, wanted = leading length
@@ -51,7 +51,7 @@ cdef enum DamageCode:
 
 cdef struct Damage:
     uint32_t code
-    uint64_t packet             # records read whole before it
+    uint64_t packet             # whole records read before it
     uint64_t offset             # of the broken record or block
     uint64_t found              # the two numbers that disagree
     uint64_t wanted
@@ -60,40 +60,40 @@ cdef struct Interface:
     uint16_t link_type
     uint8_t fcs                 # bytes
     uint8_t name_length
-    bint swapped                # described in the byte order that is not this machine's
-    uint32_t program            # 1 + index of its link type's filter program, 0 = not asked for yet
+    bint swapped                # its description has the other byte order than this machine
+    uint32_t program            # 1 + index of the filter program of its link type, 0 = not asked for yet
     uint32_t snaplen            # 0 = no limit
     uint64_t multiplier         # ns = ticks * multiplier / divisor >> shift + offset
     uint64_t divisor            # 0 = a resolution that no clock has
     uint32_t shift
-    uint8_t tsresol             # as the file has it
+    uint8_t tsresol             # as in the file
     int64_t offset_s
     uint8_t name[NAME_OCTETS]
 
-# Beside the interfaces, not in them: the ledger writes these while other threads read those.
+# Kept beside the interfaces, not in them: the ledger writes the counts while other threads read the interfaces.
 cdef struct InterfaceCounts:
     uint64_t packets
-    uint64_t unknown            # of them, those whose link type is not read
+    uint64_t unknown            # ... whose link type is not read
 
 cdef struct Reader:
     # the window
     uint8_t* buffer
     size_t capacity
     size_t start                # first byte not consumed
-    size_t end                  # past the last byte there
-    uint64_t base               # offset in the input of buffer[0]
+    size_t end                  # past the last byte
+    uint64_t base               # offset of buffer[0] in the input
     bint ended                  # no more bytes will come
     # the input
     int format
-    bint swapped                # its byte order is not this machine's
+    bint swapped                # its byte order is not that of this machine
     uint64_t number             # records read
     Damage damage
-    uint64_t* anomalies         # of ANOMALIES_END kinds; whose they are is up to the owner
+    uint64_t* anomalies         # ANOMALIES_END counters; the owner of the reader says where they are
     # pcap
     uint32_t record_header      # 16 bytes, or 24 with Kuznetzov's modified header
     uint32_t fraction_ns        # ns a unit of the time stamp's fraction
     uint32_t fraction_max       # the largest that is less than a second
-    int lengths                 # how the two lengths stand, see pcap.pxd
+    int lengths                 # the order of the two lengths, see pcap.pxd
     # pcapng
     uint32_t sections
     uint32_t section_interfaces  # index of the section's first interface

@@ -1,4 +1,4 @@
-# The window of a Reader: room for more bytes, and the bytes of a file.
+# The window of a Reader: how it gets room for more bytes, and bytes from a file.
 
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport uint8_t, uint64_t
@@ -10,17 +10,18 @@ from posix.unistd cimport pread
 from fluxcap.capture.reader cimport MAX_BLOCK, Reader
 
 cdef enum:
-    # One read() into this much beats mapping the file: no page faults, and the copy stays in L2 (1 MiB and up today).
+    # Reading this many bytes at once is faster than mapping the file: there are no page faults, and the copy stays in
+    # L2 (1 MiB and up today).
     WINDOW = 262144
-    # A record or block that does not fit doubles the window, up to one block and the start of the next.
+    # A record or block that does not fit doubles the window, up to the longest block and the start of the next.
     MAX_WINDOW = 2 * MAX_BLOCK
 
 cdef inline uint64_t octets_come(const Reader* r) noexcept nogil:
-    """Of the input, so far."""
+    """Bytes of the input that have come so far."""
     return r.base + r.end
 
 cdef inline bint make_space(Reader* r) noexcept nogil:
-    """Move what is left in the window to its front, and double it where that is all of it; False when memory is out."""
+    """Move the unread bytes to the front of the window, and double it where they fill it. False: memory is out."""
     cdef void* grown
     if r.start:
         memmove(r.buffer, r.buffer + r.start, r.end - r.start)
@@ -36,7 +37,8 @@ cdef inline bint make_space(Reader* r) noexcept nogil:
     return True
 
 cdef inline int fill(Reader* r, int file) noexcept nogil:
-    """Read on in a file, into the space of the window; at the end of the file the input has ended. 0, or errno."""
+    """Read the next bytes of a file into the free part of the window; no byte: the input has ended. Returns 0 or
+    errno."""
     cdef ssize_t n = pread(file, r.buffer + r.end, r.capacity - r.end, <off_t>octets_come(r))
     if n < 0:
         return 0 if errno == EINTR else errno
