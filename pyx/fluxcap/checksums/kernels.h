@@ -1,10 +1,10 @@
 /* Ones'-complement sums (RFC 1071) and CRC32c (RFC 9260 appendix A), one implementation per kind of processor.
  *
- * A kernel takes a list of jobs, so that choosing it costs one indirect call a batch, and its target attribute covers
- * the loop. The sum is taken over 16-bit words in this machine's byte order, which RFC 1071 section 2(B) allows: the
- * result only has to be byte-swapped when it is shown. The rest of the build needs no -m flags.
+ * A kernel takes a list of jobs, so that choosing it costs one indirect call a batch. Its target attribute covers the
+ * loop over the jobs, so the rest of the build needs no -m flags. The sum is taken over 16-bit words in this machine's
+ * byte order, which RFC 1071 section 2(B) allows: the result only has to be byte-swapped when it is shown.
  *
- * To add a kernel: one function, one row in KERNELS. The tests run every row that the processor supports. */
+ * To add a kernel: one function, one row in list_kernels(). The tests run every row that the processor supports. */
 #ifndef FLUXCAP_CHECKSUM_KERNELS_H
 #define FLUXCAP_CHECKSUM_KERNELS_H
 
@@ -17,14 +17,14 @@
 
 typedef struct {
     const uint8_t *at;
-    uint32_t length;  /* octets; at most MAX_CAPTURED, far below where 32-bit lanes could overflow (2 MiB) */
+    uint32_t length;  /* bytes; at most MAX_CAPTURED, far below the 2 MiB where 32-bit lanes could overflow */
     uint32_t sum;     /* folded, 0..0xFFFF, in this machine's byte order */
 } SumJob;
 
 typedef void (*SumKernel)(SumJob *jobs, size_t n);
 
-/* To 16 bits, every carry brought round to the lowest bit: a number and itself with its halves exchanged add up to the
- * sum of the halves, in the upper one, with the carry of the lower one in it. */
+/* Fold a sum to 16 bits, every carry added back at the lowest bit. A number plus itself with its halves exchanged has,
+ * in its upper half, the sum of the halves and the carry of the lower half. */
 static inline uint32_t fold(uint64_t sum) {
     uint32_t half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
     return (half + (half << 16 | half >> 16)) >> 16;
@@ -39,8 +39,8 @@ static inline uint32_t sum_octets(const uint8_t *at, size_t length) {
     }
     word = 0;
     memcpy(&word, at, length);
-    /* On a big-endian machine the zero padding has to come last in the 16-bit words, which memcpy at the low address
-     * does for the 64-bit word as a whole: its four words are summed below. */
+    /* The zero padding has to come last in the last 16-bit word, on a big-endian machine too: memcpy() to the low
+     * address of the 64-bit word puts it there, and the halves of that word are summed below. */
     return fold(sum + (word & 0xFFFFFFFF) + (word >> 32));
 }
 
@@ -50,7 +50,7 @@ static void sum_scalar(SumJob *jobs, size_t n) {
 }
 
 #if defined(__x86_64__)
-/* Two 16-bit words a 32-bit lane are added apart: the even ones by masking, the odd ones by shifting. */
+/* The two 16-bit words of a 32-bit lane are added separately: the lower one by masking, the upper one by shifting. */
 __attribute__((target("avx2"))) static void sum_avx2(SumJob *jobs, size_t n) {
     const __m256i low = _mm256_set1_epi32(0xFFFF), low32 = _mm256_set1_epi64x(0xFFFFFFFF);
     static const int32_t masks[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
@@ -62,7 +62,7 @@ __attribute__((target("avx2"))) static void sum_avx2(SumJob *jobs, size_t n) {
             v = _mm256_loadu_si256((const __m256i *)at);
             sum = _mm256_add_epi32(sum, _mm256_add_epi32(_mm256_and_si256(v, low), _mm256_srli_epi32(v, 16)));
         }
-        /* The masked load touches whole 32-bit words only; up to three octets stay for memcpy. */
+        /* The masked load takes whole 32-bit words; memcpy() takes the last three bytes at most. */
         v = _mm256_maskload_epi32((const int *)at, _mm256_loadu_si256((const __m256i *)(masks + 8 - length / 4)));
         sum = _mm256_add_epi32(sum, _mm256_add_epi32(_mm256_and_si256(v, low), _mm256_srli_epi32(v, 16)));
         memcpy(&tail, at + (length & ~3u), length & 3);
@@ -83,7 +83,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl,bmi2"))) static void sum_avx512
             v = _mm512_loadu_si512(at);
             sum = _mm512_add_epi32(sum, _mm512_add_epi32(_mm512_and_si512(v, low), _mm512_srli_epi32(v, 16)));
         }
-        /* 0..128 octets in two masked loads: no scalar tail, no octet past the end is touched, and no branch on the
+        /* Two masked loads take 0 to 128 bytes: no scalar tail, no byte past the end is touched, and no branch on the
          * lengths of small packets, which are as good as random. */
         v = _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, length < 64 ? length : 64), at);
         sum = _mm512_add_epi32(sum, _mm512_add_epi32(_mm512_and_si512(v, low), _mm512_srli_epi32(v, 16)));
@@ -116,7 +116,8 @@ static size_t list_kernels(KernelRow rows[KERNELS_MAX]) {
     return n;
 }
 
-/* CRC32c, reflected polynomial 0x82F63B78, without the final complement so that pieces can follow each other. */
+/* CRC32c, reflected polynomial 0x82F63B78. The caller takes the final complement, so that one piece can follow another.
+ * */
 static inline uint32_t crc32c_octet(uint32_t crc, uint8_t octet) {
     crc ^= octet;
     for (int bit = 0; bit < 8; bit++)

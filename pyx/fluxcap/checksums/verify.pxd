@@ -1,4 +1,4 @@
-# The verdicts: one pass over a batch takes the sums that decode asked for and judges them.
+# The verdicts on checksums: one pass over a batch takes the sums that decode asked for and judges them.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -25,15 +25,15 @@ cdef extern from "checksums/kernels.h" nogil:
     uint32_t crc32c_update(uint32_t crc, const uint8_t* at, size_t length)
 
 cdef inline uint64_t add_address(const uint8_t* at) noexcept nogil:
-    """The ::ffff before an IPv4 address adds 0xFFFF, which is zero in ones' complement, so that one rule serves both
-    versions without a branch."""
+    """Add all 16 bytes for both IP versions, without a branch: the ::ffff before an IPv4 address adds 0xFFFF, which is
+    zero in ones' complement."""
     return ones_add(native64(at), native64(at + 8))
 
 cdef inline uint64_t add_override(const uint8_t* at, uint32_t octets) noexcept nogil:
     return add_address(at) if octets == 16 else <uint64_t>native32(at)
 
 cdef inline uint64_t pseudo_sum(const Packet* p) noexcept nogil:
-    """Sum of the pseudo-header: RFC 768; RFC 8200 section 8.1, whose wider length field gives the same sum."""
+    """Sum of the pseudo-header (RFC 768; RFC 8200 section 8.1 has a wider length field, which gives the same sum)."""
     cdef uint64_t sum = <uint64_t>net16(p.key.protocol) + net32(p.pseudo_length)
     sum = ones_add(sum, add_address(p.key.src_ip) if p.pseudo_src == NULL else
                    add_override(p.pseudo_src, p.pseudo_octets))
@@ -41,7 +41,7 @@ cdef inline uint64_t pseudo_sum(const Packet* p) noexcept nogil:
                     add_override(p.pseudo_dst, p.pseudo_octets))
 
 cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
-    """`sum` is that of the bytes under the checksum, the field included."""
+    """Set the verdict from `sum`, the sum of all bytes that the checksum covers, its own field included."""
     cdef uint64_t seed = pseudo_sum(p) if p.sum_kind == SUM_PSEUDO else 0
     cdef uint32_t total = fold(ones_add(seed, sum))
     cdef uint16_t field = net16(p.checksum)
@@ -50,7 +50,7 @@ cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
         p.expected = p.checksum
         return
     p.expected = right_field(total, field, sent_for_zero(p))
-    # An ICMP message has no pseudo-header, so nothing is left in its field for a card to complete.
+    # Only a sum with a pseudo-header can be partial: an ICMP message leaves nothing for a card to complete.
     if p.sum_kind == SUM_PSEUDO and field == fold(seed):
         p.verdict = VERDICT_PARTIAL
     elif is_segmented(p.key.protocol) and field == fold(ones_add(seed, 0xFFFF - fold(net32(p.pseudo_length)))):
@@ -60,24 +60,24 @@ cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
         p.verdict = VERDICT_BAD
 
 cdef inline bint is_segmented(uint32_t protocol) noexcept nogil:
-    """Does a network card cut segments of this protocol? It adds the length of each piece itself, so Windows (LSO, USO)
-    and OpenBSD (TSO) leave the length out of the sum that they hand down."""
+    """Does a network card cut segments of this protocol? The card adds the length of each piece, so Windows (LSO, USO)
+    and OpenBSD (TSO) leave the length out of the pseudo-header sum."""
     return protocol == IP_TCP or protocol == IP_UDP
 
 cdef inline uint16_t sent_for_zero(const Packet* p) noexcept nogil:
-    """Where a field of zero says that there is no sum, a sum of zero is sent as 0xFFFF, its other form (RFC 768, RFC
-    3828 section 3.1). In all other fields it stands as it is (RFC 1624 section 3)."""
+    """What the field holds for a sum of zero. UDP and UDP-Lite send 0xFFFF, the other form of zero, because zero says
+    that there is no sum (RFC 768, RFC 3828 section 3.1). Other protocols send zero (RFC 1624 section 3)."""
     return 0xFFFF if p.key.protocol == IP_UDP or p.key.protocol == IP_UDP_LITE else 0
 
 cdef inline uint16_t right_field(uint32_t total, uint16_t field, uint16_t for_zero) noexcept nogil:
-    """What a field should hold, from the sum that includes what it does hold."""
+    """The right value of the field, from the sum that includes the present one."""
     cdef uint16_t wanted = <uint16_t>(0xFFFF - fold(<uint64_t>total + 0xFFFF - field))
-    if total == 0:              # nothing but zeros: the one sum that is zero, and not its other form
+    if total == 0:              # only zero bytes sum to zero; in all other sums zero is 0xFFFF
         return 0xFFFF
     return net16(wanted) if wanted else for_zero
 
 cdef inline void judge_crc(Packet* p) noexcept nogil:
-    """SCTP: the CRC is taken with its own field as zero (RFC 9260 section 6.8)."""
+    """SCTP: the CRC is computed with its own field set to zero (RFC 9260 section 6.8)."""
     cdef const uint8_t* at = p.data + p.sum_at
     cdef uint8_t[4] zero = [0, 0, 0, 0]
     cdef uint32_t crc = crc32c_update(<uint32_t>0xFFFFFFFFU, at, 8)
@@ -86,7 +86,7 @@ cdef inline void judge_crc(Packet* p) noexcept nogil:
     p.verdict = VERDICT_GOOD if p.expected == p.checksum else VERDICT_BAD
 
 cdef inline void judge_ipv4(Packet* p) noexcept nogil:
-    """RFC 791 section 3.1: over the header alone. A card is handed zero to fill in, the sum of no pseudo-header."""
+    """The sum over the header (RFC 791 section 3.1). Zero is partial: a card is handed a zero field to fill in."""
     cdef const uint8_t* at = p.data + p.ip_at
     cdef uint32_t total
     if p.ip_header_length == 20:
