@@ -1,8 +1,8 @@
-# Fragmented datagrams: ports for every fragment, and a verdict for the whole, without keeping any payload.
+# Fragmented datagrams: ports for every fragment, and one verdict for the datagram, without keeping any payload.
 #
-# Fragment offsets are multiples of 8 bytes, so the ones'-complement sums of the fragments simply add. What is kept of a
-# datagram is which units of 8 bytes have come, their sum, and what tells its last pieces from others: a fragment takes
-# the same time whatever came before it, and nothing grows with the capture.
+# Fragment offsets are multiples of 8 bytes, so the ones'-complement sums of the fragments add up. Three things are kept
+# of a datagram: which units of 8 bytes have come, their sum, and place, length and sum of its last pieces. A fragment
+# takes the same time whatever came before it, and nothing grows with the capture.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -23,9 +23,9 @@ cdef struct Part:
     const uint8_t* at
     uint32_t start              # bytes from the beginning of the datagram's payload
     uint32_t end
-    uint32_t captured           # bytes of it
+    uint32_t captured           # bytes captured
     uint32_t skip               # ... of extension headers, which no checksum covers
-    uint32_t there              # units of it that had come before
+    uint32_t there              # units that had come before
     bint more
 
 cdef inline Part part_of(const Packet* p) noexcept nogil:
@@ -46,14 +46,14 @@ cdef inline uint32_t sum_part(const Part* part, uint32_t end) noexcept nogil:
     return sum_octets(part.at + part.skip, end - part.skip if end > part.skip else 0)
 
 cdef inline uint64_t bits_of(uint32_t from_, uint32_t to) noexcept nogil:
-    """Bits from_ to to - 1 of a word; 0 <= from_ < to <= 64."""
+    """A word whose bits from_ to `to` - 1 are set; 0 <= from_ < to <= 64."""
     return <uint64_t>0xFFFFFFFFFFFFFFFFU >> (64 - (to - from_)) << from_
 
 cdef inline bint fits(const Part* part) noexcept nogil:
     return part.end <= LONGEST_DATAGRAM
 
 cdef inline uint32_t units_there(const Datagram* d, const Part* part) noexcept nogil:
-    """How many of its units have come."""
+    """How many units of this part have come before?"""
     cdef uint32_t unit = part.start // UNIT, end = (part.end + UNIT - 1) // UNIT, last, n = 0
     while fits(part) and unit < end:
         last = min(end, (unit // 64 + 1) * 64)
@@ -69,8 +69,8 @@ cdef inline void set_units(Datagram* d, const Part* part) noexcept nogil:
         unit = last
 
 cdef inline bint is_known(const Datagram* d, const Part* part, const Packet* p) noexcept nogil:
-    """Is this a fragment that came before? A sum alone does not tell first fragments apart: a checksum makes up for
-    other ports."""
+    """Did this fragment come before? Place, length and sum do not tell first fragments apart: two with different ports
+    have the same sum, because the checksum field makes up for the ports."""
     cdef const KnownPiece* piece
     cdef uint32_t i
     if not (part.there or d.over or part.start == part.end):
@@ -85,19 +85,19 @@ cdef inline bint is_known(const Datagram* d, const Part* part, const Packet* p) 
     return False
 
 cdef inline bint has_first(const Datagram* d) noexcept nogil:
-    """The fragment that would have the ports has come, be they there or not: nothing waits for it any longer."""
+    """Has the fragment with the ports come, even if they were not captured? Then no other fragment waits for it."""
     return d.first_seen or d.units[0] & 1
 
 cdef inline bint is_complete(const Datagram* d) noexcept nogil:
     return d.over and not d.spoiled
 
 cdef inline bint is_of_another(const Datagram* d, const Part* part) noexcept nogil:
-    """Does a fragment that did not come before show that the identification is in use again? A datagram that is over
-    has no more, and none has two beginnings."""
+    """Is a new fragment of another datagram with the same identification? A complete datagram has no more fragments,
+    and no datagram has two first ones."""
     return d.over or part.start == 0 and has_first(d)
 
 cdef inline void note_first(Datagram* d, Packet* p) noexcept nogil:
-    """What only the first fragment tells. Its header may be cut too short to tell."""
+    """Take over what only the first fragment has. Its transport header may be cut off."""
     d.first_seen = True
     d.disposition = p.disposition
     d.first_verdict = p.verdict
@@ -107,7 +107,7 @@ cdef inline void note_first(Datagram* d, Packet* p) noexcept nogil:
     if p.sum_kind == SUM_NONE:
         return
     d.skip = p.sum_at - p.fragment_at
-    if d.skip & 1:              # pieces on the other byte's grid do not add
+    if d.skip & 1:              # sums that begin at an odd byte and at an even one do not add up
         d.sum_kind = SUM_NONE
     if p.pseudo_length != p.fragment_length - d.skip:
         d.covered = p.pseudo_length
@@ -117,13 +117,14 @@ cdef inline void note_first(Datagram* d, Packet* p) noexcept nogil:
     d.headless = p.key.protocol == IP_TCP and p.fragment_length - d.skip < TCP_HEADER
 
 cdef inline bint is_contradiction(const Datagram* d, const Part* part) noexcept nogil:
-    """Only the last piece may end off the grid of units, nothing lies behind it, and no unit comes twice."""
+    """Does a part contradict others? Only the last one may end inside a unit, nothing lies behind the last one, and no
+    unit comes twice."""
     if part.more:
         return part.there != 0 or part.end % UNIT != 0 or d.total != 0 and part.end > d.total
     return part.there != 0 or d.total != 0 or d.furthest > part.end
 
 cdef inline void add_part(Datagram* d, const Part* part) noexcept nogil:
-    """One that did not come before. What contradicts the others is added all the same: once all there is has come, the
+    """Add a part that did not come before. One that contradicts others is added too: once all units have come, the
     datagram is over, verified or not."""
     cdef uint32_t end = part.captured
     if not fits(part):
@@ -143,15 +144,15 @@ cdef inline void add_part(Datagram* d, const Part* part) noexcept nogil:
     d.sum += part.piece.sum if end == part.captured else sum_part(part, end)
 
 cdef inline void join(const Datagram* d, Packet* p) noexcept nogil:
-    """Give a later fragment what the first one said."""
+    """Give a later fragment the ports and the disposition of the first one."""
     cdef Key own = p.key
     p.key = d.key
     copy_capture_fields(&p.key, &own)
     p.disposition = d.disposition
 
 cdef inline void judge_datagram(const Datagram* d, Packet* p) noexcept nogil:
-    """The verdict of the whole datagram, for the record that completed it. What stays `fragment` cannot be told from
-    sums alone: a CRC, no transport header in the first piece, or a bad sum where a piece may be of another datagram."""
+    """Give the record that completed the datagram the verdict of the datagram. It stays `fragment` where sums alone do
+    not tell: a CRC, no transport header in the first piece, or a bad sum where a piece may be of another datagram."""
     cdef uint32_t length = d.total - d.skip, total
     if d.first_verdict == VERDICT_ABSENT or d.first_verdict == VERDICT_ILLEGAL:
         p.verdict = d.first_verdict
@@ -162,7 +163,7 @@ cdef inline void judge_datagram(const Datagram* d, Packet* p) noexcept nogil:
     if d.covered > length:
         p.verdict = VERDICT_BAD_LENGTH
         return
-    if d.covered:               # a surplus after the UDP length is not summed (RFC 9868 section 8)
+    if d.covered:               # the surplus behind the UDP length is not summed (RFC 9868 section 8)
         if d.oversummed:
             return
         length = d.covered
@@ -184,7 +185,7 @@ cdef inline void judge_datagram(const Datagram* d, Packet* p) noexcept nogil:
 
 cdef inline Datagram* datagram_of(Fragments* f, const Packet* p, Part* part, bint* known,
                                   uint64_t* anomalies) noexcept nogil:
-    """The datagram that a fragment belongs to, begun with it where there is none. `known`: the fragment came before."""
+    """The datagram that a fragment belongs to; the fragment may begin a new one. `known`: the fragment came before."""
     cdef Identity identity = identify(p)
     cdef Datagram* d = find_datagram(f, &identity)
     cdef bint contested
@@ -202,8 +203,8 @@ cdef inline Datagram* datagram_of(Fragments* f, const Packet* p, Part* part, bin
     return d
 
 cdef inline Datagram* add_fragment(Fragments* f, Packet* p, uint64_t* anomalies) noexcept nogil:
-    """Put a fragment where it belongs; its packet gets ports if they are known, and the verdict if it completes the
-    datagram. The datagram is returned so that the caller can hold the packet back, or let go those that waited."""
+    """Add a fragment to its datagram. The packet gets the ports if they are known, and the verdict if it completes the
+    datagram. Returns the datagram, so that the caller can hold the packet back or release those that waited."""
     cdef Part part = part_of(p)
     cdef bint known
     cdef Datagram* d = datagram_of(f, p, &part, &known, anomalies)

@@ -1,5 +1,5 @@
-# Packets that wait: a fragment that came before the first one of its datagram does not know its ports yet. It is held
-# back, and what follows it with it, so that records leave in the order in which they came.
+# Packets that wait: the ports of a fragment that came before the first one of its datagram are not known yet. The
+# fragment is held back, and so are the records after it, so that records leave in the order in which they came.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -9,7 +9,7 @@ from fluxcap.fragments.datagrams cimport add_fragment, has_first, join
 from fluxcap.fragments.table cimport Datagram, Fragments, free_fragments, open_fragments, outlives
 
 cdef enum:
-    # Packets held back at most, 2 MiB of them: senders that put the last fragment first are done within one datagram.
+    # Packets held back at most, 2.2 MiB of memory. Senders that put the last fragment first need one datagram of them.
     HELD_MAX = 8192
 
 cdef struct Holding:
@@ -17,14 +17,14 @@ cdef struct Holding:
     Fragments fragments
     Packet* held                # a ring
     uint64_t head               # packets ever released
-    uint64_t passed             # ... or free to be: no packet before this one waits
+    uint64_t passed             # ... or ready to be: no packet before this one waits
     uint64_t tail               # packets ever held
 
 cdef inline uint64_t held_count(const Holding* h) noexcept nogil:
     return h.tail - h.head
 
 cdef inline bint open_holding(Holding* h) noexcept nogil:
-    """Memory for both tables, taken when the first fragment shows up."""
+    """Memory for the ring and the table of datagrams, allocated when the first fragment comes."""
     if h.held == NULL:
         h.held = <Packet*>pages_new(HELD_MAX * sizeof(Packet))
     return h.held != NULL and open_fragments(&h.fragments)
@@ -34,13 +34,13 @@ cdef inline void free_holding(Holding* h) noexcept nogil:
     pages_free(h.held, HELD_MAX * sizeof(Packet))
 
 cdef inline void let_go(Holding* h, Datagram* d) noexcept nogil:
-    """Nothing waits for this datagram any longer. If its first fragment came, those that did know their ports now."""
+    """Release the packets that wait for this datagram. If its first fragment has come, they get its ports."""
     cdef uint32_t place = d.waiting
     cdef Packet* p
     d.waiting = 0
     while place:
         p = &h.held[place - 1]
-        # A packet that was let go early left its place to another: what lies behind it in the chain is older still.
+        # This packet was released early and another one has its place. The rest of the chain is older: it went too.
         if not p.waiting or p.datagram != d.serial:
             break
         place = p.next_held
@@ -58,9 +58,10 @@ cdef inline void gather_fragment(Holding* h, Packet* p, uint32_t place, uint64_t
         d.waiting = place + 1
 
 cdef inline void gather_around(Holding* h, Packet* p, uint64_t* anomalies) noexcept nogil:
-    """What a tunnel holds is read from the piece it begins in; the datagram that is in pieces is the one around the
-    tunnel. Its other pieces learn of it here, from a copy that is decoded once more, no deeper than they are. Should
-    this piece complete the datagram, the record has the verdict of what is inside all the same."""
+    """A first fragment with a tunnel in it is read as the packet inside the tunnel, but the fragmented datagram is the
+    one around the tunnel. A copy of the packet is decoded again, down to the fragment header only, and added to that
+    datagram, so that its other fragments get their ports. The record keeps the verdict of the packet inside, even if
+    it completes the datagram."""
     cdef uint32_t depths = p.fragmented_around, depth = 0
     while depths >> depth:
         if depths >> depth & 1:
@@ -72,8 +73,8 @@ cdef inline bint needs_holding(const Holding* h, const Batch* batch) noexcept no
     return batch.special & FRAGMENTS or held_count(h)
 
 cdef inline void pass_on(Holding* h, bint everything, uint64_t* anomalies) noexcept nogil:
-    """Free those at the head of the ring that need not wait, or have waited long enough. Done after every packet, not
-    after every batch: where batches begin must not show in what comes out."""
+    """Mark those at the head of the ring as ready that need not wait, or have waited long enough. This is done after
+    every packet, not after every batch: results must not depend on where batches begin."""
     cdef int64_t newest = h.held[(h.tail - 1) % HELD_MAX].time
     cdef Packet* p
     while h.passed < h.tail:
@@ -87,11 +88,11 @@ cdef inline void pass_on(Holding* h, bint everything, uint64_t* anomalies) noexc
         h.passed += 1
 
 cdef inline void disown(Packet* p) noexcept nogil:
-    """The window moves on while a packet is held: nothing in the packet points there any longer."""
+    """Clear the pointers into the window, which moves on while the packet is held."""
     p.data = p.pseudo_src = p.pseudo_dst = NULL
 
 cdef inline void gather(Holding* h, Batch* batch, uint64_t* anomalies) noexcept nogil:
-    """Move a batch into the ring, its fragments through their datagrams. release() made room for it."""
+    """Move a batch into the ring and add its fragments to their datagrams. release() made room for it."""
     cdef uint32_t i, place
     for i in range(batch.n):
         place = <uint32_t>(h.tail % HELD_MAX)
@@ -106,7 +107,7 @@ cdef inline void gather(Holding* h, Batch* batch, uint64_t* anomalies) noexcept 
     batch.n = 0
 
 cdef inline void release(Holding* h, Batch* batch, uint32_t limit, bint everything, uint64_t* anomalies) noexcept nogil:
-    """Put up to `limit` packets that need not wait any longer into the batch, in the order in which they came."""
+    """Put up to `limit` packets that are ready into the batch, in the order in which they came."""
     if everything:
         pass_on(h, True, anomalies)
     batch.n = 0
@@ -116,7 +117,7 @@ cdef inline void release(Holding* h, Batch* batch, uint32_t limit, bint everythi
         h.head += 1
 
 cdef inline uint64_t copy_held(const Holding* h, uint64_t at, Batch* batch) noexcept nogil:
-    """A batch of those that are held, from this one on, which stay where they are. Returned: the one after them."""
+    """Copy held packets from number `at` on into a batch; they stay held. Returns the number after them."""
     batch.n = 0
     while at < h.tail and batch.n < BATCH:
         batch.packets[batch.n] = h.held[at % HELD_MAX]

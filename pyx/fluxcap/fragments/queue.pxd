@@ -1,5 +1,6 @@
-# Places of a table in the order in which they were taken, so that the oldest one makes room: two links a place, so any
-# place can leave at once. A place is in one queue at most of those that share its links.
+# A queue of places of a table, in the order in which they were taken, so that the oldest one makes room. Each place has
+# two links, so that any place can leave without a search. Queues may share an array of links: a place is in one of
+# them.
 
 from libc.stdint cimport uint32_t
 
@@ -13,7 +14,7 @@ cdef struct Queue:
     uint32_t n
 
 cdef inline void join_queue(Queue* q, Link* links, uint32_t place) noexcept nogil:
-    """The place is the newest one."""
+    """Add a place as the newest one."""
     links[place].older = q.newest
     links[place].newer = 0
     if q.newest:

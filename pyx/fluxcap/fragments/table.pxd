@@ -1,8 +1,8 @@
 # Which datagrams are known, and which of them a fragment belongs to.
 #
-# UNDER_WAY_MAX datagrams are under way at once, whatever their addresses and identifications are; one more makes the
-# oldest one give up its place. Those that are over are remembered a while, so that a fragment which comes once more is
-# known. A hash finds a datagram in a short list; its seed says how long that is, and nothing of what comes out.
+# Up to UNDER_WAY_MAX datagrams are under way at once, whatever their addresses and identifications are; a further one
+# takes the place of the oldest. Datagrams that are over are remembered for a while, so that a fragment which comes
+# again is recognised. A hash with a random seed finds a datagram in a short list; the seed changes no result.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
@@ -13,67 +13,67 @@ from fluxcap.base.types cimport DATAGRAMS_EVICTED, Key, Packet
 from fluxcap.fragments.queue cimport Link, Queue, join_queue, leave_queue
 
 cdef enum:
-    UNDER_WAY_MAX = 2048        # Linux keeps 4 MB of fragments, about as many datagrams
-    PLACES = 3072               # ... and at least 1,024 that are over; 6 MiB of them all
+    UNDER_WAY_MAX = 2048        # Linux keeps 4 MB of fragments, which is about as many datagrams
+    PLACES = 3072               # ... and at least 1,024 that are over; 6 MiB in all
     BUCKETS = 4096
-    # A 64 KiB datagram at the 576 bytes every IPv4 host must take has 118 fragments. They may all come once more, as
-    # where a capture has each packet twice, before or after the datagram is complete.
+    # A datagram of 64 KiB has 118 fragments of the 576 bytes that every IPv4 host must accept. All of them may come
+    # again, before or after the datagram is complete, where a capture has each packet twice.
     KNOWN_PIECES = 128
     LIFETIME_S = 60             # of a datagram, in capture time, from its first fragment to come (RFC 8200 section 4.5)
     LONGEST_DATAGRAM = 65535    # bytes of payload, more than any length field can say
     UNIT = 8                    # fragment offsets are multiples of it
     UNIT_WORDS = 128            # of 64 UNITs: LONGEST_DATAGRAM
 
-# What tells datagrams apart: addresses, identification and, over IPv4, the protocol (RFC 791 section 2.3; RFC 8200
-# section 4.5), and the tunnels around them: inside and outside of one addresses are not of the same network.
+# What tells datagrams apart: addresses, identification, over IPv4 the protocol (RFC 791 section 2.3; RFC 8200 section
+# 4.5), and the number of tunnels around them, because addresses inside and outside of a tunnel are of two networks.
 cdef struct Identity:
-    uint8_t addresses[32]       # as they stand in the header; IPv4 has 8 bytes of them
+    uint8_t addresses[32]       # as in the header; 8 bytes of IPv4
     uint32_t id
     uint8_t version
     uint8_t protocol
     uint8_t depth
     uint8_t pad
 
-# A fragment, to be told from others of its datagram.
+# What tells a fragment from others of its datagram.
 cdef struct KnownPiece:
     uint16_t unit               # where it begins, in UNITs
     uint16_t length             # bytes
-    uint16_t sum                # folded, this machine's byte order, of what was captured
+    uint16_t sum                # of the captured bytes; folded, in this machine's byte order
 
 cdef struct Datagram:
     Identity identity
     uint64_t serial
     uint32_t next               # 1 + place of the next one in its bucket, 0 = none
-    uint8_t over                # all of it has come; it waits for nothing but what comes once more
+    uint8_t over                # all of it has come; kept so that fragments which come again are recognised
     uint8_t spoiled             # fragments overlap or contradict each other: never verified
-    uint8_t contested           # the one before had its identification when it began: a fragment may be of either
-    uint8_t cut                 # bytes of it were not captured
+    uint8_t contested           # begun while one with this identification was under way: a fragment may be of either
+    uint8_t cut                 # some of its bytes were not captured
     int64_t time                # of its first fragment to come
     uint32_t total              # bytes of payload, 0 until the last fragment is seen
     uint32_t furthest           # end of the piece that goes furthest
     uint32_t n                  # pieces
-    uint32_t n_units            # ... there
+    uint32_t n_units            # units that have come
     uint32_t waiting            # 1 + place of the first packet held back for it, 0 = none
-    # from the first fragment
+    # From the first fragment:
     uint8_t first_seen
     uint8_t disposition
     uint8_t first_verdict
     uint8_t sum_kind
-    uint8_t headless            # the checksum itself lies in another piece
+    uint8_t headless            # the checksum field lies in another piece
     uint8_t oversummed          # a piece was summed beyond what the checksum covers
     uint16_t checksum
     Key key
     uint32_t skip               # bytes of extension headers before the transport header
-    uint32_t covered            # by the checksum: UDP length; 0 = all there is
+    uint32_t covered            # bytes that the checksum covers: UDP length; 0 = all
     uint32_t seed               # folded sum of the pseudo-header without its length
-    uint64_t sum                # of all pieces, as far as the checksum covers them
-    uint64_t units[UNIT_WORDS]  # a bit each: is it there? So a piece is added in the same time whatever came before
+    uint64_t sum                # of all pieces, as far as the checksum covers them; not folded
+    uint64_t units[UNIT_WORDS]  # a bit for each unit that has come: adding a piece takes no search
     KnownPiece pieces[KNOWN_PIECES]  # the last ones: a ring
 
 cdef struct Fragments:
     Datagram* datagrams         # PLACES of them
-    Link* links                 # a datagram is in one of the two queues
-    uint32_t* buckets           # 1 + place of the first one in each, 0 = none
+    Link* links                 # one for each place; it is in one of the two queues
+    uint32_t* buckets           # 1 + place of the first datagram in each, 0 = none
     Queue under_way
     Queue over
     uint32_t n                  # places ever used
@@ -121,7 +121,7 @@ cdef inline uint32_t* bucket_of(const Fragments* f, const Identity* identity) no
     return f.buckets + hash % BUCKETS
 
 cdef inline Datagram* find_datagram(const Fragments* f, const Identity* identity) noexcept nogil:
-    """The datagram of this identity that is under way or was the last one, or NULL."""
+    """The newest datagram of this identity, under way or over; NULL if none is known."""
     cdef uint32_t at = bucket_of(f, identity)[0]
     while at:
         if memcmp(&f.datagrams[at - 1].identity, identity, sizeof(Identity)) == 0:
@@ -139,8 +139,8 @@ cdef inline Queue* queue_of(Fragments* f, const Datagram* d) noexcept nogil:
     return &f.over if d.over else &f.under_way
 
 cdef inline Datagram* make_place(Fragments* f, uint64_t* anomalies) noexcept nogil:
-    """A place for a datagram that is new: one never used, or that of the oldest one, under way only where there may be
-    no more of them."""
+    """A place for a new datagram: one that was never used, else that of the oldest datagram that is over. Where
+    UNDER_WAY_MAX datagrams are under way, the oldest of them makes room instead."""
     cdef Datagram* d
     if f.under_way.n < UNDER_WAY_MAX and f.n < PLACES:
         f.n += 1
@@ -156,7 +156,7 @@ cdef inline Datagram* make_place(Fragments* f, uint64_t* anomalies) noexcept nog
 
 cdef inline Datagram* begin_datagram(Fragments* f, Datagram* before, const Identity* identity, int64_t time,
                                      uint64_t* anomalies) noexcept nogil:
-    """A new datagram, in the place of the one that had this identity before, if there was any."""
+    """Begin a datagram, in the place of the one that had this identity before, if there is one."""
     cdef Datagram* d = before
     cdef uint32_t* bucket
     cdef uint32_t next
@@ -178,11 +178,11 @@ cdef inline Datagram* begin_datagram(Fragments* f, Datagram* before, const Ident
     return d
 
 cdef inline void end_datagram(Fragments* f, Datagram* d) noexcept nogil:
-    """All of it has come: its identification may be in use again, and nobody waits for it."""
+    """All of the datagram has come: the next new fragment with its identification begins another one."""
     leave_queue(&f.under_way, f.links, place_of(f, d))
     d.over = True
     join_queue(&f.over, f.links, place_of(f, d))
 
 cdef inline bint outlives(int64_t began, int64_t time) noexcept nogil:
-    """Is this more than a lifetime later? Two times may lie further apart than 63 bits of ns can say."""
+    """Is `time` more than a lifetime after `began`? Two times may lie further apart than 63 bits of ns can hold."""
     return time > began and <uint64_t>time - <uint64_t>began > <uint64_t>LIFETIME_S * 1000000000
