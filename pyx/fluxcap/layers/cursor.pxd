@@ -1,11 +1,10 @@
-# The walk over one record's headers: where it stands, how far it may read, and what comes next.
+# The walk over the headers of a record: where does it stand, how far may it read, and what comes next?
 #
 # Each protocol is one function `Next name(Cursor* c, Packet* p)`. It checks a length once, reads, moves the cursor past
-# its header and says what follows. A function that cannot go on calls give_up() or short() and the walk ends.
+# its header and returns what follows. A function that cannot go on calls give_up() or short(), and the walk ends.
 #
-# Two ends are kept, both narrowed by every length field on the way: `captured`, how far bytes are there to be read,
-# and `wire`, how far the packet went. Their difference is what makes a verdict `truncated`. Always
-# at <= captured <= wire.
+# The cursor has two ends, which every length field on the way narrows: bytes are captured up to `captured`, and the
+# packet on the wire goes up to `wire`. Where the two differ, a verdict is `truncated`. Always at <= captured <= wire.
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
@@ -15,20 +14,20 @@ from fluxcap.base.types cimport (
     Disposition, MALFORMED, NON_IP, Packet, Reason, TRUNCATED_HEADER, copy_capture_fields, reset)
 
 cdef enum:
-    MAX_DEPTH = 8               # tunnels in tunnels; real nesting ends at three, fuzzers start at a thousand
+    MAX_DEPTH = 8               # tunnels in tunnels; real captures have three at most, those of fuzzers a thousand
     MAX_TAGS = 16               # VLAN tags; two are QinQ, three have been seen
     # IPv6 extension headers: RFC 8200 section 4.1 lists seven and sets no limit, libpcap's tests have a hundred.
     MAX_EXTENSIONS = 112
-    MAX_LAYERS = 128            # headers in all: 8 tunnels of 16; every step costs time, so there is an end
+    MAX_LAYERS = 128            # headers in all: 16 for each of 8 tunnels; a limit, because every step takes time
 
 # What comes next: a number space and a number in it.
 cdef enum Space:
     STOP = 0
     LINK = 1 << 16              # pcap link type
-    ETHERTYPE = 2 << 16         # ethertype, or a length that says LLC follows
+    ETHERTYPE = 2 << 16         # ethertype, or a length in front of LLC
     PROTOCOL = 3 << 16          # IP protocol number
     PPP_PROTOCOL = 4 << 16
-    UDP_TUNNEL = 5 << 16        # a UDP datagram that may hold a tunnel, from its header on; no numbers
+    UDP_TUNNEL = 5 << 16        # the header of a UDP datagram that may hold a tunnel; has no numbers
     LLC = 6 << 16
     SPACE_MASK = 0x7FFF0000
     NUMBER_MASK = 0x0000FFFF
@@ -40,13 +39,13 @@ cdef struct Cursor:
     uint32_t at                 # next byte to read
     uint32_t captured
     uint32_t wire
-    const TunnelPorts* ports    # of UDP tunnels
-    uint8_t max_depth           # tunnels to descend at most: MAX_DEPTH, or fewer where the packet around is wanted
+    const TunnelPorts* ports    # UDP ports of tunnels
+    uint8_t max_depth           # tunnels to descend: MAX_DEPTH, or fewer to get the packet around a tunnel
     uint8_t tags
     uint8_t extensions
-    uint8_t exact               # the tunnel is none unless an IP packet fills it to the byte
-    uint8_t too_deep            # a tunnel was left closed because of MAX_DEPTH
-    Packet outer                # the packet as the last IP header outside a tunnel left it; valid when p.depth > 0
+    uint8_t exact               # the tunnel counts only if the IP packet in it fills it to the byte
+    uint8_t too_deep            # a tunnel was not entered because of MAX_DEPTH
+    Packet outer                # the packet around the innermost tunnel; valid when p.depth > 0
 
 cdef inline uint32_t captured_left(const Cursor* c) noexcept nogil:
     return c.captured - c.at
@@ -58,13 +57,13 @@ cdef inline const uint8_t* here(const Cursor* c) noexcept nogil:
     return c.base + c.at
 
 cdef inline void narrow(Cursor* c, uint32_t length) noexcept nogil:
-    """What follows is `length` bytes long; anything after it is padding or a trailer. length <= wire_left(c)."""
+    """Leave out what comes after the next `length` bytes: padding or a trailer. length <= wire_left(c)."""
     c.wire = c.at + length
     if c.captured > c.wire:
         c.captured = c.wire
 
 cdef inline void drop_tail(Cursor* c, uint32_t octets) noexcept nogil:
-    """The last bytes on the wire are a frame check sequence or an integrity value."""
+    """Leave out the last bytes on the wire: a frame check sequence or an integrity value."""
     if wire_left(c) >= octets:
         narrow(c, wire_left(c) - octets)
 
@@ -74,14 +73,14 @@ cdef inline Next give_up(Packet* p, Disposition disposition, Reason reason) noex
     return STOP
 
 cdef inline Next short(Cursor* c, Packet* p, uint32_t needed, Reason reason) noexcept nogil:
-    """Fewer than `needed` bytes are there: cut by the snap length, or never on the wire."""
+    """End the walk, because fewer than `needed` bytes are left: cut by the snap length, or never on the wire."""
     if wire_left(c) < needed:
         return give_up(p, MALFORMED, reason)
     return give_up(p, TRUNCATED_HEADER, reason)
 
 cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
-    """Start afresh inside a tunnel; False where the walk has to stay outside. A tunnel without an IP packet in it
-    leaves the record with the IP header around it: the walk restores `outer`."""
+    """Begin a new packet inside a tunnel; False: this depth is the last, and the walk stays outside. If the tunnel
+    holds no IP packet, decode() restores `outer`, the packet around the tunnel."""
     if p.depth == c.max_depth:
         c.too_deep = c.max_depth == MAX_DEPTH
         return False
@@ -89,7 +88,7 @@ cdef inline bint enter_tunnel(Cursor* c, Packet* p) noexcept nogil:
     c.tags = 0
     c.extensions = 0
     reset(p, NON_IP)
-    # The frame stays that of the packet around it, until a tunnel brings another frame.
+    # Frame fields are those of the packet around the tunnel, until a frame in the tunnel sets others.
     p.key.vlan = c.outer.key.vlan
     p.key.inner_vlan = c.outer.key.inner_vlan
     p.key.mpls_label = c.outer.key.mpls_label

@@ -1,4 +1,5 @@
-# The walk: link > encapsulation* > network > transport, and again inside each tunnel. It names no protocol's fields.
+# The walk: link > encapsulation* > network > transport, and again inside each tunnel. Here it is not known how a header
+# looks; that is in the functions of the protocols.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -30,8 +31,8 @@ cdef inline Next step(Next next, Cursor* c, Packet* p) noexcept nogil:
     return llc(c, p)
 
 cdef inline Next usual(Cursor* c, Packet* p, uint32_t* layers) noexcept nogil:
-    """The walk's first steps, straight on as long as they are those of most packets: 10 % of the instructions of small
-    ones go into finding out what comes next."""
+    """The first steps of the walk, without a choice as long as they are those of most packets: choosing the next step
+    takes 10 % of the instructions on small packets."""
     cdef Next next = <Next>LINK | p.link_type
     if next == (<Next>LINK | LINKTYPE_ETHERNET):
         next = step(<Next>LINK | LINKTYPE_ETHERNET, c, p)
@@ -72,13 +73,13 @@ cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
         layers += 1
         next = step(next, c, p)
     if p.depth and p.ip_version == 0:
-        # What the tunnel held is no IP packet, or not one that can be read: the packet around it is what there is.
+        # The tunnel holds no IP packet, or one that cannot be read: the record is the packet around the tunnel.
         p[0] = c.outer
 
 cdef inline uint32_t decode_packets(
         Packet* packets, uint32_t n, const TunnelPorts* ports, uint32_t max_depth, uint32_t file,
         uint64_t* anomalies) noexcept nogil:
-    """Special."""
+    """Decode packets; returns the Special bits of all of them."""
     cdef Cursor c
     cdef uint32_t i, fragments = 0, quotations = 0
     c.ports = ports

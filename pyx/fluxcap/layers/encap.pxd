@@ -1,5 +1,5 @@
-# Between link and network: tags, labels, sessions, LLC. From an ethertype (or PPP protocol, or LLC header) onward. What
-# stands before another ethertype or a whole frame is in shims.pxd.
+# Between link and network: VLAN tags, MPLS labels, PPPoE sessions, LLC; from an ethertype, a PPP protocol or an LLC
+# header on. Headers in front of another ethertype or a whole frame are in shims.pxd.
 # A new encapsulation is one function and one row in by_ethertype().
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
@@ -38,7 +38,7 @@ cdef enum:                      # MPLS label stack entry, RFC 3032
     MPLS_BOTTOM = 0x01          # in its third byte
 
 cdef inline Next mpls(Cursor* c, Packet* p) noexcept nogil:
-    """Labels to the bottom of the stack; what lies under it no field says."""
+    """Labels down to the bottom of the stack. No field tells what lies under it."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < MPLS_ENTRY:
         return short(c, p, MPLS_ENTRY, SHORT_LINK)
@@ -81,14 +81,14 @@ cdef inline Next llc(Cursor* c, Packet* p) noexcept nogil:
         return STOP
     if captured_left(c) < SNAP_HEADER:
         return short(c, p, SNAP_HEADER, SHORT_LINK)
-    # Organisation 0 (RFC 1042) and 0x0000F8 (802.1H bridges) mean: an ethertype; any other has numbers of its own.
+    # With organisation 0 (RFC 1042) or 0x0000F8 (802.1H bridges) an ethertype follows; others have their own numbers.
     if be24(at + 3) != 0 and be24(at + 3) != 0x0000F8:
         return STOP
     c.at += SNAP_HEADER
     return <Next>ETHERTYPE | be16(at + 6)
 
 cdef inline Next ieee802_3(uint32_t length, Cursor* c, Packet* p) noexcept nogil:
-    """The field was a length, not an ethertype: LLC follows, and padding after it."""
+    """The field is a length, not an ethertype: LLC follows, and after it padding."""
     if length <= wire_left(c):
         narrow(c, length)
     return llc(c, p)
@@ -126,7 +126,7 @@ cdef inline Next by_ethertype(uint32_t ethertype, Cursor* c, Packet* p) noexcept
     return STOP
 
 cdef inline Next by_ppp_protocol(uint32_t protocol) noexcept nogil:
-    """PPP numbers its protocols apart (RFC 1661 section 2); those that carry IP have an ethertype too."""
+    """PPP has its own protocol numbers (RFC 1661 section 2); those for IP and MPLS have an ethertype too."""
     if protocol == 0x0021:
         return <Next>ETHERTYPE | ETHERTYPE_IPV4
     elif protocol == 0x0057:

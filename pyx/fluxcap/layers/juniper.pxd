@@ -1,5 +1,5 @@
-# Link types of Juniper's routers: a header that tells whether a link header follows, and perhaps extensions.
-# https://www.tcpdump.org/linktypes.html names them; the layout is that of tcpdump's print-juniper.c.
+# Link types of Juniper routers: a header that says whether a link header follows, and perhaps extensions.
+# https://www.tcpdump.org/linktypes.html names them; print-juniper.c of tcpdump has the layout.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -9,7 +9,7 @@ from fluxcap.base.types cimport NON_IP, Packet, REASON_NONE, SHORT_LINK, UNKNOWN
 from fluxcap.layers.cursor cimport Cursor, ETHERTYPE, LINK, Next, captured_left, give_up, here, short
 
 cdef enum:                      # LINKTYPE_JUNIPER_ values
-    JUNIPER_PPPOE = 167         # whole frames of Ethernet, as 178
+    JUNIPER_PPPOE = 167         # whole Ethernet frames, as in 178
     JUNIPER_ETHER = 178
     JUNIPER_PPP = 179
     JUNIPER_FRELAY = 180
@@ -18,13 +18,13 @@ cdef enum:                      # LINKTYPE_JUNIPER_ values
 cdef enum:                      # the header; offsets in bytes
     JUNIPER_MAGIC = 0x4D4743    # "MGC"
     JUNIPER_FLAGS = 3
-    JUNIPER_EXTENSIONS = 4      # their length, where the flag says that there are some
+    JUNIPER_EXTENSIONS = 4      # length of the extensions, where JUNIPER_EXTENDED is set
     JUNIPER_HEADER = 4
     JUNIPER_NO_LINK = 0x02      # no link header: a protocol number of 32 bits, then the packet
     JUNIPER_EXTENDED = 0x80
 
 cdef inline uint32_t juniper_link(uint32_t link_type) noexcept nogil:
-    """The link type inside: a LINKTYPE_ value, or none that is known."""
+    """The link type inside, a LINKTYPE_ value; 0: none that is known."""
     if link_type == JUNIPER_ETHER or link_type == JUNIPER_PPPOE:
         return 1
     elif link_type == JUNIPER_PPP:
@@ -36,7 +36,7 @@ cdef inline uint32_t juniper_link(uint32_t link_type) noexcept nogil:
     return 0
 
 cdef inline Next juniper_protocol(Cursor* c, Packet* p) noexcept nogil:
-    """Juniper numbers protocols apart; those of IP."""
+    """Juniper has its own protocol numbers; these are those of IP."""
     cdef uint32_t protocol
     if captured_left(c) < 4:
         return short(c, p, 4, SHORT_LINK)

@@ -23,7 +23,7 @@ cdef enum:                      # LINKTYPE_ values
     LINKTYPE_SLIP = 8
     LINKTYPE_PPP = 9
     LINKTYPE_FDDI = 10
-    LINKTYPE_RAW_BSD = 12       # DLT_RAW as it stands in files of some systems
+    LINKTYPE_RAW_BSD = 12       # the value of DLT_RAW, which some systems write into files
     LINKTYPE_RAW_OPENBSD = 14
     LINKTYPE_PPP_HDLC = 50
     LINKTYPE_PPP_ETHER = 51
@@ -59,7 +59,7 @@ cdef inline Next ethernet(Cursor* c, Packet* p) noexcept nogil:
         return short(c, p, ETHERNET_HEADER, SHORT_LINK)
     memcpy(p.key.dst_mac, at + ETHERNET_DESTINATION, MAC_OCTETS)
     memcpy(p.key.src_mac, at + ETHERNET_SOURCE, MAC_OCTETS)
-    p.key.vlan = 0              # in a tunnel or another frame: tags of the frame around it are not this one's
+    p.key.vlan = 0              # a frame in a tunnel or in another frame does not have the tags of the outer frame
     p.key.inner_vlan = 0
     c.tags = 0
     c.at += ETHERNET_HEADER
@@ -67,11 +67,12 @@ cdef inline Next ethernet(Cursor* c, Packet* p) noexcept nogil:
 
 cdef enum:
     PPP_HEADER = 0xFF03         # address and control of HDLC-like framing (RFC 1662 section 3.1)
-    WINDOWS_IPV6 = 23           # AF_INET6 of Windows; on BSD the same number is IPX
+    WINDOWS_IPV6 = 23           # AF_INET6 on Windows; on BSD the same number is IPX
 
 cdef inline Next null_loopback(Cursor* c, Packet* p) noexcept nogil:
-    """BSD loopback: the address family in the byte order of the machine that wrote it, so whichever makes it small.
-    Some writers put an ethertype or a PPP header there; families are all smaller than the first ethertype."""
+    """BSD loopback: the address family, in the byte order of the machine that wrote it; the order that gives a small
+    number is the right one. Some writers put an ethertype or a PPP header there; all families are smaller than the
+    first ethertype."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t family
     if captured_left(c) < 4:
@@ -87,10 +88,10 @@ cdef inline Next null_loopback(Cursor* c, Packet* p) noexcept nogil:
     return address_family(p, family)
 
 cdef enum:
-    SLL_OUTGOING = 4            # packet type; 0 to 3 came in: to us, to all, to many, to another host
+    SLL_OUTGOING = 4            # packet type; 0 to 3 are incoming: unicast, broadcast, multicast, to another host
 
 cdef inline void set_direction(Packet* p, uint32_t sll_type) noexcept nogil:
-    """As libpcap's filters have it, what is not outgoing is inbound. What the file itself says goes before."""
+    """As in filters of libpcap, a packet that is not outgoing is inbound. A direction in the file takes precedence."""
     if p.key.direction == DIRECTION_UNKNOWN:
         p.key.direction = OUTBOUND if sll_type == SLL_OUTGOING else INBOUND
 
@@ -116,14 +117,14 @@ cdef inline Next linux_sll2(Cursor* c, Packet* p) noexcept nogil:
     return sll_protocol(be16(at))
 
 cdef inline Next sll_protocol(uint16_t protocol) noexcept nogil:
-    # Under 1536 the protocol field is no ethertype: 4 says that an 802.2 LLC header follows (LINUX_SLL_P_802_2), and of
-    # the others (raw 802.3, CAN, netlink, ...) none carries IP.
+    # A protocol under 1536 is not an ethertype: 4 says that an 802.2 LLC header follows (LINUX_SLL_P_802_2), and the
+    # others (raw 802.3, CAN, netlink, ...) carry no IP.
     if protocol < ETHERTYPE_FIRST:
         return <Next>LLC if protocol == 4 else <Next>STOP
     return <Next>ETHERTYPE | protocol
 
 cdef inline Next ppp(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 1661, RFC 1662: address and control may have been compressed away, the protocol's first byte too."""
+    """RFC 1661, RFC 1662: compression may leave out address and control, and the first byte of the protocol."""
     if captured_left(c) < 2:
         return short(c, p, 2, SHORT_LINK)
     if be16(here(c)) == PPP_HEADER:
@@ -131,8 +132,8 @@ cdef inline Next ppp(Cursor* c, Packet* p) noexcept nogil:
     return ppp_protocol(c, p)
 
 cdef inline Next ppp_protocol(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 1661 sections 2 and 6.5: the first byte of a protocol field is even and the last one odd, so that a field
-    compressed to its last byte is known by that."""
+    """RFC 1661 sections 2 and 6.5: the first byte of a protocol field is even and the last one odd, so an odd first
+    byte is a field that was compressed to its last byte."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < 1:
         return short(c, p, 1, SHORT_LINK)
@@ -145,7 +146,7 @@ cdef inline Next ppp_protocol(Cursor* c, Packet* p) noexcept nogil:
     return <Next>PPP_PROTOCOL | be16(at)
 
 cdef inline Next ppp_hdlc(Cursor* c, Packet* p) noexcept nogil:
-    """PPP in HDLC-like framing, or Cisco HDLC when the first byte says so (RFC 1547 section 4.3.1)."""
+    """PPP in HDLC-like framing, or Cisco HDLC if the first byte is one of its addresses (RFC 1547 section 4.3.1)."""
     if captured_left(c) >= 1 and (here(c)[0] == 0x0F or here(c)[0] == 0x8F):
         return c_hdlc(c, p)
     return ppp(c, p)
@@ -163,15 +164,15 @@ cdef inline Next ppp_ether(Cursor* c, Packet* p) noexcept nogil:
     return <Next>ETHERTYPE | ETHERTYPE_PPPOE_SESSION
 
 cdef inline Next slip(Cursor* c, Packet* p) noexcept nogil:
-    """Direction, the header as RFC 1144 compressed it on the line (15 bytes), then the packet as it was before."""
+    """Direction, the header as compressed on the line (RFC 1144, 15 bytes), then the uncompressed packet."""
     if captured_left(c) < 16:
         return short(c, p, 16, SHORT_LINK)
     c.at += 16
     return ip_by_version(c, p)
 
 cdef inline Next frame_relay(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 2427: an address of 2 to 4 bytes (its last bit set in the last), then control 0x03 and an NLPID; some makers
-    put an ethertype there instead."""
+    """RFC 2427: an address of 2 to 4 bytes (the lowest bit is set in the last one), then control 0x03 and an NLPID;
+    some vendors put an ethertype there instead."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t n = 0
     while n < captured_left(c) and n < 4:
@@ -214,7 +215,7 @@ cdef inline Next fddi(Cursor* c, Packet* p) noexcept nogil:
     return LLC if at[0] & 0xF0 == 0x50 else <Next>STOP
 
 cdef inline Next token_ring(Cursor* c, Packet* p) noexcept nogil:
-    """IEEE 802.5: access and frame control, destination, source; the source's first bit announces a route."""
+    """IEEE 802.5: access and frame control, destination, source; the first bit of the source announces a route."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t header = 14
     if captured_left(c) < 16:
@@ -229,8 +230,8 @@ cdef inline Next token_ring(Cursor* c, Packet* p) noexcept nogil:
     return LLC if at[1] & 0xC0 == 0x40 else <Next>STOP
 
 cdef inline Next arcnet_linux(Cursor* c, Packet* p) noexcept nogil:
-    """Source, destination, offset (2 bytes), protocol id. RFC 1201 puts a fragmentation header after it, RFC 1051 the
-    packet."""
+    """Source, destination, offset (2 bytes), protocol id; then a fragmentation header (RFC 1201), or the packet (RFC
+    1051)."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < 8:
         return short(c, p, 8, SHORT_LINK)
@@ -245,7 +246,7 @@ cdef enum:
     IPOIB_HEADER = 44           # a global routing header (InfiniBand section 8.3) and the header of RFC 4391 section 6
 
 cdef inline Next ip_over_infiniband(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 4391 section 6: an ethertype and two reserved bytes, behind the routing header that a host sees."""
+    """RFC 4391 section 6: an ethertype and two reserved bytes, behind the global routing header that a host sees."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < IPOIB_HEADER:
         return short(c, p, IPOIB_HEADER, SHORT_LINK)

@@ -1,5 +1,5 @@
-# Link types of packet logs and of capturing machines: what a firewall, an operating system or a driver writes before a
-# packet, to the link type or the IP packet inside.
+# Link types of packet logs and of capturing machines: from the header that a firewall, an operating system or a driver
+# puts before a packet, to the link type or the IP packet inside.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -47,7 +47,7 @@ cdef inline Next pktap(Cursor* c, Packet* p) noexcept nogil:
     return <Next>LINK | (le32(at + PKTAP_LINK_TYPE) & 0xFFFF)
 
 cdef inline Next user2(Cursor* c, Packet* p) noexcept nogil:
-    """Anyone may use this for anything; macOS wrote PKTAP under it, which is known by its header."""
+    """A link type for any private use; macOS wrote PKTAP under it, which its header tells."""
     cdef const uint8_t* at = here(c)
     if (captured_left(c) >= PKTAP_HEADER and le32(at + PKTAP_LENGTH) == PKTAP_HEADER
             and le32(at + PKTAP_RECORD_TYPE) == PKTAP_PACKET):
@@ -58,7 +58,8 @@ cdef enum:
     NFLOG_PAYLOAD = 9           # TLV type of the packet itself
 
 cdef inline Next nflog(Cursor* c, Packet* p) noexcept nogil:
-    """Family, version, resource, then TLVs; length and type are in the writer's byte order, taken as little-endian."""
+    """Family, version, resource, then TLVs. Their length and type have the byte order of the writer; little-endian is
+    assumed."""
     cdef const uint8_t* at
     cdef uint32_t size, kind
     if captured_left(c) < 4:

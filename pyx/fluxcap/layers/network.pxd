@@ -1,5 +1,5 @@
 # IPv4, IPv6 and its extension headers: addresses, fragments, and the protocol that follows.
-# On a Next of PROTOCOL the addresses are set and the cursor's ends are those of the IP payload.
+# A function that returns PROTOCOL has set the addresses and narrowed the cursor to the IP payload.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
@@ -22,13 +22,13 @@ cdef inline Next ip_of(uint32_t version) noexcept nogil:
     return STOP
 
 cdef inline Next ip_by_version(Cursor* c, Packet* p) noexcept nogil:
-    """An IP packet without anything before it: its first four bits say which."""
+    """An IP packet without a header before it: its first four bits are the version."""
     if captured_left(c) < 1:
         return short(c, p, 1, SHORT_LINK)
     return ip_of(here(c)[0] >> 4)
 
 cdef inline Next address_family(Packet* p, uint32_t family) noexcept nogil:
-    """BSD address families; each chose its own number for IPv6 (NetBSD 24, FreeBSD 28, Darwin 30; Linux 10)."""
+    """Address families; each system has its own number for IPv6 (NetBSD 24, FreeBSD 28, Darwin 30, Linux 10)."""
     if family == 2:
         return <Next>ETHERTYPE | ETHERTYPE_IPV4
     elif family == 24 or family == 28 or family == 30 or family == 10:
@@ -57,8 +57,8 @@ cdef enum:                      # IPv4 options
     IPV4_OPTION_SSRR = 137
 
 cdef inline const uint8_t* source_route(const uint8_t* at, uint32_t header) noexcept nogil:
-    """The last address of a loose or strict source route whose pointer is still inside it, or NULL: the sender summed
-    with the destination it meant, which stands there until the last router swaps it in (RFC 791 section 3.1)."""
+    """The last address of a loose or strict source route that is not used up, or NULL. The sender computed the checksum
+    with this address, the final destination; the last router moves it into the header (RFC 791 section 3.1)."""
     cdef uint32_t i = IPV4_HEADER, size
     while i + 1 < header and at[i] != IPV4_OPTION_END:
         if at[i] == IPV4_OPTION_NOP:
@@ -81,7 +81,7 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < IPV4_HEADER:
         return short(c, p, IPV4_HEADER, SHORT_IP)
     if at[0] >> 4 != 4:
-        if at[0] >> 4 == 6:     # tshark and Zeek read it as what it says itself, though not the other way round
+        if at[0] >> 4 == 6:     # read as IPv6, as tshark and Zeek do; not so IPv4 behind the ethertype of IPv6
             return <Next>ETHERTYPE | ETHERTYPE_IPV6
         return give_up(p, MALFORMED, WRONG_VERSION)
     header = (at[0] & 0x0F) * 4
@@ -94,7 +94,7 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
         if total != wire_left(c):
             return STOP
         c.exact = False
-    if total == 0:              # a segmentation super-packet over 65535 bytes, as long as the record says
+    if total == 0:              # a segmentation super-packet over 65535 bytes: the record tells the length
         total = wire_left(c)
     elif total > wire_left(c):
         p.length_lies = True
@@ -129,7 +129,7 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
     return <Next>PROTOCOL | at[IPV4_PROTOCOL]
 
 cdef inline Next fragmented(Cursor* c, Packet* p, uint32_t offset, bint more, uint32_t protocol) noexcept nogil:
-    """One piece of a datagram: only the first one holds the transport header."""
+    """A fragment: only the first one of a datagram holds the transport header."""
     p.fragmented = True
     p.fragment_id = p.ip_id
     p.fragment_offset = offset
@@ -160,7 +160,7 @@ cdef inline Next ipv6(Cursor* c, Packet* p) noexcept nogil:
     c.at += IPV6_HEADER
     length = be16(at + IPV6_PAYLOAD_LENGTH)
     if c.exact:
-        # A Teredo bubble has no payload, though perhaps trailers (RFC 6081 section 4).
+        # A Teredo bubble has no payload, but may have trailers (RFC 6081 section 4).
         if length != wire_left(c) and (length != 0 or at[IPV6_NEXT_HEADER] != IP_NO_NEXT):
             return STOP
         c.exact = False
@@ -183,8 +183,8 @@ cdef inline Next ipv6(Cursor* c, Packet* p) noexcept nogil:
     return <Next>PROTOCOL | at[IPV6_NEXT_HEADER]
 
 cdef enum:
-    # The longest packet that a 16-bit length tells: one over it, of the jumbograms that segmentation leaves to the
-    # card (RFC 2675, Linux BIG TCP), has a length of zero.
+    # The longest packet that a 16-bit length can tell. A longer one, which is left to the card to cut up, has a length
+    # of zero (RFC 2675, Linux BIG TCP).
     LENGTH_MAX = 65535
 
 cdef inline bint checks_out_ipv4(const uint8_t* at, uint32_t captured, uint32_t wire) noexcept nogil:
@@ -198,8 +198,9 @@ cdef inline bint checks_out_ipv6(const uint8_t* at, uint32_t wire) noexcept nogi
     return length + IPV6_HEADER == wire or length == 0 and wire > LENGTH_MAX
 
 cdef inline bint checks_out(const Cursor* c, uint32_t skip) noexcept nogil:
-    """Is there an IP header `skip` bytes from here whose length is that of what is left, or whose checksum is right?
-    Where no field announces a packet, this tells it from data that begin with a 4 or a 6."""
+    """Is there an IP header `skip` bytes from here whose length is the number of bytes left, or whose checksum is
+    right?
+    Where no field announces an IP packet, this tells a packet from data that begin with a 4 or a 6."""
     cdef const uint8_t* at = here(c) + skip
     cdef uint32_t captured, wire
     if captured_left(c) <= skip:
@@ -215,7 +216,7 @@ cdef enum:                      # extension headers, RFC 8200 section 4
     OPTION_PAD1 = 0
     OPTION_JUMBO = 0xC2         # RFC 2675 section 2
     OPTION_HOME_ADDRESS = 0xC9  # RFC 6275 section 6.3
-    ROUTING_TYPE_0 = 0          # RFC 5095 forbids it, captures have it
+    ROUTING_TYPE_0 = 0          # RFC 5095 forbids it, but captures have it
     ROUTING_TYPE_2 = 2          # RFC 6275 section 6.4
     ROUTING_SEGMENTS = 4        # RFC 8754
     MORE_FRAGMENTS_V6 = 1
@@ -232,7 +233,7 @@ cdef inline Next extended(Cursor* c, Packet* p, uint32_t length) noexcept nogil:
     return <Next>PROTOCOL | next_header
 
 cdef inline uint32_t extension_length(Cursor* c) noexcept nogil:
-    """Bytes of the extension header here; 0 where it is not there whole."""
+    """Bytes of the extension header here; 0 where it is cut."""
     cdef uint32_t length
     if captured_left(c) < EXTENSION_UNIT:
         return 0
@@ -246,7 +247,8 @@ cdef inline Next cut_extension(Cursor* c, Packet* p) noexcept nogil:
     return short(c, p, needed, SHORT_EXTENSION)
 
 cdef inline Next ipv6_options(Cursor* c, Packet* p) noexcept nogil:
-    """Hop-by-hop and destination options: a true length or the address a mobile node is known by may be among them."""
+    """Hop-by-hop and destination options: they may hold the length of a jumbogram or the home address of a mobile
+    node."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t length = extension_length(c), i = 2, jumbo
     if length == 0:
@@ -258,7 +260,7 @@ cdef inline Next ipv6_options(Cursor* c, Packet* p) noexcept nogil:
         if i + 2 > length or at[i + 1] > length - i - 2:
             break
         if at[i] == OPTION_JUMBO and at[i + 1] == 4:
-            jumbo = be32(at + i + 2)    # counted from the end of the IPv6 header, as the 16-bit length would be
+            jumbo = be32(at + i + 2)    # counted from the end of the IPv6 header, like the 16-bit length
             if jumbo > wire_left(c):
                 p.length_lies = True
             elif c.extensions == 0 and jumbo >= length:
@@ -271,7 +273,7 @@ cdef inline Next ipv6_options(Cursor* c, Packet* p) noexcept nogil:
     return extended(c, p, length)
 
 cdef inline Next ipv6_routing(Cursor* c, Packet* p) noexcept nogil:
-    """While segments are left the last of them is the destination the sender summed with (RFC 8200 section 8.1)."""
+    """While segments are left, the sender's checksum has the last one as destination (RFC 8200 section 8.1)."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t length = extension_length(c)
     if length == 0:
@@ -281,7 +283,7 @@ cdef inline Next ipv6_routing(Cursor* c, Packet* p) noexcept nogil:
         if at[2] == ROUTING_TYPE_0 or at[2] == ROUTING_TYPE_2:
             p.pseudo_dst = at + 8 + (length - 8) // 16 * 16 - 16
         elif at[2] == ROUTING_SEGMENTS:
-            p.pseudo_dst = at + 8       # the segment list stands in reverse order
+            p.pseudo_dst = at + 8       # the segment list is in reverse order
     return extended(c, p, length)
 
 cdef inline Next ipv6_fragment(Cursor* c, Packet* p) noexcept nogil:
@@ -293,13 +295,13 @@ cdef inline Next ipv6_fragment(Cursor* c, Packet* p) noexcept nogil:
     field = be16(at + 2)
     p.ip_id = be32(at + 4)
     following = extended(c, p, EXTENSION_UNIT)
-    # Offset zero and no more: a whole datagram that says it is one (RFC 6946).
+    # Offset zero and no more fragments: an atomic fragment, which is a whole datagram (RFC 6946).
     if following == STOP or field & (0xFFF8 | MORE_FRAGMENTS_V6) == 0:
         return following
     return fragmented(c, p, field & 0xFFF8, field & MORE_FRAGMENTS_V6, at[0])
 
 cdef inline Next authentication(Cursor* c, Packet* p) noexcept nogil:
-    """AH, RFC 4302 section 2.2: its length counts units of 4 bytes, less two."""
+    """AH, RFC 4302 section 2.2: its length field counts units of 4 bytes, minus two."""
     cdef uint32_t length
     if captured_left(c) < EXTENSION_UNIT:
         return cut_extension(c, p)

@@ -1,4 +1,4 @@
-# One row an IP protocol: transports, extension headers, tunnels.
+# One row for each IP protocol: transports, extension headers, tunnels.
 
 from libc.stdint cimport uint32_t
 
@@ -50,7 +50,7 @@ cdef inline Next by_protocol(uint32_t protocol, Cursor* c, Packet* p) noexcept n
     return STOP
 
 cdef inline Next by_extension(uint32_t protocol, Cursor* c, Packet* p) noexcept nogil:
-    """Headers that only IPv6 has; over IPv4 the same numbers are unknown transports."""
+    """Extension headers of IPv6; over IPv4 the same numbers are unknown transports."""
     if protocol == IP_HOP_BY_HOP or protocol == IP_DESTINATION_OPTIONS:
         return ipv6_options(c, p)
     elif protocol == IP_FRAGMENT:

@@ -1,8 +1,8 @@
-# What lies under MPLS labels or in an L2TPv3 session, where no field says so: an IP packet, or a frame of Ethernet with
-# or without a control word before it.
+# What lies under MPLS labels or in an L2TPv3 session? No field says whether it is an IP packet, or an Ethernet frame
+# with or without a control word before it.
 #
-# A frame's first byte is that of an address, which may be any (RFC 8469 section 1), so the first four bits are asked
-# last: an ethertype at its place with an IP header behind it that checks out comes before them.
+# The first byte of a frame is that of an address and may have any value (RFC 8469 section 1). So an ethertype in its
+# place, with an IP header behind it that checks out, decides first, and the first four bits decide last.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -18,15 +18,15 @@ from fluxcap.layers.network cimport IPV4_HEADER, IPV6_HEADER, IPV6_PAYLOAD_LENGT
 cdef enum:
     CONTROL_WORD = 4            # RFC 4385 section 3: its first four bits are zero
     TAG = 4
-    LLC_HEADER = 3              # what the length of IEEE 802.3 counts at least
-    MAX_FRAME_TAGS = 2          # that are passed to find the ethertype of what a frame holds
+    LLC_HEADER = 3              # the least that a length of IEEE 802.3 counts
+    MAX_FRAME_TAGS = 2          # tags that are skipped to find the ethertype behind them
 
 cdef inline bint is_tag(uint32_t ethertype) noexcept nogil:
     return ethertype == ETHERTYPE_VLAN or ethertype == ETHERTYPE_QINQ or ethertype == ETHERTYPE_QINQ_OLD
 
 cdef inline bint frame_checks_out(const Cursor* c, uint32_t skip) noexcept nogil:
-    """Is there a frame of Ethernet `skip` bytes from here whose ethertype announces an IP header that checks out? One
-    that the snap length cut has to have its version."""
+    """Is there an Ethernet frame `skip` bytes from here whose ethertype announces an IP header that checks out? An IP
+    header that the snap length cut only needs the right version."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t n = skip + ETHERNET_HEADER, kind, tags = 0, version, left
     if captured_left(c) <= n:
@@ -45,8 +45,8 @@ cdef inline bint frame_checks_out(const Cursor* c, uint32_t skip) noexcept nogil
     return False
 
 cdef inline bint names_a_protocol(const Cursor* c, uint32_t skip) noexcept nogil:
-    """Is the type of a frame `skip` bytes from here, if there is one, among those that are met every day: an ethertype,
-    or the length of what follows?"""
+    """Would a frame `skip` bytes from here have a type that is met every day: a common ethertype, or the length of what
+    follows?"""
     cdef uint32_t kind
     if captured_left(c) < skip + ETHERNET_HEADER:
         return False

@@ -1,4 +1,4 @@
-# Shims: headers between an ethertype and the next one, or a whole frame. Each function reads one and says what follows.
+# Shims: headers between an ethertype and the next ethertype or a whole frame. Each function reads one of them.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -10,8 +10,8 @@ from fluxcap.layers.cursor cimport (
 from fluxcap.layers.link cimport ETHERNET_HEADER, ETHERNET_TYPE, LINKTYPE_ETHERNET
 
 cdef inline Next tagged(Cursor* c, Packet* p, uint32_t tag) noexcept nogil:
-    """A tag of `tag` bytes that says nothing a flow could use, then the next ethertype: VN-Tag, E-TAG, Cisco's
-    security group tag."""
+    """A tag of `tag` bytes with no field that a flow needs, then the next ethertype: VN-Tag, E-TAG, the security group
+    tag of Cisco."""
     cdef const uint8_t* at = here(c)
     if captured_left(c) < tag + 2:
         return short(c, p, tag + 2, SHORT_LINK)
@@ -19,14 +19,14 @@ cdef inline Next tagged(Cursor* c, Packet* p, uint32_t tag) noexcept nogil:
     return <Next>ETHERTYPE | be16(at + tag)
 
 cdef inline Next backbone(Cursor* c, Packet* p) noexcept nogil:
-    """IEEE 802.1ah: a service tag, then the customer's whole frame."""
+    """IEEE 802.1ah: a service tag, then the whole frame of the customer."""
     if captured_left(c) < 4:
         return short(c, p, 4, SHORT_LINK)
     c.at += 4
     return <Next>LINK | LINKTYPE_ETHERNET
 
 cdef enum:                      # NSH, RFC 8300 section 2.2
-    NSH_LENGTH = 1              # low six bits: units of 4 bytes, the whole header
+    NSH_LENGTH = 1              # low six bits: length of the whole header in units of 4 bytes
     NSH_PROTOCOL = 3
     NSH_HEADER = 8
 
@@ -55,7 +55,7 @@ cdef enum:
     FABRICPATH_TAG = 2          # behind the ethertype: forwarding tag (10 bits), time to live (6 bits)
 
 cdef inline Next fabricpath(Cursor* c, Packet* p) noexcept nogil:
-    """Cisco FabricPath: switches' addresses, the ethertype, a tag, then the host's whole frame, whose type is an
+    """Cisco FabricPath: addresses of switches, the ethertype, a tag, then the whole frame of the host, whose type is an
     ethertype or a length that fits."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t kind
@@ -67,7 +67,7 @@ cdef inline Next fabricpath(Cursor* c, Packet* p) noexcept nogil:
     c.at += FABRICPATH_TAG
     return <Next>LINK | LINKTYPE_ETHERNET
 
-cdef enum:                      # Arista's tag: subtype, version, time stamp, the next ethertype
+cdef enum:                      # the tag of Arista: subtype, version, time stamp, the next ethertype
     ARISTA_TIMESTAMP = 1        # subtype
     ARISTA_VERSION = 2
     ARISTA_HEADER = 4
@@ -75,7 +75,7 @@ cdef enum:                      # Arista's tag: subtype, version, time stamp, th
     ARISTA_48_BITS = 0x20       # ... the seconds 16 bits
 
 cdef inline Next arista(Cursor* c, Packet* p) noexcept nogil:
-    """A switch's time stamp before the frame's own ethertype."""
+    """The time stamp of a switch before the ethertype of the frame."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t version, header = ARISTA_HEADER
     if captured_left(c) < ARISTA_HEADER:
@@ -98,8 +98,8 @@ cdef enum:                      # MACsec security tag, IEEE 802.1AE clause 9
     MACSEC_ICV = 16
 
 cdef inline Next macsec(Cursor* c, Packet* p) noexcept nogil:
-    """Integrity without encryption leaves the ethertype readable; the integrity value stands at the end, and in a frame
-    that may be padded the second byte says where."""
+    """Without encryption the ethertype can be read. The integrity value ends the frame; in a short frame, which may be
+    padded behind it, the second byte of the tag says where it begins."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t header = 6, secured
     if captured_left(c) < 2:

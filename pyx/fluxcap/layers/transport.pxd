@@ -1,7 +1,7 @@
-# From an IP protocol number to ports, payload extent, and what there is to verify.
+# From an IP protocol number to ports, the length of the payload, and the sum that is to be verified.
 #
-# Verdicts are judged in this order: a zero field (absent, illegal), then bad_length, fragment, truncated; what is left
-# is VERDICT_PENDING, and the checksum stage takes the sum over [sum_at, sum_at + sum_length).
+# The first verdict that applies is set: one for a zero field (absent, illegal), then bad_length, fragment, truncated.
+# All others are VERDICT_PENDING: the checksum stage takes the sum over [sum_at, sum_at + sum_length).
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
@@ -15,7 +15,7 @@ from fluxcap.base.types cimport (
 from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_TUNNEL, captured_left, here, short, wire_left
 
 cdef enum:
-    PORTS = 4                   # octets: source and destination port, the same in UDP, TCP, SCTP, DCCP and UDP-Lite
+    PORTS = 4                   # bytes: source and destination port, the same in UDP, TCP, SCTP, DCCP and UDP-Lite
 
 cdef inline bint ports(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)
@@ -23,7 +23,7 @@ cdef inline bint ports(Cursor* c, Packet* p) noexcept nogil:
         return False
     p.key.src_port = be16(at)
     p.key.dst_port = be16(at + 2)
-    p.sum_at = c.at             # where the header is, also where no sum is to be taken
+    p.sum_at = c.at             # the place of the header, even where no sum is to be taken
     p.disposition = COUNTED
     return True
 
@@ -31,7 +31,7 @@ cdef inline void payload_after(Cursor* c, Packet* p, uint32_t header) noexcept n
     p.payload_length = wire_left(c) - header if wire_left(c) > header else 0
 
 cdef inline void header_cut(Cursor* c, Packet* p, uint32_t header) noexcept nogil:
-    """The ports are there, the rest of the header is not: by the snap length, or because the lengths lie."""
+    """The ports are there, the rest of the header is cut: by the snap length, or because the lengths are wrong."""
     p.payload_length = 0
     if p.fragmented:
         p.verdict = VERDICT_FRAGMENT
@@ -41,7 +41,7 @@ cdef inline void header_cut(Cursor* c, Packet* p, uint32_t header) noexcept nogi
         p.verdict = VERDICT_TRUNCATED
 
 cdef inline void to_sum(Cursor* c, Packet* p, Sum kind, uint32_t covered, uint32_t total) noexcept nogil:
-    """`covered` octets from here are under the checksum of a message of `total` octets; covered <= total."""
+    """The checksum of a message of `total` bytes covers `covered` bytes from here; covered <= total."""
     p.sum_kind = kind
     p.sum_at = c.at
     p.sum_length = covered
@@ -66,11 +66,11 @@ cdef enum:                      # bits by kind: tunnels that may leave out the U
                      | 1 << MPLS_IN_UDP)
 
 cdef inline bint may_be_zero(const Cursor* c, uint32_t dst_port) noexcept nogil:
-    """RFC 6935, RFC 6936 and each tunnel's own."""
+    """RFC 6935 and RFC 6936; the specification of each tunnel says whether it may."""
     return MAY_LEAVE_OUT >> c.ports.kinds[dst_port] & 1
 
 cdef inline uint32_t udp_length(const Cursor* c) noexcept nogil:
-    """As the header at the cursor has it."""
+    """The UDP length in the header at the cursor."""
     cdef uint32_t length = be16(here(c) + UDP_LENGTH)
     return wire_left(c) if length == 0 and wire_left(c) > UDP_LENGTH_MAX else length
 
@@ -97,7 +97,7 @@ cdef inline Next udp(Cursor* c, Packet* p) noexcept nogil:
     return <Next>UDP_TUNNEL if rarely(has_tunnel(c.ports, p.key.dst_port, p.key.src_port)) else STOP
 
 cdef enum:                      # UDP-Lite, RFC 3828 section 3.1
-    UDP_LITE_COVERAGE = 4       # 0 = all; 1..7 would leave out the header and are illegal
+    UDP_LITE_COVERAGE = 4       # 0 = all; 1 to 7 would leave out parts of the header and are illegal
 
 cdef inline Next udp_lite(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)
@@ -140,7 +140,7 @@ cdef inline Next tcp(Cursor* c, Packet* p) noexcept nogil:
         return short(c, p, PORTS, SHORT_TRANSPORT)
     if captured_left(c) < TCP_HEADER:
         header_cut(c, p, TCP_HEADER)
-        if p.fragmented:        # RFC 1858 section 4: a first fragment of 8 or 16 bytes; the rest comes in the next
+        if p.fragmented:        # a first fragment of 8 or 16 bytes, the rest comes in the next (RFC 1858 section 4)
             if captured_left(c) >= TCP_CHECKSUM:
                 sequence_of(p, at)
             to_sum(c, p, SUM_PSEUDO, wire_left(c), wire_left(c))
@@ -165,7 +165,7 @@ cdef inline Next sctp(Cursor* c, Packet* p) noexcept nogil:
     if captured_left(c) < SCTP_HEADER:
         header_cut(c, p, SCTP_HEADER)
         return STOP
-    p.checksum = le32(at + SCTP_CHECKSUM)   # sent least significant octet first (RFC 9260 appendix A)
+    p.checksum = le32(at + SCTP_CHECKSUM)   # sent least significant byte first (RFC 9260 appendix A)
     payload_after(c, p, SCTP_HEADER)
     if p.checksum == 0:
         p.verdict = VERDICT_ABSENT          # RFC 9653
@@ -174,8 +174,8 @@ cdef inline Next sctp(Cursor* c, Packet* p) noexcept nogil:
     return STOP
 
 cdef enum:                      # DCCP, RFC 4340 section 5.1
-    DCCP_DATA_OFFSET = 4        # in units of 4 octets
-    DCCP_COVERAGE = 5           # low four bits: 0 = all, n = the header and n - 1 units of 4 octets
+    DCCP_DATA_OFFSET = 4        # in units of 4 bytes
+    DCCP_COVERAGE = 5           # low four bits: 0 = all, n = the header and n - 1 units of 4 bytes
     DCCP_CHECKSUM = 6
     DCCP_HEADER = 12
 
@@ -204,11 +204,11 @@ cdef enum:                      # ICMP, RFC 792; ICMPv6, RFC 4443
     ICMP_HEADER = 8
     ECHO_REPLY = 0
     ECHO = 8
-    ECHO_V6 = 128               # from here on types are no errors (RFC 4443 section 2.1)
+    ECHO_V6 = 128               # smaller types are errors (RFC 4443 section 2.1)
     ECHO_REPLY_V6 = 129
 
 cdef inline Next query(Cursor* c, Packet* p, bint request) noexcept nogil:
-    """Both sides of a request and its reply name the same identifier, so it stands where a port would: at the asker."""
+    """A request and its reply have the same identifier, which serves as the port of the side that asks."""
     cdef uint16_t identifier
     if captured_left(c) < ICMP_HEADER:
         return short(c, p, ICMP_HEADER, SHORT_TRANSPORT)
@@ -225,7 +225,7 @@ cdef inline Next message(Cursor* c, Packet* p) noexcept nogil:
     return STOP
 
 cdef inline bint summed_message(Cursor* c, Packet* p, Sum kind) noexcept nogil:
-    """Type, code and a checksum over all that follows: what ICMP, ICMPv6 and IGMP have in common."""
+    """Type, code and a checksum over the message: ICMP, ICMPv6 and IGMP have them in common."""
     if captured_left(c) < PORTS:
         return False
     p.checksum = be16(here(c) + ICMP_CHECKSUM)
@@ -238,7 +238,7 @@ cdef inline bint is_error(uint32_t kind) noexcept nogil:
     return 3 <= kind <= 5 or kind == 11 or kind == 12
 
 cdef inline void quotes(Cursor* c, Packet* p) noexcept nogil:
-    """What an error is about follows its header: an IP packet, the first octets of it at least."""
+    """The header of an error is followed by the IP packet that it is about, at least its first bytes."""
     if captured_left(c) > ICMP_HEADER:
         p.quote_at = c.at + ICMP_HEADER
 
@@ -249,7 +249,7 @@ cdef inline Next icmp(Cursor* c, Packet* p) noexcept nogil:
     kind = here(c)[0]
     if kind == ECHO or kind == ECHO_REPLY:
         return query(c, p, kind == ECHO)
-    elif 13 <= kind <= 18:      # timestamp, information and address mask: each odd request has an even reply after it
+    elif 13 <= kind <= 18:      # timestamp, information, address mask: a request is odd, and its reply is one more
         return query(c, p, kind & 1)
     elif is_error(kind):
         quotes(c, p)
@@ -267,14 +267,14 @@ cdef inline Next icmpv6(Cursor* c, Packet* p) noexcept nogil:
     return message(c, p)
 
 cdef inline Next igmp(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 3376 section 4: no ports, but a checksum."""
+    """RFC 3376 section 4: a checksum, but no ports."""
     summed_message(c, p, SUM_PLAIN)
     return STOP
 
 cdef inline uint32_t checksum_at(uint32_t protocol) noexcept nogil:
-    """Where a checksum with a pseudo-header lies, in octets from the beginning of its message."""
+    """The place of a checksum with a pseudo-header, in bytes from the beginning of its message."""
     if protocol == IP_TCP:
         return TCP_CHECKSUM
     elif protocol == IP_ICMPV6:
         return ICMP_CHECKSUM
-    return UDP_CHECKSUM         # of UDP-Lite and DCCP too
+    return UDP_CHECKSUM         # the same in UDP-Lite and DCCP

@@ -1,6 +1,6 @@
-# Tunnels right above IP: an IP packet or an Ethernet frame inside an IP packet. Each function checks that the header is
-# really one, then calls enter_tunnel(); where that says no, the record stays with the IP header around the tunnel.
-# A new one is one function and one row in by_protocol(); those in UDP are in udp_tunnel.pxd.
+# Tunnels directly above IP: an IP packet or an Ethernet frame inside an IP packet. Each function checks that the header
+# is one of its tunnel, then calls enter_tunnel(); where either fails, the record is the packet around the tunnel.
+# A new tunnel is one function and one row in by_protocol(); tunnels in UDP are in udp_tunnel.pxd.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
@@ -24,7 +24,7 @@ cdef inline Next ip_in_ip(Cursor* c, Packet* p, uint16_t ethertype) noexcept nog
     return <Next>ETHERTYPE | ethertype
 
 cdef inline Next ethernet_in_ip(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 8986 section 4.9 (protocol 143); EtherIP, protocol 97, is another header."""
+    """RFC 8986 section 4.9 (protocol 143); EtherIP (protocol 97) has another header and is not read."""
     if not enter_tunnel(c, p):
         return STOP
     return <Next>LINK | LINKTYPE_ETHERNET
@@ -36,7 +36,7 @@ cdef inline Next mpls_in_ip(Cursor* c, Packet* p) noexcept nogil:
     return <Next>ETHERTYPE | ETHERTYPE_MPLS
 
 cdef inline Next ip_at(Cursor* c, Packet* p, uint32_t skip) noexcept nogil:
-    """An IP packet `skip` bytes from here, told by its version, or nothing we know."""
+    """Enter a tunnel whose IP packet begins `skip` bytes from here; stop where its version is neither 4 nor 6."""
     cdef Next inside
     if captured_left(c) <= skip:
         return STOP
@@ -51,18 +51,18 @@ cdef enum:                      # PIM, RFC 7761 section 4.9
     PIM_HEADER = 8
 
 cdef inline Next pim(Cursor* c, Packet* p) noexcept nogil:
-    """A Register holds the packet that a router forwards to the rendezvous point; the other messages hold none."""
+    """A Register holds the packet that a router forwards to the rendezvous point; other messages hold no packet."""
     if captured_left(c) < PIM_HEADER or here(c)[0] != PIM_REGISTER:
         return STOP
     return ip_at(c, p, PIM_HEADER)
 
 cdef enum:                      # L2TPv3, RFC 3931 section 4.1.1
-    SESSION = 4                 # identifier; zero is a control message
-    SESSION_FIELDS_MAX = 12     # what may follow it: a cookie of 4 or 8 bytes, a sublayer of 4
+    SESSION = 4                 # bytes of the identifier; zero is a control message
+    SESSION_FIELDS_MAX = 12     # bytes that may follow it: a cookie of 4 or 8, a sublayer of 4
 
 cdef inline Next l2tp_session(Cursor* c, Packet* p, uint32_t skip) noexcept nogil:
-    """A session's data `skip` bytes from here: which fields it has was said when it was set up, so that they are as
-    long as leaves a frame whose IP header checks out."""
+    """The data of a session, `skip` bytes from here. Its optional fields were agreed when it was set up, so their
+    length is guessed: the shortest one that leaves a frame whose IP header checks out."""
     cdef uint32_t session, n = skip + SESSION
     if captured_left(c) < n:
         return STOP
@@ -82,7 +82,7 @@ cdef inline Next l2tp_session(Cursor* c, Packet* p, uint32_t skip) noexcept nogi
 cdef inline Next l2tp_in_ip(Cursor* c, Packet* p) noexcept nogil:
     return l2tp_session(c, p, 0)
 
-cdef enum:                      # GRE, RFC 2784, RFC 2890; version 1 is PPTP's, RFC 2637 section 4.1
+cdef enum:                      # GRE, RFC 2784, RFC 2890; version 1 is that of PPTP, RFC 2637 section 4.1
     GRE_CHECKSUM = 0x8000
     GRE_ROUTING = 0x4000
     GRE_KEY = 0x2000
@@ -90,17 +90,17 @@ cdef enum:                      # GRE, RFC 2784, RFC 2890; version 1 is PPTP's, 
     GRE_ACKNOWLEDGMENT = 0x0080
     GRE_VERSION = 0x0007
     GRE_HEADER = 4
-    GRE_ROUTE = 4               # address family, offset, length of what follows; all zero in the last (RFC 1701)
+    GRE_ROUTE = 4               # address family, offset, length of the routing data; all zero in the last (RFC 1701)
     ERSPAN_VLAN = 0x0FFF
     ERSPAN_SESSION = 0x03FF
     ERSPAN_II_HEADER = 8
     ERSPAN_III_HEADER = 12
     CISCO_METADATA = 8          # ethertype, version, length, option, security group tag
-    ERSPAN_III_PLATFORM = 8     # a subheader, there when the last bit of the header says so
-    EOIP_FLAGS = 0x2001         # version 1 with a key, whose halves are a length and an identifier
+    ERSPAN_III_PLATFORM = 8     # a subheader, present if the last bit of the header is set
+    EOIP_FLAGS = 0x2001         # version 1 with a key; the halves of the key are a length and an identifier
 
 cdef inline uint32_t gre_route(const Cursor* c, uint32_t header) noexcept nogil:
-    """RFC 1701: entries of a route, to the one that is all zeros; the end of it, or 0 where that is not there."""
+    """RFC 1701: the end of a route, whose last entry is all zeros; 0 where that entry was not captured."""
     cdef const uint8_t* at = here(c)
     while captured_left(c) >= header + GRE_ROUTE:
         if be32(at + header) == 0:
@@ -122,7 +122,7 @@ cdef inline Next gre(Cursor* c, Packet* p) noexcept nogil:
     if flags & GRE_KEY:
         if captured_left(c) < header + 4:
             return STOP
-        # Version 1 has the payload's length in the upper half of its key.
+        # Version 1 has the length of the payload in the upper half of the key.
         key = be16(at + header + 2) if flags & GRE_VERSION else be32(at + header)
         header += 4
     if flags & GRE_SEQUENCE:
@@ -152,11 +152,11 @@ cdef inline Next gre_payload(uint32_t protocol, Cursor* c, Packet* p) noexcept n
         return <Next>LINK | LINKTYPE_PPP
     elif protocol == ETHERTYPE_EOIP:
         return <Next>LINK | LINKTYPE_ETHERNET
-    elif protocol == ETHERTYPE_WCCP:    # version 2 has a redirect header of 4 bytes, version 1 has not
+    elif protocol == ETHERTYPE_WCCP:    # version 2 has a redirect header of 4 bytes, version 1 does not
         if captured_left(c) >= 4 and here(c)[0] >> 4 != 4:
             c.at += 4
         return <Next>ETHERTYPE | ETHERTYPE_IPV4
-    elif protocol == ETHERTYPE_CISCO_METADATA:      # here the ethertype stands first, in Ethernet at the end
+    elif protocol == ETHERTYPE_CISCO_METADATA:      # the next ethertype stands first here, but last in Ethernet
         if captured_left(c) < CISCO_METADATA:
             return STOP
         c.at += CISCO_METADATA
@@ -166,8 +166,8 @@ cdef inline Next gre_payload(uint32_t protocol, Cursor* c, Packet* p) noexcept n
     return <Next>ETHERTYPE | protocol
 
 cdef inline Next erspan(uint32_t protocol, bint numbered, uint32_t header, Cursor* c, Packet* p) noexcept nogil:
-    """draft-foschiano-erspan: types II and III name the session and the VLAN that the frame was mirrored from, which
-    may have lost its tag; type I, without a sequence number in GRE, has no header."""
+    """draft-foschiano-erspan: types II and III name the session, and the VLAN that the frame was mirrored from, because
+    the frame may have lost its tag. Type I, without a sequence number in GRE, has no header."""
     cdef const uint8_t* at = here(c) + header
     cdef uint32_t size = 0
     cdef uint16_t vlan = 0
@@ -191,7 +191,7 @@ cdef inline Next erspan(uint32_t protocol, bint numbered, uint32_t header, Curso
     return inside
 
 cdef inline void gre_sum(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 2784 section 2.1: the sum over header and payload, without a pseudo-header."""
+    """Judge the checksum of GRE: over header and payload, without a pseudo-header (RFC 2784 section 2.1)."""
     if p.length_lies:
         p.gre_verdict = VERDICT_BAD_LENGTH
     elif p.fragmented:

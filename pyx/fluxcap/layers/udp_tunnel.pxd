@@ -1,6 +1,7 @@
-# Tunnels in UDP, told by their registered destination port and a header that checks out, never by the port alone; by
-# that port as the source, as answers have it, only where all that is inside checks out too.
-# A new one is a kind in base/tunnels.pxd, one function, one row in by_udp_tunnel() and its port in set_registered().
+# Tunnels in UDP. A datagram is a tunnel if its destination port is registered for one and the header checks out; the
+# port alone is not enough. Where only the source port is registered, as in answers, the IP packet inside has to fill
+# the tunnel to the byte as well.
+# A new tunnel is a kind in base/tunnels.pxd, one function, one row in by_udp_tunnel() and its port in set_registered().
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -27,14 +28,14 @@ cdef enum:
     VXLAN_HAS_PROTOCOL = 0x04   # VXLAN-GPE
     GENEVE_HEADER = 8
     GTP_HEADER = 8
-    GTP_OPTIONAL = 4            # sequence number, N-PDU number and next extension, there together when one is
+    GTP_OPTIONAL = 4            # sequence number, N-PDU number and next extension: all of them or none
     GTP_G_PDU = 0xFF
     GTP_0_HEADER = 20
     GTP_0_FLOW_LABEL = 6
 
 cdef inline Next vxlan(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 7348 section 5: the I flag set (reserved bits are to be ignored), and a frame whose type is an ethertype or a
-    length that fits."""
+    """RFC 7348 section 5: the I flag is set (reserved bits are to be ignored), and the type of the frame is an
+    ethertype or a length that fits."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef uint32_t kind
     if captured_left(c) < UDP_HEADER + VXLAN_HEADER + ETHERNET_HEADER or not at[0] & VXLAN_HAS_VNI:
@@ -49,8 +50,8 @@ cdef inline Next vxlan(Cursor* c, Packet* p) noexcept nogil:
     return <Next>LINK | LINKTYPE_ETHERNET
 
 cdef inline Next vxlan_gpe(Cursor* c, Packet* p) noexcept nogil:
-    """draft-ietf-nvo3-vxlan-gpe: the last of the first four bytes says what is inside. There are senders that name a
-    protocol without the flag that says so."""
+    """draft-ietf-nvo3-vxlan-gpe: the fourth byte is the protocol inside. Some senders set it without the flag that
+    announces it; then the IP packet has to fill the tunnel to the byte."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef Next inside = STOP
     if captured_left(c) < UDP_HEADER + VXLAN_HEADER or not at[0] & VXLAN_HAS_VNI:
@@ -120,13 +121,13 @@ cdef inline Next gtp_0(Cursor* c, Packet* p) noexcept nogil:
     return ip_at(c, p, UDP_HEADER + GTP_0_HEADER)
 
 cdef inline Next gtp(Cursor* c, Packet* p) noexcept nogil:
-    """Of either version: each function refuses the header of the other."""
+    """GTP of either version: each function refuses the header of the other version."""
     cdef Next inside = gtp_u(c, p)
     return inside if inside != STOP else gtp_0(c, p)
 
 cdef inline Next teredo(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 4380 section 5.1.1: perhaps authentication, perhaps an origin indication, then an IPv6 packet no
-    longer than what is left."""
+    """RFC 4380 section 5.1.1: perhaps authentication, perhaps an origin indication, then an IPv6 packet that is no
+    longer than the bytes left."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef uint32_t skip = 0, left
     if captured_left(c) < UDP_HEADER + 40:
@@ -145,7 +146,8 @@ cdef inline Next teredo(Cursor* c, Packet* p) noexcept nogil:
     return ip_at(c, p, UDP_HEADER + skip)
 
 cdef inline Next mpls_in_udp(Cursor* c, Packet* p) noexcept nogil:
-    """RFC 7510: a label stack right after the UDP header; a first label of 16 or more is not a reserved one."""
+    """RFC 7510: a label stack directly after the UDP header. Its first label is 16 or more: smaller ones are
+    reserved."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     if captured_left(c) < UDP_HEADER + 4 or be24(at) >> 4 < 16 or not enter_tunnel(c, p):
         return STOP
@@ -161,14 +163,14 @@ cdef inline Next gre_in_udp(Cursor* c, Packet* p) noexcept nogil:
 
 cdef enum:                      # CAPWAP, RFC 5415 section 4.3
     CAPWAP_HEADER = 8
-    CAPWAP_NATIVE = 0x01        # in the third byte: a frame as the radio has it, else one of Ethernet
-    CAPWAP_BINDING = 0x3E       # ... which radio
+    CAPWAP_NATIVE = 0x01        # in the third byte: the frame is that of the radio, not an Ethernet frame
+    CAPWAP_BINDING = 0x3E       # ... the kind of radio
     CAPWAP_802_11 = 0x02
-    CAPWAP_NO_FRAME = 0x88      # in the fourth: a fragment of one, or a keep-alive
+    CAPWAP_NO_FRAME = 0x88      # in the fourth byte: a fragment of a frame, or a keep-alive
 
 cdef inline Next capwap_data(Cursor* c, Packet* p) noexcept nogil:
-    """Version 0, not encrypted, a header that fits, then a frame. Cisco's access points swap the bytes of its frame
-    control: that of a data frame's type is told from the flags, which have a direction beside whatever else is set."""
+    """Version 0, not encrypted, a header that fits, then a frame. Access points of Cisco swap the two bytes of the
+    frame control: if the second byte is the type of a data frame, and the first one is not, they are swapped."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef uint32_t header
     if captured_left(c) < UDP_HEADER + CAPWAP_HEADER or at[0] != 0 or at[3] & CAPWAP_NO_FRAME:
@@ -193,8 +195,8 @@ cdef enum:                      # L2TP, RFC 2661 section 3.1, RFC 3931 section 4
     L2TP_FLAGS = L2TP_HAS_LENGTH | L2TP_HAS_SEQUENCE | L2TP_HAS_OFFSET | L2TP_PRIORITY  # the others are reserved
 
 cdef inline Next l2tp(Cursor* c, Packet* p) noexcept nogil:
-    """Version 2: data, no reserved bit set, a length that fits, then a frame of PPP; tunnel and session are one number
-    of 32 bits. Version 3: a session's data behind a header of 4 bytes."""
+    """Version 2: data, no reserved bit set, a length that fits, then a PPP frame; tunnel and session are read as one
+    number of 32 bits. Version 3: the data of a session, behind a header of 4 bytes."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef uint32_t flags, header = 2
     if captured_left(c) < UDP_HEADER + 4:
@@ -225,13 +227,13 @@ cdef inline Next l2tp(Cursor* c, Packet* p) noexcept nogil:
 
 cdef enum:                      # TZSP: version, type, protocol (2 bytes), tagged fields
     TZSP_HEADER = 4
-    TZSP_PADDING = 0            # tags without a length: this one, and the last
+    TZSP_PADDING = 0            # this tag and the next have no length
     TZSP_END = 1
     TZSP_ETHERNET = 1           # protocols
     TZSP_802_11 = 18
 
 cdef inline Next tzsp(Cursor* c, Packet* p) noexcept nogil:
-    """Version 1, a packet received or one to send, a protocol that is known, and fields that end within the
+    """Version 1, a packet that was received or is to be sent, a known protocol, and fields that end within the
     datagram."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef uint32_t protocol, header = TZSP_HEADER, left
@@ -259,7 +261,7 @@ cdef enum:                      # LISP, RFC 9300 section 5.1
     LISP_INSTANCE = 4
 
 cdef inline Next lisp(Cursor* c, Packet* p) noexcept nogil:
-    """Nothing in the header is fixed, so the packet behind it has to check out."""
+    """No bit of the header has a fixed value, so the IP packet behind it has to check out."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     if not checks_out(c, UDP_HEADER + LISP_HEADER):
         return STOP
@@ -273,7 +275,7 @@ cdef enum:                      # AYIYA, draft-massar-v6ops-ayiya section 3
     AYIYA_NEXT_HEADER = 3
 
 cdef inline Next ayiya(Cursor* c, Packet* p) noexcept nogil:
-    """A packet to be forwarded, of the version of IP that the header announces."""
+    """A packet that is to be forwarded and has the IP version that the header announces."""
     cdef const uint8_t* at = here(c) + UDP_HEADER
     cdef uint32_t header, version
     if captured_left(c) < UDP_HEADER + AYIYA_HEADER or at[2] & 0x0F != AYIYA_FORWARD:
@@ -313,9 +315,9 @@ cdef inline Next by_udp_tunnel(uint32_t kind, Cursor* c, Packet* p) noexcept nog
     return STOP
 
 cdef inline Next udp_tunnel(Cursor* c, Packet* p) noexcept nogil:
-    """The cursor stands at the UDP header, one of whose ports is that of a tunnel. What the datagram holds
-    ends with its UDP length: after it comes a surplus (RFC 9868 section 8). Teredo's servers and relays answer from
-    their port (RFC 4380 sections 5.3, 5.4), and so do GTP's nodes."""
+    """The cursor stands at the UDP header, and one of the two ports is that of a tunnel. The tunnel ends where the UDP
+    length does; behind it lies a surplus (RFC 9868 section 8). The port may be the source: servers and relays of
+    Teredo answer from their port (RFC 4380 sections 5.3, 5.4), and so do nodes of GTP."""
     cdef uint32_t kind = c.ports.kinds[p.key.dst_port], length = udp_length(c)
     if kind == NO_TUNNEL:
         kind = c.ports.kinds[p.key.src_port]
@@ -327,7 +329,7 @@ cdef inline Next udp_tunnel(Cursor* c, Packet* p) noexcept nogil:
     return by_udp_tunnel(kind, c, p)
 
 cdef inline void set_registered(TunnelPorts* t) noexcept nogil:
-    """The ports of which everybody knows what they carry."""
+    """Set the ports that are registered for a tunnel, or are the default of a common sender."""
     set_tunnel(t, PORT_VXLAN, VXLAN)
     set_tunnel(t, PORT_VXLAN_LINUX, VXLAN)
     set_tunnel(t, PORT_VXLAN_GPE, VXLAN_GPE)

@@ -1,4 +1,4 @@
-# Wireless link types: 802.11 frames, bare or behind a radio's own header, to the LLC header of a data frame.
+# Wireless link types: 802.11 frames, with or without a header of the capturing radio, up to the LLC header.
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
@@ -13,12 +13,12 @@ cdef enum:
 cdef enum:                      # IEEE 802.11 frame control, least significant byte first
     DOT11_TYPE = 0x0C
     DOT11_DATA = 0x08
-    DOT11_NO_DATA = 0x40        # subtype bit: a null function carries no frame body
-    DOT11_QOS = 0x80            # subtype bit: a QoS control field is there
+    DOT11_NO_DATA = 0x40        # subtype bit: a null function, which has no frame body
+    DOT11_QOS = 0x80            # subtype bit: the header has a QoS control field
     DOT11_TO_DS = 0x01
     DOT11_FROM_DS = 0x02
     DOT11_PROTECTED = 0x40
-    DOT11_ORDER = 0x80          # with QoS: an HT control field is there
+    DOT11_ORDER = 0x80          # with QoS: the header has an HT control field
     DOT11_HEADER = 24
     DOT11_AMSDU = 0x80          # in the QoS control field
 
@@ -26,8 +26,9 @@ cdef inline Next ieee802_11(Cursor* c, Packet* p) noexcept nogil:
     return dot11(c, p, False, False)
 
 cdef inline Next dot11(Cursor* c, Packet* p, bint padded, bint swapped) noexcept nogil:
-    """A data frame's LLC header; beacons and the like, and encrypted bodies, are not IP. `padded`: some drivers round
-    the header up to 32 bits and say so in radiotap's flags. `swapped`: the two bytes of frame control are."""
+    """Move to the LLC header of a data frame; management frames and encrypted bodies are not IP. `padded`: some drivers
+    round the header up to 32 bits and say so in the flags of radiotap. `swapped`: the two bytes of the frame control
+    are swapped."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t header = DOT11_HEADER, kind, flags
     if captured_left(c) < 2:
@@ -59,7 +60,7 @@ cdef inline Next dot11(Cursor* c, Packet* p, bint padded, bint swapped) noexcept
     return LLC
 
 cdef inline Next dot11_amsdu(Cursor* c, Packet* p, uint32_t header) noexcept nogil:
-    """An aggregate of frames, each with destination, source and length: the first one is read."""
+    """An aggregate of frames, each with destination, source and length. Only the first one is read."""
     cdef const uint8_t* at
     if captured_left(c) < header + AMSDU_HEADER:
         return short(c, p, header + AMSDU_HEADER, SHORT_LINK)
@@ -79,7 +80,7 @@ cdef enum:
     DOT11_FCS = 4
 
 cdef inline Next radiotap(Cursor* c, Packet* p) noexcept nogil:
-    """Version, padding, length, presence words, fields. Of the fields only Flags matters: FCS and padding."""
+    """Version, padding, length, presence words, fields. Only the field Flags is read: it tells FCS and padding."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t length, field = 8, flags = 0
     if captured_left(c) < 8:
@@ -101,8 +102,8 @@ cdef inline Next radiotap(Cursor* c, Packet* p) noexcept nogil:
     return dot11(c, p, flags & RADIOTAP_FLAG_PADDED != 0, False)
 
 cdef inline Next prism(Cursor* c, Packet* p) noexcept nogil:
-    """Message code, message length (in the writer's byte order), device and values; or AVS, big-endian, with its own
-    length in the second word."""
+    """Prism: message code, message length (in the byte order of the writer), device, values. Or AVS, big-endian, with
+    its length in the second word."""
     cdef const uint8_t* at = here(c)
     cdef uint32_t length
     if captured_left(c) < 8:
