@@ -1,4 +1,4 @@
-# From packets to digests: what is counted of each, and the words of its key.
+# From packets to digests: the fields that are counted, and the words of the key.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -7,7 +7,7 @@ from fluxcap.base.types cimport Batch, Digest, Packet
 from fluxcap.flows.key cimport KeyPlan, Shape, five_tuple, hash_words, interval_start, project, same_shape
 
 cdef inline void digest_packet(const Packet* p, uint32_t octets_at, Digest* d) noexcept nogil:
-    # The fields that both structs begin with, or go on with, in one copy; fields.pxi asserts that they lie alike.
+    # One copy takes all fields that both structs have in the same order; fields.pxi asserts that they lie alike.
     memcpy(d, &p.time, <char*>&d.protocol - <char*>d)
     d.protocol = p.key.protocol
     d.octets = (<const uint32_t*>(<const char*>p + octets_at))[0]
@@ -27,7 +27,7 @@ cdef inline void digest_words(const KeyPlan* plan, Shape shape, Batch* batch, Di
         words += shape.n
 
 cdef inline void digest_batch(const KeyPlan* plan, Batch* batch, Digest* digests, uint64_t* words) noexcept nogil:
-    """The digests of a batch that is decoded and judged, and plan.shape.n words beside each; none without a key."""
+    """Fill a digest for each packet of a decoded and judged batch, and plan.shape.n words of its key beside it."""
     if same_shape(plan.shape, five_tuple()):
         digest_words(plan, five_tuple(), batch, digests, words)
     else:

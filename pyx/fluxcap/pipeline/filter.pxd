@@ -1,6 +1,6 @@
-# Filters: a classic BPF program says of every record whether it is wanted. libpcap compiles it from its filter
-# language, for one link type, because offsets count from the start of the record. (McCanne and Jacobson, "The BSD
-# Packet Filter", USENIX 1993; what it leaves open is as in libpcap's bpf_filter.c.)
+# Filters: a classic BPF program accepts or refuses each record. libpcap compiles the program from its filter language,
+# for one link type, because offsets count from the start of the record. (McCanne and Jacobson, "The BSD Packet Filter",
+# USENIX 1993; what the paper leaves open follows bpf_filter.c of libpcap.)
 #
 # The machine has an accumulator A, an index register X and scratch memory M[16], all of 32 bits. An instruction:
 #   0      2    3    4
@@ -17,7 +17,7 @@ cdef enum:
     MEMORY_WORDS = 16
     WORD_BITS = 32
 
-cdef enum:                      # parts of a code
+cdef enum:                      # bits of a code
     CLASS = 0x07
     ARITHMETIC = 0x04
     JUMP = 0x05
@@ -25,10 +25,10 @@ cdef enum:                      # parts of a code
     INDIRECT = 0x40             # a load is from X + k, not k
 
 cdef enum:                      # code
-    LD_W_ABS = 0x20             # A = the record's bytes at k: a 32-bit word,
-    LD_H_ABS = 0x28             # ... half a word,
-    LD_B_ABS = 0x30             # ... a byte
-    LD_W_IND = 0x40             # ... at X + k
+    LD_W_ABS = 0x20             # A = 4 bytes of the record at k,
+    LD_H_ABS = 0x28             # ... 2 bytes,
+    LD_B_ABS = 0x30             # ... 1 byte
+    LD_W_IND = 0x40             # A = bytes at X + k
     LD_H_IND = 0x48
     LD_B_IND = 0x50
     LD_IMM = 0x00               # A = k
@@ -61,16 +61,16 @@ cdef enum:                      # code
     MOD_X = 0x9C
     XOR_K = 0xA4
     XOR_X = 0xAC
-    JA = 0x05                   # jump over k instructions; back, if k is negative
-    JEQ_K = 0x15                # over jt of them if A == k, else over jf
+    JA = 0x05                   # jump over k instructions; backwards if k is negative
+    JEQ_K = 0x15                # jump over jt instructions if A == k, else over jf
     JEQ_X = 0x1D
     JGT_K = 0x25
     JGT_X = 0x2D
     JGE_K = 0x35
     JGE_X = 0x3D
-    JSET_K = 0x45               # A & k
+    JSET_K = 0x45               # the condition is A & k
     JSET_X = 0x4D
-    RET_K = 0x06                # how many bytes are wanted; none: the record is refused
+    RET_K = 0x06                # return the number of wanted bytes; 0 refuses the record
     RET_A = 0x16
     TAX = 0x07                  # X = A
     TXA = 0x87
@@ -86,14 +86,14 @@ cdef struct FilterProgram:
     uint32_t n
 
 cdef struct Filters:
-    FilterProgram* programs     # one for each link type that records came with
+    FilterProgram* programs     # one for each link type that occurred
     uint32_t n
     uint32_t lacking            # index of an interface whose records wait for a program
-    uint32_t waiting            # how many records do, in the batch
-    FilterProgram inside        # for an IP packet by itself; without instructions where there is none
+    uint32_t waiting            # number of records in the batch that waits
+    FilterProgram inside        # for an IP packet without link header; n = 0: none
 
 cdef inline bint is_sound(const FilterProgram* f, uint32_t at) noexcept nogil:
-    """Is this an instruction that run_filter() knows, and can it leave neither the program nor the memory?"""
+    """Does run_filter() know this instruction, and does it stay inside the program and the memory?"""
     cdef const Instruction* i = &f.instructions[at]
     cdef uint32_t code = i.code, after = f.n - 1 - at
     if after == 0 or code == RET_K or code == RET_A:
@@ -114,7 +114,8 @@ cdef inline bint is_sound(const FilterProgram* f, uint32_t at) noexcept nogil:
 
 cdef inline uint32_t run_filter(const FilterProgram* f, const uint8_t* data, uint32_t captured,
                                 uint32_t wire) noexcept nogil:
-    """Bytes wanted of a record; 0 refuses it, as does a load past the captured ones or a division by zero."""
+    """The number of wanted bytes of a record. 0 refuses it; so does a load past the captured bytes, or a division by
+    zero."""
     cdef uint32_t memory[MEMORY_WORDS]
     cdef uint32_t a = 0, x = 0, operand, turns = 0, code
     cdef uint64_t at
@@ -149,7 +150,8 @@ cdef inline uint32_t run_filter(const FilterProgram* f, const uint8_t* data, uin
         elif code == JSET_K or code == JSET_X:
             i += i.jt if a & operand else i.jf
         elif code == JA:
-            # `protochain` compiles to a loop over headers: it moves on by a byte or more at every turn, or it hangs.
+            # `protochain` compiles to a loop over headers. A turn that moves on takes a byte or more of the record, so
+            # a loop with more turns than captured bytes would never end.
             turns += <int32_t>i.k < 0
             if turns > captured:
                 return 0
@@ -202,12 +204,12 @@ cdef inline uint32_t run_filter(const FilterProgram* f, const uint8_t* data, uin
             a = 0 - a
         elif code == TAX:
             x = a
-        else:                   # TXA: is_sound() let no other code in
+        else:                   # TXA: is_sound() accepts no other code
             a = x
         i += 1
 
 cdef inline bint filter_batch(Filters* f, const Reader* r, Batch* batch) noexcept nogil:
-    """Say of each record whether it is refused. False: those of interface `lacking` wait for a program."""
+    """Set `refused` of each record. False: the records of interface `lacking` wait for a program."""
     cdef Packet* p
     cdef const Interface* interface
     cdef uint32_t n, seen

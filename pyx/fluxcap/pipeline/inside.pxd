@@ -1,5 +1,5 @@
-# Filters and what lies inside. As tcpdump's, a filter sees the outermost headers: `udp` refuses what has a VLAN tag. So
-# it is put to the innermost IP packet too, either in earnest or to count what it has overlooked.
+# Filters on the innermost IP packet. As in tcpdump, a filter sees the outermost headers: `udp` refuses a packet with a
+# VLAN tag. So the filter is also run on the innermost IP packet: to decide, or to count what the outer filter missed.
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -14,7 +14,7 @@ cdef enum:
     VLAN_TAG = 4
 
 cdef inline bint accepts_inside(const FilterProgram* f, const Packet* p) noexcept nogil:
-    """Does the filter accept the innermost IP packet of a record that is decoded? A record without one is refused."""
+    """Does the filter accept the innermost IP packet of a decoded record? A record without IP is refused."""
     cdef uint32_t wire
     if p.ip_version == 0 or p.ip_at >= p.captured:
         return False
@@ -24,19 +24,19 @@ cdef inline bint accepts_inside(const FilterProgram* f, const Packet* p) noexcep
     return run_filter(f, p.data + p.ip_at, min(p.captured - p.ip_at, wire), wire) != 0
 
 cdef inline bint lies_deeper(const Packet* p) noexcept nogil:
-    """Is there more than a link header in front of the innermost IP packet?"""
+    """Is there more than a link header before the innermost IP packet?"""
     return (p.depth or p.key.vlan or p.key.mpls_label
             or p.link_type == LINKTYPE_ETHERNET and p.ip_at > ETHERNET_HEADER)
 
 cdef inline bint has_one_tag(const Packet* p) noexcept nogil:
-    """Is a VLAN tag all that is between Ethernet's header and IP's?"""
+    """Does one VLAN tag, and nothing else, stand between the Ethernet header and the IP header?"""
     cdef uint32_t tag = be16(p.data + ETHERNET_HEADER - 2) if p.captured >= ETHERNET_HEADER else 0
     return (p.depth == 0 and p.link_type == LINKTYPE_ETHERNET and p.ip_at == ETHERNET_HEADER + VLAN_TAG
-            and (tag == ETHERTYPE_VLAN or tag == ETHERTYPE_QINQ or tag == ETHERTYPE_QINQ_OLD))      # as `vlan` has them
+            and (tag == ETHERTYPE_VLAN or tag == ETHERTYPE_QINQ or tag == ETHERTYPE_QINQ_OLD))      # as in `vlan`
 
 cdef inline void look_inside(const FilterProgram* f, const Batch* batch, const Decoder* decoder,
                              uint64_t* anomalies) noexcept nogil:
-    """Count what was refused and would be accepted if the filter saw the innermost IP packet."""
+    """Count the refused records whose innermost IP packet the filter would accept."""
     cdef uint64_t ignored[ANOMALIES_END]
     cdef Packet p
     cdef uint32_t i
@@ -50,7 +50,7 @@ cdef inline void look_inside(const FilterProgram* f, const Batch* batch, const D
             anomalies[REFUSED_TAGGED if has_one_tag(&p) else REFUSED_INSIDE] += 1
 
 cdef inline void filter_inside(const FilterProgram* f, Batch* batch) noexcept nogil:
-    """Refuse what the filter does not accept of packets that are decoded."""
+    """Refuse the decoded packets whose innermost IP packet the filter does not accept."""
     cdef Packet* p
     cdef uint32_t i
     for i in range(batch.n):

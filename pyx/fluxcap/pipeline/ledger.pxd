@@ -1,4 +1,4 @@
-# The ledger: every record lands in exactly one disposition, and what was seen is counted beside it.
+# The ledger: every record has exactly one disposition; reasons, verdicts and anomalies are counted beside it.
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
@@ -13,10 +13,10 @@ cdef struct Totals:
     uint64_t wire
     int64_t first
     int64_t last
-    int64_t before                          # time of the record before, in its file
-    uint64_t late                           # records earlier than one before them, over all inputs,
-    uint64_t first_late                     # ... the number of the first of them, over all inputs; 0 = none
-    int64_t latest_by                       # ... and by how much at most: ns
+    int64_t before                          # time of the previous record of the same file
+    uint64_t late                           # records with an earlier time than one before them, over all inputs
+    uint64_t first_late                     # number of the first such record, over all inputs; 0 = none
+    int64_t latest_by                       # the most that such a record is late: ns
     uint64_t records[DISPOSITIONS_END]
     uint64_t octets[DISPOSITIONS_END]       # on the wire
     uint64_t reasons[REASONS_END]
@@ -27,14 +27,14 @@ cdef struct Totals:
     uint64_t anomalies[ANOMALIES_END]
 
 cdef inline uint64_t kind(const Digest* d) noexcept nogil:
-    """What nearly all records have in common, in one word: the bytes from disposition to protocol, but for TCP flags,
-    verdict and protocol. python/fields.pxi asserts that these eight lie together."""
+    """The bytes that are the same in nearly all records, in one word: disposition to protocol, without TCP flags,
+    verdict and protocol. python/fields.pxi asserts that these eight bytes lie together."""
     cdef uint8_t[8] common = [0xFF, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0]
     return native64(&d.disposition) & native64(common)
 
 cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Digest* digests, uint32_t n,
                              uint64_t wire) noexcept nogil:
-    """Count digests of one kind and interface."""
+    """Count digests that all have the same kind() and interface."""
     cdef const Digest* d = digests
     cdef uint32_t i
     t.records[d.disposition] += n
@@ -53,7 +53,7 @@ cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Diges
     t.ip_versions[d.ip_version] += n
 
 cdef inline void note_late(Totals* t, const Digest* digests, uint32_t n) noexcept nogil:
-    """Count the records that are earlier than the latest before them."""
+    """Count the records whose time is earlier than the latest time before them."""
     cdef int64_t latest = t.last if t.packets else digests[0].time
     cdef uint64_t by
     cdef uint32_t i
@@ -62,7 +62,7 @@ cdef inline void note_late(Totals* t, const Digest* digests, uint32_t n) noexcep
             t.late += 1
             if t.first_late == 0:
                 t.first_late = t.packets + i + 1
-            by = <uint64_t>latest - <uint64_t>digests[i].time     # may be past int64
+            by = <uint64_t>latest - <uint64_t>digests[i].time     # may not fit int64
             t.latest_by = max(t.latest_by, <int64_t>min(by, <uint64_t>INT64_MAX))
         latest = max(latest, digests[i].time)
 

@@ -1,5 +1,5 @@
-# ICMP errors quote the packet they are about. Here its key is read off the quotation, so that counting can join the
-# error to that packet's flow. A quotation is never judged: it may be cut, and routers rewrite what they quote.
+# ICMP errors quote the packet they are about. The key of that packet is read from the quotation, so that counting can
+# join the error to its flow. A quotation gets no verdict: it may be cut, and routers rewrite what they quote.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
@@ -13,11 +13,11 @@ from fluxcap.fragments.holding cimport HELD_MAX
 from fluxcap.layers.link cimport LINKTYPE_RAW
 
 cdef enum:
-    # Quoted keys at once: one for each packet that can be on its way to the flow table. Packet.quote has 16 bits.
+    # Quoted keys at once: one for each packet that may be between here and the flow table. Packet.quote has 16 bits.
     QUOTED_MAX = HELD_MAX + BATCH
 
 cdef inline void as_record(const Packet* error, Packet* quoted) noexcept nogil:
-    """The quotation as a record of its own, of raw IP."""
+    """Make the quotation a record of its own, of raw IP."""
     quoted.data = error.data + error.quote_at
     quoted.captured = error.captured - error.quote_at
     quoted.wire = max(error.wire, error.captured) - error.quote_at
@@ -29,7 +29,7 @@ cdef inline uint8_t opposite(uint8_t direction) noexcept nogil:
     return <uint8_t>(INBOUND + OUTBOUND - direction) if direction else <uint8_t>DIRECTION_UNKNOWN
 
 cdef inline void complete_key(Key* key, const Key* error) noexcept nogil:
-    """What a quotation does not hold is as on the error itself, which went the other way."""
+    """Take the fields that a quotation does not hold from the error, with the ends swapped: it went the other way."""
     copy_capture_fields(key, error)
     key.direction = opposite(error.direction)
     key.vlan = error.vlan
@@ -41,7 +41,7 @@ cdef inline void complete_key(Key* key, const Key* error) noexcept nogil:
     memcpy(key.dst_mac, error.src_mac, sizeof(key.dst_mac))
 
 cdef inline bint open_quotations(Flows* f) noexcept nogil:
-    """Memory for them, taken when the first ICMP error shows up."""
+    """Memory for quoted keys, allocated when the first ICMP error comes."""
     if f.quoted == NULL:
         f.quoted = <Quoted*>calloc(QUOTED_MAX, sizeof(Quoted))
     return f.quoted != NULL and open_unseen(f)
@@ -49,7 +49,7 @@ cdef inline bint open_quotations(Flows* f) noexcept nogil:
 cdef inline void decode_quotations(Flows* f, Batch* batch, const Decoder* decoder) noexcept nogil:
     cdef Batch quoted
     cdef uint32_t errors[BATCH]
-    cdef uint64_t anomalies[ANOMALIES_END]      # of quotations; nobody asks
+    cdef uint64_t anomalies[ANOMALIES_END]      # of quotations: not counted
     cdef Packet* p
     cdef uint32_t i, place
     quoted.n = 0

@@ -1,4 +1,4 @@
-# The whole data path, a batch at a time: every stage after the other, over one input after the other.
+# The whole data path: a batch goes through all stages, one after the other.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -23,7 +23,7 @@ cdef enum Outcome:
     OUTCOME_FLOWS_FULL
     OUTCOME_DAMAGED
     OUTCOME_NO_MEMORY
-    OUTCOME_WANTS_PROGRAM       # filter_batch() lacks one
+    OUTCOME_WANTS_PROGRAM       # filter_batch() lacks a program
 
 cdef enum Tapped:
     TAPPED
@@ -35,7 +35,7 @@ ctypedef Tapped (*Tap)(void* to, const Batch* batch) noexcept nogil
 
 cdef struct Pipeline:
     Filters filters
-    bint filtered               # there is a filter, of what lies outermost
+    bint filtered               # there is a filter on the outermost headers
     SumKernel kernel
     Decoder decoder
     uint32_t file
@@ -50,7 +50,7 @@ cdef struct Pipeline:
     void* tapped
 
 cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
-    """Filter, decode and verify a batch: the stages that need nothing of earlier packets. False: a filter program is
+    """Filter, decode and verify a batch: the stages that do not depend on earlier packets. False: a filter program is
     missing."""
     if p.filtered:
         if not filter_batch(&p.filters, r, batch):
@@ -65,7 +65,8 @@ cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexc
 
 cdef inline Outcome count_digests_and_ledger(Pipeline* p, InterfaceCounts* interfaces, Digest* digests,
                                              const uint64_t* words, uint32_t* n) noexcept nogil:
-    """Count up to BATCH digests in flows and ledger; n becomes less where the flow table was full before."""
+    """Count up to BATCH digests in flows and ledger. Where the flow table becomes full, n is set to the number
+    counted."""
     cdef uint32_t whole = n[0]
     if p.counts_flows:
         if not reserve(&p.flows, BATCH):
@@ -78,7 +79,7 @@ cdef inline Outcome count_digests_and_ledger(Pipeline* p, InterfaceCounts* inter
     return OUTCOME_WANTS_INPUT
 
 cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
-    """Flows, ledger and columns of a batch that is decoded and judged."""
+    """Count a decoded and judged batch in flows and ledger, and append its rows to the columns."""
     cdef Digest digests[BATCH]
     cdef uint64_t words[BATCH * KEY_WORDS]
     cdef Outcome outcome
@@ -100,7 +101,7 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
     return outcome
 
 cdef inline Outcome count_held(Pipeline* p, const Reader* r) noexcept nogil:
-    """Count what is held back as it stands, and hold it all the same: for tables that are copies."""
+    """Count the packets that are held back, as they are now, and go on holding them: for tables that are copies."""
     cdef Batch batch
     cdef Outcome outcome = OUTCOME_WANTS_INPUT
     cdef uint64_t at = p.holding.head
@@ -110,8 +111,8 @@ cdef inline Outcome count_held(Pipeline* p, const Reader* r) noexcept nogil:
     return outcome
 
 cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
-    """Take what the reader's window holds through all the stages: capture, filter, decode, checksum, quotations,
-    fragments, tables."""
+    """Take the records in the window through all stages: capture, filter, decode, checksum, quotations, fragments,
+    tables."""
     cdef Batch* batch = p.batch
     cdef Step step = RECORD
     cdef Outcome outcome
