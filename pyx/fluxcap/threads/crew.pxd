@@ -1,13 +1,14 @@
-# One input read by several threads. A free thread reads a window of a file, cuts a span off it when the span before is
-# cut, and examines it (decoding, checksums, keys); a thread that finds a span's turn has come counts that span.
+# Several threads read one input. A free thread reads a window of a file, waits until the span before is cut, cuts its
+# own span off the window and examines it (decoding, checksums, keys). Any thread counts a span whose turn has come.
 #
 #   one       |R0|  E0  |R2| C0 |  E2  | C1 |R4|  E4  | ...
 #   another   |R1 |  E1  |R3|  E3  | C2 |R5|  E5  | C3 | ...
 #
-# Python reads an input that is not a file, one window after the other; any free thread examines its spans.
+# R: read, E: examine, C: count. Python reads an input that is not a file, one window after the other; any free thread
+# examines its spans.
 #
-# Spans are counted in the order of the input, one at a time, so the tables need no lock. The lock here guards the
-# places in the ring and is taken some six times a span of, say, 2,500 small packets.
+# Spans are counted one at a time, in the order of the input, so the tables need no lock. The lock of the crew guards
+# the ring of spans and is taken about six times for a span of 2,500 small packets.
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -27,40 +28,40 @@ from fluxcap.threads.span cimport (
     Span, count_span, cut_span, examine_span, free_span, join_window, open_span, read_window)
 
 cdef enum:
-    MAX_THREADS = 64            # counting in order is a third of the work: a handful is all that helps
+    MAX_THREADS = 64            # counting in order is a third of the work, so more than a few threads do not help
     SPANS_A_THREAD = 3          # one in work, one waiting for its turn, one waiting for its thread
     MAX_SPANS = MAX_THREADS * SPANS_A_THREAD
-    WINDOWS_AT_ONCE = 256       # some 20 ms between two looks whether somebody pressed Ctrl-C
+    WINDOWS_AT_ONCE = 256       # windows, about 20 ms, between two checks for Ctrl-C
     NO_FILE = -1
 
 cdef struct Crew:
     Pipeline* pipeline
-    pid_t process               # of its members
-    uint32_t n                  # members started, the thread that reads not among them
+    pid_t process               # the process that its members run in
+    uint32_t n                  # members started; the calling thread is not one of them
     pthread_t members[MAX_THREADS]
     pthread_mutex_t lock
-    pthread_cond_t work         # a span was cut, or the crew is to go home
+    pthread_cond_t work         # a span was cut, or the crew is to end
     pthread_cond_t progress     # a span was counted, or a window read
     pthread_cond_t turn         # a span was cut from a file, or the file was closed
-    Span spans[MAX_SPANS]       # a ring, of which few threads use few
+    Span spans[MAX_SPANS]       # a ring of n_spans; few threads use few of them
     uint32_t n_spans
     uint64_t cut                # spans ever cut,
     uint64_t taken              # ... ever taken to be examined,
     uint64_t counted            # ... ever counted
-    bint counting               # somebody is
+    bint counting               # a thread counts a span
     bint leaving
-    int file                    # that is read on in, a window at a time; NO_FILE: none is
-    Reader* reader              # of that input
+    int file                    # read a window at a time; NO_FILE: none
+    Reader* reader              # the reader of that file
     uint64_t offset             # of the next window
     uint32_t windows            # to be read before Python is asked whether to go on
-    uint64_t begun              # windows ever begun to be read: each will be the span of that number
-    uint32_t reading            # threads that are at it
-    bint in_order               # the next window is for one thread, after all before it
-    Batch batch                 # of the thread that reads
-    Outcome outcome             # other than OUTCOME_WANTS_INPUT: of the span that `counted` names, where all stopped
+    uint64_t begun              # windows ever begun to be read; a window becomes the span of the same number
+    uint32_t reading            # threads that read a window
+    bint in_order               # one thread has to read the next window, after all before it are counted
+    Batch batch                 # of the calling thread
+    Outcome outcome             # other than OUTCOME_WANTS_INPUT: all stopped at the span whose number is `counted`
 
 cdef inline Crew* hire(Pipeline* pipeline) noexcept nogil:
-    """A crew that has no member yet; NULL when memory is out."""
+    """A crew without members yet; NULL when memory is out."""
     cdef Crew* crew = <Crew*>calloc(1, sizeof(Crew))
     if crew != NULL:
         crew.pipeline = pipeline
@@ -73,7 +74,7 @@ cdef inline Crew* hire(Pipeline* pipeline) noexcept nogil:
     return crew
 
 cdef inline bint is_orphaned(const Crew* crew) noexcept nogil:
-    """Was this process forked from that of the crew? Then no thread releases the lock, and none can be joined."""
+    """Was this process forked from that of the crew? Then the members do not run here: nothing can be waited for."""
     return crew.process != getpid()
 
 cdef inline void send_home(Crew* crew) noexcept nogil:
@@ -98,12 +99,12 @@ cdef inline void dismiss(Crew* crew) noexcept nogil:
     free(crew)
 
 cdef inline void tell(Crew* crew) noexcept nogil:
-    """There may be something to do for one who waits."""
+    """Wake a thread of each kind that waits: there may be something to do."""
     pthread_cond_signal(&crew.progress)
     pthread_cond_signal(&crew.work)
 
 cdef inline void examine(Crew* crew, Batch* batch) noexcept nogil:
-    """The next span that was cut. Called with the lock held, and lets it go meanwhile."""
+    """Examine the next span that was cut. Called with the lock held; releases it meanwhile."""
     cdef Span* span = &crew.spans[crew.taken % crew.n_spans]
     crew.taken += 1
     pthread_mutex_unlock(&crew.lock)
@@ -112,13 +113,13 @@ cdef inline void examine(Crew* crew, Batch* batch) noexcept nogil:
     span.examined = True
 
 cdef inline void close_file(Crew* crew) noexcept nogil:
-    """No more is read of it, and a window whose turn has not come is dropped."""
+    """Stop reading the file; windows whose turn has not come are dropped."""
     crew.file = NO_FILE
     pthread_cond_broadcast(&crew.turn)
 
 cdef inline void read_on(Crew* crew, Batch* batch) noexcept nogil:
-    """Read the next window of the file, make it a span when its turn has come, and examine that while its bytes are in
-    this processor's cache. Called with the lock held, and lets it go meanwhile."""
+    """Read the next window of the file, make it a span when its turn has come, and examine the span while its bytes are
+    in the cache of this processor. Called with the lock held; releases it meanwhile."""
     cdef uint64_t number = crew.begun
     cdef Span* span = &crew.spans[number % crew.n_spans]
     cdef int file = crew.file
@@ -151,7 +152,7 @@ cdef inline void read_on(Crew* crew, Batch* batch) noexcept nogil:
         examine(crew, batch)
 
 cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
-    """Do what is most urgent; False if there is nothing to do. Called with the lock held, and lets it go meanwhile."""
+    """Do what is most urgent; False if there is nothing to do. Called with the lock held; releases it meanwhile."""
     cdef Span* span = &crew.spans[crew.counted % crew.n_spans]
     cdef Outcome outcome
     if crew.outcome != OUTCOME_WANTS_INPUT:
@@ -164,7 +165,7 @@ cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
         crew.counting = False
         crew.outcome = outcome
         crew.counted += outcome == OUTCOME_WANTS_INPUT
-        tell(crew)              # the next one's turn has come, and whoever examined it may be waiting
+        tell(crew)              # the turn of the next span has come, and the thread that examined it may wait
         return True
     if crew.taken < crew.cut:
         examine(crew, batch)
@@ -175,7 +176,7 @@ cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
     return False
 
 cdef inline void* work(void* with_crew) noexcept nogil:
-    """The life of a member."""
+    """The loop of a member."""
     cdef Crew* crew = <Crew*>with_crew
     cdef Batch batch
     pthread_mutex_lock(&crew.lock)
@@ -186,20 +187,20 @@ cdef inline void* work(void* with_crew) noexcept nogil:
     return NULL
 
 cdef inline Outcome help_until(Crew* crew, uint64_t counted) noexcept nogil:
-    """Work until so many spans are counted, or something came up. Called with the lock held."""
+    """Work until this many spans are counted, or an outcome stops the crew. Called with the lock held."""
     while crew.counted < counted and crew.outcome == OUTCOME_WANTS_INPUT:
         if not do_task(crew, &crew.batch):
             pthread_cond_wait(&crew.progress, &crew.lock)
     return crew.outcome
 
 cdef inline void resume(Crew* crew) noexcept nogil:
-    """Go on where rows were full, if they were taken. Called with the lock held."""
+    """Go on after full rows, if the rows were taken. Called with the lock held."""
     if crew.outcome == OUTCOME_ROWS_FULL and crew.pipeline.columns.n < crew.pipeline.row_limit:
         crew.outcome = OUTCOME_WANTS_INPUT
         pthread_cond_broadcast(&crew.work)
 
 cdef inline Outcome settle(Crew* crew) noexcept nogil:
-    """Have everything counted that was cut."""
+    """Work until all spans that were cut are counted."""
     cdef Outcome outcome
     pthread_mutex_lock(&crew.lock)
     resume(crew)
@@ -208,20 +209,20 @@ cdef inline Outcome settle(Crew* crew) noexcept nogil:
     return outcome
 
 cdef inline Span* broken_span(Crew* crew) noexcept nogil:
-    """The span whose damage stopped everything."""
+    """The span whose damage stopped the crew."""
     return &crew.spans[crew.counted % crew.n_spans]
 
 cdef inline void enlist(Crew* crew, uint32_t threads) noexcept nogil:
-    """Start members, until with the thread that reads there are so many or no more are to be had. The ring grows only
-    where nothing of it is in use; called with the lock held."""
+    """Start members until there are `threads` with the calling thread, or until the system starts no more. The ring
+    grows only while none of it is in use. Called with the lock held."""
     while crew.n + 1 < min(threads, <uint32_t>MAX_THREADS) and thread_start(&crew.members[crew.n], work, crew):
         crew.n += 1
     if crew.counted == crew.cut:
         crew.n_spans = (crew.n + 1) * SPANS_A_THREAD
 
 cdef inline Outcome share(Crew* crew, Reader* r, uint32_t threads, bint* in_order) noexcept nogil:
-    """Cut a span off the reader's window for a crew of so many threads. `in_order`: what is left in the window has to
-    be read in order, after everything before it is counted."""
+    """Cut a span off the window of the reader, for a crew of `threads`. `in_order`: the rest of the window has to be
+    read in order, after everything before it is counted."""
     cdef Span* span
     cdef Hop hop = hop_records(r, crew.pipeline.filtered)
     cdef Outcome outcome
@@ -246,8 +247,8 @@ cdef inline Outcome share(Crew* crew, Reader* r, uint32_t threads, bint* in_orde
     return outcome
 
 cdef inline Outcome share_file(Crew* crew, Reader* r, int file, uint32_t threads) noexcept nogil:
-    """Have a crew of so many threads read on in a file, a while, or until crew.in_order or an outcome. What is left in
-    the reader's window is less than a record."""
+    """Let a crew of `threads` read further windows of a file, up to WINDOWS_AT_ONCE, or until crew.in_order or an
+    outcome. The window of the reader holds less than a record at the beginning."""
     cdef Outcome outcome
     pthread_mutex_lock(&crew.lock)
     resume(crew)

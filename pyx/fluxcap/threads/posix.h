@@ -1,12 +1,12 @@
-/* POSIX threads, as little of them as a crew needs. */
+/* The start of a POSIX thread. */
 #ifndef FLUXCAP_THREADS_H
 #define FLUXCAP_THREADS_H
 
 #include <pthread.h>
 #include <signal.h>
 
-/* Signals stay with the threads that were there before: Ctrl-C has to break off a read that waits, and only the thread
- * that reads can be broken off. */
+/* A new thread blocks all signals, so that they go to the threads that were there before: Ctrl-C has to interrupt a
+ * read that waits, and only the thread that reads can be interrupted. */
 static inline int thread_start(pthread_t *thread, void *(*run)(void *), void *with) {
     sigset_t all, before;
     int failed;

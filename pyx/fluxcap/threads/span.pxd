@@ -1,9 +1,9 @@
-# Spans: pieces of an input whose records are whole. Any thread does the work that needs nothing of earlier spans; one
-# thread at a time does the rest, in the order of the input.
+# Spans: pieces of an input that hold whole records. Any thread may examine a span: that needs nothing of earlier spans.
+# Spans are counted by one thread at a time, in the order of the input.
 #
-# Batches with something special in them (fragments, ICMP errors, anomalies, damage, rows to be made) are left alone the
-# first time, and every batch that follows while fragments are held back is done again: scan() reads them in order, as
-# it reads all batches where there is one thread. That is why the number of threads cannot show in the result.
+# Examining leaves out batches with something special in them (fragments, ICMP errors, anomalies, damage, rows to be
+# made). When the span is counted, scan() reads those in order, and also every batch that comes while fragments are held
+# back, as it reads all batches where there is one thread. So the number of threads changes no result.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
@@ -24,27 +24,27 @@ from fluxcap.pipeline.scan cimport (
     OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, count_digests_and_ledger, examine_batch, scan)
 
 cdef enum:
-    # Before a window that was read: for the part of a record, with its header, that the one before ended with.
+    # Room before a window: for the part of a record, with its header, that the window before ended with.
     HEADROOM = MAX_CAPTURED + 64
 
-cdef struct Stretch:            # a batch of a span
+cdef struct Stretch:            # one batch of a span
     size_t start                # in the window
     uint64_t first              # number of its first record in the span, from 0
     uint32_t n
-    bint plain                  # digested, and there is nothing special in it
+    bint plain                  # it has digests, and there is nothing special in it
 
 cdef struct Span:
-    Reader reader               # its window ends with the span's last record
-    size_t end                  # ... here
-    size_t capacity             # bytes of that window's memory
-    uint64_t before             # records of the input before it
-    uint64_t room               # records that the three below are enough for
+    Reader reader               # its window ends with the last record of the span
+    size_t end                  # ... at this place
+    size_t capacity             # bytes of memory of that window
+    uint64_t before             # records of the input before the span
+    uint64_t room               # records that the next three arrays have room for
     Digest* digests
     uint64_t* words             # plan.shape.n for each digest
     Stretch* stretches
     uint32_t n                  # stretches
-    uint32_t counted            # ... of them
-    bint midway                 # rows were full in the middle of the next one
+    uint32_t counted            # ... that are counted
+    bint midway                 # rows became full in the middle of the next stretch
     bint examined
 
 cdef inline void free_room(Span* s) noexcept nogil:
@@ -57,14 +57,14 @@ cdef inline void free_room(Span* s) noexcept nogil:
     s.room = 0
 
 cdef inline bint open_span(Span* s, const Pipeline* p, uint64_t records) noexcept nogil:
-    """Room for so many records; False when memory is out."""
+    """Make room for `records`; False when memory is out."""
     if s.room and records <= s.room:
         return True
-    records += records // 4 + BATCH     # spans differ; this keeps them from growing a little each time
+    records += records // 4 + BATCH     # spans differ in size: without this the arrays would grow again and again
     free_room(s)
     s.digests = <Digest*>malloc(records * sizeof(Digest))
     s.words = <uint64_t*>malloc(records * max(p.flows.plan.shape.n, 1) * sizeof(uint64_t))
-    # A batch ends where it is full or the span ends; one may be broken, and so hold no record.
+    # All batches are full but the last one; a damaged record may add one without records.
     s.stretches = <Stretch*>malloc((records // BATCH + 2) * sizeof(Stretch))
     if s.digests == NULL or s.words == NULL or s.stretches == NULL:
         free_room(s)
@@ -77,7 +77,8 @@ cdef inline void free_span(Span* s) noexcept nogil:
     free_room(s)
 
 cdef inline void begin_span(Span* s, Reader* r, const Hop* hop) noexcept nogil:
-    """The span's reader has its window, up to where was hopped; the input's reader goes on with what is left of it."""
+    """Begin a span: its reader keeps the window up to the end of the hop; the bytes after it go to the reader of the
+    input."""
     cdef size_t left = s.reader.end - hop.end
     memcpy(r.buffer, s.reader.buffer + hop.end, left)
     r.base = s.reader.base + hop.end
@@ -91,8 +92,8 @@ cdef inline void begin_span(Span* s, Reader* r, const Hop* hop) noexcept nogil:
     s.examined = False
 
 cdef inline bint cut_span(Span* s, Reader* r, const Hop* hop) noexcept nogil:
-    """Move what was hopped over from the reader's window into the span; False when memory is out. The two exchange
-    their buffers."""
+    """Move the records of a hop from the window of the reader into the span: the two exchange their buffers. False:
+    memory is out."""
     cdef uint8_t* buffer = s.reader.buffer
     if s.capacity < r.capacity:
         buffer = <uint8_t*>realloc(buffer, r.capacity)
@@ -105,7 +106,7 @@ cdef inline bint cut_span(Span* s, Reader* r, const Hop* hop) noexcept nogil:
     return True
 
 cdef inline bint read_window(Span* s, int file, uint64_t offset) noexcept nogil:
-    """Read a window of a file; False where it ends or fails before, or memory is out."""
+    """Read a window of a file; False where the file ends before, reading fails, or memory is out."""
     if s.capacity < HEADROOM + WINDOW:
         free(s.reader.buffer)
         s.reader.buffer = <uint8_t*>malloc(HEADROOM + WINDOW)
@@ -115,8 +116,8 @@ cdef inline bint read_window(Span* s, int file, uint64_t offset) noexcept nogil:
     return pread(file, s.reader.buffer + HEADROOM, WINDOW, <off_t>offset) == WINDOW
 
 cdef inline bint join_window(Span* s, Reader* r, const Pipeline* p) noexcept nogil:
-    """Make a window that was read a span, with what the input's reader had left before it. False, and the reader as it
-    was, where it takes one thread to read it."""
+    """Make a window a span, together with the bytes that the reader of the input had left before it. False, and the
+    reader is unchanged, where one thread has to read the window in order."""
     cdef uint8_t* buffer = s.reader.buffer
     cdef size_t before = available(r)
     cdef Hop hop
@@ -126,7 +127,7 @@ cdef inline bint join_window(Span* s, Reader* r, const Pipeline* p) noexcept nog
     s.reader.buffer = buffer
     s.reader.start = HEADROOM - before
     s.reader.end = HEADROOM + WINDOW
-    s.reader.base = position(r) - s.reader.start    # modulo 2^64: only base + place is ever used
+    s.reader.base = position(r) - s.reader.start    # modulo 2^64: base is only used in sums with a place
     memcpy(buffer + s.reader.start, r.buffer + r.start, before)
     hop = hop_records(&s.reader, p.filtered)
     if hop.stopped or s.reader.end - hop.end > r.capacity or not open_span(s, p, hop.records):
@@ -146,7 +147,7 @@ cdef inline bint is_plain(const Pipeline* p, const Batch* batch, const uint64_t*
     return found == 0
 
 cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil:
-    """Everything about its records that does not depend on what came before. `batch` is the thread's own."""
+    """Do all work on a span that does not depend on earlier records. `batch` belongs to the calling thread."""
     cdef uint64_t anomalies[ANOMALIES_END]
     cdef Reader r = s.reader
     cdef Stretch* stretch
@@ -173,8 +174,8 @@ cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil
         done += batch.n
 
 cdef inline Outcome count_span(Pipeline* p, Span* s) noexcept nogil:
-    """Its records into the tables, after all those before it. What is broken leaves its damage in the span's reader;
-    where rows are full, the next call goes on."""
+    """Count the records of a span, after all those before it. Damage is left in the reader of the span; after full rows
+    the next call goes on."""
     cdef Outcome outcome = OUTCOME_WANTS_INPUT
     cdef Stretch* stretch
     cdef bint last
