@@ -1,4 +1,4 @@
-"""Captures made octet by octet: the same every time, each for what its name says."""
+"""Captures made byte by byte: the same every time, each for what its name says."""
 
 import sys
 from collections.abc import Sequence
@@ -165,7 +165,7 @@ def two_sections() -> bytes:
 
 
 def damaged_record_length() -> bytes:
-    """Three records; the header of the third claims more octets than any packet has."""
+    """Three records; the header of the third claims more bytes than any packet has."""
     capture = bytearray(pcap(records([HELLO] * 3, START)))
     third = len(capture) - len(HELLO) - 8
     capture[third : third + 4] = b"\xff" * 4

@@ -73,7 +73,7 @@ def accept_clients(listener: socket.socket, serve_client: Callable[[socket.socke
 
 
 def answer_requests(connection: socket.socket) -> None:
-    """Send as many octets as each line asks for, until the client has no more requests."""
+    """Send as many bytes as each line asks for, until the client has no more requests."""
     with connection, connection.makefile("rb") as requests:
         try:
             for line in requests:
@@ -109,7 +109,7 @@ def connected(
 
 
 def ask(connection: socket.socket, size: int) -> None:
-    """Request `size` octets and read them all."""
+    """Request `size` bytes and read them all."""
     connection.sendall(b"%d\n" % size)
     while size:
         size -= len(connection.recv(size))
@@ -157,7 +157,7 @@ def reset(host: str) -> None:
 
 
 def clients_at_once(host: str, clients: int, unit: int) -> None:
-    """So many connections to one listener, all open at the same time; the nth asks for n times so many octets."""
+    """So many connections to one listener, all open at the same time; the nth asks for n times so many bytes."""
     with ExitStack() as opened:
         connections = [opened.enter_context(connected(host, socket.SOCK_STREAM, REQUEST_PORT)) for _ in range(clients)]
         for place, connection in enumerate(connections, 1):
@@ -209,7 +209,7 @@ def unchecked(host: str) -> None:
 
 
 def lite(host: str) -> None:
-    """UDP-Lite datagrams with all, and with only the first octets, under the checksum."""
+    """UDP-Lite datagrams with all, and with only the first bytes, under the checksum."""
     with connected(host, socket.SOCK_DGRAM, ECHO_PORT, socket.IPPROTO_UDPLITE) as client:
         for coverage in (0, 8, 20):
             client.setsockopt(SOL_UDPLITE, UDPLITE_SEND_CSCOV, coverage)

@@ -194,7 +194,7 @@ def without_origin(capture: bytes) -> bytes:
 
 
 def _options(octets: bytes) -> Iterator[tuple[int, bytes]]:
-    """Each option as (code, all its octets), without the one that ends them."""
+    """Each option as (code, all its bytes), without the one that ends them."""
     at = 0
     while at < len(octets):
         code, length = struct.unpack_from("<HH", octets, at)

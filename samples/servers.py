@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 WEB_PORT, MEASURED_PORT, NAME_PORT = 8080, 5201, 53
-PAGES = {"page": 5000, "picture": 30000}  # octets
-MEASURED = 3 * 8192  # octets, of which iperf3 writes 8192 at a time
+PAGES = {"page": 5000, "picture": 30000}  # bytes
+MEASURED = 3 * 8192  # bytes, of which iperf3 writes 8192 at a time
 PATIENCE = 10  # seconds until a server has to listen
-COOKIE = 37  # octets by which each connection of an iperf3 test begins
+COOKIE = 37  # bytes by which each connection of an iperf3 test begins
 NO_SERVER = 9  # dig's exit status
 CONFIGURATION = """
 daemon off;
@@ -86,7 +86,7 @@ def fetch(host: str) -> None:
 
 
 def measure(host: str) -> None:
-    """So many octets, and what both sides have to say about them over a connection of its own."""
+    """So many bytes, and what both sides have to say about them over a connection of its own."""
     command = ["iperf3", "--client", host, "--port", str(MEASURED_PORT), "--bytes", str(MEASURED), "--length", "8192"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 

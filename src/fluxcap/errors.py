@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 # What a terminal would obey rather than show: C0, DEL and C1, line and paragraph separators, the marks that turn the
-# direction of writing round (CVE-2021-42574), and the stand-ins for octets of a path that are no UTF-8 (PEP 383).
+# direction of writing round (CVE-2021-42574), and the stand-ins for bytes of a path that are no UTF-8 (PEP 383).
 _UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 
 
@@ -200,7 +200,7 @@ _KINDS = {
 def damage_error(
     name: str, *, path: str, offset: int, packet: int, found: int = 0, wanted: int = 0, what: str = ""
 ) -> CaptureError:
-    """The error for a damage of this name (one of `_core.DAMAGES`, or one that the reading of octets met).
+    """The error for a damage of this name (one of `_core.DAMAGES`, or one that the reading of bytes met).
 
     `found` and `wanted` are the two numbers that disagree; `what` says what the core cannot know.
     """

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-BEGINNING: Final = 200  # octets of a name, of the 255 that file systems allow
+BEGINNING: Final = 200  # bytes of a name, of the 255 that file systems allow
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:

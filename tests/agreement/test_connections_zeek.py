@@ -36,7 +36,7 @@ NOTHING = ("0",) * 5
 PORTED = {6: "tcp", 17: "udp"}
 ICMP = (1, 58)
 ENOUGH = 0.95
-Row = tuple[str, ...]  # protocol, ends, state, history, packets and octets each way, octets missed
+Row = tuple[str, ...]  # protocol, ends, state, history, packets and bytes each way, bytes missed
 
 
 @cache

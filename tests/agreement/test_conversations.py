@@ -1,7 +1,7 @@
-"""The five-tuple flow table equals tshark's conversations, packets and octets each way.
+"""The five-tuple flow table equals tshark's conversations, packets and bytes each way.
 
-tshark prints octets from 10,000 on cut to thousands ("22 kB"), so its table says exactly how many packets there are and
-about how many octets. Its own frame lengths, added up by address and port, have to come to that table and to ours.
+tshark prints bytes from 10,000 on cut to thousands ("22 kB"), so its table says exactly how many packets there are and
+about how many bytes. Its own frame lengths, added up by address and port, have to come to that table and to ours.
 There are two rules for what its table leaves out: frame() says which packets it gives up, check() what it does with
 fragments.
 """
@@ -43,11 +43,11 @@ COUNT = r"(\d+) (\d+) (bytes|kB|MB|GB) +"
 CONVERSATION = re.compile(f"{SIDE}<-> {SIDE}{COUNT}{COUNT}")
 
 Way = tuple[int, bytes, int, bytes, int]  # protocol, source, its port, destination, its port
-Counters = dict[Way, list[int]]  # packets and octets
+Counters = dict[Way, list[int]]  # packets and bytes
 
 
 class Frame(NamedTuple):
-    """What tshark says of a frame: its octets, who sent it to whom, and whether its table counts it."""
+    """What tshark says of a frame: its bytes, who sent it to whom, and whether its table counts it."""
 
     octets: int
     way: Way | None
@@ -85,7 +85,7 @@ def first(values: str) -> str:
 
 
 def conversations(lines: list[str]) -> dict[Way, list[tuple[int, int, int]]]:
-    """Packets, the least octets and the most that each row of the two tables may stand for, by way."""
+    """Packets, the least bytes and the most that each row of the two tables may stand for, by way."""
     found = defaultdict(list)
     protocol = 0
     for line in lines:
@@ -101,7 +101,7 @@ def conversations(lines: list[str]) -> dict[Way, list[tuple[int, int, int]]]:
 
 
 def added(frames: list[tuple[Way, int]]) -> Counters:
-    """Packets and octets by way."""
+    """Packets and bytes by way."""
     in_order = sorted(frames)
     groups = ((way, [octets for _, octets in group]) for way, group in groupby(in_order, key=lambda one: one[0]))
     return {way: [len(octets), sum(octets)] for way, octets in groups}

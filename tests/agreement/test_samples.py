@@ -11,12 +11,12 @@ import pytest
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CAPTURES = sorted(path.name for path in SAMPLES.iterdir() if path.suffix in (".pcap", ".pcapng"))
-SIZE_LIMIT = 3_000_000  # octets, all together: a clone stays quick
+SIZE_LIMIT = 3_000_000  # bytes, all together: a clone stays quick
 
 LINK_TYPES = {
     "NULL": 0, "Ethernet": 1, "PPP": 9, "RAW": 101, "LOOP": 108, "SLL": 113, "IPv4": 228, "IPv6": 229, "SLL2": 276,
 }  # fmt: skip
-PCAP_MAGICS = {0xA1B2C3D4: 16, 0xA1B23C4D: 16, 0xA1B2CD34: 24}  # and the octets of a record header
+PCAP_MAGICS = {0xA1B2C3D4: 16, 0xA1B23C4D: 16, 0xA1B2CD34: 24}  # and the bytes of a record header
 SECTION_HEADER, INTERFACE_DESCRIPTION, ENHANCED_PACKET = 0x0A0D0D0A, 1, 6
 SECTION_HEADER_LENGTH = 28  # without options
 

@@ -18,7 +18,7 @@ OPENED = [("bind", 0), ("listen", 0)]
 
 
 def asked(size: int) -> tuple[Calls, Calls]:
-    """A connection over which so many octets were asked for, and its other end: see ask() and answer_requests()."""
+    """A connection over which so many bytes were asked for, and its other end: see ask() and answer_requests()."""
     line = len(b"%d\n" % size)
     client = [("connect", 0), ("connected", 0), ("write", line), ("read", size)]
     return client, [("accept", 0), ("read", line), ("write", size)]

@@ -15,7 +15,7 @@ import timing
 import workloads
 from fluxcap.capture.compression import CODECS, Codec
 
-STEP = 1 << 20  # octets fed, and taken, at a time: what suits the decompressors best
+STEP = 1 << 20  # bytes fed, and taken, at a time: what suits the decompressors best
 # As their commands compress where nobody says how.
 COMPRESSORS = {"gzip": ("gzip", 6), "zstd": ("backports.zstd", 3), "lz4": ("lz4.frame", 0)}
 

@@ -36,7 +36,7 @@ finally:
 
 
 def peak(program: str, *arguments: str) -> int:
-    """Octets that a Python program takes at most."""
+    """Bytes that a Python program takes at most."""
     command = [sys.executable, "-c", program, *arguments]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
     return int(done.stderr.split()[-1]) * 1024

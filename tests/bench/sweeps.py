@@ -1,6 +1,6 @@
 """How the time for a flow table changes with the frames, the flows, the threads and the packets of a capture.
 
-The octets of every capture are in the page cache, every checksum is verified, `read_flows` runs in this process.
+The bytes of every capture are in the page cache, every checksum is verified, `read_flows` runs in this process.
 """
 
 import os
@@ -38,7 +38,7 @@ Works = dict[str, Callable[[], object]]
 
 
 def by_frame(runs: int, packets: int | None = None) -> Iterator[Point]:
-    """Frames of one size each, the same number of octets; `packets` instead of that many."""
+    """Frames of one size each, the same number of bytes; `packets` instead of that many."""
     for size in workloads.FRAMES:
         with _capture(f"frame-{size}", packets) as (path, n):
             yield from _points("frame", size, path, n, _one_thread(path) | {FLOOR: partial(floor, path)}, runs)

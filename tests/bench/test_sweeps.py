@@ -12,7 +12,7 @@ import sweeps
 import timing
 import workloads
 
-PCAP_HEADER, RECORD_HEADER = 24, 16  # octets
+PCAP_HEADER, RECORD_HEADER = 24, 16  # bytes
 
 
 def test_works_run_in_turn_and_their_first_round_does_not_count():

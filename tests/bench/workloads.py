@@ -2,12 +2,12 @@
 
 | workload | packets | flows | frames |
 |---|---|---|---|
-| small | UDP | 100,000, Zipf-distributed | 18 to 97 octets of payload |
-| imix | UDP and TCP | 100,000, Zipf-distributed | 7:4:1 of about 64, 576 and 1500 octets |
-| big | UDP | 10,000, Zipf-distributed | 1,200 to 1,450 octets |
-| flood | UDP | as many as packets | 18 octets of payload |
-| frame-N | UDP | 10,000, Zipf-distributed | N octets; half a gigabyte of them |
-| flows-N | UDP | N, all equally frequent | 18 octets of payload |
+| small | UDP | 100,000, Zipf-distributed | 18 to 97 bytes of payload |
+| imix | UDP and TCP | 100,000, Zipf-distributed | 7:4:1 of about 64, 576 and 1500 bytes |
+| big | UDP | 10,000, Zipf-distributed | 1,200 to 1,450 bytes |
+| flood | UDP | as many as packets | 18 bytes of payload |
+| frame-N | UDP | 10,000, Zipf-distributed | N bytes; half a gigabyte of them |
+| flows-N | UDP | N, all equally frequent | 18 bytes of payload |
 
 `python tests/bench/workloads.py small` makes one, unless it is there already, and prints its path.
 """
@@ -45,9 +45,9 @@ HEADERS = {
         ]
     ),
 }  # fmt: skip
-RECORD_SIZE, IP_AT, TRANSPORT_AT = 16, 30, 50  # octets of a record before its frame, IP header, transport header
+RECORD_SIZE, IP_AT, TRANSPORT_AT = 16, 30, 50  # bytes of a record before its frame, IP header, transport header
 
-FILLING = 1 << 22  # octets of payload made once; every piece of the file is at most this long and filled with it
+FILLING = 1 << 22  # bytes of payload made once; every piece of the file is at most this long and filled with it
 
 Numbers = NDArray[np.int64]
 
@@ -73,14 +73,14 @@ def _imix(rng: np.random.Generator, n: int) -> Numbers:
     return rng.integers(low, high, endpoint=True)
 
 
-UDP_FRAME = 42  # octets of a frame before the payload of UDP
+UDP_FRAME = 42  # bytes of a frame before the payload of UDP
 WORKLOADS = {
     "small": Workload(5_000_000, _between(UDP_FRAME + 18, UDP_FRAME + 97), 100_000),
     "imix": Workload(3_000_000, _imix, 100_000, tcp_share=0.5),
     "big": Workload(700_000, _between(1200, 1450), 10_000),
     "flood": Workload(5_000_000, _between(UDP_FRAME + 18, UDP_FRAME + 18), None),
 }
-FRAMES = (64, 128, 256, 512, 1024, 1500)  # octets
+FRAMES = (64, 128, 256, 512, 1024, 1500)  # bytes
 FLOWS = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 WORKLOADS |= {f"frame-{n}": Workload((1 << 29) // (RECORD_SIZE + n), _between(n, n), 10_000) for n in FRAMES}
 WORKLOADS |= {f"flows-{n}": Workload(10_000_000, _between(UDP_FRAME + 18, UDP_FRAME + 18), n, even=True) for n in FLOWS}
@@ -189,7 +189,7 @@ def _seal(fields: np.ndarray, sums: tuple[Numbers, Numbers], starts: Numbers) ->
 
 
 def _running_sums(filling: NDArray[np.uint8]) -> tuple[Numbers, Numbers]:
-    """Sums of the octets at even and at odd places before each place."""
+    """Sums of the bytes at even and at odd places before each place."""
     sums = np.zeros((2, len(filling) + 1), np.int64)
     for parity in (0, 1):
         masked = np.where(np.arange(len(filling)) % 2 == parity, filling, 0)
@@ -198,7 +198,7 @@ def _running_sums(filling: NDArray[np.uint8]) -> tuple[Numbers, Numbers]:
 
 
 def _octets(fields: np.ndarray) -> NDArray[np.uint8]:
-    """The same memory as rows of octets."""
+    """The same memory as rows of bytes."""
     return fields.view(np.uint8).reshape(len(fields), fields.itemsize)
 
 

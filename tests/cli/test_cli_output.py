@@ -238,7 +238,7 @@ def test_a_name_as_long_as_a_file_can_have_is_written_and_a_longer_one_named(goo
 
 
 def test_an_input_that_fails_at_once_is_named():
-    done = fluxcap("info", "/proc/self/mem")  # its first octets cannot be read: EIO
+    done = fluxcap("info", "/proc/self/mem")  # its first bytes cannot be read: EIO
     assert done.returncode == 2
     assert "/proc/self/mem" in error_lines(done.stderr)[0]
 

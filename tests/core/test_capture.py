@@ -42,7 +42,7 @@ def test_one_capture_in_small_pieces_reads_as_the_whole(capture, size):
 
 
 def test_records_across_many_windows_read_as_they_were_written():
-    data = bytes(range(256)) * 1024  # 262,144 octets: as long as a record may be
+    data = bytes(range(256)) * 1024  # 262,144 bytes: as long as a record may be
     capture = pcap([Record(data[: 262_144 - at], at * 1000) for at in range(8)])
     found = [(row["captured_length"], row["time"]) for row in rows(capture, columns=["captured_length", "time"])]
     assert found == [(262_144 - at, at * 1000) for at in range(8)]
@@ -97,7 +97,7 @@ def edges_of(capture: bytes, sizes: list[int]) -> list[int]:
 SHORT = [Record(data, SECOND) for data in (PACKETS[0], b"", PACKETS[1])]
 SECTION = [interface(), *(enhanced_packet(record.data) for record in SHORT), simple_packet(PACKETS[0]), block(77, b"?")]
 SWEPT = {
-    # capture, octets of its parts in order, whether each part is a record
+    # capture, bytes of its parts in order, whether each part is a record
     "pcap": (pcap(SHORT), [24, *(16 + len(record.data) for record in SHORT)], [0, 1, 1, 1]),
     "modified": (pcap(SHORT, modified=True), [24, *(24 + len(record.data) for record in SHORT)], [0, 1, 1, 1]),
     "pcapng": (
@@ -131,8 +131,8 @@ def test_a_capture_cut_at_any_octet_gives_the_records_before_the_cut_and_damage_
 
 # Damaged --------------------------------------------------------------------------------------------------------------
 
-ONE = pcap(RECORDS[:1])  # a file header and a record: 24 + 16 + 43 octets
-NG = pcapng(interface(), enhanced_packet(PACKETS[0]))  # 28 + 20 + 76 octets
+ONE = pcap(RECORDS[:1])  # a file header and a record: 24 + 16 + 43 bytes
+NG = pcapng(interface(), enhanced_packet(PACKETS[0]))  # 28 + 20 + 76 bytes
 MOST_INTERFACES = 262144
 
 
@@ -150,7 +150,7 @@ def section(order: int = 0x1A2B3C4D, major: int = 1, length: int = 28) -> bytes:
 
 
 def enhanced(captured: int, octets: int) -> bytes:
-    """An enhanced packet block that holds fewer octets of a packet than it says."""
+    """An enhanced packet block that holds fewer bytes of a packet than it says."""
     return framed(6, 32 + octets, struct.pack("<5I", 0, 0, 0, captured, 60) + bytes(octets))
 
 

@@ -34,7 +34,7 @@ steps = st.builds(
 lines = st.lists(steps, min_size=1, max_size=60).map(" ".join)
 frames = st.one_of(dialogue_frames, simple_frames, fragment_frames, icmp_errors)
 HALF_OPEN = 100_000
-# Octets that the second capture's connections take each, at the peak, in a process that has read the first.
+# Bytes that the second capture's connections take each, at the peak, in a process that has read the first.
 PEAK = """
 import resource, sys, fluxcap
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -114,5 +114,5 @@ def test_half_open_connections_take_a_bounded_memory_each(tmp_path):
     few.write_bytes(half_open(1000))
     many.write_bytes(half_open(HALF_OPEN))
     done = subprocess.run([sys.executable, "-c", PEAK, few, many], capture_output=True, text=True, check=True)
-    # A row, its connection and its place in the index: twice 400 octets while the table doubles, and its columns.
+    # A row, its connection and its place in the index: twice 400 bytes while the table doubles, and its columns.
     assert float(done.stdout) < 1600

@@ -8,7 +8,7 @@ from core_driver import FIVE_TUPLE, Row, anomalies, key, of, rows, scan, taken
 from fluxcap._core import DISPOSITIONS, REASONS, Scanner
 from packet_cases import DST6, OUTER, PLAIN, SRC4, SRC6, TRANSPORT, TUNNELS, V4
 
-LATEST = 0xFFFFFFFF * 1_000_000_000  # ns: seconds of all ones, the first octets of the next record's header
+LATEST = 0xFFFFFFFF * 1_000_000_000  # ns: seconds of all ones, the first bytes of the next record's header
 CUT_SHORT = {"snap length": "truncated_header", "wire": "malformed"}
 
 
@@ -21,7 +21,7 @@ def ledger_adds_up(scanner: Scanner) -> bool:
 
 
 def cut_everywhere(octets: bytes, link_type: int, by: str, time: int = 0, **options: bool) -> list[Row]:
-    """A row for each length from no octet to all of them."""
+    """A row for each length from no byte to all of them."""
     wire_length = len(octets) if by == "snap length" else 0
     cuts = [Record(octets[:size], time, wire_length) for size in range(len(octets) + 1)]
     scanner = scan(pcap(cuts, link_type), key=key(*FIVE_TUPLE), **options)
@@ -104,7 +104,7 @@ def test_what_follows_a_record_in_the_file_has_no_bearing_on_it(case):
 
 
 SEGMENTS = {
-    # segment, octets that have to be there for its ports
+    # segment, bytes that have to be there for its ports
     "UDP": (b.udp(b"payload"), 4),
     "TCP": (b.tcp(b"payload", options=bytes(8)), 4),
     "UDP-Lite": (b.udp_lite(b"payload"), 4),

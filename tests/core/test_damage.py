@@ -7,7 +7,7 @@ import fluxcap
 from capture_files import enhanced_packet, interface, pcap, pcapng, records
 from fluxcap.errors import CaptureError, DamagedCaptureWarning, NotACaptureError, TruncatedError, UnsupportedError
 
-HEADER, RECORD_HEADER = 24, 16  # octets of a pcap's
+HEADER, RECORD_HEADER = 24, 16  # bytes of a pcap's
 REQUEST = fluxcap.segment(bytes(5), ("10.0.0.1", 4000), ("10.0.0.2", 53))
 REPLY = fluxcap.segment(bytes(100), ("10.0.0.2", 53), ("10.0.0.1", 4000))
 PACKETS = 12

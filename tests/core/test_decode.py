@@ -1,4 +1,4 @@
-"""From a record's octets to addresses, ports and payload: links, what stands between, network, transport."""
+"""From a record's bytes to addresses, ports and payload: links, what stands between, network, transport."""
 
 import struct
 
@@ -11,7 +11,7 @@ from packet_cases import DST4, DST6, LLC, PLAIN, RADIO, SIZE, SRC4, SRC6, V4, V6
 
 
 def decoded(octets: bytes, link_type: int = b.LINK_ETHERNET, **options: bool) -> Row:
-    """The row of the one record that holds these octets."""
+    """The row of the one record that holds these bytes."""
     (row,) = rows(pcap([Record(octets)], link_type), **options)
     return row
 
@@ -116,7 +116,7 @@ def test_a_users_link_type_is_known_where_it_plainly_is_pktap():
 
 
 MALFORMED = [
-    # what, link type, octets, reason
+    # what, link type, bytes, reason
     ("IP of version 5 where IPv4 was announced", 1, b.ethernet(b"\x55" + V4[1:], 0x0800), "wrong_version"),
     ("IPv4 where IPv6 was announced", 1, b.ethernet(V4 + bytes(20), 0x86DD), "wrong_version"),
     ("IPv4 header of four words", 1, b.ethernet(b"\x44" + V4[1:], 0x0800), "header_length"),

@@ -35,7 +35,7 @@ def raw(seq, data=b"", flags=b.ACK, src=1, src_port=1000):
 
 
 def stream(*positions, data=b"x"):
-    """A SYN, then these octets at these positions."""
+    """A SYN, then these bytes at these positions."""
     return [raw(0, flags=b.SYN), *(raw(position + 1, data) for position in positions)]
 
 

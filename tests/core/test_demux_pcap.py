@@ -13,14 +13,14 @@ from command_line import fluxcap as command
 from delivered_directory import lines
 from real_captures import SAMPLES
 
-HEADER = 16  # octets, of a record
+HEADER = 16  # bytes, of a record
 FRAGMENTS = SAMPLES / "fragments-out-of-order.pcap"
 OF_FLOW = [[1, 2, 3], [4, 5, 6], [7, 8]]  # numbers of its packets, as samples/README.md describes them
 HELLO = b.ipv4(b.udp(b"hello", 1, 2))
 
 
 def data_of(capture):
-    """The octets of the packets of a pcap."""
+    """The bytes of the packets of a pcap."""
     return [octets[HEADER:] for packet, octets in pieces(capture) if packet]
 
 

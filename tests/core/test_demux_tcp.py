@@ -1,4 +1,4 @@
-"""TCP streams: octets in order, each once, whatever way the segments come."""
+"""TCP streams: bytes in order, each once, whatever way the segments come."""
 
 import io
 from itertools import count, groupby, pairwise
@@ -12,12 +12,12 @@ from capture_files import pcap, records
 from delivered_directory import demuxed
 
 CLIENT, SERVER = "192.0.2.1", "192.0.2.2"
-ISN = 0xFFFFFFF0  # the sequence numbers wrap after 15 octets
+ISN = 0xFFFFFFF0  # the sequence numbers wrap after 15 bytes
 numbers = count()
 
 
 def segment(position, data=b"", flags=b.ACK, isn=ISN, back=False, **options):
-    """From the client, or back to it; position 0 is that of the first octet after the SYN."""
+    """From the client, or back to it; position 0 is that of the first byte after the SYN."""
     ports = (80, 40000) if back else (40000, 80)
     ends = (SERVER, CLIENT) if back else (CLIENT, SERVER)
     seq = (isn + 1 + position) & 0xFFFFFFFF

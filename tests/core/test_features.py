@@ -75,7 +75,7 @@ def test_features_of_any_capture_are_what_its_packets_give(capture):
 
 
 def lengths(*octets: int) -> bytes:
-    """A dialogue of one direction, of records that say they had so many octets on the wire."""
+    """A dialogue of one direction, of records that say they had so many bytes on the wire."""
     frame = fluxcap.segment(b"?", ("192.0.2.1", 40000), ("192.0.2.2", 53))
     return pcap([Record(frame, at, wire) for at, wire in enumerate(octets)])
 

@@ -14,17 +14,17 @@ from core_driver import FIVE_TUPLE, flows, key, rows, scan, taken
 from fluxcap._core import ANOMALIES
 
 SECOND = 1_000_000_000
-DATA = bytes(range(256)) * 8  # 2,048 octets
+DATA = bytes(range(256)) * 8  # 2,048 bytes
 SRC, DST = "192.0.2.1", "192.0.2.2"
 
 
 def whole(layer, src=SRC, dst=DST):
-    """The octets of a transport message with its checksum computed for these addresses."""
+    """The bytes of a transport message with its checksum computed for these addresses."""
     return bytes(b.ipv4(layer, src, dst))[20:]
 
 
 def v4(message: bytes, size: int = 512, protocol: int = 17, identification: int = 7, **options) -> list[bytes]:
-    """A message in IPv4 fragments of `size` octets, each in an Ethernet frame."""
+    """A message in IPv4 fragments of `size` bytes, each in an Ethernet frame."""
     return [
         b.ethernet(b.ipv4(part, SRC, DST, protocol, offset=offset, more=more, identification=identification, **options))
         for offset, more, part in b.pieces(message, size)
@@ -99,7 +99,7 @@ def test_ipv6_fragments_are_joined_by_their_identification():
 
 
 def test_a_tcp_header_in_two_fragments_is_verified_once_all_is_there():
-    # RFC 1858 section 4: eight octets in the first fragment hold the ports, not the checksum.
+    # RFC 1858 section 4: eight bytes in the first fragment hold the ports, not the checksum.
     assert [row["verdict"] for row in read(v4(whole(b.tcp(b"data")), 8, 6))] == ["fragment", "fragment", "good"]
 
 

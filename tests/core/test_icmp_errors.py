@@ -22,7 +22,7 @@ COLUMNS = ("icmp_errors", "icmp_type", "icmp_code")
 
 
 def about(packet: bytes, kind: int = 3, code: int = 3, octets: int = 28, to: str = A4, v6: bool = False) -> bytes:
-    """A frame with an error about this IP packet, of which it quotes so many octets."""
+    """A frame with an error about this IP packet, of which it quotes so many bytes."""
     if v6:
         return b.ethernet(b.ipv6(b.icmpv6(bytes(packet)[:octets], kind, code, UNUSED), R6, to))
     return b.ethernet(b.ipv4(b.icmp(bytes(packet)[:octets], kind, code, UNUSED), R4, to))
@@ -44,7 +44,7 @@ UDP6 = b.ipv6(b.udp(b"hello", 4000, 53), A6, B6)
     ("packet", "protocol", "port", "octets", "v6"),
     [
         (UDP, 17, 4000, 28, False),
-        (b.ipv4(b.tcp(b"", 4000, 80), A4, B4), 6, 4000, 28, False),  # eight octets of its header, as RFC 792 asks
+        (b.ipv4(b.tcp(b"", 4000, 80), A4, B4), 6, 4000, 28, False),  # eight bytes of its header, as RFC 792 asks
         (b.ipv4(b.udp(b"hello", 4000, 53), A4, B4, options=bytes(8)), 17, 4000, 36, False),
         (b.ipv4(b.sctp(b"x", 4000, 80), A4, B4), 132, 4000, 28, False),
         (b.ipv4(b.icmp(b"ping"), A4, B4), 1, 0x1234, 28, False),  # the error is about an echo request

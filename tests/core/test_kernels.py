@@ -16,7 +16,7 @@ from fluxcap._core import crc32c, kernel, kernels, ones_sum, use_kernel
 
 CACHE_LINE = 64
 LONGEST = 200  # past three of the widest vectors, with every tail
-WINDOW = 262144  # octets that one job of a kernel has at most
+WINDOW = 262144  # bytes that one job of a kernel has at most
 BUFFER = bytes((37 * at * at + 11 * at) % 251 for at in range(CACHE_LINE + LONGEST))
 
 every_kernel = pytest.mark.parametrize("name", kernels())

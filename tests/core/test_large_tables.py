@@ -9,7 +9,7 @@ from capture_files import Record, pcap
 from core_driver import FIVE_TUPLE, key, scan
 
 FLOWS = 300_000
-PIECE = 2**18  # flows to a piece of 2 MiB of a column of eight octets
+PIECE = 2**18  # flows to a piece of 2 MiB of a column of eight bytes
 # Where a piece begins that then is to be zero, so that what lay in it before would show:
 BAD = slice(PIECE - 100, PIECE + 100)  # flows with a wrong checksum, and no others
 ANSWERED = slice(PIECE - 50, PIECE + 50)  # ... with a packet of the other direction, which comes after all the others

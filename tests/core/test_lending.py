@@ -1,4 +1,4 @@
-"""Octets that are lent to the core are read where they lie, and give what they give when they are copied."""
+"""Bytes that are lent to the core are read where they lie, and give what they give when they are copied."""
 
 from __future__ import annotations
 

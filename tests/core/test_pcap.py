@@ -81,7 +81,7 @@ def test_the_frame_check_sequence_that_the_link_type_field_announces_is_no_paylo
 
 @pytest.mark.parametrize("snaplen", [0, 1, 46, 47, 0xFFFFFFFF])
 def test_a_record_longer_than_the_snap_length_is_kept_whole_and_counted(snaplen):
-    scanner = scan(pcap([Record(PACKETS[0] + bytes(4))], snaplen=snaplen))  # 47 octets
+    scanner = scan(pcap([Record(PACKETS[0] + bytes(4))], snaplen=snaplen))  # 47 bytes
     (row,) = taken(scanner)
     assert (row["captured_length"], row["verdict"]) == (47, "good")
     assert anomalies(scanner) == ({"captured_over_snaplen": 1} if 0 < snaplen < 47 else {})

@@ -41,7 +41,7 @@ def test_a_pcapng_gives_the_records_of_every_kind_of_packet_block(byteorder):
         old_packet(data[14:], time, interface_id=1),
         byteorder=byteorder,
     )
-    first = 28 + 20 + 20 + 28  # the octets of section header, both interfaces, and of the first block up to its data
+    first = 28 + 20 + 20 + 28  # the bytes of section header, both interfaces, and of the first block up to its data
     expected = [
         {"packet": 1, "interface": 0, "time": time * 1000, "wire_length": 1500, "offset": first},
         {"packet": 2, "interface": 0, "time": 0, "wire_length": 62, "offset": first + 64 + 4 + 12},
@@ -88,7 +88,7 @@ def test_interfaces_may_be_described_between_packets():
 def test_each_packet_has_the_link_type_the_clock_and_the_snap_length_of_its_own_interface(byteorder):
     frame, packet = PACKETS[1], PACKETS[1][14:]
     kinds = [
-        # link type, the rest of the interface, octets of a packet, ticks, time
+        # link type, the rest of the interface, bytes of a packet, ticks, time
         (b.LINK_ETHERNET, {"snaplen": 60, "tsresol": 6}, frame[:60], 3_000_001, 3_000_001_000),
         (b.LINK_RAW, {"tsresol": 0x80 | 10, "tsoffset": 7}, packet, 1536, 8_500_000_000),
         (b.LINK_ETHERNET, {"snaplen": 0, "tsresol": 9, "tsoffset": -2}, frame, 5, -1_999_999_995),
@@ -101,7 +101,7 @@ def test_each_packet_has_the_link_type_the_clock_and_the_snap_length_of_its_own_
     scanner = scan(pcapng(*interfaces[:3], *packets[:4], interfaces[3], *packets[4:], byteorder=byteorder))
     found = [tuple(row[name] for name in ("interface", "link_type", "time", "dst_port")) for row in taken(scanner)]
     assert found == [(at, kinds[at][0], kinds[at][4], 50000) for at in order]
-    assert anomalies(scanner)["captured_over_snaplen"] == order.count(3)  # 32 octets each
+    assert anomalies(scanner)["captured_over_snaplen"] == order.count(3)  # 32 bytes each
     assert [one["packets"] for one in scanner.format()["interfaces"]] == [2, 2, 2, 2]
 
 

@@ -1,4 +1,4 @@
-"""A file that the core reads itself gives what its octets give, with any number of threads."""
+"""A file that the core reads itself gives what its bytes give, with any number of threads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from real_captures import CORPUS, index, needs_corpus
 from strategies import captures, dialogue_frames, odd_frames, tunnelled_frames
 from whole_readings import LONG, ONE, again, numbered, read, read_file
 
-WINDOW = 1 << 18  # octets that are read at once
+WINDOW = 1 << 18  # bytes that are read at once
 SOME = 1 << VERDICTS.index("bad") | 1 << VERDICTS.index("fragment")
 
 FRAMES = numbered(9000)

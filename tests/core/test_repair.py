@@ -1,7 +1,7 @@
 """Checksums left to the network card are completed, and nothing else is touched.
 
 Each packet is built twice, with the pseudo-header's sum in the field and with the right value: repairing the first
-capture has to give the second, octet for octet.
+capture has to give the second, byte for byte.
 """
 
 import gzip

@@ -15,7 +15,7 @@ A6, B6 = "2001:db8::1", "2001:db8::2"
 
 
 def fragments(version, checksum, *, size=96, identification=1, header=None, over=b.udp):
-    """The packets of a datagram of 200 octets in pieces."""
+    """The packets of a datagram of 200 bytes in pieces."""
     src, dst = (A, B) if version == 4 else (A6, B6)
     datagram = over(bytes(range(200)), checksum=checksum)
     pieces = b.pieces(datagram.over(b.packed(src), b.packed(dst)), size)

@@ -37,7 +37,7 @@ def built(message, src, dst, *, transport=b.udp, ttl=64, **ip):
 
 
 def test_a_header_that_others_worked_out():
-    # The example of an IPv4 header checksum in many textbooks: 115 octets of UDP, 192.168.0.1 to 192.168.0.199.
+    # The example of an IPv4 header checksum in many textbooks: 115 bytes of UDP, 192.168.0.1 to 192.168.0.199.
     octets = fluxcap.segment(bytes(87), ("192.168.0.1", 1), ("192.168.0.199", 2), link="raw")
     assert octets[:20].hex(" ", 2) == "4500 0073 0000 4000 4011 b861 c0a8 0001 c0a8 00c7"
 

@@ -1,4 +1,4 @@
-"""Whatever the number of threads, the result is the same to the octet."""
+"""Whatever the number of threads, the result is the same to the byte."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ frames = st.one_of(
 )
 
 
-# Everything that semantics can set: a timeout of TCP alone, octets of IP packets, a direction that depends on ports.
+# Everything that semantics can set: a timeout of TCP alone, bytes of IP packets, a direction that depends on ports.
 ZEEK = key(*FIVE_TUPLE, idle_timeout=200_000, tcp_idle_timeout=400_000, ip_octets=True, server_ports=PORTS)
 keys = st.sampled_from(
     [

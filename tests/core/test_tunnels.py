@@ -72,7 +72,7 @@ def test_a_teredo_bubble_that_a_server_sends_may_have_trailers(trailers):  # RFC
 
 
 NOT_A_TUNNEL = [
-    # what, destination port, octets of the datagram
+    # what, destination port, bytes of the datagram
     ("VXLAN of no octets", 4789, b""),
     ("VXLAN without the I flag", 4789, bytes(8) + FRAME),
     ("VXLAN of a frame whose length does not fit", 4789, b.vxlan(b.ethernet(bytes(28), 1200))),

@@ -1,4 +1,4 @@
-"""Flows from octets handed over in pieces."""
+"""Flows from bytes handed over in pieces."""
 
 import warnings
 from itertools import accumulate, pairwise

@@ -56,7 +56,7 @@ class Copying:
 
 
 def taken(made, size: int) -> bytes:
-    """The first octets made."""
+    """The first bytes made."""
     octets = b""
     while len(octets) < size:
         octets += next(made)

@@ -1,4 +1,4 @@
-"""Compressed inputs: recognised by content, read to the last octet that can be had, in memory that stays small."""
+"""Compressed inputs: recognised by content, read to the last byte that can be had, in memory that stays small."""
 
 import bz2
 import gzip
@@ -66,7 +66,7 @@ def compress(request, monkeypatch):
 
 
 class Pieces(io.RawIOBase):
-    """A stream that gives its octets in pieces of these sizes, over and over."""
+    """A stream that gives its bytes in pieces of these sizes, over and over."""
 
     def __init__(self, data: bytes, sizes: list[int]) -> None:
         self._data, self._sizes, self._turn = memoryview(data), sizes, 0
@@ -163,7 +163,7 @@ def gzip_prefix(data: bytes) -> bytes:
 def test_damage_in_the_middle_costs_no_more_than_a_step(step, gzip_library):
     data = bytearray(gzip.compress(b"".join([CAPTURE[:24], *[CAPTURE[24:]] * 20]), compresslevel=0))
     where = len(data) // 2
-    # Stored blocks are five octets of header and the data; a wrong length in one is an error there.
+    # Stored blocks are five bytes of header and the data; a wrong length in one is an error there.
     block = data.index(b"\xff\xff\x00\x00", where)
     data[block + 2] ^= 0x01
     with pytest.warns(DamagedCaptureWarning, match="is damaged"):
@@ -248,7 +248,7 @@ def with_dictionary(data: bytes, octets: int) -> bytes:
     """The same xz data, said to need another dictionary: section 5.3.1 of the format."""
     bits = next(bits for bits in range(41) if (2 | bits & 1) << (bits // 2 + 11) >= octets or bits == 40)
     header = bytearray(data[12 : 12 + (data[12] + 1) * 4])
-    assert header[2:4] == b"\x21\x01"  # LZMA2, with one octet of properties
+    assert header[2:4] == b"\x21\x01"  # LZMA2, with one byte of properties
     header[4] = bits
     header[-4:] = zlib.crc32(header[:-4]).to_bytes(4, "little")
     return data[:12] + bytes(header) + data[12 + len(header) :]

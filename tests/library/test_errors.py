@@ -125,7 +125,7 @@ def test_the_path_in_a_message_is_printable():
         (b"snoop\0\0\0\0\0\0\2\0\0\0\4", "a snoop capture"),
         (b"\n  <!DOCTYPE html><html>", "an HTML page"),
         (b"captures/a.pcap".ljust(257, b"\0") + b"ustar\x0000", "a tar archive"),
-        # An ERF record of 2023 with an Ethernet frame of 60 octets.
+        # An ERF record of 2023 with an Ethernet frame of 60 bytes.
         (
             bytes(4) + (1_700_000_000).to_bytes(4, "little") + b"\x02\x04\x00\x50\0\0\x00\x3c",
             "probably an Endace ERF capture",

@@ -20,7 +20,7 @@ from tshark import VERIFY, fields, needs_tshark, tshark
 
 A, B, C = "10.0.0.1", "192.0.2.9", "203.0.113.77"
 A6, B6 = "2001:db8::1", "2001:db8::2"
-IP = 14  # octets of Ethernet before it
+IP = 14  # bytes of Ethernet before it
 L4 = IP + 20
 
 

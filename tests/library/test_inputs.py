@@ -1,4 +1,4 @@
-"""What an input may be: paths, globs, directories, streams, octets."""
+"""What an input may be: paths, globs, directories, streams, bytes."""
 
 import gzip
 import io
@@ -31,7 +31,7 @@ def names(captures) -> list[str]:
 
 
 class Trickle(io.RawIOBase):
-    """A stream that cannot be sought and gives an octet at a time."""
+    """A stream that cannot be sought and gives a byte at a time."""
 
     def __init__(self, data: bytes) -> None:
         self._left = data

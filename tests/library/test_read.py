@@ -18,7 +18,7 @@ from fluxcap.capture.reading import Reading
 from fluxcap.plan.durations import nanoseconds
 
 SECOND = 1_000_000_000
-HEADER = 24  # octets of a pcap file header
+HEADER = 24  # bytes of a pcap file header
 
 
 def udp(src: str, dst: str, src_port: int, dst_port: int, size: int = 10, checksum=None) -> bytes:
@@ -253,7 +253,7 @@ def test_the_number_of_threads_changes_nothing():
 
 
 class Interrupted(io.BytesIO):
-    """Ctrl-C where more octets are waited for."""
+    """Ctrl-C where more bytes are waited for."""
 
     def readinto1(self, buffer) -> int:
         n = super().readinto1(buffer)

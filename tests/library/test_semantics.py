@@ -122,7 +122,7 @@ def test_an_aggregator_takes_semantics():
     assert flows.result().metadata["semantics"] == "yaf"
 
 
-# Octets --------------------------------------------------------------------------------------------------------------
+# Bytes --------------------------------------------------------------------------------------------------------------
 
 
 def frame(src_port: int, dst_port: int, flags: int | None = None, src: str = CLIENT, dst: str = SERVER) -> bytes:
@@ -297,7 +297,7 @@ Flow = tuple[Any, ...]
 
 
 def counted(path: Path, semantics: str, **options: Any) -> Counter[Flow]:
-    """Flows of TCP and UDP: ends, packets and octets each way."""
+    """Flows of TCP and UDP: ends, packets and bytes each way."""
     table = fluxcap.read_flows(path, semantics=semantics, on_damage="warn", **options)
     table = table.filter((table["protocol"] == TCP) | (table["protocol"] == UDP))
     sides = [

@@ -30,7 +30,7 @@ OUTCOMES = {
     "REJ": "refused",
 }
 
-# Of packets and octets in all, sent and received, the packets sent and received.
+# Of packets and bytes in all, sent and received, the packets sent and received.
 ENDPOINT = re.compile(r"(\S+) +(\d+) +\d+ +\d+ +(\d+) +\d+ +(\d+) +\d+ *")
 
 each_capture = pytest.mark.parametrize("name", CAPTURES)

@@ -150,7 +150,7 @@ def test_filter_keeps_the_rows_that_a_mask_of_bools_says(packets):
         ("dst_port", True, [2, 1, 5, 4, 3]),
         (["dst_port", "src_port"], True, [2, 5, 1, 4, 3]),
         (["dst_port", "src_port"], False, [3, 4, 1, 5, 2]),
-        # IPv4 is ::ffff:a.b.c.d, so before 2001:db8::; 10.0.0.0 ends in a zero octet, 2001:db8:: in twelve.
+        # IPv4 is ::ffff:a.b.c.d, so before 2001:db8::; 10.0.0.0 ends in a zero byte, 2001:db8:: in twelve.
         ("src_ip", False, [4, 2, 1, 5, 3]),
         ("src_ip", True, [3, 1, 5, 2, 4]),
     ],

@@ -1,4 +1,4 @@
-"""Capture files as octets: pcap and pcapng, in both byte orders, from records or block by block."""
+"""Capture files as bytes: pcap and pcapng, in both byte orders, from records or block by block."""
 
 import struct
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ UNSPECIFIED_LENGTH = (1 << 64) - 1
 
 
 class Record(NamedTuple):
-    """One packet: the octets captured, its time (ns) and its length on the wire."""
+    """One packet: the bytes captured, its time (ns) and its length on the wire."""
 
     data: bytes
     time: int = 0
@@ -42,7 +42,7 @@ def pcap(
     modified: bool = False,
     snaplen: int = 262144,
 ) -> bytes:
-    """A pcap file of these records; `modified` is Kuznetzov's header, eight octets longer."""
+    """A pcap file of these records; `modified` is Kuznetzov's header, eight bytes longer."""
     order = PREFIX[byteorder]
     magic = MAGIC_MODIFIED if modified else MAGIC_NS if ns else MAGIC_US
     trailer = bytes(8 if modified else 0)  # interface index, protocol, packet type
@@ -94,7 +94,7 @@ def interface(
     name: str | None = None,
     description: str | None = None,
 ) -> Block:
-    """An interface description block. `tsresol` is the octet of the option: a power of ten, or with bit 7 of two."""
+    """An interface description block. `tsresol` is the byte of the option: a power of ten, or with bit 7 of two."""
 
     def at(order: str) -> bytes:
         given: list[tuple[int, bytes]] = []

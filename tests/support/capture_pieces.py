@@ -10,7 +10,7 @@ MODIFIED = (0xA1B2CD34).to_bytes(4, "little"), (0xA1B2CD34).to_bytes(4, "big")
 
 
 def pieces(capture: bytes) -> Iterator[tuple[bool, bytes]]:
-    """Whether it is a packet, and its octets, for each piece of a sound capture."""
+    """Whether it is a packet, and its bytes, for each piece of a sound capture."""
     return _blocks(capture) if capture.startswith(SECTION_HEADER) else _records(capture)
 
 

@@ -21,7 +21,7 @@ def segment(src: str, dst: str, src_port: int, dst_port: int, flags: int, seq: i
 
 
 def opened(ours: int = 100, theirs: int = 900) -> list[bytes]:
-    """A handshake; the client's first octet is numbered ours + 1."""
+    """A handshake; the client's first byte is numbered ours + 1."""
     return [client(S, ours), server(S | A, theirs), client(A, ours + 1)]
 
 

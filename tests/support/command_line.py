@@ -31,7 +31,7 @@ def environment(**changes: str) -> dict[str, str]:
 def fluxcap(
     *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run it in a pipe and wait; both outputs as text, every octet kept."""
+    """Run it in a pipe and wait; both outputs as text, every byte kept."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)], input=stdin, capture_output=True, cwd=cwd, env=environment(**(env or {})),
         timeout=PATIENCE,

@@ -1,4 +1,4 @@
-"""The compiled core driven directly: octets in, rows with names for codes and texts for addresses out."""
+"""The compiled core driven directly: bytes in, rows with names for codes and texts for addresses out."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _values(name: str, column: Column) -> list[Any]:
 
 
 def address(octets: bytes) -> str:
-    """Sixteen octets as people write them; none of them set is no address."""
+    """Sixteen bytes as people write them; none of them set is no address."""
     if not any(octets):
         return ""
     found = ip_address(octets)

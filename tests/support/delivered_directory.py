@@ -8,7 +8,7 @@ import fluxcap
 
 
 class Delivery(NamedTuple):
-    """The lines of a directory, and the octets that they speak of."""
+    """The lines of a directory, and the bytes that they speak of."""
 
     capture: dict[str, Any]
     sockets: list[dict[str, Any]]

@@ -9,7 +9,7 @@ from typing import Any
 import builders as b
 import fluxcap
 
-Message = tuple[bytes, int, int, tuple[str, str], Callable[..., b.Layer]]  # octets, ports, addresses, transport
+Message = tuple[bytes, int, int, tuple[str, str], Callable[..., b.Layer]]  # bytes, ports, addresses, transport
 
 
 def carried(message: Message) -> bytes:
@@ -20,7 +20,7 @@ def carried(message: Message) -> bytes:
 
 
 def delivered(directory: Path) -> Iterator[tuple[Any, ...]]:
-    """Every message of an index: all that is said of it and its socket but where it was read, and its octets."""
+    """Every message of an index: all that is said of it and its socket but where it was read, and its bytes."""
     lines = map(json.loads, (directory / "index.ndjson").read_text().splitlines())
     sockets = {line["number"]: line for line in lines if line["kind"] == "socket"}
     path = directory / "messages.ndjson"

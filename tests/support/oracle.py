@@ -45,7 +45,7 @@ class Observation(NamedTuple):
     time: int  # ns
     captured_length: int
     wire_length: int
-    src_ip: bytes = b""  # 16 octets, IPv4 as ::ffff:a.b.c.d
+    src_ip: bytes = b""  # 16 bytes, IPv4 as ::ffff:a.b.c.d
     dst_ip: bytes = b""
     protocol: int = 0
     src_port: int = 0
@@ -163,7 +163,7 @@ def _observation(packet: int, frame: Frame) -> Observation | None:
 
 
 def _network(frame: Frame) -> bytes | None:
-    """The octets from the IP header on; empty when another protocol is carried, None when that is not known."""
+    """The bytes from the IP header on; empty when another protocol is carried, None when that is not known."""
     if frame.link_type == dpkt.pcap.DLT_EN10MB:
         ethernet = dpkt.ethernet.Ethernet(frame.data)
         tags = getattr(ethernet, "vlan_tags", [])
@@ -241,7 +241,7 @@ def _icmp_ports(ip: Datagram) -> tuple[int, int]:
 
 
 def _sum_verdict(ip: Datagram, covered: int, field_at: int) -> str:
-    """The verdict on a segment whose first `covered` octets are under an Internet checksum kept at octet `field_at`."""
+    """The verdict on a segment whose first `covered` bytes are under an Internet checksum kept at byte `field_at`."""
     if len(ip.segment) < covered:
         return "truncated"
     with_addresses = ip.protocol not in (ICMP, IGMP)

@@ -1,6 +1,6 @@
-"""One packet a case: its octets, what a reader should find in it, and what its headers are, for cutting it up.
+"""One packet a case: its bytes, what a reader should find in it, and what its headers are, for cutting it up.
 
-`headers` lists them from the outside in, each as the reason a record has that ends inside it and its octets. Inside a
+`headers` lists them from the outside in, each as the reason a record has that ends inside it and its bytes. Inside a
 tunnel's headers, or those of the packet in it, a record still has the packet around the tunnel: OUTER.
 """
 
@@ -13,7 +13,7 @@ PORTS = (TRANSPORT, 4)
 UDP_V4, UDP_V6 = ((IP, 20), PORTS), ((IP, 40), PORTS)
 
 SRC4, DST4, SRC6, DST6 = "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"
-SIZE = 13  # octets of payload: odd, as the sums of real datagrams often are
+SIZE = 13  # bytes of payload: odd, as the sums of real datagrams often are
 V4, V6 = b.ipv4(b.udp(bytes(range(SIZE)))), b.ipv6(b.udp(bytes(range(SIZE))))
 
 
@@ -21,12 +21,12 @@ class Case(NamedTuple):
     octets: bytes
     headers: tuple[tuple[str, int], ...]
     link_type: int = b.LINK_ETHERNET
-    tail: int = 0  # octets after the packet, no part of it
+    tail: int = 0  # bytes after the packet, no part of it
     expected: dict[str, Any] = {}  # noqa: RUF012 (never changed)
 
 
 def over(link_type: int, octets: bytes, size: int, headers: tuple[tuple[str, int], ...] = UDP_V4, **more: Any) -> Case:
-    """A link header of `size` octets before one of the two packets above."""
+    """A link header of `size` bytes before one of the two packets above."""
     tail = more.pop("tail", 0)
     return Case(octets, ((LINK, size), *headers), link_type, tail, more)
 
@@ -37,8 +37,8 @@ def wlan(frame: bytes, size: int, **more: Any) -> Case:
 
 MACS = {"src_mac": b.MAC_A, "dst_mac": b.MAC_B}
 SOURCE = {"src_mac": b.MAC_A}
-LLC = b.llc_snap(V4)  # 8 octets
-RADIO = b.ieee802_11(LLC)  # 24 octets
+LLC = b.llc_snap(V4)  # 8 bytes
+RADIO = b.ieee802_11(LLC)  # 24 bytes
 
 LINKS = {
     "Ethernet": over(b.LINK_ETHERNET, b.ethernet(V4), 14, **MACS, ethertype=0x0800),

@@ -6,7 +6,7 @@ CRC32C_POLYNOMIAL = 0x82F63B78  # Castagnoli's, bits reversed (RFC 9260 appendix
 
 
 def ones_sum(data: bytes) -> int:
-    """Folded ones'-complement sum of big-endian 16-bit words, an odd last octet padded with zero (RFC 1071)."""
+    """Folded ones'-complement sum of big-endian 16-bit words, an odd last byte padded with zero (RFC 1071)."""
     data += bytes(len(data) % 2)
     total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
     while total > 0xFFFF:

@@ -7,7 +7,7 @@ import fluxcap
 TCP, UDP = 6, 17
 
 Row = dict[str, Any]
-Calls = list[tuple[str, int]]  # with octets
+Calls = list[tuple[str, int]]  # with bytes
 Address = tuple[str, int]
 
 

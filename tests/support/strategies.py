@@ -58,7 +58,7 @@ tunnelled_frames = st.one_of(
 
 
 def fragments(version: str) -> list[bytes]:
-    """The frames of a datagram in fragments of 16 octets."""
+    """The frames of a datagram in fragments of 16 bytes."""
     over_ipv4 = version == "ipv4"
     src, dst = (IPV4_ADDRESSES if over_ipv4 else IPV6_ADDRESSES)[:2]
     datagram = b.udp(bytes(range(40)), 40000, 53).over(b.packed(src), b.packed(dst))

@@ -1,6 +1,6 @@
 """A model of TCP: two hosts that talk, a network that repeats and reorders, and a capture that misses some.
 
-It knows what each side sent, and so what a capture of it says: the octets that streams deliver, where they have gaps,
+It knows what each side sent, and so what a capture of it says: the bytes that streams deliver, where they have gaps,
 and what the segments of each direction are. It keeps sets of positions, where fluxcap keeps edges and holes.
 """
 
@@ -22,7 +22,7 @@ class Sender:
 
     isn: int
     data: bytes
-    seen: set[int] = field(default_factory=set)  # sequence positions, the SYN at 0, octets from 1, then the FIN
+    seen: set[int] = field(default_factory=set)  # sequence positions, the SYN at 0, bytes from 1, then the FIN
     top: int = 0  # behind the highest that it is known to have sent
     end: int = 0  # behind the highest seen
     acknowledged: int = 0  # up to here, by what was captured of the other side
@@ -46,7 +46,7 @@ class Sender:
         self.top = max(self.top, end)
 
     def gaps(self) -> list[tuple[int, int]]:
-        """Runs of octets below the highest position seen that were not: where in the delivered octets, and how long."""
+        """Runs of bytes below the highest position seen that were not: where in the delivered bytes, and how long."""
         found: list[tuple[int, int]] = []
         delivered = 0
         for position in range(1, min(self.end, len(self.data) + 1)):
@@ -59,11 +59,11 @@ class Sender:
         return found
 
     def missing(self) -> int:
-        """Octets that were acknowledged, or have others behind them, and were not captured."""
+        """Bytes that were acknowledged, or have others behind them, and were not captured."""
         return sum(at not in self.seen for at in range(1, min(max(self.top, self.acknowledged), len(self.data) + 1)))
 
     def delivered(self) -> bytes:
-        """The octets that were captured, in order."""
+        """The bytes that were captured, in order."""
         return bytes(octet for at, octet in enumerate(self.data, 1) if at in self.seen)
 
 
@@ -129,7 +129,7 @@ class Talk:
             way = self.draw.choice([way for way in (0, 1) if at[way] <= len(self.sides[way].data)])
             burst = []
             for _ in range(self.draw.randint(1, 12)):
-                left = len(self.sides[way].data) + 1 - at[way]  # one octet sent again would be a keep-alive
+                left = len(self.sides[way].data) + 1 - at[way]  # one byte sent again would be a keep-alive
                 length = left if left < MSS else self.draw.randint(2, MSS - 2)
                 if length:
                     burst.append((at[way], length))
@@ -143,7 +143,7 @@ class Talk:
             self.received[1 - way] = at[way]
             self.put(1 - way, "A", at[1 - way])
             if self.draw.random() < 0.2 and min(at) > 2:
-                for _ in range(self.draw.randint(1, 3)):  # with or without an octet; of a closed window too
+                for _ in range(self.draw.randint(1, 3)):  # with or without a byte; of a closed window too
                     self.put(way, "A", at[way] - 1, self.draw.choice((0, 1)), is_probe=True)
                     self.put(1 - way, "A", at[1 - way])
 
@@ -180,7 +180,7 @@ def number(draw: Random, taken: list[int]) -> int:
 
 
 def connection(draw: Random, ways: tuple[str, ...] = OPENINGS, others: Sequence[Model] = ()) -> Model:
-    """One connection, and what a capture of it has: of segments with octets some may be missing."""
+    """One connection, and what a capture of it has: of segments with bytes some may be missing."""
     taken = [[other.sides[way].isn for other in others] for way in (0, 1)]
     talk = Talk(draw, (number(draw, taken[0]), number(draw, taken[1])))
     talk.open(ways)

@@ -16,7 +16,7 @@ CLIENT, SERVER = 0, 1
 
 
 class Sent(NamedTuple):
-    """A segment: who sent it (0, 1), flags, sequence number, acknowledgment, octets; seconds after the one before."""
+    """A segment: who sent it (0, 1), flags, sequence number, acknowledgment, bytes; seconds after the one before."""
 
     way: int
     flags: str
@@ -28,7 +28,7 @@ class Sent(NamedTuple):
 
 class Situation(NamedTuple):
     """Segments, and the connections they are: of each its state, and of its sides the counters that are not zero,
-    the octets that its streams deliver, and their gaps."""
+    the bytes that its streams deliver, and their gaps."""
 
     sent: list[Sent]
     states: list[str]
@@ -36,11 +36,11 @@ class Situation(NamedTuple):
     gaps: Sequence[int] = ()
     counts: Mapping[str, int] = MappingProxyType({})
     history: str | None = None
-    refused: int = 0  # octets not delivered
+    refused: int = 0  # bytes not delivered
 
 
 def record(segment: Sent, time: int) -> Record:
-    """A segment as it is captured; each octet says where in the sequence space it lies."""
+    """A segment as it is captured; each byte says where in the sequence space it lies."""
     first = segment.seq + ("S" in segment.flags)
     data = bytes((first + at) % 251 for at in range(segment.length))
     (src, src_port), (dst, dst_port) = ENDS[segment.way], ENDS[1 - segment.way]
@@ -81,7 +81,7 @@ def close(client: int, server: int) -> list[Sent]:
 
 
 def talk(client: int = 1000, server: int = 5000) -> list[Sent]:
-    """100 octets there, 1,000 and 500 back, and the end."""
+    """100 bytes there, 1,000 and 500 back, and the end."""
     up, down = client + 1, server + 1
     return [
         c("A", up, down, 100), s("A", down, up + 100, 1000), c("A", up + 100, down + 1000),

@@ -1,8 +1,8 @@
 """TCP connections written down in a line: `>S <SA >A >D10 <A <F`, a segment each, with right sequence numbers.
 
-`>` is sent by the client, `<` by the server. Letters are flags (S A F R; none: `>_`), `D10` ten octets of payload, with
-ACK, as has F alone. Behind them: `@-10`, ten octets before where the sender is (again) or, with `+`, after it (some are
-missing); `a+5` acknowledges five octets that were not there; `w` a window of zero; `!` a bad checksum; `i` begins with
+`>` is sent by the client, `<` by the server. Letters are flags (S A F R; none: `>_`), `D10` ten bytes of payload, with
+ACK, as has F alone. Behind them: `@-10`, ten bytes before where the sender is (again) or, with `+`, after it (some are
+missing); `a+5` acknowledges five bytes that were not there; `w` a window of zero; `!` a bad checksum; `i` begins with
 another initial sequence number; `~3`, three seconds later than the segment before, where else it is a millisecond.
 """
 

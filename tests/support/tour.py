@@ -13,7 +13,7 @@ from PIL import Image
 TOUR = Path(__file__).parents[2] / "docs" / "tour.ipynb"
 PATIENCE = 60  # seconds a cell
 PNG = "image/png"
-COLOURS = 64  # of a committed picture: a tenth of the octets, and no difference to be seen
+COLOURS = 64  # of a committed picture: a tenth of the bytes, and no difference to be seen
 
 
 def executed(path: Path) -> nbformat.NotebookNode:
@@ -39,7 +39,7 @@ def picture(output: nbformat.NotebookNode) -> Image.Image:
 
 
 def small(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """With its pictures in few octets."""
+    """With its pictures in few bytes."""
     for output in outputs(notebook):
         if PNG in output.get("data", {}):
             packed = io.BytesIO()

@@ -7,11 +7,11 @@ SRC4, DST4, SRC6, DST6 = "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"
 FAR4, HOP4 = "198.51.100.9", "203.0.113.1"
 HOP6, FAR6, HOME6 = "2001:db8::7", "2001:db8:f::9", "2001:db8:a::1"
 DATA = b"seven octets"[:7]
-LONG = bytes(range(251)) * 300  # 75,300 octets: more than a 16-bit length can say
+LONG = bytes(range(251)) * 300  # 75,300 bytes: more than a 16-bit length can say
 
 
 def data_of_sum(value: int, transport=b.udp, network=b.ipv4) -> bytes:
-    """Two octets of data that make `value` the right checksum."""
+    """Two bytes of data that make `value` the right checksum."""
     packet = network(transport(bytes(2)))
     at = (20 if network is b.ipv4 else 40) + (16 if transport is b.tcp else 6)
     return ((int.from_bytes(packet[at : at + 2]) - value) % 0xFFFF).to_bytes(2)

@@ -1,4 +1,4 @@
-"""Everything that a scanner says of a capture, by whatever way its octets came; and captures long enough for several
+"""Everything that a scanner says of a capture, by whatever way its bytes came; and captures long enough for several
 threads."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compressed inputs: recognised by their first octets, decompressed in fixed buffers, one layer deep."""
+"""Compressed inputs: recognised by their first bytes, decompressed in fixed buffers, one layer deep."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from fluxcap.errors import UnsupportedError
 if TYPE_CHECKING:
     from fluxcap.capture.read_ahead import Source
 
-# Octets fed, and decompressed ones asked for, at a time. A decompressor that meets an error throws away what it made in
+# Bytes fed, and decompressed ones asked for, at a time. A decompressor that meets an error throws away what it made in
 # that call, and isal what it made ahead of that, up to 64 KiB: small calls lose little. Large inputs need large calls:
 # lz4 takes a fifth longer with small ones, and in a thread each call also waits for the interpreter's lock. With 32 KiB
 # reading flows from gzip reached 0.82 of the throughput that the decompressor has alone, with 256 KiB 0.93; from zstd
 # 512 KiB are another tenth faster.
 STEP = 1 << 14
 STEP_LARGE = 1 << 19
-LARGE = 1 << 20  # octets of an input; for smaller ones a thread would cost more than it saves
-# The last octets of an input hold the checks of most formats (gzip 8, lz4 and zstd 4, xz about 30, bzip2 10 octets).
+LARGE = 1 << 20  # bytes of an input; for smaller ones a thread would cost more than it saves
+# The last bytes of an input hold the checks of most formats (gzip 8, lz4 and zstd 4, xz about 30, bzip2 10 bytes).
 # They are fed one by one, in smaller steps, so that a wrong check takes nothing with it that came before it.
 TAIL = 64
 TAIL_STEP = 64
@@ -46,7 +46,7 @@ class Decompressor(Protocol):
         """What was fed beyond the end; lz4 says None for nothing."""
 
     def decompress(self, data: bytes | memoryview, max_length: int = ...) -> bytes:
-        """Feed octets, and take at most `max_length` decompressed ones."""
+        """Feed bytes, and take at most `max_length` decompressed ones."""
 
 
 class DecompressionError(Exception):
@@ -137,17 +137,17 @@ CODECS = (
 )
 # A frame that holds nothing of the content may stand before any frame, of zstd (RFC 8878 section 3.1.2) and of lz4.
 SKIPPABLE_MAGICS = tuple(bytes([0x50 + kind]) + b"\x2a\x4d\x18" for kind in range(16))
-SKIPPABLE_HEADER = 8  # its magic number, and the octets that follow, little-endian
+SKIPPABLE_HEADER = 8  # its magic number, and the bytes that follow, little-endian
 MAGIC_LENGTH = max(len(codec.magic) for codec in CODECS)
 
 
 def recognise(head: bytes) -> Codec | None:
-    """The format whose magic number these octets begin with."""
+    """The format whose magic number these bytes begin with."""
     return next((codec for codec in CODECS if head.startswith(codec.magic)), None)
 
 
 def skippable(head: bytes) -> int:
-    """How many octets the skippable frame has that these begin with; 0 if they begin with none."""
+    """How many bytes the skippable frame has that these begin with; 0 if they begin with none."""
     if not head.startswith(SKIPPABLE_MAGICS) or len(head) < SKIPPABLE_HEADER:
         return 0
     return SKIPPABLE_HEADER + int.from_bytes(head[4:SKIPPABLE_HEADER], "little")
@@ -164,13 +164,13 @@ class Members:
         self._inside = False  # the current member has begun and not ended
 
     def __call__(self, pieces: Iterable[bytearray]) -> Generator[bytes, None, None]:
-        """The decompressed octets, at most `step` at a time. DecompressionError, after everything before it."""
+        """The decompressed bytes, at most `step` at a time. DecompressionError, after everything before it."""
         octets: bytes | memoryview
         for octets in self._feeds(pieces):
             more = bool(octets)
             while more:
                 if not self._inside:
-                    octets = bytes(octets).lstrip(b"\0")  # padding, to a tape block (gzip) or to four octets (xz)
+                    octets = bytes(octets).lstrip(b"\0")  # padding, to a tape block (gzip) or to four bytes (xz)
                     if not octets:
                         break
                     self._begin_member()
@@ -204,7 +204,7 @@ class Members:
             raise DecompressionError(f"the {self._codec.name} data is damaged: {error}") from error
 
     def _feeds(self, pieces: Iterable[bytearray]) -> Iterator[bytes | memoryview]:
-        """The same octets in portions to feed, the last TAIL ones singly."""
+        """The same bytes in portions to feed, the last TAIL ones singly."""
         held = b""
         for piece in pieces:
             if len(piece) < TAIL:
@@ -227,7 +227,7 @@ def is_ahead(codec: Codec, size: int | None) -> bool:
 
 
 def decompressed(source: Source, codec: Codec, path: str, size: int | None) -> Generator[bytes, None, None]:
-    """The decompressed octets of a source of this size, if that is known. UnsupportedError without the library."""
+    """The decompressed bytes of a source of this size, if that is known. UnsupportedError without the library."""
     from fluxcap.capture.read_ahead import Ahead, pieces
 
     step = STEP_LARGE if size is None or size >= LARGE else STEP

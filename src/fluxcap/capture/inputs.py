@@ -27,11 +27,11 @@ Capture = str | os.PathLike[str] | IO[bytes] | Octets
 Captures = Capture | Iterable[Capture]
 
 STANDARD_INPUT = "-"
-SKIPPED_AT_ONCE = 1 << 16  # octets
+SKIPPED_AT_ONCE = 1 << 16  # bytes
 
 
 class Opened:
-    """The decompressed octets of an input. The first ones were read ahead (`head`) and are handed out first."""
+    """The decompressed bytes of an input. The first ones were read ahead (`head`) and are handed out first."""
 
     def __init__(self, source: Source, compression: str = "", ahead: bool = False) -> None:
         self.compression = compression
@@ -43,7 +43,7 @@ class Opened:
             try:
                 n = source.readinto(memoryview(buffer)[there:])
             except DecompressionError:
-                break  # it comes again when the octets before it are used up
+                break  # it comes again when the bytes before it are used up
             except OSError:
                 if not there:
                     raise
@@ -65,7 +65,7 @@ class Opened:
         return self._source.take if isinstance(self._source, Iterated) and not self._ahead else None
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Write the next octets into the buffer and say how many; 0 at the end."""
+        """Write the next bytes into the buffer and say how many; 0 at the end."""
         if not self._ahead:
             return self._source.readinto(buffer)
         n = min(len(buffer), len(self._ahead))
@@ -79,13 +79,13 @@ class Input(NamedTuple):
 
     name: str
     source: Callable[[], AbstractContextManager[Source]]  # opens it
-    size: int | None = None  # octets as stored, where that is known beforehand
+    size: int | None = None  # bytes as stored, where that is known beforehand
     once: bool = False  # it cannot be read a second time
     directory: str = ""  # where it was found, if it was not itself asked for: it may be something else than a capture
 
     @contextmanager
     def open(self) -> Iterator[Opened]:
-        """Its octets, decompressed. OSError if it cannot be opened, UnsupportedError without the library it takes."""
+        """Its bytes, decompressed. OSError if it cannot be opened, UnsupportedError without the library it takes."""
         with self.source() as source:
             with naming(self.name):
                 opened = _after_skippable(Opened(source))
@@ -98,7 +98,7 @@ class Input(NamedTuple):
 
 
 def _after_skippable(opened: Opened) -> Opened:
-    """The octets behind all skippable frames at their start."""
+    """The bytes behind all skippable frames at their start."""
     while left := skippable(opened.head):
         buffer = memoryview(bytearray(SKIPPED_AT_ONCE))
         while left and (n := opened.readinto(buffer[: min(left, len(buffer))])):
@@ -108,7 +108,7 @@ def _after_skippable(opened: Opened) -> Opened:
 
 
 def contents(head: bytes, compression: str = "") -> str:
-    """What an input that begins with these octets, decompressed, holds: a noun with its article."""
+    """What an input that begins with these bytes, decompressed, holds: a noun with its article."""
     codec = recognise(head)
     if codec is None:
         return describe(head)
@@ -233,13 +233,13 @@ def _opener(path: str) -> Callable[[], AbstractContextManager[Source]]:
 
 
 class Memory:
-    """A source over octets in memory."""
+    """A source over bytes in memory."""
 
     def __init__(self, octets: memoryview) -> None:
         self.left = octets
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Write the next octets into the buffer and say how many; 0 at the end."""
+        """Write the next bytes into the buffer and say how many; 0 at the end."""
         n = min(len(buffer), len(self.left))
         buffer[:n] = self.left[:n]
         self.left = self.left[n:]
@@ -247,7 +247,7 @@ class Memory:
 
 
 class Iterated:
-    """A source over octets that are made one after the other. An error comes again each time."""
+    """A source over bytes that are made one after the other. An error comes again each time."""
 
     def __init__(self, octets: Iterator[bytes]) -> None:
         self._octets = octets
@@ -255,7 +255,7 @@ class Iterated:
         self._error: Exception | None = None
 
     def take(self) -> memoryview:
-        """The next octets, as they were made; none at the end."""
+        """The next bytes, as they were made; none at the end."""
         if self._error is not None:
             raise self._error
         left, self._left = self._left, memoryview(b"")
@@ -266,7 +266,7 @@ class Iterated:
             raise
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Write the next octets into the buffer and say how many; 0 at the end."""
+        """Write the next bytes into the buffer and say how many; 0 at the end."""
         octets = self.take()
         n = min(len(buffer), len(octets))
         buffer[:n] = octets[:n]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from typing import NamedTuple
 
-HEAD = 512  # octets of an input kept to tell what it is: one tar header
+HEAD = 512  # bytes of an input kept to tell what it is: one tar header
 
 # Microseconds, nanoseconds, Kuznetzov's modified header; each in either byte order.
 # A pcap's file header, for struct: magic number, version, zone, accuracy, snapshot length, link type; what ours hold.
@@ -53,7 +53,7 @@ _OTHERS = (
 _MARKUP = ((b"<!doctype html", "an HTML page"), (b"<html", "an HTML page"), (b"<?xml", "an XML document"))
 
 _TEXT = frozenset(string.printable.encode())
-_SHOWN = 4  # octets quoted of a file that nothing is known of
+_SHOWN = 4  # bytes quoted of a file that nothing is known of
 
 
 def is_capture(head: bytes) -> bool:

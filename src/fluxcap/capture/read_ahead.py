@@ -1,4 +1,4 @@
-"""Work on a source's octets, done in a thread of its own while the reader is busy with what was made before."""
+"""Work on a source's bytes, done in a thread of its own while the reader is busy with what was made before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from threading import Semaphore, Thread
 from typing import Protocol
 
-# Octets read from the source at a time: each piece costs both threads a wait for the interpreter's lock. With pieces of
+# Bytes read from the source at a time: each piece costs both threads a wait for the interpreter's lock. With pieces of
 # 128 KiB, reading flows from zstd took 1.5 times as long.
 PIECE = 1 << 19
 PIECES = 2  # read ahead: one that is worked on, one that waits
@@ -19,14 +19,14 @@ Work = Callable[[Iterator[bytearray]], Iterable[bytes]]
 
 
 class Source(Protocol):
-    """Octets in order."""
+    """Bytes in order."""
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Write the next octets into the buffer and say how many; 0 at the end."""
+        """Write the next bytes into the buffer and say how many; 0 at the end."""
 
 
 def pieces(source: Source, size: int) -> Iterator[bytearray]:
-    """What is in a source, at most `size` octets at a time."""
+    """What is in a source, at most `size` bytes at a time."""
     while piece := _piece(source, size):
         yield piece
 
@@ -51,7 +51,7 @@ class Ahead:
         self._source_ended = False
         self._work = work
         self._pieces: SimpleQueue[bytearray] = SimpleQueue()  # to the thread; an empty one is the last
-        # From the thread: octets, none for a piece that is used up, and last the error that ended the work, or None.
+        # From the thread: bytes, none for a piece that is used up, and last the error that ended the work, or None.
         self._made: SimpleQueue[bytes | Exception | None] = SimpleQueue()
         self._room = Semaphore(STEPS)
         self._stopped = False

@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 ALL_VERDICTS = 0xFFFFFFFF
 NAMES_SHOWN = 3  # of skipped files, in a warning
-# Octets of an input before other threads join: a millisecond's work, much more than starting them takes.
+# Bytes of an input before other threads join: a millisecond's work, much more than starting them takes.
 SHARED_FROM = 1 << 20
 # A third of the work on small packets is done in order, by one thread at a time: more than these gain little.
 THREADS = 4
@@ -235,7 +235,7 @@ class Reading:
         self._begins.append(self.scanner.totals()["packets"])
 
     def feed(self, fill: Callable[[memoryview], int]) -> Iterator[None]:
-        """Let `fill` put octets into the scanner's buffer, none at the end of the input, and process them."""
+        """Let `fill` put bytes into the scanner's buffer, none at the end of the input, and process them."""
         space = self.scanner.space()
         n = fill(space)
         if len(self._head) < HEAD:
@@ -252,7 +252,7 @@ class Reading:
         self._handle_stop((yield from self._process(partial(self.scanner.read, file), size)))
 
     def _take(self, made: Callable[[], memoryview], ahead: bool) -> Iterator[None]:
-        """Process the next octets that were made, as they lie; `ahead`: one of the threads is busy with those after."""
+        """Process the next bytes that were made, as they lie; `ahead`: one of the threads is busy with those after."""
         octets = made()
         at = 0
         while at < len(octets) and not self.ended:
@@ -264,7 +264,7 @@ class Reading:
             self._handle_stop((yield from self._process(self.scanner.run, self.scanner.octets)))
 
     def _process(self, step: Callable[[int], int], octets: int, busy: int = 0) -> Generator[None, None, int]:
-        """Take a step of the scanner's, in an input of so many octets, until all its rows are taken."""
+        """Take a step of the scanner's, in an input of so many bytes, until all its rows are taken."""
         threads = max(self._threads - busy, 1) if octets > SHARED_FROM else 1
         while (state := step(threads)) == ROWS_FULL:
             yield
@@ -299,7 +299,7 @@ class Reading:
         )
 
     def _fail(self, name: str, what: str) -> Iterator[None]:
-        """The octets of the current input came to an end too early, for a reason the core knows nothing of."""
+        """The bytes of the current input came to an end too early, for a reason the core knows nothing of."""
         self.ended = True
         # Threads may not have come to the end of what they were handed; what stops one thread before that stops them.
         state = yield from self._process(self.scanner.run, octets=0)

@@ -24,7 +24,7 @@ class Progress:
     """A bar from half a second after this is entered until it is left; then no trace of it stays.
 
     It watches the process from beside instead of counting in the reading loop: what has been read is known to the
-    kernel, in octets as they are stored, whatever layers of decompression are in between.
+    kernel, in bytes as they are stored, whatever layers of decompression are in between.
     """
 
     def __init__(self, sources: Sources, messages: Messages, passes: int = 1) -> None:

@@ -11,7 +11,7 @@ NAMED_INPUTS: Final = 2
 
 
 def heading(metadata: Mapping[str, Any]) -> str:
-    """Inputs, packets, octets and the time they span, in one line."""
+    """Inputs, packets, bytes and the time they span, in one line."""
     packets = f"{human.count(metadata['packets'])} packet{'' if metadata['packets'] == 1 else 's'}"
     parts = [named(metadata["inputs"]), packets, human.octets(metadata["wire_octets"])]
     if metadata["packets"]:

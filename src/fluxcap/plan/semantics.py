@@ -1,4 +1,4 @@
-"""How other programs make flows: timeouts, who began one, and what its octets are. docs/semantics.md compares them."""
+"""How other programs make flows: timeouts, who began one, and what its bytes are. docs/semantics.md compares them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-PIECE = 256 * 1024  # octets a read of the floor: what the second-level cache holds
+PIECE = 256 * 1024  # bytes a read of the floor: what the second-level cache holds
 LONG = 30  # seconds; a program that takes longer is not run again
 
 

@@ -26,7 +26,7 @@ class InterfaceInfo:
 
     name: str
     link_type: int
-    snaplen: int  # octets; 0 = no limit
+    snaplen: int  # bytes; 0 = no limit
     packets: int
     ticks_per_second: float  # of its time stamps
 
@@ -36,7 +36,7 @@ class InputInfo:
     """One input of a capture."""
 
     name: str
-    size: int | None  # octets as stored, so before decompression; None of a stream
+    size: int | None  # bytes as stored, so before decompression; None of a stream
     compression: str  # "" = none
     format: str  # "pcap" or "pcapng"
     variant: str  # of a pcap: "us", "ns", "us modified"

@@ -204,7 +204,7 @@ class Demultiplexing(Job[Delivered]):
         super().__init__(inputs, reading, Folder(directory))
 
     def finish(self, interrupted: bool = False) -> Delivered:
-        """Deliver what waits for octets that did not come, and write the index."""
+        """Deliver what waits for bytes that did not come, and write the index."""
         self.take()
         while self._demuxer.end():
             self.take()

@@ -81,7 +81,7 @@ class Folder:
         self._files = OpenFiles(self.path, "ab")
 
     def append(self, name: str, octets: bytes | memoryview) -> None:
-        """Write these octets at the end of a file. OSError that names it if that fails."""
+        """Write these bytes at the end of a file. OSError that names it if that fails."""
         left = memoryview(octets)
         try:
             file = self._files[name]

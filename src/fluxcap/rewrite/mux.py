@@ -20,7 +20,7 @@ from fluxcap.whole_files import check_target, replacing
 EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 SECONDS_TEXT: Final = len("1970-01-01T00:00:00")
 FRACTION_DIGITS: Final = 9
-LONGEST_MESSAGE: Final = 65527  # octets: what a UDP datagram over IPv6 holds
+LONGEST_MESSAGE: Final = 65527  # bytes: what a UDP datagram over IPv6 holds
 REMEMBERED: Final = 4096  # addresses, and seconds, whose texts come again and again
 
 
@@ -163,7 +163,7 @@ def _lines(path: Path, may_lack: bool = False) -> Iterator[tuple[str, dict[str, 
 
 
 def _message(files: OpenFiles, socket: _Socket, line: dict[str, Any]) -> bytes:
-    """The octets of a message."""
+    """The bytes of a message."""
     offset, length = line["offset"], line["length"]
     if length > LONGEST_MESSAGE:
         raise ValueError(f"a message of {length:,} bytes does not fit into one packet")

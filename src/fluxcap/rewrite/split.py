@@ -1,4 +1,4 @@
-"""A capture as one capture a flow: records, octet for octet, to files."""
+"""A capture as one capture a flow: records, byte for byte, to files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fluxcap.rewrite.job import Job
 from fluxcap.values.arrays import Array, arrays
 from fluxcap.values.metadata import Metadata, members
 
-ROWS_AT_ONCE: Final = 65536  # records whose flow is known before their octets are read
+ROWS_AT_ONCE: Final = 65536  # records whose flow is known before their bytes are read
 OCTETS_AT_ONCE: Final = 4 << 20  # that are read together, or one record if that is larger
 RECORD_HEADER: Final = np.dtype([("seconds", "<u4"), ("ns", "<u4"), ("captured", "<u4"), ("wire", "<u4")])
 OF_FLOW: Final = (
@@ -43,7 +43,7 @@ class Split:
 
 class Splitting(Job[Split]):
     """The work of demux(form="pcap"). Two readings go side by side: one finds the flows of some records, the other
-    comes after it with their octets."""
+    comes after it with their bytes."""
 
     def __init__(self, src: Captures, directory: str | os.PathLike[str], options: ReadOptions) -> None:
         """ValueError if an input can be read only once."""
@@ -102,7 +102,7 @@ class Splitting(Job[Split]):
             at = to
 
     def _append(self, rows: dict[str, Array], starts: Array, octets: memoryview) -> None:
-        """Records whose octets are here, to the files of their flows."""
+        """Records whose bytes are here, to the files of their flows."""
         headers = np.empty(len(starts), RECORD_HEADER)
         headers["seconds"], headers["ns"] = np.divmod(rows["time"], 1_000_000_000)
         headers["captured"], headers["wire"] = rows["captured_length"], rows["wire_length"]
@@ -128,7 +128,7 @@ class Splitting(Job[Split]):
 
 
 class Octets:
-    """The decompressed octets of one input after the other, from front to back."""
+    """The decompressed bytes of one input after the other, from front to back."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -148,7 +148,7 @@ class Octets:
         self._stack.close()
 
     def between(self, start: int, end: int) -> memoryview:
-        """These octets; good until the next call. ValueError if they are no longer there."""
+        """These bytes; good until the next call. ValueError if they are no longer there."""
         self._skip(start - self._at)
         self._read(end - start)
         return memoryview(self._buffer)[: end - start]

@@ -17,7 +17,7 @@ FAR: Final = 1 << 20  # bytes ahead from which a segment is believed only when i
 # What no record shows: the kernel answers for the program, or keeps what has come until the program asks for it.
 INFERRED: Final = frozenset(("bind", "listen", "accept", "read", "recvfrom", "close"))
 
-Address = tuple[bytes, int]  # 16 octets and a port
+Address = tuple[bytes, int]  # 16 bytes and a port
 NOBODY: Final[Address] = (bytes(16), 0)
 
 
@@ -112,7 +112,7 @@ class Conversation:
 
 
 class Stream(Conversation):
-    """A TCP connection. Octets are counted by their sequence numbers: once, and also those that the capture lacks."""
+    """A TCP connection. Bytes are counted by their sequence numbers: once, and also those that the capture lacks."""
 
     def __init__(self, log: Log, protocol: int, peer: Address) -> None:
         super().__init__(log, protocol, peer)

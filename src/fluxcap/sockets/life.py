@@ -55,7 +55,7 @@ class LifeTable(Table):
 
 
 def parse(socket: str) -> Address:
-    """`ADDRESS:PORT`, an IPv6 address in brackets, as 16 octets and a number. ValueError if it is not that."""
+    """`ADDRESS:PORT`, an IPv6 address in brackets, as 16 bytes and a number. ValueError if it is not that."""
     address, _, port = socket.rpartition(":")
     try:
         ip = ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))

@@ -1,4 +1,4 @@
-"""Flows from octets as they come, for whoever has no file to read."""
+"""Flows from bytes as they come, for whoever has no file to read."""
 
 from __future__ import annotations
 

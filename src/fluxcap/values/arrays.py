@@ -68,5 +68,5 @@ def kinds(columns: Sequence[Array]) -> tuple[Array, Array]:
 def _sortable(column: Array) -> Array:
     if column.ndim == 1:
         return column
-    # Compared as octets; the trailing zeros that numpy strips of an "S" make no difference between equal lengths.
+    # Compared as bytes; the trailing zeros that numpy strips of an "S" make no difference between equal lengths.
     return np.ascontiguousarray(column).view(f"S{column.shape[1]}").reshape(-1)

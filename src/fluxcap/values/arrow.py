@@ -41,8 +41,8 @@ PROTOCOL_NAMES: Final = tuple(map(names.protocol, range(256)))
 class View:
     """In which form values are handed out.
 
-    `ip`: addresses as texts, or as 16 octets, or as numbers if all are IPv4; with other than texts MAC addresses are 6
-    octets. `labels`: verdicts, dispositions and reasons by name and protocols by number (None), all of them by name
+    `ip`: addresses as texts, or as 16 bytes, or as numbers if all are IPv4; with other than texts MAC addresses are 6
+    bytes. `labels`: verdicts, dispositions and reasons by name and protocols by number (None), all of them by name
     (True), or none (False). `encoded`: texts of addresses as a dictionary a batch; where it must be the same for all
     batches, plain texts.
     """
@@ -187,7 +187,7 @@ def _spelled_out(codes: bytes, offsets: bytes, octets: bytes) -> ArrowValues:
     lengths = np.diff(starts)[rows]
     ends = np.zeros(len(rows) + 1, OFFSET)
     np.cumsum(lengths, out=ends[1:])
-    # Where each octet comes from: its place in its own text, moved to where that text stands in the dictionary.
+    # Where each byte comes from: its place in its own text, moved to where that text stands in the dictionary.
     source = np.arange(ends[-1], dtype=np.int64) + np.repeat(starts[rows] - ends[:-1], lengths)
     return len(rows), (ends, np.frombuffer(octets, np.uint8)[source]), (), None
 

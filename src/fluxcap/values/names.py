@@ -104,7 +104,7 @@ LINK_TYPES: Final[Mapping[int, str]] = {
     276: "LINUX_SLL2",
 }
 
-# Bit 7 to bit 0 of octet 13 of the TCP header (RFC 9293 section 3.1), as nfdump writes them.
+# Bit 7 to bit 0 of byte 13 of the TCP header (RFC 9293 section 3.1), as nfdump writes them.
 TCP_FLAGS: Final = "CEUAPRSF"
 
 # Of sockets: what they do in their connections, the calls that a program makes, and what these are known by.

@@ -28,7 +28,7 @@ from fluxcap.values import names
 if TYPE_CHECKING:
     from fluxcap._core import TextKind
 
-# A buffer, so an array or a column of the core, (n,), or (n, 16) and (n, 6) octets for IP and MAC addresses; or see
+# A buffer, so an array or a column of the core, (n,), or (n, 16) and (n, 6) bytes for IP and MAC addresses; or see
 # is_free().
 Column = Any
 FLOATS, SIGNED = "fd", "bhilq"  # formats of the struct module
@@ -65,7 +65,7 @@ KINDS: Final[Mapping[str, TextKind]] = {
 def rows(columns: Mapping[str, Column], around: Sequence[bytes], free: Callable[[Any], str]) -> Iterator[bytes]:
     """The rows of some columns in pieces of some ten KiB.
 
-    `around` has the octets before each cell of a row and, last, those behind it; `free` writes the values of a list.
+    `around` has the bytes before each cell of a row and, last, those behind it; `free` writes the values of a list.
     """
     plan: list[tuple[TextKind, Any]] = [
         ("text", [free(value).encode() for value in objects(values)])
@@ -87,7 +87,7 @@ def integers(values: Column) -> list[str]:
 
 
 def addresses(values: Column) -> list[str]:
-    """(n, 16) octets as IP text."""
+    """(n, 16) bytes as IP text."""
     return _cells("address", values)
 
 
@@ -117,7 +117,7 @@ def is_free(values: Column) -> bool:
 
 
 def is_sequences(values: Column) -> bool:
-    """Whether the column has several integers a row (addresses are unsigned octets)."""
+    """Whether the column has several integers a row (addresses are unsigned bytes)."""
     if isinstance(values, list):
         return False
     view = memoryview(values)

@@ -1,5 +1,5 @@
 # ruff: noqa: F401 (this file names what the package offers)
-"""Packets as octets, one small function a header, composed from the inside out:
+"""Packets as bytes, one small function a header, composed from the inside out:
 
     ethernet(vlan(ipv4(udp(b"hello", 4000, 53), "192.0.2.1", "192.0.2.2"), 7))
 

@@ -1,4 +1,4 @@
-"""What every builder returns: octets that know how the layer below announces them and completes their checksum."""
+"""What every builder returns: bytes that know how the layer below announces them and completes their checksum."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -13,7 +13,7 @@ class Layer(bytes):
 
     ethertype: int | None
     protocol: int | None
-    over: Over  # the same octets with their checksum completed for these (src, dst) addresses
+    over: Over  # the same bytes with their checksum completed for these (src, dst) addresses
 
     def __new__(
         cls, octets: bytes, ethertype: int | None = None, protocol: int | None = None, over: Over | None = None
@@ -25,7 +25,7 @@ class Layer(bytes):
 
 
 def packed(address: str) -> bytes:
-    """An IPv4 or IPv6 address as 4 or 16 octets."""
+    """An IPv4 or IPv6 address as 4 or 16 bytes."""
     return ip_address(address).packed
 
 

@@ -38,7 +38,7 @@ def mpls(payload: bytes, *labels: int, ttl: int = 64) -> Layer:
 
 
 def ppp(payload: bytes, protocol: int | None = None, framing: bytes = b"\xff\x03") -> Layer:
-    """A PPP header, with the address and control octets of HDLC-like framing (RFC 1661 section 2, RFC 1662)."""
+    """A PPP header, with the address and control bytes of HDLC-like framing (RFC 1661 section 2, RFC 1662)."""
     return Layer(framing + struct.pack(">H", protocol or PPP_OF_ETHERTYPE[number(payload, "ethertype")]) + payload)
 
 

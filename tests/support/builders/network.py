@@ -36,7 +36,7 @@ def ipv4(
     checksum: int | None = None,
     final: str | None = None,
 ) -> Layer:
-    """An IPv4 header (RFC 791 section 3.1). `offset` is in octets; `final` is where a live source route ends."""
+    """An IPv4 header (RFC 791 section 3.1). `offset` is in bytes; `final` is where a live source route ends."""
     options += bytes(-len(options) % 4)
     data = completed(payload, packed(src), packed(final or dst))
     size = 20 + len(options)
@@ -139,7 +139,7 @@ def routing(
 
 
 def fragment(payload: bytes, offset: int, more: bool, identification: int = 1, next_header: int | None = None) -> Layer:
-    """An IPv6 fragment header (RFC 8200 section 4.5); `offset` is in octets."""
+    """An IPv6 fragment header (RFC 8200 section 4.5); `offset` is in bytes."""
     header = struct.pack(">BBHI", number(payload, "protocol", next_header), 0, offset | more, identification)
     return extension(header, payload, FRAGMENT)
 
@@ -157,5 +157,5 @@ def other_extension(payload: bytes, protocol: int, content: bytes = bytes(6), ne
 
 
 def pieces(payload: bytes, size: int) -> list[tuple[int, bool, bytes]]:
-    """`payload` cut for fragments: (offset, more, octets) of each; `size` is a multiple of 8."""
+    """`payload` cut for fragments: (offset, more, bytes) of each; `size` is a multiple of 8."""
     return [(at, at + size < len(payload), payload[at : at + size]) for at in range(0, len(payload), size)]

@@ -18,7 +18,7 @@ def transport(
     length: int | None = None,
     zero: int = 0,
 ) -> Layer:
-    """A segment with a 16-bit checksum over the pseudo-header and its first `covered` octets, kept at octet `field`.
+    """A segment with a 16-bit checksum over the pseudo-header and its first `covered` bytes, kept at byte `field`.
 
     `length` is that of the pseudo-header, `zero` what is sent in place of a sum that comes out as zero.
     """
@@ -40,7 +40,7 @@ def udp(
     length: int | None = None,
     checksum: Checksum = None,
 ) -> Layer:
-    """A UDP header (RFC 768). The sum covers its length field's octets; zero is a jumbogram's (RFC 2675 section 4)."""
+    """A UDP header (RFC 768). The sum covers its length field's bytes; zero is a jumbogram's (RFC 2675 section 4)."""
     size = 8 + len(payload)
     if length is None:
         length = size if size <= 0xFFFF else 0

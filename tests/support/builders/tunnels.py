@@ -94,7 +94,7 @@ def erspan_2(frame: bytes, session: int = 1, vlan: int = 0) -> bytes:
 
 
 def erspan_3(frame: bytes, session: int = 1, platform: bytes = b"", vlan: int = 0) -> bytes:
-    """An ERSPAN type III header (section 4.3), its last bit saying that eight octets of a `platform` follow."""
+    """An ERSPAN type III header (section 4.3), its last bit saying that eight bytes of a `platform` follow."""
     return struct.pack(">HHIHH", 2 << 12 | vlan, session, 0, 0, bool(platform)) + platform + frame
 
 
@@ -104,7 +104,7 @@ def vxlan_gpe(payload: bytes, vni: int = 1, next_protocol: int = 3, flags: int =
 
 
 def gtp_u_extended(payload: bytes, *extensions: bytes, teid: int = 1) -> bytes:
-    """A G-PDU with extension headers (3GPP TS 29.281 section 5.2.1); each is its content, 2 octets or 4 n + 2."""
+    """A G-PDU with extension headers (3GPP TS 29.281 section 5.2.1); each is its content, 2 bytes or 4 n + 2."""
     chain = b"\x85" if extensions else b"\0"  # a PDU session container
     for place, content in enumerate(extensions, 1):
         following = b"\x85" if place < len(extensions) else b"\0"

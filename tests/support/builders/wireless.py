@@ -8,14 +8,14 @@ from .link import MAC_A, MAC_B
 LINK_IEEE802_11, LINK_PRISM, LINK_RADIOTAP, LINK_PPI = 105, 119, 127, 192
 MAC_C, MAC_D = bytes.fromhex("020000000003"), bytes.fromhex("020000000004")  # access points
 
-DATA, NULL_FUNCTION, BEACON = 0x08, 0x48, 0x80  # frame control, its first octet
+DATA, NULL_FUNCTION, BEACON = 0x08, 0x48, 0x80  # frame control, its first byte
 TO_DS, FROM_DS, PROTECTED, ORDER = 0x01, 0x02, 0x40, 0x80  # and its second
 
 
 def ieee802_11(
     payload: bytes, flags: int = 0, *, control: int = DATA, qos: bytes = b"", ht: bytes = b"", padding: bytes = b""
 ) -> Layer:
-    """A frame before its LLC header (IEEE 802.11 clause 9.3.2), from MAC_A to MAC_B; `qos` is two octets, `ht` four."""
+    """A frame before its LLC header (IEEE 802.11 clause 9.3.2), from MAC_A to MAC_B; `qos` is two bytes, `ht` four."""
     addresses = {
         0: (MAC_B, MAC_A, MAC_C),
         TO_DS: (MAC_C, MAC_A, MAC_B),
