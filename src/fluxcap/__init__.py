@@ -109,7 +109,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value  # so that this is not asked again
+    globals()[name] = value  # __getattr__ is not called for this name again
     return value
 
 

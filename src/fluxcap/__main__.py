@@ -11,7 +11,7 @@ def entry() -> NoReturn:
 
         run()
     except KeyboardInterrupt:
-        os._exit(130)  # nothing was begun: the code is that of cli.exits, which may not be there yet
+        os._exit(130)  # INTERRUPTED of cli.exits, which may not be imported yet; no output was begun
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What can be wrong: the exceptions, the table that makes them of the core's damage codes, names that are not known.
+"""What can be wrong: the exceptions, the table that turns damage codes of the core into them, unknown names.
 
-A leaf: it imports nothing of the package, so that everything else can.
+This module imports nothing of the package, so that every other module can import it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-# What a terminal would obey rather than show: C0, DEL and C1, line and paragraph separators, the marks that turn the
-# direction of writing round (CVE-2021-42574), and the stand-ins for bytes of a path that are no UTF-8 (PEP 383).
+# Characters that a terminal would obey rather than show: C0, DEL and C1, line and paragraph separators, the marks that
+# reverse the direction of writing (CVE-2021-42574), and the stand-ins for bytes of a path that are not UTF-8 (PEP 383).
 _UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 
 
@@ -200,21 +200,21 @@ _KINDS = {
 def damage_error(
     name: str, *, path: str, offset: int, packet: int, found: int = 0, wanted: int = 0, what: str = ""
 ) -> CaptureError:
-    """The error for a damage of this name (one of `_core.DAMAGES`, or one that the reading of bytes met).
+    """The error for a damage of this name: one of `_core.DAMAGES`, or one that reading or decompressing met.
 
-    `found` and `wanted` are the two numbers that disagree; `what` says what the core cannot know.
+    `found` and `wanted` are the two numbers that disagree; `what` is a text that the core does not have.
     """
     kind = _KINDS[name]
     reason = kind.reason.format(found=found, wanted=wanted, what=what, major=found >> 16, minor=found & 0xFFFF)
     if offset == 0 and not issubclass(kind.error, NotACaptureError | UnsupportedError):
-        # Whatever it was, it broke the very first header, and nothing is left to read.
+        # The damage is in the very first header, so that nothing can be read.
         return NotACaptureError(path, offset, packet, reason=reason, help=_FRESH)
     return kind.error(path, offset, packet, reason=reason, help=kind.help)
 
 
 def unknown(what: str, given: str, known: Iterable[str]) -> ValueError:
     """`unknown <what> '<given>'`, with the nearest of the known names, if one is near, and all of them."""
-    import difflib  # only a wrong name needs it
+    import difflib  # imported only for a wrong name
 
     names = list(known)
     near = difflib.get_close_matches(given, names, n=1)

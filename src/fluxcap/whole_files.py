@@ -8,17 +8,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-BEGINNING: Final = 200  # bytes of a name, of the 255 that file systems allow
+BEGINNING: Final = 200  # bytes kept of a name; file systems allow 255
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
-    """Whether it is there and no regular file: a device, a FIFO or the like, which cannot be replaced."""
-    # These two do not raise where the name itself cannot be: opening it says why.
+    """Whether the path exists and is not a regular file: a device, a FIFO or the like, which cannot be replaced."""
+    # These two calls do not raise for an impossible name: opening it says why.
     return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113
 
 
 def check_target(path: str | os.PathLike[str], inputs: Iterable[str]) -> None:
-    """ValueError where writing this file would destroy one of these, or where it is no regular file."""
+    """ValueError if writing this file would destroy an input, or if it is not a regular file."""
     if is_special(path):
         raise ValueError(f"{path} is not a regular file")
     if (target := Path(path)).exists():
@@ -32,7 +32,7 @@ def _sync(path: Path, flags: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that has nothing to sync
+        if error.errno != errno.EINVAL:  # this file system has nothing to sync
             raise
     finally:
         os.close(descriptor)
@@ -40,7 +40,7 @@ def _sync(path: Path, flags: int) -> None:
 
 @contextmanager
 def naming(path: str | os.PathLike[str], instead_of: Path | None = None) -> Iterator[None]:
-    """An OSError that leaves this block without the name of a file gets this one; so does one that names another."""
+    """An OSError that leaves this block without the name of a file, or with the name `instead_of`, gets this name."""
     try:
         yield
     except OSError as error:
@@ -50,23 +50,23 @@ def naming(path: str | os.PathLike[str], instead_of: Path | None = None) -> Iter
 
 
 class Unfinished:
-    """A file beside the one it is to become; what is there under that name stays until then."""
+    """A temporary file beside its target; an existing target stays until the new file is whole."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._target = Path(path).resolve()  # through a link: the file is replaced, not the link
-        # Its name may be as long as names are; what is added must find room.
+        # The name of the target may have the greatest length: the addition must find room.
         begins = os.fsdecode(os.fsencode(self._target.name)[:BEGINNING])
         self._path = self._target.with_name(f".{begins}.{os.urandom(4).hex()}")
 
     def open(self) -> int:
-        """A descriptor to write to. OSError if that fails, or if the file could not get its name in the end."""
+        """A descriptor to write to. OSError if opening fails, or if the final name would be refused."""
         with naming(self._target, self._path):
             with suppress(FileNotFoundError):
                 self._target.lstat()
             return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
     def keep(self) -> None:
-        """Commit under the final name, once the disk has it all: a crash leaves the old file or the new one."""
+        """Commit under the final name, after the disk has all of it: a crash leaves the old file or the new file."""
         with naming(self._target, self._path):
             if self._target.exists():
                 self._path.chmod(stat.S_IMODE(self._target.stat().st_mode))
@@ -81,8 +81,8 @@ class Unfinished:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A stream to a file that takes this name when the block is left without an exception. A device or a FIFO that is
-    there is written to, not replaced."""
+    """A stream to a file that gets this name when the block ends without an exception. An existing device or FIFO is
+    written to, not replaced."""
     if is_special(path):
         with naming(path), open(path, "wb") as out:
             yield out

@@ -12,20 +12,20 @@ from fluxcap.errors import UnsupportedError
 if TYPE_CHECKING:
     from fluxcap.capture.read_ahead import Source
 
-# Bytes fed, and decompressed ones asked for, at a time. A decompressor that meets an error throws away what it made in
-# that call, and isal what it made ahead of that, up to 64 KiB: small calls lose little. Large inputs need large calls:
-# lz4 takes a fifth longer with small ones, and in a thread each call also waits for the interpreter's lock. With 32 KiB
-# reading flows from gzip reached 0.82 of the throughput that the decompressor has alone, with 256 KiB 0.93; from zstd
-# 512 KiB are another tenth faster.
+# Bytes fed to the decompressor, and decompressed bytes asked for, in one call. A decompressor that meets an error drops
+# the output of that call, and isal also up to 64 KiB that it made ahead: small calls lose little. Large inputs need
+# large calls: lz4 takes a fifth longer with small calls, and in a thread each call also waits for the lock of the
+# interpreter. Flows from gzip were read at 0.82 of the decompressor's own throughput with 32 KiB, at 0.93 with
+# 256 KiB; from zstd 512 KiB are another tenth faster.
 STEP = 1 << 14
 STEP_LARGE = 1 << 19
-LARGE = 1 << 20  # bytes of an input; for smaller ones a thread would cost more than it saves
-# The last bytes of an input hold the checks of most formats (gzip 8, lz4 and zstd 4, xz about 30, bzip2 10 bytes).
-# They are fed one by one, in smaller steps, so that a wrong check takes nothing with it that came before it.
+LARGE = 1 << 20  # bytes of an input; for smaller inputs a thread would cost more than it saves
+# In most formats the last bytes of an input are checks (gzip 8, lz4 and zstd 4, xz about 30, bzip2 10 bytes). They are
+# fed one by one, in smaller steps, so that a wrong check does not cost any data before it.
 TAIL = 64
 TAIL_STEP = 64
-# A small xz file can ask for a dictionary of 4 GiB; `xz -9` makes one of 64 MiB. What liblzma says beyond the limit is
-# all that tells it from damage.
+# A small xz file can ask for a dictionary of 4 GiB; `xz -9` makes one of 64 MiB. Only the text of liblzma's error tells
+# a dictionary over the limit from damage.
 XZ_MEMORY = 256 << 20
 XZ_OVER_LIMIT = "Memory usage limit exceeded"
 
@@ -39,20 +39,20 @@ class Decompressor(Protocol):
 
     @property
     def needs_input(self) -> bool:
-        """Whether there is no more output without more input."""
+        """Whether the decompressor gives no more output without more input."""
 
     @property
     def unused_data(self) -> bytes | None:
-        """What was fed beyond the end; lz4 says None for nothing."""
+        """The bytes that were fed beyond the end; lz4 says None where there are none."""
 
     def decompress(self, data: bytes | memoryview, max_length: int = ...) -> bytes:
-        """Feed bytes, and take at most `max_length` decompressed ones."""
+        """Feed bytes, and take at most `max_length` decompressed bytes."""
 
 
 class DecompressionError(Exception):
-    """The compressed input cannot be read on. What was decompressed before was handed out."""
+    """The rest of the compressed input cannot be read. Everything decompressed before was handed out."""
 
-    kind = "compressed"  # of damage, as errors.damage_error() knows it
+    kind = "compressed"  # the name of this damage in errors.damage_error()
 
 
 class CutError(DecompressionError):
@@ -122,11 +122,11 @@ class Codec(NamedTuple):
     name: str
     magic: bytes
     new: Callable[[], Decompressor]
-    package: str = ""  # what to install where the standard library does not do
-    slow: bool = True  # enough for a thread of its own to be worth what handing over costs
+    package: str = ""  # what to install where the standard library lacks the format
+    slow: bool = True  # so slow that a thread of its own saves more than handing over costs
 
 
-ZSTD_MODULES = ("compression.zstd", "backports.zstd")  # the first from Python 3.14 on
+ZSTD_MODULES = ("compression.zstd", "backports.zstd")  # compression.zstd exists from Python 3.14 on
 
 CODECS = (
     Codec("gzip", b"\x1f\x8b", _gzip),
@@ -135,7 +135,7 @@ CODECS = (
     Codec("xz", b"\xfd7zXZ\x00", _xz),
     Codec("bzip2", b"BZh", _from("BZ2Decompressor", "bz2")),
 )
-# A frame that holds nothing of the content may stand before any frame, of zstd (RFC 8878 section 3.1.2) and of lz4.
+# In zstd (RFC 8878 section 3.1.2) and lz4 a frame without any content may stand before any frame.
 SKIPPABLE_MAGICS = tuple(bytes([0x50 + kind]) + b"\x2a\x4d\x18" for kind in range(16))
 SKIPPABLE_HEADER = 8  # its magic number, and the bytes that follow, little-endian
 MAGIC_LENGTH = max(len(codec.magic) for codec in CODECS)
@@ -147,14 +147,14 @@ def recognise(head: bytes) -> Codec | None:
 
 
 def skippable(head: bytes) -> int:
-    """How many bytes the skippable frame has that these begin with; 0 if they begin with none."""
+    """The length of the skippable frame that these bytes begin with; 0 if they begin with none."""
     if not head.startswith(SKIPPABLE_MAGICS) or len(head) < SKIPPABLE_HEADER:
         return 0
     return SKIPPABLE_HEADER + int.from_bytes(head[4:SKIPPABLE_HEADER], "little")
 
 
 class Members:
-    """Decompresses the pieces of a source: all members, frames or streams one after the other."""
+    """Decompresses the pieces of a source: all its members, frames or streams, one after the other."""
 
     def __init__(self, codec: Codec, step: int) -> None:
         """ImportError if the library is missing."""
@@ -204,7 +204,7 @@ class Members:
             raise DecompressionError(f"the {self._codec.name} data is damaged: {error}") from error
 
     def _feeds(self, pieces: Iterable[bytearray]) -> Iterator[bytes | memoryview]:
-        """The same bytes in portions to feed, the last TAIL ones singly."""
+        """The same bytes in portions to feed; each of the last TAIL bytes is a portion of its own."""
         held = b""
         for piece in pieces:
             if len(piece) < TAIL:
@@ -222,12 +222,12 @@ class Members:
 
 
 def is_ahead(codec: Codec, size: int | None) -> bool:
-    """Is an input of this size, if that is known, decompressed by a thread of its own?"""
+    """Whether a thread of its own decompresses an input of this size (None: unknown)."""
     return codec.slow and (size is None or size >= LARGE)
 
 
 def decompressed(source: Source, codec: Codec, path: str, size: int | None) -> Generator[bytes, None, None]:
-    """The decompressed bytes of a source of this size, if that is known. UnsupportedError without the library."""
+    """The decompressed bytes of a source of this size (None: unknown). UnsupportedError without the library."""
     from fluxcap.capture.read_ahead import Ahead, pieces
 
     step = STEP_LARGE if size is None or size >= LARGE else STEP

@@ -14,26 +14,26 @@ from fluxcap.values import names
 BYTE_ORDERS: Final = "<>" if sys.byteorder == "little" else "><"  # this machine's, then the other
 INSTRUCTION: Final = struct.Struct("=HBBI")  # code, jump if true, jump if false, k: struct bpf_insn in pcap/bpf.h
 REFUSE_ALL: Final = INSTRUCTION.pack(6, 0, 0, 0)  # return 0
-# An expression that none of these can have is wrong by itself, not for the link type at hand.
+# An expression that libpcap refuses for all of these is wrong by itself, not only for the link type at hand.
 ETHERNET, RAW, WIRELESS, COOKED = 1, 101, 105, 113
 TRIED: Final = (ETHERNET, RAW, WIRELESS, COOKED)
 
 
 class Filter:
-    """An expression, and its programs as they are asked for: what the core's `where` takes.
+    """An expression that is compiled for a link type when the core meets it: the core's `where`.
 
-    An expression can make sense for one link type and none for another (`vlan` and raw IP): then the records of that
-    one are refused, and `unfit` says why.
+    An expression can make sense for one link type and not for another (`vlan` and raw IP): then the records of that
+    link type are refused, and `unfit` says why.
     """
 
     def __init__(self, expression: str, libpcap: Any) -> None:
         self.expression = expression
         self.unfit: dict[int, FilterError] = {}  # by link type
-        self.fits = False  # some link type that came
+        self.fits = False  # at least one link type of the capture
         self._libpcap = libpcap
 
     def __call__(self, link_type: int, swapped: bool) -> bytes:
-        """The program for a link type, in captures of this or the other byte order. FilterError for what is wrong."""
+        """The program for a link type, in captures of this or the other byte order. FilterError for a wrong filter."""
         try:
             program = self._compiled(link_type, swapped)
         except FilterError as error:
@@ -45,7 +45,7 @@ class Filter:
         return program
 
     def inside(self) -> bytes:
-        """The program for an IP packet by itself. FilterError where it asks for what is around one."""
+        """The program for an IP packet by itself. FilterError if the filter asks for headers around the packet."""
         return self._compiled(RAW, swapped=False)
 
     def _is_known_to(self, link_type: int) -> bool:
@@ -55,8 +55,8 @@ class Filter:
             return False
 
     def _compiled(self, link_type: int, swapped: bool) -> bytes:
-        # Only of a file does libpcap translate the link type to its own number, know in which byte order a NULL header
-        # holds the address family, and refuse what can be told of live packets alone (`inbound`, `ifindex`).
+        # libpcap does three things only for a file: it translates the link type to its own number, it knows the byte
+        # order of the address family in a NULL header, and it refuses what only live packets tell (`inbound`).
         import tempfile
 
         header = struct.pack(BYTE_ORDERS[swapped] + FILE_HEADER, MAGIC, *VERSION, 0, 0, SNAPLEN, link_type)
@@ -68,8 +68,8 @@ class Filter:
                     try:
                         program = capture.compile(self.expression)
                     except self._libpcap.Error:
-                        # Perhaps because the optimizer found that it refuses every record of this link type; those of
-                        # another it may not.
+                        # Perhaps the optimizer found that the filter refuses every record of this link type; the filter
+                        # may still accept records of another.
                         program = capture.compile(self.expression, optimize=False)
             except self._libpcap.Error as error:
                 records = f"records of link type {names.link_type(link_type)}"
@@ -78,7 +78,7 @@ class Filter:
 
 
 def compiler(expression: str | None) -> Filter | None:
-    """What compiles this filter, None for no filter. ModuleNotFoundError if libpcap's compiler is not installed."""
+    """The filter of an expression; None without one. ModuleNotFoundError if libpcap's compiler is not installed."""
     if expression is None:
         return None
     try:

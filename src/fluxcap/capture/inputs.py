@@ -31,11 +31,11 @@ SKIPPED_AT_ONCE = 1 << 16  # bytes
 
 
 class Opened:
-    """The decompressed bytes of an input. The first ones were read ahead (`head`) and are handed out first."""
+    """The decompressed bytes of an input. The first bytes were read ahead (`head`) and are handed out first."""
 
     def __init__(self, source: Source, compression: str = "", ahead: bool = False) -> None:
         self.compression = compression
-        self.ahead = ahead  # a thread of its own makes them
+        self.ahead = ahead  # a thread of its own decompresses
         self._source = source
         buffer = bytearray(HEAD)
         there = 0
@@ -43,7 +43,7 @@ class Opened:
             try:
                 n = source.readinto(memoryview(buffer)[there:])
             except DecompressionError:
-                break  # it comes again when the bytes before it are used up
+                break  # the error comes again when the bytes before it are used up
             except OSError:
                 if not there:
                     raise
@@ -56,7 +56,7 @@ class Opened:
 
     @property
     def file(self) -> int | None:
-        """The descriptor of the file that has all that is left, as it is; None if it comes in another way."""
+        """The descriptor of a file that the core can read all remaining bytes from; None if there is no such file."""
         return self._source.fileno() if isinstance(self._source, io.FileIO) and not self._ahead else None
 
     @property
@@ -81,11 +81,13 @@ class Input(NamedTuple):
     source: Callable[[], AbstractContextManager[Source]]  # opens it
     size: int | None = None  # bytes as stored, where that is known beforehand
     once: bool = False  # it cannot be read a second time
-    directory: str = ""  # where it was found, if it was not itself asked for: it may be something else than a capture
+    directory: str = (
+        ""  # where the file was found, if the user named only the directory: the file need not be a capture
+    )
 
     @contextmanager
     def open(self) -> Iterator[Opened]:
-        """Its bytes, decompressed. OSError if it cannot be opened, UnsupportedError without the library it takes."""
+        """The input, decompressed. OSError if it cannot be opened, UnsupportedError if a library is missing."""
         with self.source() as source:
             with naming(self.name):
                 opened = _after_skippable(Opened(source))
@@ -108,7 +110,7 @@ def _after_skippable(opened: Opened) -> Opened:
 
 
 def contents(head: bytes, compression: str = "") -> str:
-    """What an input that begins with these bytes, decompressed, holds: a noun with its article."""
+    """What an input is that begins with these decompressed bytes: a noun with its article."""
     codec = recognise(head)
     if codec is None:
         return describe(head)
@@ -117,11 +119,11 @@ def contents(head: bytes, compression: str = "") -> str:
 
 
 def expand(captures: Captures) -> list[Input]:
-    """The inputs that are meant, in order: globs and directories sorted by name, numbers in names by value; directories
-    with all below them.
+    """The inputs that `captures` names, in order. Directories are read with their sub-directories; files of a glob or a
+    directory are sorted by name, numbers in names by value.
 
-    FileNotFoundError for a path that is not there, a glob without matches or a directory without files; ValueError for
-    an empty list; TypeError for anything that is no input.
+    FileNotFoundError for a missing path, a glob without matches or a directory without files; ValueError for an empty
+    list; TypeError for anything that is not an input.
     """
     inputs = list(_expand(captures))
     if not inputs:
@@ -152,7 +154,7 @@ def _expand(captures: Captures) -> Iterator[Input]:
 
 
 def _standard_input() -> Any:
-    # Without Python's buffer, which would wait for more before it gave away what a slow pipe has brought.
+    # Without Python's buffer, which would wait for more bytes before it gave out what a slow pipe has brought.
     return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
 
 
@@ -169,12 +171,12 @@ def _paths(path: str) -> Iterator[Input]:
 
 
 def as_counted(path: str) -> tuple[list[tuple[str | tuple[int, str], ...]], str]:
-    """What sorts rotated files as people count them: cap.pcap, cap.pcap1, cap.pcap2, cap.pcap10."""
+    """A sort key that orders rotated files as people count them: cap.pcap, cap.pcap1, cap.pcap2, cap.pcap10."""
     return [tuple(_counted(name)) for name in Path(path).parts], path
 
 
 def _counted(name: str) -> Iterator[str | tuple[int, str]]:
-    """Its texts and its numbers in turn."""
+    """The texts and the numbers of a name in turn."""
     for place, part in enumerate(re.split(r"([0-9]+)", name)):
         yield (int(part), part) if place % 2 else part  # of equal numbers, `01` before `1`
 
@@ -192,7 +194,7 @@ def _below(pattern: str) -> Iterator[str]:
 
 
 def _matches(names: Sequence[str], patterns: Sequence[str]) -> bool:
-    """Whether each name matches its pattern; `**` is any number of names. Hidden ones are not meant, as in a shell."""
+    """Whether each name matches its pattern; `**` is any number of names, none of them hidden, as in a shell."""
     if not patterns or not names:
         return not names and all(pattern == "**" for pattern in patterns)
     hidden = names[0].startswith(".") and not patterns[0].startswith(".")
@@ -247,7 +249,7 @@ class Memory:
 
 
 class Iterated:
-    """A source over bytes that are made one after the other. An error comes again each time."""
+    """A source over bytes that an iterator makes. An error of the iterator is raised again at each call."""
 
     def __init__(self, octets: Iterator[bytes]) -> None:
         self._octets = octets
@@ -275,17 +277,17 @@ class Iterated:
 
 
 def _keeps_nothing(file: Any) -> bool:
-    """Whether a file is known not to keep the buffer that it fills: it is lent the memory of the core itself."""
+    """Whether a file is known not to keep the buffer that it fills, so that it may be lent the memory of the core."""
     return type(file.raw if type(file) is io.BufferedReader else file) in (io.FileIO, io.BytesIO)
 
 
 class _File:
-    """A source over an open binary file, from where it stands. It is the caller's to close."""
+    """A source over an open binary file, from its current position. The caller closes the file."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
         self._trusted = _keeps_nothing(file)
-        # readinto1() comes back with what a pipe has to give, readinto() waits until the buffer is full.
+        # readinto1() returns with what a pipe has at the moment, readinto() waits until the buffer is full.
         self._readinto = getattr(file, "readinto1", None) or getattr(file, "readinto", None)
 
     def readinto(self, buffer: memoryview, /) -> int:

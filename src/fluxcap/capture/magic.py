@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: whether it can be a capture, and what to call it when it is none."""
+"""What a file is, by its first bytes: whether it can be a capture, and what to call it if it is not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import NamedTuple
 HEAD = 512  # bytes of an input kept to tell what it is: one tar header
 
 # Microseconds, nanoseconds, Kuznetzov's modified header; each in either byte order.
-# A pcap's file header, for struct: magic number, version, zone, accuracy, snapshot length, link type; what ours hold.
+# The file header of a pcap, for struct: magic number, version, zone, accuracy, snapshot length, link type; and the
+# values that we write.
 FILE_HEADER, MAGIC, MAGIC_NS, VERSION, SNAPLEN = "IHHiIII", 0xA1B2C3D4, 0xA1B23C4D, (2, 4), 262144
 _PCAP_MAGICS = (MAGIC, MAGIC_NS, 0xA1B2CD34)
 _PCAPNG_MAGIC = b"\n\r\r\n"
@@ -53,7 +54,7 @@ _OTHERS = (
 _MARKUP = ((b"<!doctype html", "an HTML page"), (b"<html", "an HTML page"), (b"<?xml", "an XML document"))
 
 _TEXT = frozenset(string.printable.encode())
-_SHOWN = 4  # bytes quoted of a file that nothing is known of
+_SHOWN = 4  # bytes that are quoted of a file of no known format
 
 
 def is_capture(head: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Work on a source's bytes, done in a thread of its own while the reader is busy with what was made before."""
+"""Decompression in a thread of its own, while the reader is busy with the bytes decompressed before."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from threading import Semaphore, Thread
 from typing import Protocol
 
 # Bytes read from the source at a time: each piece costs both threads a wait for the interpreter's lock. With pieces of
-# 128 KiB, reading flows from zstd took 1.5 times as long.
+# 128 KiB reading flows from zstd took 1.5 times as long.
 PIECE = 1 << 19
-PIECES = 2  # read ahead: one that is worked on, one that waits
+PIECES = 2  # read ahead: the thread works on one, the other waits
 STEPS = 4  # results of the work that wait for the reader at most
 
 Work = Callable[[Iterator[bytearray]], Iterable[bytes]]
@@ -26,7 +26,7 @@ class Source(Protocol):
 
 
 def pieces(source: Source, size: int) -> Iterator[bytearray]:
-    """What is in a source, at most `size` bytes at a time."""
+    """The bytes of a source, at most `size` at a time."""
     while piece := _piece(source, size):
         yield piece
 
@@ -40,9 +40,9 @@ def _piece(source: Source, size: int) -> bytearray:
 class Ahead:
     """Iterates over what `work` makes of the pieces of a source.
 
-    The source is read by whoever iterates, never by the thread: a file object is used by one thread only, and Ctrl-C
-    breaks off a read that waits. What the source raises comes after all that was made of what came before it. The
-    thread ends with the work, or at the next step of it after the iteration was broken off.
+    The iterating thread reads the source, never the thread of the work: a file object is used by one thread only, and
+    Ctrl-C breaks off a read that waits. An exception of the source comes after everything that was made from the bytes
+    before it. The thread ends with the work, or at its next step after the iteration was broken off.
     """
 
     def __init__(self, source: Source, work: Work) -> None:
@@ -50,15 +50,15 @@ class Ahead:
         self._source_error: BaseException | None = None
         self._source_ended = False
         self._work = work
-        self._pieces: SimpleQueue[bytearray] = SimpleQueue()  # to the thread; an empty one is the last
-        # From the thread: bytes, none for a piece that is used up, and last the error that ended the work, or None.
+        self._pieces: SimpleQueue[bytearray] = SimpleQueue()  # to the thread; an empty piece is the last
+        # From the thread: decompressed bytes; b"" after each piece; last, the error that ended the work, or None.
         self._made: SimpleQueue[bytes | Exception | None] = SimpleQueue()
         self._room = Semaphore(STEPS)
         self._stopped = False
 
     def __iter__(self) -> Generator[bytes, None, None]:
         self._process = os.getpid()
-        # A daemon, so that a scan that nobody closed does not keep the interpreter from ending.
+        # A daemon thread, so that a scan that was never closed does not keep the interpreter from ending.
         Thread(target=self._run, name="fluxcap-ahead", daemon=True).start()
         try:
             for _ in range(PIECES):
@@ -73,7 +73,7 @@ class Ahead:
             self._stopped = True
             self._room.release()
             self._pieces.put(bytearray())
-        # Where the source failed, the work met an end that is none, and what it says of that is not worth telling.
+        # Where the source failed, the work saw a false end of its input: its complaint about that end is dropped.
         if error := self._source_error or made:
             raise error
 
@@ -95,7 +95,7 @@ class Ahead:
         self._pieces.put(piece)
 
     def _run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are for whoever reads
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # the main thread handles them
         error = None
         try:
             for octets in self._work(self._arriving()):
@@ -103,7 +103,7 @@ class Ahead:
                 if self._stopped:
                     return
                 self._made.put(octets)
-        except Exception as caught:  # whatever it is, it is the reader's to see
+        except Exception as caught:  # of any kind: the reader raises it
             error = caught
         self._made.put(error)
 

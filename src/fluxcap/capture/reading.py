@@ -41,17 +41,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ALL_VERDICTS = 0xFFFFFFFF
-NAMES_SHOWN = 3  # of skipped files, in a warning
-# Bytes of an input before other threads join: a millisecond's work, much more than starting them takes.
+NAMES_SHOWN = 3  # skipped files, in a warning
+# Bytes of an input before other threads join: a millisecond of work, much more than starting the threads takes.
 SHARED_FROM = 1 << 20
-# A third of the work on small packets is done in order, by one thread at a time: more than these gain little.
+# A third of the work on small packets is done in order, by one thread at a time: more threads gain little.
 THREADS = 4
 
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 
 def warn(warning: Warning) -> None:
-    """Issue a warning at the line of the caller's that called into this package."""
+    """Issue a warning that points to the line that called into this package."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
@@ -59,13 +59,13 @@ def warn(warning: Warning) -> None:
 
 
 def threads_for(asked: int | None) -> int:
-    """How many threads to read with: as many as asked for, or a few, but no more than there are processors."""
+    """The number of threads to read with: as many as asked for, or a few, at most one a processor."""
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(asked or THREADS, there)
 
 
 class Reading:
-    """A scanner with what it was fed and what was wrong with that."""
+    """A scanner, the inputs that it was fed, and their damage."""
 
     def __init__(
         self,
@@ -90,11 +90,11 @@ class Reading:
             decap=options.decap,
         )
         self.inputs: list[str] = []
-        self._begins: list[int] = []  # records before each of them
+        self._begins: list[int] = []  # records before each input
         self.skipped: list[str] = []  # files of a directory that are not captures
         self.damage: list[CaptureError] = []
         self.flows_full = False
-        self.limit = ""  # which one the flows are full of: "max_flows" or "max_memory"
+        self.limit = ""  # the limit that stopped the reading: "max_flows" or "max_memory"
         self.interrupted = False
         self.ended = True  # nothing more is read from the current input
         self.depends_on_order = key is not None and (
@@ -106,7 +106,7 @@ class Reading:
         return Scanner(**told)
 
     def _inside(self) -> bytes | None:
-        """The filter for an IP packet by itself; None where it asks for what is around one, which --inner rules out."""
+        """The program for an IP packet by itself; None where the filter needs outer headers, if not `inner`."""
         if self.filter is None:
             return None
         try:
@@ -117,9 +117,10 @@ class Reading:
             return None
 
     def read(self, inputs: Iterable[Input]) -> Iterator[None]:
-        """Read the inputs to their ends; comes back whenever `row_limit` rows wait to be taken.
+        """Read the inputs to their ends; yields whenever `row_limit` rows wait to be taken.
 
-        An input that is no capture raises; damage further on raises or warns, as asked for, and the next input follows.
+        An input that is not a capture raises; damage after its header raises or warns, as `on_damage` says, and the
+        next input follows.
         """
         directory = ""
         for item in inputs:
@@ -152,7 +153,7 @@ class Reading:
             warn(UserWarning(f"skipped files that are not captures: {len(self.skipped)} ({', '.join(shown)}{more})"))
 
     def check_filter(self) -> None:
-        """Warn of link types that the filter cannot be put to. FilterError if there were no others."""
+        """Warn of link types that the filter cannot be applied to. FilterError if the capture has no others."""
         if self.filter is None:
             return
         records = self.scanner.totals()["link_types"]
@@ -187,7 +188,7 @@ class Reading:
         return Late(totals["late"], totals["latest_by"], place, packet)
 
     def hints(self) -> list[str]:
-        """What is worth knowing of what was not read, in sentences."""
+        """Sentences about records that the filter refused, perhaps against what the user meant."""
         totals = self.scanner.totals()
         if self.filter is None or not totals["packets"]:
             return []
@@ -248,11 +249,11 @@ class Reading:
         self._handle_stop((yield from self._process(self.scanner.run, self.scanner.octets)))
 
     def _read_file(self, file: int, size: int) -> Iterator[None]:
-        """Let the core read what is left of a file, and process it."""
+        """Let the core read and process the rest of a file."""
         self._handle_stop((yield from self._process(partial(self.scanner.read, file), size)))
 
     def _take(self, made: Callable[[], memoryview], ahead: bool) -> Iterator[None]:
-        """Process the next bytes that were made, as they lie; `ahead`: one of the threads is busy with those after."""
+        """Process the next decompressed bytes where they lie; `ahead`: one thread is busy decompressing."""
         octets = made()
         at = 0
         while at < len(octets) and not self.ended:
@@ -264,7 +265,7 @@ class Reading:
             self._handle_stop((yield from self._process(self.scanner.run, self.scanner.octets)))
 
     def _process(self, step: Callable[[int], int], octets: int, busy: int = 0) -> Generator[None, None, int]:
-        """Take a step of the scanner's, in an input of so many bytes, until all its rows are taken."""
+        """Take a step of the scanner, in an input of so many bytes, until all rows of the step are taken."""
         threads = max(self._threads - busy, 1) if octets > SHARED_FROM else 1
         while (state := step(threads)) == ROWS_FULL:
             yield
@@ -299,9 +300,9 @@ class Reading:
         )
 
     def _fail(self, name: str, what: str) -> Iterator[None]:
-        """The bytes of the current input came to an end too early, for a reason the core knows nothing of."""
+        """End the current input as damaged for a reason outside the core: reading or decompressing failed."""
         self.ended = True
-        # Threads may not have come to the end of what they were handed; what stops one thread before that stops them.
+        # Other threads may still have bytes to process; a stop of one of them before the damage counts.
         state = yield from self._process(self.scanner.run, octets=0)
         if state != WANTS_INPUT:
             self._handle_stop(state)
@@ -323,7 +324,7 @@ class Reading:
 
     @contextmanager
     def partial(self, build: Callable[[], object]) -> Iterator[None]:
-        """A CaptureError that leaves this block carries what was read until then."""
+        """A CaptureError that leaves this block has what was read until then as its `partial`."""
         try:
             yield
         except CaptureError as error:
@@ -339,7 +340,7 @@ class Reading:
         return build()
 
     def metadata(self) -> Metadata:
-        """What was read, up to now: the part of a table's metadata that every table has."""
+        """The metadata that every table has, about what was read up to now."""
         totals = self.scanner.totals()
         ledger = dict(zip(DISPOSITIONS, totals["dispositions"], strict=True))
         sums = tuple(map(sum, zip(*ledger.values(), strict=True)))

@@ -1,1 +1,1 @@
-"""The command line. main.py is the way in; each command is a module; nothing here imports numpy or rich on its own."""
+"""The command line. main.py is the entry; each command is a module; no module here imports numpy or rich at its top."""

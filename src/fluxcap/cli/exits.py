@@ -1,4 +1,4 @@
-"""What the process says when it ends: its exit codes, and the failures that lead to them."""
+"""The exit codes of the process, and the failures that lead to them."""
 
 from enum import IntEnum
 from typing import Self
@@ -14,16 +14,16 @@ class Exit(IntEnum):
     LIMITED = 4  # results are printed up to a limit that the user set
     NOT_WRITTEN = 5
     BUG = 70  # EX_SOFTWARE of sysexits.h
-    INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+    INTERRUPTED = 130  # 128 + SIGINT, as in a shell
     PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 
-# A count from an unfinished or damaged reading is a lower bound, and that weighs more than how large it is.
+# A count from an unfinished or damaged reading is only a lower bound: that weighs more than too many bad checksums.
 _RISING = (Exit.DONE, Exit.TOO_MANY_BAD, Exit.DAMAGED, Exit.LIMITED, Exit.INTERRUPTED)
 
 
 def worst(*exits: Exit) -> Exit:
-    """Of the ways in which a command that printed its results ended, the one to report."""
+    """The exit code to report, among those of a command that printed its results."""
     return max(exits, key=_RISING.index)
 
 
@@ -37,11 +37,11 @@ class CommandError(Exception):
 
 
 class UsageError(CommandError):
-    """The command line asks for something that there is not."""
+    """The command line asks for something that does not exist."""
 
     @classmethod
     def of(cls, error: ValueError | ModuleNotFoundError) -> Self:
-        """From the library's words for a wrong argument, in which what to do stands behind a semicolon."""
+        """Made from the library's message on a wrong argument: the advice follows a semicolon."""
         message, _, help = str(error).partition("; ")
         return cls(message, help[:1].upper() + help[1:])
 

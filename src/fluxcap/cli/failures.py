@@ -1,4 +1,4 @@
-"""What becomes of exceptions and warnings: words for people, and exit codes."""
+"""Exceptions and warnings as words for people and exit codes."""
 
 import warnings
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from fluxcap.errors import CaptureError, DamagedCaptureWarning, FilterError
 
 
 def explained(error: Exception) -> CommandError:
-    """What an exception means to whoever typed the command."""
+    """An exception in the words of the command line."""
     if isinstance(error, CommandError):
         return error
     if isinstance(error, CaptureError | FilterError):
@@ -31,9 +31,9 @@ def explained(error: Exception) -> CommandError:
 
 
 def with_warnings(work: Callable[[], Exit], messages: Messages) -> Exit:
-    """Do the work, then repeat what the library warned of; a damaged input decides on the exit code too."""
+    """Do the work, then repeat the library's warnings; a damaged input decides on the exit code too."""
     with warnings.catch_warnings(record=True) as caught:
-        # Only the library's words about the inputs are for people, and however alike two are, both count.
+        # Only the library's warnings about the inputs are for people; of two equal warnings both are shown.
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
         try:

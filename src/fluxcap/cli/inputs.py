@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Sources(NamedTuple):
-    """What is read."""
+    """The inputs of a command."""
 
     captures: list[str]  # as the reading functions take them
-    inputs: list[Input]  # what these come to, one by one
+    inputs: list[Input]  # the same, one by one
 
 
 def find(paths: Sequence[str], output: Output) -> Sources:
-    """What the paths mean. UsageError if one is not there, or if the output would overwrite one."""
+    """The inputs that paths name. UsageError if one is missing, or if the output would overwrite one."""
     from fluxcap.capture.inputs import expand
 
     if STANDARD in paths and sys.stdin is None:

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Interruptible:
-    """While this is entered, Ctrl-C ends what until_interrupted() passes on; what is written of it is completed.
+    """Inside this context Ctrl-C ends the items of until_interrupted(); the output of the items before is completed.
 
     A second Ctrl-C raises KeyboardInterrupt, as it does elsewhere.
     """
@@ -28,7 +28,7 @@ class Interruptible:
         signal.signal(signal.SIGINT, self._before)
 
     def until_interrupted(self, items: Iterable[T]) -> Iterator[T]:
-        """The items, up to the interrupt."""
+        """The items before the interrupt."""
         iterator = iter(items)
         while not self.interrupted:
             self._waiting = True
@@ -42,6 +42,6 @@ class Interruptible:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         again, self.interrupted = self.interrupted, True
-        # A read that waits for input would be taken up again after the handler (PEP 475), so it is broken off.
+        # A read that waits for input would resume after the handler (PEP 475): an exception breaks it off.
         if again or self._waiting:
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The way in: which command runs, and the exit code."""
+"""The entry: which command runs, and the exit code."""
 
 import gc
 import importlib
@@ -28,8 +28,8 @@ COMMANDS: Final = (
     "mux",
     "repair",
     "bench",
-)  # the modules here that are commands, as --help lists them
-COLLECT_EVERY: Final = 50_000  # objects more than before; starting makes some 20,000
+)  # modules of cli/commands, in the order of --help
+COLLECT_EVERY: Final = 50_000  # new objects between two collections; starting makes about 20,000
 VERSION_OPTIONS: Final = ("-V", "--version")
 
 OVERVIEW: Final = """\
@@ -62,7 +62,7 @@ class Command(Protocol):
     """A module that is a command."""
 
     HELP: str  # one line for the list of commands
-    DESCRIPTION: str  # what its own --help says
+    DESCRIPTION: str  # the text of its own --help
 
     def configure(self, parser: Parser, /) -> None:
         """Add its options."""
@@ -73,8 +73,8 @@ class Command(Protocol):
 
 def entry() -> NoReturn:
     """The console script."""
-    # What is imported stays to the end. Looking through it for cycles, while it is imported and again at exit, takes a
-    # tenth of a short run.
+    # Imported modules stay to the end. Searching them for cycles, during the import and again at exit, takes a tenth of
+    # a short run.
     gc.set_threshold(COLLECT_EVERY)
     code = main(sys.argv[1:])
     gc.freeze()
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str]) -> int:
     _caught.clear()
     signal.signal(signal.SIGINT, _interrupt)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # `nohup` has SIGHUP ignored
+        if signal.getsignal(number) == signal.SIG_DFL:  # not for a signal that is ignored, as `nohup` does with SIGHUP
             signal.signal(number, _terminate)
     return _guarded(lambda: _run(list(arguments)), Messages(), "--debug" in arguments)
 
@@ -110,14 +110,14 @@ def _run(arguments: list[str]) -> int:
         print_text(versions())
         return Exit.DONE
     if name.startswith("-"):
-        parser().read(arguments)  # --help, or no option that there is
+        parser().read(arguments)  # --help, or an unknown option
     if not name:
         print_text(OVERVIEW)
         return Exit.DONE
     if name not in COMMANDS:
         raise UsageError.of(unknown("command", name, COMMANDS))
     command = _command(name)
-    # Its own parser, not the whole one: options may stand between inputs, and only one module is imported.
+    # The parser of the command, not the whole one: options may stand between inputs, and only one module is imported.
     own = Parser(prog=f"fluxcap {name}", description=command.DESCRIPTION)
     command.configure(own)
     options = own.read(arguments[1:])
@@ -127,7 +127,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _guarded(work: Callable[[], int], messages: Messages, debug: bool) -> int:
-    """The exit code of the work, or of what became of it."""
+    """The exit code of the work, or of the exception that ended it."""
     try:
         return work()
     except BrokenPipeError:
@@ -141,7 +141,7 @@ def _guarded(work: Callable[[], int], messages: Messages, debug: bool) -> int:
             traceback.print_exc()
         explanation = explained(error)
         if _caught and explanation.code in (Exit.REFUSED, Exit.BUG):
-            return 128 + _caught[0]  # a foreign library has made an error of its own of what the handler raised
+            return 128 + _caught[0]  # a library turned the exception of the handler into an error of its own
         messages.error(str(explanation), explanation.help)
         return explanation.code
 
@@ -159,7 +159,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    # As an exception, so that unfinished files are removed on the way out, which no further signal breaks off.
+    # An exception, so that unfinished files are removed on the way out, which no further signal breaks off.
     _caught.append(number)
     for ignored in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(ignored, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What people are told on standard error, and the one place that decides on colour."""
+"""Messages on standard error, and the one place that decides on colour."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ PLAIN: Final = "\x1b[0m"
 
 
 def wants_color(stream: TextIO | None, choice: ColorChoice = "auto") -> bool:
-    """Whether to colour what goes to this stream: the option, else NO_COLOR, else FORCE_COLOR, else what it is."""
+    """Whether to colour this stream, by the option, else NO_COLOR, else FORCE_COLOR, else whether it is a terminal."""
     if choice != "auto":
         return choice == "always"
     if os.environ.get("NO_COLOR"):
@@ -37,32 +37,32 @@ class Messages:
         self._color = wants_color(sys.stderr, color)
 
     def error(self, text: str, help: str = "") -> None:
-        """What went wrong and where, then what to do."""
+        """Say what went wrong and where, then what to do."""
         self._say("error", text)
         if help:
             self._say("help", help)
 
     def warning(self, text: str) -> None:
-        """What was not as it should be, though the result stands."""
+        """Say what was wrong although the result is valid."""
         if not self.quiet:
             self._say("warning", text)
 
     def hint(self, text: str) -> None:
-        """What may be worth knowing."""
+        """Say what may be worth knowing."""
         if not self.quiet:
             self._say("hint", text)
 
     def hints(self, metadata: Mapping[str, Any]) -> None:
-        """What a result says of its reading."""
+        """Say the hints in the metadata of a result."""
         for sentence in metadata.get("hints", ()):
             self.hint(sentence)
 
     def _say(self, kind: str, text: str) -> None:
         label = f"{STYLES[kind]}{kind}:{PLAIN}" if self._color else f"{kind}:"
-        if sys.stderr is None:  # closed before the start; print() would take standard output for it
+        if sys.stderr is None:  # closed before the start; print() would write to standard output instead
             return
         try:
             print(label, printable(text), file=sys.stderr, flush=True)
         except OSError:
-            # Nowhere is left to say so. What stays in its buffer would fail again at exit, and make that exit code 120.
+            # Standard error fails: there is nowhere to say so. Its buffer would fail again at exit, with exit code 120.
             sys.stderr = None

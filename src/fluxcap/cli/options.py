@@ -13,14 +13,14 @@ from fluxcap.values import other_names
 from fluxcap.values.other_names import Octets
 
 AUTO: Final = "auto"
-SCREEN_ROWS: Final = 20  # rows of a table for people when -n does not say: they fit one screen
-NO_OPTIONS: Final = "--"  # nor is anything after it
+SCREEN_ROWS: Final = 20  # rows of a table for people without -n: they fit one screen
+NO_OPTIONS: Final = "--"  # arguments after this are inputs
 HELP_OPTIONS: Final = {"-h", "--help"}
-NARROW: Final = 80  # columns, where nothing is shown
+NARROW: Final = 80  # width of help that is not shown
 
 
 class Options(argparse.Namespace):
-    """What was typed, option by option; what many functions need of it together, as they take it."""
+    """The options that were typed; those that many functions need together, as one struct."""
 
     @property
     def reading(self) -> ReadOptions:
@@ -36,18 +36,18 @@ class Parser(argparse.ArgumentParser):
     """A parser whose complaints are UsageErrors."""
 
     def __init__(self, **kwargs: Any) -> None:
-        # An abbreviation that works today would be ambiguous with the next option.
+        # No abbreviations: one that works today would become ambiguous with a new option.
         super().__init__(allow_abbrev=False, formatter_class=_narrow, **kwargs)
         self.describe: Callable[[], str] | None = None
 
     def format_help(self) -> str:
-        """The help, of which `describe` makes what takes a while to find out."""
+        """The help; `describe` makes the parts that take a while to find out."""
         if self.describe is not None:
             self.epilog = self.describe()
         return super().format_help()
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print."""
+        """Raise a UsageError where argparse would print."""
         raise UsageError(message)
 
     def print_help(self, file: Any = None) -> None:
@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
         print_text(self.format_help())
 
     def read(self, arguments: list[str]) -> Options:
-        """The options; those of a command in any order with its inputs. What follows `--` are inputs, dash or not."""
+        """The options of a command line. Options and inputs may mix; all arguments after `--` are inputs."""
         arguments, names = _without_names(arguments)
         if not HELP_OPTIONS.isdisjoint(arguments):
             self.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -76,9 +76,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def _without_names(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
-    """The arguments with a stand-in for each that follows `--`, and what these stand for.
+    """The arguments with a stand-in for each that follows `--`, and the meaning of the stand-ins.
 
-    argparse takes an input for an option, whatever stands before it, where options and inputs may be mixed.
+    Where options and inputs may mix, argparse takes an input with a dash for an option even after `--`.
     """
     if NO_OPTIONS not in arguments:
         return arguments, {}
@@ -88,12 +88,12 @@ def _without_names(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def add_inputs(parser: Parser) -> None:
-    """What to read."""
+    """The inputs."""
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a file, glob or directory; - is standard input")
 
 
 def add_output(parser: Parser) -> None:
-    """What every command takes: inputs, where results and messages go."""
+    """Inputs, and the options on where results and messages go, of every command."""
     add_inputs(parser)
     parser.add_argument("-f", "--format", type=_format, default=AUTO, help="how to write the results (below)")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write them; the suffix decides the format")
@@ -102,14 +102,14 @@ def add_output(parser: Parser) -> None:
 
 
 def add_messages(parser: Parser) -> None:
-    """How to talk to whoever typed the command."""
+    """The options on messages."""
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours on the terminal")
     parser.add_argument("-q", "--quiet", action="store_true", help="no warnings, no hints, no progress")
     parser.add_argument("--debug", action="store_true", help="show where in the program an error came from")
 
 
 def add_strict(parser: Parser) -> None:
-    """What to do about damage."""
+    """--strict."""
     parser.add_argument("--strict", action="store_true", help="refuse a damaged input: exit code 2, nothing written")
 
 
@@ -121,13 +121,13 @@ def add_selection(parser: Parser) -> None:
 
 
 def add_ignore_checksums(parser: Parser) -> None:
-    """What every command that follows connections takes."""
+    """--ignore-checksums, of every command that follows connections."""
     what = "let what has a bad checksum take part in its connection"
     parser.add_argument("--ignore-checksums", action="store_true", help=what)
 
 
 def add_common(parser: Parser) -> None:
-    """What every command that reports on captures takes."""
+    """The options of every command that reports on captures."""
     add_output(parser)
     add_selection(parser)
     parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: a few)")
@@ -135,7 +135,7 @@ def add_common(parser: Parser) -> None:
 
 
 def add_rows(parser: Parser) -> None:
-    """What every command whose result is a table takes."""
+    """The options of every command whose result is a table."""
     shown = f"how many rows, 0 = all (default: {SCREEN_ROWS} in a table, else all)"
     parser.add_argument("-n", "--rows", type=natural, metavar="N", help=shown)
     parser.add_argument("-s", "--sort", metavar="COLUMN", help="largest of this column first; +COLUMN: smallest")
@@ -160,7 +160,7 @@ def natural(text: str) -> int:
 
 
 def checked_by(check: Callable[[str], object]) -> Callable[[str], str]:
-    """The type of an option whose text the library takes as it is, and refuses with a ValueError."""
+    """The type of an option whose text the library takes, or refuses with a ValueError."""
 
     def same(text: str) -> str:
         try:
@@ -196,13 +196,13 @@ def _check_size(text: str) -> None:
 
 
 def check_names(options: Options, output: Output) -> None:
-    """UsageError if --names is asked for where a person reads."""
+    """UsageError if --names is given for a table that a person reads."""
     if options.names and output.for_people:
         raise UsageError("--names is for what programs read, not for a table", "Choose a format with -f or -o.")
 
 
 def names(options: Options, output: Output, octets: Octets = "frame") -> Mapping[str, str]:
-    """What --names calls the columns, bytes being those of these. UsageError where a person reads them."""
+    """The column names of --names; `octets` says what bytes count. UsageError for a table that a person reads."""
     check_names(options, output)
     return other_names.names(options.names, octets)
 
@@ -214,21 +214,21 @@ def row_limit(options: Options, output: Output) -> int:
 
 
 class Order(NamedTuple):
-    """What rows are sorted by."""
+    """The order of rows."""
 
     column: str
     descending: bool
 
     @classmethod
     def of(cls, options: Options) -> Self | None:
-        """What --sort asks for."""
+        """The order of --sort; None without it."""
         if options.sort is None:
             return None
         return cls(options.sort.removeprefix("+"), not options.sort.startswith("+"))
 
 
 def check_columns(options: Options, known: Sequence[str]) -> None:
-    """UsageError if --columns or --sort names what is no column, or --columns the same one twice."""
+    """UsageError if --columns or --sort names an unknown column, or --columns names a column twice."""
     shown = options.columns or ()
     sorting = [] if options.sort is None else [options.sort.removeprefix("+")]
     for name in (*shown, *sorting):
@@ -240,8 +240,8 @@ def check_columns(options: Options, known: Sequence[str]) -> None:
 
 
 def _narrow(prog: str) -> argparse.HelpFormatter:
-    # argparse makes a formatter for each option that is added, and others before anyone asks for help; each would look
-    # for the width of the terminal.
+    # argparse makes a formatter for each option that is added, and each would look for the width of the terminal, long
+    # before anyone asks for help.
     return argparse.HelpFormatter(prog, width=NARROW)
 
 
@@ -259,7 +259,7 @@ def _format(text: str) -> str:
 
 
 def _formats() -> str:
-    """What the formats are, one a line."""
+    """The formats for --help, one a line."""
     names = formats.names()
     width = max(map(len, (AUTO, *names)))
     lines = [f"  {AUTO:{width}}  what the suffix of -o says; else table on a terminal, tsv in a pipe"]

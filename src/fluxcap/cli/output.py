@@ -1,4 +1,4 @@
-"""Where the data go: standard output, or a file that appears under its name only when it is whole."""
+"""The output: standard output, or a file that appears under its name only when it is whole."""
 
 import io
 import os
@@ -16,7 +16,7 @@ from fluxcap.formats import Rows, Screen
 from fluxcap.whole_files import Unfinished, is_special
 
 STANDARD: Final = "-"
-BUFFER_OCTETS: Final = 1 << 18  # few system calls, and the first rows of a slow input still come soon
+BUFFER_OCTETS: Final = 1 << 18  # few system calls, but the first rows of a slow input still come soon
 
 
 class Output(NamedTuple):
@@ -25,21 +25,21 @@ class Output(NamedTuple):
     path: str | None  # None: standard output
     format: str  # one of formats.names()
     screen: Screen
-    whole: bool = False  # nothing is handed out before everything is made
+    whole: bool = False  # nothing is written before all of it is made
 
     @property
     def for_people(self) -> bool:
-        """Whether a person reads it rather than a program."""
+        """Whether a person reads the output, not a program."""
         return self.format == "table"
 
     @property
     def binary(self) -> bool:
-        """Whether a terminal must not be sent it."""
+        """Whether the format must not be sent to a terminal."""
         return _is_binary(self.format)
 
     @property
     def on_terminal(self) -> bool:
-        """Whether it is shown as it is written."""
+        """Whether the output appears on a terminal."""
         return self.path is None and is_terminal(sys.stdout)
 
     def write(self, rows: Rows) -> None:
@@ -49,7 +49,7 @@ class Output(NamedTuple):
 
     @contextmanager
     def stream(self) -> Iterator[BinaryIO]:
-        """The stream to write on. OutputError if that fails, BrokenPipeError if nobody reads it any longer."""
+        """The stream to write to. OutputError if writing fails, BrokenPipeError if nobody reads any longer."""
         if not self.whole:
             with _opened(self.path) as out:
                 yield out
@@ -67,7 +67,7 @@ class Output(NamedTuple):
         """UsageError if writing would destroy one of these files while it is read."""
         try:
             target = Path(self.path).stat() if self.path else os.fstat(sys.stdout.fileno()) if sys.stdout else None
-        except OSError:  # it is not there, or opening it will say why
+        except OSError:  # the output does not exist yet, or opening it will say why
             return
         if target is None or not stat.S_ISREG(target.st_mode):
             return
@@ -77,7 +77,7 @@ class Output(NamedTuple):
 
 
 def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = False) -> Output:
-    """The output that --format, --output and --color ask for. UsageError if they do not tell the format."""
+    """The output of --format, --output and --color. UsageError if they do not tell the format."""
     if path is None or path == STANDARD:
         terminal = is_terminal(sys.stdout)
         if terminal and format != "auto" and _is_binary(format):
@@ -85,7 +85,7 @@ def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = F
         screen = Screen(None, wants_color(sys.stdout, color), sys.stdout.encoding if terminal else "utf-8")
         return Output(None, format if format != "auto" else "table" if terminal else "tsv", screen, whole)
     if format == "auto":
-        # A device has no suffix to go by, and is no place for a box.
+        # A device has no suffix that tells the format, and a box would be out of place there.
         named = formats.name_for(path) or ("tsv" if is_special(path) else None)
         if named is None:
             known = " ".join(formats.suffixes())
@@ -95,8 +95,8 @@ def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = F
 
 
 def for_capture(path: str | None, asking: str, *, whole: bool = False) -> Output:
-    """Where a capture goes that `asking`, an option or a command, makes. UsageError without a path and at a terminal.
-    `whole`: what stands in it may change until it is all there, so that nothing of it is handed out before."""
+    """The output for a capture that `asking`, an option or a command, makes. UsageError without a path and at a
+    terminal. `whole`: bytes may change until the capture is complete, so that nothing is written out before."""
     if path is None:
         raise UsageError(f"{asking} needs -o", "Name the capture to write with -o FILE; - is standard output.")
     if path == STANDARD and is_terminal(sys.stdout):
@@ -106,7 +106,7 @@ def for_capture(path: str | None, asking: str, *, whole: bool = False) -> Output
 
 
 def print_text(text: str) -> None:
-    """Put a text on standard output, with the same care."""
+    """Write a text to standard output; it fails as results do."""
     with _opened(None) as out:
         out.write(text.encode())
 
@@ -116,7 +116,7 @@ def _is_binary(format: str) -> bool:
 
 
 class _Descriptor(io.FileIO):
-    """A file descriptor whose failures say that it was the output that failed."""
+    """A file descriptor whose failures are OutputErrors."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         super().__init__(descriptor, "wb")
@@ -149,7 +149,7 @@ def _opened(path: str | None) -> Iterator[BinaryIO]:
         with _buffered(os.dup(sys.stdout.fileno()), "standard output") as out:
             yield out
     elif is_special(path):
-        # It cannot be made whole under another name.
+        # A device or FIFO cannot be replaced by a finished file.
         with _failing(path):
             descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         with _buffered(descriptor, path) as out:

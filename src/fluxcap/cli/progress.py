@@ -1,4 +1,4 @@
-"""How far reading has come, on standard error, when a person waits for it."""
+"""A progress bar on standard error, when a person waits."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
     from fluxcap.cli.inputs import Sources
 
-PATIENCE: Final = 0.5  # seconds before a person wonders
+PATIENCE: Final = 0.5  # seconds before the bar appears
 REFRESH: Final = 0.1  # seconds
 ACCOUNTS: Final = Path("/proc/self/io")  # proc(5): `rchar` is what this process has read, from page cache or disk
 
 
 class Progress:
-    """A bar from half a second after this is entered until it is left; then no trace of it stays.
+    """A bar that appears after half a second in this context, and vanishes at its end.
 
-    It watches the process from beside instead of counting in the reading loop: what has been read is known to the
-    kernel, in bytes as they are stored, whatever layers of decompression are in between.
+    A thread asks the kernel how much the process has read; the reading loop does not count. The kernel counts bytes as
+    they are stored, whatever decompression follows.
     """
 
     def __init__(self, sources: Sources, messages: Messages, passes: int = 1) -> None:
@@ -62,7 +62,7 @@ class Progress:
             task = bar.add_task("", total=self._total)
             while not self._over.wait(REFRESH):
                 done = _octets_read() - self._start
-                # A little is read besides the inputs: modules that are imported.
+                # The process reads a little besides the inputs: modules that it imports.
                 bar.update(task, completed=done if self._total is None else min(done, self._total), refresh=True)
 
 

@@ -1,4 +1,4 @@
-"""What is said of the inputs as a whole: the line above a table, the members beside the rows of a JSON object."""
+"""The inputs as a whole: the line above a table, the members beside the rows of a JSON object."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -20,7 +20,7 @@ def heading(metadata: Mapping[str, Any]) -> str:
 
 
 def named(inputs: Iterable[str]) -> str:
-    """The inputs by name, as many as there is room for."""
+    """The names of the inputs, as many as there is room for."""
     names = list(inputs)
     shown = ", ".join(map(printable, names[:NAMED_INPUTS]))
     more = len(names) - NAMED_INPUTS

@@ -1,4 +1,4 @@
-"""What `fluxcap --version` shows: this program, its checksum kernel, and the packages it uses."""
+"""The text of `fluxcap --version`: this program, its checksum kernel, and the packages it uses."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -9,7 +9,7 @@ PACKAGES = ("numpy", "rich", "isal", "lz4", "backports.zstd", "pandas")
 
 
 def versions() -> str:
-    """Some lines; nothing is imported to make them."""
+    """The lines; no package is imported to make them."""
     others = ", ".join(kernel for kernel in _core.kernels() if kernel != _core.kernel())
     lines = {
         "fluxcap": installed("fluxcap"),

@@ -25,7 +25,7 @@ WORDS: Final = {None: "", True: "true", False: "false"}  # for values that are n
 
 
 class Table(Protocol):
-    """What a format needs of a table, whose columns are numpy arrays or lists; raw() may also give other buffers."""
+    """A table as formats see it. Its columns are numpy arrays or lists; raw() may also give other buffers."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -81,21 +81,21 @@ class Listing:
 
 
 class Rows(NamedTuple):
-    """What is written: tables one after the other that have the same columns."""
+    """The rows to write: tables one after the other that have the same columns."""
 
     tables: Iterable[Table]
-    columns: Sequence[str]  # those to write, in this order
-    chosen: bool = False  # the columns were asked for by name: the terminal form shows just these
+    columns: Sequence[str]  # columns to write, in this order
+    chosen: bool = False  # the user named the columns: the terminal form shows just these
     noun: str = "rows"  # what a row is, in the plural
     heading: str = ""  # a line above the terminal form
     metadata: Callable[[], Mapping[str, Any]] = lambda: {}  # of all tables; complete once they are exhausted
-    left_out: Callable[[], int | None] = lambda: 0  # rows that were not asked for; None: some, not counted
-    like: Table | None = None  # has the columns, should there be no table
-    stream: Any = None  # the rows as Arrow, where they are in no table
-    names: Mapping[str, str] = {}  # what columns are called instead, but for people
+    left_out: Callable[[], int | None] = lambda: 0  # rows beyond the limit; None: some, not counted
+    like: Table | None = None  # a table with the columns, for the case of no tables
+    stream: Any = None  # the rows as an Arrow stream, where they are not in tables
+    names: Mapping[str, str] = {}  # other names of columns, not for people
 
     def shown(self, name: str) -> str:
-        """What a column is called."""
+        """The name of a column in the output."""
         return self.names.get(name, name)
 
 
@@ -122,7 +122,7 @@ class Format(Protocol):
 
 def names() -> list[str]:
     """The names of the formats there are."""
-    # pkgutil lists modules too, but imports inspect for what nobody asks of it here: a tenth of the start of a command.
+    # pkgutil lists modules too, but imports inspect, which takes a tenth of the start of a command.
     return sorted(module.stem for module in Path(__file__).parent.iterdir() if not module.name.startswith("_"))
 
 
@@ -132,7 +132,7 @@ def find(name: str) -> Format:
 
 
 def name_for(path: str | Path) -> str | None:
-    """The name of the format that the suffix of a file name chooses, if one does."""
+    """The name of the format that the suffix of a file name chooses; None if no format has the suffix."""
     suffix = Path(path).suffix.lower()
     return next((name for name in names() if suffix in find(name).SUFFIXES), None)
 
@@ -168,7 +168,7 @@ def write_object(name: str, out: BinaryIO, members: Mapping[str, Any]) -> None:
 
 
 def _fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested members, each under the names on the way to it, joined by dots."""
+    """The leaves of nested members; the name of each is the names on the way to it, joined by dots."""
     if isinstance(value, Mapping):
         inside = value.items()
     elif isinstance(value, (list, tuple)):
@@ -181,7 +181,7 @@ def _fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def at_least_one(rows: Rows) -> Iterator[Table]:
-    """The tables; if there is none, one without rows, so that the columns are known all the same."""
+    """The tables; without any, one table without rows, so that the columns are known."""
     tables = iter(rows.tables)
     first = next(tables, rows.like)
     if first is not None:
@@ -190,17 +190,17 @@ def at_least_one(rows: Rows) -> Iterator[Table]:
 
 
 def word(value: Any) -> Any:
-    """A value where a format has no words of its own for truth and for nothing, and no brackets for several."""
+    """A value for a format without words for true, false and None, and without brackets for sequences."""
     if isinstance(value, list):
         return text.in_words(value)
     return WORDS[value] if value is None or isinstance(value, bool) else value
 
 
 def columns_of(table: Table, rows: Rows) -> dict[str, Any]:
-    """The columns of one of the tables that are to be written, by name."""
+    """The columns to write of one table, by name."""
     return {name: table[name] for name in rows.columns}
 
 
 def raw_columns_of(table: Table, rows: Rows) -> dict[str, Any]:
-    """The same for what writes text: numpy is not imported for it."""
+    """The same as buffers, for text formats: numpy is not imported."""
     return {name: table.raw(name) for name in rows.columns}

@@ -1,4 +1,4 @@
-"""What Parquet and the two Arrow formats have in common: rows as an Arrow stream, which arro3 takes batch by batch."""
+"""The common part of Parquet and the two Arrow formats: rows as an Arrow stream, which arro3 takes batch by batch."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def package() -> Any:
     return arro3.io
 
 
-# A foreign library makes an error of its own, or a panic, of whatever is raised in what it calls. So a signal, whose
-# handler raises, waits until a table is read, and what goes wrong there and in writing is kept.
+# arro3 turns an exception of a function that it calls into an error of its own, or a panic. So signals, whose handlers
+# raise, wait until a table is read, and exceptions of reading and writing are kept.
 
 _HELD: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _Signals = Iterable[int]
@@ -58,7 +58,7 @@ _Signals = Iterable[int]
 
 @contextmanager
 def _signals_held() -> Iterator[_Signals]:
-    """Gives the signals that were held before."""
+    """Hold the signals that raise; gives the signals that were held before."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
     try:
         yield before
@@ -86,22 +86,22 @@ def _keeping(tables: Iterator[Table], kept: list[BaseException], signals: _Signa
             kept.append(error)
             raise
         yield table
-    raise kept[0]  # the output failed: nothing more needs to be read
+    raise kept[0]  # the output failed: reading on would be of no use
 
 
 class _Keeper(io.RawIOBase):
-    """A file that can only be written to; whoever opened the other one closes it."""
+    """A file that can only be written to, over another that stays open."""
 
     def __init__(self, out: BinaryIO, kept: list[BaseException]) -> None:
         self._out = out
         self._kept = kept
 
     def writable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def write(self, octets: Any) -> int:
-        """Write them all, or nothing more after the first failure."""
+        """Write all bytes; after the first failure nothing more."""
         if not self._kept:
             try:
                 self._out.write(octets)

@@ -1,4 +1,4 @@
-"""What TSV and CSV have in common: a header, then one row a line, cells with a delimiter between them."""
+"""The common part of TSV and CSV: a header, then one row a line, cells with a delimiter between them."""
 
 from collections.abc import Callable
 from itertools import repeat

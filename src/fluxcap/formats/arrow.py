@@ -1,4 +1,4 @@
-"""The Arrow IPC file format (Feather version 2), for reading at random; a pipe is better served by arrows."""
+"""The Arrow IPC file format (Feather version 2), for random access; for a pipe, arrows is better."""
 
 from typing import BinaryIO, Final
 
@@ -12,5 +12,5 @@ BINARY: Final = True
 
 def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
     """Write the rows as they come."""
-    # A column of such a file has one dictionary, and that of a stream of tables is not known before its end.
+    # A column of such a file has one dictionary, which is not known before the last table.
     pour(out, rows, package().write_ipc, encoded=isinstance(rows.tables, list))

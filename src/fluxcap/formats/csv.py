@@ -16,5 +16,5 @@ def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
 
 
 def _cell(value: Any) -> str:
-    cell = printable(inert(value))  # with no line break left that would need quotes
+    cell = printable(inert(value))  # line breaks, which would need quotes, are escaped
     return '"' + cell.replace('"', '""') + '"' if "," in cell or '"' in cell else cell

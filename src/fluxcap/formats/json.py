@@ -1,4 +1,4 @@
-"""One JSON object: "schema", "version", "columns", "rows" (an object each), then what is known of the inputs."""
+"""One JSON object: "schema", "version", "columns", "rows" (an object each), then metadata about the inputs."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -40,7 +40,7 @@ def _around(rows: Rows, columns: Mapping[str, Any], before: str, behind: str) ->
     """Braces, names and quotes; json.dumps() quotes the values of a list itself."""
     around, opening, closing = [], f"{before}{{", ""
     for name, values in columns.items():
-        # What the core makes of addresses, times and names has nothing to be escaped.
+        # The core's texts of addresses, times and names contain nothing that has to be escaped.
         quote = "" if text.is_free(values) or text.is_number(name, values) else '"'
         around.append(f"{closing}{opening}{json.dumps(rows.shown(name))}: {quote}".encode())
         opening, closing = ", ", quote

@@ -1,4 +1,4 @@
-"""numpy's archive of arrays: each column as the table holds it, codes and bytes and all, and `metadata` in JSON."""
+"""numpy's archive of arrays: each column as the table holds it, codes and bytes included, and `metadata` in JSON."""
 
 import json
 from contextlib import ExitStack

@@ -10,8 +10,8 @@ HELP: Final = "Apache Parquet"
 SUFFIXES: Final = (".parquet",)
 BINARY: Final = True
 
-# Numbers of packets seldom repeat: without dictionaries they are written in three quarters of the time, and no larger.
-ROWS_IN_GROUP: Final = 1 << 18  # what is held in memory before it is written: some ten MiB of all packet columns
+# Packet numbers seldom repeat: without dictionaries they are written in three quarters of the time, and no larger.
+ROWS_IN_GROUP: Final = 1 << 18  # rows in memory before they are written: some ten MiB with all packet columns
 OPTIONS: Final[dict[str, Any]] = {
     "compression": "zstd(1)",
     "dictionary_enabled": False,

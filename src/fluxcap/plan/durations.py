@@ -32,7 +32,7 @@ def nanoseconds(duration: Duration | None, name: str) -> int:
     """A length of time in nanoseconds; 0 for None.
 
     Numbers are seconds; texts are a number and a unit (ns us ms s m h d; seconds without one). ValueError or TypeError,
-    naming the parameter `name`, if it is none, not positive, or past 292 years.
+    naming the parameter `name`, if it is not a length of time, not positive, or longer than 292 years.
     """
     if duration is None:
         return 0
@@ -44,7 +44,7 @@ def nanoseconds(duration: Duration | None, name: str) -> int:
 
 
 def _exact(duration: Any, name: str) -> Fraction | int:
-    # Most runs have no timeout, and start the sooner without these.
+    # Most runs have no timeout, and start sooner without these imports.
     import datetime
     from fractions import Fraction
 
@@ -59,7 +59,7 @@ def _exact(duration: Any, name: str) -> Fraction | int:
         return duration * _UNITS["s"]
     if isinstance(duration, float):
         try:
-            # The shortest decimal that names the float is what the caller wrote: 0.1 is 100 ms, not a hair more.
+            # The caller wrote the shortest decimal that names the float: 0.1 is 100 ms, not a hair more.
             return Fraction(float.__repr__(duration)) * _UNITS["s"]
         except ValueError:  # inf, nan
             raise ValueError(f"{name} must be finite, not {duration!r}") from None

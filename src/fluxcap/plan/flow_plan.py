@@ -1,4 +1,4 @@
-"""Which flows are made: what is asked for, how the core is told, and what a table says of its making."""
+"""Which flows are made: the options that decide it, the core's struct of them, and what a table says about them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FlowPlan(NamedTuple):
     ignore_checksums: bool = False
 
     def spec(self) -> KeySpec:
-        """How the core is told to make these flows. ValueError for what does not fit together."""
+        """The plan as the core takes it. ValueError for options that contradict each other."""
         meant = semantics.find(self.semantics)
         if self.idle_timeout is None and meant.tcp_idle_timeout and "protocol" not in self.key.names:
             raise ValueError(
@@ -68,7 +68,7 @@ class FlowPlan(NamedTuple):
         }
 
     def metadata(self) -> Metadata:
-        """What a table of these flows says of how they were made."""
+        """The metadata of a table of these flows on how they were made."""
         spec, meant = self.spec(), semantics.find(self.semantics)
         return {
             "by": self.key.text,
@@ -90,7 +90,7 @@ class FlowPlan(NamedTuple):
 
 
 def spec_of(metadata: Metadata) -> KeySpec:
-    """How the core was told to make the flows of a table with this metadata, but for features."""
+    """The plan, as the core took it, of a table with this metadata; without features."""
     meant = semantics.find(metadata["semantics"])
     plan = FlowPlan(
         keys.parse(metadata["by"], metadata["biflow"]),

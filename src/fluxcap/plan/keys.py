@@ -1,4 +1,4 @@
-"""What a flow is: `by=` as people write it, parsed into the fields that the core keys flows by."""
+"""What a flow is: `by=` as people write it, parsed into the fields of the core's key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SETS = {
     "hosts": ("src_ip", "dst_ip"),
     "sockets": ("protocol", "src_ip", "src_port"),
 }
-# As nfdump names them.
+# nfdump has the same names.
 ALIASES = {"srcip": "src_ip", "dstip": "dst_ip", "srcport": "src_port", "dstport": "dst_port", "proto": "protocol"}
 ADDRESSES = ("src_ip", "dst_ip")
 IPV4_BITS, IPV6_BITS = 32, 128
@@ -43,8 +43,8 @@ def parse(by: str | Iterable[str], biflow: bool = True) -> Key:
     """The key that `by` names: fields and named sets, in a text with commas or a sequence of texts.
 
     A prefix length may follow an address: `src_ip/24` (IPv4; IPv6 whole), `src_ip/24/64` (IPv4, IPv6). A key that is
-    not symmetric in source and destination has no reverse direction, so its `biflow` is false whatever was asked for.
-    ValueError if a field is unknown or named twice, a prefix length is out of range, or there is no field.
+    not symmetric in source and destination has no reverse direction: its `biflow` is always false. ValueError if a
+    field is unknown or named twice, a prefix length is out of range, or there is no field.
     """
     words = by.split(",") if isinstance(by, str) else list(by)
     chosen: dict[str, Field] = {}
@@ -83,8 +83,8 @@ def _prefix_length(text: str, limit: int, word: str) -> int:
 
 
 def _symmetric(chosen: dict[str, Field]) -> bool:
-    """Whether turning a packet round gives a key with the same fields."""
-    if "direction" in chosen:  # a packet and its answer go past the interface in different ones
+    """Whether a packet with source and destination exchanged has a key of the same fields."""
+    if "direction" in chosen:  # a packet and its answer pass the interface in different directions
         return False
     turned = {"src": "dst", "dst": "src"}
     for name, *lengths in chosen.values():

@@ -1,4 +1,4 @@
-"""How captures are read, whatever is made of their records: one struct, from the public function to the core.
+"""How captures are read, whatever the result is: one struct, from the public function to the core.
 
 A NamedTuple is as frozen as a dataclass can be; importing `dataclasses` would take a tenth of a command's start.
 """
@@ -16,13 +16,13 @@ class ReadOptions(NamedTuple):
 
     where: str | None = None  # only records that this filter accepts, in the language of tcpdump
     decap: bool = True  # look into tunnels
-    threads: int | None = 1  # at most so many; None: a few
+    threads: int | None = 1  # at most this many; None: a few
     on_damage: OnDamage = "warn"
     on_interrupt: OnInterrupt = "raise"
-    inner: bool = False  # the filter sees the innermost IP packet, not what is around it
+    inner: bool = False  # the filter sees the innermost IP packet, not the headers around it
 
     def check(self) -> None:
-        """ValueError for a value that is none of those there are."""
+        """ValueError for a value that the option does not have."""
         if self.inner and self.where is None:
             raise ValueError("inner is about a filter, and there is none; say where")
         if self.threads is not None and self.threads < 1:

@@ -1,4 +1,4 @@
-"""How other programs make flows: timeouts, who began one, and what its bytes are. docs/semantics.md compares them."""
+"""How other programs make flows: timeouts, who began a flow, what its bytes are. docs/semantics.md compares them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ ServerPorts = tuple[frozenset[int], frozenset[int]]  # of TCP, of UDP
 
 
 class Semantics(NamedTuple):
-    """What makes a flow table that of a program; without arguments, what is done if nothing else is asked for."""
+    """The choices in which programs that make flows differ; the defaults are our own."""
 
     idle_timeout: str | None = None
-    tcp_idle_timeout: str | None = None  # where TCP has another
+    tcp_idle_timeout: str | None = None  # where it is another for TCP
     active_timeout: str | None = None
-    attempt_timeout: str | None = None  # of a connection of TCP that nobody answers
-    close_timeout: str | None = None  # ... that has ended
+    attempt_timeout: str | None = None  # for a TCP connection that nobody answers
+    close_timeout: str | None = None  # for a TCP connection that has ended
     octets: Octets = "frame"
     server_ports: ServerPorts | None = None
 
     @property
     def direction(self) -> Direction:
-        """Whether ports can make the receiver of a flow's first packet the one who began it."""
+        """Whether ports can tell that the receiver of the first packet began the flow."""
         return "first packet" if self.server_ports is None else "server ports"
 
 
-# Zeek's likely_server_ports: those that its scripts/base/protocols/*/main.zeek (pop3, finger, ...: __load__.zeek) and
+# likely_server_ports of Zeek: the ports that scripts/base/protocols/*/main.zeek (pop3, finger, ...: __load__.zeek) and
 # scripts/base/packet-protocols/{ayiya,geneve,gtpv1,teredo,vxlan}/main.zeek register.
 _ZEEK_TCP: Final = frozenset(
     {21, 22, 25, 53, 79, 80, 81, 88, 110, 135, 139, 143, 389, 443, 445, 502, 563, 585, 587, 614, 631, 636, 989, 990}
@@ -46,7 +46,7 @@ PRESETS: Final = {
     # Conversations never expire; their table adds up frame.len.
     "wireshark": Semantics(),
     # scripts/base/init-bare.zeek: tcp_inactivity_timeout, and 1 min for UDP, ICMP and unknown protocols;
-    # tcp_attempt_delay, tcp_close_delay. ip_bytes are of the IP header's length field
+    # tcp_attempt_delay, tcp_close_delay. ip_bytes come from the length field of the IP header
     # (https://docs.zeek.org/en/current/scripts/base/protocols/conn/main.zeek.html).
     "zeek": Semantics(*("1m", "5m"), attempt_timeout="5s", close_timeout="5s", octets="ip", server_ports=SERVER_PORTS),
     # nfstream/streamer.py: idle_timeout, active_timeout and accounting_mode of NFStreamer.
@@ -57,7 +57,7 @@ PRESETS: Final = {
 
 
 def find(name: str | None) -> Semantics:
-    """The semantics of this name; our own for None. ValueError for an unknown one."""
+    """The semantics of this name; our own for None. ValueError for an unknown name."""
     if name is None:
         return Semantics()
     if name not in PRESETS:

@@ -18,7 +18,7 @@ def octets(size: int | str | None, name: str) -> int:
     """An amount of memory in bytes; 0 for None.
 
     Texts are a whole number and a unit: K M G T and KiB MiB GiB TiB by 1024, kB MB GB TB by 1000, bytes without one.
-    ValueError or TypeError, naming the parameter `name`, if it is none, or less than a mebibyte.
+    ValueError or TypeError, naming the parameter `name`, if it is not a size, or less than a mebibyte.
     """
     if size is None:
         return 0

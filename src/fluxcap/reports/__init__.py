@@ -1,1 +1,1 @@
-"""What is to be said about a capture: its contents, its checksums, hints, origins."""
+"""What fluxcap says about a capture: its contents, its checksums, hints, origins."""

@@ -1,4 +1,4 @@
-"""How long programs take over one capture: the floor, fluxcap, and the others on this machine, all in one run."""
+"""How long the floor, fluxcap, and the other programs on this machine take over one capture, all in one run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-PIECE = 256 * 1024  # bytes a read of the floor: what the second-level cache holds
+PIECE = 256 * 1024  # bytes that the floor reads at a time: they fit into the second-level cache
 LONG = 30  # seconds; a program that takes longer is not run again
 
 
 class Program(NamedTuple):
-    """A program that reads captures. In its command {file} is the capture, {folder} a place for what it writes."""
+    """A program that reads captures. In its command {file} is the capture, {folder} a place for its output."""
 
     name: str
     command: tuple[str, ...]
@@ -80,7 +80,7 @@ class Measured(NamedTuple):
 
 
 def found(peers: Iterable[Program] = PEERS) -> Iterator[Program]:
-    """Those of the programs that are on this machine."""
+    """The programs that are on this machine."""
     for peer in peers:
         is_module = peer.command[0] == sys.executable
         if importlib.util.find_spec(peer.name) if is_module else shutil.which(peer.command[0]):
@@ -98,7 +98,7 @@ def floor(path: str | Path) -> None:
 
 
 def measure(path: str, runs: int) -> list[Measured]:
-    """Run everything `runs` times, in turn, so that what else the machine does falls on all of them."""
+    """Run every program `runs` times, in turn, so that other load on the machine falls on all of them."""
     from fluxcap.tables.read import read_flows
 
     with tempfile.TemporaryDirectory() as folder:
@@ -133,7 +133,7 @@ def _runner(program: Program, path: str, folder: str) -> Callable[[], object]:
 
     def run() -> None:
         with suppress(FileNotFoundError):
-            (own / "argus").unlink()  # it appends to what is there
+            (own / "argus").unlink()  # argus appends to an existing file
         subprocess.run(
             command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

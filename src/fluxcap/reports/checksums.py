@@ -46,7 +46,7 @@ EXAMINED = 16384
 
 
 class Source(NamedTuple):
-    """An address that records with partial checksums came from; numbers of records."""
+    """An address that sent records with partial checksums; numbers of records."""
 
     address: str
     packets: int
@@ -56,7 +56,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class ChecksumReport(Exportable):
-    """What the checksums of captures say.
+    """Verdicts on the checksums of captures, and who sent bad and partial checksums.
 
     As a table (to_pandas(), to_arrow(), to_polars(), write()) the report has a row of counts for each kind of
     header that had a checksum; `bad` is a table of its own.
@@ -311,7 +311,7 @@ def collect_checksums(src: Captures, list_limit: int, options: ReadOptions) -> C
 
 
 class _Judging(Reading):
-    """A reading that takes down the interfaces of each input; a pcap has no names and no numbers for its own."""
+    """A reading that notes the interfaces of each input; a pcap neither names nor numbers its interface."""
 
     def __init__(self, options: ReadOptions, row_limit: int) -> None:
         spec = FlowPlan(keys.parse(origins.KEY)).spec()

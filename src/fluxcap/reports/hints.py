@@ -1,7 +1,7 @@
 """What bad checksums have in common: hints at their cause, each with its evidence. None of them changes a verdict.
 
-All of it follows from the difference between the sum found and the right one, in ones' complement (modulo 0xFFFF):
-whatever was changed after the sum was taken, without updating it, makes the same difference as in RFC 1624.
+Every hint follows from the difference between the sum found and the right sum, in ones' complement (modulo 0xFFFF): a
+change after the sum was taken, without updating it, makes the difference that RFC 1624 describes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from fluxcap.values.names import SCTP
 
 BAD: Final = VERDICTS.index("bad")
 MODULUS: Final = 0xFFFF  # of ones' complement: 0x0000 and 0xFFFF are the same number
-# Different right sums before a constant difference, or a constant zero, is no chance and no repeated record: two
-# records agree by chance in one case of 65,535, three in one of four thousand million.
+# At least so many different right sums must have the same difference, or a constant zero: then neither chance nor a
+# repeated record explains it. Two records agree by chance in one case of 65,535, three in one of four thousand million.
 DIFFERENT_SUMS: Final = 3
 # One flipped bit makes one of these 32 differences; chance does in one case of 2,048.
 ONE_BIT: Final = np.array(sorted({way * (1 << bit) % MODULUS for bit in range(16) for way in (1, -1)}))
-# So many times as often as by chance is a hint: of up to 40 bad sums one with a flipped bit, of up to 1,310 one that
-# differs as much as the other checksum of its packet.
+# A cause that is seen so many times as often as by chance is a hint: one flipped bit among up to 40 bad sums, or one
+# sum among up to 1,310 that differs as much as the other checksum of its packet.
 OVER_CHANCE: Final = 50
 NAMED: Final = 3  # flows and records given as evidence
 
@@ -40,7 +40,10 @@ CAUSES: Final[Mapping[Kind, str]] = {
 }
 
 
-COVERED: Final = {"transport": "addresses or ports", "IPv4": "addresses or the time to live"}  # and changes on the way
+COVERED: Final = {
+    "transport": "addresses or ports",
+    "IPv4": "addresses or the time to live",
+}  # fields that a router or NAT changes
 
 
 class Flow(NamedTuple):
@@ -73,14 +76,14 @@ class Hint(NamedTuple):
     text: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as dicts, lists, texts and integers."""
+        """The hint as dicts, lists, texts and integers."""
         places = [{"file": file, "packet": packet} for file, packet in self.in_packets]
         return {**self._asdict(), "of_flows": [flow._asdict() for flow in self.of_flows], "in_packets": places}
 
 
 def find(bad: Rows) -> tuple[Hint, ...]:
-    """Hints at the causes of bad checksums, from rows of packets that include them; those of most records first."""
-    # SCTP has a CRC, which says nothing of what was changed.
+    """Hints at the causes of the bad checksums among some rows of packets; hints on most records first."""
+    # SCTP has a CRC, whose difference says nothing about the change.
     transport = (bad["verdict"] == BAD) & (bad["protocol"] != SCTP)
     header = bad["ip_verdict"] == BAD
     alike = transport & header & (_difference(bad, "") == _difference(bad, "ip_"))
@@ -107,27 +110,27 @@ class _Bad:
         self.found = self.rows[f"{prefix}checksum"].astype(np.int64)
         self.expected = self.rows[f"{prefix}expected"].astype(np.int64)
         self.difference = _difference(self.rows, prefix)
-        self.alike = alike[which]  # in both headers: of an address, which both cover
+        self.alike = alike[which]  # the same difference in both headers: an address was changed, which both cover
         _, self.flow = kinds([self.rows[name] for name in Flow._fields])
-        # An address is rewritten in all flows between two hosts, however few packets each of them has.
+        # An address is rewritten in all flows between two hosts, however few packets each flow has.
         _, self.pair = kinds([self.rows[name] for name in ("src_ip", "dst_ip")])
         self.open = np.ones(len(self.found), bool)
 
     def hints(self) -> Iterator[Hint]:
-        """Whichever come first explain a record best, so those after them go without it."""
+        """The best explanations come first; a record that one of them explains is left out of those after it."""
         if not len(self.found):
             return
         yield from self._hint("other zero", self.difference == 0)
         yield from self._hint("never filled in", self._constant(self.found, self.flow) & (self.found == 0))
         constant = self._constant(self.difference, self.flow) | self._constant(self.difference, self.pair)
         for difference in np.unique(self.difference[constant]).tolist():
-            # In whatever flow: too short a one proves nothing, but it agrees by chance in one case of 65,535.
+            # In a flow of any length: a short flow proves nothing, but agrees by chance in one case of 65,535.
             yield from self._hint("rewritten", self.difference == difference)
         yield from self._if_no_chance("one bit", np.isin(self.difference, ONE_BIT), len(ONE_BIT))
         yield from self._if_no_chance("rewritten", self.alike, 1)
 
     def _if_no_chance(self, kind: Kind, which: Array, values: int) -> Iterator[Hint]:
-        """A hint if there are more than random sums would make, that agree with one of so many values by chance."""
+        """A hint if `which` are more than chance explains: a random sum agrees with one of `values` values."""
         if (which & self.open).sum() * MODULUS > self.open.sum() * values * OVER_CHANCE:
             yield from self._hint(kind, which)
 

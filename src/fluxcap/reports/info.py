@@ -36,10 +36,10 @@ class InputInfo:
     """One input of a capture."""
 
     name: str
-    size: int | None  # bytes as stored, so before decompression; None of a stream
+    size: int | None  # bytes as stored, before decompression; None for a stream
     compression: str  # "" = none
     format: str  # "pcap" or "pcapng"
-    variant: str  # of a pcap: "us", "ns", "us modified"
+    variant: str  # for a pcap: "us", "ns", "us modified"
     byte_order: str
     sections: int
     interfaces: tuple[InterfaceInfo, ...]
@@ -154,13 +154,13 @@ class CaptureInfo:
         True
         """
         values = dataclasses.asdict(self)
-        read = values.pop("metadata")  # of which only this is not said already
+        read = values.pop("metadata")  # CaptureInfo has the rest of the metadata already
         rates = {name: getattr(self, name) for name in ("duration", "packets_per_second", "octets_per_second")}
         return values | rates | {"damage": read["damage"], "skipped": read["skipped"]}
 
 
 def facts(info: CaptureInfo) -> Iterator[tuple[str, str]]:
-    """A label and a text for each thing there is to say; an empty label goes on with the one before it."""
+    """A label and a text for each fact; a text with an empty label belongs to the label before it."""
     for source in info.inputs[:INPUT_LINES]:
         yield "input", _source(source)
     if len(info.inputs) > INPUT_LINES:
@@ -206,7 +206,7 @@ def _interfaces(source: InputInfo) -> str:
 
 
 def mix(info: CaptureInfo) -> Listing:
-    """Packets and verdicts by protocol, the most frequent first; then those of the headers around them."""
+    """Packets and verdicts by protocol, the most frequent first; then verdicts on IPv4 and GRE headers."""
     rows = [
         (names.protocol(number) if number else "not IP", info.protocols[number], counts)
         for number, counts in info.verdicts.items()

@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     from fluxcap._core import Column
     from fluxcap.values.arrays import Array
 
-KEY: Final = "src_ip,src_mac,file,interface,direction,offload_flags"  # of the flows that find() is given
-NOT_READY: Final = 1  # of offload_flags: the capture itself says that the checksum was left to the card
+KEY: Final = "src_ip,src_mac,file,interface,direction,offload_flags"  # the key of the flows that find() takes
+NOT_READY: Final = 1  # bit of offload_flags: the capture itself says that the checksum was left to the card
 COUNTED: Final = ("packets", "good", "partial", "bad", "ip_bad")
 WRONG: Final = ("partial", "bad", "ip_bad")
 NAMED: Final = 3  # addresses, in a sentence
 OFFLOAD: Final = "captured on the sender before the network card filled them in"
-LINUX_SLL2: Final = 276  # the link type of which a record has the kernel's number of its interface, not the file's
-SHORT: Final = 32  # letters of an interface's name that reads well in it; Windows' are longer, and say nothing
+LINUX_SLL2: Final = 276  # link type whose records number their interface as the kernel does, not as the file does
+SHORT: Final = (
+    32  # letters of an interface name that reads well in a sentence; names on Windows are longer, and say nothing
+)
 
 
 class Origin(NamedTuple):
-    """An address, MAC address, interface or direction; numbers of records, of those that are in a flow.
+    """An address, MAC address, interface or direction, with numbers of records that are in a flow.
 
     `good`, `partial`, `bad`: verdicts on the transport checksum; `ip_bad`: bad IPv4 headers; `not_ready`: the capture
     says that the checksum was left to the network card (epb_flags, bit 9).
@@ -41,13 +43,13 @@ class Origin(NamedTuple):
 
     @property
     def implicated(self) -> bool:
-        """Whether any checksum from here was not as it should be."""
+        """Whether any checksum from this origin was partial or bad."""
         return any(getattr(self, what) for what in WRONG)
 
 
 @dataclass(frozen=True)
 class Origins:
-    """Those that sent a partial or a bad checksum, in the order of their first records, as far as captures say."""
+    """The origins of partial and bad checksums, in the order of their first records, as far as captures say."""
 
     by_address: tuple[Origin, ...]
     by_mac: tuple[Origin, ...]
@@ -55,7 +57,7 @@ class Origins:
     by_direction: tuple[Origin, ...]
 
     def told(self, what: str) -> str:
-        """Where all records came from that count as `what` ("partial", "bad"); what they have in common is said."""
+        """Words for the origin of all records that count as `what` ("partial", "bad"), and for what they share."""
         senders = [one for one in _most_first(self.by_address, what) if getattr(one, what)]
         total = sum(getattr(one, what) for one in senders)
         *others, last = [one.name for one in senders[:NAMED]]
@@ -68,7 +70,7 @@ class Origins:
         return ", ".join(filter(None, (where, " ".join(filter(None, way)))))
 
     def direction(self, what: str) -> str:
-        """The direction that all these records went, "" if there is none."""
+        """The direction that all these records went; "" if they went in both."""
         return _sole(self.by_direction, what, sum(getattr(one, what) for one in self.by_address))
 
 
@@ -80,8 +82,8 @@ class Named(NamedTuple):
 
 
 def find(columns: Mapping[str, Column], interfaces: Sequence[Sequence[Named]]) -> Origins:
-    """The origins of flows by KEY; `interfaces`: those that each file describes, none of a file that has no names."""
-    if not any(any(memoryview(columns[what])) for what in WRONG):  # then there is nothing to be sorted
+    """The origins of flows by KEY; `interfaces`: those that each file describes, none if the file has no names."""
+    if not any(any(memoryview(columns[what])) for what in WRONG):  # then there is nothing to sort
         return Origins((), (), (), ())
     from fluxcap.values.arrays import arrays
 
@@ -94,7 +96,7 @@ def find(columns: Mapping[str, Column], interfaces: Sequence[Sequence[Named]]) -
 
 
 def _grouped(flows: Mapping[str, Array], names: Sequence[str], clean: bool = False) -> list[Origin]:
-    """One origin for each combination of these columns, in the order of their first rows; `clean` ones on request."""
+    """One origin a combination of these columns, in the order of first rows; `clean`: also origins without fault."""
     import numpy as np
 
     from fluxcap.values.arrays import kinds
@@ -113,7 +115,7 @@ def _grouped(flows: Mapping[str, Array], names: Sequence[str], clean: bool = Fal
 
 
 def _by_name(places: Sequence[Origin], interfaces: Sequence[Sequence[Named]]) -> Iterator[Origin]:
-    """Interfaces of one name are one, in whatever files: of files that rotate, the same is in each."""
+    """Origins by interface name: interfaces of one name are one, since rotated files all describe the same one."""
     merged: dict[str, Origin] = {}
     for place in places:
         file, number = map(int, place.name.split())
@@ -124,9 +126,10 @@ def _by_name(places: Sequence[Origin], interfaces: Sequence[Sequence[Named]]) ->
 
 
 def _name(number: int, described: Sequence[Named]) -> str:
-    """What the records of a file that have this number in `interface` came from; "" if that is not known.
+    """The name of the interface with this number in a file; "" if it is not known.
 
-    Where a file has both, an interface with the number of a kernel's may be meant by either, so neither is named.
+    A file may number some interfaces itself and take other numbers from a kernel: then a number that both use is not
+    named.
     """
     by_kernel = any(one.link_type == LINUX_SLL2 for one in described)
     if number >= len(described) or described[number].link_type == LINUX_SLL2:
@@ -139,13 +142,13 @@ def _most_first(origins: Sequence[Origin], what: str) -> list[Origin]:
 
 
 def _sole(origins: Sequence[Origin], what: str, total: int) -> str:
-    """The one that all of these records came from."""
+    """The one origin that all of these records came from; "" if there are several."""
     return next((one.name for one in origins if getattr(one, what) == total), "")
 
 
 def offload(origins: Origins, segmented: int) -> str | None:
-    """Who sent the partial checksums, and why they are nothing to worry about; None if there are none. `segmented`: how
-    many of them have the pseudo-header's sum without its length."""
+    """Who sent the partial checksums, and why they do not matter; None if there are none. `segmented`: how many of them
+    are the sum of the pseudo-header without its length."""
     total = sum(one.partial for one in origins.by_address)
     if not total:
         return None

@@ -1,4 +1,4 @@
-"""Reading what is in a capture, without a table: no numpy is imported for it."""
+"""Surveying a capture without a table, so that numpy is not imported."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def read_info(
 
 
 def collect_info(src: Captures, options: ReadOptions) -> CaptureInfo:
-    """Read captures and take down what they are."""
+    """Read captures and describe them."""
     reading = _Survey(options)
     return reading.collect(expand(src), reading.info)
 
 
 class _Survey(Reading):
-    """A reading that takes down what each input was."""
+    """A reading that describes each input."""
 
     def __init__(self, options: ReadOptions) -> None:
         super().__init__(options)

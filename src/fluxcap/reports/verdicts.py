@@ -1,4 +1,4 @@
-"""Checksum verdicts of a capture as a whole, whichever command counted them."""
+"""Checksum verdicts on a capture as a whole, for every command that counts them."""
 
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -9,12 +9,12 @@ from fluxcap.values import names
 from fluxcap.values.metadata import Metadata
 
 Counts = Mapping[str, int]  # records by verdict name
-HEADER: Final = "header"  # the column of by_header() that has no counts
-HINTS_SHOWN: Final = 2  # where there is little room
+HEADER: Final = "header"  # the column of by_header() that names the kind of header
+HINTS_SHOWN: Final = 2  # on a screen and on a card
 
 
 class Judged(Protocol):
-    """What has verdicts: a CaptureInfo or a ChecksumReport."""
+    """A report with verdicts: a CaptureInfo or a ChecksumReport."""
 
     @property
     def packets(self) -> int:
@@ -26,15 +26,15 @@ class Judged(Protocol):
 
     @property
     def verdicts(self) -> Mapping[int, Counts]:
-        """Of transport checksums, by IP protocol number."""
+        """Verdicts on transport checksums, by IP protocol number."""
 
     @property
     def ip_verdicts(self) -> Counts:
-        """Of IPv4 headers."""
+        """Verdicts on IPv4 headers."""
 
     @property
     def gre_verdicts(self) -> Counts:
-        """Of GRE headers."""
+        """Verdicts on GRE headers."""
 
 
 def bad(judged: Judged) -> int:
@@ -49,7 +49,7 @@ def examined(judged: Judged) -> int:
 
 
 def by_header(judged: Judged) -> Listing:
-    """Records by kind of header and verdict, for the kinds of which at least one checksum was seen."""
+    """Records by kind of header and verdict, for kinds with at least one checksum."""
     kinds = {"IPv4": judged.ip_verdicts, "GRE": judged.gre_verdicts}
     kinds |= {names.protocol(number): counts for number, counts in judged.verdicts.items()}
     seen = {kind: counts for kind, counts in kinds.items() if any(counts[name] for name in VERDICTS[1:])}

@@ -23,7 +23,7 @@ from fluxcap.values.names import TCP
 
 Form = Literal["octets", "pcap"]
 
-# What a line of the index says of a socket, under the name there, and of a stream.
+# The members of a line of the index, for a socket and for a stream, by their names there.
 OF_SOCKET: Final = {
     "number": "number",
     "protocol": "protocol",
@@ -40,7 +40,7 @@ OF_STREAM: Final = (
 
 @dataclass(frozen=True)
 class Delivered:
-    """What demux() wrote, and what it did not.
+    """What demux() wrote, and what it left out.
 
     Attributes
     ----------
@@ -212,7 +212,7 @@ class Demultiplexing(Job[Delivered]):
         self.folder.close()
         metadata = {**self.reading.metadata(), "interrupted": interrupted}
         streams = arrays(self._demuxer.streams())
-        seen = streams["packets"] > 0  # where a connection took the place of another, both of its streams are there
+        seen = streams["packets"] > 0  # the streams of a connection that another replaced are both listed
         streams = {name: column[seen] for name, column in streams.items()}
         is_stream = streams["protocol"] == TCP
         done = Delivered(
@@ -235,7 +235,7 @@ class Demultiplexing(Job[Delivered]):
         return done
 
     def take(self) -> None:
-        """Write what has been delivered."""
+        """Write what has been delivered so far."""
         octets, shares = self._demuxer.delivered()
         columns = (column.tolist() for column in arrays(shares).values())
         for number, side, protocol, start, length in zip(*columns, strict=True):

@@ -1,4 +1,4 @@
-"""Where demultiplexing puts what is delivered: one file a socket or stream, and the files that say what is in them."""
+"""The directory that demux fills: one file a socket or stream, and the files that say what is in them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ PROTOCOLS: Final = {TCP: "tcp", UDP: "udp", UDP_LITE: "udplite"}
 
 
 def file_name(number: int, side: int, protocol: int) -> str:
-    """Made of numbers alone: nothing that a capture says becomes part of a path."""
+    """A file name made of numbers alone: no text of a capture becomes part of a path."""
     letter = f"-{SIDES[side]}" if protocol == TCP else ""
     return f"{PROTOCOLS[protocol]}-{number:06}{letter}.bin"
 
 
 def open_plain(path: str | os.PathLike[str], flags: int) -> int:
-    """Open a regular file of a directory. ValueError for a link or a FIFO: whoever made the directory could have any
-    file of this machine read through one, or nothing come for ever."""
+    """Open a regular file of a directory. ValueError for a link or a FIFO: in a directory from somebody else a link
+    could lead to any file of this machine, and a FIFO could block for ever."""
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     except OSError as error:
@@ -46,7 +46,7 @@ def open_plain(path: str | os.PathLike[str], flags: int) -> int:
 
 
 class OpenFiles:
-    """Files of a directory, of which so many stay open that reading or writing by turns costs little."""
+    """Files of a directory; OPEN_AT_ONCE of them stay open, so that alternating between files costs little."""
 
     def __init__(self, directory: Path, mode: Literal["rb", "ab"]) -> None:
         self._directory = directory
@@ -63,16 +63,16 @@ class OpenFiles:
         return self._open[name]
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the open files."""
         while self._open:
             self._open.popitem()[1].close()
 
 
 class Folder:
-    """A directory that was empty, or not there, and the files that are appended to in it."""
+    """A directory that was empty or did not exist, and the files in it that are appended to."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """FileExistsError if something is in it, NotADirectoryError if it is something else; OSError as it comes."""
+        """FileExistsError if the directory is not empty, NotADirectoryError if it is something else; other OSErrors."""
         self.path = Path(path)
         self.made = not self.path.exists()
         self.path.mkdir(exist_ok=True)
@@ -81,7 +81,7 @@ class Folder:
         self._files = OpenFiles(self.path, "ab")
 
     def append(self, name: str, octets: bytes | memoryview) -> None:
-        """Write these bytes at the end of a file. OSError that names it if that fails."""
+        """Write these bytes at the end of a file. OSError with the name of the file if writing fails."""
         left = memoryview(octets)
         try:
             file = self._files[name]
@@ -91,23 +91,23 @@ class Folder:
             raise OSError(error.errno, error.strerror, str(self.path / name)) from error
 
     def append_rows(self, name: str, columns: Mapping[str, Array]) -> None:
-        """Write these rows at the end of a file, a JSON object a line."""
+        """Write these rows at the end of a file, one JSON object a line."""
         buffer = io.BytesIO()
         ndjson.write(buffer, Rows([Listing(columns)], tuple(columns)))
         self.append(name, buffer.getbuffer())
 
     def write_index(self, lines: Mapping[str, Any], listings: Iterable[Listing]) -> None:
-        """Write the index, which is there once it is whole: an object, then the rows of the listings."""
+        """Write the index, which appears when it is whole: an object, then the rows of the listings."""
         with replacing(self.path / INDEX) as out:
             ndjson.write_object(out, lines)
             for listing in listings:
                 ndjson.write(out, Rows([listing], listing.columns))
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the open files."""
         self._files.close()
 
     def discard(self) -> None:
-        """Nothing was put into it: it goes again, if it was not there before."""
+        """Remove the directory, which is empty, if it did not exist before."""
         if self.made:
             self.path.rmdir()

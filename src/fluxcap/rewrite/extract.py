@@ -1,4 +1,4 @@
-"""The records of some flows, out of their inputs into one capture: found by reading these once more, then copied."""
+"""Extraction: the records of some flows are found by reading the inputs again, then copied into one capture."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ CHANGED, AGAIN = "the inputs have changed since they were read", "read them agai
 
 
 class Flows(NamedTuple):
-    """Some flows of a table, and what the table was read from."""
+    """Some flows of a table, and the inputs of the table."""
 
     inputs: Sequence[Input]
     metadata: Metadata  # of the table
-    numbers: Array  # of the flows as they were read, each once, in order
+    numbers: Array  # of the flows in the order of reading, each once
     columns: Mapping[str, Array]  # of the flows with these numbers
 
 
 def positions(rows: Rows, n: int) -> Array:
-    """The positions, each once and in order, that `rows` picks among `n` rows. IndexError for those there are not."""
+    """The positions that `rows` picks among `n` rows, each once and in order. IndexError beyond the rows."""
     which = rows if isinstance(rows, int | np.integer | slice | np.ndarray) else list(rows)
     return np.unique(np.arange(n)[which])
 
@@ -49,7 +49,7 @@ def extract(flows: Flows, path: str | os.PathLike[str]) -> None:
 
 
 def copy_records(flows: Flows, out: BinaryIO) -> None:
-    """Write the records of these flows, as FlowTable.extract() has it."""
+    """Write the records of these flows to a stream; FlowTable.extract() describes the capture."""
     _check_repeatable(flows)
     before = None
     copier = Copier()
@@ -73,7 +73,7 @@ def _check_repeatable(flows: Flows) -> None:
 
 
 def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
-    """The inputs that hold records of these flows, the first one if there are no records, and the records' numbers."""
+    """Each input with records of these flows (without any: the first input), and the numbers of these records."""
     numbers, read = flows.numbers, flows.metadata
     options = ReadOptions(read["where"], read["decap"], inner=read["inner"])
     reading = Reading(options, key=spec_of(read), columns=("file", "packet", FLOW), row_limit=ROWS_AT_ONCE)
@@ -97,14 +97,14 @@ def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
 
 
 def _copied(copier: Copier, item: Input, records: Array, before: Input | None) -> Iterator[memoryview]:
-    """What the copy has of an input, piece by piece; each is good until the next is asked for."""
+    """The bytes of the copy from one input, in pieces; each piece is valid until the next is asked for."""
     copier.begin(records)
     state, n = WANTS_INPUT, 1
     with item.open() as source:
         while state == WANTS_INPUT and n:
             try:
                 n = source.readinto(copier.space())
-            except (DecompressionError, OSError):  # the reading before this one met it too, and warned of it
+            except (DecompressionError, OSError):  # the first reading met the error too, and warned
                 n = 0
             if n:
                 copier.advance(n)

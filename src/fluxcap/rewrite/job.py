@@ -1,4 +1,4 @@
-"""Work that fills a directory while it reads: step by step, so that it can be left between two steps."""
+"""Work that fills a directory while it reads, in steps, so that an interrupt can end it between two steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Job(ABC, Generic[Done]):
         self.folder = folder
 
     def run(self) -> Done:
-        """All of it. What ends it early leaves the directory finished as far as it came."""
+        """Do all steps. An early end leaves a directory that is complete up to that step."""
         try:
             for _ in self.steps():
                 self.take()
@@ -40,7 +40,7 @@ class Job(ABC, Generic[Done]):
         return self.reading.read(self.inputs)
 
     def abandon(self, error: CaptureError) -> Done | None:
-        """The reading ended with this error: finish, unless there was nothing to read."""
+        """Finish after an error that ended the reading, unless nothing was read."""
         if error.fatal and not self.reading.scanner.totals()["packets"]:
             self.folder.discard()
             return None

@@ -1,4 +1,4 @@
-"""The messages of an index back to segments, in a capture: what demultiplexing took apart, put together."""
+"""Mux, the reverse of demux: the messages of an index as segments in a capture."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from fluxcap.whole_files import check_target, replacing
 EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 SECONDS_TEXT: Final = len("1970-01-01T00:00:00")
 FRACTION_DIGITS: Final = 9
-LONGEST_MESSAGE: Final = 65527  # bytes: what a UDP datagram over IPv6 holds
-REMEMBERED: Final = 4096  # addresses, and seconds, whose texts come again and again
+LONGEST_MESSAGE: Final = 65527  # bytes that a UDP datagram over IPv6 holds
+REMEMBERED: Final = 4096  # addresses, and seconds, whose texts recur
 
 
 class Muxed(NamedTuple):
@@ -136,7 +136,7 @@ def _read_index(path: Path) -> tuple[dict[int, _Socket], int]:
                 raise ValueError(f"protocol {protocol} has no messages")
             if not isinstance(number, int):
                 raise TypeError(f"{number!r} is no number of a socket")
-            # Its name is made of its number, as it was: the index does not decide which files are read.
+            # The file name is made of the number again: the index does not decide which files are read.
             file = file_name(number, 0, protocol)
             sockets[number] = _Socket(protocol, line["address"], line["port"], file)
         except (KeyError, TypeError, ValueError) as error:
@@ -145,7 +145,7 @@ def _read_index(path: Path) -> tuple[dict[int, _Socket], int]:
 
 
 def _lines(path: Path, may_lack: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where each line is, and its object."""
+    """The place of each line, for messages, and its object."""
     if may_lack and not os.path.lexists(path):
         return
     with open(path, encoding="utf-8", opener=open_plain) as lines:
@@ -179,7 +179,7 @@ def _message(files: OpenFiles, socket: _Socket, line: dict[str, Any]) -> bytes:
 
 @lru_cache(REMEMBERED)
 def _ends(src: str, dst: str) -> tuple[bytes, bytes]:
-    """Two addresses as a header holds them. Where just one is of IPv4, it stands for its form in IPv6."""
+    """Two addresses as a header holds them. If only one is IPv4, it becomes an IPv4-mapped IPv6 address."""
     ends = ip_address(src), ip_address(dst)
     if ends[0].version == ends[1].version:
         return ends[0].packed, ends[1].packed

@@ -88,7 +88,7 @@ def single(inputs: list[Input]) -> Input:
 
 
 class _Mending(Reading):
-    """A reading that writes checksums into what it reads. All records are wanted, at every depth."""
+    """A reading that completes checksums in the bytes it reads, in all records and at every depth."""
 
     repairer: Repairer
 
@@ -98,8 +98,8 @@ class _Mending(Reading):
 
 
 def copy_repaired(item: Input, out: BinaryIO, options: ReadOptions) -> Repair:
-    """Write the repaired copy to a file that is empty and can be gone back in: the checksum of a datagram in fragments
-    is known when its last one has come, and belongs into the first."""
+    """Write the repaired copy to an empty, seekable file: the checksum of a datagram in fragments is known when its
+    last fragment has come, and belongs into the first."""
     reading = _Mending(options)
     repairer = reading.repairer
     for _ in reading.read([item]):

@@ -1,4 +1,4 @@
-"""A capture as one capture a flow: records, byte for byte, to files."""
+"""Splitting a capture into one capture a flow: records are copied byte for byte."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fluxcap.values.arrays import Array, arrays
 from fluxcap.values.metadata import Metadata, members
 
 ROWS_AT_ONCE: Final = 65536  # records whose flow is known before their bytes are read
-OCTETS_AT_ONCE: Final = 4 << 20  # that are read together, or one record if that is larger
+OCTETS_AT_ONCE: Final = 4 << 20  # bytes that are read together, or one record if that is larger
 RECORD_HEADER: Final = np.dtype([("seconds", "<u4"), ("ns", "<u4"), ("captured", "<u4"), ("wire", "<u4")])
 OF_FLOW: Final = (
     *("protocol", "src_ip", "src_port", "dst_ip", "dst_port", "packets", "bytes", "reverse_packets", "reverse_bytes"),
@@ -42,8 +42,8 @@ class Split:
 
 
 class Splitting(Job[Split]):
-    """The work of demux(form="pcap"). Two readings go side by side: one finds the flows of some records, the other
-    comes after it with their bytes."""
+    """The work of demux(form="pcap"). Two readings alternate: the first finds the flows of some records, the second
+    follows with the bytes of these records."""
 
     def __init__(self, src: Captures, directory: str | os.PathLike[str], options: ReadOptions) -> None:
         """ValueError if an input can be read only once."""
@@ -63,7 +63,7 @@ class Splitting(Job[Split]):
         self._records = 0
 
     def finish(self, interrupted: bool = False) -> Split:
-        """Copy what is left, and write the index."""
+        """Copy the remaining records, and write the index."""
         self.take()
         self._octets.close()
         self.folder.close()
@@ -102,7 +102,7 @@ class Splitting(Job[Split]):
             at = to
 
     def _append(self, rows: dict[str, Array], starts: Array, octets: memoryview) -> None:
-        """Records whose bytes are here, to the files of their flows."""
+        """Append these records, whose bytes are in `octets`, to the files of their flows."""
         headers = np.empty(len(starts), RECORD_HEADER)
         headers["seconds"], headers["ns"] = np.divmod(rows["time"], 1_000_000_000)
         headers["captured"], headers["wire"] = rows["captured_length"], rows["wire_length"]
@@ -118,7 +118,7 @@ class Splitting(Job[Split]):
             self.folder.append(name, b"".join(parts))
 
     def _file(self, flow: int, link_type: int) -> tuple[str, bytes]:
-        """The name of the file for these records, and its header if it is new. A pcap has one link type."""
+        """The file for records of this flow and link type (a pcap has only one), and its header if it is new."""
         types = self._link_types.setdefault(flow, [])
         name = f"flow-{flow + 1:06}{f'-{link_type}' if types and types[0] != link_type else ''}.pcap"
         if link_type in types:
@@ -128,7 +128,7 @@ class Splitting(Job[Split]):
 
 
 class Octets:
-    """The decompressed bytes of one input after the other, from front to back."""
+    """The decompressed bytes of the inputs, one input after the other, from front to back."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -136,7 +136,7 @@ class Octets:
         self._buffer = bytearray()
 
     def open(self, item: Input) -> None:
-        """Go on with this input, from its start if it is another one."""
+        """Go on with this input; from its start, if it is not the current one."""
         if item is not self._item:
             self.close()
             self._item = item
@@ -144,11 +144,11 @@ class Octets:
             self._at = 0
 
     def close(self) -> None:
-        """No more is wanted."""
+        """Close the current input."""
         self._stack.close()
 
     def between(self, start: int, end: int) -> memoryview:
-        """These bytes; good until the next call. ValueError if they are no longer there."""
+        """Bytes of the current input, valid until the next call. ValueError if the input has become shorter."""
         self._skip(start - self._at)
         self._read(end - start)
         return memoryview(self._buffer)[: end - start]

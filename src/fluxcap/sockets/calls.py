@@ -1,7 +1,7 @@
-"""The calls of the sockets interface that the records of one conversation imply, as one of its two sockets makes them.
+"""The calls of the sockets interface that one socket made, as the records of one conversation imply them.
 
-A conversation is a TCP connection (Stream) or the datagrams between two sockets (Datagrams). Both put what they make of
-each record into a Log.
+A conversation is a TCP connection (Stream) or the datagrams between two sockets (Datagrams). Both put the calls that a
+record implies into a Log.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fluxcap.values.names import ACK, EVIDENCE, FIN, RST, SYN
 SEQUENCE_SPACE: Final = 1 << 32  # where sequence numbers begin again
 FAR: Final = 1 << 20  # bytes ahead from which a segment is believed only when it is acknowledged, as in the core
 
-# What no record shows: the kernel answers for the program, or keeps what has come until the program asks for it.
+# Calls that no record shows: the kernel answers for the program, or keeps what has come until the program asks for it.
 INFERRED: Final = frozenset(("bind", "listen", "accept", "read", "recvfrom", "close"))
 
 Address = tuple[bytes, int]  # 16 bytes and a port
@@ -37,7 +37,7 @@ class Record(NamedTuple):
 
 @dataclass(slots=True)
 class Event:
-    """A call, or what became of one, and the record that shows it; repetitions are counted."""
+    """A call, or its outcome, and the record that shows it; repetitions are counted."""
 
     record: Record
     protocol: int
@@ -66,7 +66,7 @@ class Log:
         return event
 
     def once(self, record: Record, protocol: int, *calls: str) -> None:
-        """What a socket does once, for all conversations."""
+        """Add calls that a socket makes once, for all conversations."""
         for call in calls:
             if (protocol, call) not in self._bound:
                 self._bound.add((protocol, call))
@@ -74,7 +74,7 @@ class Log:
 
 
 class Conversation:
-    """What two sockets say to each other, as one of them sees it."""
+    """The records between two sockets, as one of them sees them."""
 
     def __init__(self, log: Log, protocol: int, peer: Address) -> None:
         self._log = log
@@ -88,22 +88,22 @@ class Conversation:
         self.sent_last = record.sent
 
     def unreachable(self, record: Record) -> None:
-        """An ICMP error that says that a port of this conversation is nobody's."""
+        """Take an ICMP error that says that nobody has bound a port of this conversation."""
         raise NotImplementedError
 
     def damaged(self, record: Record) -> None:
-        """A record with a bad checksum, which a kernel drops."""
+        """Take a record with a bad checksum, which a kernel drops."""
         self._repeat(record, "bad checksum", record.payload)
 
     def finish(self) -> None:
-        """No record of it follows."""
+        """The conversation has no further record."""
 
     def _add(self, record: Record, call: str, octets: int = 0) -> Event:
         self._last = self._log.add(record, self._protocol, call, self.peer, octets)
         return self._last
 
     def _repeat(self, record: Record, call: str, octets: int = 0) -> None:
-        """The same as the last event of this conversation, or a new one."""
+        """Count a repetition of the last event of this conversation, or add a new event."""
         if self._last is not None and self._last.call == call:
             self._last.octets += octets
             self._last.records += 1
@@ -112,14 +112,14 @@ class Conversation:
 
 
 class Stream(Conversation):
-    """A TCP connection. Bytes are counted by their sequence numbers: once, and also those that the capture lacks."""
+    """A TCP connection. Bytes are counted by sequence numbers: each once, bytes that the capture lacks included."""
 
     def __init__(self, log: Log, protocol: int, peer: Address) -> None:
         super().__init__(log, protocol, peer)
-        self._initial: dict[bool, int] = {}  # sequence numbers of SYNs, by who sent them
-        self._next: dict[bool, int] = {}  # sequence numbers that come next
+        self._initial: dict[bool, int] = {}  # sequence numbers of SYNs, by sender
+        self._next: dict[bool, int] = {}  # the next sequence numbers, by sender
         self._far: dict[bool, Record] = {}  # data far ahead of them, joined, which nobody has acknowledged
-        self._syn: Record | None = None  # the last one without an answer
+        self._syn: Record | None = None  # the last SYN without an answer
         self._syns = 0
         self._answered = self._established = self._ended = False
         self._own_fin: Event | None = None
@@ -160,7 +160,7 @@ class Stream(Conversation):
             self._end(record)
 
     def unreachable(self, record: Record) -> None:
-        """A refused connection; once it is established, such an error is not believed (RFC 5927 section 5.2)."""
+        """Refuse the connection; after it is established the error is not believed (RFC 5927 section 5.2)."""
         if self._initial and not self._established:
             self._ended = True
             self._repeat(record, "refuse" if record.sent else "connection refused")
@@ -210,7 +210,7 @@ class Stream(Conversation):
         expected = self._next.setdefault(record.sent, begin)
         end = (begin + record.payload) % SEQUENCE_SPACE
         new = (end - expected) % SEQUENCE_SPACE
-        if not record.payload or not 0 < new < SEQUENCE_SPACE // 2:  # nothing, or nothing that was not there before
+        if not record.payload or not 0 < new < SEQUENCE_SPACE // 2:  # no data, or no new data
             return
         seen_both_ways = (not record.sent) in self._next  # else nobody is there to acknowledge
         if new - record.payload > FAR and seen_both_ways and not believed:
@@ -218,7 +218,7 @@ class Stream(Conversation):
             return
         self._next[record.sent] = end
         if self._own_fin is not None and not record.sent:
-            self._own_fin.call = "shutdown (FIN)"  # it listens on; a closed socket would reset the connection
+            self._own_fin.call = "shutdown (FIN)"  # the socket still reads; a closed socket would reset the connection
         self._repeat(record, "write" if record.sent else "read", new)
 
     def _end(self, record: Record) -> None:
@@ -260,7 +260,7 @@ class Datagrams(Conversation):
         if self._serves is None:
             self._serves = not record.sent
         if record.sent and self._serves:
-            self._log.once(record, self._protocol, "bind")  # or the peer could not have known the port
+            self._log.once(record, self._protocol, "bind")  # else the peer could not have known the port
         self._octets, self._before = record.payload, self._last
         self._repeat(record, "sendto" if record.sent else "recvfrom", record.payload)
 

@@ -32,7 +32,7 @@ CORRUPT: Final = tuple(VERDICTS.index(verdict) for verdict in ("bad", "illegal")
 
 
 class LifeTable(Table):
-    """One row a call of the Sockets API, or what became of one, in the order of the records that show them.
+    """One row a call of the Sockets API, or its outcome, in the order of the records that show them.
 
     `evidence` says whether the record shows the call, or only what follows from the call. Repetitions share a
     row, and `records` counts them. `metadata["socket"]` names the socket.
@@ -149,7 +149,7 @@ def collect_life(src: Captures, socket: str, options: ReadOptions, ignore_checks
         for packets in scan:
             life.take(packets)
     except CaptureError as error:
-        if isinstance(error.partial, PacketTable):  # the rows that were not handed out yet
+        if isinstance(error.partial, PacketTable):  # rows that were not handed out yet
             life.take(error.partial)
             error.partial = life.table({**error.partial.metadata, "socket": socket})
         raise
@@ -157,7 +157,7 @@ def collect_life(src: Captures, socket: str, options: ReadOptions, ignore_checks
 
 
 class Life:
-    """The conversations of one socket, as their records come."""
+    """The conversations of one socket, followed record by record."""
 
     def __init__(self, socket: Address, ignore_checksums: bool) -> None:
         self._socket = socket
@@ -169,7 +169,7 @@ class Life:
         self._records = 0
 
     def take(self, packets: PacketTable) -> None:
-        """The next packets, among them those of the socket."""
+        """Take the next packets, and of these the packets of the socket."""
         sent = self._is_at(packets, "src")
         with_ports = np.isin(packets["protocol"], PROTOCOLS_WITH_PORTS)
         rows = np.flatnonzero(with_ports & (sent | self._is_at(packets, "dst")) | (packets["quoted_flow"] >= 0))
@@ -179,7 +179,7 @@ class Life:
             self._record(*row)
 
     def _is_at(self, packets: PacketTable, end: str) -> Array:
-        """Which packets have the socket at this end."""
+        """Mask of the packets that have the socket at this end."""
         port: Array = packets[f"{end}_port"] == self._socket[1]
         port[port] = (packets[f"{end}_ip"][port] == self._address).all(axis=1)
         return port
@@ -217,7 +217,7 @@ class Life:
             conversation.take(record)
 
     def _unreachable(self, record: Record, conversation: Conversation, dst_ip: bytes) -> None:
-        """An error goes to who sent the datagram; if that could be either, to who sent the last one."""
+        """Take an ICMP error for the sender of the datagram or, if that could be either, of the last datagram."""
         own, peer = self._socket[0], conversation.peer[0]
         to_peer = not conversation.sent_last if own == peer else dst_ip == peer
         conversation.unreachable(record._replace(sent=to_peer))
@@ -237,7 +237,7 @@ class Life:
         return found
 
     def table(self, metadata: Metadata) -> LifeTable:
-        """All that was seen and follows."""
+        """All events so far, with those that the end of the capture implies."""
         for conversation in self._conversations.values():
             conversation.finish()
         events = sorted((event for event in self._log.events if event.records), key=lambda event: event.record.order)

@@ -20,7 +20,7 @@ from fluxcap.values.names import FIN, PROTOCOLS_WITH_PORTS, ROLES, RST, SOCKET_C
 if TYPE_CHECKING:
     from fluxcap.values.arrays import Array
 
-# What Zeek's states say of the attempt to connect; of OTH, which was under way before the capture, nothing is known.
+# What Zeek's states say about the attempt to connect. OTH says nothing: the connection began before the capture.
 ACCEPTED: Final = ("S1", "SF", "S2", "S3", "RSTO", "RSTR", "RSTRH", "SHR")
 UNANSWERED: Final = ("S0", "SH", "RSTOS0")
 REFUSED: Final = ("REJ",)
@@ -135,7 +135,7 @@ def collect_sockets(
 
 
 def socket_table(connections: ConnectionTable) -> SocketTable:
-    """The sockets at the ends of connections. Column by column: all ends at once take four times the memory."""
+    """The sockets at the ends of connections, made column by column: all ends at once take four times the memory."""
     which = np.isin(connections["protocol"], PROTOCOLS_WITH_PORTS)
     c = _Columns(connections, None if which.all() else which)
     ends = Ends(c["protocol"], (c["src_ip"], c["dst_ip"]), (c["src_port"], c["dst_port"]))
@@ -149,7 +149,7 @@ def socket_table(connections: ConnectionTable) -> SocketTable:
     columns: dict[str, Array] = {
         **ends.sockets,
         "role": _roles(ends.sockets["protocol"], listens, ends.sum(is_tcp, None) > 0),
-        "role_basis": ends.reduce(np.maximum, c["direction_basis"]),  # the best is the last of DIRECTION_BASES
+        "role_basis": ends.reduce(np.maximum, c["direction_basis"]),  # the best basis is the last of DIRECTION_BASES
         "peers": ends.peers(),
         "connections": ends.sum(np.ones_like(is_tcp), np.ones_like(is_tcp)),
         "first": ends.reduce(np.minimum, c["first"]),
@@ -173,7 +173,7 @@ def socket_table(connections: ConnectionTable) -> SocketTable:
 
 
 class _Columns:
-    """Columns of a table, of some rows; where these are all of them, nothing is copied."""
+    """Columns of some rows of a table; of all rows nothing is copied."""
 
     def __init__(self, table: ConnectionTable, which: Array | None) -> None:
         self._table = table
@@ -198,7 +198,7 @@ def _roles(protocols: Array, listens: Array, connects: Array) -> Array:
 
 
 class Ends:
-    """The two ends of each connection, and the sockets that they are, in the order of the first connections."""
+    """The two ends of each connection as sockets, in the order of the first connection of each."""
 
     def __init__(self, protocols: Array, addresses: tuple[Array, Array], ports: tuple[Array, Array]) -> None:
         n = len(protocols)
@@ -219,7 +219,7 @@ class Ends:
         self._sides = codes[0::2].astype(np.intp), codes[1::2].astype(np.intp)
 
     def sum(self, ours: Array | None, theirs: Array | None) -> Array:
-        """What the sockets have in all, of values at the first and at the second end; how many, of bools."""
+        """For each socket, the sum of the values at the ends of its connections; of bools, the number of true ones."""
         total = np.zeros(self._n, np.uint64)
         for codes, values in zip(self._sides, (ours, theirs), strict=True):
             if values is not None and values.any():
@@ -227,16 +227,16 @@ class Ends:
         return total
 
     def reduce(self, how: np.ufunc, values: Array) -> Array:
-        """The least or the greatest of the values that a socket's connections have."""
+        """The least or the greatest value, for each socket, among its connections."""
         reduced = np.empty(self._n, values.dtype)
-        for codes in self._sides:  # each socket has a value of its own to begin with
+        for codes in self._sides:  # the first value of each socket
             reduced[codes] = values
         for codes in self._sides:
             how.at(reduced, codes, values)
         return reduced
 
     def peers(self) -> Array:
-        """How many different sockets are at the other ends."""
+        """How many different sockets each socket had at the other ends."""
         ours, theirs = self._sides
         least, most = np.minimum(ours, theirs), np.maximum(ours, theirs)
         pairs = np.sort(least * self._n + most)

@@ -1,1 +1,1 @@
-"""One class a table, the functions that read them, and how a table leaves."""
+"""One class a table, the functions that read tables, and the export of tables."""

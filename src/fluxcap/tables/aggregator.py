@@ -1,4 +1,4 @@
-"""Flows from bytes as they come, for whoever has no file to read."""
+"""Flows from bytes as they arrive, where there is no file to read."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 class FlowAggregator:
     """A flow table that grows with the bytes of one uncompressed capture, fed in pieces of any size.
 
-    result() may be asked for at any time, and feeding may go on: a record that has not come whole is pending,
-    neither counted nor lost. close(), or the end of the `with` block, says that nothing more will come: only
-    then is an incomplete record damage. Bytes after damage, or after a limit, are not read.
+    result() may be called at any time, and feeding may go on: an incomplete record is pending, neither counted
+    nor lost. close(), or the end of the `with` block, says that nothing more will come: only then is an
+    incomplete record damage. Bytes after damage, or after a limit, are not read.
 
-    Threads may share it: a call waits until that of another thread is done, and a piece is fed as a whole.
+    Threads may share an aggregator: a call waits until the call of another thread is done; a piece is fed as a whole.
     After a MemoryError from feed() or close() nothing more is taken, since records are missing; result() gives
     what was counted before.
 
@@ -125,7 +125,7 @@ class FlowAggregator:
         Parameters
         ----------
         octets : bytes-like
-            Split anywhere.
+            The next bytes, split anywhere.
 
         Raises
         ------
@@ -175,7 +175,8 @@ class FlowAggregator:
     def result(self) -> FlowTable:
         """Give the flows of all complete records so far.
 
-        A fragment whose first one has not come counts by its addresses, as it will if that never comes.
+        A fragment of a datagram whose first fragment has not come counts by its addresses, as it does if the first
+        fragment never comes.
 
         Returns
         -------
@@ -217,6 +218,6 @@ def _renew_locks() -> None:
         aggregator._renew_lock()
 
 
-# A process that is forked has only the thread that forked it: a lock that another one holds would never be let go.
+# A forked process has only the thread that forked it: a lock that another thread held would never be released.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_locks)

@@ -1,7 +1,7 @@
-"""What a notebook shows of a table: a card that folds, of plain HTML, in the colours of the page it stands on.
+"""A table in a notebook: a folding card of plain HTML in the colours of the page around it.
 
-Nothing has a colour of its own: text inherits the page's, lines and shades are that colour made thinner, so the card is
-as readable in the dark as in the light. All that comes from a file is escaped.
+The card sets no colour: text inherits that of the page, lines and shades are fainter forms of it, so that the card is
+readable on dark and on light pages. Everything that comes from a file is escaped.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STYLE: Final = """
 
 
 def card(title: str, facts: Iterable[tuple[str, str]], columns: Mapping[str, Any], rows: int) -> str:
-    """The card of a table with so many rows, of which `columns` has the first."""
+    """The card of a table with so many rows; `columns` has the first of them."""
     about = "".join(f"<dt>{_safe(label)}</dt><dd>{_safe(fact)}</dd>" for label, fact in facts if fact)
     parts = [f"<style>{STYLE}</style>", f"<strong>{_safe(title)}</strong>", f"<dl>{about}</dl>"]
     if rows:

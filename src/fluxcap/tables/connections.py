@@ -1,4 +1,4 @@
-"""Connections: what became of each, as Zeek tells it from the handshake, the sequence numbers and the end."""
+"""Connections, and what became of each, told as Zeek does from the handshake, the sequence numbers and the end."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class ConnectionTable(FlowTable):
-    """One row a connection: a flow table by five-tuple, with the columns that docs/connections.md describes behind it.
+    """One row a connection: a flow table by five-tuple with more columns, which docs/connections.md describes.
 
-    Forward is the direction from who began the connection; `direction_basis` says what tells so. Codes are
-    indices into `fluxcap.STATES` and `fluxcap.DIRECTION_BASES`; `history` has at most 28 letters, in numpy as
-    bytes. Tables of connections do not merge.
+    Forward is the direction of the socket that began the connection; `direction_basis` says how that is known.
+    Codes are indices into `fluxcap.STATES` and `fluxcap.DIRECTION_BASES`; `history` has at most 28 letters, in
+    numpy as bytes. Tables of connections do not merge.
 
     See Also
     --------
@@ -56,8 +56,8 @@ def read_connections(
 ) -> ConnectionTable:
     """Read captures into one table of connections, as the conn.log of Zeek has them.
 
-    A connection is a TCP connection, and of UDP, ICMP and other protocols what Zeek takes for one. A SYN with
-    another initial sequence number than the one of the connection begins a new row; so does what comes after a
+    A connection is a TCP connection or, for UDP, ICMP and other protocols, what Zeek takes for one. A SYN with
+    another initial sequence number than that of the connection begins a new row; so does a record after a
     timeout.
 
     Parameters

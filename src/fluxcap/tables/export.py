@@ -1,4 +1,4 @@
-"""Handing tables to data frame libraries, each of which is imported when it is asked for and not before."""
+"""Handing tables to data frame libraries; each library is imported only when it is asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Exportable:
-    """What readers of Arrow take as it is: `pl.DataFrame(table)`, `pa.table(table)`, `duckdb.sql("FROM table")`.
+    """Readers of Arrow take this object directly: `pl.DataFrame(table)`, `pa.table(table)`, `duckdb.sql("FROM table")`.
 
     Arrow readers get numbers, times and binary addresses without a copy. Times are timestamp[ns, UTC].
     """
@@ -47,7 +47,7 @@ class Exportable:
         Returns
         -------
         pyarrow.Table
-            The key `fluxcap` of the metadata of its schema says in JSON what was read, and how.
+            The schema has metadata: its key `fluxcap` says in JSON what was read, and how.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Exportable:
         Returns
         -------
         duckdb.DuckDBPyRelation
-            Of this table.
+            A relation over this table.
 
         Raises
         ------
@@ -137,14 +137,14 @@ class Exportable:
 
 
 def as_asked(ip: IpForm = "text", labels: bool | None = None) -> View:
-    """The form in which values are handed out. ValueError if there is none of this name."""
+    """The form in which values are handed out. ValueError for an unknown form."""
     from fluxcap.values.arrow import View
 
     return View(ip, labels)
 
 
 def wanted(package: str) -> Any:
-    """The package. ImportError with what to do where it is missing, or older than pyproject.toml admits."""
+    """The imported package. ImportError with advice if it is missing, or older than pyproject.toml admits."""
     try:
         found = importlib.import_module(package)
     except ModuleNotFoundError as error:

@@ -27,7 +27,7 @@ T = TypeVar("T", bound="FlowTable")
 _IN_ORDER = "merge them in the order of time, or read the captures together"
 
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
-# What the tables of a merge must have in common.
+# Metadata that the tables of a merge must have in common.
 _ALIKE = ("by", "biflow", "interval", "semantics", "idle_timeout", "tcp_idle_timeout", "bytes", "direction")
 
 
@@ -49,9 +49,9 @@ class FlowTable(Table):
     """
 
     __slots__ = ("_inputs", "_numbers", "_unseen")
-    _unseen: FlowTable | None  # ICMP errors about flows that are not here: a row each, without packets
-    _numbers: Array | None  # of the rows, where they are not all there in order
-    _inputs: Sequence[Input]  # what was read, if it is known
+    _unseen: FlowTable | None  # ICMP errors about flows that are not in the table: one row a flow, without packets
+    _numbers: Array | None  # numbers of the rows as read, unless the table has all rows in order
+    _inputs: Sequence[Input]  # the inputs that were read, if known
 
     def __init__(
         self,
@@ -138,8 +138,8 @@ class FlowTable(Table):
 
         Notes
         -----
-        The inputs are read again, twice. Of a pcap the copy holds the file header and these records; of a pcapng
-        every block but the records of other flows, options included (a stated section length becomes "not stated").
+        The inputs are read again, twice. From a pcap the copy has the file header and these records; from a pcapng it
+        has every block except records of other flows, with options (a stated section length becomes "not stated").
         Several inputs follow one another if all are pcapng, or pcap with the same file header; inputs without a
         record of these flows are left out. All fragments of a datagram belong to the flow of the datagram; the
         first fragment of a tunnel packet belongs to the flow inside the tunnel.
@@ -169,7 +169,7 @@ def collect_flows(src: Captures, plan: FlowPlan, options: ReadOptions, kind: typ
 
 
 def flows_at(table: FlowTable, rows: Rows) -> Flows:
-    """The flows in some rows of a table, to be found again in the inputs. IndexError for rows that there are not."""
+    """The flows in some rows of a table, to find again in the inputs. IndexError for a row that is not there."""
     import numpy as np
 
     from fluxcap.rewrite.extract import Flows, positions
@@ -181,7 +181,7 @@ def flows_at(table: FlowTable, rows: Rows) -> Flows:
 
 
 def flow_table(kind: type[T], reading: Reading, plan: FlowPlan, last: bool, inputs: Sequence[Input] = ()) -> T:
-    """The flows that a reading has made so far; the `last` time it gives up its own copy."""
+    """The flows that a reading has made so far; with `last` the reading gives up its own copy."""
     made = {
         **plan.metadata(),
         "where": reading.options.where,
@@ -195,14 +195,14 @@ def flow_table(kind: type[T], reading: Reading, plan: FlowPlan, last: bool, inpu
 
 
 def table_of(kind: type[T], scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence[Input] = ()) -> T:
-    """The flows of a scanner; the `last` time it gives up its own copy."""
+    """The flows of a scanner; with `last` the scanner gives up its own copy."""
     unseen = FlowTable(scanner.unseen())
     made = scanner.flows(last)
     columns: dict[str, Array | Column] = {**made}
     if metadata.get("splt"):
         from fluxcap.values.arrays import array
 
-        # A row each, of one packet too.
+        # A flow of a single packet has a row too.
         columns |= {name: array(made[name]).reshape(-1, metadata["splt"]) for name in _SPLT}
     return kind(columns, metadata, unseen if len(unseen) else None, inputs=inputs)
 
@@ -224,9 +224,9 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     Raises
     ------
     ValueError
-        There is no table, one is no table of flows, they were made in different ways, or hold features, connections or
+        There is no table; one is not a flow table; they were made in different ways, or hold features, connections or
         an active timeout; or time goes back from one to the next, and an idle timeout or the direction of a flow
-        depends on it.
+        depends on the order.
 
     Examples
     --------
@@ -274,7 +274,7 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
 
     scanner = Scanner(key=spec_of(made | {"max_flows": 0}))
     parts = _counted_through(parts)
-    # An error that found its flow left a row without errors behind.
+    # An ICMP error that found its flow leaves a row without errors behind.
     unseen = [one.filter(one["icmp_errors"] > 0) for one in (part._unseen for part in parts) if one is not None]
     for part in [*unseen, *([_in_time_order(parts)] if made["idle_timeout"] else parts)]:
         columns = {name: np.ascontiguousarray(values) for name, values in part._arrays().items()}
@@ -286,7 +286,7 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
 
 
 def _goes_back(parts: list[Metadata]) -> bool:
-    """Whether a table has records from before the end of one that stands before it."""
+    """Whether a table has records from before the end of an earlier table."""
     timed = [part for part in parts if part["packets"]]
     return any(after["first"] < before["last"] for before, after in pairwise(timed))
 
@@ -310,7 +310,7 @@ def _renumbered(part: FlowTable, before: int) -> FlowTable:
 
 
 def _in_time_order(parts: list[FlowTable]) -> FlowTable:
-    """All rows by the time of their first record: whether a row continues another shows only in that order."""
+    """All rows in the order of their first records: only in that order it shows whether a row continues another."""
     import numpy as np
 
     order = np.argsort(np.concatenate([part["first"] for part in parts]), kind="stable")
@@ -318,7 +318,7 @@ def _in_time_order(parts: list[FlowTable]) -> FlowTable:
 
 
 def _late(parts: list[Metadata]) -> Late | None:
-    """What is late within the parts; which records are late between two of them is not known."""
+    """The late records within the parts; records that are late between two parts are not known."""
     found: list[Late] = []
     before = 0
     for part in parts:
@@ -331,7 +331,7 @@ def _late(parts: list[Metadata]) -> Late | None:
 
 
 def _sums(parts: list[Metadata]) -> Metadata:
-    """The metadata that the parts have between them."""
+    """The metadata of the merged table: sums over the parts."""
     timed = [part for part in parts if part["packets"]]
     ledger = {
         disposition: tuple(map(sum, zip(*(part["ledger"][disposition] for part in parts), strict=True)))

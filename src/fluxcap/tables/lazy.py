@@ -1,4 +1,4 @@
-"""A scan as a polars LazyFrame: only the columns and rows that a query needs are read, anew for every collect()."""
+"""A scan as a polars LazyFrame: each collect() reads anew, and only the columns and rows that the query needs."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 class Scan(Protocol):
-    """What can be read again and again, each time with other columns and batches."""
+    """A scan that can be read repeatedly, each time with other columns and batches."""
 
     columns: tuple[str, ...]
     batch_size: int
 
     def read(self, columns: Sequence[str], batch_size: int) -> Iterator[PacketTable]:
-        """Read everything as tables of some of the columns and so many rows."""
+        """Read everything as tables of these columns and `batch_size` rows."""
 
 
 def lazy_frame(scan: Scan, view: View) -> pl.LazyFrame:
-    """Not by way of scan_arrow_c_stream(), which has no rows when it is collected for the second time."""
+    """The LazyFrame of a scan. (polars' scan_arrow_c_stream() has no rows when it is collected a second time.)"""
     polars = wanted("polars")
     from polars.io.plugins import register_io_source
 
     def frames(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
-        # To count rows no column is needed, but a table without columns has no rows.
+        # A query that counts rows needs no column, but a table without columns has no rows.
         columns = tuple(with_columns or scan.columns[:1]) if with_columns is not None else scan.columns
         rows = batch_size or scan.batch_size
         room = n_rows

@@ -1,4 +1,4 @@
-"""Packet tables, and the columns that they may have."""
+"""Packet tables, and the columns that they can have."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def packet_table(reading: Reading) -> PacketTable:
 
 
 def without_rows(columns: Sequence[str]) -> PacketTable:
-    """A table with these columns of their types."""
+    """A table without rows, whose columns have the types of these."""
     return PacketTable(Scanner(columns=columns).take())
 
 
 def choose(
     columns: str | Sequence[str] | None, by: str | Iterable[str] | None
 ) -> tuple[tuple[str, ...], FlowPlan | None]:
-    """The columns that are meant, and the flows that the column `flow` counts, if it is among them."""
+    """The columns of a packet table, and the plan of the flows that its column `flow` numbers, if there is one."""
     if columns is None:
         chosen = PACKET_COLUMNS if by is None else (*PACKET_COLUMNS, FLOW)
     else:
@@ -68,11 +68,11 @@ def choose(
 
 
 def needs_flows(columns: Sequence[str]) -> bool:
-    """Whether one of them holds row numbers of a flow table made in the same pass."""
+    """Whether a column holds row numbers of a flow table that is made in the same pass."""
     return FLOW in columns or QUOTED_FLOW in columns
 
 
 def choose_with_flow(columns: Literal[True] | str | Sequence[str]) -> tuple[str, ...]:
-    """The columns that are meant for packets beside their flow table, `flow` in any case among them."""
+    """The columns of packets beside their flow table, always including `flow`."""
     chosen, _ = choose(None if columns is True else columns, None)
     return chosen if FLOW in chosen else (*chosen, FLOW)

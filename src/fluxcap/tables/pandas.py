@@ -1,4 +1,4 @@
-"""Tables as pandas has them: texts as categories, times with their zone, numbers over the same memory."""
+"""Tables as pandas DataFrames: texts as categories, times with their zone, numbers over the same memory."""
 
 from __future__ import annotations
 

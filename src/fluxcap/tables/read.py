@@ -126,8 +126,8 @@ def read_flows(
     on_interrupt : {"raise", "return"}, default "raise"
         Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
     packets : bool, str or sequence of str, default False
-        Return, of the same pass, a table of packets too: True for all default columns, or the columns named.
-        Its column `flow` is the row of each packet in the flow table, -1 for none. One thread reads then.
+        Also return a table of packets, made in the same pass: True for the default columns, or the columns named.
+        Its column `flow` is the row of each packet in the flow table, -1 for none. Only one thread reads then.
 
     Returns
     -------
@@ -226,7 +226,7 @@ def read_packets(
     Returns
     -------
     PacketTable
-        In the order of the capture.
+        Rows in the order of the capture.
 
     Raises
     ------
@@ -324,8 +324,8 @@ def scan_packets(
 def collect_both(
     src: Captures, plan: FlowPlan, options: ReadOptions, columns: tuple[str, ...]
 ) -> tuple[FlowTable, PacketTable]:
-    """The flows of a plan and, of the same pass, these columns of their packets."""
-    reading = Reading(options._replace(threads=1), key=plan.spec(), columns=columns)  # rows come in order from one
+    """The flows of a plan and these columns of their packets, from one pass."""
+    reading = Reading(options._replace(threads=1), key=plan.spec(), columns=columns)  # one thread keeps rows in order
     inputs = expand(src)
     return reading.collect(
         inputs, lambda: (flow_table(FlowTable, reading, plan, last=True, inputs=inputs), packet_table(reading))

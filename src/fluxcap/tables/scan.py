@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from fluxcap.values.arrow import IpForm, Stream, View
 
-BATCH_ROWS: Final = 65536  # of a scan, if nothing else is asked for
+BATCH_ROWS: Final = 65536  # default rows of a batch
 
 
 class PacketScan(Exportable):
     """The packets of captures as tables of `batch_size` rows, in bounded memory.
 
     Arrow readers take a scan as they take a table, batch by batch: `duckdb.sql("SELECT max(time) FROM scan")`.
-    Each iteration, reader or query reads the inputs anew; standard input, a pipe or an open file can be read
-    once (then ValueError).
+    Each iteration, reader or query reads the inputs anew. Standard input, a pipe or an open file can be read only
+    once: the second time is a ValueError.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class PacketScan(Exportable):
         self.metadata: Metadata = {}
         self._inputs = inputs
         self._plan = plan
-        self._options = options._replace(threads=1)  # rows come in order from one
+        self._options = options._replace(threads=1)  # one thread keeps rows in order
         self._begun = False
 
     def __repr__(self) -> str:
@@ -108,17 +108,17 @@ class PacketScan(Exportable):
         return self._batches(columns, batch_size)
 
     def _check(self) -> None:
-        """ValueError where nothing is left to read."""
+        """ValueError if an input can be read only once, and was."""
         for item in self._inputs if self._begun else ():
             if item.once:
                 raise ValueError(f"{item.name} can be read only once; save it to a file to scan it again")
 
     def _batches(self, columns: Sequence[str], batch_size: int) -> Iterator[PacketTable]:
-        self._check()  # again: some readers ask for a stream that they do not read
+        self._check()  # checked again: some readers ask for a stream that they do not read
         self._begun = True
         key = self._plan.spec() if self._plan is not None and needs_flows(columns) else None
         reading = Reading(self._options, key=key, columns=columns, row_limit=batch_size)
-        with reading.partial(lambda: packet_table(reading)):  # the rows that were not handed out yet
+        with reading.partial(lambda: packet_table(reading)):  # rows that were not handed out yet
             for _ in reading.read(self._inputs):
                 yield packet_table(reading)
         rest = packet_table(reading)

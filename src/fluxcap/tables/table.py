@@ -1,7 +1,7 @@
-"""What every table is: one aligned, read-only numpy array a column, and metadata that says where it came from.
+"""The base of every table: one aligned, read-only numpy array a column, and metadata about its making.
 
-A column that came from the core becomes an array when it is asked for: numpy takes longer to import than a million
-packets to read, and who only writes a table needs none.
+A column from the core becomes an array when it is asked for: importing numpy takes longer than reading a million
+packets, and writing a table does not need numpy.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Table(export.Exportable):
         return self.columns == other.columns and all(equal(self[name], other[name]) for name in self.columns)
 
     __hash__ = None  # type: ignore[assignment]
-    __iter__ = None  # a table has columns; its rows are no objects
+    __iter__ = None  # a table has columns; its rows are not objects
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._arrays(), self.metadata)

@@ -1,4 +1,4 @@
-"""Columns as numpy arrays, and what is done with these: imported when the first array of a table is asked for."""
+"""Columns as numpy arrays, and operations on them: imported when the first array of a table is asked for."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def arrays(columns: Mapping[str, Column]) -> dict[str, Array]:
-    """The core's columns as arrays over the same memory: (n,), or (n, width) where a value has several items."""
+    """Columns of the core as arrays over the same memory: (n,), or (n, width) where a value has several items."""
     return {name: array(column) for name, column in columns.items()}
 
 
 def array(column: Column) -> Array:
-    """One column so."""
+    """One column of the core as an array over the same memory."""
     values: Array = np.frombuffer(memoryview(column), dtype=np.dtype(column.dtype))
     return values if column.width == 1 else values.reshape(-1, column.width)
 
 
 def numbers(n: int) -> Array:
-    """From 0 to n - 1."""
+    """The numbers from 0 to n - 1."""
     return np.arange(n)
 
 
 def equal(left: Array, right: Array) -> bool:
-    """Whether they have the same shape and values."""
+    """Whether two arrays have the same shape and values."""
     return np.array_equal(left, right)
 
 
@@ -42,18 +42,18 @@ def checked(mask: Any, n: int) -> Array:
 
 
 def order(columns: Sequence[Array], descending: bool) -> Array:
-    """The numbers of the rows in the order of the columns, the first counting most; equal rows keep theirs."""
+    """Row numbers in the order of the columns, the first column counting most; equal rows stay in their order."""
     keys = [_sortable(column) for column in reversed(columns)]
     if not descending:
         return np.lexsort(keys)
-    # Sorting the rows backwards and turning the result round is descending, and stable.
+    # Sorting the rows backwards and reversing the result gives a descending order that is stable.
     turned = np.lexsort([key[::-1] for key in keys])[::-1]
     return len(turned) - 1 - turned
 
 
 def kinds(columns: Sequence[Array]) -> tuple[Array, Array]:
-    """Rows that are alike in all of these columns are of one kind: the first row of each, in order, and the kind of
-    each row, from 0."""
+    """Rows that are equal in all of these columns are of one kind. Gives the first row of each kind, in order, and the
+    kind of each row, from 0."""
     n = len(columns[0])
     octets = [np.ascontiguousarray(column).reshape(n, column.size // max(n, 1)).view(np.uint8) for column in columns]
     joined = np.concatenate(octets, axis=1)
@@ -68,5 +68,5 @@ def kinds(columns: Sequence[Array]) -> tuple[Array, Array]:
 def _sortable(column: Array) -> Array:
     if column.ndim == 1:
         return column
-    # Compared as bytes; the trailing zeros that numpy strips of an "S" make no difference between equal lengths.
+    # Compared as bytes; numpy strips trailing zeros of an "S", which makes no difference between equal lengths.
     return np.ascontiguousarray(column).view(f"S{column.shape[1]}").reshape(-1)

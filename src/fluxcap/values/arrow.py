@@ -1,4 +1,4 @@
-"""Tables as Arrow has them: which type each column gets, and its memory as the core hands it out.
+"""Tables in Arrow's format: which type each column gets, and how its memory is handed over.
 
 Numbers, times, codes and binary addresses leave without a copy. Texts are dictionaries: each is made once.
 """
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 IpForm = Literal["text", "binary", "uint32"]
 IP_FORMS: Final = ("text", "binary", "uint32")
-ROOT: Final = b"fluxcap"  # what a table's metadata stand under, as one JSON object
+ROOT: Final = b"fluxcap"  # the key of a table's metadata, one JSON object
 
 # https://arrow.apache.org/docs/format/CDataInterface.html#data-type-description-format-strings
 STRUCT, UTF8, OCTETS, LIST, TIME = b"+s", b"u", b"w:%d", b"+w:%d", b"tsn:UTC"
 UINT8, INT8, INT16, INT32, UINT32, INT64 = b"C", b"c", b"s", b"i", b"I", b"l"
-# Codes of a dictionary are signed: pyarrow up to 22 makes no pandas categories of unsigned ones.
+# Codes of a dictionary are signed: pyarrow up to 22 cannot make pandas categories of unsigned codes.
 TEXT_CODES: Final = INT32
-MOST_NAMES: Final = 128  # that codes of one byte can stand for; of protocols there are more
+MOST_NAMES: Final = 128  # that signed codes of one byte can stand for; protocols have more
 NUMBERS: Final = {"i1": b"c", "u1": UINT8, "u2": b"S", "u4": UINT32, "u8": b"L", "i8": INT64, "f8": b"g"}
 OFFSET: Final = np.int32
 
@@ -39,12 +39,12 @@ PROTOCOL_NAMES: Final = tuple(map(names.protocol, range(256)))
 
 @dataclass(frozen=True)
 class View:
-    """In which form values are handed out.
+    """The form in which values are handed out.
 
-    `ip`: addresses as texts, or as 16 bytes, or as numbers if all are IPv4; with other than texts MAC addresses are 6
-    bytes. `labels`: verdicts, dispositions and reasons by name and protocols by number (None), all of them by name
-    (True), or none (False). `encoded`: texts of addresses as a dictionary a batch; where it must be the same for all
-    batches, plain texts.
+    `ip`: addresses as texts, as 16 bytes, or as numbers if all are IPv4; MAC addresses are texts with the first, else 6
+    bytes. `labels`: verdicts, dispositions and reasons by name and protocols by number (None), all by name (True), or
+    all by number (False). `encoded`: addresses as texts with a dictionary a batch (True), or as plain texts, where one
+    dictionary would have to hold for all batches (False).
     """
 
     ip: IpForm = "text"
@@ -61,7 +61,7 @@ class View:
         return kind if isinstance(kind, tuple) and self.labels is not False else None
 
     def is_text(self, name: str) -> bool:
-        """Whether a column has letters, or addresses that are to be shown as texts."""
+        """Whether a column has letters, or addresses that are shown as texts."""
         kind = text.KINDS.get(name)
         return kind == "letters" or (self.ip == "text" and kind in ("address", "mac"))
 
@@ -70,13 +70,13 @@ PLAIN: Final = View()
 
 
 class Stream:
-    """Tables one after the other, for whatever reads Arrow; they are read anew for each reader."""
+    """Tables one after the other, for any reader of Arrow; they are read anew for each reader."""
 
     def __init__(
         self, like: Mapping[str, Any], tables: Iterable[Any], metadata: Mapping[str, Any], view: View = PLAIN,
         shown: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
-        """`like` has columns of the types that those of all tables have; `shown` gives columns another name."""
+        """`like` is a table whose columns have the types of all tables; `shown` gives columns another name."""
         self._view = view
         self._names = tuple(like)
         self._tables = tables
@@ -88,7 +88,7 @@ class Stream:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         batches: Iterable[ArrowValues] = self._batches(iter(self._tables))
-        # What is in memory is prepared now: from inside a stream no exception gets through, only its text.
+        # Tables in memory are prepared here: from inside a stream only the text of an exception gets through.
         return _core.arrow_stream(self._schema, list(batches) if isinstance(self._tables, list) else batches)
 
     def _batches(self, tables: Iterator[Any]) -> Iterator[ArrowValues]:
@@ -98,7 +98,7 @@ class Stream:
 
 
 def _metadata(metadata: Mapping[str, Any]) -> bytes:
-    """Key and value as the C data interface wants them: counts and lengths as int32, nothing between."""
+    """One key and its value in the form of the C data interface: counts and lengths as int32, without padding."""
     value = json.dumps({**header(), **members(metadata)}).encode()
     parts = (ROOT, value)
     count = np.int32(len(parts) // 2).tobytes()
@@ -112,7 +112,7 @@ def _field(name: str, format: bytes, below: bytes | None) -> ArrowField:
 
 
 def _types(name: str, values: Any, view: View) -> tuple[bytes, bytes | None]:
-    """The format of a column and, if there is one, of its dictionary or of the items of its lists."""
+    """The format of a column and that of its dictionary or of the items of its lists; None without these."""
     if isinstance(values, list):
         return (INT64 if _are_integers(values) else UTF8), None
     if text.is_sequences(values):
@@ -150,7 +150,7 @@ def _values(name: str, values: Any, view: View) -> ArrowValues:
 
 
 def _codes(name: str, values: Array, known: Sequence[str]) -> Array:
-    """Codes as a dictionary has them: where names are few, the column as it is."""
+    """Codes in a type for dictionaries; where names are few, the column itself."""
     if len(known) > MOST_NAMES:
         return values.astype(np.int16)
     if len(values) and values.max() >= MOST_NAMES:
@@ -173,7 +173,7 @@ def _texts(texts: Sequence[str]) -> ArrowValues:
 
 
 def dictionary_of(values: Array) -> tuple[bytes, bytes, bytes]:
-    """Addresses or letters as dictionary-encoded texts, as _core.dictionary() has them."""
+    """Addresses or letters as dictionary-encoded texts, in the form of _core.dictionary()."""
     if values.ndim > 1:
         return _core.dictionary(values)
     distinct, codes = np.unique(values, return_inverse=True)
@@ -182,18 +182,18 @@ def dictionary_of(values: Array) -> tuple[bytes, bytes, bytes]:
 
 
 def _spelled_out(codes: bytes, offsets: bytes, octets: bytes) -> ArrowValues:
-    """The texts of a dictionary's rows one after the other."""
+    """The texts of all rows of a dictionary, one after the other."""
     rows, starts = np.frombuffer(codes, np.uint32), np.frombuffer(offsets, OFFSET)
     lengths = np.diff(starts)[rows]
     ends = np.zeros(len(rows) + 1, OFFSET)
     np.cumsum(lengths, out=ends[1:])
-    # Where each byte comes from: its place in its own text, moved to where that text stands in the dictionary.
+    # Where each byte comes from: its place in its own text, plus the place of that text in the dictionary.
     source = np.arange(ends[-1], dtype=np.int64) + np.repeat(starts[rows] - ends[:-1], lengths)
     return len(rows), (ends, np.frombuffer(octets, np.uint8)[source]), (), None
 
 
 def named(codes: Array, known: Sequence[str]) -> Sequence[str]:
-    """Names for all of the codes: a code that has none is named by its number."""
+    """Names for all of the codes: a code without a name is named by its number."""
     last = int(codes.max()) if len(codes) else 0
     return known if last < len(known) else (*known, *map(str, range(len(known), last + 1)))
 

@@ -56,7 +56,7 @@ def duration(ns: int) -> str:
 
 
 def span(first: int, last: int) -> str:
-    """Two times, to the second and in UTC; of the second only what differs from the first."""
+    """Two times, to the second and in UTC; the second time without the parts that equal those of the first."""
     texts = [text.time(ns)[: len("2026-11-02T10:00:00")].replace("T", " ") for ns in (first, last)]
     date = len("2026-11-02 ")
     if texts[0] == texts[1]:

@@ -1,19 +1,19 @@
-"""What is said of a result as a whole: in JSON's terms beside its rows and inside files, in words where people look."""
+"""The metadata of a result: as JSON beside its rows and inside files, in words at a terminal and on a card."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from fluxcap.values import human, text
 
-Metadata = dict[str, Any]  # what was read and how, as tables and reports carry it
+Metadata = dict[str, Any]  # what was read and how
 
-SCHEMA: Final = 1  # changes when a name or a meaning does; new names alone leave it
+SCHEMA: Final = 1  # changes when a name is removed or changes its meaning; new names do not change it
 JOINT: Final = " · "  # between things said in one line
 NAMED: Final = 3  # inputs and skipped files that are named
 
 
 def header() -> dict[str, Any]:
-    """The members that every object begins with."""
+    """The first members of every JSON object."""
     return {"schema": SCHEMA, "version": _version()}
 
 
@@ -27,7 +27,7 @@ def _version() -> str | None:
 
 
 def members(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The metadata of a table."""
+    """The metadata of a table as members of a JSON object."""
     plain = dict(metadata)
     if "damage" in plain:
         plain["damage"] = [damage._asdict() for damage in plain["damage"]]
@@ -42,7 +42,7 @@ def members(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def facts(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """What was read and how, in words, by what they are about; "" for what there is nothing to say on."""
+    """What was read and how, in words by topic; "" for a topic with nothing to say."""
     if not metadata:
         return {}
     named = list(metadata["inputs"][:NAMED])
@@ -63,7 +63,7 @@ def facts(metadata: Mapping[str, Any]) -> dict[str, str]:
 
 
 def notes(metadata: Mapping[str, Any]) -> list[str]:
-    """What a short description should not keep silent about."""
+    """What even a short description has to mention."""
     skipped, damaged = len(metadata["skipped"]), len(metadata["damage"])
     said = (
         f"{metadata['semantics']} semantics" if metadata.get("semantics") else "",
@@ -98,7 +98,7 @@ def semantics(metadata: Mapping[str, Any]) -> str:
 
 
 def stopped(metadata: Mapping[str, Any]) -> str:
-    """Why the reading ended before its inputs did."""
+    """Why the reading ended before its inputs; "" if it did not."""
     if metadata["interrupted"]:
         return "interrupted"
     return f"stopped at {metadata['limit']}" if metadata.get("flows_full") else ""

@@ -54,7 +54,7 @@ PROTOCOLS_WITH_PORTS: Final = (
     DCCP,
     SCTP,
     UDP_LITE,
-)  # those whose ports are read: their endpoints are sockets
+)  # protocols whose ports are read: their endpoints are sockets
 
 # https://www.tcpdump.org/linktypes.html, without LINKTYPE_
 LINK_TYPES: Final[Mapping[int, str]] = {
@@ -107,7 +107,7 @@ LINK_TYPES: Final[Mapping[int, str]] = {
 # Bit 7 to bit 0 of byte 13 of the TCP header (RFC 9293 section 3.1), as nfdump writes them.
 TCP_FLAGS: Final = "CEUAPRSF"
 
-# Of sockets: what they do in their connections, the calls that a program makes, and what these are known by.
+# For sockets: their roles, the calls that a program makes, and the evidence for these calls.
 ROLES: Final = ("listener", "both", "datagram", "connector", "none")
 CALLS: Final = (
     *("bind", "listen", "accept", "refuse", "connect", "connected", "connection refused", "unanswered"),
@@ -116,7 +116,7 @@ CALLS: Final = (
 )
 EVIDENCE: Final = ("seen", "inferred")
 
-# The columns of tables whose rows no capture has, in order.
+# The columns of tables that Python makes, not the core, in order.
 SOCKET_COLUMNS: Final = (
     *("protocol", "address", "port", "role", "peers", "connections", "accepted", "refused", "unanswered"),
     *("first", "last", "sent_packets", "sent_payload_bytes", "received_packets", "received_payload_bytes"),
@@ -138,7 +138,7 @@ def link_type(number: int) -> str:
 
 
 def tcp_flags(flags: int) -> str:
-    """The eight flag bits as letters in the order CEUAPRSF, a dot for each that is not set: 0x12 is ...A..S."""
+    """The eight flag bits as letters in the order CEUAPRSF, a dot for each bit that is not set: 0x12 is ...A..S."""
     return "".join(
         letter if flags >> (len(TCP_FLAGS) - 1 - place) & 1 else "." for place, letter in enumerate(TCP_FLAGS)
     )

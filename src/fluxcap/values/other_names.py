@@ -1,6 +1,6 @@
-"""Our columns under the names of other programs: only what means the same, in the same unit, gets another name.
+"""Our columns under the names of other programs: only a column of the same meaning and unit gets another name.
 
-A column that is not in a table keeps its own name; values never change.
+A column without an equivalent keeps its own name; values never change.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fluxcap.errors import unknown
 Octets = Literal["frame", "ip"]  # the record's length on the wire, or the length of its IP packet
 
 # https://www.iana.org/assignments/ipfix, with the number of the element; reverse: RFC 5103 section 6.1. An IPv4 address
-# is an IPv6 one as well (::ffff:0:0/96), so addresses of both go by the name that fits both.
+# is also an IPv6 address (::ffff:0:0/96), so that the IPv6 name fits both.
 IPFIX: Final = (
     ("protocol", "protocolIdentifier"),  # 4
     ("src_ip", "sourceIPv6Address"),  # 27
@@ -47,8 +47,8 @@ IPFIX: Final = (
     ("tcp_window", "tcpWindowSize"),  # 186
     ("ip_id", "fragmentIdentification"),  # 54
 )
-# conn.log. Its orig_bytes come from TCP's sequence numbers and its orig_ip_bytes have no link header: neither is ours,
-# but for semantics in which bytes are those of IP packets.
+# conn.log. Its orig_bytes come from TCP sequence numbers, its orig_ip_bytes exclude the link header: neither equals our
+# bytes, except in semantics that count the bytes of IP packets.
 ZEEK: Final = (
     ("first", "ts"),
     ("time", "ts"),
@@ -63,7 +63,7 @@ ZEEK: Final = (
     ("src_mac", "orig_l2_addr"),
     ("dst_mac", "resp_l2_addr"),
 )
-# NFlow with accounting_mode 0, or 1 where bytes are those of IP packets. Its times are in milliseconds.
+# NFlow with accounting_mode 0, or 1 in semantics that count the bytes of IP packets. Its times are in milliseconds.
 NFSTREAM: Final = (
     ("vlan", "vlan_id"),
     ("packets", "src2dst_packets"),
@@ -83,7 +83,7 @@ NFSTREAM: Final = (
     ("splt_size", "splt_ps"),
 )
 SCHEMES: Final = {"ipfix": IPFIX, "nfstream": NFSTREAM, "zeek": ZEEK}
-# What they call bytes that are those of IP packets.
+# Their names for bytes of IP packets.
 OF_IP_PACKETS: Final = {
     "ipfix": {"bytes": "octetDeltaCount", "reverse_bytes": "reverseOctetDeltaCount"},  # 1
     "zeek": {"bytes": "orig_ip_bytes", "reverse_bytes": "resp_ip_bytes"},
@@ -91,7 +91,7 @@ OF_IP_PACKETS: Final = {
 
 
 def names(scheme: str | None, octets: Octets = "frame") -> Mapping[str, str]:
-    """Their names by ours, where bytes are those of these. ValueError if there is no such scheme."""
+    """The names of a scheme by ours; `octets` says what our bytes count. ValueError if there is no such scheme."""
     if scheme is None:
         return {}
     if scheme not in SCHEMES:

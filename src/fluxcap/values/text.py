@@ -28,8 +28,7 @@ from fluxcap.values import names
 if TYPE_CHECKING:
     from fluxcap._core import TextKind
 
-# A buffer, so an array or a column of the core, (n,), or (n, 16) and (n, 6) bytes for IP and MAC addresses; or see
-# is_free().
+# An array or a column of the core: (n,), or (n, 16) and (n, 6) bytes for IP and MAC addresses; or else see is_free().
 Column = Any
 FLOATS, SIGNED = "fd", "bhilq"  # formats of the struct module
 
@@ -63,9 +62,9 @@ KINDS: Final[Mapping[str, TextKind]] = {
 
 
 def rows(columns: Mapping[str, Column], around: Sequence[bytes], free: Callable[[Any], str]) -> Iterator[bytes]:
-    """The rows of some columns in pieces of some ten KiB.
+    """The rows of some columns as text, in pieces of about ten KiB.
 
-    `around` has the bytes before each cell of a row and, last, those behind it; `free` writes the values of a list.
+    `around` has the bytes before each cell of a row and, last, the bytes after the row; `free` writes free values.
     """
     plan: list[tuple[TextKind, Any]] = [
         ("text", [free(value).encode() for value in objects(values)])
@@ -77,7 +76,7 @@ def rows(columns: Mapping[str, Column], around: Sequence[bytes], free: Callable[
 
 
 def cells(name: str, values: Column) -> list[str]:
-    """The values of the column of this name, one text a row."""
+    """The values of a column, one text a row."""
     return list(map(in_words, objects(values))) if is_free(values) else _cells(KINDS.get(name, "integer"), values)
 
 
@@ -111,8 +110,8 @@ def is_number(name: str, values: Column) -> bool:
 
 
 def is_free(values: Column) -> bool:
-    """Whether each value is a Python object of its own to be written: a list of any values, texts among them that may
-    hold whatever a file said; or floats, or several integers a row."""
+    """Whether Python writes the values one by one: a list of any values, whose texts may hold whatever a file said; or
+    floats, or several integers a row."""
     return isinstance(values, list) or memoryview(values).format in FLOATS or is_sequences(values)
 
 
@@ -130,5 +129,5 @@ def objects(values: Column) -> list[Any]:
 
 
 def in_words(value: Any) -> str:
-    """A free value where there are no brackets: several integers one after the other, as Zeek writes a vector."""
+    """A free value in a format without brackets: several integers one after the other, as Zeek writes a vector."""
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

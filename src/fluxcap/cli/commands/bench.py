@@ -57,4 +57,4 @@ def run(given: Options, messages: Messages) -> Exit:
 
 
 def _shown(value: float | None) -> float | str:
-    return "" if value is None else float(f"{value:.3g}")  # more digits would not come again
+    return "" if value is None else float(f"{value:.3g}")  # another run would give other digits

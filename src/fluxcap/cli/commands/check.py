@@ -64,6 +64,6 @@ def run(given: Options, messages: Messages) -> Exit:
     messages.hints(report.metadata)
     if report.metadata["interrupted"]:
         return Exit.INTERRUPTED
-    # Where nothing was judged, nothing is proven, however many bad ones are allowed.
+    # If nothing was judged, nothing is proven, however large --max-bad is.
     unproven = report.packets > 0 and verdicts.examined(report) == 0
     return Exit.TOO_MANY_BAD if unproven or verdicts.bad(report) > given.max_bad else Exit.DONE

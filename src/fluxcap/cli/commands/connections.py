@@ -28,7 +28,7 @@ are those of Zeek's conn.log; docs/connections.md explains them.
   S0 no answer   S1 open       SF closed       REJ refused      OTH no SYN
   S2 S3 closed by one side     RSTO RSTR aborted by one side
 """
-# What people see: the rest of a flow's columns says more of its packets than of the connection.
+# The columns that people see: the others describe packets rather than the connection.
 SHOWN: Final = (
     *("protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
     *("packets", "bytes", "reverse_packets", "reverse_bytes", "first", "last"),

@@ -43,7 +43,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(given: Options, messages: Messages) -> Exit:
-    """Deliver, write the index, say in a line what there was."""
+    """Deliver, write the index, sum up in one line."""
     if given.output is None:
         raise UsageError("demux needs -o", "Name the directory to write to with -o DIR.")
     sources = inputs.find(given.inputs, Output(given.output, "directory", PLAIN))
@@ -51,7 +51,7 @@ def run(given: Options, messages: Messages) -> Exit:
     try:
         with Progress(sources, messages, 2 if given.form == "pcap" else 1), Interruptible() as interruptible:
             for _ in interruptible.until_interrupted(job.steps()):
-                job.take()  # outside of what an interrupt breaks off: the index says what the files hold
+                job.take()  # where an interrupt cannot break it off: the index has to say what the files hold
             done = job.finish(interruptible.interrupted)
     except CaptureError as error:
         job.abandon(error)
@@ -67,7 +67,7 @@ def _job(given: Options, sources: Sources) -> Demultiplexing | Splitting:
     from fluxcap.rewrite.demux import job
 
     try:
-        options = given.reading._replace(on_interrupt="raise")  # the job is left between two steps
+        options = given.reading._replace(on_interrupt="raise")  # an interrupt ends the job between two steps
         return job(sources.captures, given.output, given.form, given.keep_bad, options)
     except FileExistsError as error:
         what = f"{printable(given.output)} is not an empty directory"

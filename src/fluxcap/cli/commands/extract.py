@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from fluxcap.cli.inputs import Sources
     from fluxcap.tables.flows import FlowTable
 
-PASSES: Final = 2  # over the inputs: one finds the records, one copies them
+PASSES: Final = 2  # over the inputs: the first finds the records, the second copies them
 
 
 def numbers(text: str) -> list[int]:
-    """The type of the option: numbers of flows."""
+    """The type of --extract: numbers of flows."""
     return [options.natural(number.strip()) for number in text.split(",")]
 
 
 def output(given: options.Options) -> Output:
-    """Where the capture goes. UsageError without -o, at a terminal, and for options that are about rows."""
+    """The output of the capture. UsageError without -o, at a terminal, and with options about rows."""
     about_rows = {
         "-f": given.format != options.AUTO,
         "-n": given.rows is not None,
@@ -38,7 +38,7 @@ def output(given: options.Options) -> Output:
 
 
 def check(sources: Sources) -> None:
-    """UsageError if the inputs cannot be read again; said before they are read at all."""
+    """UsageError, before anything is read, if the inputs cannot be read twice."""
     for item in sources.inputs:
         if item.once:
             raise UsageError(f"{item.name} can be read only once", "Save it to a file to extract from it.")
@@ -55,7 +55,7 @@ def write(table: FlowTable, flows: list[int], output: Output, sources: Sources, 
                 f"--extract {flow}: there are {len(table):,} flows, numbered from 0",
                 "`--columns flow,...` shows the numbers; they hold for the same inputs, key and filter.",
             )
-    # The inputs are read again, and what there is to say about them is said already.
+    # The inputs are read again: warnings about them were given the first time.
     with Progress(sources, messages, PASSES), warnings.catch_warnings(action="ignore"), output.stream() as out:
         try:
             copy_records(flows_at(table, flows), out)

@@ -1,4 +1,4 @@
-"""What commands that show flows have in common: options, order, and which rows and columns are written."""
+"""The common part of commands that show flows: options, order, and which rows and columns are written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FLOW: Final = "flow"  # the number of a row as it was read; not among the column
 
 
 def add_semantics(parser: Parser) -> None:
-    """--semantics and the two timeouts that go before its own."""
+    """--semantics, and the two timeouts that override those of the semantics."""
     parser.add_argument(
         "--semantics",
         type=options.checked_by(semantics.find),
@@ -51,12 +51,12 @@ def how_it_ended(metadata: Metadata, made: str, messages: Messages) -> Exit:
 
 
 def order_of(given: Options, output: Output) -> Order | None:
-    """What --sort asks for; people see the flows of most packets first."""
+    """The order of --sort; without it people see the flows with most packets first."""
     return Order.of(given) or (BIGGEST_FIRST if output.for_people else None)
 
 
 def chosen(table: FlowTable, given: Options, output: Output, shown: Sequence[str], noun: str) -> Rows:
-    """The rows to write, sorted and cut as asked for; of the columns those asked for, or those to be shown."""
+    """The rows to write, sorted and limited as asked for, with the columns of --columns or else `shown`."""
     total = len(table)
     order, limit = order_of(given, output), options.row_limit(given, output)
     if order is not None:

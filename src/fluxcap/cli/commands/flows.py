@@ -53,7 +53,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(given: Options, messages: Messages) -> Exit:
-    """Read the flows, sort and cut them as asked for, write them; or the packets of some."""
+    """Read the flows, sort and limit them as asked for, write them; or extract the packets of some."""
     extracting = given.extract is not None
     output = extract.output(given) if extracting else choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
@@ -75,7 +75,7 @@ def run(given: Options, messages: Messages) -> Exit:
 
 
 def _columns(given: Options) -> list[str]:
-    """The columns that the table will have: known before hours of reading."""
+    """The columns that the table will have, so that a wrong name is refused before hours of reading."""
     key = keys.parse(given.by, not given.uniflow)
     values = [name for name in FLOW_COLUMNS if key.biflow or not name.startswith(REVERSE)]
     return [

@@ -28,7 +28,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(given: Options, messages: Messages) -> Exit:
-    """Survey the inputs and say what they are."""
+    """Survey the inputs and describe them."""
     from fluxcap.reports.survey import collect_info
 
     output = choose(given.format, given.output, given.color)

@@ -24,8 +24,8 @@ DESCRIPTION: Final = """\
 One row a packet, written as it is read, in bounded memory. With -n reading ends
 at the last row that is shown; with --sort everything is read first.
 """
-BATCH_ROWS: Final = 8192  # so few that the first rows come soon, so many that a batch costs next to nothing
-COLUMNAR_ROWS: Final = 65536  # for formats that hold back rows anyway: each batch has a dictionary of its own
+BATCH_ROWS: Final = 8192  # few, so that the first rows come soon; enough that a batch costs next to nothing
+COLUMNAR_ROWS: Final = 65536  # for formats that buffer rows anyway: each batch has a dictionary of its own
 
 
 def configure(parser: Parser) -> None:
@@ -49,10 +49,10 @@ def run(given: Options, messages: Messages) -> Exit:
     needed = columns if order is None or order.column in columns else (*columns, order.column)
     limit = options.row_limit(given, output)
     rows = COLUMNAR_ROWS if output.binary else BATCH_ROWS
-    # One row past the limit tells whether there are more; sorting needs all of them anyway.
+    # One row past the limit tells whether there are more; sorting needs all rows anyway.
     batch = min(limit + 1, rows) if limit and not order else rows
     scan = PacketScan(sources.inputs, *choose_columns(needed, by=None), batch, given.reading)
-    # What is written to the terminal shows by itself how far it is.
+    # Rows that appear on the terminal show the progress themselves.
     waiting = nullcontext() if output.on_terminal else Progress(sources, messages)
     with waiting, Interruptible() as interruptible:
         batches = interruptible.until_interrupted(scan)
@@ -76,10 +76,10 @@ def run(given: Options, messages: Messages) -> Exit:
 
 
 class Selection:
-    """The first `limit` rows of some tables, 0 = all; no table is taken after the one with the last of them."""
+    """The first `limit` rows of some tables, 0 = all; no table is taken after the one with the last row."""
 
     def __init__(self, tables: Iterable[PacketTable], limit: int) -> None:
-        self.metadata: dict[str, Any] = {}  # of the last table taken
+        self.metadata: dict[str, Any] = {}  # of the last table that was taken
         self.left_out: int | None = 0  # rows after the limit; None: there are some, not counted
         self._tables = tables
         self._limit = limit

@@ -1,4 +1,4 @@
-"""What `info` and `check` show to people: lines and boxes on one screen."""
+"""The screens of `info` and `check` for people: lines and boxes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def draw_info(info: CaptureInfo, out: BinaryIO, screen: Screen) -> None:
 
 
 def draw_check(report: ChecksumReport, out: BinaryIO, screen: Screen) -> None:
-    """Counts by kind of header, the bad packets, and what to make of them."""
+    """Counts by kind of header, the bad packets, and sentences that explain them."""
     canvas = Canvas(out, screen)
     canvas.line(summary.heading(report.metadata))
     counts = verdicts.by_header(report)
@@ -57,7 +57,7 @@ def _telling(listing: Listing) -> list[columns.Shown]:
 
 
 def _listed(bad: PacketTable) -> Iterator[list[columns.Shown]]:
-    """Where bad transport checksums are, then bad IPv4 headers, and their sums, none of which may be left out."""
+    """Bad transport checksums, then bad IPv4 headers: places and sums, all essential columns."""
     for prefix in ("", "ip_"):
         wrong = [cell not in NOT_BAD for cell in text.cells("verdict", bad[f"{prefix}verdict"])]
         if any(wrong):

@@ -39,7 +39,7 @@ TABLES: Final = ("flows", "connections", "sockets", "packets", "checksums")
 *_OTHERS, _LAST = TABLES
 NAMED: Final = f"{', '.join(_OTHERS)} and {_LAST}"
 ARROW: Final = ("parquet", "arrow", "arrows")  # formats that take the answer as DuckDB has it
-TIME: Final = "TIMESTAMP"  # what the types of times begin with
+TIME: Final = "TIMESTAMP"  # the types of times begin with this
 
 
 def configure(parser: Parser) -> None:
@@ -51,14 +51,14 @@ def configure(parser: Parser) -> None:
 
 
 def run(given: Options, messages: Messages) -> Exit:
-    """Ask without a single row first: what is wrong with the query shows before anything is read."""
+    """Ask over empty tables first: errors of the query show before anything is read."""
     from fluxcap.tables.export import wanted
 
     duckdb = wanted("duckdb")
     output = choose_output(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
     limit = row_limit(given, output)
-    options = given.reading._replace(on_interrupt="raise")  # half an answer is none
+    options = given.reading._replace(on_interrupt="raise")  # an answer from half of the rows would be wrong
     scans: list[Watched] = []
     tables: list[Any] = []
     try:
@@ -75,18 +75,18 @@ def run(given: Options, messages: Messages) -> Exit:
     except duckdb.Error as error:
         for scan in scans:
             if scan.errors:
-                # Not kept here: with its traceback it would keep this frame, and the connection, to the very end.
+                # The error is not kept here: its traceback would keep this frame, and the connection, to the very end.
                 raise scan.errors.pop() from None
         what = str(error).partition("\n")[0]
         raise UsageError(what, f"The tables are {NAMED}; 'DESCRIBE flows' lists columns.") from error
-    # Each table is read by itself, and may say what another said.
+    # Each table is read by itself: hints can come twice.
     messages.hints({"hints": dict.fromkeys(hint for table in tables for hint in table.metadata.get("hints", ()))})
     return Exit.DONE
 
 
 def _connection(library: Any) -> duckdb.DuckDBPyConnection:
     connection: duckdb.DuckDBPyConnection = library.connect()
-    connection.execute("SET python_enable_replacements = false")  # a table is no variable of this program
+    connection.execute("SET python_enable_replacements = false")  # variables of this program are not tables
     return connection
 
 
@@ -101,7 +101,7 @@ def _named(library: Any, query: str) -> list[str]:
 
 
 def _table(name: str, captures: Any, options: ReadOptions) -> Any:
-    """The table of this name, read; but packets are read as the query runs."""
+    """The table of this name, already read; only packets are read as the query runs."""
     from fluxcap.capture.inputs import expand
     from fluxcap.plan.flow_plan import FlowPlan
     from fluxcap.reports.checksums import collect_checksums
@@ -125,7 +125,7 @@ def _table(name: str, captures: Any, options: ReadOptions) -> Any:
 
 
 def _watched(table: Any, scans: list[Watched]) -> Any:
-    """The table as DuckDB takes it; a scan is put among the others, to be asked what went wrong."""
+    """The table as DuckDB takes it; a scan is added to `scans`, which are asked later what went wrong."""
     from fluxcap.tables.scan import PacketScan
 
     if not isinstance(table, PacketScan):
@@ -135,14 +135,14 @@ def _watched(table: Any, scans: list[Watched]) -> Any:
 
 
 class Watched:
-    """A scan that keeps what went wrong: a query that fails over it has only the words of its error."""
+    """A scan that keeps its error: a query that fails because of it has only the text of the error."""
 
     def __init__(self, scan: PacketScan) -> None:
         self.errors: list[BaseException] = []
         self._scan = scan
 
     def stream(self) -> Stream:
-        """What DuckDB reads."""
+        """The stream that DuckDB reads."""
         from fluxcap.tables.packets import without_rows
         from fluxcap.values.arrow import Stream
 
@@ -152,7 +152,7 @@ class Watched:
         try:
             yield from self._scan
         except GeneratorExit:
-            raise  # no more is asked for
+            raise  # the query wants no more rows
         except BaseException as error:
             self.errors.append(error)
             raise
@@ -164,7 +164,7 @@ def _write(connection: duckdb.DuckDBPyConnection, answer: duckdb.DuckDBPyRelatio
         output.write(Rows((), columns, stream=answer.limit(limit) if limit else answer))
         return
     if limit:
-        answer = answer.limit(limit + 1)  # one more, to know whether there are more
+        answer = answer.limit(limit + 1)  # one row more, to know whether there are more
     times = [place for place, kind in enumerate(answer.types) if str(kind).startswith(TIME)]
     values = (f"epoch_ns(#{n + 1})" if n in times else f"#{n + 1}" for n in range(len(columns)))
     result = connection.execute(answer.project(", ".join(values)).sql_query())
@@ -183,7 +183,7 @@ class Listings:
         self._more = False
 
     def left_out(self) -> int | None:
-        """None if there were more rows: how many is not known."""
+        """None if there were more rows: their number is not known."""
         return None if self._more else 0
 
     def __iter__(self) -> Iterator[Listing]:
@@ -206,7 +206,7 @@ def _time(ns: int | None) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as every format has it."""
+    """A value in a form that every format can write."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Decimal):

@@ -10,7 +10,7 @@ SUFFIXES: Final = (".txt",)
 
 def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
     """Write the rows as they come."""
-    # rich is imported when there is something to draw, and not before.
+    # rich is imported only to draw.
     from fluxcap.formats.table.frame import draw
 
     draw(out, rows, screen)

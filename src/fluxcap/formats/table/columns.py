@@ -1,4 +1,4 @@
-"""What a person is shown of a table: which columns, under which titles, in which words, and which go first for room."""
+"""The columns of a table for people: which, under which titles, in which words, and which are dropped first."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +18,13 @@ Values = Any  # a numpy array, one value a row
 GAP: Final = 2  # blanks between columns
 FRAME: Final = 4  # a line and a blank at either side
 
-KEY, ESSENTIAL, USEFUL, MINOR = range(4)  # ranks: without room the highest go first, of the same rank the last
+KEY, ESSENTIAL, USEFUL, MINOR = range(
+    4
+)  # ranks: without room the highest are dropped first, of one rank the last column
 
 
 def unstyled(cell: str) -> str:
-    """As the terminal writes."""
+    """The style of every other text."""
     return ""
 
 
@@ -37,12 +39,12 @@ def notice(cell: str) -> str:
 
 
 def verdict_style(cell: str) -> str:
-    """For a name, which is a verdict or calls for no style."""
+    """The style of a name: that of a verdict, none for other names."""
     return VERDICT_STYLES.get(cell, "")
 
 
 def state_style(cell: str) -> str:
-    """For the state of a connection: what nobody answered, what was refused or aborted."""
+    """The style of the state of a connection: unanswered, refused or aborted ones stand out."""
     return "yellow" if cell in ("S0", "REJ") or cell.startswith("RST") else ""
 
 
@@ -59,28 +61,28 @@ VERDICT_STYLES: Final[Mapping[str, str]] = {
 class Shown:
     """A column as it is drawn."""
 
-    title: str  # nearly always the column's own name, so that --sort and --columns can be guessed
+    title: str  # nearly always the name of the column, so that people can guess --sort and --columns
     cells: list[str]
     rank: int = KEY
     right: bool = True
     style: Callable[[str], str] = unstyled
-    endpoints: Endpoints | None = None  # what the cells are of, if they can be made narrower
+    endpoints: Endpoints | None = None  # the sockets in the cells, which can be made narrower
 
     @property
     def width(self) -> int:
-        """Of its longest line."""
+        """The width of the longest line."""
         return max(map(len, "\n".join((self.title, *self.cells)).split("\n")))
 
 
 @dataclass(frozen=True)
 class Spec:
-    """How the values of a column are worded, and when it is worth its room."""
+    """How the values of a column are worded, and when the column is worth its room."""
 
     rank: int
     cells: Callable[[Values], list[str]]
     right: bool = True
     style: Callable[[str], str] = unstyled
-    dull: Callable[[Values], bool] = lambda values: False  # whether the column says nothing here
+    dull: Callable[[Values], bool] = lambda values: False  # whether the column says nothing in this table
 
 
 def each(word: Callable[[Any], str]) -> Callable[[Values], list[str]]:
@@ -101,7 +103,7 @@ def clock(digits: int) -> Callable[[Values], list[str]]:
 
 
 def unknown(values: Values) -> bool:
-    """Whether no time is known."""
+    """Whether all times are unknown."""
     return bool((values < 0).all())
 
 
@@ -116,12 +118,12 @@ def uniform(values: Values) -> bool:
 
 
 def protocol(number: int) -> str:
-    """Its name; blank for 0, which a packet without IP has."""
+    """The name of a protocol; blank for 0, which a packet without IP has."""
     return names.protocol(number) if number else ""
 
 
 def words(name: str, *, calm: frozenset[str] = frozenset(), rank: int = USEFUL) -> Spec:
-    """A column of names, which is dull where there are only `calm` ones."""
+    """A column of names, which is dull if all its names are `calm`."""
 
     def cells(values: Values) -> list[str]:
         return text.cells(name, values)
@@ -133,17 +135,17 @@ COUNT: Final = each(human.count)
 BLANK_ZERO: Final = each(lambda value: human.count(value) if value else "")
 OCTETS: Final = each(human.octets)
 HEX: Final = each("{:#06x}".format)
-COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 where none was
+COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 where none was computed
 LETTERS: Final = {name: partial(text.cells, name) for name in ("state", "history")}
-RTT: Final = each(lambda ns: human.duration(ns) if ns >= 0 else "")  # -1 where it is not known
+RTT: Final = each(lambda ns: human.duration(ns) if ns >= 0 else "")  # -1 where the time is not known
 FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
-# Characters that two addresses, or the counts of a socket, need beside them in 80.
+# Of 80 characters, those that two addresses, or the counts of a socket, need beside the endpoints.
 TITLES: Final[Mapping[str, str]] = {"protocol": "proto", "connections": "conns"}
 LEADING: Final = ("flow", "packet", "time", "interval", "protocol", "call")  # before source and destination
-# In the order they stand on the screen. A column that is not here is shown when it is asked for or part of the key.
+# In the order of the screen. A column that is not here is shown if it is asked for or part of the key.
 SPECS: Final[Mapping[str, Spec]] = {
-    "flow": Spec(MINOR, each(str)),  # to be named with --extract, where commas stand between numbers
+    "flow": Spec(MINOR, each(str)),  # without thousands separators: --extract takes these numbers between commas
     "packet": Spec(KEY, COUNT),
     "time": Spec(ESSENTIAL, clock(6)),
     "interval": Spec(KEY, clock(3)),
@@ -209,7 +211,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "depth": Spec(MINOR, COUNT, dull=zero),
     "interface": Spec(MINOR, COUNT, dull=uniform),
 }
-# What the screen would abridge is written in full when it is asked for.
+# Columns that are abridged on the screen are written in full when they are asked for.
 FULL: Final[Mapping[str, Callable[[Values], list[str]]]] = {
     "time": text.times,
     "interval": text.times,
@@ -226,12 +228,12 @@ def chosen(values: Mapping[str, Values]) -> list[Shown]:
 
 
 def worthwhile(values: Mapping[str, Values]) -> list[Shown]:
-    """The columns that matter, in the order they stand on the screen."""
+    """The columns that matter, in the order of the screen."""
     if "first" in values and "last" in values:
         values = {**values, "duration": values["last"] - values["first"]}
     leading = [_abridged(name, values[name]) for name in LEADING if name in values]
     sockets = [] if values.keys().isdisjoint(ENDPOINTS) else [_endpoints(values)]
-    # A flow table begins with its key: whatever tells its rows apart is shown.
+    # A flow table begins with its key, which tells rows apart: all of the key is shown.
     before_values = takewhile(lambda name: name != "packets", values) if "packets" in values else ()
     key = [_by_itself(name, values[name]) for name in before_values if name not in (*LEADING, *ENDPOINTS)]
     rest = [_abridged(name, values[name]) for name in SPECS if name not in LEADING and _tells(name, values)]
@@ -282,7 +284,7 @@ def _by_itself(name: str, values: Values) -> Shown:
     if text.is_free(values):
         objects = text.objects(values)
         numbers = all(isinstance(value, int | float) for value in objects)
-        count = str if name in KEY_FIELDS else human.count  # 8,080 is no port
+        count = str if name in KEY_FIELDS else human.count  # a port is 8080, not 8,080
         cells = [count(value) if type(value) is int else printable(_written(value)) for value in objects]
         return Shown(_title(name), cells, right=numbers, style=spec.style)
     return Shown(_title(name), FULL.get(name, spec.cells)(values), KEY, spec.right, spec.style)

@@ -19,7 +19,7 @@ NO_IP: Final = 0  # as `ip_version`
 
 
 class Endpoints:
-    """The sockets of some rows, each in one line or, where there is no room for that, in two."""
+    """The sockets of some rows, each in one line or, for lack of room, in two."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         sides = {title: pair for title, pair in SIDES.items() if not values.keys().isdisjoint(pair)}
@@ -32,11 +32,11 @@ class Endpoints:
 
     @property
     def least_width(self) -> int:
-        """Characters that the longest socket needs, below another."""
+        """Characters that the longest socket needs when source and destination stand below one another."""
         return len(BELOW.lstrip()) + max(len(socket) for row in self._rows for socket in row)
 
     def lines(self, width: int = sys.maxsize) -> list[str]:
-        """A title, then a text for each row, of lines up to `width` long; arrow below arrow, where there is room."""
+        """A title, then a text for each row, of lines up to `width` long; arrows are aligned where there is room."""
         flat = [row for row in self._rows if row and len(ARROW.join(row)) <= width]
         first = max((len(row[0]) for row in flat), default=0)
         rest = max((len(ARROW.join(("", *row[1:]))) for row in flat), default=0)
@@ -49,7 +49,7 @@ class Endpoints:
 
 
 def _there(values: Mapping[str, Any]) -> Any:
-    """Whether each row has addresses at all; None if all have."""
+    """Whether each row has addresses; None if all have."""
     if "peer_address" in values:
         return values["peer_address"].any(axis=1)
     return values["ip_version"] != NO_IP if "ip_version" in values else None

@@ -24,7 +24,7 @@ class Canvas:
     def __init__(self, out: BinaryIO, screen: Screen) -> None:
         self._out = out
         self._drawn = io.BytesIO()
-        # What the terminal cannot show becomes "?"; for boxes rich knows better, once it knows the encoding.
+        # A character that the terminal cannot show becomes "?"; rich has other boxes once it knows the encoding.
         text = io.TextIOWrapper(self._drawn, screen.encoding, "replace", write_through=True)
         self._console = Console(
             file=text,
