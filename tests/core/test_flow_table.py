@@ -302,7 +302,7 @@ def test_rows_added_to_a_table_are_those_of_all_the_records_at_once():
 def test_rows_that_do_not_fit_the_table_are_refused():
     made = scan(pcap(records([frame()])), key=key("vlan")).flows()
     columns = {name: memoryview(column) for name, column in made.items()}
-    with pytest.raises(ValueError, match="vlan has 2 octets, not 2 times 2"):
+    with pytest.raises(ValueError, match="vlan has 2 bytes, not 2 times 2"):
         Scanner(key=key("vlan")).add_flows(columns, 2)
     with pytest.raises(MemoryError, match="more than 1 flows"):
         merged(scan(pcap(records([frame(), frame(A6, B6)])), key=key(*FIVE_TUPLE)), max_flows=1)

@@ -94,7 +94,7 @@ def test_the_longest_message_fills_a_packet_and_one_octet_more_is_refused(protoc
     longest = LONGEST[protocol, ip_address(ends[0][0]).version]
     packet = fluxcap.segment(bytes(longest), *ends, protocol=protocol, link="raw")
     assert 65535 in (struct.unpack_from(">H", packet, at)[0] for at in (2, 4))
-    with pytest.raises(ValueError, match=rf"a message of {longest + 1:,} octets .* holds {longest:,}"):
+    with pytest.raises(ValueError, match=rf"a message of {longest + 1:,} bytes .* holds {longest:,}"):
         fluxcap.segment(bytes(longest + 1), *ends, protocol=protocol)
 
 

@@ -212,5 +212,5 @@ def test_a_dictionary_without_rows_has_no_texts():
 
 
 def test_a_dictionary_is_made_of_addresses_alone():
-    with pytest.raises(TypeError, match="6 or 16 octets, not 8"):
+    with pytest.raises(TypeError, match="6 or 16 bytes, not 8"):
         dictionary(np.zeros((2, 8), np.uint8))

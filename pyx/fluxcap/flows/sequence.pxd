@@ -14,7 +14,7 @@ cdef enum:
     # sequence numbers turn round.
     MAX_REACH = 0x7FF00000
 
-cdef enum Coverage:             # what a segment brings
+cdef enum Coverage:             # the numbers of a segment:
     COVERS_NEW                  # numbers beyond the edge, or none, or numbers too old to tell
     COVERS_HOLE                 # numbers that were missing, and none beyond the edge
     COVERS_OLD                  # only numbers that had been seen

@@ -1,4 +1,4 @@
-# Addresses as dictionaries: each text is made once, a row holds its number.
+# Columns of addresses as dictionaries: each text is made once, and a row holds its number.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -23,7 +23,7 @@ def dictionary(const uint8_t[:, ::1] values):
     cdef int64_t length = 0
     cdef bint done
     if size not in (MAC_OCTETS, WIDE):
-        raise TypeError(f"an address has {MAC_OCTETS} or {WIDE} octets, not {size}")
+        raise TypeError(f"an address has {MAC_OCTETS} or {WIDE} bytes, not {size}")
     if n > INT32_MAX:
         raise ValueError(f"a dictionary is for {INT32_MAX:,} rows, not {n:,}")
     memset(&d, 0, sizeof(Distinct))
@@ -46,7 +46,7 @@ def dictionary(const uint8_t[:, ::1] values):
         with nogil:
             length = put_distinct(to, <int32_t*><void*>ends, at, size, &d)
         if length > INT32_MAX:
-            raise ValueError(f"the texts of {d.n:,} addresses take {length:,} octets, more than Arrow can point into")
+            raise ValueError(f"the texts of {d.n:,} addresses take {length:,} bytes, more than Arrow can point into")
         return codes, offsets, (<const char*>to)[:length]
     finally:
         free(to)
@@ -77,7 +77,7 @@ def distinct(const uint8_t[:, ::1] values):
     cdef char* place
     cdef bint done
     if size > WIDE:
-        raise TypeError(f"values of {size} octets are wider than {WIDE}")
+        raise TypeError(f"values of {size} bytes are wider than {WIDE}")
     if n >= 1 << 31:
         raise ValueError(f"{n:,} values are more than 2^31 - 1")
     memset(&d, 0, sizeof(Distinct))

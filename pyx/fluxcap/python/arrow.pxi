@@ -1,9 +1,10 @@
-# Tables in the memory of other programs: the Arrow C data and stream interfaces, which data frame libraries read.
+# Tables for other libraries without a copy: the Arrow C data and stream interfaces, which data frame libraries read.
 # https://arrow.apache.org/docs/format/CDataInterface.html and CStreamInterface.html
 #
-# What is handed out holds the Python buffers it points into until its reader calls `release`, from whatever thread; a
-# reader may move a child out of its parent and release it by itself. No value is ever missing, so there are no validity
-# bitmaps. This is written out because no library makes a stream that asks a Python iterator for its next batch.
+# A struct that is handed out holds the Python buffers that it points into until the reader calls `release`, from any
+# thread. A reader may move a child out of its parent and release the child separately. Columns have no missing values,
+# so there are no validity bitmaps. fluxcap has this code because no library makes a stream that asks a Python iterator
+# for its next batch.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
@@ -14,7 +15,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 cdef enum:
-    MAX_BUFFERS = 2             # offsets and bytes of texts
+    MAX_BUFFERS = 2             # two for texts: offsets and bytes
 
 cdef struct ArrowSchema:
     const char* format
@@ -53,7 +54,7 @@ cdef struct ArrowArrayStream:
 
 
 cdef class Batches:
-    """What a stream is made of."""
+    """The schema and the batches of a stream, and the error that ended it."""
     cdef object schema
     cdef object iterator
     cdef bytes error
@@ -62,7 +63,7 @@ cdef class Batches:
 # Handing over -------------------------------------------------------------------------------------------------------
 
 cdef int fill_schema(ArrowSchema* to, tuple node) except -1:
-    """A field; `node` is (format, name, metadata, children, dictionary)."""
+    """Fill in the schema of a field; `node` is (format, name, metadata, children, dictionary)."""
     cdef bytes format, name, metadata
     cdef ArrowSchema* below
     format, name, metadata, children, dictionary = node
@@ -91,7 +92,7 @@ cdef int fill_schema(ArrowSchema* to, tuple node) except -1:
 
 
 cdef int fill_array(ArrowArray* to, tuple node) except -1:
-    """Values; `node` is (length, buffers, children, dictionary)."""
+    """Fill in an array of values; `node` is (length, buffers, children, dictionary)."""
     cdef ArrowArray* below
     length, buffers, children, dictionary = node
     memset(to, 0, sizeof(ArrowArray))
@@ -182,7 +183,7 @@ cdef int stream_next(ArrowArrayStream* stream, ArrowArray* to) noexcept with gil
         else:
             fill_array(to, batch)
         return 0
-    except BaseException as error:  # Ctrl-C among them: only an error number gets through to the reader
+    except BaseException as error:  # also Ctrl-C: the reader gets nothing but an error number
         return failed(batches, error)
 
 
@@ -190,7 +191,7 @@ cdef int failed(Batches batches, error) noexcept:
     try:
         batches.error = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")
         return ENOMEM if isinstance(error, MemoryError) else EINTR if isinstance(error, KeyboardInterrupt) else EIO
-    except BaseException:       # another Ctrl-C, which came in here
+    except BaseException:       # another Ctrl-C, during the line above
         batches.error = b"KeyboardInterrupt"
         return EINTR
 
@@ -207,7 +208,7 @@ cdef void release_stream(ArrowArrayStream* stream) noexcept with gil:
     Py_DECREF(<Batches>stream.held)
 
 
-# Capsules: a reader moves the struct out and leaves `release` zero ----------------------------------------------------
+# Capsules: a reader moves the struct out and sets `release` to NULL ---------------------------------------------------
 
 cdef void drop_schema(object capsule) noexcept:
     cdef ArrowSchema* schema = <ArrowSchema*>PyCapsule_GetPointer(capsule, "arrow_schema")

@@ -1,11 +1,11 @@
-# One thread at a time: a method of an object that changes holds the object's claim while it runs, since the core lets
-# the interpreter's lock go in the middle of its work.
+# One thread at a time: a method holds the claim of its object while it runs, because the core releases the lock of the
+# interpreter in the middle of its work.
 
 from fluxcap.threads.claim cimport claim, release_claim
 
 
 cdef class Claim:
-    """Held while it is entered. A second thread is told so, and changes nothing."""
+    """A lock that does not wait: a second thread gets a RuntimeError, and changes nothing."""
     cdef int held
 
     def __enter__(self):

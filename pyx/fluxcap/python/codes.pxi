@@ -1,4 +1,4 @@
-# What the numbers that the core counts by are called.
+# Names for the codes of the core.
 
 from fluxcap.base.types cimport ANOMALIES_END, DIRECTIONS_END, DISPOSITIONS_END, REASONS_END, VERDICTS_END
 from fluxcap.capture.reader cimport DAMAGES_END

@@ -1,4 +1,4 @@
-# Columns on their way to Python: each becomes an object that owns its memory.
+# Columns for Python: each column becomes an object that owns its memory.
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBuffer_FillInfo
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -6,8 +6,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from fluxcap.base.columns cimport Columns, resize_column
 from fluxcap.base.memory cimport block_free, block_least
 
-# Formats of the struct module, by numpy's typestr without the byte order, which is this machine's; letters have a
-# length.
+# Formats of the struct module by the typestr of numpy, without the byte order, which is that of this machine. Letters
+# ("S") have a length besides.
 cdef dict FORMATS = {"u1": b"B", "i1": b"b", "u2": b"H", "u4": b"I", "u8": b"Q", "i8": b"q", "f8": b"d"}
 
 cdef class Column:
@@ -17,13 +17,13 @@ cdef class Column:
     cdef uint8_t* data
     cdef uint64_t n
     cdef uint64_t octets
-    cdef uint64_t held          # bytes of the block that data is; no less
-    cdef bytes format           # of an item
-    cdef Py_ssize_t[2] shape    # n, then width; of a value that is one item only the first counts
+    cdef uint64_t held          # bytes of the block at `data`, at least `octets`
+    cdef bytes format           # format of an item
+    cdef Py_ssize_t[2] shape    # n, then width; only n if a value is one item
     cdef Py_ssize_t[2] strides
 
     cdef void describe(self, tuple field, uint64_t n, uint32_t size):
-        """n values of so many bytes, as the field has them."""
+        """Describe n values of `size` bytes each, as `field` says."""
         self.name, _, _, self.dtype, self.width = field
         self.n = n
         self.octets = n * size
@@ -38,7 +38,7 @@ cdef class Column:
         return self.n
 
     def __getbuffer__(self, Py_buffer* view, int flags):
-        # A consumer that asks for no shape takes the buffer for bytes.
+        # A consumer that does not ask for a shape gets bytes.
         PyBuffer_FillInfo(view, self, self.data if self.octets else <void*>b"", self.octets, 1, flags)
         view.itemsize = self.strides[1]
         if flags & PyBUF_FORMAT:
@@ -51,14 +51,14 @@ cdef class Column:
 
 
 cdef dict hand_over(Columns* c, tuple fields):
-    """The collected columns as objects that own their memory; the collector starts anew."""
+    """The collected columns as objects that own their memory. `c` is empty afterwards."""
     cdef dict made = {}
     cdef Column column
     cdef uint32_t i
     for i in range(c.n_columns):
         column = Column.__new__(Column)
         column.describe(fields[i], c.n, c.size[i])
-        # Doubling left up to half of it unused; giving it back fails only where it changes nothing.
+        # Up to half of the room is unused, because room doubles. If giving it back fails, the column stays as it is.
         resize_column(c, i, block_least(c.held[i], column.octets))
         column.data, column.held = c.data[i], c.held[i]
         c.data[i] = NULL

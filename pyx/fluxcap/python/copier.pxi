@@ -1,4 +1,4 @@
-# Copying records for Python: inputs go in as they do to a Scanner, and what is left of them comes out.
+# Copying records for Python: input goes in as into a Scanner, and the bytes to keep come out.
 
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -12,7 +12,7 @@ from fluxcap.rewrite.copy cimport Copy, copy_window
 cdef class Copier(Window):
     cdef Copy copy
     cdef uint64_t anomalies[ANOMALIES_END]
-    cdef const uint64_t[::1] wanted     # keeps alive what the copy points to
+    cdef const uint64_t[::1] wanted     # keeps alive the numbers that `copy` points to
 
     def __cinit__(self):
         self.reader.anomalies = self.anomalies

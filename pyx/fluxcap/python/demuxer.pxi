@@ -1,4 +1,4 @@
-# Demultiplexing for Python: a Scanner that also collects what its packets deliver.
+# Demultiplexing for Python: a Scanner that also collects the bytes that its packets deliver.
 
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -87,7 +87,7 @@ ENDINGS = ("open", "fin", "rst")
 
 
 cdef dict side_by_side(tuple fields, const char* structs, uint64_t stride, uint64_t n):
-    """The fields of these structs as columns."""
+    """The fields of n structs as columns."""
     cdef Columns c
     cdef uint64_t i
     memset(&c, 0, sizeof(Columns))
@@ -137,7 +137,7 @@ cdef class Demuxer(Scanner):
             with nogil:
                 more = end_streams(&self.demux)
             if self.demux.reassembly.out.no_memory:
-                raise MemoryError("no room for what is delivered")
+                raise MemoryError("no room for the delivered bytes")
             if self.demux.unbalanced:
                 raise AssertionError(f"{self.demux.unbalanced} streams whose bytes do not add up: a bug in fluxcap")
             return more
@@ -149,7 +149,7 @@ cdef class Demuxer(Scanner):
             with nogil:
                 done = group(out, self.demux.reassembly.table.streams)
             if not done:
-                raise MemoryError("no room for what is delivered")
+                raise MemoryError("no room for the delivered bytes")
             octets = PyMemoryView_FromMemory(<char*>out.grouped, out.n_octets, PyBUF_READ)
             shares = side_by_side(SHARE_FIELDS, <char*>out.shares, sizeof(Share), out.n_shares)
             begin_anew(out)

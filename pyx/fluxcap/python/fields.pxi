@@ -1,5 +1,5 @@
-# What a table can have for columns: name, offset in its struct, bytes, numpy typestr and items a value.
-# One row here makes a packet column; a row in KEY makes one that flows can be keyed by as well.
+# The columns that tables can have: name, offset in the struct, bytes, numpy typestr and items a value. One row in
+# PACKET makes a packet column; a row in KEY makes one that can be a field of the flow key as well.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
@@ -15,7 +15,7 @@ from fluxcap.flows.features cimport FeatureRow, MAX_FIRST_PACKETS, first_directi
 from fluxcap.flows.key cimport ABSENT as NO_WORD, KeyPlan, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, HISTORY_WIDTH, ServerPorts, Statistics, TCP_FLAG_BITS, WAYS
 
-cdef Packet packet_    # only its address is used, to measure where fields lie
+cdef Packet packet_    # only used for its address, to find the offsets of fields
 cdef Key key_
 cdef FlowRecord record_
 
@@ -37,7 +37,7 @@ cdef size_t in_record(void* at) noexcept:
     return <char*>at - <char*>&record_
 
 
-# In the order in which they stand in a flow table.
+# In the order of the columns of a flow table.
 cdef dict KEY = {row[0]: row for row in (
     field("protocol", in_key(&key_.protocol), 1, "u"),
     field("src_ip", in_key(&key_.src_ip), 16, "u", 16),
@@ -91,7 +91,7 @@ cdef dict PACKET = {row[0]: row for row in (
 cdef Digest digest_
 assert <char*>&digest_.protocol - <char*>&digest_.time == <char*>&packet_.depth - <char*>&packet_.time
 assert <char*>&digest_.disposition - <char*>&digest_ == <char*>&packet_.disposition - <char*>&packet_.time
-# kind() in pipeline/ledger.pxd reads these fields as one word, and masks three of them.
+# kind() in pipeline/ledger.pxd reads these fields as one word and masks three of them.
 assert (&digest_.reason - &digest_.disposition, &digest_.ip_version - &digest_.disposition,
         &digest_.tcp_flags - &digest_.disposition, &digest_.verdict - &digest_.disposition,
         &digest_.ip_verdict - &digest_.disposition, &digest_.gre_verdict - &digest_.disposition,
@@ -147,7 +147,7 @@ cdef tuple CONNECTION = (
     field("reverse_keep_alives", in_record(&record_.connection.keep_alives[1]), 8, "u"),
 )
 
-# Sizes and gaps: a row a statistic; flags: a row a bit, in the order of the bits (RFC 9293 section 3.1, RFC 3168).
+# Names of the statistics of sizes and gaps, and of the flags in the order of bits (RFC 9293 section 3.1, RFC 3168).
 cdef tuple STATISTICS = ("min", "mean", "stddev", "max")
 cdef tuple TCP_FLAG_NAMES = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr")
 assert len(TCP_FLAG_NAMES) == TCP_FLAG_BITS
@@ -160,8 +160,8 @@ cdef tuple statistic_fields(str prefix, Statistics* at):
 
 
 cdef tuple feature_fields(bint biflow):
-    """Packet sizes (bytes on the wire), gaps between packets (ns) and packets by TCP flag, in each direction; sizes
-    and gaps of both together too."""
+    """Packet sizes (bytes on the wire), gaps between packets (ns) and packets by TCP flag, for each direction; sizes
+    and gaps for both directions together too."""
     cdef tuple fields = ()
     cdef int way
     for way, direction in enumerate(("", "reverse_", "both_")[:WAYS if biflow else 1]):
@@ -175,7 +175,7 @@ cdef tuple feature_fields(bint biflow):
 
 
 cdef tuple first_fields(uint32_t n):
-    """The first n packets, one by one: offsets in a FeatureRow."""
+    """The fields of the first n packets, by their offsets in a FeatureRow."""
     cdef FeatureRow* x = NULL
     if n == 0:
         return ()
@@ -193,7 +193,7 @@ PACKET_COLUMNS = (
     "dst_ip", "protocol", "src_port", "dst_port", "payload_length", "checksum", "verdict", "ip_verdict", "tcp_flags",
     "tcp_seq", "tcp_ack", "tcp_window", "ttl", "ip_id", "fragment_offset", "depth", "disposition", "offset")
 EXTRA_COLUMNS = tuple([name for name in PACKET if name not in PACKET_COLUMNS])
-# A name with an underscore is for merging, not for people.
+# A column whose name begins with an underscore is for merging only.
 FLOW_COLUMNS = tuple([row[0] for row in FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING if row[0][0] != "_"])
 CONNECTION_COLUMNS = tuple([row[0] for row in CONNECTION])
 KEY_FIELDS = tuple(KEY)
@@ -207,7 +207,7 @@ cdef tuple packet_field(name):
 
 
 cdef tuple flow_fields(key):
-    """The columns of a flow table with this key, in order; the key stands first in FlowRecord, so its offsets hold."""
+    """The columns of a flow table with this key, in order. The key is first in FlowRecord, so offsets in Key hold."""
     cdef set asked = {name for name, _, _ in key["fields"]}
     cdef tuple fields = tuple([row for row in KEY.values() if row[0] in asked])
     if key["interval"]:
@@ -275,7 +275,7 @@ cdef int plan_key(KeyPlan* plan, key) except -1:
 
 
 cdef ServerPorts* plan_servers(tuple ports) except NULL:
-    """Ports of TCP, ports of UDP."""
+    """The set of likely server ports; `ports` is (ports of TCP, ports of UDP)."""
     tcp, udp = ports
     cdef ServerPorts* servers = <ServerPorts*>calloc(1, sizeof(ServerPorts))
     cdef uint16_t port

@@ -1,4 +1,4 @@
-# Filter programs from Python: checked once, then run without a check.
+# Filter programs from Python: each is checked once, so that it runs without checks.
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, malloc, realloc
@@ -8,11 +8,11 @@ from fluxcap.pipeline.filter cimport FilterProgram, Filters, Instruction, is_sou
 
 
 cdef FilterProgram checked_program(const uint8_t[::1] octets) except *:
-    """A copy of a filter program, to be freed; ValueError if it could not be run safely."""
+    """A copy of a filter program, which the caller frees. ValueError if it would be unsafe to run."""
     cdef FilterProgram program
     cdef uint32_t i
     if octets.shape[0] == 0 or octets.shape[0] % sizeof(Instruction):
-        raise ValueError(f"{octets.shape[0]} octets are no filter program")
+        raise ValueError(f"{octets.shape[0]} bytes are not a filter program")
     program.n = <uint32_t>(octets.shape[0] // sizeof(Instruction))
     program.instructions = <Instruction*>malloc(octets.shape[0])
     if program.instructions == NULL:
@@ -26,7 +26,7 @@ cdef FilterProgram checked_program(const uint8_t[::1] octets) except *:
 
 
 cdef int add_program(Filters* f, const uint8_t[::1] octets) except -1:
-    """Take over the program of another link type; ValueError if it could not be run safely."""
+    """Add the program for another link type. ValueError if it would be unsafe to run."""
     programs = <FilterProgram*>realloc(f.programs, (f.n + 1) * sizeof(FilterProgram))
     if programs == NULL:
         raise MemoryError

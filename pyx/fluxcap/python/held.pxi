@@ -1,4 +1,4 @@
-# A scanner's tables with what is held back in them, while it is held back.
+# Reading the tables of a scanner while packets are held back, with these packets counted.
 
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
@@ -14,13 +14,13 @@ from fluxcap.pipeline.scan cimport OUTCOME_NO_MEMORY, count_held
 
 cdef class HeldCounted:
     cdef Scanner scanner
-    cdef Flows flows            # the scanner's own, meanwhile
-    cdef Totals* totals         # NULL: nothing is held, and the scanner has its own tables
+    cdef Flows flows            # the tables of the scanner, meanwhile
+    cdef Totals* totals         # NULL: nothing is held back, and the scanner has its own tables
     cdef InterfaceCounts* counts
 
     def __cinit__(self, Scanner scanner):
         if scanner.line.columns.n_columns:
-            raise ValueError("rows of packets that are held back are not to be had before their time")
+            raise ValueError("rows of packets that are held back cannot be read before the packets are released")
         self.scanner = scanner
 
     def __enter__(self):
@@ -28,11 +28,11 @@ cdef class HeldCounted:
             self.scanner.settle_crew()
             if held_count(&self.scanner.line.holding) and not self.count():
                 self.restore()
-                raise MemoryError("no room for the tables with what is held back in them")
+                raise MemoryError("no room for a copy of the tables, to count the packets that are held back")
         return self
 
     cdef bint count(self):
-        """Put copies in the place of the tables, and count in them; False when memory is out."""
+        """Replace the tables by copies, and count the packets that are held back in these. False when memory is out."""
         cdef Scanner s = self.scanner
         cdef bint done
         self.flows, self.totals, self.counts = s.line.flows, s.line.totals, s.reader.counts

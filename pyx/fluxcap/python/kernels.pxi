@@ -1,4 +1,4 @@
-# Which checksum kernel runs, and the sums as functions, to try one kernel.
+# Which checksum kernel runs; and its sums as Python functions, so that one kernel can be tried.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -47,7 +47,7 @@ def ones_sum(const uint8_t[::1] data, str kernel=None):
     cdef uint64_t sum = 0
     with nogil:
         while left:
-            # An even number of bytes at a time, within what a kernel's 32-bit lanes can hold.
+            # At most WINDOW bytes at a time: an even number, and few enough for the 32-bit lanes of a kernel.
             job.at = &data[at]
             job.length = <uint32_t>(left if left < WINDOW else WINDOW)
             run(&job, 1)

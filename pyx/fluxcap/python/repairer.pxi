@@ -1,4 +1,4 @@
-# Completing checksums for Python: an input goes in as it does to a Scanner, and comes out again, mended.
+# Completing checksums for Python: input goes in as into a Scanner, and comes out with its checksums completed.
 
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -14,7 +14,7 @@ from fluxcap.rewrite.repair cimport FirstFragment, Repair, mend_window
 
 cdef class Repairer(Scanner):
     cdef Repair repair
-    cdef size_t mended_from     # in the window
+    cdef size_t mended_from     # place in the window of the first mended byte
 
     def __cinit__(self):
         self.writes = True

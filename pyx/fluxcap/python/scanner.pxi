@@ -1,4 +1,4 @@
-# What reads captures into tables: bytes in, rows and totals out.
+# Reading captures into tables: bytes go in, rows and totals come out.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport INT64_MIN, uint8_t, uint32_t, uint64_t
@@ -38,14 +38,14 @@ cdef class Scanner(Window):
     cdef Crew* crew             # NULL while one thread reads
     cdef tuple packet_fields
     cdef tuple flow_fields
-    cdef tuple feature_fields   # of a flow, where they are asked for
-    cdef tuple first_fields     # ... and its first packets
+    cdef tuple feature_fields   # features of a flow; empty if not asked for
+    cdef tuple first_fields     # first packets of a flow; empty if not asked for
     cdef object where
-    cdef dict programs          # 1 + place in filters by (link type, swapped)
-    cdef dict link_types        # of the inputs before this one
+    cdef dict programs          # 1 + place in `filters`, by (link type, swapped)
+    cdef dict link_types        # records by link type, in the inputs before this one
     cdef dict unknown_links
     cdef bint begun
-    cdef bint out_of_memory     # in the middle of a batch, whose records are neither counted nor there to be read again
+    cdef bint out_of_memory     # in the middle of a batch, whose records are lost
 
     def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, decap=True, where=None, inside=None,
                   bint inner=False, file=0):
@@ -79,7 +79,7 @@ cdef class Scanner(Window):
             self.plan_flows(key)
 
     def __dealloc__(self):
-        # No method is called here: where Window.__cinit__ failed, this is not yet an object that has any.
+        # Do not call methods here: if Window.__cinit__ failed, the object has none yet.
         if self.crew != NULL:
             with nogil:
                 dismiss(self.crew)
@@ -110,7 +110,7 @@ cdef class Scanner(Window):
         flows.idle_timeout[0] = key["idle_timeout"]
         flows.idle_timeout[1] = key.get("tcp_idle_timeout", key["idle_timeout"])
         flows.active_timeout = key["active_timeout"]
-        # A flow of one direction has nobody to answer.
+        # A flow of one direction has no side that answers.
         if key.get("server_ports") and flows.plan.shape.biflow and flows.plan.shape.ports_at != NO_WORD:
             flows.servers = plan_servers(key["server_ports"])
             flows.answers = answers
@@ -133,7 +133,7 @@ cdef class Scanner(Window):
     cdef int plan_connections(self, key) except -1:
         cdef Flows* flows = &self.line.flows
         if flows.servers == NULL or "protocol" not in {name for name, _, _ in key["fields"]}:
-            raise ValueError("connections are of a key with protocol, addresses and ports, and of server ports")
+            raise ValueError("connections need a key with protocol, addresses and ports, and server ports")
         flows.answers = accepts
         flows.connections_stride = connections_stride()
         flows.follow = follow
@@ -154,7 +154,7 @@ cdef class Scanner(Window):
             self.begin_input()
 
     cdef int find_program(self, Interface* interface) except -1:
-        """Give an interface the filter of its link type, compiled if it is the first of that type."""
+        """Give an interface the filter of its link type. The first interface of a type compiles the filter."""
         kind = interface.link_type, bool(interface.swapped)
         if kind not in self.programs:
             add_program(&self.line.filters, self.where(*kind))
@@ -167,7 +167,7 @@ cdef class Scanner(Window):
             return self.step(threads)
 
     cdef int step(self, uint32_t threads) except -1:
-        """Process what is in the window, with so many threads."""
+        """Process the bytes in the window with so many threads."""
         cdef Outcome outcome = OUTCOME_WANTS_INPUT
         cdef bint in_order = True
         if self.out_of_memory:
@@ -187,7 +187,7 @@ cdef class Scanner(Window):
 
     def read(self, int file, uint32_t threads=1):
         cdef int state
-        cdef bint in_order = True       # what comes next is for one thread
+        cdef bint in_order = True       # the next bytes are for one thread
         with self.claim:
             while True:
                 state = self.step(1) if in_order else WANTS_INPUT
@@ -215,14 +215,14 @@ cdef class Scanner(Window):
         return self.crew != NULL
 
     cdef Outcome share_window(self, uint32_t threads, bint* in_order) noexcept:
-        """Hand out what the window holds. `in_order`: what is left of it is for one thread, after all before it."""
+        """Hand out the bytes in the window. `in_order`: the rest of them is for one thread, after all bytes before."""
         with nogil:
             if not self.hire_crew():
                 return OUTCOME_NO_MEMORY
             return share(self.crew, &self.reader, threads, in_order)
 
     cdef Outcome settle_crew(self) except *:
-        """Wait until the tables hold everything that was handed out."""
+        """Wait until the tables contain everything that was handed out."""
         cdef Outcome outcome = OUTCOME_WANTS_INPUT
         self.check_crew()
         with nogil:
@@ -250,7 +250,7 @@ cdef class Scanner(Window):
             else:
                 break
         if self.line.filtered and not self.programs and self.reader.ended and self.reader.n_interfaces:
-            # Where there is no record to apply it to, a wrong filter is wrong all the same.
+            # A wrong filter is an error even if there are no records to apply it to.
             self.find_program(&self.reader.interfaces[0])
         return outcome
 
@@ -306,14 +306,14 @@ cdef class Scanner(Window):
         cdef uint64_t row
         cdef uint32_t i
         cdef Flows* f = &self.line.flows
-        cdef list held = []     # the buffers stay alive, and their pointers valid, until the last row is read
+        cdef list held = []     # keeps the buffers alive, and their pointers valid, until the last row is read
         with self.claim:
             memset(&c, 0, sizeof(Columns))
             plan_columns(&c, self.flow_fields)
             for i in range(c.n_columns):
                 values = memoryview(columns[self.flow_fields[i][0]])
                 if values.nbytes != n * c.size[i]:
-                    raise ValueError(f"{self.flow_fields[i][0]} has {values.nbytes} octets, not {n} times {c.size[i]}")
+                    raise ValueError(f"{self.flow_fields[i][0]} has {values.nbytes} bytes, not {n} times {c.size[i]}")
                 if n:
                     view = values.cast("B")
                     held.append(view)
@@ -326,7 +326,7 @@ cdef class Scanner(Window):
                     raise MemoryError("no room for more rows")
                 merged = merge_row(f, &record)
                 if merged == MERGE_GOES_BACK:
-                    raise ValueError("a row began before the one that it continues, and in the other direction")
+                    raise ValueError("a row began before the row that it continues, and in the other direction")
                 if merged != MERGED:
                     raise MemoryError(f"more than {f.max_rows} flows")
 
@@ -336,7 +336,7 @@ cdef class Scanner(Window):
             return "max_flows" if self.line.flows.n >= self.line.flows.max_rows else "max_memory"
 
     cdef tuple count_link_types(self):
-        """Records by link type: all of them, and those whose link type is not read."""
+        """Records by link type: all, and those of link types that fluxcap does not read."""
         cdef dict counts = dict(self.link_types), unknown = dict(self.unknown_links)
         cdef InterfaceCounts* there
         cdef uint32_t i

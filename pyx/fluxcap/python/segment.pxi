@@ -1,4 +1,4 @@
-# Segments for Python.
+# Making segments for Python, one by one or as the records of a pcap.
 
 from cpython.buffer cimport PyBUF_READ
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -14,18 +14,18 @@ from fluxcap.rewrite.segment cimport SegmentPlan, longest_message, put_segment, 
 cdef SegmentPlan plan_segment(const uint8_t[::1] message, const uint8_t[::1] src, uint16_t src_port,
                               const uint8_t[::1] dst, uint16_t dst_port, uint8_t protocol,
                               uint64_t missing=0) except *:
-    """A segment with all that only its message and its ends decide. It points into these."""
+    """A plan with the fields that the message and the two ends decide. It points into the message and the addresses."""
     cdef SegmentPlan s
     memset(&s, 0, sizeof(SegmentPlan))
     if src.shape[0] != dst.shape[0] or src.shape[0] != 4 and src.shape[0] != 16:
-        raise ValueError(f"addresses of {src.shape[0]} and {dst.shape[0]} octets: both are of IPv4, or both of IPv6")
+        raise ValueError(f"addresses of {src.shape[0]} and {dst.shape[0]} bytes: both have to be IPv4, or both IPv6")
     s.src, s.dst, s.address_octets = &src[0], &dst[0], <uint32_t>src.shape[0]
     s.src_port, s.dst_port = src_port, dst_port
     s.protocol = protocol
     s.framed = s.atomic = True
     s.ttl = 64
     if <uint64_t>message.shape[0] > longest_message(&s) or missing > longest_message(&s) - <uint64_t>message.shape[0]:
-        raise ValueError(f"a message of {message.shape[0] + missing:,} octets does not fit into one packet,"
+        raise ValueError(f"a message of {message.shape[0] + missing:,} bytes does not fit into one packet,"
                          f" which holds {longest_message(&s):,}")
     s.length = <uint32_t>message.shape[0]
     s.missing = <uint32_t>missing
@@ -54,7 +54,7 @@ cdef enum:
 
 
 cdef class Muxer:
-    """The pcap is in this machine's byte order, in nanoseconds, of Ethernet."""
+    """Writes a pcap of Ethernet frames, in the byte order of this machine, with nanoseconds."""
 
     cdef Claim claim
     cdef uint8_t* buffer
@@ -75,9 +75,9 @@ cdef class Muxer:
         cdef SegmentPlan s = plan_segment(message, src, src_port, dst, dst_port, protocol, missing)
         with self.claim:
             if not 0 <= time < <int64_t>SECONDS_END * 1000000000:
-                raise ValueError(f"a time of {time} ns since 1970 is none that a pcap can say")
+                raise ValueError(f"a time of {time} ns since 1970 does not fit a pcap")
             if self.used >= MUXED_AT_ONCE:
-                raise RuntimeError("the buffer is full: take() has to come before more")
+                raise RuntimeError("the buffer is full: call take() before adding more")
             self.used += put_record(&s, time, self.buffer + self.used)
             return self.used >= MUXED_AT_ONCE
 

@@ -1,4 +1,4 @@
-# Columns as rows of text.
+# Turning columns into rows of text.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
@@ -10,7 +10,7 @@ from fluxcap.text.rows cimport (
     CELL_UINT64, CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
 
 cdef enum:
-    PIECE = 131072      # bytes that some rows can take: half of them at most are, still in L2 when they are written
+    PIECE = 131072      # most bytes of the rows of one step; at most half are used, which stay in L2 until written
 
 
 cdef class TextRows:
@@ -18,9 +18,9 @@ cdef class TextRows:
     cdef uint32_t n_columns
     cdef Literal behind
     cdef uint64_t n             # rows
-    cdef uint64_t row           # the next one
-    cdef uint64_t row_width     # bytes that a row can take, without cells of any length
-    cdef list held              # what the pointers point into
+    cdef uint64_t row           # the next row
+    cdef uint64_t row_width     # most bytes of a row, without CELL_TEXT cells
+    cdef list held              # the buffers that the pointers point into
 
     def __cinit__(self, columns, literals):
         cdef uint32_t i
@@ -120,7 +120,7 @@ cdef class TextRows:
         for i, name in enumerate(names):
             text = name.encode()
             if len(text) > NAME_WIDTH:
-                raise ValueError(f"a name has at most {NAME_WIDTH} octets, unlike {name}")
+                raise ValueError(f"a name has at most {NAME_WIDTH} bytes, unlike {name}")
             memcpy(c.names[i].text, <const char*>text, len(text))
             c.names[i].length = <uint8_t>len(text)
         return 0

@@ -1,4 +1,4 @@
-# How bytes get into the core: Python puts them where space() says, and the core empties that from the front.
+# How bytes get into the core: Python writes them into space(), and the core reads them from the front.
 
 from cpython.buffer cimport PyBUF_WRITE
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -12,17 +12,17 @@ from fluxcap.capture.reader cimport DAMAGE_NONE, Damage, FORMAT_UNKNOWN, Interfa
 from fluxcap.capture.window cimport MAX_WINDOW, WINDOW, fill, make_space, octets_come
 
 cdef enum:
-    # Of lent bytes, how many are copied at a time until a record that began before them is whole: most records.
+    # Bytes that are copied from lent ones at a time, until a record that began before them is whole. Most records fit.
     BRIDGE = 4096
 
 
 cdef class Window:
     cdef Claim claim
     cdef Reader reader
-    cdef const uint8_t[::1] lent    # bytes that are the window as they are
-    cdef uint8_t* own               # meanwhile, the window's own memory, else NULL,
-    cdef size_t own_capacity        # ... and its size
-    cdef bint writes                # into its window
+    cdef const uint8_t[::1] lent    # lent bytes that are the window, without a copy
+    cdef uint8_t* own               # the memory of the window while bytes are lent, else NULL
+    cdef size_t own_capacity        # the size of that memory
+    cdef bint writes                # a subclass changes bytes in the window
 
     def __cinit__(self):
         self.claim = Claim()
@@ -80,7 +80,7 @@ cdef class Window:
                 memcpy(r.buffer + r.end, &octets[at], n)
                 r.end += n
                 return at + n
-            # What is left of the window, if anything, are the bytes before these.
+            # Bytes left in the window, if any, are those before `at`, so the reader goes on in the lent bytes.
             self.lent = octets
             self.own, self.own_capacity = r.buffer, r.capacity
             r.base += r.start
@@ -91,7 +91,7 @@ cdef class Window:
             return r.end
 
     cdef int take_back(self) except -1:
-        """Give back lent bytes, and keep what is left of them."""
+        """Give back lent bytes, and copy those not read yet."""
         cdef Reader* r = &self.reader
         cdef size_t left = r.end - r.start
         cdef void* grown
@@ -102,7 +102,7 @@ cdef class Window:
             if grown == NULL:
                 raise MemoryError
             self.own, self.own_capacity = <uint8_t*>grown, left
-        with nogil:             # the thread that makes the next bytes can go on
+        with nogil:             # the thread that decompresses the next bytes can go on
             memcpy(self.own, r.buffer + r.start, left)
         r.buffer, r.capacity = self.own, self.own_capacity
         r.base += r.start
@@ -114,7 +114,7 @@ cdef class Window:
     cdef int open_space(self) except -1:
         self.take_back()
         if self.reader.end - self.reader.start >= MAX_WINDOW:
-            raise RuntimeError("the window is full: run() has to come before more input")
+            raise RuntimeError("the window is full: call run() before adding more input")
         if not make_space(&self.reader):
             raise MemoryError
         return 0
@@ -137,7 +137,7 @@ cdef class Window:
     def advance(self, size_t n):
         with self.claim:
             if n > self.reader.capacity - self.reader.end:
-                raise ValueError("more octets than space() had")
+                raise ValueError("more bytes than space() had")
             self.reader.end += n
 
     def finish(self):

@@ -11,7 +11,7 @@ from fluxcap.capture.pcapng cimport SECTION_LENGTH, SECTION_LENGTH_OCTETS
 from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_UNKNOWN, RECORD, Reader, SKIPPED, Step
 
 cdef struct Copy:
-    const uint64_t* wanted      # numbers of this input's records, ascending
+    const uint64_t* wanted      # numbers of the wanted records of this input, ascending
     uint64_t n_wanted
     uint64_t n_found
     size_t kept                 # bytes at the front of the window, to be written

@@ -52,7 +52,7 @@ cdef inline uint32_t captured_from(const Packet* p, uint32_t at, uint32_t length
     return min(p.captured - at, length) if p.captured > at else 0
 
 cdef inline bint says_otherwise(const Packet* p) noexcept nogil:
-    """Does the UDP length contradict the IP length? The verdict does not tell, where the checksum is missing as well,
+    """Does the UDP length contradict the IP length? The verdict does not tell if the checksum is missing as well,
     and a kernel checks both. A length of 0 is right in jumbograms and super-packets (RFC 2675 section 4)."""
     cdef uint32_t length = be16(p.data + p.sum_at + UDP_LENGTH), there = p.payload_length + UDP_HEADER
     return p.key.protocol == IP_UDP and length != there and not (length == 0 and there > UDP_LENGTH_MAX)
