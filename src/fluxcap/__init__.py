@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fluxcap._core import DIRECTION_BASES, DISPOSITIONS, STATES, VERDICTS
+    from fluxcap._core import DIRECTION_BASES, DISPOSITIONS, NO_TIME, STATES, VERDICTS
     from fluxcap.errors import (
         CaptureError,
         DamagedCaptureWarning,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "_core": ("DIRECTION_BASES", "DISPOSITIONS", "STATES", "VERDICTS"),
+    "_core": ("DIRECTION_BASES", "DISPOSITIONS", "NO_TIME", "STATES", "VERDICTS"),
     "tables.aggregator": ("FlowAggregator",),
     "reports.checksums": ("ChecksumReport", "read_checksums"),
     "tables.connections": ("ConnectionTable", "read_connections"),
@@ -63,6 +63,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "DIRECTION_BASES",
     "DISPOSITIONS",
+    "NO_TIME",
     "STATES",
     "VERDICTS",
     "CaptureError",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+NO_TIME: Final[int]  # in a column of times: the record has none. numpy and pandas read it as NaT
 VERDICTS: Final[tuple[str, ...]]
 DISPOSITIONS: Final[tuple[str, ...]]
 REASONS: Final[tuple[str, ...]]  # why a record is `malformed` or `truncated_header`, by code; 0 is "none"
@@ -50,9 +51,9 @@ def crc32c(data: bytes | bytearray | memoryview) -> int:
     """CRC32c (RFC 9260 appendix A) as an integer."""
 
 # How the values of a column are written: integers raw, (n, 16) octets as IP text, (n, 6) octets as aa:bb:cc:dd:ee:ff,
-# int64 nanoseconds as RFC 3339 in UTC with nine digits, at most 31 octets up to the first zero as they are, uint8 codes
-# as their names, a list of octets as it is.
-TextKind = Literal["integer", "address", "mac", "time", "letters", "text"] | tuple[str, ...]
+# int64 nanoseconds as RFC 3339 in UTC with nine digits ("json time": in quotes) and NO_TIME as nothing ("json time":
+# null), at most 31 octets up to the first zero as they are, uint8 codes as their names, a list of octets as it is.
+TextKind = Literal["integer", "address", "mac", "time", "json time", "letters", "text"] | tuple[str, ...]
 
 class TextRows:
     """The rows of columns as text, in pieces of some ten KiB, made without holding the GIL.
@@ -97,8 +98,8 @@ class Totals(TypedDict):
     packets: int
     captured_octets: int
     wire_octets: int
-    first: int  # ns; the earliest, and with `last` the latest, time stamp (0 and 0 without packets)
-    last: int
+    first: int | None  # ns; the earliest, and with `last` the latest, time stamp; None where no record has one
+    last: int | None
     in_order: bool  # no record is earlier than the one before it in its input
     late: int  # records earlier than one before them, over all inputs,
     first_late: int  # ... number of the first of them, over all inputs; 0: there is none
@@ -222,9 +223,10 @@ def distinct(values: Any) -> tuple[bytes, bytes]:
     The code of each row and the first row of each code, both uint32; codes are in the order of the first rows.
     """
 
-# The nodes of the Arrow C data interface: (format, name, metadata, children, dictionary), with no text holding a zero
-# octet but the metadata, and (length, buffers, children, dictionary), the buffers without a validity bitmap.
-ArrowField = tuple[bytes, bytes, bytes, Sequence["ArrowField"], "ArrowField | None"]
+# The nodes of the Arrow C data interface: (format, name, metadata, nullable, children, dictionary), with no text that
+# holds a zero octet but the metadata, and (length, buffers, children, dictionary). The first buffer is the validity
+# bitmap, None where no value is missing.
+ArrowField = tuple[bytes, bytes, bytes, bool, Sequence["ArrowField"], "ArrowField | None"]
 ArrowValues = tuple[int, Sequence[Any], Sequence["ArrowValues"], "ArrowValues | None"]
 
 def arrow_schema(schema: ArrowField) -> object:

@@ -47,7 +47,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("form", "types"), FORMS, ids=str)
-def test_every_column_has_its_arrow_type_and_no_value_is_missing(packets, form, types):
+def test_every_column_has_its_arrow_type_and_only_times_may_be_missing(packets, form, types):
     table = packets.to_arrow(**form)
     table.validate(full=True)
     assert table.column_names == list(packets.columns)
@@ -55,7 +55,7 @@ def test_every_column_has_its_arrow_type_and_no_value_is_missing(packets, form, 
         array = packets[field.name]
         plain = TIME if field.name == "time" else INTEGERS[array.dtype.str[1:]]
         assert field.type == types.get(field.name, plain if array.ndim == 1 else field.type), field.name
-        assert not field.nullable
+        assert field.nullable is (field.name == "time")
         assert table[field.name].null_count == 0
 
 
@@ -177,12 +177,12 @@ def test_a_code_past_all_that_one_signed_byte_holds_is_refused_not_turned_negati
 
 def test_an_exception_inside_a_stream_reaches_its_reader_as_text():
     def batches():
-        yield 2, (), [(2, (b"ab",), (), None)], None
+        yield 2, (None,), [(2, (None, b"ab"), (), None)], None
         raise LookupError("the cable fell out")
 
     class Stream:
         def __arrow_c_stream__(self, requested_schema=None):
-            return arrow_stream((b"+s", b"", b"", [(b"C", b"a", b"", (), None)], None), batches())
+            return arrow_stream((b"+s", b"", b"", False, [(b"C", b"a", b"", False, (), None)], None), batches())
 
     reader = pa.RecordBatchReader.from_stream(Stream())
     assert reader.read_next_batch().to_pydict() == {"a": [97, 98]}
@@ -193,15 +193,15 @@ def test_an_exception_inside_a_stream_reaches_its_reader_as_text():
 def test_a_batch_that_is_none_leaves_nothing_behind():
     column = np.zeros(2, np.uint8)
     before = sys.getrefcount(column)
-    good = (2, (column,), (), None)
-    schema = (b"+s", b"", b"", [(b"C", b"a", b"", (), None)], None)
+    good = (2, (None, column), (), None)
+    schema = (b"+s", b"", b"", False, [(b"C", b"a", b"", False, (), None)], None)
     for bad, message in (
-        ((2, (column, column, column), (), None), "at most 2 buffers, not 3"),
+        ((2, (column, column, column, column), (), None), "at most 3 buffers, not 4"),
         ((2, (column, object()), (), None), "bytes-like object is required"),
         ((2,), "need more than 1 value"),
-        ((2, (), [good, (1,)], None), "need more than 1 value"),
+        ((2, (None,), [good, (1,)], None), "need more than 1 value"),
     ):
-        capsule = arrow_stream(schema, [(2, (), [good, bad], None)])
+        capsule = arrow_stream(schema, [(2, (None,), [good, bad], None)])
         with pytest.raises(OSError, match=message):
             pa.RecordBatchReader._import_from_c_capsule(capsule).read_all()
         del capsule

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import command_line
 import fluxcap
-from capture_files import Record, pcap
+from capture_files import Record, enhanced_packet, interface, pcap, pcapng, simple_packet
 from real_captures import SAMPLES
 from strategies import captures, dialogue_frames, fragment_frames, simple_frames, tunnelled_frames
 
@@ -32,6 +33,16 @@ def found(table: fluxcap.FlowTable, row: int, prefix: str) -> list[float]:
     return [float(table[f"{prefix}_{name}"][row]) for name in STATISTICS]
 
 
+def gaps_one_by_one(times: list[int]) -> list[int]:
+    """The time since the last packet that has one; 0 for the first such packet, -1 for a packet without a time."""
+    gaps, before = [], None
+    for time in times:
+        timed = time != fluxcap.NO_TIME
+        gaps.append(-1 if not timed else 0 if before is None else time - before)
+        before = time if timed else before
+    return gaps
+
+
 def check(capture: Any, **options: Any) -> int:
     """Compare each flow with what its packets give; how many there were."""
     flows = fluxcap.read_flows(capture, features=True, splt=SPLT, **options)
@@ -46,7 +57,7 @@ def check(capture: Any, **options: Any) -> int:
         for prefix, way in (("", own & forward), ("reverse_", own & ~forward), ("both_", own)):
             sizes, times = packets["wire_length"][way].tolist(), packets["time"][way].tolist()
             assert found(flows, row, f"{prefix}size") == pytest.approx(expected(sizes), rel=1e-12)
-            gaps = [after - before for before, after in pairwise(times)]
+            gaps = [after - before for before, after in pairwise(time for time in times if time != fluxcap.NO_TIME)]
             assert found(flows, row, f"{prefix}gap") == pytest.approx(expected(gaps), rel=1e-12)
             if prefix != "both_":
                 flags = [int((packets["tcp_flags"][way] >> bit & 1).sum()) for bit in range(len(FLAGS))]
@@ -56,7 +67,7 @@ def check(capture: Any, **options: Any) -> int:
         times = packets["time"][first].tolist()
         assert flows["splt_size"][row].tolist() == packets["wire_length"][first].tolist() + missing
         assert flows["splt_direction"][row].tolist() == (~forward[first]).astype(int).tolist() + missing
-        assert flows["splt_gap"][row].tolist() == [0, *(y - x for x, y in pairwise(times)), *missing]
+        assert flows["splt_gap"][row].tolist() == [*gaps_one_by_one(times), *missing]
     return len(flows)
 
 
@@ -72,6 +83,13 @@ def test_features_are_what_the_packets_of_a_flow_give(path):
 @given(captures(dialogue_frames | simple_frames | fragment_frames | tunnelled_frames))
 def test_features_of_any_capture_are_what_its_packets_give(capture):
     check(capture)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(dialogue_frames | simple_frames, st.none() | st.integers(0, 99)), max_size=30))
+def test_packets_without_a_time_have_no_gap(entries):
+    blocks = (simple_packet(frame) if at is None else enhanced_packet(frame, at) for frame, at in entries)
+    check(pcapng(interface(), *blocks))
 
 
 def lengths(*octets: int) -> bytes:

@@ -246,7 +246,8 @@ def test_after_a_timeout_forward_is_the_direction_of_the_first_record_again():
 
 
 def test_times_as_far_apart_as_can_be_are_not_close():
-    edges = (interface(tsresol=9, tsoffset=-(2**62)), interface(tsresol=9, tsoffset=2**62))
+    edge = 2**63 // SECOND
+    edges = (interface(tsresol=9, tsoffset=-edge), interface(tsresol=9, tsoffset=edge))
     capture = pcapng(*edges, enhanced_packet(frame()), enhanced_packet(frame(), interface_id=1))
     assert table(capture, "packets", "end_reason", idle_timeout=SECOND) == [(1, IDLE), (1, FORCED_END)]
     assert table(capture, "packets", "end_reason", active_timeout=SECOND) == [(1, ACTIVE), (1, FORCED_END)]

@@ -3,6 +3,7 @@
 import struct
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,8 @@ from capture_files import (
 from core_driver import anomalies, of, rows, scan, taken
 
 SECOND = 1_000_000_000
-LATEST, EARLIEST = 2**63 - 1, -(2**63)  # ns, of what a time can be
+NO_TIME = int(np.datetime64("NaT").view(np.int64))
+LATEST, EARLIEST = 2**63 - 1, -(2**63) + 1  # ns, of what a time can be
 IF_FCSLEN = 13
 PACKETS = [b.ethernet(b.ipv4(b.udp(bytes(size)))) for size in (1, 20)]
 
@@ -44,7 +46,7 @@ def test_a_pcapng_gives_the_records_of_every_kind_of_packet_block(byteorder):
     first = 28 + 20 + 20 + 28  # the bytes of section header, both interfaces, and of the first block up to its data
     expected = [
         {"packet": 1, "interface": 0, "time": time * 1000, "wire_length": 1500, "offset": first},
-        {"packet": 2, "interface": 0, "time": 0, "wire_length": 62, "offset": first + 64 + 4 + 12},
+        {"packet": 2, "interface": 0, "time": NO_TIME, "wire_length": 62, "offset": first + 64 + 4 + 12},
         {"packet": 3, "interface": 1, "time": time * 1000, "wire_length": 48, "offset": first + 80 + 64 + 4 + 28},
     ]
     scanner = scan(capture)
@@ -63,7 +65,7 @@ def test_each_section_has_its_own_byte_order_and_its_own_interfaces():
     assert [(row["interface"], row["time"], row["verdict"]) for row in taken(scanner)] == [
         (1, 7_000, "good"),
         (2, 7_000, "good"),
-        (2, 0, "good"),
+        (2, NO_TIME, "good"),
         (4, 7_000, "good"),
     ]
     assert (scanner.format()["sections"], len(scanner.format()["interfaces"])) == (3, 5)
@@ -149,8 +151,9 @@ BINARY = [pytest.param(0x80 | power, 2**power, id=f"2^-{power}") for power in ra
 
 
 def nanoseconds(ticks: int, per_second: int, offset: int = 0) -> int:
-    """The exact time, cut to whole nanoseconds; what 64 bits cannot hold is their first or last."""
-    return max(EARLIEST, min(LATEST, Fraction(ticks * SECOND, per_second).__floor__() + offset * SECOND))
+    """The exact time, cut to whole nanoseconds; what 64 bits cannot hold is no time."""
+    exact = Fraction(ticks * SECOND, per_second).__floor__() + offset * SECOND
+    return exact if EARLIEST <= exact <= LATEST else NO_TIME
 
 
 @pytest.mark.parametrize(("tsresol", "per_second"), DECIMAL + BINARY)
@@ -188,14 +191,23 @@ def test_times_past_what_64_bits_of_nanoseconds_hold_are_counted():
     late = pcapng(interface(), *(enhanced_packet(PACKETS[0], one) for one in microseconds))
     early = pcapng(interface(tsoffset=-10_000_000_000), enhanced_packet(PACKETS[0], 5))  # the year 1653
     assert [anomalies(scan(one)) for one in (late, early)] == [
-        {"time_out_of_range": 2, "time_went_back": 2},
+        {"time_out_of_range": 2, "time_went_back": 1},
         {"time_out_of_range": 1},
     ]
 
 
+def test_the_first_and_the_last_nanosecond_of_64_bits_are_times():
+    ends = interface(tsresol=9, tsoffset=-(2**63) // SECOND), interface(tsresol=9)
+    ticks = EARLIEST - (-(2**63) // SECOND) * SECOND
+    capture = pcapng(*ends, *(enhanced_packet(PACKETS[0], *one) for one in ((ticks - 1, 0), (ticks, 0), (LATEST, 1))))
+    scanner = scan(capture)
+    assert [row["time"] for row in taken(scanner)] == [NO_TIME, EARLIEST, LATEST]
+    assert anomalies(scanner) == {"time_out_of_range": 1}
+
+
 def test_records_without_a_time_are_counted():
     capture = pcapng(interface(), simple_packet(PACKETS[0]), enhanced_packet(PACKETS[0], 7), simple_packet(PACKETS[0]))
-    assert anomalies(scan(capture))["without_time"] == 2
+    assert anomalies(scan(capture)) == {"without_time": 2}
 
 
 # Options --------------------------------------------------------------------------------------------------------------

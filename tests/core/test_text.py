@@ -1,5 +1,6 @@
 """Column values as text, held against what the standard library's other ways of writing them say."""
 
+import json
 import socket
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxcap import DISPOSITIONS, VERDICTS
+from fluxcap import DISPOSITIONS, NO_TIME, VERDICTS
 from fluxcap._core import TextRows, dictionary
 from fluxcap.values import text
 
@@ -85,7 +86,7 @@ def test_a_mac_address_is_six_pairs_of_digits():
         (1_700_000_000_123_456_789, "2023-11-14T22:13:20.123456789Z"),
         (4_294_967_295 * 10**9, "2106-02-07T06:28:15.000000000Z"),
         (2**63 - 1, "2262-04-11T23:47:16.854775807Z"),
-        (-(2**63), "1677-09-21T00:12:43.145224192Z"),
+        (-(2**63) + 1, "1677-09-21T00:12:43.145224193Z"),
     ],
 )
 def test_every_time_has_nine_digits_and_a_zone(ns, expected):
@@ -93,7 +94,15 @@ def test_every_time_has_nine_digits_and_a_zone(ns, expected):
     assert text.time(ns) == expected
 
 
-@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=40))
+def test_what_is_no_time_is_blank_and_in_json_null():
+    times = np.array([1, NO_TIME, NO_TIME, -1], np.int64)
+    assert text.times(times) == ["1970-01-01T00:00:00.000000001Z", "", "", "1969-12-31T23:59:59.999999999Z"]
+    assert text.time(NO_TIME) == ""
+    written = b"".join(text.rows({"time": times}, (b"", b","), str, "json time"))
+    assert json.loads(f"[{written.decode()}0]") == [time or None for time in text.times(times)] + [0]
+
+
+@given(st.lists(st.integers(-(2**63) + 1, 2**63 - 1), max_size=40))
 def test_any_time_reads_back_as_itself(times):
     def read(written: str) -> int:
         whole, _, fraction = written.removesuffix("Z").partition(".")

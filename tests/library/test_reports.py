@@ -179,9 +179,9 @@ def test_a_capture_of_one_moment_has_no_rates():
     assert (info.duration, info.packets_per_second, info.octets_per_second) == (0, None, None)
 
 
-def test_info_without_packets_is_all_zeros():
+def test_info_without_packets_is_all_zeros_and_no_times():
     info = fluxcap.read_info(CAPTURE[:24])
-    assert (info.packets, info.first, info.last, info.protocols, info.link_types) == (0, 0, 0, {}, {})
+    assert (info.packets, info.first, info.last, info.protocols, info.link_types) == (0, None, None, {}, {})
 
 
 def test_info_of_a_damaged_input_is_that_of_what_was_read():

@@ -47,13 +47,6 @@ static inline uint64_t file64(const uint8_t *at, int swapped) {
     return swapped ? __builtin_bswap64(v) : v;
 }
 
-/* ticks * multiplier / divisor >> shift, in 128 bits: in 64 bits the product overflows from resolutions of 10^-12 s or
- * 2^-34 s on. */
-static inline int64_t scale_ticks(uint64_t ticks, uint64_t multiplier, uint64_t divisor, unsigned shift, int64_t offset_s) {
-    __int128 ns = (__int128)(((unsigned __int128)ticks * multiplier / divisor) >> shift) + (__int128)offset_s * 1000000000;
-    return ns > INT64_MAX ? INT64_MAX : ns < INT64_MIN ? INT64_MIN : (int64_t)ns;
-}
-
 static inline uint32_t count_bits(uint64_t v) { return (uint32_t)__builtin_popcountll(v); }
 
 /* Is the 128-bit number a greater than b? Compiled to one subtraction with borrow and no branch: the order of the two

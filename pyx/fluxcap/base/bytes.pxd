@@ -18,7 +18,6 @@ cdef extern from "base/bytes.h" nogil:
     uint16_t file16(const uint8_t* at, bint swapped)
     uint32_t file32(const uint8_t* at, bint swapped)
     uint64_t file64(const uint8_t* at, bint swapped)
-    int64_t scale_ticks(uint64_t ticks, uint64_t multiplier, uint64_t divisor, unsigned int shift, int64_t offset_s)
     uint32_t count_bits(uint64_t value)
     bint greater128(uint64_t a_high, uint64_t a_low, uint64_t b_high, uint64_t b_low)
     uint64_t ones_add(uint64_t a, uint64_t b)

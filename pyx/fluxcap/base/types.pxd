@@ -72,8 +72,8 @@ cdef enum:                      # Anomaly
     ERRORS_NOT_KEPT             # too many ICMP errors about flows not seen yet: such flows may lack some
     REFUSED_TAGGED              # refused by the filter, which would accept the IP packet behind the VLAN tag
     REFUSED_INSIDE              # ... behind other headers: several tags, MPLS, PPPoE, a tunnel
-    WITHOUT_TIME                # a simple packet block, which has no time: the record counts as of 1970
-    TIME_OUT_OF_RANGE           # a time that 64 bits of nanoseconds cannot hold: set to the nearest they can
+    WITHOUT_TIME                # a simple packet block, which has no time
+    TIME_OUT_OF_RANGE           # a time that 64 bits of nanoseconds cannot hold: NO_TIME as well
     ANOMALIES_END
 
 # Which sum the checksum stage takes; decode sets it.
@@ -119,7 +119,7 @@ cdef struct Key:
     uint8_t dst_pad[2]
     uint32_t file               # word 9
     uint32_t interface
-    int64_t interval            # word 10: start of the time interval, ns; 0 without intervals
+    int64_t interval            # word 10: start of the time interval, ns or NO_TIME; 0 without intervals
 
 cdef struct Packet:
     # capture
@@ -134,7 +134,7 @@ cdef struct Packet:
     uint8_t direction           # as the file says; the link header may say more
     uint8_t offload_flags       # OffloadFlag
     # From here on in the same order as in Digest:
-    int64_t time                # ns since the epoch
+    int64_t time                # ns since the epoch, or NO_TIME
     uint32_t captured           # bytes
     uint32_t wire               # bytes
     uint32_t interface          # index in its file, over all sections

@@ -1,9 +1,10 @@
 # pcapng: sections of blocks; the length of a block stands at its beginning and at its end. draft-ietf-opsawg-pcapng
 
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from fluxcap.base.bytes cimport file16, file32, file64, scale_ticks
+from fluxcap.base.bytes cimport file16, file32, file64
+from fluxcap.base.times cimport NO_TIME, scale_ticks
 from fluxcap.base.types cimport (
     CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTIONS_END, DIRECTION_UNKNOWN, OPTION_OVERRUN, Packet,
     TIME_OUT_OF_RANGE, TSRESOL_LENGTH, WITHOUT_TIME)
@@ -185,7 +186,7 @@ cdef inline Step packet_block(Reader* r, Packet* p, uint32_t index, const uint8_
         # The snap length says how much of the packet was kept.
         wire = file32(lengths, r.swapped)
         captured = wire if interface.snaplen == 0 or wire < interface.snaplen else interface.snaplen
-        p.time = 0
+        p.time = NO_TIME
     if captured > room:
         return broken(r, CAPLEN_PAST_BLOCK, captured, room)
     if captured > MAX_CAPTURED:
@@ -200,8 +201,7 @@ cdef inline Step packet_block(Reader* r, Packet* p, uint32_t index, const uint8_
     p.offload_flags = 0
     if times != NULL:           # a simple block has no options either
         packet_options(r, p, room)
-    r.anomalies[WITHOUT_TIME] += times == NULL
-    r.anomalies[TIME_OUT_OF_RANGE] += p.time == INT64_MAX or p.time == INT64_MIN
+    r.anomalies[TIME_OUT_OF_RANGE if times != NULL else WITHOUT_TIME] += p.time == NO_TIME
     r.anomalies[CAPTURED_OVER_WIRE] += captured > wire
     r.anomalies[CAPTURED_OVER_SNAPLEN] += captured > interface.snaplen and interface.snaplen != 0
     return RECORD

@@ -22,7 +22,8 @@ cdef struct HoleBlock:
 # nothing).
 cdef struct Aside:
     Digest syn                  # the SYN; if it begins a connection, it moves to the row of that one
-    int64_t last                # `last` of the row before the SYN
+    int64_t first               # `first` and `last` of the row before the SYN
+    int64_t last
     uint8_t flags               # TCP flags of the row before the SYN, this way
     uint8_t held                # ASIDE_... bits
     uint32_t isn                # initial sequence number of the second SYN+ACK

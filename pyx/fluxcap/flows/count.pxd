@@ -1,10 +1,11 @@
 # Counting digests into the flow table, and merging rows of another table into it.
 
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.numbers cimport ACK, FIN, IP_ICMP, IP_TCP, RST, SYN
 from fluxcap.base.sequence cimport ASIDE_SYN
+from fluxcap.base.times cimport NO_TIME, earliest, is_earlier
 from fluxcap.base.types cimport (
     BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, in_a_flow)
 from fluxcap.flows.aside cimport Aside
@@ -24,7 +25,7 @@ cdef inline void count_packet(Flows* f, FlowRow* row, const Digest* d) noexcept 
     row.octets[way] += d.octets
     row.payload[way] += d.payload_length
     row.tcp_flags[way] |= d.tcp_flags
-    row.first = d.time if d.time < row.first else row.first
+    row.first = earliest(d.time, row.first)
     row.last = d.time if d.time > row.last else row.last
     row.good += d.verdict == VERDICT_GOOD
     if d.verdict > VERDICT_GOOD:
@@ -54,17 +55,18 @@ cdef inline RareCounts* quoted_row(Flows* f, const uint64_t* words, uint64_t tag
         if slot[0] == 0:
             if there.n >= there.max_rows:
                 return NULL
-            add_row(there, slot, words, f.plan.shape.n, tag, 0, 0)
+            add_row(there, slot, words, f.plan.shape.n, tag, 0, NO_TIME)
     return rare_of(there, row_of(there, slot[0]))
 
-cdef inline void join_error(Flows* f, const Digest* d) noexcept nogil:
-    """Count an ICMP error on the flow of the packet that it quotes."""
+cdef inline void join_error(Flows* f, const Digest* d, const uint64_t* key) noexcept nogil:
+    """Count an ICMP error, which has this key, on the flow of the packet that it quotes."""
     cdef uint64_t words[KEY_WORDS]
     cdef Quoted* quoted = &f.quoted[d.quote - 1]
     cdef RareCounts* rare
     cdef uint64_t tag
     cdef uint32_t flip
-    quoted.key.interval = interval_start(d.time, f.plan.interval) if f.plan.interval else 0
+    # Its own interval, the last word of every key that has one.
+    quoted.key.interval = <int64_t>key[f.plan.shape.n - 1] if f.plan.interval else 0
     flip = project(&f.plan, f.plan.shape, &quoted.key, words)
     tag = hash_words(&f.plan, words, f.plan.shape.n) >> 32
     quoted.row = <int64_t><uint32_t>find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)[0] - 1
@@ -106,6 +108,7 @@ cdef inline void uncount_packet(Flows* f, FlowRow* row, const Aside* x) noexcept
     row.octets[way] -= d.octets
     row.payload[way] -= d.payload_length
     row.tcp_flags[way] &= ~SYN | x.flags
+    row.first = x.first if row.first == d.time else row.first
     row.last = x.last if row.last == d.time else row.last
     row.good -= d.verdict == VERDICT_GOOD
     if d.verdict > VERDICT_GOOD:
@@ -178,7 +181,7 @@ cdef inline FlowRow* row_of_earlier_interval(const Flows* f, const uint64_t* key
         words[i] = key[i]
     start = <int64_t>words[n - 1]               # the interval is the last word of a key
     for _back in range(INTERVALS_BACK):
-        if start <= INT64_MIN + 1:              # the earliest time of interval_start()
+        if start <= NO_TIME + 1:                # the earliest time of interval_start(), or none
             break
         start = interval_start(start - 1, f.plan.interval)
         words[n - 1] = <uint64_t>start
@@ -263,7 +266,7 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
         if beside:
             note_beside(f, d.row - 1, row, d)
         if d.quote:
-            join_error(f, d)
+            join_error(f, d, key)
     return n
 
 cdef inline uint32_t count_digests(Flows* f, Digest* digests, const uint64_t* words, uint32_t n) noexcept nogil:
@@ -313,7 +316,7 @@ cdef inline Merged merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
         if reason:
             row.end_reason = reason
             row = NULL
-        elif other.first < row.first and flip != is_flipped(row):
+        elif is_earlier(other.first, row.first) and flip != is_flipped(row):
             return MERGE_GOES_BACK
     if row == NULL:
         if f.n == f.max_rows:
@@ -327,7 +330,7 @@ cdef inline Merged merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
         row.octets[v ^ flip] += other.octets[v]
         row.payload[v ^ flip] += other.payload[v]
         row.tcp_flags[v ^ flip] |= other.tcp_flags[v]
-    row.first = other.first if other.first < row.first else row.first
+    row.first = earliest(other.first, row.first)
     row.last = other.last if other.last > row.last else row.last
     row.end_reason = other.end_reason
     row.good += other.good

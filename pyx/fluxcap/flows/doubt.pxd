@@ -72,6 +72,7 @@ cdef inline void set_syn_aside(Flows* f, Side* s, uint32_t way, const FlowRow* r
     """Keep a SYN in an open connection and the values of the row before it, so that it can be uncounted."""
     cdef Aside* x = open_aside(f, s)
     x.syn = d[0]
+    x.first = row.first
     x.last = row.last
     x.flags = row.tcp_flags[way]
     x.held |= ASIDE_SYN

@@ -8,11 +8,13 @@ from libc.string cimport memset
 
 from fluxcap.base.bytes cimport add_square, squared_deviations
 from fluxcap.base.memory cimport prefetch
+from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport Digest
 from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, Flows, Statistics, TCP_FLAG_BITS, WAYS, is_flipped
 
 cdef enum:
     MAX_FIRST_PACKETS = 255     # as in NFStream; each takes 17 bytes of every flow
+    NO_GAP = -1
 
 cdef struct Spread:
     int64_t least
@@ -20,9 +22,11 @@ cdef struct Spread:
     int64_t sum
     uint64_t squares[2]         # 128 bits
 
-# Behind it lie, for each of the first packets, int64 gaps, int64 sizes, int8 directions; -1 where there was no packet.
+# Behind it lie, for each of the first packets, int64 gaps, int64 sizes, int8 directions; -1 where there was no packet,
+# and for the gap before a packet without a time.
 cdef struct FeatureRow:
-    int64_t before[WAYS]        # time of the packet before
+    int64_t before[WAYS]        # time of the packet before, of those that have one,
+    uint64_t timed[WAYS]        # ... and how many these are
     Spread gaps[WAYS]
     Spread sizes[BOTH]
     uint64_t flags[BOTH][TCP_FLAG_BITS]     # packets with the bit set
@@ -58,14 +62,22 @@ cdef inline void spread(Spread* s, int64_t value, bint first) noexcept nogil:
     s.sum += value
     add_square(s.squares, value)
 
-cdef inline int64_t note_gap(FeatureRow* x, uint32_t way, int64_t time, uint64_t n) noexcept nogil:
-    """The time between the n-th packet of this way and the one before it; 0 for the first. Negative where the capture
-    goes back in time."""
-    cdef int64_t gap = <int64_t>(<uint64_t>time - <uint64_t>x.before[way]) if n > 1 else 0
+cdef inline int64_t note_gap(FeatureRow* x, uint32_t way, int64_t time) noexcept nogil:
+    """The time between a packet of this way and the one before it; 0 for the first. Negative where the capture goes
+    back in time. Packets without a time are passed over."""
+    cdef uint64_t n = x.timed[way]
+    cdef int64_t gap = <int64_t>(<uint64_t>time - <uint64_t>x.before[way]) if n else 0
+    if time == NO_TIME:
+        return NO_GAP
     x.before[way] = time
-    if n > 1:
-        spread(&x.gaps[way], gap, n == 2)
+    x.timed[way] += 1
+    if n:
+        spread(&x.gaps[way], gap, n == 1)
     return gap
+
+cdef inline uint64_t gaps_of(const FeatureRow* x, uint32_t way) noexcept nogil:
+    """How many there are."""
+    return x.timed[way] - 1 if x.timed[way] else 0
 
 cdef inline void note_features(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
     """Add a packet to the features. Its row has counted it already."""
@@ -75,8 +87,8 @@ cdef inline void note_features(Flows* f, uint64_t i, const FlowRow* row, const D
     cdef uint64_t n = row.packets[0] + row.packets[1]
     cdef int64_t gap
     spread(&x.sizes[way], d.octets, row.packets[way] == 1)
-    note_gap(x, way, d.time, row.packets[way])
-    gap = note_gap(x, BOTH, d.time, n)
+    note_gap(x, way, d.time)
+    gap = note_gap(x, BOTH, d.time)
     if flags:
         for flag in range(TCP_FLAG_BITS):
             x.flags[way][flag] += flags >> flag & 1
@@ -121,8 +133,8 @@ cdef inline void read_features(const Flows* f, uint64_t i, const FlowRow* row, F
     cdef int way, flag
     for way in range(BOTH):
         record.sizes[way] = statistics(&x.sizes[way], packets[way])
-        record.gaps[way] = statistics(&x.gaps[way], packets[way] - 1 if packets[way] else 0)
+        record.gaps[way] = statistics(&x.gaps[way], gaps_of(x, way))
         for flag in range(TCP_FLAG_BITS):
             record.flags[way][flag] = x.flags[way][flag]
     record.sizes[BOTH] = statistics(&sizes, n)
-    record.gaps[BOTH] = statistics(&x.gaps[BOTH], n - 1)
+    record.gaps[BOTH] = statistics(&x.gaps[BOTH], gaps_of(x, BOTH))

@@ -5,6 +5,7 @@ from libc.string cimport memcpy
 
 from fluxcap.base.numbers cimport ACK, FIN, IP_TCP, IP_UDP, RST, SYN
 from fluxcap.base.sequence cimport ASIDE_FIN, ahead
+from fluxcap.base.times cimport NO_TIME, later_by
 from fluxcap.base.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
 from fluxcap.flows.aside cimport Aside, Hole
 from fluxcap.flows.connection cimport (
@@ -19,7 +20,7 @@ from fluxcap.flows.roles cimport is_to_server
 from fluxcap.flows.sequence cimport (
     COVERS_HOLE, COVERS_OLD, Coverage, cover, gap_octets, holes_of, miss)
 from fluxcap.flows.states cimport state_of, step_state
-from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, is_flipped, key_of, later_by
+from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, is_flipped, key_of
 
 cdef enum:
     # The farthest that a SYN, a RST or an acknowledgment of zero may lie from the numbers known. One further away is
@@ -160,7 +161,7 @@ cdef inline void find_gaps(Flows* f, Connection* c, uint32_t way, uint32_t befor
                 add_scaled(c, way, &s.gaps, LETTER_G)
 
 cdef inline int64_t since(int64_t time, int64_t then) noexcept nogil:
-    return <int64_t>(<uint64_t>time - <uint64_t>then) if time >= then else UNKNOWN
+    return <int64_t>(<uint64_t>time - <uint64_t>then) if time >= then and then != NO_TIME else UNKNOWN
 
 cdef inline void time_handshake(Connection* c, uint32_t way, const Digest* d) noexcept nogil:
     """Measure the round trips of the handshake, from the last SYN before the answer."""
@@ -176,6 +177,8 @@ cdef inline void time_handshake(Connection* c, uint32_t way, const Digest* d) no
             c.basis = BASIS_SYNACK
     elif way == 0 and answers and c.ack_rtt == UNKNOWN and d.tcp_flags & RST == 0:
         c.ack_rtt = since(d.time, c.asked)
+        if d.time == NO_TIME:   # what comes after this answer is none
+            c.asked = NO_TIME
 
 cdef inline void end_far(Flows* f, Connection* c, uint32_t way) noexcept nogil:
     """End a side by the FIN of a far segment, once that segment is believed."""

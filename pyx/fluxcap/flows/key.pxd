@@ -1,9 +1,10 @@
 # A flow key: the Key struct under a mask, packed to the words that the mask keeps, in one canonical direction.
 
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fluxcap.base.bytes cimport greater128, multiply_fold
+from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport KEY_WORDS, Key
 
 cdef enum:                      # words of Key that the other direction exchanges
@@ -51,10 +52,12 @@ cdef inline bint same_shape(Shape a, Shape b) noexcept nogil:
         a.ip_at == b.ip_at and a.ports_at == b.ports_at and a.mac_at == b.mac_at
 
 cdef inline int64_t interval_start(int64_t time, int64_t interval) noexcept nogil:
-    """The multiple of `interval` at or before `time`, or the earliest time if that does not fit int64. numpy and pandas
-    take INT64_MIN for "not a time", so the earliest time is one more."""
-    cdef int64_t earliest = INT64_MIN + 1
+    """The multiple of `interval` at or before `time`, or the earliest time if that does not fit int64; NO_TIME of
+    NO_TIME."""
+    cdef int64_t earliest = NO_TIME + 1
     cdef int64_t rest = time % interval     # as in C: the rest has the sign of `time`
+    if time == NO_TIME:
+        return NO_TIME
     if rest >= 0:
         return time - rest
     return time - rest - interval if time - rest >= earliest + interval else earliest

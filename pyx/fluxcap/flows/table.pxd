@@ -9,6 +9,7 @@ from libc.stdlib cimport calloc, free
 
 from fluxcap.base.memory cimport HUGE_FROM, pages_free, pages_grow, pages_new
 from fluxcap.base.numbers cimport IP_TCP
+from fluxcap.base.times cimport later_by
 from fluxcap.base.types cimport BATCH, Digest, Key, VERDICTS_END
 from fluxcap.flows.aside cimport Aside, HoleBlock
 from fluxcap.flows.key cimport KeyPlan
@@ -38,7 +39,7 @@ cdef struct FlowRow:
     uint64_t packets[2]         # [0] forward, [1] reverse
     uint64_t octets[2]
     uint64_t payload[2]
-    int64_t first
+    int64_t first               # of the records that have a time; NO_TIME where none has
     int64_t last
     uint64_t good
     uint64_t other              # records of the other verdict
@@ -55,7 +56,7 @@ cdef struct RareCounts:
     uint64_t verdicts[VERDICTS_END]     # except those that the row counts
     uint64_t ip_bad
     uint64_t icmp_errors        # ICMP errors that quote a packet of this flow
-    int64_t icmp_last           # time of the last ICMP error
+    int64_t icmp_last           # time of the last ICMP error, or NO_TIME
     uint64_t unreachable[2]     # ICMP errors "port unreachable", by the canonical direction of the quoted packet
     uint8_t icmp_type           # of the last ICMP error
     uint8_t icmp_code
@@ -358,12 +359,9 @@ cdef inline void add_verdicts(Flows* f, FlowRow* row, uint32_t verdict, uint64_t
     else:
         rare_of(f, row).verdicts[verdict] += n
 
-cdef inline uint64_t later_by(int64_t time, int64_t than) noexcept nogil:
-    """`time` minus `than`, 0 if `time` is earlier. Two times may lie further apart than 63 bits of ns can express."""
-    return <uint64_t>time - <uint64_t>than if time > than else 0
-
 cdef inline EndReason expired(const Flows* f, const FlowRow* row, int64_t first, uint32_t protocol) noexcept nogil:
-    """Why a record (or a row to merge) that begins at `first` comes too late for this row; 0 = it does not."""
+    """Why a record (or a row to merge) that begins at `first` comes too late for this row; 0 = it does not, nor does
+    one without a time."""
     cdef int64_t idle_timeout = f.idle_timeout[protocol == IP_TCP]
     if idle_timeout and later_by(first, row.last) >= <uint64_t>idle_timeout:
         return IDLE_TIMEOUT

@@ -8,6 +8,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport count_bits, net16, net32
 from fluxcap.base.numbers cimport IP_TCP
+from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport (
     Key, Packet, SUM_CRC32C, SUM_NONE, SUM_PSEUDO, VERDICT_ABSENT, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT,
     VERDICT_GOOD, VERDICT_ILLEGAL, VERDICT_PARTIAL, VERDICT_TRUNCATED, copy_capture_fields, in_a_flow)
@@ -192,6 +193,7 @@ cdef inline Datagram* datagram_of(Fragments* f, const Packet* p, Part* part, bin
     known[0] = False
     if d == NULL or outlives(d.time, p.time):
         return begin_datagram(f, d, &identity, p.time, anomalies)
+    d.time = p.time if d.time == NO_TIME else d.time
     part.there = units_there(d, part)
     known[0] = is_known(d, part, p)
     if known[0] or not is_of_another(d, part):

@@ -9,6 +9,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from fluxcap.base.bytes cimport multiply_fold, native64
 from fluxcap.base.memory cimport pages_free, pages_new
+from fluxcap.base.times cimport later_by
 from fluxcap.base.types cimport DATAGRAMS_EVICTED, Key, Packet
 from fluxcap.fragments.queue cimport Link, Queue, join_queue, leave_queue
 
@@ -48,7 +49,7 @@ cdef struct Datagram:
     uint8_t spoiled             # fragments overlap or contradict each other: never verified
     uint8_t contested           # begun while one with this identification was under way: a fragment may be of either
     uint8_t cut                 # some of its bytes were not captured
-    int64_t time                # of its first fragment to come
+    int64_t time                # of its first fragment to come that has one, or NO_TIME
     uint32_t total              # bytes of payload, 0 until the last fragment is seen
     uint32_t furthest           # end of the piece that goes furthest
     uint32_t n                  # pieces
@@ -184,5 +185,5 @@ cdef inline void end_datagram(Fragments* f, Datagram* d) noexcept nogil:
     join_queue(&f.over, f.links, place_of(f, d))
 
 cdef inline bint outlives(int64_t began, int64_t time) noexcept nogil:
-    """Is `time` more than a lifetime after `began`? Two times may lie further apart than 63 bits of ns can hold."""
-    return time > began and <uint64_t>time - <uint64_t>began > <uint64_t>LIFETIME_S * 1000000000
+    """Is `time` more than a lifetime after `began`? False where either is NO_TIME."""
+    return later_by(time, began) > <uint64_t>LIFETIME_S * 1000000000

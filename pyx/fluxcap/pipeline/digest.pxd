@@ -1,8 +1,9 @@
 # From packets to digests: the fields that are counted, and the words of the key.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport Batch, Digest, Packet
 from fluxcap.flows.key cimport KeyPlan, Shape, five_tuple, hash_words, interval_start, project, same_shape
 
@@ -13,7 +14,7 @@ cdef inline void digest_packet(const Packet* p, uint32_t octets_at, Digest* d) n
     d.octets = (<const uint32_t*>(<const char*>p + octets_at))[0]
     d.row = 0
 
-cdef inline void digest_words(const KeyPlan* plan, Shape shape, Batch* batch, Digest* digests,
+cdef inline void digest_words(const KeyPlan* plan, Shape shape, Batch* batch, int64_t before, Digest* digests,
                               uint64_t* words) noexcept nogil:
     cdef Packet* p
     cdef uint32_t i, octets_at = plan.octets_at
@@ -21,14 +22,19 @@ cdef inline void digest_words(const KeyPlan* plan, Shape shape, Batch* batch, Di
         p = &batch.packets[i]
         digest_packet(p, octets_at, &digests[i])
         if plan.interval:
-            p.key.interval = interval_start(p.time, plan.interval)
+            before = p.time if p.time != NO_TIME else before
+            p.key.interval = interval_start(before, plan.interval)
         digests[i].flip = <uint8_t>project(plan, shape, &p.key, words)
         digests[i].tag = <uint32_t>(hash_words(plan, words, shape.n) >> 32)
         words += shape.n
 
-cdef inline void digest_batch(const KeyPlan* plan, Batch* batch, Digest* digests, uint64_t* words) noexcept nogil:
-    """Fill a digest for each packet of a decoded and judged batch, and plan.shape.n words of its key beside it."""
+cdef inline void digest_batch(const KeyPlan* plan, Batch* batch, int64_t before, Digest* digests,
+                              uint64_t* words) noexcept nogil:
+    """Fill a digest for each packet of a decoded and judged batch, and plan.shape.n words of its key beside it.
+
+    A record without a time is in the interval of the record with one before it: `before` is the time of the last such
+    record of the file before this batch, or NO_TIME."""
     if same_shape(plan.shape, five_tuple()):
-        digest_words(plan, five_tuple(), batch, digests, words)
+        digest_words(plan, five_tuple(), batch, before, digests, words)
     else:
-        digest_words(plan, plan.shape, batch, digests, words)
+        digest_words(plan, plan.shape, batch, before, digests, words)

@@ -3,6 +3,7 @@
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport native64
+from fluxcap.base.times cimport NO_TIME, earliest, later_by
 from fluxcap.base.types cimport (
     ANOMALIES_END, DISPOSITIONS_END, Digest, FILTERED, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK, VERDICTS_END)
 from fluxcap.capture.reader cimport InterfaceCounts
@@ -11,9 +12,9 @@ cdef struct Totals:
     uint64_t packets
     uint64_t captured
     uint64_t wire
-    int64_t first
+    int64_t first                           # NO_TIME where no record has one
     int64_t last
-    int64_t before                          # time of the previous record of the same file
+    int64_t before                          # time of the previous record of the same file that has one
     uint64_t late                           # records with an earlier time than one before them, over all inputs
     uint64_t first_late                     # number of the first such record, over all inputs; 0 = none
     int64_t latest_by                       # the most that such a record is late: ns
@@ -25,6 +26,10 @@ cdef struct Totals:
     uint64_t gre_verdicts[VERDICTS_END]
     uint64_t ip_versions[7]                 # 0, 4 and 6 are used
     uint64_t anomalies[ANOMALIES_END]
+
+cdef inline void open_totals(Totals* t) noexcept nogil:
+    """Totals that are zeroed: no record with a time was seen."""
+    t.first = t.last = t.before = NO_TIME
 
 cdef inline uint64_t kind(const Digest* d) noexcept nogil:
     """The bytes that are the same in nearly all records, in one word: disposition to protocol, without TCP flags,
@@ -52,30 +57,32 @@ cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Diges
     t.gre_verdicts[d.gre_verdict] += n
     t.ip_versions[d.ip_version] += n
 
-cdef inline void note_late(Totals* t, const Digest* digests, uint32_t n) noexcept nogil:
-    """Count the records whose time is earlier than the latest time before them."""
-    cdef int64_t latest = t.last if t.packets else digests[0].time
-    cdef uint64_t by
+cdef inline void note_times(Totals* t, const Digest* digests, uint32_t n) noexcept nogil:
+    """Count the times of records of which some have none, or are earlier than others before them."""
+    cdef int64_t time
     cdef uint32_t i
     for i in range(n):
-        if digests[i].time < latest:
+        time = digests[i].time
+        if time == NO_TIME:
+            continue
+        t.anomalies[TIME_WENT_BACK] += time < t.before
+        t.before = time
+        if time < t.last:
             t.late += 1
             if t.first_late == 0:
                 t.first_late = t.packets + i + 1
-            by = <uint64_t>latest - <uint64_t>digests[i].time     # may not fit int64
-            t.latest_by = max(t.latest_by, <int64_t>min(by, <uint64_t>INT64_MAX))
-        latest = max(latest, digests[i].time)
+            t.latest_by = max(t.latest_by, <int64_t>min(later_by(t.last, time), <uint64_t>INT64_MAX))
+        t.first = earliest(t.first, time)
+        t.last = max(t.last, time)
 
 cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Digest* digests,
                                uint32_t n) noexcept nogil:
     cdef const Digest* d
     cdef uint64_t captured = 0, wire = 0, went_back = 0, unlike = 0, first_kind
-    cdef int64_t first, last, before = t.before
+    cdef int64_t before = t.last
     cdef uint32_t i
     if n == 0:
         return
-    first = t.first if t.packets else digests[0].time
-    last = t.last if t.packets else first
     first_kind = kind(&digests[0])
     for i in range(n):
         d = &digests[i]
@@ -83,11 +90,12 @@ cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Dig
         wire += d.wire
         went_back += d.time < before
         before = d.time
-        first = min(first, d.time)
-        last = max(last, d.time)
         unlike |= kind(d) ^ first_kind | d.interface ^ digests[0].interface
-    if went_back or t.packets and digests[0].time < t.last:
-        note_late(t, digests, n)
+    if went_back or digests[0].time == NO_TIME:
+        note_times(t, digests, n)
+    else:                       # in order, each with a time: NO_TIME is less than any
+        t.first = earliest(t.first, digests[0].time)
+        t.last = t.before = before
     if unlike:
         for i in range(n):
             tally_alike(t, interfaces, &digests[i], 1, digests[i].wire)
@@ -96,7 +104,3 @@ cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Dig
     t.packets += n
     t.captured += captured
     t.wire += wire
-    t.first = first
-    t.last = last
-    t.before = before
-    t.anomalies[TIME_WENT_BACK] += went_back

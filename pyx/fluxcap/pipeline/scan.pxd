@@ -84,7 +84,7 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
     cdef uint64_t words[BATCH * KEY_WORDS]
     cdef Outcome outcome
     cdef uint32_t i
-    digest_batch(&p.flows.plan, batch, digests, words)
+    digest_batch(&p.flows.plan, batch, p.totals.before, digests, words)
     if p.counts_flows:
         prefetch_slots(&p.flows, digests, batch.n)
     outcome = count_digests_and_ledger(p, r.counts, digests, words, &batch.n)

@@ -2,8 +2,8 @@
 # https://arrow.apache.org/docs/format/CDataInterface.html and CStreamInterface.html
 #
 # A struct that is handed out holds the Python buffers that it points into until the reader calls `release`, from any
-# thread. A reader may move a child out of its parent and release the child separately. Columns have no missing values,
-# so there are no validity bitmaps. fluxcap has this code because no library makes a stream that asks a Python iterator
+# thread. A reader may move a child out of its parent and release the child separately. Only times may be missing, so
+# few arrays have a validity bitmap. fluxcap has this code because no library makes a stream that asks a Python iterator
 # for its next batch.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -15,7 +15,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 cdef enum:
-    MAX_BUFFERS = 2             # two for texts: offsets and bytes
+    MAX_BUFFERS = 3             # validity bitmap, and two for texts: offsets and bytes
+    NULLABLE = 2                # ARROW_FLAG_NULLABLE
+    UNCOUNTED = -1
 
 cdef struct ArrowSchema:
     const char* format
@@ -41,7 +43,7 @@ cdef struct ArrowArray:
     ArrowBuffers* held          # `private_data`
 
 cdef struct ArrowBuffers:
-    const void* pointers[1 + MAX_BUFFERS]   # the first is where a validity bitmap would be
+    const void* pointers[MAX_BUFFERS]       # the first is the validity bitmap, NULL where no value is missing
     Py_buffer views[MAX_BUFFERS]
     uint32_t n
 
@@ -63,10 +65,10 @@ cdef class Batches:
 # Handing over -------------------------------------------------------------------------------------------------------
 
 cdef int fill_schema(ArrowSchema* to, tuple node) except -1:
-    """Fill in the schema of a field; `node` is (format, name, metadata, children, dictionary)."""
+    """Fill in the schema of a field; `node` is (format, name, metadata, nullable, children, dictionary)."""
     cdef bytes format, name, metadata
     cdef ArrowSchema* below
-    format, name, metadata, children, dictionary = node
+    format, name, metadata, nullable, children, dictionary = node
     memset(to, 0, sizeof(ArrowSchema))
     Py_INCREF(node)
     to.held = <PyObject*>node
@@ -74,6 +76,7 @@ cdef int fill_schema(ArrowSchema* to, tuple node) except -1:
     to.format = <const char*>format
     to.name = <const char*>name
     to.metadata = <const char*>metadata if metadata else NULL
+    to.flags = NULLABLE if nullable else 0
     try:
         if children:
             to.children = <ArrowSchema**>allocated(len(children) * sizeof(ArrowSchema*))
@@ -92,7 +95,8 @@ cdef int fill_schema(ArrowSchema* to, tuple node) except -1:
 
 
 cdef int fill_array(ArrowArray* to, tuple node) except -1:
-    """Fill in an array of values; `node` is (length, buffers, children, dictionary)."""
+    """Fill in an array of values; `node` is (length, buffers, children, dictionary), None for a buffer that is not
+    there."""
     cdef ArrowArray* below
     length, buffers, children, dictionary = node
     memset(to, 0, sizeof(ArrowArray))
@@ -104,10 +108,12 @@ cdef int fill_array(ArrowArray* to, tuple node) except -1:
         if len(buffers) > MAX_BUFFERS:
             raise ValueError(f"an array has at most {MAX_BUFFERS} buffers, not {len(buffers)}")
         for buffer in buffers:
-            PyObject_GetBuffer(buffer, &to.held.views[to.held.n], PyBUF_SIMPLE)
+            if buffer is not None:
+                PyObject_GetBuffer(buffer, &to.held.views[to.held.n], PyBUF_SIMPLE)
+            to.held.pointers[to.held.n] = to.held.views[to.held.n].buf
             to.held.n += 1
-            to.held.pointers[to.held.n] = to.held.views[to.held.n - 1].buf
-        to.n_buffers = 1 + to.held.n
+        to.n_buffers = to.held.n
+        to.null_count = 0 if to.held.pointers[0] == NULL else UNCOUNTED
         if children:
             to.children = <ArrowArray**>allocated(len(children) * sizeof(ArrowArray*))
         for child in children:
@@ -158,7 +164,7 @@ cdef void release_array(ArrowArray* array) noexcept with gil:
             array.dictionary.release(array.dictionary)
         free(array.dictionary)
     for i in range(array.held.n):
-        PyBuffer_Release(&array.held.views[i])
+        PyBuffer_Release(&array.held.views[i])     # nothing, where there is no buffer
     free(array.held)
     array.release = NULL
 

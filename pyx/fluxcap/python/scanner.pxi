@@ -1,13 +1,14 @@
 # Reading captures into tables: bytes go in, rows and totals come out.
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport INT64_MIN, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 import os
 
 from fluxcap.base.columns cimport Columns, free_columns, reserve_columns
+from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.tunnels cimport TunnelPorts
 from fluxcap.base.types cimport Batch, Decoder, DISPOSITIONS_END, ERRORS_NOT_KEPT, REASONS_END, TIME_WENT_BACK
 from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, Interface, InterfaceCounts, Reader
@@ -23,7 +24,7 @@ from fluxcap.fragments.holding cimport free_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.decode cimport decode_packets
 from fluxcap.layers.udp_tunnel cimport set_registered
-from fluxcap.pipeline.ledger cimport Totals
+from fluxcap.pipeline.ledger cimport Totals, open_totals
 from fluxcap.pipeline.scan cimport (
     OUTCOME_DAMAGED, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome, Pipeline, scan)
 from fluxcap.threads.crew cimport Crew, broken_span, dismiss, hire, is_orphaned, settle, share, share_file
@@ -54,6 +55,7 @@ cdef class Scanner(Window):
         line.totals = <Totals*>calloc(1, sizeof(Totals))
         if line.batch == NULL or line.totals == NULL:
             raise MemoryError
+        open_totals(line.totals)
         self.reader.anomalies = line.totals.anomalies
         line.kernel = chosen.run
         self.where = where
@@ -150,7 +152,7 @@ cdef class Scanner(Window):
                 self.line.file += 1
             self.begun = True
             self.line.filters.waiting = 0
-            self.line.totals.before = INT64_MIN
+            self.line.totals.before = NO_TIME_VALUE
             self.begin_input()
 
     cdef int find_program(self, Interface* interface) except -1:
@@ -359,8 +361,8 @@ cdef class Scanner(Window):
                 "packets": t.packets,
                 "captured_octets": t.captured,
                 "wire_octets": t.wire,
-                "first": t.first,
-                "last": t.last,
+                "first": None if t.first == NO_TIME_VALUE else t.first,
+                "last": None if t.last == NO_TIME_VALUE else t.last,
                 "in_order": t.anomalies[TIME_WENT_BACK] == 0,
                 "late": t.late,
                 "first_late": t.first_late,

@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport be16
 from fluxcap.base.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE, RST, SYN
+from fluxcap.base.times cimport earliest
 from fluxcap.base.types cimport (
     BATCH, Batch, COUNTED, Decoder, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
@@ -43,7 +44,7 @@ cdef inline bint is_refused(const Packet* p) noexcept nogil:
         p.ip_verdict == VERDICT_BAD
 
 cdef inline void meet(Stream* s, const Packet* p) noexcept nogil:
-    s.first = min(s.first, p.time) if s.packets else p.time
+    s.first = earliest(s.first, p.time) if s.packets else p.time
     s.last = max(s.last, p.time) if s.packets else p.time
     s.packets += 1
 

@@ -64,7 +64,7 @@ cdef struct Stream:
     uint64_t gap                # bytes that were skipped right before the next ones
     Held* held                  # bytes that came too early; NULL: none
     # the columns of the stream in the index of a delivery
-    int64_t first
+    int64_t first               # of the packets that have a time; NO_TIME where none has
     int64_t last
     uint64_t packets
     uint64_t messages

@@ -8,7 +8,7 @@ from fluxcap.base.bytes cimport native16, native32, native64
 from fluxcap.text.addresses cimport ADDRESS_WIDTH, MAC_WIDTH, put_address, put_mac
 from fluxcap.text.digits cimport (
     INT64_WIDTH, UINT16_WIDTH, UINT32_WIDTH, UINT64_WIDTH, UINT8_WIDTH, put_signed, put_unsigned)
-from fluxcap.text.times cimport Clock, TIME_WIDTH, put_time
+from fluxcap.text.times cimport Clock, JSON_TIME_WIDTH, TIME_WIDTH, put_json_time, put_time
 
 cdef extern from "string.h" nogil:
     size_t strnlen(const char* text, size_t most)
@@ -22,6 +22,7 @@ cdef enum Kind:                 # the kind of the cells of a column
     CELL_ADDRESS
     CELL_MAC
     CELL_TIME
+    CELL_JSON_TIME              # with its quotes, which null has not
     CELL_NAME                   # a code of one byte, written as its name
     CELL_LETTERS                # bytes as they are, up to the first zero, at most NAME_WIDTH
     CELL_TEXT                   # bytes as they are, of any length
@@ -45,7 +46,7 @@ cdef struct Cells:              # the cells of one column
     uint64_t* ends              # CELL_TEXT: where in `values` each cell ends
     Name* names                 # CELL_NAME
     uint32_t n_names
-    Clock clock                 # CELL_TIME
+    Clock clock                 # CELL_TIME, CELL_JSON_TIME
 
 cdef inline uint32_t widest(Kind kind) noexcept nogil:
     """The most bytes that a cell can take; 0 for CELL_TEXT, where `ends` tells."""
@@ -65,6 +66,8 @@ cdef inline uint32_t widest(Kind kind) noexcept nogil:
         return MAC_WIDTH
     elif kind == CELL_TIME:
         return TIME_WIDTH
+    elif kind == CELL_JSON_TIME:
+        return JSON_TIME_WIDTH
     elif kind == CELL_NAME or kind == CELL_LETTERS:
         return NAME_WIDTH
     return 0
@@ -101,6 +104,8 @@ cdef inline uint8_t* put_cell(uint8_t* to, Cells* c, uint64_t row) noexcept nogi
         return put_mac(to, at)
     elif c.kind == CELL_TIME:
         return put_time(to, <int64_t>native64(at), &c.clock)
+    elif c.kind == CELL_JSON_TIME:
+        return put_json_time(to, <int64_t>native64(at), &c.clock)
     elif c.kind == CELL_NAME:
         return put_name(to, c, at[0])
     elif c.kind == CELL_LETTERS:

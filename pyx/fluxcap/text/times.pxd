@@ -1,8 +1,10 @@
-# Times in the form of RFC 3339 section 5.6, in UTC with nine digits: 2023-11-14T22:13:20.000000001Z.
+# Times in the form of RFC 3339 section 5.6, in UTC with nine digits: 2023-11-14T22:13:20.000000001Z. NO_TIME is blank,
+# in JSON null.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
+from fluxcap.base.times cimport NO_TIME
 from fluxcap.text.digits cimport put_padded
 
 cdef enum:
@@ -10,6 +12,7 @@ cdef enum:
     SECONDS_PER_DAY = 86400
     SECOND_WIDTH = 19           # 2023-11-14T22:13:20
     TIME_WIDTH = 30
+    JSON_TIME_WIDTH = 32        # with quotes
 
 cdef struct Clock:              # the second written last: neighbouring packets often share it
     int64_t second
@@ -48,9 +51,11 @@ cdef inline void put_second(uint8_t* to, int64_t second) noexcept nogil:
     to[13] = to[16] = b":"
 
 cdef inline uint8_t* put_time(uint8_t* to, int64_t ns, Clock* clock) noexcept nogil:
-    """Write a time in nanoseconds since 1970. Every int64 has a text, from 1677 to 2262."""
+    """Write a time in nanoseconds since 1970, from 1677 to 2262; nothing for NO_TIME."""
     cdef int64_t second = ns // NS_PER_SECOND
     cdef int64_t fraction = ns - second * NS_PER_SECOND
+    if ns == NO_TIME:
+        return to
     if fraction < 0:            # C divides towards zero
         second -= 1
         fraction += NS_PER_SECOND
@@ -63,3 +68,13 @@ cdef inline uint8_t* put_time(uint8_t* to, int64_t ns, Clock* clock) noexcept no
     put_padded(to + SECOND_WIDTH + 1, fraction, 9)
     to[TIME_WIDTH - 1] = b"Z"
     return to + TIME_WIDTH
+
+cdef inline uint8_t* put_json_time(uint8_t* to, int64_t ns, Clock* clock) noexcept nogil:
+    """The same in quotes, or null."""
+    if ns == NO_TIME:
+        memcpy(to, b"null", 4)
+        return to + 4
+    to[0] = b'"'
+    to = put_time(to + 1, ns, clock)
+    to[0] = b'"'
+    return to + 1

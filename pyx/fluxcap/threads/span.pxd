@@ -12,6 +12,7 @@ from posix.types cimport off_t
 from posix.unistd cimport pread
 
 from fluxcap.base.columns cimport is_wanted
+from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, QUOTATIONS
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.hop cimport Hop, hop_records
@@ -168,7 +169,8 @@ cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil
         stretch.plain = step != BROKEN and is_plain(p, batch, anomalies)
         s.n += 1
         if stretch.plain:
-            digest_batch(&p.flows.plan, batch, s.digests + done, s.words + done * p.flows.plan.shape.n)
+            # Each has a time: a record without one is an anomaly.
+            digest_batch(&p.flows.plan, batch, NO_TIME, s.digests + done, s.words + done * p.flows.plan.shape.n)
         else:
             memset(anomalies, 0, sizeof(anomalies))
         done += batch.n

@@ -36,12 +36,17 @@ from fluxcap.values import human, names
 from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
-    from fluxcap._core import KeySpec
+    from fluxcap._core import KeySpec, Totals
 
 T = TypeVar("T")
 
 ALL_VERDICTS = 0xFFFFFFFF
 NAMES_SHOWN = 3  # skipped files, in a warning
+# Why a record has no time, by the anomaly.
+NO_TIME_FOR = {
+    "without_time": "simple packet blocks",
+    "time_out_of_range": "outside the years 1677 to 2262 of 64-bit nanoseconds",
+}
 # Bytes of an input before other threads join: a millisecond of work, much more than starting the threads takes.
 SHARED_FROM = 1 << 20
 # A third of the work on small packets is done in order, by one thread at a time: more threads gain little.
@@ -62,6 +67,24 @@ def threads_for(asked: int | None) -> int:
     """The number of threads to read with: as many as asked for, or a few, at most one a processor."""
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(asked or THREADS, there)
+
+
+def _untimed(totals: Totals) -> dict[str, int]:
+    """Records without a time, by the reason."""
+    counts = dict(zip(ANOMALIES, totals["anomalies"], strict=True))
+    return {name: counts[name] for name in NO_TIME_FOR if counts[name]}
+
+
+def _about_times(totals: Totals) -> list[str]:
+    """'3 of 120 records have no time (simple packet blocks): null'."""
+    found = _untimed(totals)
+    if not found:
+        return []
+    reasons = [f"{human.count(n)} {NO_TIME_FOR[name]}" for name, n in found.items()]
+    why = ", ".join(reasons) if len(found) > 1 else NO_TIME_FOR[next(iter(found))]
+    of = human.counted(totals["packets"], "record")
+    n = sum(found.values())
+    return [f"{human.count(n)} of {of} {'has' if n == 1 else 'have'} no time ({why}): null"]
 
 
 class Reading:
@@ -190,7 +213,12 @@ class Reading:
     def hints(self) -> list[str]:
         """Sentences about records that the filter refused, perhaps against what the user meant."""
         totals = self.scanner.totals()
-        if self.filter is None or not totals["packets"]:
+        if not totals["packets"]:
+            return []
+        return [*self._about_filter(totals), *_about_times(totals)]
+
+    def _about_filter(self, totals: Totals) -> list[str]:
+        if self.filter is None:
             return []
         found = []
         refused = totals["dispositions"][DISPOSITIONS.index("filtered")][0]
@@ -359,6 +387,7 @@ class Reading:
             "wire_octets": totals["wire_octets"],
             "first": totals["first"],
             "last": totals["last"],
+            "without_time": sum(_untimed(totals).values()),
             "in_order": totals["late"] == 0,
             "late": self.late(),
             "hints": self.hints(),

@@ -14,7 +14,7 @@ def heading(metadata: Mapping[str, Any]) -> str:
     """Inputs, packets, bytes and the time they span, in one line."""
     packets = f"{human.count(metadata['packets'])} packet{'' if metadata['packets'] == 1 else 's'}"
     parts = [named(metadata["inputs"]), packets, human.octets(metadata["wire_octets"])]
-    if metadata["packets"]:
+    if metadata["first"] is not None:
         parts.append(human.span(metadata["first"], metadata["last"]))
     return JOINT.join(parts)
 

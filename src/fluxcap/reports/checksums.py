@@ -211,10 +211,7 @@ class ChecksumReport(Exportable):
         >>> "hints" in fluxcap.read_checksums("samples/verdicts.pcap").to_dict()
         True
         """
-        columns = [
-            text.cells(name, values) if name in text.KINDS else text.objects(values)
-            for name, values in ((name, self.bad.raw(name)) for name in self.bad.columns)
-        ]
+        columns = [_plain(name, self.bad.raw(name)) for name in self.bad.columns]
         return {
             "packets": self.packets,
             "verdicts": {str(protocol): counts for protocol, counts in self.verdicts.items()},
@@ -229,6 +226,14 @@ class ChecksumReport(Exportable):
             "blame": self.blame,
             "hints": [hint.to_dict() for hint in self.hints],
         }
+
+
+def _plain(name: str, values: Any) -> list[Any]:
+    """The values of a column as texts and integers; None for a time that is missing."""
+    if name not in text.KINDS:
+        return text.objects(values)
+    cells = text.cells(name, values)
+    return [cell or None for cell in cells] if text.is_time(name) else cells
 
 
 def read_checksums(

@@ -60,8 +60,8 @@ class CaptureInfo:
         Records.
     captured_octets, wire_octets : int
         Bytes of the packets, as captured and as sent, without the headers of the file.
-    first, last : int
-        Earliest and latest time, nanoseconds since the epoch, UTC; 0 without packets.
+    first, last : int or None
+        Earliest and latest time, nanoseconds since the epoch, UTC; None where no record has a time.
     in_order : bool
         No record is earlier than the record before it in the same input.
     link_types, ip_versions, protocols : dict of int to int
@@ -94,8 +94,8 @@ class CaptureInfo:
     packets: int
     captured_octets: int
     wire_octets: int
-    first: int
-    last: int
+    first: int | None
+    last: int | None
     in_order: bool
     link_types: dict[int, int]
     ip_versions: dict[int, int]
@@ -125,9 +125,9 @@ class CaptureInfo:
         return card(f"{type(self).__name__}: {self._title()}", said, telling, len(mixed))
 
     @property
-    def duration(self) -> int:
-        """int: nanoseconds from the earliest to the latest record."""
-        return self.last - self.first
+    def duration(self) -> int | None:
+        """int or None: nanoseconds from the earliest to the latest record; None where no record has a time."""
+        return None if self.first is None or self.last is None else self.last - self.first
 
     @property
     def packets_per_second(self) -> float | None:
@@ -168,9 +168,9 @@ def facts(info: CaptureInfo) -> Iterator[tuple[str, str]]:
     captured = "" if info.captured_octets == info.wire_octets else f"{human.octets(info.captured_octets)} captured"
     wire = f"{human.octets(info.wire_octets)} on the wire"
     yield "packets", JOINT.join(filter(None, (human.count(info.packets), wire, captured)))
-    if info.packets:
+    if info.first is not None and info.last is not None:
         order = "" if info.in_order else "not in order"
-        when = human.span(info.first, info.last), human.duration(info.duration), order
+        when = human.span(info.first, info.last), human.duration(info.last - info.first), order
         yield "time", JOINT.join(filter(None, when))
     if info.packets_per_second is not None and info.octets_per_second is not None:
         packets = f"{human.rate(info.packets_per_second)} packets/s"

@@ -192,8 +192,10 @@ def _seconds(text: str) -> int:
     return (datetime.fromisoformat(f"{text}+00:00") - EPOCH) // timedelta(seconds=1)
 
 
-def _nanoseconds(text: str) -> int:
-    """A time as the index has it: RFC 3339 in UTC, with nine digits."""
+def _nanoseconds(text: str | None) -> int:
+    """A time as the index has it: RFC 3339 in UTC, with nine digits. A pcap cannot leave one out: null becomes zero."""
+    if text is None:
+        return 0
     fraction = text[SECONDS_TEXT + 1 : -1]
     if len(fraction) != FRACTION_DIGITS or not fraction.isdigit() or not text.endswith("Z"):
         raise ValueError(f"{text!r} is no time with nanoseconds")

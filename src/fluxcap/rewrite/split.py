@@ -24,6 +24,7 @@ from fluxcap.values.metadata import Metadata, members
 
 ROWS_AT_ONCE: Final = 65536  # records whose flow is known before their bytes are read
 OCTETS_AT_ONCE: Final = 4 << 20  # bytes that are read together, or one record if that is larger
+TIMES_END: Final = (1 << 32) * 1_000_000_000  # ns: a record header has 32 bits of seconds
 RECORD_HEADER: Final = np.dtype([("seconds", "<u4"), ("ns", "<u4"), ("captured", "<u4"), ("wire", "<u4")])
 OF_FLOW: Final = (
     *("protocol", "src_ip", "src_port", "dst_ip", "dst_port", "packets", "bytes", "reverse_packets", "reverse_bytes"),
@@ -104,7 +105,9 @@ class Splitting(Job[Split]):
     def _append(self, rows: dict[str, Array], starts: Array, octets: memoryview) -> None:
         """Append these records, whose bytes are in `octets`, to the files of their flows."""
         headers = np.empty(len(starts), RECORD_HEADER)
-        headers["seconds"], headers["ns"] = np.divmod(rows["time"], 1_000_000_000)
+        # A pcap can neither leave out a time nor hold every one: what it cannot say is zero.
+        times = np.where((rows["time"] >= 0) & (rows["time"] < TIMES_END), rows["time"], 0)
+        headers["seconds"], headers["ns"] = np.divmod(times, 1_000_000_000)
         headers["captured"], headers["wire"] = rows["captured_length"], rows["wire_length"]
         heads, size = memoryview(headers.tobytes()), RECORD_HEADER.itemsize
         order = np.lexsort((rows["link_type"], rows[FLOW]))

@@ -15,6 +15,7 @@ from fluxcap.tables.connections import ConnectionTable
 from fluxcap.tables.flows import collect_flows
 from fluxcap.tables.table import Table
 from fluxcap.values import human, text
+from fluxcap.values.arrays import missing_last
 from fluxcap.values.names import FIN, PROTOCOLS_WITH_PORTS, ROLES, RST, SOCKET_COLUMNS, TCP
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def socket_table(connections: ConnectionTable) -> SocketTable:
         "role_basis": ends.reduce(np.maximum, c["direction_basis"]),  # the best basis is the last of DIRECTION_BASES
         "peers": ends.peers(),
         "connections": ends.sum(np.ones_like(is_tcp), np.ones_like(is_tcp)),
-        "first": ends.reduce(np.minimum, c["first"]),
+        "first": ends.reduce(np.minimum, missing_last(c["first"])) + 1,  # where a time is missing, others count
         "last": ends.reduce(np.maximum, c["last"]),
         "sent_packets": ends.sum(c["packets"], c["reverse_packets"]),
         "sent_payload_bytes": ends.sum(c["payload_bytes"], c["reverse_payload_bytes"]),

@@ -226,7 +226,7 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     ValueError
         There is no table; one is not a flow table; they were made in different ways, or hold features, connections or
         an active timeout; or time goes back from one to the next, and an idle timeout or the direction of a flow
-        depends on the order.
+        depends on the order; or records have no time, and an idle timeout depends on it.
 
     Examples
     --------
@@ -267,6 +267,11 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
                 "tables with intervals in these semantics do not merge: who began a flow depends on the intervals"
                 " before; read the captures together instead"
             )
+    if made["idle_timeout"] and any(part.metadata["without_time"] for part in parts[1:]):
+        raise ValueError(
+            "records without a time do not merge with an idle timeout: whether one ends a flow of the table before is"
+            " not known; read the captures together instead"
+        )
     if made["idle_timeout"] and _goes_back([part.metadata for part in parts]):
         raise ValueError(f"time goes back between these tables, and an idle timeout depends on its order; {_IN_ORDER}")
     common = {name: value for name, value in made.items() if all(part.metadata.get(name) == value for part in parts)}
@@ -287,7 +292,7 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
 
 def _goes_back(parts: list[Metadata]) -> bool:
     """Whether a table has records from before the end of an earlier table."""
-    timed = [part for part in parts if part["packets"]]
+    timed = [part for part in parts if part["first"] is not None]
     return any(after["first"] < before["last"] for before, after in pairwise(timed))
 
 
@@ -332,22 +337,21 @@ def _late(parts: list[Metadata]) -> Late | None:
 
 def _sums(parts: list[Metadata]) -> Metadata:
     """The metadata of the merged table: sums over the parts."""
-    timed = [part for part in parts if part["packets"]]
+    timed = [part for part in parts if part["first"] is not None]
     ledger = {
         disposition: tuple(map(sum, zip(*(part["ledger"][disposition] for part in parts), strict=True)))
         for disposition in parts[0]["ledger"]
     }
     late = _late(parts)
-    sums: dict[str, Any] = {
-        name: sum(part[name] for part in parts) for name in ("packets", "captured_octets", "wire_octets")
-    }
+    counts = ("packets", "captured_octets", "wire_octets", "without_time")
+    sums: dict[str, Any] = {name: sum(part[name] for part in parts) for name in counts}
     lists = {name: [one for part in parts for one in part[name]] for name in ("inputs", "skipped", "damage", "hints")}
     return {
         **sums,
         **lists,
         "ledger": ledger,
-        "first": min((part["first"] for part in timed), default=0),
-        "last": max((part["last"] for part in timed), default=0),
+        "first": min((part["first"] for part in timed), default=None),
+        "last": max((part["last"] for part in timed), default=None),
         "late": late,
         "in_order": late is None and not _goes_back(parts),
         "flows_full": any(part["flows_full"] for part in parts),

@@ -34,7 +34,7 @@ def _series(pd: Any, name: str, values: Array, view: View) -> Any:
         seen = np.flatnonzero(np.bincount(values))
         names = named(values, known_names)
         return _category(pd, np.searchsorted(seen, values).astype(np.int16), [names[code] for code in seen.tolist()])
-    if text.KINDS.get(name) == "time":
+    if text.is_time(name):
         return pd.DatetimeIndex(values, tz="UTC", copy=False)
     if values.ndim == 1:
         return values

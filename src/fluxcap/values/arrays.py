@@ -42,8 +42,9 @@ def checked(mask: Any, n: int) -> Array:
 
 
 def order(columns: Sequence[Array], descending: bool) -> Array:
-    """Row numbers in the order of the columns, the first column counting most; equal rows stay in their order."""
-    keys = [_sortable(column) for column in reversed(columns)]
+    """Row numbers in the order of the columns, the first column counting most; equal rows stay in their order, and
+    missing times come last."""
+    keys = [_sortable(column, descending) for column in reversed(columns)]
     if not descending:
         return np.lexsort(keys)
     # Sorting the rows backwards and reversing the result gives a descending order that is stable.
@@ -65,8 +66,15 @@ def kinds(columns: Sequence[Array]) -> tuple[Array, Array]:
     return first[order], place[kind]
 
 
-def _sortable(column: Array) -> Array:
+def missing_last(times: Array) -> Array:
+    """Each time less one nanosecond, so that NO_TIME, the least number, wraps round to the greatest."""
+    shifted: Array = times - times.dtype.type(1)
+    return shifted
+
+
+def _sortable(column: Array, descending: bool) -> Array:
     if column.ndim == 1:
-        return column
+        # A time that is missing comes last either way. The order of other numbers stays as it is.
+        return missing_last(column) if column.dtype == np.int64 and not descending else column
     # Compared as bytes; numpy strips trailing zeros of an "S", which makes no difference between equal lengths.
     return np.ascontiguousarray(column).view(f"S{column.shape[1]}").reshape(-1)

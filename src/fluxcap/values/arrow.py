@@ -81,7 +81,7 @@ class Stream:
         self._names = tuple(like)
         self._tables = tables
         fields = [_field((shown or {}).get(name, name), *_types(name, like[name], view)) for name in like]
-        self._schema: ArrowField = (STRUCT, b"", _metadata(metadata), fields, None)
+        self._schema: ArrowField = (STRUCT, b"", _metadata(metadata), False, fields, None)
 
     def __arrow_c_schema__(self) -> object:
         return _core.arrow_schema(self._schema)
@@ -94,7 +94,7 @@ class Stream:
     def _batches(self, tables: Iterator[Any]) -> Iterator[ArrowValues]:
         for table in tables:
             columns = [_values(name, table[name], self._view) for name in self._names]
-            yield len(table), (), columns, None
+            yield len(table), (None,), columns, None
 
 
 def _metadata(metadata: Mapping[str, Any]) -> bytes:
@@ -106,9 +106,9 @@ def _metadata(metadata: Mapping[str, Any]) -> bytes:
 
 
 def _field(name: str, format: bytes, below: bytes | None) -> ArrowField:
-    inner = None if below is None else (below, b"item" if format[:1] == b"+" else b"", b"", (), None)
+    inner = None if below is None else (below, b"item" if format[:1] == b"+" else b"", b"", False, (), None)
     items, dictionary = ((inner,), None) if inner and format[:1] == b"+" else ((), inner)
-    return format, name.encode("utf-8", "backslashreplace"), b"", items, dictionary
+    return format, name.encode("utf-8", "backslashreplace"), b"", format == TIME, items, dictionary
 
 
 def _types(name: str, values: Any, view: View) -> tuple[bytes, bytes | None]:
@@ -123,7 +123,7 @@ def _types(name: str, values: Any, view: View) -> tuple[bytes, bytes | None]:
         return (INT8 if len(known) <= MOST_NAMES else INT16), UTF8
     if values.ndim > 1:
         return (UINT32 if view.ip == "uint32" and _is_ip(name) else OCTETS % values.shape[1]), None
-    return (TIME if text.KINDS.get(name) == "time" else _number(values)), None
+    return (TIME if text.is_time(name) else _number(values)), None
 
 
 def _number(values: Array) -> bytes:
@@ -133,20 +133,26 @@ def _number(values: Array) -> bytes:
 def _values(name: str, values: Any, view: View) -> ArrowValues:
     if isinstance(values, list):
         if _are_integers(values):
-            return len(values), (np.array(values, np.int64),), (), None
+            return len(values), (None, np.array(values, np.int64)), (), None
         return _texts([str(value) for value in values])
     values = np.ascontiguousarray(values)
     if text.is_sequences(values):
-        return len(values), (), ((values.size, (values,), (), None),), None
+        return len(values), (None,), ((values.size, (None, values), (), None),), None
     if view.is_text(name):
         codes, offsets, octets = dictionary_of(values)
-        dictionary: ArrowValues = (len(offsets) // OFFSET().itemsize - 1, (offsets, octets), (), None)
-        return (len(values), (codes,), (), dictionary) if view.encoded else _spelled_out(codes, offsets, octets)
+        dictionary: ArrowValues = (len(offsets) // OFFSET().itemsize - 1, (None, offsets, octets), (), None)
+        return (len(values), (None, codes), (), dictionary) if view.encoded else _spelled_out(codes, offsets, octets)
     if (known := view.names(name)) is not None:
-        return len(values), (_codes(name, values, known),), (), _texts(named(values, known))
+        return len(values), (None, _codes(name, values, known)), (), _texts(named(values, known))
     if values.ndim > 1 and view.ip == "uint32" and _is_ip(name):
         values = ipv4(name, values)
-    return len(values), (values,), (), None
+    return len(values), (_validity(values) if text.is_time(name) else None, values), (), None
+
+
+def _validity(times: Array) -> Array | None:
+    """A bit a row, set where there is a time; None where there always is."""
+    there = times != _core.NO_TIME
+    return None if there.all() else np.packbits(there, bitorder="little")
 
 
 def _codes(name: str, values: Array, known: Sequence[str]) -> Array:
@@ -169,7 +175,7 @@ def _are_integers(values: Sequence[Any]) -> bool:
 def _texts(texts: Sequence[str]) -> ArrowValues:
     octets = [one.encode("utf-8", "backslashreplace") for one in texts]
     offsets = np.fromiter(accumulate(map(len, octets), initial=0), OFFSET, len(octets) + 1)
-    return len(octets), (offsets, b"".join(octets)), (), None
+    return len(octets), (None, offsets, b"".join(octets)), (), None
 
 
 def dictionary_of(values: Array) -> tuple[bytes, bytes, bytes]:
@@ -177,7 +183,7 @@ def dictionary_of(values: Array) -> tuple[bytes, bytes, bytes]:
     if values.ndim > 1:
         return _core.dictionary(values)
     distinct, codes = np.unique(values, return_inverse=True)
-    _, (offsets, octets), _, _ = _texts([letters.decode() for letters in distinct.tolist()])
+    _, (_, offsets, octets), _, _ = _texts([letters.decode() for letters in distinct.tolist()])
     return codes.astype(np.uint32).tobytes(), offsets.tobytes(), octets
 
 
@@ -189,7 +195,7 @@ def _spelled_out(codes: bytes, offsets: bytes, octets: bytes) -> ArrowValues:
     np.cumsum(lengths, out=ends[1:])
     # Where each byte comes from: its place in its own text, plus the place of that text in the dictionary.
     source = np.arange(ends[-1], dtype=np.int64) + np.repeat(starts[rows] - ends[:-1], lengths)
-    return len(rows), (ends, np.frombuffer(octets, np.uint8)[source]), (), None
+    return len(rows), (None, ends, np.frombuffer(octets, np.uint8)[source]), (), None
 
 
 def named(codes: Array, known: Sequence[str]) -> Sequence[str]:

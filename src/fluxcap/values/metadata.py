@@ -37,7 +37,7 @@ def members(metadata: Mapping[str, Any]) -> dict[str, Any]:
         plain["ledger"] = {name: {"records": n, "octets": octets} for name, (n, octets) in plain["ledger"].items()}
     for name in ("first", "last"):
         if name in plain:
-            plain[name] = text.time(plain[name]) if plain["packets"] else None
+            plain[name] = None if plain[name] is None else text.time(plain[name])
     return plain
 
 
@@ -51,7 +51,7 @@ def facts(metadata: Mapping[str, Any]) -> dict[str, str]:
         "inputs": ", ".join(named) + (f" and {more:,} more" if more else ""),
         "records": f"{human.count(metadata['packets'])} ({human.octets(metadata['wire_octets'])})",
         "not counted": uncounted(metadata),
-        "time": human.span(metadata["first"], metadata["last"]) if metadata["packets"] else "",
+        "time": "" if metadata["first"] is None else human.span(metadata["first"], metadata["last"]),
         "key": metadata.get("by", ""),
         "semantics": semantics(metadata) if "by" in metadata else "",
         "cut in time": timing(metadata) if "by" in metadata else "",
@@ -64,11 +64,12 @@ def facts(metadata: Mapping[str, Any]) -> dict[str, str]:
 
 def notes(metadata: Mapping[str, Any]) -> list[str]:
     """What even a short description has to mention."""
-    skipped, damaged = len(metadata["skipped"]), len(metadata["damage"])
+    skipped, damaged, untimed = len(metadata["skipped"]), len(metadata["damage"]), metadata["without_time"]
     said = (
         f"{metadata['semantics']} semantics" if metadata.get("semantics") else "",
         timing(metadata) if "by" in metadata else "",
         uncounted(metadata),
+        f"{human.count(untimed)} without a time" if untimed else "",
         human.counted(skipped, "file") + " skipped" if skipped else "",
         human.counted(damaged, "input") + " damaged" if damaged else "",
         stopped(metadata),

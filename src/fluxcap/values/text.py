@@ -1,15 +1,15 @@
 """Column values as text: one table says how the values of each column are written for a machine to read.
 
-Integers stay raw integers, addresses are IP text (IPv4 as a.b.c.d), times RFC 3339 in UTC with nine digits, verdicts,
-dispositions, reasons and states their names, histories their letters. A column that is not in the table holds integers.
-The core writes them.
+Integers stay raw integers, addresses are IP text (IPv4 as a.b.c.d), times RFC 3339 in UTC with nine digits (blank where
+there is none), verdicts, dispositions, reasons and states their names, histories their letters. A column that is not in
+the table holds integers. The core writes them.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fluxcap._core import (
     BEGINNINGS,
@@ -61,15 +61,21 @@ KINDS: Final[Mapping[str, TextKind]] = {
 }
 
 
-def rows(columns: Mapping[str, Column], around: Sequence[bytes], free: Callable[[Any], str]) -> Iterator[bytes]:
+def rows(
+    columns: Mapping[str, Column],
+    around: Sequence[bytes],
+    free: Callable[[Any], str],
+    times: Literal["time", "json time"] = "time",
+) -> Iterator[bytes]:
     """The rows of some columns as text, in pieces of about ten KiB.
 
-    `around` has the bytes before each cell of a row and, last, the bytes after the row; `free` writes free values.
+    `around` has the bytes before each cell of a row and, last, the bytes after the row; `free` writes free values;
+    `times` says how a column of times is written.
     """
     plan: list[tuple[TextKind, Any]] = [
         ("text", [free(value).encode() for value in objects(values)])
         if is_free(values)
-        else (KINDS.get(name, "integer"), values)
+        else (times if is_time(name) else KINDS.get(name, "integer"), values)
         for name, values in columns.items()
     ]
     return TextRows(plan, around)
@@ -91,7 +97,7 @@ def addresses(values: Column) -> list[str]:
 
 
 def times(values: Column) -> list[str]:
-    """int64 nanoseconds since the epoch as RFC 3339 UTC with nine digits; every int64 has a text."""
+    """int64 nanoseconds since the epoch as RFC 3339 UTC with nine digits; "" where there is no time."""
     return _cells("time", values)
 
 
@@ -102,6 +108,11 @@ def time(ns: int) -> str:
 
 def _cells(kind: TextKind, values: Column) -> list[str]:
     return b"".join(TextRows([(kind, values)], (b"", b"\n"))).decode().splitlines()
+
+
+def is_time(name: str) -> bool:
+    """Whether the column of this name holds times, of which some may be missing."""
+    return KINDS.get(name) == "time"
 
 
 def is_number(name: str, values: Column) -> bool:

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import takewhile
 from typing import Any, Final
 
-from fluxcap._core import KEY_FIELDS
+from fluxcap._core import KEY_FIELDS, NO_TIME
 from fluxcap.errors import printable
 from fluxcap.formats import word
 from fluxcap.formats.table.endpoints import COLUMNS as ENDPOINTS
@@ -91,11 +91,12 @@ def each(word: Callable[[Any], str]) -> Callable[[Values], list[str]]:
 
 
 def clock(digits: int) -> Callable[[Values], list[str]]:
-    """Times of day with so many digits of a second, behind the date when there is more than one."""
+    """Times of day with so many digits of a second, behind the date when there is more than one; blank where there is
+    no time."""
 
     def cells(times: Values) -> list[str]:
         texts = text.times(times)
-        one_day = len({one[: len("2026-11-02")] for one in texts}) == 1
+        one_day = len({one[: len("2026-11-02")] for one in texts if one}) == 1
         start, end = len("2026-11-02T") if one_day else 0, len("2026-11-02T10:00:00.") + digits
         return [one[start:end].replace("T", " ") for one in texts]
 
@@ -137,7 +138,7 @@ OCTETS: Final = each(human.octets)
 HEX: Final = each("{:#06x}".format)
 COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 where none was computed
 LETTERS: Final = {name: partial(text.cells, name) for name in ("state", "history")}
-RTT: Final = each(lambda ns: human.duration(ns) if ns >= 0 else "")  # -1 where the time is not known
+DURATION: Final = each(lambda ns: human.duration(ns) if ns >= 0 else "")  # -1 where the time is not known
 FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
 # Of 80 characters, those that two addresses, or the counts of a socket, need beside the endpoints.
@@ -177,9 +178,9 @@ SPECS: Final[Mapping[str, Spec]] = {
     "bad_length": Spec(USEFUL, COUNT, style=alarm, dull=zero),
     "partial": Spec(USEFUL, COUNT, style=notice, dull=zero),
     "icmp_errors": Spec(USEFUL, COUNT, style=notice, dull=zero),
-    "duration": Spec(USEFUL, each(human.duration)),
-    "synack_rtt": Spec(USEFUL, RTT, dull=unknown),
-    "ack_rtt": Spec(MINOR, RTT, dull=unknown),
+    "duration": Spec(USEFUL, DURATION, dull=unknown),
+    "synack_rtt": Spec(USEFUL, DURATION, dull=unknown),
+    "ack_rtt": Spec(MINOR, DURATION, dull=unknown),
     **{
         f"{way}{name}": Spec(MINOR, cells, style=notice, dull=zero)
         for name, cells in (
@@ -230,7 +231,9 @@ def chosen(values: Mapping[str, Values]) -> list[Shown]:
 def worthwhile(values: Mapping[str, Values]) -> list[Shown]:
     """The columns that matter, in the order of the screen."""
     if "first" in values and "last" in values:
-        values = {**values, "duration": values["last"] - values["first"]}
+        duration = values["last"] - values["first"]
+        duration[values["first"] == NO_TIME] = -1
+        values = {**values, "duration": duration}
     leading = [_abridged(name, values[name]) for name in LEADING if name in values]
     sockets = [] if values.keys().isdisjoint(ENDPOINTS) else [_endpoints(values)]
     # A flow table begins with its key, which tells rows apart: all of the key is shown.
