@@ -13,26 +13,26 @@ compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").spli
 
 
 def is_gcc(compiler: str) -> bool:
-    """Clang warns of options that only GCC has."""
+    """Whether a compiler is GCC: Clang warns of options that only GCC has."""
     try:
         said = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    except OSError:  # there is none, which is said below
+    except OSError:  # no compiler, reported below
         return False
     return "Free Software Foundation" in said
 
 
-# FLUXCAP_QUICK=1 compiles in a third of the time a core that is slower to run: for the minute between two edits.
+# FLUXCAP_QUICK=1 compiles in a third of the time; the core then runs slower. It is meant for the minute between edits.
 QUICK = os.environ.get("FLUXCAP_QUICK") == "1"
 # FLUXCAP_DEBUG=1 builds with every check that can find a mistake; `.ci/sanitize` shows how to run that build.
 DEBUG = os.environ.get("FLUXCAP_DEBUG") == "1"
 SANITIZE = ["-fsanitize=address,undefined"]
-# A key is a struct, and the words that it is masked, compared and hashed by: the same memory under two types.
+# A key is a struct, and it is masked, compared and hashed as words: the same memory under two types.
 PUNNING = "-fno-strict-aliasing"
-# The walk over a packet's headers is one large function. GCC stops putting the parts of such a one in at 2,700 of its
-# instructions, among them the parts that most packets need: 6 % of the instructions of a packet.
+# The walk over the headers of a packet is one large function. GCC stops inlining into a function at 2,700 of its
+# instructions; parts that most packets need would stay out, which costs 6 % more instructions a packet.
 INLINING = ["--param=large-function-insns=20000"]
 
-# Python's own flags ask for debug information, three quarters of the wheel; -g0 keeps the names of functions.
+# Python's own flags ask for debug information, three quarters of the wheel; -g0 leaves only the names of functions.
 DEBUGGING = ["-O1", "-g", "-Werror", *SANITIZE, "-fno-sanitize-recover=undefined"]
 
 core = Extension(

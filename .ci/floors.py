@@ -12,7 +12,7 @@ LOWEST = re.compile(r"^([\w.-]+)>=([\w.]+)")
 
 
 def main() -> None:
-    """One line a requirement that names a lowest version."""
+    """Print one line for each requirement with a lowest version."""
     asked = [*PROJECT["dependencies"], *(one for extra in PROJECT["optional-dependencies"].values() for one in extra)]
     for name, version in sorted({found.groups() for one in asked if (found := LOWEST.match(one))}):
         print(f"{name}=={version}")

@@ -2,7 +2,7 @@
 
 usage: instructions.py
 
-Instructions, unlike seconds, are the same in every run. The level is what was reached before, in instructions.json.
+Unlike seconds, instructions are the same in every run. instructions.json has the level that was reached before.
 """
 
 import json
@@ -30,7 +30,7 @@ def symbol(module: tuple[str, ...], function: str) -> str:
 
 
 def collected(said: str) -> int:
-    """The count in what valgrind says; none means that no function has the name, and nothing would be held."""
+    """The count that valgrind printed. Exit without one: no function has the name, so that nothing was checked."""
     found = re.search(r"Collected : (\d+)", said)
     count = int(found[1]) if found else 0
     if count == 0:
@@ -39,8 +39,8 @@ def collected(said: str) -> int:
 
 
 def instructions(path: Path) -> float:
-    """A packet, of everything that the data path does."""
-    # The name may go on: compilers add .constprop.0 and the like.
+    """Instructions a packet of the whole data path."""
+    # Compilers may add .constprop.0 and the like to the name.
     command = ["valgrind", "--tool=callgrind", f"--toggle-collect={symbol(MODULE, FUNCTION)}*"]
     command += ["--callgrind-out-file=/dev/null", sys.executable, "-c", PROGRAM]
     done = subprocess.run([*command, path], capture_output=True, text=True, check=True)
@@ -48,7 +48,7 @@ def instructions(path: Path) -> float:
 
 
 def main() -> int:
-    """Count, say, and judge."""
+    """Count, print, and compare with the level."""
     level = json.loads(LEVEL.read_text())
     with tempfile.TemporaryDirectory() as folder:
         reached = {name: instructions(workloads.ensure(name, PACKETS, Path(folder))) for name in level}

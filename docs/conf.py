@@ -1,4 +1,4 @@
-"""How Sphinx makes the pages in docs/ one site: `sphinx-build -W -n docs DIR`, without the network."""
+"""Sphinx makes the pages in docs/ one site: `sphinx-build -W -n docs DIR`, without the network."""
 
 import sys
 from importlib.metadata import version as installed
@@ -25,26 +25,26 @@ root_doc = "index"
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
 exclude_patterns = ["README.md"]  # index.md shows its text
 
-myst_heading_anchors = 3  # as a code host makes them
+myst_heading_anchors = 3  # the same anchors as on a code host
 nb_execution_mode = "off"  # the tests run the notebook and the blocks of the pages
-highlight_language = "text"  # of a block without a language: what a command prints
+highlight_language = "text"  # a block without a language is the output of a command
 
 autodoc_member_order = "bysource"
 add_module_names = False
 toc_object_entries_show_parents = "hide"
-python_maximum_signature_line_length = 72  # longer ones have a line a parameter
+python_maximum_signature_line_length = 72  # a longer signature has a line a parameter
 python_use_unqualified_type_names = True
-default_role = "code"  # docstrings have `names` in backticks, as pages do
+default_role = "code"  # docstrings put `names` in backticks, as pages do
 numpydoc_show_class_members = False  # autodoc shows them
 
-# Signatures say these names, which reference/python.rst explains, and not what the names stand for.
+# Signatures show these names of types, which reference/python.rst explains, instead of the types themselves.
 TYPES = "Capture Captures IpForm Metadata Octets OnDamage OnInterrupt Rows"
 autodoc_type_aliases = {name: name for name in TYPES.split()}
-MADE_BY_HAND = "fluxcap.FlowAggregator"  # the others come out of functions, so that their constructors are of no use
+MADE_BY_HAND = "fluxcap.FlowAggregator"  # functions make all other classes: their constructors are not shown
 
 nitpicky = True
 nitpick_ignore_regex = [
-    # Other documentation, whose lists of names Sphinx would have to fetch.
+    # Names in other documentation: Sphinx would have to fetch its lists of names.
     ("py:class", r"(collections\.abc|datetime|ipaddress|os|pathlib)\..+"),
     ("py:class", r"(np|pd|pl|pa|duckdb)\..+"),
 ]
@@ -58,7 +58,7 @@ html_show_copyright = False
 
 
 def setup(app: Sphinx) -> None:
-    """Leave out how the classes are made that nobody makes by hand."""
+    """Leave out the constructors of classes that users never call."""
     app.connect("autodoc-process-signature", _signature)
 
 

@@ -1,4 +1,4 @@
-"""Captures made byte by byte: the same every time, each for what its name says."""
+"""Captures made byte by byte: the same every time, each named after what it shows."""
 
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import fluxcap
 import office
 from capture_files import Record, enhanced_packet, interface, pcap, pcapng, records, rewrapped
 
-START = 1_700_000_000_000_000_000  # ns; a whole second, so that every resolution can say it
+START = 1_700_000_000_000_000_000  # ns; a whole second, so that every resolution can express it
 ARP_REQUEST = bytes.fromhex("0001080006040001020000000001c0000201000000000000c0000202")
 
 SOCKETS = ("192.0.2.1", 40000), ("192.0.2.2", 50000)
@@ -49,7 +49,7 @@ def verdicts() -> list[Record]:
 
 
 def every_transport() -> list[bytes]:
-    """One good and one bad record of every checksum there is above IP, and one of the IPv4 header."""
+    """One good and one bad record of every checksum above IP, and one of the IPv4 header."""
     chunk = b.sctp_data(b"hello")
     return on_ethernet(
         [
@@ -86,7 +86,7 @@ def pseudo_header_addresses() -> list[bytes]:
 
 
 def encapsulations() -> list[bytes]:
-    """The same datagram behind everything that may stand between the link layer and it."""
+    """The same datagram behind every header that may stand between the link layer and IP."""
     inner = b.ipv4(b.udp(b"hello"), "198.51.100.1", "198.51.100.2")
     return on_ethernet(
         [
@@ -108,7 +108,7 @@ def encapsulations() -> list[bytes]:
 
 
 def fragments_out_of_order() -> list[bytes]:
-    """Three datagrams in fragments: in order, last one first over IPv6, and one whose first fragment never came."""
+    """Three datagrams in fragments: one in order, one over IPv6 with its last fragment first, one without its first."""
     message = bytes(range(200))
     v4 = b.udp(message, 1000, 2000).over(b.packed("192.0.2.1"), b.packed("192.0.2.2"))
     v6 = b.udp(message, 1000, 2000).over(b.packed("2001:db8::1"), b.packed("2001:db8::2"))
@@ -129,7 +129,7 @@ def fragments_out_of_order() -> list[bytes]:
 
 
 def two_resolutions() -> bytes:
-    """One moment, said by an interface that counts microseconds and by one that counts 2^-10 seconds from an offset."""
+    """One moment on an interface that counts microseconds, and on one that counts 2^-10 seconds from an offset."""
     seconds = START // 1_000_000_000
     return pcapng(
         interface(b.LINK_ETHERNET, name="microseconds", tsresol=6),

@@ -1,4 +1,4 @@
-"""Make the sample captures: `make.py` records and crafts all of them, `make.py --crafted` needs no root."""
+"""Make the sample captures: `make.py` records and crafts all of them, `make.py --crafted` works without root."""
 
 import argparse
 import os

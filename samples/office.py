@@ -1,4 +1,4 @@
-"""Ten minutes of an office that nobody recorded: clients that ask for names and fetch pages, and one that scans.
+"""Ten minutes of an invented office: clients that look up names and fetch pages, and one that scans ports.
 
 Addresses are those set aside for documentation. The same numbers come out every time.
 """
@@ -15,7 +15,7 @@ CLIENTS = [f"192.0.2.{host}" for host in range(101, 113)]
 BUSY, SCANNER = CLIENTS[6], CLIENTS[9]
 QUERIES, QUERIES_OF_BUSY = 8, 60
 SERVERS = {"198.51.100.10": 4, "198.51.100.20": 18, "203.0.113.30": 35, "203.0.113.40": 190}  # round trips in ms
-VISITS = 3  # of each client to each server
+VISITS = 3  # visits of each client to each server
 SCANNED, PORTS, OPEN = "192.0.2.20", range(20, 120), (22, 80, 111)
 SYN, ACK, RST, FIN = 0x02, 0x10, 0x04, 0x01
 
@@ -69,7 +69,7 @@ def _page(time: int, near: tuple[str, int], far: tuple[str, int], wait: int, seg
 
 
 def _scan(start: int) -> Iterator[Record]:
-    """One port after the other; those that are open answer, and are let go."""
+    """A scan of one port after the other; open ports answer, and their connections are reset."""
     for place, port in enumerate(PORTS):
         time = start + MINUTES * 30 * SECOND + place * 20 * MILLISECOND
         own = 40000 + place

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from threading import Thread
 
 ECHO_PORT, REQUEST_PORT, COUNT_PORT, NEGLECTED_PORT, CLOSED_PORT, GROUP_PORT = 7007, 8080, 8081, 8082, 9, 6006
-BACKLOG = 1  # connections that wait for accept() at the neglected port, and Linux lets one more wait
+BACKLOG = 1  # connections that wait for accept() at the neglected port; Linux lets one more wait
 GROUPS = {socket.AF_INET: "233.252.0.1", socket.AF_INET6: "ff02::db8:0:1"}  # set aside for documentation (RFC 6676)
 REPORT_INTERVAL = 1  # seconds within which the kernel reports a membership (RFC 3376 section 8.11)
 PATIENCE = 5  # seconds a client waits for an answer
@@ -79,7 +79,7 @@ def answer_requests(connection: socket.socket) -> None:
             for line in requests:
                 connection.sendall(b"x" * int(line))
         except ConnectionResetError:
-            return  # the scenario `reset` means it
+            return  # the scenario `reset` resets on purpose
 
 
 def count_octets(connection: socket.socket) -> None:
@@ -150,14 +150,14 @@ def fragmented(host: str) -> None:
 
 
 def reset(host: str) -> None:
-    """A connection closed with no time to linger: a reset instead of a farewell."""
+    """A connection closed with a linger time of zero: a reset instead of a FIN."""
     with connected(host, socket.SOCK_STREAM, REQUEST_PORT) as client:
         ask(client, 5)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def clients_at_once(host: str, clients: int, unit: int) -> None:
-    """So many connections to one listener, all open at the same time; the nth asks for n times so many bytes."""
+    """Connections to one listener, all open at the same time; the nth asks for n times `unit` bytes."""
     with ExitStack() as opened:
         connections = [opened.enter_context(connected(host, socket.SOCK_STREAM, REQUEST_PORT)) for _ in range(clients)]
         for place, connection in enumerate(connections, 1):
@@ -175,7 +175,7 @@ def fifty_clients(host: str) -> None:
 
 
 def half_close(host: str) -> None:
-    """A connection closed for writing, which brings the answer all the same."""
+    """A connection that is closed for writing and still receives the answer."""
     with connected(host, socket.SOCK_STREAM, COUNT_PORT) as client:
         client.sendall(b"n" * 1000)
         client.shutdown(socket.SHUT_WR)

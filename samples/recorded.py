@@ -1,6 +1,6 @@
-"""Recordings of the programs in programs.py and servers.py, made by Debian's tcpdump and dumpcap in namespaces.
+"""Recordings of the programs in programs.py and servers.py, made by tcpdump and dumpcap of Debian in namespaces.
 
-Nothing outside the namespaces is listened to, and they are gone when the recording is done.
+The recording hears nothing outside the namespaces, and removes them at its end.
 """
 
 import os
@@ -21,14 +21,14 @@ import programs
 import servers
 
 PROGRAMS, SERVERS = (Path(module.__file__) for module in (programs, servers))
-NAMESPACES = tuple(f"fluxcap-{who}-{os.getpid()}" for who in ("client", "server"))  # beside those of other recordings
+NAMESPACES = tuple(f"fluxcap-{who}-{os.getpid()}" for who in ("client", "server"))  # unlike those of other recordings
 ADDRESSES = (("192.0.2.1", "2001:db8::1"), ("192.0.2.2", "2001:db8::2"))  # set aside for documentation
 FIRST_PORT, PORTS_EACH = 40000, 500  # ports of the client programs; the largest opens fifty at once
 VXLAN_ADDRESSES = (("198.51.100.1", "2001:db8:1::1"), ("198.51.100.2", "2001:db8:1::2"))
 TIME_LIMIT = 30  # seconds for any one command
 SETTLING = 2.5  # seconds until the kernel has sent its multicast listener reports for new addresses
-BUFFER = "65536"  # KiB; in immediate mode each packet takes up the room of the snap length
-FRAMES = ("-s", "2048")  # whole ones, and room for all the packets of many clients
+BUFFER = "65536"  # KiB; in immediate mode each packet takes the room of the snap length
+FRAMES = ("-s", "2048")  # whole frames, and room for all packets of many clients
 SECTION_HEADER, INTERFACE_DESCRIPTION = 0x0A0D0D0A, 1
 OPTIONS_KEPT = {SECTION_HEADER: (), INTERFACE_DESCRIPTION: (2, 9, 14)}  # if_name, if_tsresol, if_tsoffset
 
@@ -157,7 +157,7 @@ def record(recording: Recording, path: Path) -> None:
             limits = f"echo {first} {first + PORTS_EACH - 1} > /proc/sys/net/ipv4/ip_local_port_range"
             run(*inside(client), "sh", "-c", limits)
             run(*inside(client), *python, scenario, host)
-        time.sleep(0.5)  # the last farewells and their acknowledgements
+        time.sleep(0.5)  # the last FINs and their acknowledgments
 
 
 def make(directory: Path, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Servers and clients of Debian, to be recorded while they run: nginx and curl, iperf3, dig.
+"""Servers and clients of Debian that are recorded while they run: nginx and curl, iperf3, dig.
 
 `servers.py serve` starts the servers until its standard input ends; `servers.py SCENARIO HOST` is one client.
 """
@@ -40,7 +40,7 @@ http {{
 
 
 def serve() -> None:
-    """A web server and one that measures; nobody answers for names."""
+    """A web server and an iperf3 server; nobody answers for names."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -86,13 +86,13 @@ def fetch(host: str) -> None:
 
 
 def measure(host: str) -> None:
-    """So many bytes, and what both sides have to say about them over a connection of its own."""
+    """MEASURED bytes of iperf3, and a second connection on which both sides report."""
     command = ["iperf3", "--client", host, "--port", str(MEASURED_PORT), "--bytes", str(MEASURED), "--length", "8192"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def look_up(host: str) -> None:
-    """A name that nobody is there to know."""
+    """A query for a name, to a port where no name server listens."""
     done = subprocess.run(["dig", f"@{host}", "+tries=1", "+timeout=1", "example.com"], stdout=subprocess.DEVNULL)
     assert done.returncode == NO_SERVER
 

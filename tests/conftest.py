@@ -1,4 +1,4 @@
-"""Captures as files, for the tests of the command line and of extraction; what is skipped without the corpus."""
+"""Captures as files, for the tests of the command line and of extraction; skips tests of a missing corpus."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from cli_captures import BAD, CUT, GOOD
 from real_captures import FOLDER
 from three_flows import SHAPES
 
-# A test is about what is right, not about how busy the machine is.
+# A test judges what is right, not how busy the machine is.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
@@ -50,5 +50,5 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Where to extract to."""
+    """The file to extract to."""
     return tmp_path / "out"

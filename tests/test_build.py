@@ -1,4 +1,4 @@
-"""The build says what it needs, and what is held of it cannot be let go unseen."""
+"""The build names what it lacks, and a count of instructions that found nothing is a failure."""
 
 import os
 import runpy

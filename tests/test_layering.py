@@ -1,4 +1,4 @@
-"""Who may know whom: read off the import lines."""
+"""Which room may import which: read off the import lines."""
 
 import re
 from collections import Counter

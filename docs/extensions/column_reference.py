@@ -1,6 +1,6 @@
 """The directive `columns`: the columns of a kind of table with type, unit, and the meaning that a page gives.
 
-The core says which columns there are, a table that was read says of which type they are.
+The core lists the columns, a table that was read has their types.
 """
 
 import re
@@ -51,14 +51,14 @@ TABLES: Final[Mapping[str, Kind]] = {
         names.LIFE_COLUMNS, "sockets.md", ("The life of a socket",), lambda: fluxcap.read_life(SAMPLE, SOCKET)
     ),
 }
-CODE: Final = "code"  # of a name, which every other form of the table has
+CODE: Final = "code"  # the column of a code as a name, in every other form of the table
 UNITS_OF_KINDS: Final = {
     "time": "ns since 1970, UTC",
     "address": "IP address",
     "mac": "MAC address",
     "letters": "letters",
 }
-UNITS: Final = {  # of integers, by the name of the column; the others measure nothing
+UNITS: Final = {  # of integer columns, by name; other columns have no unit
     r".*bytes|octets|.*length|.*offset": "bytes",
     r".*_rtt": "ns",
     r".*flags": "bits",
@@ -97,7 +97,7 @@ def lines(kind: Kind) -> Iterator[str]:
 
 
 def meanings(kind: Kind) -> dict[str, str]:
-    """What the tables under the headings say of each name in their first column."""
+    """The meaning of each name in the first column of the tables under the headings."""
     found: dict[str, str] = {}
     for section in re.split(r"^#+ ", (DOCS / kind.page).read_text(), flags=re.MULTILINE):
         if section.partition("\n")[0] in kind.headings:
@@ -112,7 +112,7 @@ def dtype(values: Any) -> str:
 
 
 def unit(name: str) -> str:
-    """What the values of a column are, or what they count."""
+    """The unit of a column, or what it counts."""
     kind = KINDS.get(name, "integer")
     if not isinstance(kind, str):
         return CODE

@@ -22,7 +22,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 def parsers() -> Iterator[tuple[str, str, Parser]]:
-    """Each command as it is typed, the line that `fluxcap --help` has about it, and its parser."""
+    """Each command as it is typed, its line in `fluxcap --help`, and its parser."""
     for name in COMMANDS:
         command = importlib.import_module(f"fluxcap.cli.commands.{name}")
         parser = Parser(prog=f"{PROGRAM} {name}", description=command.DESCRIPTION)
@@ -54,7 +54,7 @@ class CommandsDirective(SphinxDirective):
 
 
 def actions(parser: Parser) -> list[argparse.Action]:
-    """What a command takes but --help, in the order of its help."""
+    """The options and operands of a command, without --help, in the order of its help."""
     return [action for action in parser._actions if not isinstance(action, argparse._HelpAction)]
 
 

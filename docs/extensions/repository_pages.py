@@ -1,7 +1,7 @@
 """Files of the repository as pages of the site.
 
-A page whose first line is nothing but a link to a Markdown file shows the text of that file, and below it the rest of
-the page. On a code host the page is that link. Relative links lead to the page that shows their file.
+A page whose first line is only a link to a Markdown file shows the text of that file, then the rest of the page. On a
+code host the page shows the link. Relative links lead to the page that shows their file.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Every record of real captures against tshark's word, where a folder of them is at hand (FLUXCAP_CORPUS).
+"""Every record of real captures agrees with tshark; needs the corpus (FLUXCAP_CORPUS).
 
-What differs on purpose is in exceptions.tsv, each with its reason: `view` is `plain`, each record as it stands, or
-`defragmented`, datagrams put together; `kind` is what of a record differs.
+exceptions.tsv lists intended differences, each with its reason: `view` is `plain` (each record by itself) or
+`defragmented` (datagrams put together); `kind` is the field of the record that differs.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from real_captures import CORPUS, needs_corpus
 pytestmark = needs_corpus
 
 HERE = Path(__file__).parent
-HANGS = 300  # seconds; all of it takes five
-RECORDS, CAPTURES = 0.998, 0.99  # that agree, at least
+HANGS = 300  # seconds; the whole run takes five
+RECORDS, CAPTURES = 0.998, 0.99  # least share of records and captures that agree
 
 Difference = tuple[str, str, int, str]  # view, capture, record, kind
 
 
 @pytest.fixture(scope="module")
 def compared() -> list[dict[str, Any]]:
-    """A view of a capture each: its records, and what of them differs."""
+    """One dict a view of a capture: its records, and their differences."""
     command = [sys.executable, str(HERE.parent / "support" / "tshark_agreement.py"), str(CORPUS)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS, check=False)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -38,7 +38,7 @@ def compared() -> list[dict[str, Any]]:
 
 
 def differences(compared: Iterable[dict[str, Any]]) -> dict[Difference, tuple[str, str]]:
-    """What differs, and how: ours and tshark's."""
+    """Each difference, with our value and tshark's."""
     return {
         (line["view"], line["capture"], record, kind): (ours, theirs)
         for line in compared
@@ -58,7 +58,7 @@ def excused() -> set[Difference]:
 
 
 def numbers(ranges: str) -> Iterable[int]:
-    """The numbers of "3-5,9"."""
+    """The numbers in a text such as "3-5,9"."""
     for one in ranges.split(","):
         first, _, last = one.partition("-")
         yield from range(int(first), int(last or first) + 1)

@@ -1,4 +1,4 @@
-"""The builders, held against what two other readers make of them: dpkt and, where it is installed, tshark."""
+"""Two other readers, dpkt and tshark (if installed), read packets of the builders as they were meant."""
 
 import shutil
 import subprocess
@@ -39,7 +39,7 @@ HOPS = ["2001:db8::7", "2001:db8::8"]
 CHANGED = bytearray(b.ipv4(HELLO))
 CHANGED[-1] ^= 1
 
-# What is built, and the checksum that tshark is to find good in it.
+# A packet, and the checksum in it that tshark must find good.
 PACKETS: dict[str, tuple[b.Layer, str]] = {
     "udp over ipv4": (b.ipv4(HELLO), "udp"),
     "udp over ipv6": (b.ipv6(HELLO), "udp"),
@@ -86,7 +86,7 @@ LINKED: dict[str, tuple[int, bytes]] = {
 
 
 def judged(capture: bytes, directory: Path) -> list[Statuses]:
-    """What tshark says of the checksums of each packet."""
+    """tshark's statuses of the checksums of each packet."""
     tshark = shutil.which("tshark")
     if tshark is None:
         pytest.skip("tshark is not installed")

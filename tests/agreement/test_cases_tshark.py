@@ -1,4 +1,4 @@
-"""The crafted packets, each read by tshark to the same innermost addresses and ports; where it is not, the reason."""
+"""tshark reads the crafted packets to the same innermost addresses and ports; exceptions have a reason."""
 
 from pathlib import Path
 from typing import Any

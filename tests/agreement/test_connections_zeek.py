@@ -1,9 +1,9 @@
 """Connections of real captures are those of the conn.log that Zeek's own tests expect (zeek_conn.ndjson of the corpus).
 
-What Zeek does with records before it sees connections is done here first: datagrams in fragments are put together, and
-unless it is told to (`-C`) what has a checksum that does not add up, left to a network card or not, is dropped. Zeek
-follows a tunnel's datagrams and what is in them; here these are two readings. Its "X" says that it looked no further.
-The rows that differ still are in zeek_conn_differences.tsv, each with its reason.
+Zeek prepares records before it sees connections, and so does this test: it puts datagrams in fragments together and,
+unless Zeek ran with `-C`, drops packets whose checksum does not add up, left to a network card or not. Zeek follows
+the datagrams of a tunnel and the packets inside; here these are two readings. "X" in Zeek's history says that Zeek
+stopped there. The rows that still differ are in zeek_conn_differences.tsv, each with its reason.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def expected(row: dict[str, str]) -> Row:
 
 
 def found(capture: bytes, decap: bool, ignore_checksums: bool) -> Counter[Row]:
-    """The rows of one reading, as the log has them."""
+    """The rows of one reading in the form of the log."""
     if not ignore_checksums:
         capture = without_refused(capture, decap)
     table = fluxcap.read_connections(capture, semantics="zeek", decap=decap, ignore_checksums=ignore_checksums)
@@ -83,7 +83,7 @@ def frames(capture: bytes) -> list[Record]:
 
 
 def without_refused(capture: bytes, decap: bool) -> bytes:
-    """Without the records whose checksum Zeek takes for bad."""
+    """The records without those whose checksum Zeek takes for bad."""
     about = fluxcap.read_packets(capture, columns=["verdict", "link_type"], decap=decap)
     refused = np.isin(about["verdict"], REFUSED).tolist()
     if not any(refused):
@@ -94,7 +94,7 @@ def without_refused(capture: bytes, decap: bool) -> bytes:
 
 
 def put_together(capture: bytes) -> bytes:
-    """With the IPv4 datagrams whole that are complete, each where its last fragment was."""
+    """The records with each complete IPv4 datagram whole, at the place of its last fragment."""
     about = fluxcap.read_packets(capture, columns=["link_type", "verdict"], decap=False)
     if FRAGMENT not in about["verdict"] or set(about["link_type"].tolist()) != {ETHERNET}:
         return capture
@@ -120,7 +120,7 @@ def put_together(capture: bytes) -> bytes:
 
 
 def differing() -> tuple[list[tuple[str, Row]], int]:
-    """Rows of the log that are not here, each with its capture, and how many rows there are."""
+    """Rows of the log that our table lacks, each with its capture, and the number of all rows."""
     missing, n = [], 0
     for baseline in baselines():
         ignored = "C" in baseline["command"].partition("$")[0]
@@ -130,7 +130,7 @@ def differing() -> tuple[list[tuple[str, Row]], int]:
             n += 1
             if row[-len(NOTHING) :] == NOTHING:
                 ends = [{one[1:3], one[3:5]} for rows in here for one in rows]
-                same = {row[1:3], row[3:5]} not in ends  # all that there was of it had bad checksums
+                same = {row[1:3], row[3:5]} not in ends  # all its records had bad checksums
             else:
                 same = any(rows[row] for rows in here)
                 for rows in here:

@@ -1,9 +1,8 @@
 """The five-tuple flow table equals tshark's conversations, packets and bytes each way.
 
-tshark prints bytes from 10,000 on cut to thousands ("22 kB"), so its table says exactly how many packets there are and
-about how many bytes. Its own frame lengths, added up by address and port, have to come to that table and to ours.
-There are two rules for what its table leaves out: frame() says which packets it gives up, check() what it does with
-fragments.
+tshark cuts bytes from 10,000 on to thousands ("22 kB"), so that its table has exact packets and approximate bytes. The
+lengths of tshark's frames, added up by address and port, must agree with both tables. Two rules say what tshark's table
+leaves out: frame() knows the packets that it gives up, check() how it counts fragments.
 """
 
 import re
@@ -21,7 +20,7 @@ from tshark import fields, needs_tshark, tshark
 
 SAMPLED = [
     "sockets.pcapng",
-    "port-refused.pcap",  # ICMP errors quote datagrams, which are no datagrams of the conversation
+    "port-refused.pcap",  # ICMP errors quote datagrams, which do not belong to the conversation
     "datagram-in-fragments.pcap",
     "cut-at-60-octets.pcap",
     "any-interface-sll2.pcap",
@@ -47,7 +46,7 @@ Counters = dict[Way, list[int]]  # packets and bytes
 
 
 class Frame(NamedTuple):
-    """What tshark says of a frame: its bytes, who sent it to whom, and whether its table counts it."""
+    """A frame by tshark: its bytes, sender and receiver, and whether tshark's table counts it."""
 
     octets: int
     way: Way | None
@@ -68,8 +67,8 @@ def frame(cells: dict[str, str]) -> Frame:
         ends = [first(cells["ip." + end] or cells["ipv6." + end]) for end in ("src", "dst")]
         ports = [int(first(cells[f"{transport}.{end}port"])) for end in ("src", "dst")]
         way = (TCP if transport == "tcp" else UDP, address(ends[0]), ports[0], address(ends[1]), ports[1])
-    # Ports can be read of a header that ends early or says it is shorter than itself, but tshark gives such a one up
-    # before it counts the packet.
+    # A header that ends early, or states too short a length, has readable ports, but tshark gives up on it before it
+    # counts the packet.
     name = transport.upper()
     given_up = re.search(f"{name} truncated|Malformed Packet: {name}", cells["_ws.short"] + cells["_ws.malformed"])
     return Frame(
@@ -85,7 +84,7 @@ def first(values: str) -> str:
 
 
 def conversations(lines: list[str]) -> dict[Way, list[tuple[int, int, int]]]:
-    """Packets, the least bytes and the most that each row of the two tables may stand for, by way."""
+    """Packets, the least bytes and the most bytes of each row of tshark's two tables, by way."""
     found = defaultdict(list)
     protocol = 0
     for line in lines:
@@ -108,7 +107,7 @@ def added(frames: list[tuple[Way, int]]) -> Counters:
 
 
 def flows(capture: Path) -> Counters:
-    """The flow table's two directions, one by one; a socket that talks to itself has both in one."""
+    """The directions of the flow table one by one; a socket that talks to itself has only one."""
     table = fluxcap.read_flows(capture, semantics="wireshark")
     found: Counters = {}
     for row in range(len(table)):
@@ -123,7 +122,7 @@ def flows(capture: Path) -> Counters:
 
 
 def check(capture: Path) -> None:
-    # Only on a second pass does it know where the fragments of a datagram are put together.
+    # tshark needs a second pass (-2) to know which frame completes a datagram in fragments.
     lines = tshark(capture, "-2", *fields(NAMES), "-z", "conv,udp", "-z", "conv,tcp")
     start = next(n for n, line in enumerate(lines) if line.startswith("====="))
     cells = [dict(zip(NAMES, line.split("\t"), strict=True)) for line in lines[:start]]
@@ -137,14 +136,14 @@ def check(capture: Path) -> None:
     for way, rows in table.items():
         assert sum(least for _, least, _ in rows) <= counted[way][1] <= sum(most for *_, most in rows)
 
-    # Of a datagram in fragments tshark counts the frame that completes it alone; all of them are the flow's.
+    # tshark counts only the frame that completes a datagram in fragments; the flow counts all fragments.
     ways = [(frames.get(one.reassembled_in, one).way, one.octets) for one in frames.values()]
     assert flows(capture) == added([(way, octets) for way, octets in ways if way])
 
 
 def chosen() -> list[str]:
-    """Captures without a tunnel in which tshark finds UDP or TCP: of every repository the first by digest of what it
-    holds, then the second of each, and so on. The digest makes it a draw that does not know of any agreement."""
+    """Captures without a tunnel in which tshark finds UDP or TCP: the first of every repository by digest of content,
+    then the second of each, and so on. The digest makes the choice independent of any agreement."""
     of_repository = defaultdict(list)
     for row in sorted(index(), key=lambda row: row["sha256"]):
         if row["tunnel"] == "0" and row["tshark_rc"] == "0" and int(row["udp"]) + int(row["tcp"]):

@@ -1,4 +1,4 @@
-"""Real and deliberately broken captures, where a folder of them is at hand (FLUXCAP_CORPUS); .ci/run sets it."""
+"""Real and deliberately broken captures of the corpus (FLUXCAP_CORPUS, which .ci/run sets)."""
 
 import subprocess
 import sys
@@ -14,8 +14,8 @@ from real_captures import CORPUS, index, needs_corpus
 
 pytestmark = needs_corpus
 
-# Exit code and records of each crafted file: what tcpdump, capinfos and tshark agree on, and where they do not, what
-# the formats' own documents say. 2 = unreadable, 3 = damaged: what came before is kept.
+# Exit code and records of each crafted file, on which tcpdump, capinfos and tshark agree; where they do not, the
+# documents of the formats decide. 2 = unreadable, 3 = damaged: records before the damage are kept.
 CRAFTED = [line.split("\t") for line in Path(__file__).with_name("crafted.tsv").read_text().splitlines()[1:]]
 
 # Verdict and disposition of the crafted packets, one per file; udp over IPv4 unless the name says otherwise.
@@ -48,7 +48,7 @@ def captures() -> list[Path]:
 
 
 def read(reader, path, **options):
-    """What can be read of a capture that may be damaged or none at all."""
+    """The flows of a file that may be damaged or not a capture."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -1,4 +1,4 @@
-"""What demux() delivers from real captures, held against what tcpflow and tshark make of them."""
+"""demux() delivers from real captures what tcpflow and tshark find in them."""
 
 import ipaddress
 import re
@@ -13,14 +13,14 @@ from delivered_directory import demuxed
 from real_captures import CORPUS, SAMPLES, index, needs_corpus
 from tshark import fields, needs_tshark, tshark
 
-STREAMS = 200  # captures with complete streams that are compared with tcpflow
-FOLLOWED = 8  # ... all streams of these with tshark, which takes twenty times as long
+STREAMS = 200  # captures with complete streams to compare with tcpflow
+FOLLOWED = 8  # captures whose streams are also compared with tshark, which takes twenty times as long
 UDP = 17
 REFUSED = {"bad", "illegal", "bad_length"}
 needs_tcpflow = pytest.mark.skipif(shutil.which("tcpflow") is None, reason="tcpflow is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
-# Where tshark does not say what a socket would be told.
+# Captures for which tshark does not show what a socket would receive.
 _GENERATED = "hadrielk+pcapng-test-generator/output_{}/{}.pcapng"
 TSHARK_DIFFERS = {
     "zeek+zeek/testing/btest/Traces/ipv4/fragmented-1.pcap": "fragments overlap: it shows one side, a kernel drops all",
@@ -40,20 +40,19 @@ TSHARK_DIFFERS = {
 
 
 def drawn(kind):
-    """The captures of the corpus with packets of a kind, no larger than a test should take, in an order that no name
-    decides."""
+    """The captures of the corpus with packets of a kind, small enough for a test, in an order independent of names."""
     rows = sorted(index(), key=lambda row: row["sha256"])
     return [CORPUS / row["path"] for row in rows if row[kind] not in ("", "0") and int(row["size"]) < 1 << 20]
 
 
 def complete(stream):
-    """From SYN to FIN, nothing missing and nothing said twice in different words."""
+    """Whether a stream has all bytes from SYN to FIN, and no two versions of the same bytes."""
     odd = ("gaps", "conflicting", "refused", "after_end", "out_of_window", "cut")
     return stream["octets"] and (stream["began"], stream["ended"]) == ("syn", "fin") and not any(map(stream.get, odd))
 
 
 def with_complete_streams(paths, folder):
-    """Captures with at least one, and those."""
+    """Captures with at least one complete stream, and these streams."""
     for number, path in enumerate(paths):
         try:
             delivery = demuxed(path, folder / f"{number}", decap=False)
@@ -64,18 +63,18 @@ def with_complete_streams(paths, folder):
 
 
 def end(address, port):
-    """As tcpflow writes it."""
+    """A socket in the form of tcpflow."""
     ip = ipaddress.ip_address(address)
     return f"{'.'.join(f'{octet:03}' for octet in ip.packed) if ip.version == 4 else ip}.{port:05}"
 
 
 def tcpflow_name(stream):
-    """That of its file, but for the number of the connection."""
+    """The name that tcpflow gives the file of a stream, without the number of the connection."""
     return f"{end(stream['src_ip'], stream['src_port'])}-{end(stream['dst_ip'], stream['dst_port'])}"
 
 
 def by_tcpflow(path, folder):
-    """The streams that it finds, by their two ends."""
+    """The streams that tcpflow finds, by their two ends."""
     folder.mkdir()
     subprocess.run(
         ["tcpflow", "-r", path, "-o", folder, "-S", "enable_report=NO", "-T", "%A.%a-%B.%b-%#"], capture_output=True
@@ -87,7 +86,7 @@ def by_tcpflow(path, folder):
 
 
 def by_tshark(path):
-    """What `Follow TCP Stream` shows: by the two ends, without streams that are empty."""
+    """The streams of tshark's `Follow TCP Stream` by their two ends, without empty ones."""
     numbers = [int(line) for line in tshark(path, "-Y", "tcp.stream", *fields(["tcp.stream"])) if line.isdigit()]
     follow = chain.from_iterable(("-z", f"follow,tcp,raw,{number}") for number in range(max(numbers) + 1))
     shown = "\n".join(tshark(path, "-q", *follow))
@@ -103,7 +102,7 @@ def by_tshark(path):
 
 
 def named(stream):
-    """Its ends as tshark writes them."""
+    """The ends of a stream in the form of tshark."""
     ends = [(stream[f"{way}_ip"], stream[f"{way}_port"]) for way in ("src", "dst")]
     return tuple(f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address, port in ends)
 
@@ -155,7 +154,7 @@ SHOWN = ("frame.number", "udp.dstport", "udp.payload", "frame.protocols")
 
 def datagrams_by_tshark(path):
     """Port and payload of each UDP datagram right above the first IP header, by the frame that completes it; without
-    those that say they are longer than the IP packet, which are refused whatever their checksum."""
+    datagrams that claim to be longer than the IP packet, which demux() always refuses."""
     found = {}
     for line in tshark(path, "-Y", "udp && !udp.length.bad", *fields(SHOWN), "-E", "occurrence=f"):
         frame, port, payload, protocols = line.split("\t")

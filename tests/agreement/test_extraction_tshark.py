@@ -1,4 +1,4 @@
-"""The records of a flow, held against what tshark takes for a stream and editcap takes out."""
+"""The extracted records of a flow are those of tshark's stream, as editcap extracts them."""
 
 import subprocess
 from pathlib import Path

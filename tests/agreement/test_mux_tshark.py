@@ -14,12 +14,12 @@ from real_captures import CORPUS, SAMPLES, index, needs_corpus
 from tshark import VERIFY, fields, needs_tshark, tshark
 
 NAMES = ("ip.checksum.status", "udp.checksum.status", "frame.len", "frame.cap_len")
-TOO_LONG = "does not fit into one packet"  # a super-packet that was to be cut into several
-GOOD, UNVERIFIED = "1", "2"  # its words
+TOO_LONG = "does not fit into one packet"  # a super-packet that the card was to cut into several
+GOOD, UNVERIFIED = "1", "2"  # the words of tshark
 
 
 def check(capture):
-    """Demultiplex, multiplex, ask; how many messages there are."""
+    """Demux, mux, ask tshark; gives the number of messages."""
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder, "x")
         fluxcap.demux(capture, directory, decap=False)
@@ -36,7 +36,7 @@ def check(capture):
         said = [line.split("\t") for line in tshark(directory.with_suffix(".pcap"), *VERIFY, *fields(NAMES))]
         assert len(said) == len(messages), capture
         for (header, status, length, captured), (_, address, *_, missing, _) in zip(said, messages, strict=True):
-            # Of several the first is meant: it looks into tunnels, and what was in them is as it was.
+            # The first value is that of the muxed packet: tshark looks into tunnels, whose content is unchanged.
             assert ip_address(address).version == 6 or header.split(",")[0] == GOOD, capture
             assert status.split(",")[0] == (UNVERIFIED if missing else GOOD), capture
             assert int(length) - int(captured) == missing, capture
@@ -60,5 +60,5 @@ def test_of_real_captures():
             try:
                 done += check(CORPUS / path)
             except fluxcap.CaptureError:
-                continue  # nothing of it can be read
+                continue  # unreadable
     assert done >= 500

@@ -1,4 +1,4 @@
-"""Feature columns against NFStream's, where it is installed."""
+"""Feature columns agree with NFStream, if it is installed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ours(path: Path) -> Iterator[tuple[Key, dict[str, Any]]]:
 
 
 def differences(path: Path) -> list[tuple[Any, ...]]:
-    """What differs, beyond the rounding of both ends of a gap down to NFStream's milliseconds."""
+    """The differences, beyond the rounding of both ends of a gap down to the milliseconds of NFStream."""
     theirs, different = dict(nflows(path, SPLT, "never")), []
     for key, flow in ours(path):
         if key not in theirs:

@@ -1,4 +1,4 @@
-"""Packets and flows of the samples, and of drawn captures, are what the oracle makes of them."""
+"""Packets and flows of the samples, and of drawn captures, equal those of the oracle."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
-"""What the core has a row or a code for is shown by a real capture and by a crafted case.
+"""Every row and code of the core has a real capture and a crafted case.
 
-real.tsv says of every link type, encapsulation, protocol, tunnel and verdict: the crafted case; a capture of the corpus
-or a recorded one of samples/; how many frames tshark's display filter finds there; and what the columns of as many of
-our rows hold. `outer.` is a column of the packet around a tunnel. Where there is no capture the note says why.
+real.tsv has a line for every link type, encapsulation, protocol, tunnel and verdict: the crafted case; a capture of the
+corpus or a recorded one of samples/; how many frames tshark's display filter finds in it; and the values in the columns
+of as many of our rows. `outer.` is a column of the packet around a tunnel. Without a capture the note says why.
 """
 
 import csv
@@ -59,7 +59,7 @@ each_row = pytest.mark.parametrize("row", AT_HAND, ids=[f"{row.subject}, {row.cr
 
 
 def registered(file: str, function: str) -> list[str]:
-    """What the rows of a registry in the core are about."""
+    """The names in the rows of a registry of the core."""
     text = (LAYERS / file).read_text()
     body = re.search(rf"cdef inline \w+ {function}\(.*?(?=\ncdef |\Z)", text, re.DOTALL)
     assert body

@@ -1,4 +1,4 @@
-"""After a repair tshark finds every checksum good that was left to the card, and of the others what it found before."""
+"""After a repair tshark finds every checksum good that was left to the card; its word on the others is unchanged."""
 
 import random
 import warnings
@@ -12,10 +12,10 @@ from tshark import VERIFY, fields, needs_tshark, tshark
 
 PROTOCOLS = ("ip", "udp", "tcp", "icmpv6", "dccp")
 STATUS = [f"{name}.checksum.status" for name in PROTOCOLS]
-BAD, GOOD = "0", "1"  # its words
+BAD, GOOD = "0", "1"  # the words of tshark
 FIELD_OF = {6: "tcp", 17: "udp", 33: "dccp", 58: "icmpv6", 136: "udp"}  # by IP protocol
 NO_SUPER_PACKET = "it reads no IPv6 packet whose payload length is zero for being over 65,535"
-OTHERWISE = {  # captures on which it has no word, and why
+OTHERWISE = {  # captures that tshark does not judge, and why
     "hadrielk+pcapng-test-generator/output_be/difficult/test202.pcapng": "it counts custom blocks as frames",
     "hadrielk+pcapng-test-generator/output_le/difficult/test202.pcapng": "it counts custom blocks as frames",
     "the-tcpdump-group+tcpdump/tests/bigtcp-ipv4-vxlan-ipv4.pcap": "it reads no UDP datagram whose length is zero",
@@ -26,13 +26,13 @@ OTHERWISE = {  # captures on which it has no word, and why
 
 
 def statuses(capture):
-    """What it says of every checksum, by frame and protocol."""
+    """The word of tshark on every checksum, by frame and protocol."""
     lines = (line.split("\t") for line in tshark(capture, *VERIFY, *fields(STATUS)))
     return [dict(zip(PROTOCOLS, (words.split(",") for words in line), strict=True)) for line in lines]
 
 
 def left_to_the_card(capture, decap):
-    """The frames and protocols of checksums that are partial, and whether the first or the last word is about them."""
+    """The frames and protocols of partial checksums, and whether tshark's first or last word is about them."""
     table = fluxcap.read_packets(capture, columns=["protocol", "verdict", "ip_verdict"], decap=decap)
     partial = fluxcap.VERDICTS.index("partial")
     for frame, (protocol, verdict, ip_verdict) in enumerate(zip(*table.to_dict().values(), strict=True)):
@@ -43,7 +43,7 @@ def left_to_the_card(capture, decap):
 
 
 def check(capture, out):
-    """Repair it; how many checksums were left to the card."""
+    """Repair a capture; gives the number of checksums that were left to the card."""
     done = fluxcap.repair(capture, out)
     if not done.repaired:
         return 0
@@ -80,5 +80,5 @@ def test_tshark_finds_what_was_left_to_the_card_good_in_real_captures(out):
             try:
                 done += check(CORPUS / path, out)
             except fluxcap.CaptureError:
-                continue  # nothing of it can be read
+                continue  # unreadable
     assert done >= 200

@@ -1,4 +1,4 @@
-"""The sample captures are what samples/README.md says of them, and what samples/make.py makes."""
+"""The sample captures agree with samples/README.md and with samples/make.py."""
 
 import re
 import struct

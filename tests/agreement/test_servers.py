@@ -1,4 +1,4 @@
-"""What is said of a recording of nginx and curl, iperf3 and dig is what samples/servers.py had them do."""
+"""Tables of a recording of nginx and curl, iperf3 and dig show what samples/servers.py had them do."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""What is said of a recording is what the programs did that ran while it was made: those of samples/programs.py.
+"""Tables of a recording show what the programs of samples/programs.py did while it was made.
 
-Each scenario is written down here a second time, as the calls that its sockets made.
+The tests write each scenario down a second time, as the calls of its sockets.
 """
 
 import pytest
@@ -18,7 +18,7 @@ OPENED = [("bind", 0), ("listen", 0)]
 
 
 def asked(size: int) -> tuple[Calls, Calls]:
-    """A connection over which so many bytes were asked for, and its other end: see ask() and answer_requests()."""
+    """The calls of both ends of a connection over which a client asked for bytes: see ask() and answer_requests()."""
     line = len(b"%d\n" % size)
     client = [("connect", 0), ("connected", 0), ("write", line), ("read", size)]
     return client, [("accept", 0), ("read", line), ("write", size)]
@@ -41,14 +41,14 @@ def test_fifty_clients_of_a_listener_each_asked_and_were_answered(session):
     sizes = [UNIT * place for place in range(1, CLIENTS + 1)]
     clients = session.clients_of(programs.REQUEST_PORT)[:CLIENTS]
     assert (listener["role"], listener["role_basis"]) == ("listener", "syn")
-    # The one more is that of the scenario `reset`.
+    # One more for the scenario `reset`.
     assert listener["peers"] == listener["connections"] == listener["accepted"] == CLIENTS + 1
     assert (listener["refused"], listener["unanswered"], listener["open"], listener["rst"]) == (0, 0, 0, 0)
     assert listener["fin"] == CLIENTS
     assert listener["sent_payload_bytes"] == sum(sizes) + 5
     for size, client in zip(sizes, clients, strict=True):
         ours, theirs = asked(size)
-        # ExitStack closes the last one first; the order of a connection's own calls is the same for all.
+        # ExitStack closes the last connection first; the order of calls within a connection is always the same.
         assert session.both_lives(programs.REQUEST_PORT, client) == (
             [*ours, ("close (FIN)", 0)],
             [*theirs, ("end of file", 0), ("close (FIN)", 0)],

@@ -1,6 +1,6 @@
-"""tshark's word on the crafted packets of verdict_cases.py: another reader of the RFCs, and where it differs.
+"""tshark agrees on the crafted packets of verdict_cases.py, with listed exceptions.
 
-It has five words: what it calls bad may be partial to us, and what it leaves unverified is truncated, fragment or none.
+tshark has five words: its "bad" may be partial to us, its "unverified" is truncated, fragment or none.
 """
 
 from pathlib import Path
@@ -12,11 +12,11 @@ from verdict_cases import CASES, ORDER
 
 STATUS = {"1": "good", "0": "bad", "2": "unverified", "3": "absent", "4": "illegal", "": "unverified"}
 ITS_WORD = {"partial": "bad", "truncated": "unverified", "fragment": "unverified", "none": "unverified"}
-# Of several the first is meant: an ICMP error's own, not that of the packet it quotes.
+# The first of several values counts: that of an ICMP error, not that of the packet it quotes.
 CHECKSUMS = [f"{name}.checksum.status" for name in ("icmp", "icmpv6", "igmp", "udp", "tcp", "sctp", "dccp")]
 IN_PIECES = ["-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE"]
 
-# The beginnings of names of cases on which it differs: its word, and why ours is another.
+# Beginnings of the names of cases on which tshark differs: its word, and why ours is another.
 OTHERWISE = {
     "RFC 6935: UDP zero over IPv6 to tunnel port": ("illegal", "it knows no port that may leave the checksum out"),
     "RFC 3828 3.1: UDP-Lite covering": ("unverified", "it says that the coverage is illegal, and judges no sum"),
@@ -36,11 +36,11 @@ OTHERWISE = {
     "truncated beyond the UDP length": ("unverified", "it wants the octets behind the UDP length too"),
     "truncated beyond the coverage of UDP-Lite": ("unverified", "it wants the octets behind the coverage too"),
 }
-COVERED = {"all", "its header", "some data", "just all"}  # by the UDP-Lite cases on which it does not differ
+COVERED = {"all", "its header", "some data", "just all"}  # UDP-Lite cases on which tshark does not differ
 
 
 def words(path: Path) -> list[str]:
-    """What it says of each case, in a capture of all of them that is written to `path`."""
+    """The word of tshark on each case, from a capture of all cases that is written to `path`."""
     records = [Record(b.ethernet(packet)) for _, _, packet in CASES]
     records += [Record(b.ethernet(packet)).cut(snaplen) for _, _, packet, snaplen in ORDER]
     path.write_bytes(pcap(records))

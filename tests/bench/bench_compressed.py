@@ -1,4 +1,4 @@
-"""What decompression costs a flow table: a compressed capture beside its decompressor alone, and beside the plain file.
+"""The cost of decompression for a flow table: a compressed capture, its decompressor alone, and the plain file.
 
 `python tests/bench/bench_compressed.py small zstd` makes the capture if it is not there, then runs all three in turn.
 """
@@ -15,8 +15,8 @@ import timing
 import workloads
 from fluxcap.capture.compression import CODECS, Codec
 
-STEP = 1 << 20  # bytes fed, and taken, at a time: what suits the decompressors best
-# As their commands compress where nobody says how.
+STEP = 1 << 20  # bytes fed, and taken, at a time: the fastest for the decompressors
+# The default levels of their commands.
 COMPRESSORS = {"gzip": ("gzip", 6), "zstd": ("backports.zstd", 3), "lz4": ("lz4.frame", 0)}
 
 

@@ -1,4 +1,4 @@
-"""What following connections costs: connections beside plain five-tuple flows, of the same capture by one thread.
+"""The cost of following connections: connections and plain five-tuple flows of the same capture, by one thread.
 
 `python tests/bench/bench_connections.py imix` makes the workload if it is not there, then reads it both ways in turn.
 """

@@ -1,4 +1,4 @@
-"""How fast captures become flow tables, checksums verified, beside the floor: reading the file and summing every byte.
+"""How fast captures become flow tables with verified checksums, and the floor: reading and summing every byte.
 
 `python tests/bench/bench_flows.py small` makes the workload if it is not there, then runs both in turn.
 """

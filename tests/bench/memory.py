@@ -1,4 +1,4 @@
-"""How much memory a command takes at its peak, beyond that of the interpreter with numpy.
+"""Peak memory of a command, beyond the memory of the interpreter with numpy.
 
 `python tests/bench/memory.py` makes the workloads if they are not there and prints a row for each.
 """
@@ -22,7 +22,7 @@ MEASURED = (
     ("flows", "small", 5_000_000),
     ("flows", "flood", 5_000_000),
 )
-# proc(5): the high-water mark of the memory of this program alone. What wait(2) says includes what forked it.
+# proc(5): the high-water mark of the memory of this program alone; that of wait(2) includes the parent that forked it.
 PEAK = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')), file=sys.stderr)"
 NUMPY = f"import numpy, sys; {PEAK}"
 COMMAND = f"""
@@ -36,7 +36,7 @@ finally:
 
 
 def peak(program: str, *arguments: str) -> int:
-    """Bytes that a Python program takes at most."""
+    """Peak memory of a Python program in bytes."""
     command = [sys.executable, "-c", program, *arguments]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
     return int(done.stderr.split()[-1]) * 1024

@@ -24,7 +24,7 @@ DECADES = [10.0**n for n in range(-4, 4)]
 
 @dataclass
 class Picture:
-    """What there is to say of a sweep; every point is drawn with its figure."""
+    """The picture of a sweep: every point is drawn with its figure."""
 
     title: str
     subtitle: str
@@ -128,7 +128,7 @@ def drawn(points: list[Point], picture: Picture) -> alt.TopLevelMixin:
         }
         for p in points
     ]
-    x_ticks = {x: count(x) for x in places}  # where something was measured, nowhere else
+    x_ticks = {x: count(x) for x in places}  # ticks only at measured points
     x = alt.X(
         "x:Q",
         title=picture.x,

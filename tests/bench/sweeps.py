@@ -24,7 +24,7 @@ READ_FLOWS, FLOOR, PROCESS = "read_flows", "the floor", "fluxcap flows"
 
 
 class Point(NamedTuple):
-    """What one series of a sweep took at one place: the median of the runs."""
+    """The time of one series of a sweep at one point: the median of the runs."""
 
     sweep: str
     series: str
@@ -38,7 +38,7 @@ Works = dict[str, Callable[[], object]]
 
 
 def by_frame(runs: int, packets: int | None = None) -> Iterator[Point]:
-    """Frames of one size each, the same number of bytes; `packets` instead of that many."""
+    """Captures of one frame size each, all with the same number of bytes, or with `packets` packets."""
     for size in workloads.FRAMES:
         with _capture(f"frame-{size}", packets) as (path, n):
             yield from _points("frame", size, path, n, _one_thread(path) | {FLOOR: partial(floor, path)}, runs)
@@ -52,7 +52,7 @@ def by_flows(runs: int, packets: int | None = None) -> Iterator[Point]:
 
 
 def by_threads(runs: int, packets: int | None = None) -> Iterator[Point]:
-    """One capture, with one thread up to as many as there are cores."""
+    """One capture, with one thread up to one a core."""
     with _capture("imix", packets) as (path, n):
         for threads in range(1, (os.cpu_count() or 1) + 1):
             work = partial(fluxcap.read_flows, path, threads=threads)
@@ -73,7 +73,7 @@ SWEEPS = (by_frame, by_flows, by_threads, by_packets)
 
 @contextmanager
 def _capture(name: str, packets: int | None) -> Iterator[tuple[Path, int]]:
-    """A workload and its number of packets, there as long as it is measured: together they would fill a disk."""
+    """A workload and its number of packets, removed after its measurement: all workloads would fill a disk."""
     n = packets or workloads.WORKLOADS[name].packets
     print(f"{name}: {n:,} packets", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The sweeps that the pictures in docs/performance.md are drawn from measure what they say."""
+"""The sweeps behind the pictures in docs/performance.md measure what they say."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The workloads that speed is measured on have the properties they are named for."""
+"""The workloads of the benchmarks have the properties they are named for."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Timing that other work on the machine falls on evenly, and what to say of the machine beside a figure."""
+"""Timing in turn, so that other load falls on all evenly, and a description of the machine."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from fluxcap import _core
 
 
 def in_turn(works: dict[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
-    """Seconds that each work took, again and again, one after the other; the first round only warms up."""
+    """Seconds of each work in several rounds, all works in turn; the first round only warms up."""
     taken: dict[str, list[float]] = {name: [] for name in works}
     for run in range(runs + 1):
         for name, work in works.items():
@@ -23,13 +23,13 @@ def in_turn(works: dict[str, Callable[[], object]], runs: int) -> dict[str, list
 
 
 def machine() -> str:
-    """What the figures of today depend on."""
+    """The machine and versions that the figures depend on."""
     system = f"{platform.system()} {platform.release()}"
     return f"{_processor()}, {os.cpu_count()} cores, {system}, kernel {_core.kernel()}, {datetime.now(UTC):%Y-%m-%d}"
 
 
 def _processor() -> str:
-    """The processor by the name its maker gave it, where the system tells."""
+    """The model name of the processor, where the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

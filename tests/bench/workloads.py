@@ -1,4 +1,4 @@
-"""Deterministic captures to measure on: IPv4 on Ethernet, pcap in microseconds, every checksum good.
+"""Deterministic captures for benchmarks: IPv4 on Ethernet, pcap in microseconds, every checksum good.
 
 | workload | packets | flows | frames |
 |---|---|---|---|
@@ -58,7 +58,7 @@ class Workload:
 
     packets: int
     sizes: Callable[[np.random.Generator, int], Numbers]
-    flows: int | None  # None: every packet is one
+    flows: int | None  # None: every packet is a flow
     tcp_share: float = 0.0
     even: bool = False  # the flows are equally frequent, not Zipf-distributed
 
@@ -88,7 +88,7 @@ WORKLOADS |= {f"flows-{n}": Workload(10_000_000, _between(UDP_FRAME + 18, UDP_FR
 
 @dataclass(frozen=True)
 class Conversations:
-    """The two ends of every flow, and who they are: arrays of one value a flow."""
+    """The addresses and ports of the two ends of every flow: arrays of one value a flow."""
 
     client: Numbers
     server: Numbers
@@ -99,7 +99,7 @@ class Conversations:
     @classmethod
     def draw(cls, rng: np.random.Generator, workload: Workload, n: int) -> "Conversations":
         return cls(
-            client=CLIENTS + np.arange(n) * SCATTER % (1 << 24),  # no two alike, so no two flows are
+            client=CLIENTS + np.arange(n) * SCATTER % (1 << 24),  # all different, so that all flows are
             server=SERVERS + rng.integers(0, 1 << 17, n),
             client_port=rng.integers(32768, 61000, n),  # the ephemeral ports of Linux
             server_port=rng.choice([80, 443, 8080, 9000], n),
@@ -155,7 +155,7 @@ def _zipf(rng: np.random.Generator, flows: int, n: int) -> Numbers:
 def _fill(
     fields: np.ndarray, talks: Conversations, flow: Numbers, backward: NDArray[np.bool_], sizes: Numbers, place: Numbers
 ) -> None:
-    """Write everything but the checksums."""
+    """Write all fields except the checksums."""
     fields["seconds"], fields["microseconds"] = START + place // 1_000_000, place % 1_000_000
     fields["captured"] = fields["wire"] = sizes
     fields["dst_mac"], fields["src_mac"] = b"\x02\0\0\0\0\x02", b"\x02\0\0\0\0\x01"
@@ -174,7 +174,7 @@ def _fill(
 
 
 def _seal(fields: np.ndarray, sums: tuple[Numbers, Numbers], starts: Numbers) -> None:
-    """Write both checksums; the payload of each packet is the filling that lies where the packet will."""
+    """Write both checksums; the payload of a packet is the filling at the place of the packet."""
     octets = _octets(fields)
     fields["ip_checksum"] = 0xFFFF - _fold(_words(octets[:, IP_AT:TRANSPORT_AT]))
     payload_from, payload_to = starts + fields.itemsize, starts + RECORD_SIZE + fields["wire"]
@@ -214,7 +214,7 @@ def _fold(sums: Numbers) -> Numbers:
 
 
 def ensure(name: str, packets: int, directory: Path) -> Path:
-    """The path of a workload, made now if no earlier run of this very program made it."""
+    """The path of a workload, made now unless an earlier run of the same program made it."""
     revision = zlib.crc32(Path(__file__).read_bytes())
     path = directory / f"{name}-{packets}-{revision:08x}.pcap"
     if not path.exists():

@@ -1,4 +1,4 @@
-"""`fluxcap bench`: what is measured, and what is said of it."""
+"""`fluxcap bench`: its measurements and its table."""
 
 import json
 import sys

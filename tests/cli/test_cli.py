@@ -1,4 +1,4 @@
-"""The command line in a pipe: what it says of itself, and its results."""
+"""The command line in a pipe: its help and version, and its results."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from real_captures import SAMPLES
 COMMANDS = ("info", "flows", "connections", "sockets", "check", "packets")
 
 
-# What it says of itself
+# Help and version
 
 
 def test_without_arguments_it_says_what_it_is_in_about_twelve_lines():
@@ -61,7 +61,7 @@ def test_what_it_says_of_itself_takes_neither_numpy_nor_rich(arguments):
     ids=" ".join,
 )
 def test_what_programs_read_takes_neither_numpy_nor_rich(arguments, format, bad, out):
-    # Where checksums that are not good came from is found out with numpy.
+    # The origins of partial and bad checksums are found with numpy.
     capture = SAMPLES / "veth-checksums-computed.pcap" if arguments[0] == "check" else bad
     probe = (
         "import sys; from fluxcap.cli.main import main\n"

@@ -1,4 +1,4 @@
-"""`fluxcap connections`: what programs and people read of it."""
+"""`fluxcap connections`: its output for programs and for people."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Names that begin with a dash: what follows `--` is an input."""
+"""Names that begin with a dash: arguments after `--` are inputs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`fluxcap demux`: the directory it makes, what it says, how it ends."""
+"""`fluxcap demux`: its directory, its messages, its exit codes."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The command line when something is wrong: damaged inputs, mistakes, names that are meant to do harm."""
+"""Errors of the command line: damaged inputs, mistakes, malicious names."""
 
 import os
 import re
@@ -114,7 +114,7 @@ def test_debug_adds_where_in_the_program_it_happened(tmp_path):
     assert "Traceback" not in fluxcap("flows", tmp_path / "none").stderr
 
 
-# What a file says of itself
+# Texts in a file
 
 
 def test_control_characters_from_a_file_never_reach_the_output(tmp_path):

@@ -7,7 +7,7 @@ from command_line import error_lines, fluxcap, rows, shell, terminal
 from real_captures import SAMPLES
 
 CAPTURE = SAMPLES / "fragments-out-of-order.pcap"
-OF_FLOW = [{1, 2, 3}, {4, 5, 6}, {7, 8}]  # numbers of its packets, as samples/README.md describes them
+OF_FLOW = [{1, 2, 3}, {4, 5, 6}, {7, 8}]  # packet numbers of each flow, from samples/README.md
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Where the command line writes to: files, full disks, pipes whose reader leaves, and what signals leave behind."""
+"""The output of the command line: files, full disks, pipes whose reader leaves, and signals."""
 
 import json
 import signal
@@ -121,7 +121,7 @@ def test_a_reader_that_leaves_is_exit_code_141_without_a_word(tmp_path, command)
 
 
 def interrupted(*arguments: str, octets: bytes = GOOD, number: int = signal.SIGINT) -> subprocess.CompletedProcess[str]:
-    """Signal it while it waits for more than `octets` on standard input."""
+    """Send a signal to the command while it waits for more than `octets` on standard input."""
     with subprocess.Popen(
         [*COMMAND, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     ) as process:
@@ -129,7 +129,7 @@ def interrupted(*arguments: str, octets: bytes = GOOD, number: int = signal.SIGI
         process.stdin.flush()
         wait_until_read(process.stdin.fileno())
         process.send_signal(number)
-        # Its standard input stays open: it is the signal that ends the reading.
+        # Standard input stays open, so that only the signal can end the reading.
         giving_up = threading.Timer(PATIENCE, process.kill)
         giving_up.start()
         out, err = process.stdout.read(), process.stderr.read()

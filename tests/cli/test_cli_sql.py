@@ -1,4 +1,4 @@
-"""`fluxcap sql`: what it answers, what it reads for that, and what it says where it cannot."""
+"""`fluxcap sql`: its answers, what it reads for them, and its errors."""
 
 import json
 import subprocess
@@ -136,7 +136,7 @@ def test_standard_input_is_read_once_and_filters_apply(capture):
         ("SELECT nope FROM flows", "nope"),
         ("SELEC 1", "syntax error"),
         ("SELECT * FROM pockets", "pockets"),
-        ("SELECT * FROM captures", "captures"),  # a variable of the program is no table
+        ("SELECT * FROM captures", "captures"),  # a variable of the program is not a table
     ],
 )
 def test_a_query_that_makes_no_sense_is_refused_before_anything_is_read(query, words, tmp_path):

@@ -42,7 +42,7 @@ def mixed(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def rewritten(tmp_path: Path) -> Path:
-    """Four flows whose source port something rewrote without updating the checksum, each by another amount."""
+    """Four flows whose source ports were rewritten without updating the checksum, each by another amount."""
     path = tmp_path / "rewritten.pcap"
     frames = [(udp(4000, size), 5000 + 7 * flow) for flow in range(4) for size in (11, 12, 13)]
     path.write_bytes(pcap(records(frame[:34] + port.to_bytes(2, "big") + frame[36:] for frame, port in frames)))
@@ -204,7 +204,7 @@ def test_a_piped_output_is_plain_though_its_errors_go_to_the_terminal(mixed):
 
 
 def slowly(seconds: float, *arguments: str) -> Screen:
-    """What the terminal is shown while a capture arrives slowly on standard input, and the results go elsewhere."""
+    """The screen while a capture arrives slowly on standard input and the results go elsewhere."""
     reader, writer = os.pipe()
     whole = pcap(records(MANY))
 

@@ -88,7 +88,7 @@ def test_several_inputs_are_numbered_apart_and_counted_together():
 
 
 def edges_of(capture: bytes, sizes: list[int]) -> list[int]:
-    """Where the parts of a capture with these sizes begin and end; they have to be the whole of it."""
+    """The places where parts of these sizes begin and end; together they must be the whole capture."""
     edges = [0, *accumulate(sizes)]
     assert edges[-1] == len(capture)
     return edges
@@ -116,7 +116,7 @@ def test_a_capture_cut_at_any_octet_gives_the_records_before_the_cut_and_damage_
     assert len(whole) == sum(is_record)
     for cut in range(len(capture) + 1):
         scanner = scan(capture[:cut])
-        parts = bisect_right(edges, cut) - 1  # those that are whole
+        parts = bisect_right(edges, cut) - 1  # whole parts
         packets = sum(is_record[:parts])
         assert (cut, taken(scanner)) == (cut, whole[:packets])
         if cut in edges[1:]:
@@ -141,7 +141,7 @@ def record_header(captured: int, wire: int = 60) -> bytes:
 
 
 def framed(kind: int, length: int, body: bytes = b"", trailer: int | None = None) -> bytes:
-    """A block whose length fields say what they are told to."""
+    """A block with these values in its length fields."""
     return struct.pack("<II", kind, length) + body + struct.pack("<I", length if trailer is None else trailer)
 
 
@@ -150,7 +150,7 @@ def section(order: int = 0x1A2B3C4D, major: int = 1, length: int = 28) -> bytes:
 
 
 def enhanced(captured: int, octets: int) -> bytes:
-    """An enhanced packet block that holds fewer bytes of a packet than it says."""
+    """An enhanced packet block that holds fewer bytes of a packet than it states."""
     return framed(6, 32 + octets, struct.pack("<5I", 0, 0, 0, captured, 60) + bytes(octets))
 
 

@@ -1,4 +1,4 @@
-"""Connections: states and histories of talks written by hand, after the words of Zeek's documentation."""
+"""Connections: states and histories of hand-written talks, by the documentation of Zeek."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tcp_talks import MS, SERVER, START, records, talk
 
 SHAKE = ">S <SA >A"
 LETTERS = "SHADFRCGTWIQ"
-# A talk, what Zeek calls its state, and its history.
+# A talk, its state and its history in Zeek.
 STATES = [
     (">S", "S0", "S"),
     (">S >S@-1 >S@-1", "S0", "S"),  # sent again: the same number, no letter of its own
@@ -42,10 +42,10 @@ STATES = [
     (">S <S >SA@-1 <SA@-1", "S1", "Ss"),  # both asked at once (RFC 9293 section 3.5)
     (">S <A <SA@-0 >A", "S1", "SahA"),  # an ACK before the SYN+ACK makes no connection under way of it
     (">_", "OTH", ""),
-    # A FIN and then a RST is answered by a FIN: a normal end all the same.
+    # A FIN and then a RST, answered by a FIN: still a normal end.
     (f"{SHAKE} >F >R <F", "SF", "ShAFRf"),
 ]
-# Every letter from either side; what comes again is counted on, and written when it is ten times as often.
+# Every letter from either side; repetitions are counted, and written again at ten times the count.
 HISTORIES = [
     (">S <SA >A <A", "ShAa"),
     (f"{SHAKE} <S@-1 >SA@-1", "ShA"),

@@ -1,4 +1,4 @@
-"""Connections of captures that mean harm, or come in any pieces to any number of threads."""
+"""Connections of malicious captures, and of captures in any pieces with any number of threads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ steps = st.builds(
 lines = st.lists(steps, min_size=1, max_size=60).map(" ".join)
 frames = st.one_of(dialogue_frames, simple_frames, fragment_frames, icmp_errors)
 HALF_OPEN = 100_000
-# Bytes that the second capture's connections take each, at the peak, in a process that has read the first.
+# Peak bytes for each connection of the second capture, in a process that has read the first.
 PEAK = """
 import resource, sys, fluxcap
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -87,7 +87,7 @@ def half_open(n: int) -> bytes:
 
 
 def jumps(n: int) -> bytes:
-    """One connection of n segments whose sequence numbers jump to and fro by up to half their space."""
+    """One connection of n segments whose sequence numbers jump back and forth by up to half their space."""
     shake, segment = records(">S <SA >A"), pcap(records(">D1"))[24:]
     rows = np.tile(np.frombuffer(segment, np.uint8), (n, 1))
     seq = 16 + 14 + 20 + 4
@@ -97,7 +97,7 @@ def jumps(n: int) -> bytes:
 
 
 def processor_seconds(capture: bytes) -> float:
-    """Not the time that passes, which depends on what else the machine does."""
+    """Processor time; elapsed time depends on other load."""
     start = time.process_time()
     fluxcap.read_connections(capture, threads=1, ignore_checksums=True)
     return time.process_time() - start

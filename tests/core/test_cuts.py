@@ -1,4 +1,4 @@
-"""Every header cut at every length, by the snap length or by never having been on the wire, and the named limits."""
+"""Every header cut at every length, by the snap length or already on the wire, and the named limits."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def cut_everywhere(octets: bytes, link_type: int, by: str, time: int = 0, **opti
 
 
 def ends_inside(headers: tuple[tuple[str, int], ...], size: int) -> set[str]:
-    """In which headers a packet of this size ends; right between two of them both are meant."""
+    """The headers in which a packet of this size ends: both, if the cut is between two."""
     inside, start = set(), 0
     for reason, octets in headers:
         if start <= size < start + octets or (size == start + octets and reason != TRANSPORT):
@@ -41,7 +41,7 @@ def ends_inside(headers: tuple[tuple[str, int], ...], size: int) -> set[str]:
     return inside if size < start else set()
 
 
-# What is cut off of a packet that was short on the wire is its end, with any trailer there is.
+# A packet that is short on the wire lacks its end, with any trailer.
 SHORT_CASES = [
     pytest.param(case, by, id=f"{name}, {by}")
     for name, case in PLAIN.items()
@@ -75,7 +75,7 @@ def test_a_tunnel_cut_at_any_octet_is_the_packet_around_it_until_the_one_inside_
             expected = {"disposition": "counted", "src_port": 1111, "dst_port": 2222, "depth": 1}
             assert (size, of(row, expected)) == (size, expected)
         elif OUTER in reasons:
-            # At its very end the packet inside has its addresses, and lacks its ports.
+            # At the very end of the tunnel headers the packet inside has its addresses, but lacks its ports.
             if row["depth"] == 0:
                 assert (size, row["src_ip"] in (SRC4, SRC6), row["protocol"]) == (size, True, tunnel.protocol)
                 assert row["disposition"] == ("counted" if tunnel.port else "unknown_transport")

@@ -1,4 +1,4 @@
-"""What becomes of a reading when an input is damaged, cut, or no capture."""
+"""Readings of inputs that are damaged, cut, or not captures."""
 
 import numpy as np
 import pytest

@@ -110,7 +110,7 @@ def test_an_unknown_link_type_is_counted_by_its_number(link_type):
 
 
 def test_a_users_link_type_is_known_where_it_plainly_is_pktap():
-    octets = b.pktap(b.ethernet(V4), b.LINK_ETHERNET)  # as macOS wrote it before the format had a number
+    octets = b.pktap(b.ethernet(V4), b.LINK_ETHERNET)  # macOS wrote this before the format had a number
     expected = {"disposition": "counted", "link_type": b.LINK_USER2, "src_ip": SRC4, "src_port": 40000}
     assert of(decoded(octets, b.LINK_USER2), expected) == expected
 

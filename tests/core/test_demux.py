@@ -1,4 +1,4 @@
-"""UDP messages: what each socket was sent, and the directory that says so."""
+"""UDP messages: what each socket was sent, and the directory with the index."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def to(port, data, src=A, dst=B, src_port=4000, layer=b.udp, **options):
 
 
 def messages(delivery):
-    """Whom each was for, from whom, and what it says."""
+    """Receiver, sender and content of each message."""
     ends = {one["number"]: (one["address"], one["port"]) for one in delivery.sockets}
     return [(*ends[one["socket"]], one["src_ip"], one["src_port"], one["data"]) for one in delivery.messages]
 

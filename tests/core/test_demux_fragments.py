@@ -14,7 +14,7 @@ A, B = "192.0.2.1", "192.0.2.2"
 LINK_RAW = 101
 MESSAGE = b"the message that was sent " * 40
 UDP = b.udp(MESSAGE, 5, 6)
-# glibc fills memory that is given back with this byte: a message that holds it was read from freed memory.
+# glibc fills freed memory with this byte: a message that contains it was read from freed memory.
 FREED_READS_AS = 0xA5
 
 
@@ -35,8 +35,8 @@ def in_pieces(packet, size, identification=7):
 
 
 def nested(size, levels=1):
-    """The message in a tunnel in fragments, each in a tunnel in fragments, and so on; the first one of each has the
-    identity of what it holds."""
+    """The message in a tunnel in fragments, each in a tunnel in fragments, and so on; each first fragment has the
+    identity of the datagram inside."""
     packets = in_pieces(v4(UDP), 512)
     for _ in range(levels):
         packets = [piece for place, packet in enumerate(packets) for piece in in_pieces(packet, size, 7 + place)]
@@ -44,7 +44,7 @@ def nested(size, levels=1):
 
 
 def first_header_left():
-    """IPv6 with two fragment headers: the datagram that the second one's fragments make is a fragment itself."""
+    """IPv6 with two fragment headers: the inner datagram is a fragment of the outer one."""
     ends = "2001:db8::1", "2001:db8::2"
     message = b.udp(MESSAGE, 5, 6).over(*map(b.packed, ends))
     first, *others = [b.fragment(part, at, more, 7, next_header=b.UDP) for at, more, part in b.pieces(message, 512)]

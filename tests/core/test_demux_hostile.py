@@ -40,7 +40,7 @@ def stream(*positions, data=b"x"):
 
 
 def growth(frames, folder):
-    """KiB of memory that it takes, beyond what a small capture takes."""
+    """KiB of memory beyond that of a small capture."""
     small, large = folder / "small.pcap", folder / "large.pcap"
     small.write_bytes(pcap(records(frames[:10]), LINK_RAW))
     large.write_bytes(pcap(records(frames), LINK_RAW))

@@ -15,7 +15,7 @@ from real_captures import SAMPLES
 
 HEADER = 16  # bytes, of a record
 FRAGMENTS = SAMPLES / "fragments-out-of-order.pcap"
-OF_FLOW = [[1, 2, 3], [4, 5, 6], [7, 8]]  # numbers of its packets, as samples/README.md describes them
+OF_FLOW = [[1, 2, 3], [4, 5, 6], [7, 8]]  # packet numbers of each flow, from samples/README.md
 HELLO = b.ipv4(b.udp(b"hello", 1, 2))
 
 

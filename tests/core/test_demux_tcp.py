@@ -1,4 +1,4 @@
-"""TCP streams: bytes in order, each once, whatever way the segments come."""
+"""TCP streams: bytes in order, each once, for any order of segments."""
 
 import io
 from itertools import count, groupby, pairwise

@@ -1,4 +1,4 @@
-"""Which way a record went past its interface, and what was left to the network card: from the file or the link."""
+"""The direction of a record at its interface, and the work left to the network card, by the file or the link."""
 
 import struct
 

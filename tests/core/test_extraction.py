@@ -1,4 +1,4 @@
-"""The records of flows as captures of their own, byte for byte, held against captures that Python took apart."""
+"""The records of flows as captures, byte for byte, compared with captures that Python took apart."""
 
 import gzip
 import io
@@ -19,7 +19,7 @@ from real_captures import CORPUS, SAMPLES, index, needs_corpus
 from three_flows import FRAMES, OF_FLOW, PORTS, SHAPES, frame
 
 CAPTURES = sorted(SAMPLES.glob("*.pcap*"))
-# What a flow alone cannot know: errors that quote it are records of other flows.
+# Columns that an extracted flow cannot have: errors that quote it are records of other flows.
 OF_OTHERS = ("icmp_errors", "icmp_type", "icmp_code")
 
 
@@ -85,17 +85,17 @@ def test_of_200_captures_each_record_in_a_flow_is_extracted_once_and_reads_as_th
             try:
                 flows = check_every_flow(CORPUS / row["path"], out)
             except fluxcap.CaptureError:
-                continue  # nothing of it can be read
+                continue  # unreadable
         done += flows > 0
     assert done >= 200
 
 
 def check_every_flow(capture, out, most=60):
-    """Extract the flows one by one; how many there are. Of many, only so many of the first."""
+    """Extract the flows one by one, at most the first so many; gives the number of flows."""
     table, packets = fluxcap.read_flows(capture, packets=["packet", "depth", "fragment_offset"])
     octets = capture.read_bytes()
     sound = is_capture(octets) and not table.metadata["damage"]
-    # Of a tunnel packet in fragments, the first is in a flow inside the tunnel: the others know no ports without it.
+    # The first fragment of a tunnel packet is in a flow inside the tunnel; without it the others have no ports.
     alone = not (packets["fragment_offset"].any() and packets["depth"].any())
     extracted = Counter()
     for flow in range(min(len(table), most)):

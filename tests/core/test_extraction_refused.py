@@ -1,4 +1,4 @@
-"""When the records of flows are not extracted: from what cannot be read again, over what must not be lost."""
+"""Extraction is refused if inputs cannot be read again, or if it would overwrite them."""
 
 import io
 import os
@@ -98,7 +98,7 @@ def test_an_interrupted_reading_cannot_be_repeated(table, out):
         table.extract(0, out)
 
 
-# Where it is written --------------------------------------------------------------------------------------------------
+# The target -----------------------------------------------------------------------------------------------------------
 
 
 def test_no_input_is_overwritten_under_whatever_name(path, table):

@@ -1,4 +1,4 @@
-"""Feature columns of flows: what a five-line oracle makes of their packets."""
+"""Feature columns of flows equal those of a five-line oracle."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def gaps_one_by_one(times: list[int]) -> list[int]:
 
 
 def check(capture: Any, **options: Any) -> int:
-    """Compare each flow with what its packets give; how many there were."""
+    """Compare each flow with its packets; gives the number of flows."""
     flows = fluxcap.read_flows(capture, features=True, splt=SPLT, **options)
     packets = fluxcap.read_packets(capture, columns=["flow", "time", "wire_length", "tcp_flags", "src_ip", "src_port"])
     for row in range(len(flows)):
@@ -53,7 +53,7 @@ def check(capture: Any, **options: Any) -> int:
             packets["src_port"] == flows["src_port"][row]
         )
         if int(forward[own].sum()) != flows["packets"][row]:
-            continue  # both of its ends are the same: only the records' own order says which way one went
+            continue  # both ends are the same: no column tells the way of a packet
         for prefix, way in (("", own & forward), ("reverse_", own & ~forward), ("both_", own)):
             sizes, times = packets["wire_length"][way].tolist(), packets["time"][way].tolist()
             assert found(flows, row, f"{prefix}size") == pytest.approx(expected(sizes), rel=1e-12)
@@ -93,7 +93,7 @@ def test_packets_without_a_time_have_no_gap(entries):
 
 
 def lengths(*octets: int) -> bytes:
-    """A dialogue of one direction, of records that say they had so many bytes on the wire."""
+    """A dialogue of one direction, with records of these wire lengths."""
     frame = fluxcap.segment(b"?", ("192.0.2.1", 40000), ("192.0.2.2", 53))
     return pcap([Record(frame, at, wire) for at, wire in enumerate(octets)])
 

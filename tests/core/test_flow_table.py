@@ -108,7 +108,7 @@ def test_a_prefix_length_groups_by_network_and_each_version_has_its_own(field):
             for one in ADDRESSES
         )
         found = flows(capture, by=key(f"{field}/{v4_length}/{v6_length}", biflow=False))
-        # An address of zeroes is shown as none; IPv4 under its prefix is still ::ffff:0:0.
+        # An address of all zeros is shown as none; an IPv4 address cut to its prefix is still ::ffff:0:0.
         counted = {row[field] or "::": row["packets"] for row in found}
         assert (v6_length, counted) == (v6_length, expected)
 
@@ -312,12 +312,12 @@ def test_rows_that_do_not_fit_the_table_are_refused():
 def test_two_hundred_thousand_flows_are_those_of_a_dict_of_counters():
     n, n_flows = 300_000, 200_000
     partial = ones_sum(pseudo_header(b.packed(A4), b.packed(B4), b.UDP, 8))
-    segmented = ones_sum(pseudo_header(b.packed(A4), b.packed(B4), b.UDP, 0))  # left to the card without the length
+    segmented = ones_sum(pseudo_header(b.packed(A4), b.packed(B4), b.UDP, 0))  # left to the card, without the length
     headers = [bytes(b.ipv4(b.udp(), *ends))[:20] for ends in ((A4, B4), (B4, A4))]
     counted: dict[tuple[int, int], Counter[str]] = {}
     octets = [pcap([], b.LINK_RAW)]
     for at in range(n):
-        flow = at * 7919 % n_flows  # a prime: no flow comes twice before all have come once
+        flow = at * 7919 % n_flows  # a prime: every flow comes once before one comes twice
         ports = client, server = flow % 50_000, 50_000 + flow // 50_000
         right = 0xFFFF - (partial + client + server + 8) % 0xFFFF
         checksum = {0: 0, 1: right % 0xFFFF + 1}.get(flow % 3, right)
@@ -353,13 +353,13 @@ JUDGED = {
 
 @given(st.lists(st.lists(st.sampled_from(sorted(JUDGED)), min_size=1), min_size=1, max_size=70))
 def test_every_verdict_of_a_flow_is_counted_whichever_came_first(flows_of):
-    """Rows are turned to columns 32 at a time, each with the counters that it has."""
+    """Rows become columns 32 at a time, each with its own counters."""
     frames = [
         bytes(JUDGED[verdict]).replace(b"\x9c\x40\xc3\x50", struct.pack(">HH", 40_000 + at, 50_000), 1)
         for at, verdicts in enumerate(flows_of)
         for verdict in verdicts
     ]
-    # Another port is another sum, so the verdicts are those of an independent reading of the packets.
+    # Another port changes the sum, so that the verdicts come from an independent reading of the packets.
     capture = pcap(records(frames))
     expected = [Counter(row["verdict"] for row in rows(capture) if row["src_port"] == 40_000 + at)
                 for at in range(len(flows_of))]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every output format on the same rows, read back with other readers than the code that wrote them."""
+"""Every output format on the same rows, read back with independent readers."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ from fluxcap.values import human
 
 FORMULAS = ["=1+2", "+1", "-1", "@SUM(A1)", "\tx", "\rx"]
 NASTY = [*FORMULAS, "tab\there", "back\\slash", "line\nbreak", 'quo"te, comma', "\x1b[2J"]
-UNTOUCHABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")  # what no output may hold; newlines end its lines
+UNTOUCHABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")  # forbidden in any output; newlines end its lines
 
 
 def address(last: int) -> list[int]:
@@ -210,7 +210,7 @@ def test_an_object_in_json_has_a_schema(name, lines):
 
 
 def columns_of(text: str) -> int:
-    """Characters that the widest line takes on a terminal."""
+    """Width of the widest line on a terminal."""
     wide = {"W", "F"}
     return max(sum(1 + (unicodedata.east_asian_width(c) in wide) for c in line) for line in text.splitlines())
 

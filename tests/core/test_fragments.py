@@ -1,4 +1,4 @@
-"""Fragmented datagrams (RFC 791, RFC 8200): ports for every fragment whatever came first, one verdict for the whole."""
+"""Fragmented datagrams (RFC 791, RFC 8200): ports for every fragment in any order, one verdict for the whole."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def test_fragments_held_at_the_end_of_an_input_are_not_lost():
     assert [(row["file"], row["packet"]) for row in rows(ends, begins)] == [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1)]
 
 
-# Tunnels: the piece in which the packet inside begins is that packet, the others are the datagram around it -----------
+# Tunnels: the piece in which the packet inside begins counts as that packet, the others as the datagram around it -----
 
 INSIDE = b.ipv4(b.tcp(DATA, 80, 8080), "10.0.0.1", "10.0.0.2")
 INNER, OUTER = ("10.0.0.1", 80, 1), (SRC, 40000, 0)
@@ -220,7 +220,7 @@ def placed(packets, **options):
 def test_the_first_piece_of_a_tunnel_is_the_packet_inside_and_the_others_are_the_datagram_around_it(order):
     found = placed([VXLAN[i] for i in order])
     expected = [(OUTER, "fragment") if i else (INNER, "bad_length") for i in order]
-    if order[-1]:  # the first piece keeps the verdict of what it holds, also where it completes the datagram
+    if order[-1]:  # the first piece keeps the verdict on the packet inside, even if it completes the datagram
         expected[-1] = (OUTER, "good")
     assert found == expected
 
@@ -251,7 +251,7 @@ def test_a_datagram_in_pieces_inside_a_tunnel_is_verified_there():
 
 
 def test_a_tunnel_in_a_tunnel_may_be_in_pieces_at_both_depths():
-    # In the innermost packet's own pieces (depth 1) there is a tunnel; the first of them is itself sent in two pieces.
+    # The pieces of the innermost packet (depth 1) are in a tunnel; the first of them is itself sent in two pieces.
     within = [
         b.ipv4(part, "172.16.0.1", "172.16.0.2", 17, offset=offset, more=more)
         for offset, more, part in b.pieces(whole(b.udp(b.vxlan(b.ethernet(INSIDE)), 7, 4789)), 1024)

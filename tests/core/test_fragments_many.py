@@ -1,4 +1,4 @@
-"""Fragments in numbers: datagrams in any number of pieces, 2,048 of them under way, identities that come again."""
+"""Many fragments: datagrams in any number of pieces, 2,048 of them under way, identities that recur."""
 
 import random
 import struct
@@ -101,7 +101,7 @@ def test_a_datagram_longer_than_any_length_field_says_is_never_verified():
 
 @given(st.randoms(use_true_random=False), st.integers(1, 3), st.integers(1, 4))
 def test_every_fragment_has_the_ports_of_its_own_datagram(random, identifications, reuses):
-    # Of each identification one datagram after the other, in any order of its pieces, some of which come twice.
+    # For each identification one datagram after the other, its pieces in any order, some of them twice.
     lines = []
     for identification in range(identifications):
         line = []
@@ -127,7 +127,7 @@ def test_every_fragment_has_the_ports_of_its_own_datagram(random, identification
 
 
 def under_way(n):
-    """Datagrams of two fragments each: the first ones of all of them, and the other ones."""
+    """Datagrams of two fragments each: all first fragments, then all second ones."""
     pairs = [in_pieces(1024 + place, 808, identification=place) for place in range(n)]
     return [first for first, _ in pairs], [last for _, last in pairs]
 

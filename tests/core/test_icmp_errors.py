@@ -29,7 +29,7 @@ def about(packet: bytes, kind: int = 3, code: int = 3, octets: int = 28, to: str
 
 
 def errors(frames, **options) -> list[tuple[int, ...]]:
-    """protocol, source port, errors, type and code of the flows that errors are about."""
+    """Protocol, source port, errors, type and code of the flows that errors quote."""
     table = fluxcap.read_flows(pcap(records(frames)), **options)
     names = [name for name in ("protocol", "src_port") if name in table.columns]
     about = table.filter(table["icmp_errors"] > 0)
@@ -201,7 +201,7 @@ def test_errors_in_real_captures_count_as_tshark_reads_their_quotations():
 
 
 def test_the_packet_of_an_error_names_the_flow_that_it_quotes():
-    """-1 where no packet of that flow came before, and for what is no error."""
+    """The column has -1 if no packet of the quoted flow came before, and for a packet that is not an error."""
     other = b.ipv4(b.udp(b"other", 4001, 53), A4, B4)
     ping = b.ethernet(b.ipv4(b.icmp(b"ping"), A4, B4))
     frames = [about(UDP), b.ethernet(other), b.ethernet(UDP), about(UDP), about(other), ping]

@@ -1,4 +1,4 @@
-"""Checksum kernels, held against the scalar one and plain Python (RFC 1071), and CRC32c (RFC 3720, RFC 9260)."""
+"""Checksum kernels agree with the scalar kernel and plain Python (RFC 1071); CRC32c (RFC 3720, RFC 9260)."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ def test_a_kernel_sums_every_length_at_every_alignment_as_the_scalar_one_and_as_
 @every_kernel
 def test_a_kernel_carries_through_octets_that_are_all_ones(name):
     for length in (*range(2, LONGEST + 1), 65535, WINDOW - 1, WINDOW, WINDOW + 1, 3 * WINDOW + 5):
-        # 0xFFFF is the other zero of ones' complement (RFC 1071): added to a sum, it leaves it as it is.
+        # 0xFFFF is the other zero of ones' complement (RFC 1071): adding it does not change a sum.
         assert (length, ones_sum(b"\xff" * length, kernel=name)) == (length, 0xFF00 if length % 2 else 0xFFFF)
 
 

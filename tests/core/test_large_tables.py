@@ -1,5 +1,5 @@
-"""Tables so large that their columns come in whole pages: read the last time, when the memory of rows becomes that of
-columns, they hold what they held before, and that is what the capture holds."""
+"""Tables so large that their columns take whole pages. The last read, which turns the memory of rows into that of
+columns, gives the same values as a read before it, and those of the capture."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from core_driver import FIVE_TUPLE, key, scan
 
 FLOWS = 300_000
 PIECE = 2**18  # flows to a piece of 2 MiB of a column of eight bytes
-# Where a piece begins that then is to be zero, so that what lay in it before would show:
-BAD = slice(PIECE - 100, PIECE + 100)  # flows with a wrong checksum, and no others
+# Around the start of a piece whose values must be zero, so that old content would show:
+BAD = slice(PIECE - 100, PIECE + 100)  # the only flows with a wrong checksum
 ANSWERED = slice(PIECE - 50, PIECE + 50)  # ... with a packet of the other direction, which comes after all the others
 KINDS = {
     "plain": key(*FIVE_TUPLE),
@@ -26,7 +26,7 @@ CHECKSUM = SRC + 2 * ADDRESS + 6
 
 
 def addresses() -> np.ndarray:
-    """One for each flow. Numbers and their complements add to nothing, so that one checksum is right for all."""
+    """One frame a flow. Numbers and their complements add up to zero, so that one checksum is right for all."""
     numbers = np.arange(FLOWS, dtype=np.uint32).view(np.uint16).reshape(-1, 2)
     words = np.zeros((FLOWS, 8), np.uint16)
     words[:, 0] = 0x0120
@@ -50,7 +50,7 @@ def capture() -> bytes:
 
 
 def expected() -> dict[str, np.ndarray]:
-    """What the plain table has to hold."""
+    """The expected columns of the plain table."""
     one, bad, answered = np.ones(FLOWS, np.uint64), np.zeros(FLOWS, np.uint64), np.zeros(FLOWS, np.uint64)
     bad[BAD] = answered[ANSWERED] = 1
     first = np.arange(FLOWS, dtype=np.int64) * 1000

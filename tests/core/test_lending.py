@@ -1,4 +1,4 @@
-"""Bytes that are lent to the core are read where they lie, and give what they give when they are copied."""
+"""Bytes that are lent to the core are read where they lie, with the same result as copied bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PARTIAL = b.ethernet(b.ipv4(b.udp(b"?", 40000, 53, checksum="partial"), "192.0.2
 
 
 def lent(capture: bytes, sizes: list[int], threads: list[int], ways: list[bool], **options: Any) -> dict[str, Any]:
-    """Everything that a scanner says of a capture in pieces of these sizes; those whose turn is true are lent."""
+    """All results of a scanner for a capture in pieces of these sizes; a piece is lent where its turn is true."""
     scanner = Scanner(**options)
     rows: list[dict[str, bytes]] = []
     counts, turns = itertools.cycle(threads), itertools.cycle(ways)
@@ -53,7 +53,7 @@ def lent(capture: bytes, sizes: list[int], threads: list[int], ways: list[bool],
             scanner.advance(n)
             begin += n
             state = run()
-        # Whoever lends does not keep: what the core still needs of it, it has to hold on to itself.
+        # The lender may drop the memory: the core must copy what it still needs.
         del piece
     if state not in (DAMAGED, FLOWS_FULL):
         scanner.finish()

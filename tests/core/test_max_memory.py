@@ -1,4 +1,4 @@
-"""A bound on memory that the user sets: the reading stops before it, exactly, with any number of threads."""
+"""A limit on memory: the reading stops exactly before it, with any number of threads."""
 
 import os
 import subprocess

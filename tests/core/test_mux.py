@@ -1,4 +1,4 @@
-"""Messages put back into segments: demultiplexing the capture gives the same messages again."""
+"""Messages put back into segments: demux of the muxed capture gives the same messages."""
 
 import tempfile
 from ipaddress import ip_address
@@ -38,7 +38,7 @@ def test_demultiplexing_what_was_multiplexed_is_what_it_was_made_of(sent):
         assert [message[-1] for message in delivered(again)] == [message[0] for message, _ in sent]
         names = sorted(path.name for path in directory.iterdir())
         assert names == sorted(path.name for path in again.iterdir())
-        for name in names:  # but for the capture's name, in the index
+        for name in names:  # the index also has the name of the capture
             assert name == "index.ndjson" or (directory / name).read_bytes() == (again / name).read_bytes()
 
 

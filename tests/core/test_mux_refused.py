@@ -1,4 +1,4 @@
-"""Directories that are no index, or one that contradicts itself: an error that says where, and no file."""
+"""A directory without an index, or with one that contradicts itself, gives an error with the place, and no file."""
 
 import json
 import os
@@ -126,7 +126,7 @@ def test_a_terminal_gets_no_capture_and_a_full_disk_is_exit_code_5(directory):
 @pytest.mark.parametrize("name", ["udp-000001.bin", "index.ndjson", "messages.ndjson"])
 @pytest.mark.parametrize("kind", ["link", "FIFO"])
 def test_a_link_or_a_fifo_in_the_directory_is_refused(directory, out, name, kind):
-    """Through a link any file of this machine would come into the capture; a FIFO would be waited for."""
+    """A link could bring any file of this machine into the capture; a FIFO would block."""
     path = directory / name
     secret = directory.parent / "secret"
     path.rename(secret)

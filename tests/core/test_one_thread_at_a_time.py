@@ -12,7 +12,7 @@ import fluxcap
 from capture_files import pcap, records
 from fluxcap._core import ENDED, Scanner
 
-FLOWS = 20_000  # so many that columns take milliseconds to make, and tables grow many times
+FLOWS = 20_000  # enough that columns take milliseconds to make, and tables grow many times
 
 
 def flood(first: int) -> bytes:
@@ -26,7 +26,7 @@ FLOODS = [flood(at * FLOWS) for at in range(3)]
 
 
 def together(*tasks: Callable[[], None]) -> list[BaseException]:
-    """Run these in a thread each, and return what they raised."""
+    """Run each function in a thread, and return their exceptions."""
     raised: list[BaseException] = []
 
     def guarded(task: Callable[[], None]) -> None:
@@ -132,7 +132,7 @@ def test_a_child_forked_during_a_threaded_reading_is_told_so_and_ends(tmp_path: 
             try:
                 scanner.read(file.fileno(), 3)
             except RuntimeError:
-                del scanner  # which has threads to wait for, and none of them is here
+                del scanner  # it would wait for threads that do not exist in the child
                 code = 7
             finally:
                 os._exit(code)
@@ -158,7 +158,7 @@ def test_an_aggregator_goes_on_in_a_child_that_was_forked_while_another_thread_h
         try:
             code = 7 if len(flows.result()) == FLOWS else 1
         finally:
-            os._exit(code)  # whatever happens: a child that went on would be a second run of the tests
+            os._exit(code)  # always: a child that went on would run the tests a second time
     forked.set()
     thread.join()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7

@@ -1,4 +1,4 @@
-"""Whatever allocation of the core fails, the caller gets a MemoryError or the right result, and nothing crashes."""
+"""If any allocation of the core fails, the caller gets a MemoryError or the right result, and nothing crashes."""
 
 import os
 import shutil

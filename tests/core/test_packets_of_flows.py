@@ -1,4 +1,4 @@
-"""Packets and flows of one pass: which packet is in which row."""
+"""Packets and flows of one pass: the row of each packet."""
 
 import numpy as np
 import pytest

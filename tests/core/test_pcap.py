@@ -1,4 +1,4 @@
-"""What the core makes of pcap files: their kinds, versions, lengths and times."""
+"""The core reads pcap files: their kinds, versions, lengths and times."""
 
 import struct
 
@@ -72,7 +72,7 @@ def test_the_order_of_the_two_lengths_follows_the_version(version, first, second
     ids=["none", "four octets", "two octets", "a length, but not said to be present", "present, of no length"],
 )
 def test_the_frame_check_sequence_that_the_link_type_field_announces_is_no_payload(bits, payload):
-    # An IPv4 total length of zero (segmentation offload) leaves the record's own length to say where the packet ends.
+    # With an IPv4 total length of zero (segmentation offload) the length of the record says where the packet ends.
     frame = b.ethernet(b.ipv4(b.tcp(bytes(26)), total_length=0))
     (row,) = rows(patched(pcap([Record(frame)]), 20, "<I", bits | b.LINK_ETHERNET))
     expected = {"link_type": b.LINK_ETHERNET, "wire_length": len(frame), "payload_length": payload}

@@ -1,4 +1,4 @@
-"""What the core makes of pcapng files: sections, interfaces, packet blocks, times of any resolution, options."""
+"""The core reads pcapng files: sections, interfaces, packet blocks, times of any resolution, options."""
 
 import struct
 from fractions import Fraction
@@ -25,7 +25,7 @@ from core_driver import anomalies, of, rows, scan, taken
 
 SECOND = 1_000_000_000
 NO_TIME = int(np.datetime64("NaT").view(np.int64))
-LATEST, EARLIEST = 2**63 - 1, -(2**63) + 1  # ns, of what a time can be
+LATEST, EARLIEST = 2**63 - 1, -(2**63) + 1  # ns, the limits of a time
 IF_FCSLEN = 13
 PACKETS = [b.ethernet(b.ipv4(b.udp(bytes(size)))) for size in (1, 20)]
 
@@ -133,7 +133,7 @@ def test_the_snap_length_says_how_much_of_a_packet_a_simple_block_holds(snaplen,
     assert of(row, expected) == expected
 
 
-# Name resolution, interface statistics, journal, decryption secrets, custom blocks, and two of nobody's.
+# Name resolution, interface statistics, journal, decryption secrets, custom blocks, and two unassigned types.
 @pytest.mark.parametrize("kind", [4, 5, 9, 10, 0xBAD, 0x40000BAD, 0x7F, 0x80000001])
 @both_byte_orders
 def test_blocks_without_a_packet_are_passed(kind, byteorder):

@@ -1,4 +1,4 @@
-"""What holds for every capture, and how every way of reading it gives the same."""
+"""Properties of every capture: every way of reading it gives the same."""
 
 import gzip
 import io
@@ -30,7 +30,7 @@ from strategies import (
 
 FRAMES = st.one_of(dialogue_frames, simple_frames, tunnelled_frames, odd_frames)
 WITH_FRAGMENTS = st.one_of(fragment_frames, FRAMES)
-CUT_IN_A_TUNNEL = b.ethernet(b.ipv4(b.gre(b.ipv4(b.icmp()))))[:-6]  # in no flow: its ports are not there
+CUT_IN_A_TUNNEL = b.ethernet(b.ipv4(b.gre(b.ipv4(b.icmp()))))[:-6]  # in no flow: its ports are missing
 FIELDS = ("protocol", "src_ip", "src_port", "dst_ip", "dst_port")
 
 prefix_lengths = st.one_of(

@@ -1,4 +1,4 @@
-"""A file that the core reads itself gives what its bytes give, with any number of threads."""
+"""A file that the core reads itself gives the same as its bytes, with any number of threads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WINDOW = 1 << 18  # bytes that are read at once
 SOME = 1 << VERDICTS.index("bad") | 1 << VERDICTS.index("fragment")
 
 FRAMES = numbered(9000)
-# Records and blocks around the sizes that reading by windows knows.
+# Records and blocks around the size of the window.
 LARGE = {
     "records as large as a window": pcap(
         records([bytes(WINDOW - 16), bytes(WINDOW), *FRAMES[:4000], bytes(WINDOW)] * 3)
@@ -136,7 +136,7 @@ def test_paths_are_read_by_the_core_and_other_inputs_as_they_come(tmp_path, monk
 
     monkeypatch.setattr("fluxcap.capture.inputs.open", lambda name, *_, **__: Watched(name), raising=False)
     assert fluxcap.read_flows(path) == fluxcap.read_flows(path, threads=2) == expected
-    assert max(read_by) < WINDOW  # only what a format is known by
+    assert max(read_by) < WINDOW  # only the bytes that tell the format
     with path.open("rb") as file:
         assert fluxcap.read_flows(file) == expected
 
@@ -145,7 +145,7 @@ def test_paths_are_read_by_the_core_and_other_inputs_as_they_come(tmp_path, monk
 def test_ctrl_c_ends_the_reading_of_files(threads, tmp_path, monkeypatch):
     path = tmp_path / "capture"
     path.write_bytes(pcap(records(numbered(50_000))))
-    times = 2000  # some seconds, were it not for the signal
+    times = 2000  # some seconds without the signal
     timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
 
     def opened(name, *_, **__):

@@ -41,13 +41,13 @@ def vxlan(frame, checksum):
 
 
 def offloaded(build):
-    """As a sender's kernel has it: the outer sum is the one that comes true when the inner one is filled in."""
+    """The packet in the kernel of its sender: the outer sum becomes right when the inner one is filled in."""
     left, right = build("partial"), build(None)
     size = len(inner(None))
     return right[:-size] + left[-size:]
 
 
-# What makes a packet, given how its checksums and its IPv4 header's are to be.
+# Functions that make a packet with a given kind of transport checksum and of IPv4 header checksum.
 PACKETS = {
     "udp": lambda c, h: b.ipv4(b.udp(b"hello", checksum=c), checksum=h),
     "udp of an odd length": lambda c, h: b.ipv4(b.udp(b"hello!", checksum=c), checksum=h),
@@ -114,10 +114,10 @@ def test_what_was_left_to_the_card_is_what_the_card_would_have_sent(name, out):
     assert partial(octets) == 0
 
 
-SENT = bytes(3000)  # what the card was to cut up
+SENT = bytes(3000)  # the payload that the card was to cut up
 WITHOUT = {4: pseudo_sum(A, B, b.TCP, 0), 6: pseudo_sum("2001:db8::1", "2001:db8::2", b.TCP, 0)}
 SEGMENTED = {
-    # as it was handed down, as it should be
+    # as handed to the card, as it should be
     "TCP": (b.ipv4(b.tcp(SENT, checksum=WITHOUT[4])), b.ipv4(b.tcp(SENT))),
     "no IPv4 length, header summed so": (
         b.ipv4(b.tcp(SENT, checksum=WITHOUT[4]), total_length=0),
@@ -303,8 +303,8 @@ def test_neither_the_input_nor_a_device_is_overwritten(path):
 
 
 def check(capture, out):
-    """Repair it; how many records were. No more than two bytes differ a checksum, and two more where the length of an
-    IPv4 header was left to the card with its checksum (segmentation offload)."""
+    """Repair a capture; gives the number of repaired records. At most two bytes differ for each checksum, and two more
+    if the length of an IPv4 header was left to the card with its checksum (segmentation offload)."""
     octets, done = repaired(capture, out)
     if done.repaired:
         assert partial(octets) == 0
@@ -330,5 +330,5 @@ def test_after_the_repair_of_any_real_capture_nothing_is_partial(out):
             try:
                 done += check(CORPUS / row["path"], out) > 0
             except fluxcap.CaptureError:
-                continue  # nothing of it can be read
+                continue  # unreadable
     assert done >= 400

@@ -1,4 +1,4 @@
-"""Datagrams in fragments whose checksum was left to the card: known from the last piece, it belongs into the first."""
+"""Datagrams in fragments whose checksum was left to the card: the last piece completes it, the first holds it."""
 
 import itertools
 import random

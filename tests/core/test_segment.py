@@ -1,4 +1,4 @@
-"""A message as a packet: held against the tests' own builders, dpkt, tshark and a header that others worked out."""
+"""A message as a packet agrees with the builders of the tests, dpkt, tshark and a textbook header."""
 
 import struct
 from ipaddress import ip_address
@@ -29,7 +29,7 @@ tcp_fields = st.fixed_dictionaries(
 
 
 def built(message, src, dst, *, transport=b.udp, ttl=64, **ip):
-    """The same by the tests' builders."""
+    """The same packet by the builders of the tests."""
     segment = transport(message, src[1], dst[1])
     if ip_address(src[0]).version == 4:
         return b.ethernet(b.ipv4(segment, src[0], dst[0], ttl=ttl, **ip))

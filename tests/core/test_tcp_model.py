@@ -1,4 +1,4 @@
-"""Connections that a model of TCP makes: streams and counters are what it sent, as far as the capture saw it.
+"""Connections of a model of TCP: streams and counters equal what the model sent, as far as it was captured.
 
 FLUXCAP_CONNECTIONS=100000 makes so many (some minutes, less with -n); else it is 1,200.
 """
@@ -41,7 +41,7 @@ def packet(client: bytes, segment: Sent, data: bytes) -> bytes:
 
 
 def octets(models: list[Model], segment: Sent) -> bytes:
-    """What a segment holds: of the connection in whose numbers it lies, or else anything."""
+    """The data of a segment: that of the connection in whose numbers it lies, else any bytes."""
     for model in models:
         side = model.sides[segment.way]
         start = (segment.seq - side.isn) % (1 << 32) - 1
@@ -51,7 +51,7 @@ def octets(models: list[Model], segment: Sent) -> bytes:
 
 
 def captured(cases: list[tuple[list[Model], list[Sent]]]) -> bytes:
-    """All of them in one capture, side by side, each with a client of its own."""
+    """All connections in one capture, side by side, each with a client of its own."""
     frames = []
     for number, (models, sent) in enumerate(cases):
         client = bytes((10, 0, number >> 8, number & 255))
@@ -81,13 +81,13 @@ def check(cases: list[tuple[list[Model], list[Sent]]], folder) -> None:
 
 
 def told(table: fluxcap.ConnectionTable, row: int) -> tuple:
-    """What a row says of a connection."""
+    """The counters of a connection by its row."""
     counters = [int(table[f"{way}{name}"][row]) for way in ("", "reverse_") for name in (*COUNTERS, "gap_bytes")]
     return fluxcap.STATES[table["state"][row]], *counters
 
 
 def counted(model: Model) -> tuple:
-    """What the model says of it."""
+    """The counters of a connection by the model."""
     sides = [[*(getattr(side, name) for name in COUNTERS), side.missing()] for side in model.sides]
     return model.state, *sides[0], *sides[1]
 

@@ -1,4 +1,4 @@
-"""Situations in which a connection is easily misread: what tables and streams make of them."""
+"""Tables and streams of connections that are easily misread."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_a_stream_has_all_octets_of_its_connection_and_says_what_was_refused(sit
 
 
 def in_order(situation: Situation, stream: dict) -> bytes:
-    """The bytes of a stream, which tell their sequence numbers, from its first one on."""
+    """The bytes of a stream from its first byte on; each byte tells its sequence number."""
     if not stream["data"]:
         return b""
     starts = {bytes((segment.seq + ("S" in segment.flags) + at) % 251 for at in range(stream["octets"]))

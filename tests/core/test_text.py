@@ -1,4 +1,4 @@
-"""Column values as text, held against what the standard library's other ways of writing them say."""
+"""Column values as text agree with the standard library."""
 
 import json
 import socket
@@ -53,7 +53,7 @@ def test_every_pattern_of_zeros_in_an_address_is_written_as_inet_ntop_writes_it(
 
 
 def value(address: IPv4Address | IPv6Address) -> int:
-    """A mapped address and the IPv4 address it maps are one."""
+    """An IPv4-mapped address is the IPv4 address."""
     mapped = getattr(address, "ipv4_mapped", None)
     return int(IPv6Address(f"::ffff:{mapped or address}") if mapped or address.version == 4 else address)
 

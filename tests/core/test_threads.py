@@ -1,4 +1,4 @@
-"""Whatever the number of threads, the result is the same to the byte."""
+"""The result is the same to the byte for any number of threads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ frames = st.one_of(
 )
 
 
-# Everything that semantics can set: a timeout of TCP alone, bytes of IP packets, a direction that depends on ports.
+# Everything that semantics can set: a timeout only for TCP, bytes of IP packets, a direction that depends on ports.
 ZEEK = key(*FIVE_TUPLE, idle_timeout=200_000, tcp_idle_timeout=400_000, ip_octets=True, server_ports=PORTS)
 keys = st.sampled_from(
     [
@@ -148,7 +148,7 @@ def test_a_scanner_dropped_in_the_middle_leaves_no_thread_behind():
 @given(st.integers(2, 4))
 @example(3)
 def test_tables_are_equal_whatever_the_number_of_threads(threads):
-    # Large enough for others to join.
+    # Large enough for other threads to join.
     capture = pcap(records(numbered(20_000, 300)))
     assert len(capture) > 1 << 20
     assert fluxcap.read_flows(capture, threads=threads) == fluxcap.read_flows(capture, threads=1)

@@ -1,4 +1,4 @@
-"""Tunnels: down to the innermost packet, or around them; what only looks like one; how deep it goes."""
+"""Tunnels: the innermost packet or the outermost; packets that only look like tunnels; the greatest depth."""
 
 import struct
 
@@ -169,7 +169,7 @@ HELD_IN_UDP = {"geneve": (b.GENEVE_PORT, b.geneve(INSIDE)), "vxlan": (b.VXLAN_PO
 @pytest.mark.parametrize("kind", HELD_IN_UDP)
 @pytest.mark.parametrize(("covered", "depth"), [(0, 0), (7, 0), (8, 0), (16, 0), (49, 0), (50, 1), (71, 1)])
 def test_what_lies_behind_the_udp_length_is_not_in_the_tunnel(kind, covered, depth):
-    # UDP 8, tunnel 8, Ethernet 14, IPv4 20, TCP 21: the packet inside is told from where its IPv4 header is there.
+    # UDP 8, tunnel 8, Ethernet 14, IPv4 20, TCP 21: the row is the packet inside once its IPv4 header is captured.
     port, octets = HELD_IN_UDP[kind]
     row = decoded(b.ethernet(b.ipv4(b.udp(octets, 4000, port, length=covered))))
     assert row["depth"] == depth

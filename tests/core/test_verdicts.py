@@ -1,4 +1,4 @@
-"""The verdict on every checksum there is, each case with the RFC that settles it."""
+"""The verdict on every kind of checksum, each case with the RFC that settles it."""
 
 from itertools import product
 
@@ -92,7 +92,7 @@ def test_the_right_crc_of_sctp_is_told():
     ("verdict", "packet", "snaplen"), [case[1:] for case in ORDER], ids=[case[0] for case in ORDER]
 )
 def test_of_several_verdicts_the_first_in_order_is_given(verdict, packet, snaplen):
-    """A zero field says what it says whatever follows (RFC 768, 3828, 8200, 9653), and no sum mends a wrong length."""
+    """A zero field counts whatever follows (RFC 768, 3828, 8200, 9653), and no sum makes up for a wrong length."""
     assert judged(packet, snaplen)["verdict"] == verdict
 
 

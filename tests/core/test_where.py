@@ -1,4 +1,4 @@
-"""Filters: libpcap's language, compiled by libpcap, run by the core; held against libpcap and tcpdump."""
+"""Filters in libpcap's language, compiled by libpcap and run by the core, agree with libpcap and tcpdump."""
 
 import os
 import re
@@ -58,7 +58,7 @@ def ethernet_records(tmp_path_factory) -> Path:
                         for header, data in capture:
                             out.dump(header, data)
             except cypcap.Error:
-                pass  # damaged or compressed: what came before is there
+                pass  # damaged or compressed: records before the damage are kept
     return joined
 
 
@@ -192,8 +192,8 @@ straight = st.one_of(
 
 @st.composite
 def programs(draw):
-    """Instructions that jump forward only, and return what is in A. The memory is set first: libpcap's holds what was
-    on its stack."""
+    """Instructions that only jump forward, and return A. The memory is set first: libpcap leaves old content of its
+    stack there."""
     body = draw(st.lists(straight, max_size=12))
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(body)))

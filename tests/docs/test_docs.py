@@ -1,4 +1,4 @@
-"""The pages in docs/: the changes they show are those that were made, and what they name is there."""
+"""The pages in docs/: the changes they show were made in the sources, and the files and names they mention exist."""
 
 import re
 from pathlib import Path
@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = page_blocks.PAGES
 LINK_TYPE = (ROOT / "docs" / "adding-a-link-type.md").read_text()
 
-KEY_IN_A_ROW = {"protocol", "src_ip", "src_port", "dst_ip", "dst_port"}  # which stand among the columns of flows
-# Numbers that name or mark something, and do not measure it.
+KEY_IN_A_ROW = {"protocol", "src_ip", "src_port", "dst_ip", "dst_port"}  # they are among the columns of flows
+# Numbers that name or mark something, without a unit.
 UNITLESS = {
     *("protocol", "src_port", "dst_port", "port", "peer_port", "vlan", "inner_vlan", "ethertype", "mpls_label"),
     *("tunnel_id", "tos", "flow_label", "file", "interface", "packet", "flow", "quoted_flow", "link_type"),
@@ -41,12 +41,12 @@ def changes(page: str) -> dict[str, list[list[str]]]:
 
 
 def side(hunk: list[str], sign: str) -> str:
-    """The text that a hunk leads from ("-") or to ("+")."""
+    """The text of a hunk before ("-") or after ("+") the change."""
     return "".join(f"{line[1:]}\n" for line in hunk if line[0] in (" ", sign))
 
 
 def reverted(text: str, hunks: list[list[str]]) -> str:
-    """A file without a change that was made to it."""
+    """The text of a file with a change taken back."""
     for hunk in hunks:
         assert text.count(side(hunk, "+")) == 1, f"not in the file, or not once:\n{side(hunk, '+')}"
         text = text.replace(side(hunk, "+"), side(hunk, "-"))

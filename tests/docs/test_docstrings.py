@@ -1,4 +1,4 @@
-"""Every public name says what it takes, gives and raises, in numpydoc sections; the examples in docstrings run."""
+"""The docstring of every public name has its numpydoc sections; the examples in docstrings run."""
 
 import doctest
 import inspect
@@ -49,7 +49,7 @@ NAMES = [one.name for one in PUBLIC]
 
 def sections(one: Public) -> NumpyDocString:
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # of sections that numpydoc does not know, or that stand there twice
+        warnings.simplefilter("error")  # for sections that numpydoc does not know, or that occur twice
         return NumpyDocString(inspect.getdoc(one.value) or "")
 
 
@@ -58,7 +58,7 @@ def parameters(value: object) -> list[str]:
 
 
 def made_by_users() -> list[Public]:
-    """Functions, methods, and classes that users call: those that a function of fluxcap's makes say so in See Also."""
+    """Functions, methods, and classes that users call. A class that only a function makes names it in See Also."""
     return [one for one in PUBLIC if one.callable() or one.name == "FlowAggregator"]
 
 

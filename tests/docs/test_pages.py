@@ -1,4 +1,4 @@
-"""What the pages in docs/ show runs as written, and prints what they say."""
+"""The code on the pages in docs/ runs as written, and prints what they show."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""The pictures of the pages in docs/ are those that docs/draw.py draws now."""
+"""The committed pictures of docs/ equal those that docs/draw.py draws now."""
 
 import importlib.util
 import re
@@ -18,7 +18,7 @@ spec.loader.exec_module(draw)
 
 
 def texts(svg: str) -> list[str]:
-    """What a picture says, by what its axes, titles and marks show; where they stand depends on the fonts."""
+    """The content of a picture: axes, titles and marks without their positions, which depend on the fonts."""
     return re.findall(r"<text[^>]*>([^<]*)", svg)
 
 

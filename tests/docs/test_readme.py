@@ -1,4 +1,4 @@
-"""The README: every command in it runs, and what it shows is what a reader will see."""
+"""The README: every command in it runs, and prints what the README shows."""
 
 import re
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_every_file_that_the_readme_names_is_there():
 
 
 def test_the_readme_has_no_relative_link():
-    """It is shown where relative links lead nowhere: in an index of packages, and in the metadata of the package."""
+    """A package index and the metadata of the package show the README where relative links lead nowhere."""
     assert re.findall(r"\]\((?!https?:)[^)#]+\)", README) == []
 
 

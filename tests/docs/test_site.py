@@ -1,4 +1,4 @@
-"""The site made of docs/: it builds without a warning, its links lead somewhere, and it needs no other host."""
+"""The site made of docs/: it builds without a warning, has no dead links, and loads nothing from another host."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ MADE_HERE = {"genindex.html", "search.html"}  # by Sphinx, not from a page
 
 
 class Page(NamedTuple):
-    """What one HTML file links to, loads, and can be linked to at."""
+    """The links of one HTML file, what it loads, and its anchors."""
 
     links: list[str]
     loaded: list[str]

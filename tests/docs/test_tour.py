@@ -1,4 +1,4 @@
-"""docs/tour.ipynb runs from its start to its end, and shows what it showed when it was committed."""
+"""docs/tour.ipynb runs from its start to its end, with the outputs that are committed."""
 
 import re
 from itertools import zip_longest

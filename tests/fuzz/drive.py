@@ -2,7 +2,7 @@
 
     python tests/fuzz/drive.py SECONDS [SEED]
 
-A capture is written down before it is read, so that one which ends the process is there to be looked at.
+A capture is saved before it is read, so that a capture that crashes the process can be looked at.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KEY = key(*FIVE_TUPLE)
 
 
 def same_in_pieces(octets: bytes, draw: random.Random) -> None:
-    """Neither the pieces that a capture comes in, nor threads, nor a random seed show in anything."""
+    """Assert that pieces, threads and random seeds change nothing in the result."""
     options = draw.choice(
         [{"key": KEY, "columns": ALL_COLUMNS}, {"key": KEY}, {"columns": ALL_COLUMNS, "decap": False}]
     )
@@ -72,7 +72,7 @@ def connections_and_sockets(octets: bytes, n: int) -> None:
 
 
 def aggregated(octets: bytes, draw: random.Random) -> None:
-    """Whenever it is asked, an aggregator has the table of what has come."""
+    """Assert that an aggregator has, at any time, the table of the bytes fed so far."""
     flows = fluxcap.FlowAggregator()
     at = 0
     for _, piece in pieces(octets):
@@ -94,7 +94,7 @@ def accounted(delivery: Delivery, done: fluxcap.Delivered) -> None:
 
 
 def delivered_twice(octets: bytes, folder: Path, draw: random.Random) -> None:
-    """What is delivered is the same each time, is accounted for, and comes back from mux()."""
+    """Assert that demux() delivers the same each time, accounts for everything, and that mux() reverses it."""
     keep_bad = draw.random() < 0.5
     done = fluxcap.demux(octets, folder / "x", keep_bad=keep_bad)
     accounted(read(folder / "x"), done)
@@ -107,7 +107,7 @@ def delivered_twice(octets: bytes, folder: Path, draw: random.Random) -> None:
 
 
 def rewritten(octets: bytes, path: Path, n: int, folder: Path) -> None:
-    """Copies hold the records that they should."""
+    """Assert that extracted and repaired copies have the right records."""
     fluxcap.repair(path, folder / "repaired")
     repaired = (folder / "repaired").read_bytes()
     assert len(repaired) == len(octets)
@@ -136,7 +136,7 @@ def drive(octets: bytes, draw: random.Random, folder: Path) -> None:
 
 
 def drive_number(seed: str, number: int, keep: Path | None = None) -> None:
-    """The capture of this number, and how it is read, are the same in every run with this seed."""
+    """Read the capture of this number; with one seed, capture and readings are the same in every run."""
     draw = random.Random(f"{seed}/{number}")
     octets = capture(draw)
     if keep is not None:
@@ -146,7 +146,7 @@ def drive_number(seed: str, number: int, keep: Path | None = None) -> None:
 
 
 def main(seconds: float, seed: str) -> int:
-    """Read captures until the time is over. The exit code is 1 where an invariant does not hold for any of them."""
+    """Read captures until the time is over. The exit code is 1 if an invariant fails for one of them."""
     end, number, failures = time.monotonic() + seconds, 0, 0
     keep = Path(tempfile.gettempdir(), f"fluxcap-structure-{seed}.pcap")
     while time.monotonic() < end:

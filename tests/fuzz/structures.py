@@ -1,7 +1,7 @@
 """Captures by structure: tunnels in fragments in tunnels, identities that collide, lengths that lie, all link types.
 
-A mutated file is seldom a packet any longer. Here every packet is one, built from the inside out by the builders of the
-tests; what is drawn is how packets hold one another, who they are from, and which field says something else.
+A mutated file seldom holds valid packets. Here every packet is built from the inside out by the builders of the tests;
+drawn are the nesting of packets, their addresses, and the fields that lie.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from packet_cases import TEREDO_PORT
 
 MAX_DEPTH = 3  # tunnels drawn; the core descends eight
 FRAMES_MAX = 60
-IPV4_ENDS = ["10.0.0.1", "10.0.0.2"]  # few, so that identities and flows collide
+IPV4_ENDS = ["10.0.0.1", "10.0.0.2"]  # few addresses, so that identities and flows collide
 IPV6_ENDS = ["2001:db8::1", "2001:db8::2"]
 PORTS = [1, 2, 53, 4789]
 IDENTIFICATIONS = [1, 1, 1, 2, 3]
@@ -23,7 +23,7 @@ FLAGS = [b.SYN, b.SYN | b.ACK, b.ACK, b.ACK | b.PSH, b.ACK | b.FIN, b.RST]
 START = 1_700_000_000_000_000_000
 
 Draw = random.Random
-Held = tuple[int, bytes]  # an IP protocol, and what it names
+Held = tuple[int, bytes]  # an IP protocol, and its payload
 LinkHeader = Callable[[bytes], bytes]
 
 LINKS: dict[int, LinkHeader] = {
@@ -64,13 +64,13 @@ IN_UDP: list[tuple[int, LinkHeader]] = [
 
 
 def packet_of(octets: bytes) -> bytes:
-    """The packet as a layer that knows its ethertype and protocol, whatever was done to its bytes."""
+    """The packet as a layer that knows its ethertype and protocol, even if its bytes were changed."""
     six = octets[:1] >= b"\x60"
     return b.Layer(octets, *((b.ETHERTYPE_IPV6, b.IPV6) if six else (b.ETHERTYPE_IPV4, b.IPV4)))
 
 
 def lied(draw: Draw, octets: bytes, often: float) -> bytes:
-    """Perhaps another byte, or an end that comes too early or too late."""
+    """The bytes, perhaps with one of them changed, cut short or with bytes behind."""
     if not octets or draw.random() > often:
         return octets
     how = draw.randrange(3)
@@ -83,7 +83,7 @@ def lied(draw: Draw, octets: bytes, often: float) -> bytes:
 
 
 def transport(draw: Draw) -> Held:
-    """A message of whatever protocol, its checksum right, left to a card, absent or wrong."""
+    """A message of any protocol, its checksum right, left to a card, absent or wrong."""
     data = draw.randbytes(draw.choice([0, 1, 8, 40, 200, 700]))
     ports = draw.choice(PORTS), draw.choice(PORTS)
     checksum = draw.choice([None, None, None, "partial", 0, 1])
@@ -124,7 +124,7 @@ def ends(draw: Draw, six: bool) -> tuple[str, str]:
 
 
 def packet(draw: Draw, protocol: int, payload: bytes) -> bytes:
-    """One IP packet around it."""
+    """One IP packet around this payload."""
     if draw.random() < 0.25:
         held = payload
         if draw.random() < 0.2:
@@ -184,7 +184,7 @@ def packets(draw: Draw, depth: int = 0) -> list[bytes]:
 
 
 def frames(draw: Draw, header: LinkHeader) -> list[bytes]:
-    """Some of them, behind a link header, perhaps two groups in turns."""
+    """Some packets behind a link header, perhaps two groups alternating."""
     groups = [packets(draw) for _ in range(draw.choice([1, 2, 2, 3]))]
     if draw.random() < 0.5:
         turns = [place for place, group in enumerate(groups) for _ in group]

@@ -1,6 +1,6 @@
 """A few captures by structure, read in every way: the generator runs, and what it asserts holds.
 
-`tests/fuzz/run SECONDS [SEED]` has more of them, and finds what only a sanitizer sees."""
+`tests/fuzz/run SECONDS [SEED]` reads more of them, with sanitizers."""
 
 import random
 

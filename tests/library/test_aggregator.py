@@ -30,7 +30,7 @@ def test_wherever_the_octets_are_split_the_flows_are_the_same(name, cuts):
 
 @pytest.mark.parametrize("asked", [{"features": True}, {"splt": 3}, {"threads": 1}, {"threads": 2}], ids=str)
 def test_it_takes_the_options_of_read_flows(asked):
-    capture = CAPTURE + CAPTURE[24:] * 1500  # over the mebibyte from which threads join
+    capture = CAPTURE + CAPTURE[24:] * 1500  # more than the mebibyte after which threads join
     with fluxcap.FlowAggregator("ports", **asked) as flows:
         flows.feed(capture)
     whole = fluxcap.read_flows(capture, "ports", **asked)
@@ -106,7 +106,7 @@ def test_only_the_end_makes_an_incomplete_record_damage():
             flows.feed(CAPTURE[:-1])
     assert caught[0].filename == __file__
     assert flows.result().metadata["packets"] == len(PACKETS) - 1
-    flows.close()  # a second time: nothing
+    flows.close()  # a second call does nothing
 
 
 def test_on_request_damage_raises_with_the_table_on_the_exception():

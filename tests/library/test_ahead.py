@@ -1,4 +1,4 @@
-"""Work done in a thread, ahead of the reader: in order, by a bounded amount, and with an end whatever becomes of it."""
+"""Work in a thread ahead of the reader: in order, a bounded amount, and with an end in any case."""
 
 import gzip
 import io
@@ -19,7 +19,7 @@ from fluxcap.errors import NotACaptureError, TruncatedError
 
 lz4_frame = pytest.importorskip("lz4.frame")
 
-PATIENCE = 10  # seconds until something that should end has not
+PATIENCE = 10  # seconds until a thread that should end counts as hanging
 
 PACKET = fluxcap.segment(bytes(1000), ("192.0.2.1", 4000), ("192.0.2.2", 53))
 PACKETS = 3000
@@ -28,7 +28,7 @@ COMPRESSED = gzip.compress(CAPTURE, compresslevel=0)  # 3 MB: half a dozen piece
 
 
 class Counted(io.BytesIO):
-    """A stream that knows how much was read of it, and by which threads."""
+    """A stream that notes how much was read, and by which threads."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -42,7 +42,7 @@ class Counted(io.BytesIO):
 
 
 class Copying:
-    """Work that gives its pieces back, and knows where it was done and how much of it."""
+    """Work that gives its pieces back, and notes its thread and its amount."""
 
     def __init__(self) -> None:
         self.threads: set[int] = set()
@@ -64,7 +64,7 @@ def taken(made, size: int) -> bytes:
 
 
 def settled(measure) -> int:
-    """The value that no longer changes."""
+    """The value once it no longer changes."""
     before, now = -1, measure()
     while before != now:
         time.sleep(0.1)
@@ -73,7 +73,7 @@ def settled(measure) -> int:
 
 
 def threads_left() -> int:
-    """How many threads of this module are still there when they have had the time to end."""
+    """The number of threads of this module that are still alive after they had time to end."""
     end = time.monotonic() + PATIENCE
     while left := sum(thread.name == "fluxcap-ahead" for thread in threading.enumerate()):
         if time.monotonic() > end:
@@ -122,7 +122,7 @@ def test_it_is_ahead_of_the_reader_by_a_bounded_number_of_steps():
 
 
 def test_little_that_becomes_much_is_ahead_no_further():
-    """As of a decompression bomb."""
+    """The endless output of a decompression bomb."""
     made_of_it = 0
 
     def inflate(pieces):
@@ -146,7 +146,7 @@ def test_work_that_gives_nothing_for_most_pieces_goes_on_to_the_end():
 
 
 class Failing(Counted):
-    """A stream that fails where it should end."""
+    """A stream that fails at its end."""
 
     error: type[BaseException] = OSError
 

@@ -1,4 +1,4 @@
-"""What results say of themselves: a line in a shell, a card in a notebook."""
+"""Descriptions of results: a line in a shell, a card in a notebook."""
 
 import re
 from html.parser import HTMLParser
@@ -25,7 +25,7 @@ def packets():
 
 @pytest.fixture(scope="module")
 def eventful(tmp_path_factory):
-    """Everything that a description has to mention, under names that a page must not obey."""
+    """A table with everything that a description has to mention, and names that a page must escape."""
     folder = tmp_path_factory.mktemp("captures")
     arp = b.ethernet(bytes(28), 0x0806)
     (folder / "<b>a&b\x1b.pcap").write_bytes(pcap(records([*PACKETS, arp, arp]))[:-1])
@@ -48,7 +48,7 @@ def test_the_repr_says_what_was_read(flows, packets, eventful):
 
 
 class Outline(HTMLParser):
-    """Texts and elements of a page; every element must be closed where it was opened."""
+    """Texts and elements of a page; the elements must be properly nested."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

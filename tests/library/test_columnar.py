@@ -1,4 +1,4 @@
-"""The formats of columns, read back with other libraries than the one that writes them."""
+"""Columnar formats, read back with other libraries than the writing one."""
 
 import io
 import json
@@ -53,7 +53,7 @@ def written(name: str, tables, columns=None, **about) -> bytes:
 
 
 def kept(kind):
-    """The type without the width of the codes of a dictionary, which older pyarrow chooses when it reads Parquet."""
+    """The type without the code width of a dictionary: older pyarrow chooses the width when it reads Parquet."""
     return pa.dictionary(pa.int32(), kind.value_type) if pa.types.is_dictionary(kind) else kind
 
 
@@ -108,7 +108,7 @@ def test_tables_are_taken_one_by_one_and_not_kept(name):
 
 
 def test_an_arrow_file_of_several_tables_has_plain_texts_for_addresses(packets):
-    # A column of such a file has one dictionary; each table has one of its own.
+    # A column of such a file has one dictionary, while each table has its own.
     assert opened("arrow", written("arrow", iter([packets]))).schema.field("src_ip").type == pa.string()
     assert opened("arrows", written("arrows", iter([packets]))).schema.field("src_ip").type.value_type == pa.string()
 

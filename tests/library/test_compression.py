@@ -1,4 +1,4 @@
-"""Compressed inputs: recognised by content, read to the last byte that can be had, in memory that stays small."""
+"""Compressed inputs: recognised by content, read to the last readable byte, in little memory."""
 
 import bz2
 import gzip
@@ -24,7 +24,7 @@ lz4_frame = pytest.importorskip("lz4.frame")
 zstd = pytest.importorskip("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 PACKET = fluxcap.segment(bytes(range(200)), ("192.0.2.1", 4000), ("192.0.2.2", 53))
-PACKETS = 500  # so that the capture is longer than one step of decompression and than the tail
+PACKETS = 500  # the capture is longer than one step of decompression and than the tail
 CAPTURE = pcap(records([PACKET] * PACKETS))
 RECORD = 16 + len(PACKET)
 
@@ -39,7 +39,7 @@ COMPRESSORS = {
 
 @pytest.fixture(scope="module", autouse=True, params=["in place", "in a thread"])
 def step(request):
-    """Everything is decompressed here and there, lz4 in place only; how much of it at a time."""
+    """The step of decompression, with and without a thread of its own (lz4 only without)."""
     in_thread = request.param == "in a thread"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compression, "LARGE", 0 if in_thread else sys.maxsize)
@@ -48,7 +48,7 @@ def step(request):
 
 
 def use_zlib(monkeypatch):
-    """Read gzip with the standard library, as where isal is not installed."""
+    """Read gzip with the standard library, as if isal were not installed."""
     monkeypatch.setitem(sys.modules, "isal.igzip_lib", None)
 
 
@@ -66,7 +66,7 @@ def compress(request, monkeypatch):
 
 
 class Pieces(io.RawIOBase):
-    """A stream that gives its bytes in pieces of these sizes, over and over."""
+    """A stream that gives its bytes in pieces of these sizes, repeated in turn."""
 
     def __init__(self, data: bytes, sizes: list[int]) -> None:
         self._data, self._sizes, self._turn = memoryview(data), sizes, 0
@@ -107,7 +107,7 @@ def test_thousands_of_tiny_members_are_one_input():
 def test_a_stream_that_is_cut_gives_every_record_that_was_decompressed(compress):
     data = compress(CAPTURE)
     with pytest.warns(DamagedCaptureWarning, match="cut short .* ends too early") as caught:
-        table = fluxcap.read_flows(data[:-1])  # in every format only checks stand that late
+        table = fluxcap.read_flows(data[:-1])  # the last byte is part of a check in every format
     assert table.metadata["packets"] == PACKETS
     assert caught[0].message.error.offset == len(CAPTURE)
 
@@ -122,7 +122,7 @@ def test_a_wrong_check_at_the_end_takes_no_record_with_it(compress):
     data = bytearray(compress(CAPTURE))
     data[-1] ^= 0x55
     with pytest.warns(DamagedCaptureWarning, match="is damaged"):
-        table = fluxcap.read_flows(Pieces(data, [1000]))  # and of a stream, which cannot be read again, too
+        table = fluxcap.read_flows(Pieces(data, [1000]))  # also from a stream, which cannot be read again
     assert table.metadata["packets"] == PACKETS
     assert [tuple(one)[1:3] for one in table.metadata["damage"]] == [(PACKETS, len(CAPTURE))]
 
@@ -150,7 +150,7 @@ def test_wherever_a_gzip_stream_is_cut_the_records_before_are_read_or_it_is_no_c
 
 
 def gzip_prefix(data: bytes) -> bytes:
-    """What a gzip stream that was cut holds, by the standard library's own reader."""
+    """The content of a cut gzip stream by the reader of the standard library."""
     out, file = b"", gzip.GzipFile(fileobj=io.BytesIO(data))
     try:
         while octet := file.read1(1):
@@ -245,7 +245,7 @@ def test_skippable_frames_without_a_frame_are_no_capture():
 
 
 def with_dictionary(data: bytes, octets: int) -> bytes:
-    """The same xz data, said to need another dictionary: section 5.3.1 of the format."""
+    """The same xz data with another dictionary size in its header: section 5.3.1 of the format."""
     bits = next(bits for bits in range(41) if (2 | bits & 1) << (bits // 2 + 11) >= octets or bits == 40)
     header = bytearray(data[12 : 12 + (data[12] + 1) * 4])
     assert header[2:4] == b"\x21\x01"  # LZMA2, with one byte of properties
@@ -280,7 +280,7 @@ def test_memory_that_runs_out_while_decompressing_is_no_damage(name, monkeypatch
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("stop", ["limit", "damage"])
 def test_what_stops_the_reading_first_does_so_with_any_number_of_threads(stop, threads, monkeypatch):
-    """A thread that counts may be behind the decompressor, which fails just after."""
+    """The thread that counts can be behind the decompressor, which fails just after."""
     monkeypatch.setattr(reading, "SHARED_FROM", 0)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(threads)))
     packets = [fluxcap.segment(bytes(900), ("192.0.2.1", 1 + at), ("192.0.2.2", 53)) for at in range(300)]
@@ -300,7 +300,7 @@ def test_what_stops_the_reading_first_does_so_with_any_number_of_threads(stop, t
 
 
 def test_a_child_forked_while_a_thread_decompresses_is_told_so(step):
-    """The thread is a bounded number of steps ahead, so it is never done."""
+    """The thread is only a bounded number of steps ahead, so that it has not finished."""
     data = zstd.compress(pcap(records([PACKET] * 30_000)))
     scan = iter(fluxcap.scan_packets(data, batch_size=10))
     next(scan)

@@ -1,4 +1,4 @@
-"""The exceptions, what they say, and the texts that they are safe to print."""
+"""The exceptions, their messages, and texts that are safe to print."""
 
 import pickle
 

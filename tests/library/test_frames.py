@@ -66,19 +66,19 @@ def test_a_library_older_than_the_project_admits_is_refused_with_what_to_do(monk
         export.wanted(package)
 
 
-# What gets lost on the way between libraries --------------------------------------------------------------------------
+# Losses on the way between libraries ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def everything():
-    """Tables with every column that there can be."""
+    """Tables with every possible column."""
     columns = (*_core.PACKET_COLUMNS, *_core.EXTRA_COLUMNS)
     keys = ",".join(_core.KEY_FIELDS)
     return fluxcap.read_packets(CAPTURE, columns=columns), fluxcap.read_flows(CAPTURE, keys, interval="1m")
 
 
 def test_no_column_is_a_duration_and_only_times_can_be_missing(everything):
-    # DuckDB cuts a duration down to microseconds, and pandas makes integers that can be missing into floats.
+    # DuckDB cuts a duration to microseconds, and pandas turns integers that can be missing into floats.
     for table in everything:
         for field in pa.schema(table):
             assert not pa.types.is_duration(field.type)
@@ -206,7 +206,7 @@ def test_duckdb_queries_a_table_twice_and_joins_it_with_itself(packets):
 
 def test_times_keep_their_nanoseconds_and_zone_in_duckdb(packets):
     assert duckdb.sql("SELECT epoch_ns(time) FROM packets WHERE packet = 2").fetchall() == [(START + 1,)]
-    assert str(duckdb.sql("SELECT min(time) FROM packets").fetchall()[0][0].tzinfo).endswith("UTC")  # by way of pytz
+    assert str(duckdb.sql("SELECT min(time) FROM packets").fetchall()[0][0].tzinfo).endswith("UTC")  # through pytz
 
 
 def test_names_and_addresses_are_texts_in_duckdb(packets):

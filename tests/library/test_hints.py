@@ -1,4 +1,4 @@
-"""Hints at what made checksums bad: each on records that were made so, and none on records that only look like it."""
+"""Hints at the causes of bad checksums: one on records with the cause, none on records that only look like it."""
 
 import json
 import random
@@ -33,13 +33,13 @@ def kinds(frames) -> list[tuple[str, str, int, int | None]]:
 
 
 def datagram(n: int, src: str = A, dst: str = B, src_port: int = 4000, **options) -> bytes:
-    """The nth of a flow, whose sums differ."""
+    """The nth datagram of a flow; all have different sums."""
     payload = struct.pack(">I", n * 0x9E3779B1 % (1 << 32)) + b"payload"
     return b.ethernet(b.ipv4(b.udp(payload, src_port, 53, **options), src, dst, identification=n % 0x10000))
 
 
 def patched(frame: bytes, at: int, octets: bytes) -> bytes:
-    """A frame in which something was overwritten, and nothing else."""
+    """A frame with some bytes overwritten, its checksum not updated."""
     return frame[:at] + octets + frame[at + len(octets) :]
 
 
@@ -130,7 +130,7 @@ def test_what_only_looks_like_a_constant_difference_is_no_hint(frames):
 
 # One bit --------------------------------------------------------------------------------------------------------------
 
-COVERED = [*range(IP + 12, IP + 20), *range(L4, L4 + 4), *range(L4 + 6, len(datagram(0)))]  # but no length
+COVERED = [*range(IP + 12, IP + 20), *range(L4, L4 + 4), *range(L4 + 6, len(datagram(0)))]  # without the length
 
 
 @given(st.sampled_from(COVERED), st.integers(0, 7), st.integers(0, 0xFFFF))
@@ -139,10 +139,10 @@ def test_a_flipped_bit_in_whatever_is_covered_is_a_hint(at, bit, n):
     flipped = patched(frame, at, bytes([frame[at] ^ 1 << bit]))
     found = [hint for hint in hints([flipped]) if hint.header == "transport"]
     if flipped[L4 + 6 : L4 + 8] == bytes(2) or ones_sum(frame[L4 + 6 : L4 + 8]) == 0xFFFF:
-        return  # a field that now says that there is no sum, or could not tell its two zeros apart
+        return  # a field that is now zero (no sum), or one of two equal zeros
     assert [(hint.kind, hint.records) for hint in found] == [("one bit", 1)]
     change = 1 << bit + 8 * (1 - at % 2)
-    # The field itself is the found sum; what is covered changes the right one, the other way.
+    # A change of the field changes the found sum; a change of covered bytes changes the right sum, the other way.
     assert found[0].difference in (change % 0xFFFF, -change % 0xFFFF)
 
 
@@ -193,7 +193,7 @@ def test_icmpv6_is_never_cut_up_so_its_sum_without_a_length_stays_bad():
 
 def test_an_address_rewritten_in_flows_of_one_packet_each_is_found_over_the_pair_of_addresses():
     frames = [patched(datagram(n, src_port=4000 + n), IP + 12, b.packed(C)) for n in range(3)]
-    updated = [  # the header's checksum was
+    updated = [  # only the checksum of the header was updated
         patched(patched(one, IP + 10, bytes(2)), IP + 10, struct.pack(">H", 0xFFFF - ones_sum(
             patched(one, IP + 10, bytes(2))[IP:L4]))) for one in frames
     ]  # fmt: skip

@@ -18,7 +18,7 @@ CAPTURE = pcap(records([FRAME] * 3))
 
 
 def octets(item: inputs.Input) -> bytes:
-    """All that an input holds, by way of a small buffer."""
+    """All bytes of an input, read through a small buffer."""
     out, buffer = b"", bytearray(7)
     with item.open() as opened:
         while n := opened.readinto(memoryview(buffer)):
@@ -31,7 +31,7 @@ def names(captures) -> list[str]:
 
 
 class Trickle(io.RawIOBase):
-    """A stream that cannot be sought and gives a byte at a time."""
+    """A stream that cannot seek and gives one byte at a time."""
 
     def __init__(self, data: bytes) -> None:
         self._left = data
@@ -46,7 +46,7 @@ class Trickle(io.RawIOBase):
 
 
 class OnlyRead:
-    """The least that a file can be."""
+    """The smallest possible file object."""
 
     def __init__(self, data: bytes) -> None:
         self._file = io.BytesIO(data)
@@ -114,7 +114,7 @@ def test_a_fifo_is_read_once_and_from_its_start(tmp_path):
 
 @pytest.fixture
 def tree(tmp_path) -> Path:
-    """b.pcap a.pcap sub/c.pcap and three files that are no captures."""
+    """A directory with b.pcap, a.pcap, sub/c.pcap and three files that are not captures."""
     (tmp_path / "sub").mkdir()
     for name in ("b.pcap", "a.pcap", "sub/c.pcap"):
         (tmp_path / name).write_bytes(CAPTURE)
@@ -290,7 +290,7 @@ def test_a_file_object_is_never_lent_memory_that_it_could_keep():
 
         def readinto(self, buffer) -> int:
             kept.append(buffer)
-            for earlier in kept[:-1]:  # memory of somebody else by now, if it was not its own
+            for earlier in kept[:-1]:  # if the buffer did not own its memory, others use it by now
                 earlier[:] = b"\xff" * len(earlier)
             n = min(len(buffer), 700, len(self.left))
             buffer[:n], self.left = self.left[:n], self.left[n:]

@@ -1,4 +1,4 @@
-"""What `by=` is taken for."""
+"""`by=` and the key it means."""
 
 import re
 

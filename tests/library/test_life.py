@@ -1,4 +1,4 @@
-"""The life of a socket, from segments and datagrams put together one by one.
+"""The life of a socket, from hand-made segments and datagrams.
 
 What each is is RFC 9293's; what a call does to the wire is what Linux does, as recordings in test_session.py show.
 """
@@ -41,7 +41,7 @@ def told(packets: list[bytes], socket: str = f"{SERVER}:{PORT}") -> Calls:
 
 ACCEPTED = [("bind", 0), ("listen", 0), ("accept", 0)]
 CONNECTED = [("connect", 0), ("connected", 0)]
-# What happens after the handshake, and what both sides did.
+# Segments after the handshake, and the calls of both sides.
 CASES = {
     "data that follows data is one write": (
         [server(A, 901, 100), server(A, 1001, 50), client(A, 101)],
@@ -120,7 +120,7 @@ def test_sequence_numbers_begin_again_after_the_last():
     assert told(packets) == [*ACCEPTED, ("read", 20)]
 
 
-FAR = 3 << 29  # octets
+FAR = 3 << 29  # bytes
 
 
 def test_a_sequence_number_far_ahead_is_believed_when_it_is_acknowledged():
@@ -132,7 +132,7 @@ def test_a_sequence_number_far_ahead_is_believed_when_it_is_acknowledged():
     assert told(one_way) == [("read", FAR + 20)]
 
 
-# Without a whole handshake: what the server did, what the client did.
+# Without a complete handshake: calls of the server, calls of the client.
 ATTEMPTS = {
     "refused": ([client(S, 1), server(R | A, 0)], [("refuse", 0)], [("connect", 0), ("connection refused", 0)]),
     "not answered": ([client(S, 1), client(S, 1)], [("unanswered", 0)], [("connect", 0), ("unanswered", 0)]),

@@ -24,7 +24,7 @@ from six_packets import CAPTURE
 FLOWS = (*KEY_FIELDS, "interval", *FLOW_COLUMNS, *feature_columns(biflow=True, features=True, splt=2))
 CONNECTIONS = (*FLOWS, *CONNECTION_COLUMNS)
 PACKETS = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
-# As their own documentation has them.
+# The names in their own documentation.
 HEADERS = [
     ("zeek", "sockets", ["ip_proto", "id.orig_h", "id.orig_p", "orig_pkts", "bytes", "payload_bytes", "ts", "last"]),
     ("nfstream", "ports", ["protocol", "src_port", "dst_port", "src2dst_packets", "src2dst_bytes", "payload_bytes"]),

@@ -1,4 +1,4 @@
-"""Order is never assumed in silence: records and inputs that are out of order are told of."""
+"""Records and inputs out of order are reported."""
 
 import warnings
 from itertools import pairwise
@@ -22,7 +22,7 @@ def capture(*seconds: int) -> bytes:
 
 
 def late_by_hand(*parts: tuple[int, ...]) -> tuple[int, int, tuple[int, int] | None]:
-    """How many records are earlier than one before them, by how much at most, and the first of them."""
+    """The number of records that are earlier than one before them, the largest difference, and the first of them."""
     latest, found = -1, []
     for place, part in enumerate(parts):
         for number, at in enumerate(part, 1):
@@ -91,7 +91,7 @@ def test_threads_find_the_same_late_records():
     tail = capture(*(at + (at % 7 == 0) * 3 for at in range(2000)))[len(header) :]
     one, three = (fluxcap.read_flows(ordered + tail, threads=n).metadata["late"] for n in (1, 3))
     assert one == three
-    assert one.packet == 30_002  # the first one of the tail is at 3 s
+    assert one.packet == 30_002  # the first record of the tail is at 3 s
 
 
 def test_an_aggregator_and_a_merge_say_so_too():

@@ -1,4 +1,4 @@
-"""Reading captures into tables: against the oracle, with timeouts and limits, in batches."""
+"""Captures become tables that equal the oracle's, with timeouts and limits, in batches."""
 
 import datetime
 import io
@@ -253,7 +253,7 @@ def test_the_number_of_threads_changes_nothing():
 
 
 class Interrupted(io.BytesIO):
-    """Ctrl-C where more bytes are waited for."""
+    """Ctrl-C while a read waits for bytes."""
 
     def readinto1(self, buffer) -> int:
         n = super().readinto1(buffer)

@@ -1,4 +1,4 @@
-"""What read_checksums() and read_info() say of a capture."""
+"""The reports of read_checksums() and read_info()."""
 
 import gzip
 import json

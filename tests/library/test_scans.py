@@ -1,4 +1,4 @@
-"""Packets larger than memory in polars, DuckDB and pyarrow: read batch by batch, and only what is needed."""
+"""Packets larger than memory in polars, DuckDB and pyarrow: read in batches, and only as far as needed."""
 
 import io
 import weakref
@@ -20,7 +20,7 @@ from six_packets import CAPTURE, PACKETS, SOURCES
 MANY = 5000
 ROWS = 100
 LONG = pcap(records(fluxcap.segment(b"hello", ("192.0.2.1", 4000 + n % 7), ("192.0.2.2", 53)) for n in range(MANY)))
-CUT = LONG[:-1]  # whoever reads to its end is warned, and a warning fails the test
+CUT = LONG[:-1]  # reading to its end gives a warning, which fails the test
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def scan():
 
 @pytest.fixture
 def columns_read(monkeypatch):
-    """The columns of every reading."""
+    """Notes the columns of every reading."""
     read = []
     reading = packet_scan.Reading
 
@@ -67,7 +67,7 @@ def test_a_relation_is_executed_twice_and_on_a_connection_of_ones_own(scan):
 
 
 def test_a_lazy_frame_is_collected_twice(scan):
-    # polars' own scan of an Arrow stream is empty the second time, without a word.
+    # A scan of an Arrow stream by polars itself is silently empty the second time.
     lazy = scan.lazy()
     for engine in ("in-memory", "streaming", "streaming"):
         assert lazy.select(pl.len()).collect(engine=engine).item() == MANY

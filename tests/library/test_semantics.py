@@ -1,4 +1,4 @@
-"""Flows as other programs make them: what each preset promises by hand-made packets, and what NFStream and Zeek say."""
+"""Flows as other programs make them: presets on hand-made packets, and agreement with NFStream and Zeek."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_octets_are_those_of_the_innermost_ip_packet(name, semantics):
     capture = pcap(records([bytes(octets)] * 3), link_type=link_type)
     table = fluxcap.read_flows(capture, semantics=semantics, features=True, splt=2)
     assert table["bytes"].tolist() == [3 * expected]
-    # What is counted of a packet is its size, too; the ledger and the packets keep the frames' lengths.
+    # The counted bytes are also the size of a packet; the ledger and packet tables keep the lengths of frames.
     assert [table[f"size_{what}"].tolist() for what in ("min", "mean", "max")] == [[expected]] * 3
     assert table["splt_size"].tolist() == [[expected] * 2]
     assert table.metadata["wire_octets"] == 3 * len(octets)
@@ -248,7 +248,7 @@ def packed(address: str) -> bytes:
 @pytest.mark.parametrize("again", [False, True], ids=["", "the other way round"])
 @pytest.mark.parametrize(("octets", "answers"), FIRST)
 def test_in_zeeks_semantics_the_first_packet_from_a_likely_server_answers(octets, answers, again):
-    if again:  # addresses of the other order: a key is turned to one canonical direction
+    if again:  # addresses in the other order: a key has one canonical direction
         octets = octets.replace(packed(CLIENT), b"\xff\xff\xff\xfe")
     capture = pcap(records([octets, octets]))
     plain, turned = fluxcap.read_flows(capture), fluxcap.read_flows(capture, semantics="zeek")
@@ -334,7 +334,7 @@ def test_flows_of_real_captures_are_those_of_nfstream_by_its_own_timeouts():
 # Zeek ----------------------------------------------------------------------------------------------------------------
 
 TRACES = "zeek+zeek/testing/btest/Traces"
-# Connections of Zeek's own tests that are not ours, by capture, and why.
+# Connections in the tests of Zeek that we do not have, by capture, and why.
 SYN_ACK = "the second packet shows that the first, a SYN-ACK, was an answer"
 NEW = "what comes after a close, a reset or an attempt that was not answered in time is a connection of its own"
 NOT_IMITATED = {
@@ -361,7 +361,7 @@ NOT_IMITATED = {
 
 
 def connections() -> list[tuple[str, Flow]]:
-    """Zeek's UDP and TCP connections: the capture, and what counted() says of a flow."""
+    """The UDP and TCP connections of Zeek: the capture, and the values of counted()."""
     counts = ("orig_pkts", "orig_ip_bytes", "resp_pkts", "resp_ip_bytes")
     found = []
     for line in (CORPUS / "zeek_conn.ndjson").read_text().splitlines():
@@ -376,11 +376,11 @@ def connections() -> list[tuple[str, Flow]]:
 
 @needs_corpus
 def test_flows_are_zeeks_connections_but_for_what_is_not_imitated():
-    # Zeek has both a tunnel's connections and the one around it, which we have without decapsulation.
+    # Zeek has the connections in a tunnel and the one around it; we have the latter without decapsulation.
     ours = {
         path: counted(CORPUS / path, "zeek") | counted(CORPUS / path, "zeek", decap=False) for path, _ in connections()
     }
-    found = set(connections())  # one capture stands in several tests
+    found = set(connections())  # several tests use one capture
     others = Counter(path.removeprefix(f"{TRACES}/") for path, flow in found if flow not in ours[path])
     assert others == {path: n for path, (n, _) in NOT_IMITATED.items()}
     assert len(found) - others.total() > 3 * others.total()

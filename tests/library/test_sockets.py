@@ -1,4 +1,4 @@
-"""Sockets as the ends of connections: who they were, and what came of it."""
+"""Sockets as the ends of connections: their roles and outcomes."""
 
 import pickle
 import re
@@ -16,21 +16,21 @@ from client_and_server import A, F, R, S, client, datagram, opened, segment, ser
 from real_captures import SAMPLES
 from tshark import needs_tshark, tshark
 
-# As the contract has them.
+# The columns of the contract.
 COLUMNS = (
     "protocol address port role peers connections accepted refused unanswered first last sent_packets"
     " sent_payload_bytes received_packets received_payload_bytes fin rst open unreachable role_basis"
 )
 CAPTURES = ["session.pcap", "servers.pcap", "sockets.pcapng", "multicast-membership.pcap", "verdicts.pcap"]
 WITH_PORTS = (6, 17, 33, 132, 136)
-# Zeek's states: whether somebody accepted, refused, or did not answer.
+# States of Zeek: whether a connection was accepted, refused, or not answered.
 OUTCOMES = {
     **dict.fromkeys(("S1", "SF", "S2", "S3", "RSTO", "RSTR", "RSTRH", "SHR"), "accepted"),
     **dict.fromkeys(("S0", "SH", "RSTOS0"), "unanswered"),
     "REJ": "refused",
 }
 
-# Of packets and bytes in all, sent and received, the packets sent and received.
+# Packets and bytes in all, sent and received, and packets sent and received.
 ENDPOINT = re.compile(r"(\S+) +(\d+) +\d+ +\d+ +(\d+) +\d+ +(\d+) +\d+ *")
 
 each_capture = pytest.mark.parametrize("name", CAPTURES)
@@ -54,7 +54,7 @@ def outcome(connection: dict) -> str:
 
 
 def gathered(connections: list[dict]) -> list[dict]:
-    """What a table of sockets says of these connections, one after the other."""
+    """The sockets of these connections, made one connection after the other."""
     found: dict[tuple, dict] = {}
     peers = defaultdict(set)
     for c in connections:
@@ -142,7 +142,7 @@ def test_the_role(packets, roles):
     assert {port: row["role"] for port, row in sockets(packets).items()} == roles
 
 
-# What becomes of one connection: columns of the server's socket that are not 0.
+# One connection: the columns of the server's socket that are not 0.
 OUTCOME_CASES = {
     "open": (opened(), {"accepted": 1, "open": 1}),
     "half open": ([*opened(), client(F | A, 101)], {"accepted": 1, "open": 1}),

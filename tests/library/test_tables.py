@@ -1,4 +1,4 @@
-"""What every table can do, and merging flow tables."""
+"""Methods of every table, and merging flow tables."""
 
 import copy
 import os
@@ -197,7 +197,7 @@ def test_pickling_keeps_class_columns_metadata_and_that_arrays_are_read_only(flo
 def test_pickle_protocol_5_moves_the_columns_out_of_band(flows):
     buffers = []
     data = pickle.dumps(flows, 5, buffer_callback=buffers.append)
-    assert len(buffers) == len(flows.columns) + 1  # one that is not shown, for merging
+    assert len(buffers) == len(flows.columns) + 1  # one hidden column, for merging
     assert pickle.loads(data, buffers=buffers) == flows
 
 

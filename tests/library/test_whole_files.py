@@ -1,4 +1,4 @@
-"""Files take their names when they are whole and on the disk, and what goes wrong has a name."""
+"""Files get their names when they are whole and on the disk; errors name the file."""
 
 import errno
 import io
@@ -48,7 +48,7 @@ def test_a_failure_to_write_names_the_file(tmp_path):
 
 
 class Failing(io.RawIOBase):
-    """A file whose first writes are as they should be."""
+    """A file whose first writes succeed."""
 
     def __init__(self, error: BaseException | int, after: int) -> None:
         self.error, self.after = error, after
@@ -69,7 +69,7 @@ class Failing(io.RawIOBase):
 @pytest.mark.parametrize("name", ["parquet", "arrow", "arrows"])
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_a_full_disk_makes_no_library_panic(name, after, capfd, monkeypatch):
-    monkeypatch.setitem(parquet.OPTIONS, "max_row_group_size", 10_000)  # it writes a group at a time
+    monkeypatch.setitem(parquet.OPTIONS, "max_row_group_size", 10_000)  # the format writes a group at a time
     tables = [PACKETS] * 5
     with pytest.raises(OSError, match="No space left"):
         formats.find(name).write(

@@ -10,7 +10,7 @@ from fluxcap.values.metadata import Metadata
 
 Counts = Mapping[str, int]  # records by verdict name
 HEADER: Final = "header"  # the column of by_header() that names the kind of header
-HINTS_SHOWN: Final = 2  # on a screen and on a card
+HINTS_SHOWN: Final = 2  # on a screen, among messages and on a card
 
 
 class Judged(Protocol):

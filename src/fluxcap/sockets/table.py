@@ -230,7 +230,7 @@ class Ends:
     def reduce(self, how: np.ufunc, values: Array) -> Array:
         """The least or the greatest value, for each socket, among its connections."""
         reduced = np.empty(self._n, values.dtype)
-        for codes in self._sides:  # the first value of each socket
+        for codes in self._sides:  # start with a value of the socket itself
             reduced[codes] = values
         for codes in self._sides:
             how.at(reduced, codes, values)
