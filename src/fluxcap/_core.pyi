@@ -9,6 +9,7 @@ DISPOSITIONS: Final[tuple[str, ...]]
 REASONS: Final[tuple[str, ...]]  # why a record is `malformed` or `truncated_header`, by code; 0 is "none"
 DAMAGES: Final[tuple[str, ...]]  # what is wrong with a file, by code; 0 is "none"
 DIRECTIONS: Final[tuple[str, ...]]  # which way a record went past its interface
+TUNNELS: Final[tuple[str, ...]]  # kinds in UDP; "none": a port that carries none whatever its number
 STATES: Final[tuple[str, ...]]  # of a connection, by code: conn_state as in Zeek's conn.log
 DIRECTION_BASES: Final[tuple[str, ...]]  # why forward is the direction of who began a connection, by code
 ANOMALIES: Final[tuple[str, ...]]  # anomalies that are counted, never fatal; order of Totals["anomalies"]
@@ -178,6 +179,7 @@ class Scanner(Window):
         verdicts: int = 0xFFFFFFFF,  # collect a record's row if bit `verdict` or bit 16 + `ip_verdict` is set
         row_limit: int = 0,  # packet rows that make run() say ROWS_FULL; 0 = no limit
         decap: bool = True,
+        tunnels: Iterable[tuple[int, int]] = (),  # UDP ports besides the registered ones, and indices into TUNNELS
         # Compiles the filter for a link type, in an input of the other byte order or not: `struct bpf_insn`s, packed.
         # Refused records are `filtered`: in the ledger, in no table. What it raises, run() raises.
         where: Callable[[int, bool], bytes] | None = None,
@@ -324,7 +326,7 @@ class Repairer(Scanner):
     """
 
     repaired: tuple[int, int, int]  # records, transport and IPv4 header checksums that were changed
-    def __init__(self) -> None: ...
+    def __init__(self, *, tunnels: Iterable[tuple[int, int]] = ()) -> None: ...
     def mended(self) -> memoryview:
         """The octets that follow those of the last time, until the next call of space()."""
     def late(self) -> list[tuple[int, bytes]]:

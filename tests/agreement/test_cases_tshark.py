@@ -55,3 +55,32 @@ def test_tshark_reads_each_crafted_packet_to_the_same_addresses_and_ports(name, 
     v4, v6, *found = (cell.split(",")[-1] for cell in read[name])
     agrees = bool({v4, v6} & sources) and found == ports
     assert agrees == (name not in UNREAD_BY_TSHARK), read[name]
+
+
+# What `-d udp.port==PORT,NAME` calls our kinds, by registered port; each of them gets another port, that many higher.
+HIGHER = 10_000
+NAME_OF = {
+    4789: "vxlan", 8472: "vxlan", 4790: "vxlan_gpe", 6081: "geneve", 2152: "gtp", 3386: "gtp", 3544: "teredo",
+    5247: "capwap.data", 4754: "gre", 6635: "mpls", 1701: "l2tp", 37008: "tzsp", 4341: "lisp-data", 5072: "ayiya",
+}  # fmt: skip
+NAMED = {name: case for name, case in TUNNELS.items() if case.port}
+UNREAD_WITH_A_NAME = {name for name in UNREAD_BY_TSHARK if name != "VXLAN on the port of Linux"}
+
+
+@pytest.fixture(scope="module")
+def read_when_told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The fields of each case in UDP, moved to a port that tshark is told of."""
+    moved = [b.udp(case.octets[14 + 20 + 8 :], 40000, case.port + HIGHER) for case in NAMED.values()]
+    path: Path = tmp_path_factory.mktemp("tshark") / "told.pcapng"
+    packets = [enhanced_packet(b.ethernet(b.ipv4(datagram))) for datagram in moved]
+    path.write_bytes(pcapng(interface(b.LINK_ETHERNET), *packets))
+    told = [part for port, name in NAME_OF.items() for part in ("-d", f"udp.port=={port + HIGHER},{name}")]
+    lines = tshark(path, *told, *fields(FIELDS))
+    return dict(zip(NAMED, (line.split("\t") for line in lines), strict=True))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_tshark_reads_a_tunnel_on_a_port_that_it_is_told_of(name, read_when_told):
+    v4, v6, *ports = (cell.split(",")[-1] for cell in read_when_told[name])
+    agrees = bool({v4, v6} & {"10.0.0.1", "fd00::1"}) and ports == ["1111", "2222"]
+    assert agrees == (name not in UNREAD_WITH_A_NAME), read_when_told[name]

@@ -1,13 +1,12 @@
 """Tunnels: the innermost packet or the outermost; packets that only look like tunnels; the greatest depth."""
 
-import struct
-
 import pytest
 
 import builders as b
 from capture_files import Record, pcap, records
 from core_driver import FIVE_TUPLE, Row, anomalies, flows, key, of, rows, scan, taken
-from packet_cases import DST4, DST6, FRAME, IN4, IN6, PPP4, SRC4, SRC6, TEREDO_PORT, TUNNELS, V4
+from packet_cases import DST4, DST6, FRAME, IN4, IN6, SRC4, SRC6, TEREDO_PORT, TUNNELS, V4
+from tunnel_lookalikes import NOT_A_TUNNEL
 
 
 def decoded(octets: bytes, **options: bool) -> Row:
@@ -69,62 +68,6 @@ def test_a_teredo_bubble_that_a_server_sends_may_have_trailers(trailers):  # RFC
     answer = b.ethernet(b.ipv4(b.udp(b.teredo(bubble, origin=True) + trailers, TEREDO_PORT, 40000)))
     expected = {"depth": 1, "src_ip": "fe80::1", "protocol": 59, "disposition": "unknown_transport"}
     assert of(decoded(answer), expected) == expected
-
-
-NOT_A_TUNNEL = [
-    # what, destination port, bytes of the datagram
-    ("VXLAN of no octets", 4789, b""),
-    ("VXLAN without the I flag", 4789, bytes(8) + FRAME),
-    ("VXLAN of a frame whose length does not fit", 4789, b.vxlan(b.ethernet(bytes(28), 1200))),
-    ("VXLAN with no room for a frame", 4789, b.vxlan(bytes(13))),
-    ("VXLAN of ARP", 4789, b.vxlan(b.ethernet(bytes(28), 0x0806))),
-    ("text where VXLAN would be", 4789, b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"),
-    ("VXLAN-GPE without the P flag and not filled", 4790, b.vxlan_gpe(IN4 + b"x", 1, 1, 0x08)),
-    ("GTP version 0 without its spare ones", 3386, b"\x10" + b.gtp_0(IN4)[1:]),
-    ("GTP version 0, an echo request", 3386, b"\x1e\1" + b.gtp_0(b"")[2:]),
-    ("GTP version 0, longer than its datagram", 3386, b.gtp_0(IN4)[:-1]),
-    ("CAPWAP that is encrypted", 5247, b"\1" + b.capwap(FRAME)[1:]),
-    ("CAPWAP of a fragment", 5247, b.capwap(FRAME, flags=0x80)),
-    ("CAPWAP that keeps alive", 5247, b.capwap(FRAME, flags=0x08)),
-    ("CAPWAP of another radio", 5247, b.capwap(FRAME, native=True, binding=3)),
-    ("CAPWAP with a header of one word", 5247, b"\0\x08" + b.capwap(FRAME)[2:]),
-    ("CAPWAP of a beacon", 5247, b.capwap(b.ieee802_11(bytes(40), control=b.BEACON), native=True)),
-    ("VXLAN-GPE of another protocol", 4790, b.vxlan_gpe(IN4, 1, 99)),
-    ("GENEVE of version 1", 6081, b"\x40" + b.geneve(FRAME)[1:]),
-    ("GENEVE with options past its end", 6081, b"\x3f" + b.geneve(IN4)[1:]),
-    ("GENEVE of no ethertype", 6081, b"\0\0\0\1" + bytes(4) + IN4),
-    ("GTP version 2", 2152, b"\x48" + b.gtp_u(IN4)[1:]),
-    ("GTP' ", 2152, b"\x20" + b.gtp_u(IN4)[1:]),
-    ("GTP-U echo request", 2152, struct.pack(">BBHIHBB", 0x32, 1, 4, 0, 1, 0, 0)),
-    ("GTP-U longer than its datagram", 2152, struct.pack(">BBHI", 0x30, 0xFF, len(IN4) + 1, 1) + IN4),
-    ("GTP-U of neither version of IP", 2152, b.gtp_u(b"\x55" + bytes(30))),
-    ("GTP-U with an extension header of no octets", 2152, b.gtp_u_extended(b"\0\0\0\0")[:11] + b"\x85\0\0\0\0"),
-    ("GTP-U with an extension header past its end", 2152, b.gtp_u_extended(b"")[:11] + b"\x85\x09\0\0\0"),
-    ("Teredo of IPv4", TEREDO_PORT, b.teredo(IN4 + bytes(30))),
-    ("Teredo longer than its datagram", TEREDO_PORT, b.teredo(b.ipv6(b.udp(), payload_length=9))),
-    ("Teredo with authentication past its end", TEREDO_PORT, b"\0\1\xff\xff" + bytes(40)),
-    ("VXLAN without the I flag on the port of Linux", 8472, bytes(8) + FRAME),
-    ("L2TP, a control message", 1701, b"\xc8\2\0\x0c\0\1\0\0\0\0\0\0"),
-    ("L2TP with a reserved bit", 1701, b"\x10" + b.l2tp(PPP4)[1:]),
-    ("L2TP of version 1", 1701, b"\0\1" + b.l2tp(PPP4)[2:]),
-    ("L2TP longer than its datagram", 1701, b.l2tp(PPP4, length=True)[:-1]),
-    ("L2TP of LCP", 1701, b.l2tp(b.ppp(b"\1\1\0\4", 0xC021))),
-    ("L2TPv3 of ARP", 1701, b"\0\3\0\0" + b.l2tp_session(b.ethernet(bytes(28), 0x0806))),
-    ("L2TPv3 of session zero", 1701, b"\0\3\0\0" + b.l2tp_session(FRAME, 0)),
-    ("text where L2TP would be", 1701, b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"),
-    ("TZSP of version 2", 37008, b"\2" + b.tzsp(FRAME)[1:]),
-    ("TZSP of a keep-alive", 37008, b"\1\4\0\0\1"),
-    ("TZSP of another protocol", 37008, b.tzsp(FRAME, 99)),
-    ("TZSP with a field past its end", 37008, b"\1\0\0\1\x0a\xff" + FRAME),
-    ("LISP of a packet that does not check out", 4341, b.lisp(b"\x45\0\0\x20" + bytes(30))),
-    ("LISP of neither version of IP", 4341, b.lisp(b"\x55" + bytes(50))),
-    ("AYIYA, an echo request", 5072, b.ayiya(IN6, opcode=3)),
-    ("AYIYA of another version than it says", 5072, b.ayiya(IN4, 41)),
-    ("AYIYA of no octets", 5072, b.ayiya(b"", 59)),
-    ("GRE in UDP of version 1", 4754, b"\x20\1\x08\0\0\0\0\0" + IN4),
-    ("MPLS in UDP with a reserved label", 6635, b.mpls(IN4, 3)),
-    ("MPLS in UDP of nothing", 6635, b.mpls(b"", 100)),
-]  # fmt: skip
 
 
 @pytest.mark.parametrize(("port", "octets"), [row[1:] for row in NOT_A_TUNNEL], ids=[row[0] for row in NOT_A_TUNNEL])

@@ -1,6 +1,7 @@
 # Names for the codes of the core.
 
 from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
+from fluxcap.base.tunnels cimport TUNNEL_KINDS_END
 from fluxcap.base.types cimport ANOMALIES_END, DIRECTIONS_END, DISPOSITIONS_END, REASONS_END, VERDICTS_END
 from fluxcap.capture.reader cimport DAMAGES_END
 from fluxcap.flows.connection cimport BASES_END
@@ -22,8 +23,10 @@ DAMAGES = ("none", "empty", "not_a_capture", "file_header_cut", "unsupported_ver
 ANOMALIES = ("captured_over_wire", "captured_over_snaplen", "fraction_over_second", "time_went_back",
              "tunnels_too_deep", "datagrams_evicted", "fragments_not_held", "option_overrun", "tsresol_length",
              "errors_not_kept", "refused_tagged", "refused_inside", "without_time", "time_out_of_range")
+TUNNELS = ("none", "vxlan", "vxlan_gpe", "geneve", "gtp", "teredo", "capwap", "gre", "mpls", "l2tp", "tzsp", "lisp",
+           "ayiya")
 DIRECTIONS = ("unknown", "inbound", "outbound")
-assert len(DIRECTIONS) == DIRECTIONS_END
+assert len(DIRECTIONS) == DIRECTIONS_END and len(TUNNELS) == TUNNEL_KINDS_END
 assert len(VERDICTS) == VERDICTS_END and len(DISPOSITIONS) == DISPOSITIONS_END and len(REASONS) == REASONS_END
 assert len(STATES) == STATES_END and len(DIRECTION_BASES) == BASES_END
 assert len(DAMAGES) == DAMAGES_END and len(ANOMALIES) == ANOMALIES_END

@@ -9,7 +9,7 @@ import os
 
 from fluxcap.base.columns cimport Columns, free_columns, reserve_columns
 from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
-from fluxcap.base.tunnels cimport TunnelPorts
+from fluxcap.base.tunnels cimport TUNNEL_KINDS_END, TunnelPorts, UDP_PORTS, set_tunnel
 from fluxcap.base.types cimport Batch, Decoder, DISPOSITIONS_END, ERRORS_NOT_KEPT, REASONS_END, TIME_WENT_BACK
 from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, Interface, InterfaceCounts, Reader
 from fluxcap.flows.connection cimport connections_stride
@@ -48,8 +48,8 @@ cdef class Scanner(Window):
     cdef bint begun
     cdef bint out_of_memory     # in the middle of a batch, whose records are lost
 
-    def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, decap=True, where=None, inside=None,
-                  bint inner=False, file=0):
+    def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, decap=True, tunnels=(), where=None,
+                  inside=None, bint inner=False, file=0):
         cdef Pipeline* line = &self.line
         line.batch = <Batch*>malloc(sizeof(Batch))
         line.totals = <Totals*>calloc(1, sizeof(Totals))
@@ -65,7 +65,7 @@ cdef class Scanner(Window):
         self.programs = {}
         self.link_types = {}
         self.unknown_links = {}
-        self.plan_decoder(decap)
+        self.plan_decoder(decap, tunnels)
         seed = os.urandom(sizeof(uint64_t))
         memcpy(&line.holding.fragments.seed, <const char*>seed, sizeof(uint64_t))
         line.file = file
@@ -93,12 +93,16 @@ cdef class Scanner(Window):
         free_flows(&self.line.flows)
         free_holding(&self.line.holding)
 
-    cdef int plan_decoder(self, bint decap) except -1:
+    cdef int plan_decoder(self, bint decap, tunnels) except -1:
         cdef Decoder* decoder = &self.line.decoder
         self.ports = <TunnelPorts*>calloc(1, sizeof(TunnelPorts))
         if self.ports == NULL:
             raise MemoryError
         set_registered(self.ports)
+        for port, kind in tunnels:
+            if not (0 <= port < UDP_PORTS and 0 <= kind < TUNNEL_KINDS_END):
+                raise ValueError(f"no port and kind of a tunnel: {port}, {kind}")
+            set_tunnel(self.ports, port, kind)
         decoder.decode = decode_packets
         decoder.ports = self.ports
         decoder.max_depth = MAX_DEPTH if decap else 0

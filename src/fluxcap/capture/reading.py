@@ -32,6 +32,7 @@ from fluxcap.errors import (
     printable,
 )
 from fluxcap.plan.read_options import DEFAULT, ReadOptions
+from fluxcap.plan.tunnels import codes
 from fluxcap.values import human, names
 from fluxcap.values.metadata import Metadata
 
@@ -111,6 +112,7 @@ class Reading:
             inside=self._inside(),
             inner=options.inner,
             decap=options.decap,
+            tunnels=codes(options.tunnels),
         )
         self.inputs: list[str] = []
         self._begins: list[int] = []  # records before each input

@@ -24,12 +24,22 @@ class Options(argparse.Namespace):
 
     @property
     def reading(self) -> ReadOptions:
-        """How to read: --where, --inner, --no-decap, --threads and --strict, as far as the command has them."""
+        """How to read: what add_selection() adds, --threads and --strict, as far as the command has them."""
         typed = vars(self)
         if typed.get("inner") and typed.get("where") is None:
             raise UsageError("--inner is about a filter, and there is none", "Say which with --where FILTER.")
         asked = {name: typed[name] for name in ("where", "inner", "decap", "threads") if name in typed}
-        return ReadOptions(**asked, on_damage="raise" if self.strict else "warn", on_interrupt="return")
+        return ReadOptions(
+            **asked, tunnels=self._tunnels(), on_damage="raise" if self.strict else "warn", on_interrupt="return"
+        )
+
+    def _tunnels(self) -> dict[int, str]:
+        """The ports and kinds of --tunnel. UsageError if a port has two."""
+        tunnels: dict[int, str] = {}
+        for port, kind in vars(self).get("tunnels") or ():
+            if tunnels.setdefault(port, kind) != kind:
+                raise UsageError(f"--tunnel says of port {port} {tunnels[port]} and {kind}", "Name one kind.")
+        return tunnels
 
 
 class Parser(argparse.ArgumentParser):
@@ -114,10 +124,26 @@ def add_strict(parser: Parser) -> None:
 
 
 def add_selection(parser: Parser) -> None:
-    """--where and --no-decap."""
+    """--where, --inner, --no-decap and --tunnel."""
     parser.add_argument("--where", metavar="FILTER", help="only packets matching this tcpdump filter")
     parser.add_argument("--inner", action="store_true", help="put that filter to the innermost IP packet")
     parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
+    add_tunnels(parser)
+
+
+def add_tunnels(parser: Parser) -> None:
+    """--tunnel, of every command that looks into tunnels."""
+    what = "a UDP port that carries this tunnel, as in 8472=vxlan; again for another"
+    parser.add_argument("--tunnel", type=_tunnel, action="append", dest="tunnels", metavar="PORT=KIND", help=what)
+
+
+def _tunnel(text: str) -> tuple[int, str]:
+    from fluxcap.plan.tunnels import parsed
+
+    try:
+        return parsed(text, "--tunnel")
+    except ValueError as error:
+        raise UsageError.of(error) from error
 
 
 def add_ignore_checksums(parser: Parser) -> None:

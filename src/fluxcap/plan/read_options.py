@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
+from fluxcap.plan.tunnels import Tunnels
+
 OnDamage = Literal["warn", "raise"]
 OnInterrupt = Literal["raise", "return"]
 
@@ -20,6 +22,7 @@ class ReadOptions(NamedTuple):
     on_damage: OnDamage = "warn"
     on_interrupt: OnInterrupt = "raise"
     inner: bool = False  # the filter sees the innermost IP packet, not the headers around it
+    tunnels: Tunnels | None = None  # UDP ports that carry one, besides the registered ones
 
     def check(self) -> None:
         """ValueError for a value that the option does not have."""

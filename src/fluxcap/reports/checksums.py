@@ -15,6 +15,7 @@ from fluxcap.formats import Listing
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.plan.tunnels import Tunnels
 from fluxcap.reports import origins, verdicts
 from fluxcap.reports.origins import LINUX_SLL2, Named, Origin
 from fluxcap.reports.verdicts import HEADER
@@ -242,6 +243,7 @@ def read_checksums(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     list_limit: int = 1000,
     threads: int | None = None,
     on_damage: OnDamage = "warn",
@@ -259,6 +261,8 @@ def read_checksums(
         Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
     list_limit : int, default 1000
         Bad records to list, at least 0.
     threads : int, optional
@@ -300,7 +304,8 @@ def read_checksums(
     >>> sorted(report.verdicts)  # protocol numbers
     [17]
     """
-    return collect_checksums(src, list_limit, ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner))
+    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels)
+    return collect_checksums(src, list_limit, options)
 
 
 def collect_checksums(src: Captures, list_limit: int, options: ReadOptions) -> ChecksumReport:

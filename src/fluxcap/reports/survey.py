@@ -9,6 +9,7 @@ from fluxcap._core import ANOMALIES, REASONS, VERDICTS
 from fluxcap.capture.inputs import Captures, Input, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.plan.tunnels import Tunnels
 from fluxcap.reports.info import CaptureInfo, InputInfo, InterfaceInfo
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def read_info(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     threads: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -37,6 +39,8 @@ def read_info(
         Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
     threads : int, optional
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
     on_damage : {"warn", "raise"}, default "warn"
@@ -74,7 +78,7 @@ def read_info(
     >>> sum(packets for packets, _ in info.ledger.values()) == info.packets
     True
     """
-    return collect_info(src, ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner))
+    return collect_info(src, ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels))
 
 
 def collect_info(src: Captures, options: ReadOptions) -> CaptureInfo:

@@ -14,6 +14,7 @@ from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.formats import Listing
 from fluxcap.plan.read_options import OnDamage, ReadOptions
+from fluxcap.plan.tunnels import Tunnels
 from fluxcap.rewrite.directory import GAPS, MESSAGES, Folder, file_name
 from fluxcap.rewrite.job import Job
 from fluxcap.rewrite.split import Split, Splitting
@@ -86,6 +87,7 @@ def demux(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     keep_bad: bool = False,
     form: Literal["octets"] = "octets",
     on_damage: OnDamage = "warn",
@@ -98,6 +100,7 @@ def demux(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     form: Literal["pcap"],
     on_damage: OnDamage = "warn",
 ) -> Split: ...
@@ -108,6 +111,7 @@ def demux(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     keep_bad: bool = False,
     form: Form = "octets",
     on_damage: OnDamage = "warn",
@@ -126,6 +130,8 @@ def demux(
         Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
     keep_bad : bool, default False
         Deliver packets with bad checksums too, which a kernel would drop.
     form : {"octets", "pcap"}, default "octets"
@@ -167,7 +173,9 @@ def demux(
     >>> sorted(path.name for path in delivered.directory.iterdir())[:2]
     ['index.ndjson', 'messages.ndjson']
     """
-    return job(src, directory, form, keep_bad, ReadOptions(where, decap, on_damage=on_damage, inner=inner)).run()
+    return job(
+        src, directory, form, keep_bad, ReadOptions(where, decap, on_damage=on_damage, inner=inner, tunnels=tunnels)
+    ).run()
 
 
 def job(

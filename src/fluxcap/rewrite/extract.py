@@ -75,7 +75,7 @@ def _check_repeatable(flows: Flows) -> None:
 def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
     """Each input with records of these flows (without any: the first input), and the numbers of these records."""
     numbers, read = flows.numbers, flows.metadata
-    options = ReadOptions(read["where"], read["decap"], inner=read["inner"])
+    options = ReadOptions(read["where"], read["decap"], inner=read["inner"], tunnels=read["tunnels"])
     reading = Reading(options, key=spec_of(read), columns=("file", "packet", FLOW), row_limit=ROWS_AT_ONCE)
 
     def taken() -> dict[str, Array]:

@@ -9,6 +9,7 @@ from fluxcap._core import Repairer
 from fluxcap.capture.inputs import Capture, Input, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.plan.read_options import OnDamage, ReadOptions
+from fluxcap.plan.tunnels import Tunnels
 from fluxcap.whole_files import check_target, replacing
 
 
@@ -33,7 +34,13 @@ class Repair(NamedTuple):
     ip_checksums: int  # of IPv4 headers
 
 
-def repair(src: Capture, dst: str | os.PathLike[str], *, on_damage: OnDamage = "warn") -> Repair:
+def repair(
+    src: Capture,
+    dst: str | os.PathLike[str],
+    *,
+    tunnels: Tunnels | None = None,
+    on_damage: OnDamage = "warn",
+) -> Repair:
     """Copy a capture byte for byte, and complete the checksums that were left to the network card.
 
     Parameters
@@ -42,6 +49,8 @@ def repair(src: Capture, dst: str | os.PathLike[str], *, on_damage: OnDamage = "
         One input. A compressed one is written decompressed.
     dst : path
         Capture to write; the file appears when it is whole.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
 
@@ -77,7 +86,7 @@ def repair(src: Capture, dst: str | os.PathLike[str], *, on_damage: OnDamage = "
     item = single(expand(src))
     check_target(dst, [item.name])
     with replacing(dst) as out:
-        return copy_repaired(item, out, ReadOptions(on_damage=on_damage))
+        return copy_repaired(item, out, ReadOptions(on_damage=on_damage, tunnels=tunnels))
 
 
 def single(inputs: list[Input]) -> Input:
@@ -93,7 +102,7 @@ class _Mending(Reading):
     repairer: Repairer
 
     def _scanner(self, **told: Any) -> Repairer:
-        self.repairer = Repairer()
+        self.repairer = Repairer(tunnels=told["tunnels"])
         return self.repairer
 
 

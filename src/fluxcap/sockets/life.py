@@ -12,6 +12,7 @@ from fluxcap.capture.inputs import Captures, expand
 from fluxcap.errors import CaptureError
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.plan.tunnels import Tunnels
 from fluxcap.sockets.calls import Address, Conversation, Datagrams, Event, Log, Record, Stream
 from fluxcap.tables.packets import PacketTable
 from fluxcap.tables.scan import BATCH_ROWS, PacketScan
@@ -74,6 +75,7 @@ def read_life(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     ignore_checksums: bool = False,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -92,6 +94,8 @@ def read_life(
         Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
     ignore_checksums : bool, default False
         Let records with a bad checksum take part in their connection, as `zeek -C` does.
     on_damage : {"warn", "raise"}, default "warn"
@@ -137,7 +141,10 @@ def read_life(
     ('time', 'file', 'packet', 'protocol', 'call')
     """
     return collect_life(
-        src, socket, ReadOptions(where, decap, 1, on_damage, on_interrupt, inner=inner), ignore_checksums
+        src,
+        socket,
+        ReadOptions(where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels),
+        ignore_checksums,
     )
 
 

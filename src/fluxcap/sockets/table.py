@@ -11,6 +11,7 @@ from fluxcap.capture.inputs import Captures
 from fluxcap.errors import CaptureError
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.connections import ConnectionTable
 from fluxcap.tables.flows import collect_flows
 from fluxcap.tables.table import Table
@@ -55,6 +56,7 @@ def read_sockets(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     ignore_checksums: bool = False,
     max_memory: int | str | None = None,
     threads: int | None = None,
@@ -73,6 +75,8 @@ def read_sockets(
         Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
     ignore_checksums : bool, default False
         Let records with a bad checksum take part in their connection, as `zeek -C` does.
     max_memory : int or str, optional
@@ -118,7 +122,7 @@ def read_sockets(
     >>> bool(sockets["refused"].any())
     True
     """
-    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner)
+    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels)
     return collect_sockets(src, options, ignore_checksums, max_memory)
 
 

@@ -15,6 +15,7 @@ from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, ReadOptions
+from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.flows import FlowTable, flow_table
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class FlowAggregator:
         Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
     semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
@@ -90,6 +93,7 @@ class FlowAggregator:
         where: str | None = None,
         inner: bool = False,
         decap: bool = True,
+        tunnels: Tunnels | None = None,
         semantics: str | None = None,
         idle_timeout: Duration | None = None,
         active_timeout: Duration | None = None,
@@ -112,7 +116,9 @@ class FlowAggregator:
             features=features,
             splt=splt,
         )
-        self._reading = Reading(ReadOptions(where, decap, threads, on_damage, inner=inner), key=self._plan.spec())
+        self._reading = Reading(
+            ReadOptions(where, decap, threads, on_damage, inner=inner, tunnels=tunnels), key=self._plan.spec()
+        )
         self._reading.begin("<feed>")
         self._closed = False
         self._out_of_memory = False

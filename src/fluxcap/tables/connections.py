@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fluxcap.capture.inputs import Captures
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.flows import FlowTable, collect_flows
 from fluxcap.values import human
 
@@ -45,6 +46,7 @@ def read_connections(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -70,6 +72,8 @@ def read_connections(
         Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
     semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
@@ -131,5 +135,8 @@ def read_connections(
         max_memory=max_memory,
     )
     return collect_flows(
-        src, plan, ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner), ConnectionTable
+        src,
+        plan,
+        ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels),
+        ConnectionTable,
     )

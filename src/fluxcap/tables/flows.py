@@ -187,6 +187,7 @@ def flow_table(kind: type[T], reading: Reading, plan: FlowPlan, last: bool, inpu
         "where": reading.options.where,
         "inner": reading.options.inner,
         "decap": reading.options.decap,
+        "tunnels": dict(reading.options.tunnels or {}),
         "flows_full": reading.flows_full,
         "limit": reading.limit,
     }

@@ -10,6 +10,7 @@ from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.flows import FlowTable, collect_flows, flow_table
 from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, packet_table
 from fluxcap.tables.scan import BATCH_ROWS, PacketScan
@@ -27,6 +28,7 @@ def read_flows(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -49,6 +51,7 @@ def read_flows(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -70,6 +73,7 @@ def read_flows(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -100,6 +104,8 @@ def read_flows(
         Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
     semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
@@ -184,7 +190,7 @@ def read_flows(
         features=features,
         splt=splt,
     )
-    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner)
+    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels)
     if packets is False:
         return collect_flows(src, plan, options, FlowTable)
     return collect_both(src, plan, options, choose_with_flow(packets))
@@ -197,6 +203,7 @@ def read_packets(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     by: str | Iterable[str] | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -215,6 +222,8 @@ def read_packets(
         Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
     by : str or iterable of str, optional
         Make flows by this key in the same pass, and give the row of each packet in that flow table as the
         column `flow`. With `flow` in `columns` and no `by`: by five-tuple.
@@ -256,7 +265,7 @@ def read_packets(
     ['none', 'good']
     """
     chosen, plan = choose(columns, by)
-    options = ReadOptions(where, decap, 1, on_damage, on_interrupt, inner=inner)
+    options = ReadOptions(where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels)
     reading = Reading(options, key=plan and plan.spec(), columns=chosen)
     return reading.collect(expand(src), lambda: packet_table(reading))
 
@@ -268,6 +277,7 @@ def scan_packets(
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
+    tunnels: Tunnels | None = None,
     batch_size: int = BATCH_ROWS,
     by: str | Iterable[str] | None = None,
     on_damage: OnDamage = "warn",
@@ -287,6 +297,8 @@ def scan_packets(
         Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
     decap : bool, default True
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
     batch_size : int, default 65536
         Rows of each table; the last one may be shorter.
     by : str or iterable of str, optional
@@ -317,7 +329,11 @@ def scan_packets(
     """
     chosen, plan = choose(columns, by)
     return PacketScan(
-        expand(src), chosen, plan, batch_size, ReadOptions(where, decap, 1, on_damage, on_interrupt, inner=inner)
+        expand(src),
+        chosen,
+        plan,
+        batch_size,
+        ReadOptions(where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels),
     )
 
 

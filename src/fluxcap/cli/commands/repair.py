@@ -23,6 +23,7 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     parser.add_argument("input", metavar="INPUT", help="one capture; - is standard input")
     parser.add_argument("-o", "--output", metavar="FILE", help="the copy to write; - is standard output")
+    options.add_tunnels(parser)
     options.add_strict(parser)
     options.add_messages(parser)
 
