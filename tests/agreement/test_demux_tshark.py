@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 _GENERATED = "hadrielk+pcapng-test-generator/output_{}/{}.pcapng"
 TSHARK_DIFFERS = {
     "zeek+zeek/testing/btest/Traces/ipv4/fragmented-1.pcap": "fragments overlap: it shows one side, a kernel drops all",
-    "seladb+PcapPlusPlus/Tests/Pcap++Test/PcapExamples/ip6_fragments.pcap": "it shows octets behind the UDP length",
+    "seladb+PcapPlusPlus/Tests/Pcap++Test/PcapExamples/ip6_fragments.pcap": "it shows bytes behind the UDP length",
     "the-tcpdump-group+tcpdump/tests/rip_error_hexdump.pcap": "it shows a first fragment without the others",
     "arkime+arkime/tests/pcap/arkime_synthetic.pcap": "a UDP length of 0 without a checksum is a message to it",
     **{

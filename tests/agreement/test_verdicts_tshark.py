@@ -33,8 +33,8 @@ OTHERWISE = {
     "IPv6 payload length zero": ("unverified", "it reads no super-packet"),
     "the same over IPv6": ("unverified", "it reads no super-packet"),
     "left to the card that cuts it up: TCP over IPv6": ("unverified", "it reads no super-packet"),
-    "truncated beyond the UDP length": ("unverified", "it wants the octets behind the UDP length too"),
-    "truncated beyond the coverage of UDP-Lite": ("unverified", "it wants the octets behind the coverage too"),
+    "truncated beyond the UDP length": ("unverified", "it wants the bytes behind the UDP length too"),
+    "truncated beyond the coverage of UDP-Lite": ("unverified", "it wants the bytes behind the coverage too"),
 }
 COVERED = {"all", "its header", "some data", "just all"}  # UDP-Lite cases on which tshark does not differ
 

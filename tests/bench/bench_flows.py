@@ -16,7 +16,7 @@ from fluxcap.reports.bench import floor
 
 def main() -> None:
     parser = workloads.arguments(
-        "Packets and octets a second of the five-tuple flow table with all checksums, by one thread and by two."
+        "Packets and bytes a second of the five-tuple flow table with all checksums, by one thread and by two."
     )
     parser.add_argument("--runs", type=int, default=5, help="of each; the median is printed (default: %(default)s)")
     chosen = parser.parse_args()
@@ -30,7 +30,7 @@ def main() -> None:
     }
     times = timing.in_turn(works, chosen.runs)
     print(f"{shlex.join(['python', *sys.argv])}\n{timing.machine()}")
-    print(f"{chosen.workload}: {packets:,} packets, {flows:,} flows, {octets:,} octets; median of {chosen.runs}")
+    print(f"{chosen.workload}: {packets:,} packets, {flows:,} flows, {octets:,} bytes; median of {chosen.runs}")
     medians = {name: statistics.median(taken) for name, taken in times.items()}
     for name, median in medians.items():
         rates = f"{packets / median / 1e6:7.2f} Mpackets/s {octets / median / 1e9:7.2f} GB/s"

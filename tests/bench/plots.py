@@ -50,9 +50,9 @@ def frame(points: list[Point]) -> Picture:
     }
     near, far = max(times_floor), min(times_floor)
     return Picture(
-        f"{times_floor[near]:.1f} times the floor at {near} octets a frame, {times_floor[far]:.1f} times at {far}",
-        "flow table with every checksum verified, one thread; the floor reads the file and sums every octet",
-        "octets a frame",
+        f"{times_floor[near]:.1f} times the floor at {near} bytes a frame, {times_floor[far]:.1f} times at {far}",
+        "flow table with every checksum verified, one thread; the floor reads the file and sums every byte",
+        "bytes a frame",
         RATE,
         rate,
         lambda value: f"{value:.0f}" if value >= 20 else f"{value:.1f}",
@@ -64,7 +64,7 @@ def flows(points: list[Point]) -> Picture:
     few, many = min(points, key=lambda p: p.x), max(points, key=lambda p: p.x)
     return Picture(
         f"{rate(few):.1f} million packets a second in {count(few.x)} flows, {rate(many):.1f} in {count(many.x)} flows",
-        f"{count(many.packets)} packets of 60 octets, flow table with every checksum verified, one thread",
+        f"{count(many.packets)} packets of 60 bytes, flow table with every checksum verified, one thread",
         "flows",
         RATE,
         rate,
@@ -76,7 +76,7 @@ def threads(points: list[Point]) -> Picture:
     one, most = min(points, key=lambda p: p.x), max(points, key=lambda p: p.x)
     return Picture(
         f"{one.seconds / most.seconds:.1f} times as fast with {most.x} threads as with one",
-        f"{count(one.packets)} packets of 64, 576 and 1500 octets, 100,000 flows, every checksum verified",
+        f"{count(one.packets)} packets of 64, 576 and 1500 bytes, 100,000 flows, every checksum verified",
         "threads",
         RATE,
         rate,
@@ -91,7 +91,7 @@ def packets(points: list[Point]) -> Picture:
     start = seconds(points, PROCESS, few)
     return Picture(
         f"Time grows as the packets do, {each * 1e9:.0f} ns each; a process starts in {start:.2f} s",
-        "packets of 60 to 139 octets, 100,000 flows, every checksum verified, one thread",
+        "packets of 60 to 139 bytes, 100,000 flows, every checksum verified, one thread",
         "packets",
         "seconds",
         lambda p: p.seconds,

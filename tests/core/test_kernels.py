@@ -145,10 +145,10 @@ ISCSI_READ = bytes.fromhex(
 @pytest.mark.parametrize(
     ("data", "crc"),
     [
-        pytest.param(bytes(32), 0x8A9136AA, id="RFC 3720 B.4: 32 octets of zeroes"),
-        pytest.param(b"\xff" * 32, 0x62A8AB43, id="RFC 3720 B.4: 32 octets of ones"),
-        pytest.param(bytes(range(32)), 0x46DD794E, id="RFC 3720 B.4: 32 octets of incrementing 00..1f"),
-        pytest.param(bytes(range(31, -1, -1)), 0x113FDB5C, id="RFC 3720 B.4: 32 octets of decrementing 1f..00"),
+        pytest.param(bytes(32), 0x8A9136AA, id="RFC 3720 B.4: 32 bytes of zeroes"),
+        pytest.param(b"\xff" * 32, 0x62A8AB43, id="RFC 3720 B.4: 32 bytes of ones"),
+        pytest.param(bytes(range(32)), 0x46DD794E, id="RFC 3720 B.4: 32 bytes of incrementing 00..1f"),
+        pytest.param(bytes(range(31, -1, -1)), 0x113FDB5C, id="RFC 3720 B.4: 32 bytes of decrementing 1f..00"),
         pytest.param(ISCSI_READ, 0xD9963A56, id="RFC 3720 B.4: an iSCSI SCSI Read (10) command PDU"),
         pytest.param(b"123456789", 0xE3069283, id="the check value of CRC-32/ISCSI"),
         pytest.param(b"", 0, id="nothing"),

@@ -69,7 +69,7 @@ def test_the_order_of_the_two_lengths_follows_the_version(version, first, second
 @pytest.mark.parametrize(
     ("bits", "payload"),
     [(0, 26), (0x24000000, 22), (0x14000000, 24), (0x20000000, 26), (0x04000000, 26)],
-    ids=["none", "four octets", "two octets", "a length, but not said to be present", "present, of no length"],
+    ids=["none", "four bytes", "two bytes", "a length, but not said to be present", "present, of no length"],
 )
 def test_the_frame_check_sequence_that_the_link_type_field_announces_is_no_payload(bits, payload):
     # With an IPv4 total length of zero (segmentation offload) the length of the record says where the packet ends.

@@ -233,11 +233,11 @@ TEN_SECONDS = option(IF_TSOFFSET, struct.pack("<q", 10))("<")
         pytest.param(NANOSECONDS + TEN_SECONDS + b"\x02\x00\xff\xff" + b"name", 10_001_500_000,
                      {"option_overrun": 1}, id="an option past the block: those before it count"),
         pytest.param(b"\x02\x00\xff\xff" + NANOSECONDS, 1_500_000_000, {"option_overrun": 1},
-                     id="an option past the block: those after it are its octets"),
-        pytest.param(option(IF_TSRESOL, b"")("<"), 1_500_000_000, {"tsresol_length": 1}, id="resolution of no octet"),
+                     id="an option past the block: those after it are its bytes"),
+        pytest.param(option(IF_TSRESOL, b"")("<"), 1_500_000_000, {"tsresol_length": 1}, id="resolution of no byte"),
         pytest.param(option(IF_TSRESOL, b"\x09\0\0\0")("<"), 1_500_000_000, {"tsresol_length": 1},
-                     id="resolution of four octets"),
-        pytest.param(option(IF_TSOFFSET, bytes(3) + b"\1")("<"), 1_500_000_000, {}, id="offset of four octets"),
+                     id="resolution of four bytes"),
+        pytest.param(option(IF_TSOFFSET, bytes(3) + b"\1")("<"), 1_500_000_000, {}, id="offset of four bytes"),
     ],
 )  # fmt: skip
 def test_options_of_an_interface_that_are_odd_leave_its_packets_as_they_are(options, time, odd):

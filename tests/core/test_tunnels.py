@@ -98,7 +98,7 @@ NOT_GRE = [
     ("GRE of version 2", b"\0\2\x08\0" + IN4),
     ("GRE of ARP", b.gre(bytes(28), 0x0806)),
     ("GRE of an Ethernet frame of ARP", b.gre(b.ethernet(bytes(28), 0x0806))),
-    ("GRE of no octets", b""),
+    ("GRE of no bytes", b""),
     ("GRE that ends inside its key", b"\x20\0\x08\0\0\0"),
     ("PPTP with an acknowledgment alone", b"\x20\x81\x88\x0b\0\0\0\x4d\0\0\0\1"),
     ("GRE keepalive", b.gre(b"", 0)),

@@ -356,7 +356,7 @@ NOT_IMITATED = {
         "its one packet, cut by the snap length, is not counted, nor its ports looked at",
     ),
     "globus-url-copy.pcap": (1, "the bulk of GridFTP is skipped"),
-    "ldap/missing_krbtgt_ldap_request.pcapng": (1, "where the IP header says 0, 0 octets are counted"),
+    "ldap/missing_krbtgt_ldap_request.pcapng": (1, "where the IP header says 0, 0 bytes are counted"),
 }
 
 

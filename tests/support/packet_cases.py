@@ -73,7 +73,7 @@ LINKS = {
     "PPP": over(b.LINK_PPP, b.ppp(V4), 4),
     "PPP, IPv6": over(b.LINK_PPP, b.ppp(V6), 4, UDP_V6),
     "PPP without address and control": over(b.LINK_PPP, b.ppp(V4, framing=b""), 2),
-    "PPP with a protocol field of one octet": over(b.LINK_PPP, b"\xff\x03\x21" + V4, 3),
+    "PPP with a protocol field of one byte": over(b.LINK_PPP, b"\xff\x03\x21" + V4, 3),
     "PPP in HDLC": over(b.LINK_PPP_HDLC, b.ppp(V4), 4),
     "PPP in HDLC that is Cisco's": over(b.LINK_PPP_HDLC, b.c_hdlc(V4), 4),
     "PPPoE without Ethernet": over(b.LINK_PPP_ETHER, b.pppoe(V4), 8),
@@ -81,7 +81,7 @@ LINKS = {
     "Cisco HDLC": over(b.LINK_C_HDLC, b.c_hdlc(V4), 4),
     "Cisco HDLC, IPv6": over(b.LINK_C_HDLC, b.c_hdlc(V6), 4, UDP_V6),
     "frame relay": over(b.LINK_FRELAY, b.frame_relay(V4), 4),
-    "frame relay, four octets of address": over(b.LINK_FRELAY, b.frame_relay(V6, b"\x18\x40\x02\x03"), 6, UDP_V6),
+    "frame relay, four bytes of address": over(b.LINK_FRELAY, b.frame_relay(V6, b"\x18\x40\x02\x03"), 6, UDP_V6),
     "frame relay with SNAP": over(b.LINK_FRELAY, b.frame_relay_snap(V4), 10),
     "FDDI": over(b.LINK_FDDI, b.fddi(LLC), 21, **MACS),
     "token ring": over(b.LINK_TOKEN_RING, b.token_ring(LLC), 22),
@@ -170,7 +170,7 @@ BETWEEN = {
     "PPPoE": over(1, b.ethernet(b.pppoe(V4)), 22),
     "PPPoE, IPv6": over(1, b.ethernet(b.pppoe(V6)), 22, UDP_V6),
     # RFC 1661 section 6.5: the protocol field may be compressed to one byte.
-    "PPPoE with a protocol field of one octet": over(
+    "PPPoE with a protocol field of one byte": over(
         1, b.ethernet(b"\x11\0\0\1" + (1 + len(V4)).to_bytes(2) + b"\x21" + V4, 0x8864), 21
     ),
     "PPPoE and Ethernet padding": over(1, b.ethernet(b.pppoe(V4) + b"padding", 0x8864), 22, tail=7),
@@ -228,7 +228,7 @@ EXTENDED = {
 }
 NETWORK = {
     "IPv4 options": over(1, b.ethernet(b.ipv4(b.udp(bytes(SIZE)), options=OPTIONS)), 14, ((IP, 24), PORTS)),
-    "forty octets of IPv4 options": over(
+    "forty bytes of IPv4 options": over(
         1, b.ethernet(b.ipv4(b.udp(bytes(SIZE)), options=b"\1" * 40)), 14, ((IP, 60), PORTS)
     ),
     "AH over IPv4": over(
@@ -344,7 +344,7 @@ TUNNELS = {
     "PPTP with an acknowledgment": in_ip(b.gre_pptp(PPP4, 77, sequence=1, acknowledgment=1), 16 + 4 + 20, tunnel_id=77),
     "VXLAN (RFC 7348)": in_udp(b.VXLAN_PORT, b.vxlan(FRAME, 5001), 8 + FRAME_SIZE, tunnel_id=5001, src_mac=b.MAC_B),
     # RFC 7348 section 5: reserved fields are ignored on receipt; so says RFC 8926 section 3.4 of GENEVE's.
-    "VXLAN with reserved octets": in_udp(
+    "VXLAN with reserved bytes": in_udp(
         b.VXLAN_PORT, b"\x88\1\2\3\0\x13\x89\4" + FRAME, 8 + FRAME_SIZE, tunnel_id=5001
     ),
     "VXLAN on the port of Linux": in_udp(8472, b.vxlan(FRAME, 5001), 8 + FRAME_SIZE, tunnel_id=5001),
@@ -377,7 +377,7 @@ TUNNELS = {
     ),
     "VXLAN-GPE of NSH": in_udp(GPE_PORT, b.vxlan_gpe(b.nsh(IN4, 1), 5001, 4), 8 + 8 + 20, tunnel_id=5001),
     "GENEVE (RFC 8926)": in_udp(b.GENEVE_PORT, b.geneve(FRAME, 0xABCDEF), 8 + FRAME_SIZE, tunnel_id=0xABCDEF),
-    "GENEVE with a reserved octet": in_udp(b.GENEVE_PORT, b.geneve(IN4, 1)[:7] + b"\1" + IN4, 8 + 20, tunnel_id=1),
+    "GENEVE with a reserved byte": in_udp(b.GENEVE_PORT, b.geneve(IN4, 1)[:7] + b"\1" + IN4, 8 + 20, tunnel_id=1),
     "GENEVE of IPv6": in_udp(b.GENEVE_PORT, b.geneve(IN6, 1), 8 + 40, tunnel_id=1),
     "GENEVE with options": in_udp(b.GENEVE_PORT, b.geneve(IN4, 1, GENEVE_OPTION), 20 + 20, tunnel_id=1),
     "GTP-U (TS 29.281)": in_udp(b.GTP_U_PORT, b.gtp_u(IN4, KEY), 8 + 20, tunnel_id=KEY),

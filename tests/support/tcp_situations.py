@@ -157,7 +157,7 @@ SITUATIONS: dict[str, Situation] = {
          *[s("A", 5001 + at * 20, 1001, 10) for at in range(100)],
          *[s("A", 5001 + at * 10, 1001, 10) for at in range(200)], c("A", 1001, 7001)], ["S1"], [0, 2000],
         counts={"reverse_out_of_order": 100, "reverse_retransmitted": 200}),
-    "a gap of 1.5 x 2^30 octets, acknowledged": Situation(
+    "a gap of 1.5 x 2^30 bytes, acknowledged": Situation(
         [*shake(), s("A", 5001, 1001, 100), s("A", 5101 + 3 * 2**29, 1001, 100), c("A", 1001, 5201 + 3 * 2**29)],
         ["S1"], [0, 200], gaps=[3 * 2**29], counts={"reverse_gap_bytes": 3 * 2**29}),
     "another connection, the end of the first not captured": Situation(

@@ -7,7 +7,7 @@ from packet_cases import FRAME, IN4, IN6, PPP4, TEREDO_PORT
 
 NOT_A_TUNNEL = [
     # what, destination port, bytes of the datagram
-    ("VXLAN of no octets", 4789, b""),
+    ("VXLAN of no bytes", 4789, b""),
     ("VXLAN without the I flag", 4789, bytes(8) + FRAME),
     ("VXLAN of a frame whose length does not fit", 4789, b.vxlan(b.ethernet(bytes(28), 1200))),
     ("VXLAN with no room for a frame", 4789, b.vxlan(bytes(13))),
@@ -32,7 +32,7 @@ NOT_A_TUNNEL = [
     ("GTP-U echo request", 2152, struct.pack(">BBHIHBB", 0x32, 1, 4, 0, 1, 0, 0)),
     ("GTP-U longer than its datagram", 2152, struct.pack(">BBHI", 0x30, 0xFF, len(IN4) + 1, 1) + IN4),
     ("GTP-U of neither version of IP", 2152, b.gtp_u(b"\x55" + bytes(30))),
-    ("GTP-U with an extension header of no octets", 2152, b.gtp_u_extended(b"\0\0\0\0")[:11] + b"\x85\0\0\0\0"),
+    ("GTP-U with an extension header of no bytes", 2152, b.gtp_u_extended(b"\0\0\0\0")[:11] + b"\x85\0\0\0\0"),
     ("GTP-U with an extension header past its end", 2152, b.gtp_u_extended(b"")[:11] + b"\x85\x09\0\0\0"),
     ("Teredo of IPv4", TEREDO_PORT, b.teredo(IN4 + bytes(30))),
     ("Teredo longer than its datagram", TEREDO_PORT, b.teredo(b.ipv6(b.udp(), payload_length=9))),
@@ -54,7 +54,7 @@ NOT_A_TUNNEL = [
     ("LISP of neither version of IP", 4341, b.lisp(b"\x55" + bytes(50))),
     ("AYIYA, an echo request", 5072, b.ayiya(IN6, opcode=3)),
     ("AYIYA of another version than it says", 5072, b.ayiya(IN4, 41)),
-    ("AYIYA of no octets", 5072, b.ayiya(b"", 59)),
+    ("AYIYA of no bytes", 5072, b.ayiya(b"", 59)),
     ("GRE in UDP of version 1", 4754, b"\x20\1\x08\0\0\0\0\0" + IN4),
     ("MPLS in UDP with a reserved label", 6635, b.mpls(IN4, 3)),
     ("MPLS in UDP of nothing", 6635, b.mpls(b"", 100)),

@@ -104,7 +104,7 @@ CASES = [
     ("IPv4 total length zero: TCP over 65535", "good", b.ipv4(b.tcp(LONG), total_length=0)),
     ("IPv6 payload length zero: TCP over 65535", "good", b.ipv6(b.tcp(LONG), payload_length=0)),
     ("IPv6 payload length zero: UDP over 65535", "good", b.ipv6(b.udp(LONG), payload_length=0)),
-    ("RFC 2675 4: UDP length zero in less than 65536 octets", "bad_length", b.ipv6(b.udp(DATA, length=0, checksum=1))),
+    ("RFC 2675 4: UDP length zero in less than 65536 bytes", "bad_length", b.ipv6(b.udp(DATA, length=0, checksum=1))),
     ("RFC 2675 4: UDP jumbogram", "good", b.ipv6(b.hop_by_hop(b.udp(LONG), b.jumbo_payload(8 + 8 + len(LONG))),
                                                 payload_length=0)),
     ("RFC 2675 5: TCP jumbogram", "good", b.ipv6(b.hop_by_hop(b.tcp(LONG), b.jumbo_payload(8 + 20 + len(LONG))),

@@ -128,7 +128,7 @@ LONG = {
     "times going back": pcap([Record(frame, 10**9 * (at % 7)) for at, frame in enumerate(numbered(3000))]),
     "cut": pcap(records(numbered(3000)))[:-3],
     "broken in the middle": pcap(records(numbered(2000))) + b"\xff" * 16 + pcap(records(numbered(2000)))[24:],
-    "no octet in a record": pcap([Record(b"", 1)] * 20000),
+    "no byte in a record": pcap([Record(b"", 1)] * 20000),
     "an interface more in the middle": pcapng(
         interface(1),
         *(enhanced_packet(frame, at) for at, frame in enumerate(numbered(2000, 200))),
