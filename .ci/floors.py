@@ -3,18 +3,21 @@
 usage: floors.py > constraints.txt
 """
 
-import re
+import sys
 import tomllib
 from pathlib import Path
 
-PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
-LOWEST = re.compile(r"^([\w.-]+)>=([\w.]+)")
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+sys.path.insert(0, str(ROOT / "src"))  # this runs before fluxcap is installed
+from fluxcap.tables.requirements import floors  # noqa: E402
 
 
 def main() -> None:
     """Print one line for each requirement with a lowest version."""
     asked = [*PROJECT["dependencies"], *(one for extra in PROJECT["optional-dependencies"].values() for one in extra)]
-    for name, version in sorted({found.groups() for one in asked if (found := LOWEST.match(one))}):
+    for name, version in sorted(floors(asked).items()):
         print(f"{name}=={version}")
 
 

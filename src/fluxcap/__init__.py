@@ -18,7 +18,8 @@ if TYPE_CHECKING:
         TruncatedError,
         UnsupportedError,
     )
-    from fluxcap.reports.checksums import ChecksumReport, read_checksums
+    from fluxcap.reports.checksum_report import ChecksumReport
+    from fluxcap.reports.checksums import read_checksums
     from fluxcap.reports.info import CaptureInfo
     from fluxcap.reports.survey import read_info
     from fluxcap.rewrite.demux import Delivered, demux
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "_core": ("DIRECTION_BASES", "DISPOSITIONS", "NO_TIME", "STATES", "VERDICTS"),
     "tables.aggregator": ("FlowAggregator",),
-    "reports.checksums": ("ChecksumReport", "read_checksums"),
+    "reports.checksum_report": ("ChecksumReport",),
+    "reports.checksums": ("read_checksums",),
     "tables.connections": ("ConnectionTable", "read_connections"),
     "rewrite.demux": ("Delivered", "demux"),
     "errors": (

@@ -14,16 +14,6 @@ from four_flows import CAPTURE, PACKETS
 
 
 @pytest.fixture(scope="module")
-def flows():
-    return fluxcap.read_flows(CAPTURE)
-
-
-@pytest.fixture(scope="module")
-def packets():
-    return fluxcap.read_packets(CAPTURE)
-
-
-@pytest.fixture(scope="module")
 def eventful(tmp_path_factory):
     """A table with everything that a description has to mention, and names that a page must escape."""
     folder = tmp_path_factory.mktemp("captures")

@@ -15,7 +15,7 @@ import pytest
 import fluxcap
 from command_line import environment
 from fluxcap import _core
-from fluxcap.tables import export
+from fluxcap.tables import requirements
 from fluxcap.tables.table import Table
 from six_packets import CAPTURE, SOURCES, START
 
@@ -52,18 +52,18 @@ def test_a_library_that_is_missing_is_named_with_what_brings_it(packets, monkeyp
 
 def test_a_library_that_lacks_something_itself_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "fluxcap_broken", None)
-    monkeypatch.setattr(export.importlib, "import_module", lambda name: __import__("fluxcap_broken"))
+    monkeypatch.setattr(requirements.importlib, "import_module", lambda name: __import__("fluxcap_broken"))
     with pytest.raises(ModuleNotFoundError, match="fluxcap_broken"):
-        export.wanted("pandas")
+        requirements.wanted("pandas")
 
 
 @pytest.mark.parametrize(("package", "there"), [("duckdb", "1.1.3"), ("polars", "1.19.0")])
 def test_a_library_older_than_the_project_admits_is_refused_with_what_to_do(monkeypatch, package, there):
-    monkeypatch.setattr(export.metadata, "version", lambda name: there)
-    least = next(one for one in export.metadata.requires("fluxcap") if one.startswith(f"{package}>="))
+    monkeypatch.setattr(requirements.metadata, "version", lambda name: there)
+    least = next(one for one in requirements.metadata.requires("fluxcap") if one.startswith(f"{package}>="))
     wanted = re.escape(least.partition(";")[0].removeprefix(f"{package}>="))
     with pytest.raises(ImportError, match=rf"needs {package} {wanted} or newer, and {there} is installed: pip install"):
-        export.wanted(package)
+        requirements.wanted(package)
 
 
 # Losses on the way between libraries ----------------------------------------------------------------------------------

@@ -21,16 +21,6 @@ from fluxcap.tables.table import Table
 from four_flows import CAPTURE, PACKETS, SECOND
 
 
-@pytest.fixture(scope="module")
-def flows():
-    return fluxcap.read_flows(CAPTURE)
-
-
-@pytest.fixture(scope="module")
-def packets():
-    return fluxcap.read_packets(CAPTURE)
-
-
 def columns_made_three_ways() -> list[fluxcap.FlowTable | PacketTable]:
     everything = (*_core.PACKET_COLUMNS, *_core.EXTRA_COLUMNS)
     return [

@@ -192,16 +192,10 @@ class Reading:
         late = self.late()
         if late is None or not self.depends_on_order:
             return
-        records, where = (
-            human.counted(late.records, "record"),
-            f"packet {late.packet:,} of {printable(self.inputs[late.input])}",
-        )
-        warn(
-            OutOfOrderWarning(
-                f"{records} out of order, by up to {human.duration(late.by)}, first {where}: who began a flow, timeouts"
-                " and connections can depend on it"
-            )
-        )
+        records = human.counted(late.records, "record")
+        where = f"packet {late.packet:,} of {printable(self.inputs[late.input])}"
+        how = f"{records} out of order, by up to {human.duration(late.by)}, first {where}"
+        warn(OutOfOrderWarning(f"{how}: who began a flow, timeouts and connections can depend on it"))
 
     def late(self) -> Late | None:
         """The records that are earlier than others before them."""
@@ -243,18 +237,24 @@ class Reading:
                 self.skipped.append(item.name)
                 return
             self.begin(item.name, octets.compression)
-            while not self.ended:
-                try:
-                    if octets.file is not None and item.size is not None:
-                        yield from self._read_file(octets.file, item.size)
-                    elif octets.take_chunk is not None:
-                        yield from self._take(octets.take_chunk, octets.ahead)
-                    else:
-                        yield from self.feed(octets.readinto)
-                except DecompressionError as error:
-                    yield from self._fail(error.kind, str(error))
-                except OSError as error:
-                    yield from self._fail("read_error", error.strerror or str(error))
+            try:
+                while not self.ended:
+                    try:
+                        if octets.file is not None and item.size is not None:
+                            yield from self._read_file(octets.file, item.size)
+                        elif octets.take_chunk is not None:
+                            yield from self._take(octets.take_chunk, octets.ahead)
+                        else:
+                            yield from self.feed(octets.readinto)
+                    except DecompressionError as error:
+                        yield from self._fail(error.kind, str(error))
+                    except OSError as error:
+                        yield from self._fail("read_error", error.strerror or str(error))
+            finally:
+                self.note(item)
+
+    def note(self, item: Input) -> None:
+        """Note what a result says about an input; called when its reading ends, by an error too. For subclasses."""
 
     def begin(self, name: str, compression: str = "") -> None:
         """Start the next input."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fluxcap._core import Endings, KeySpec
     from fluxcap.plan.durations import Duration
 
-FLOW, QUOTED_FLOW = "flow", "quoted_flow"  # columns of packets that hold row numbers
+FLOW, QUOTED_FLOW = "flow", "quoted_flow"  # columns of row numbers as read: of packets, and of flows when asked for
 FIVE_TUPLE: Final = keys.parse("5tuple")
 
 

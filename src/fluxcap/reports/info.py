@@ -15,7 +15,6 @@ from fluxcap.tables.card import card
 from fluxcap.values import human, metadata, names
 from fluxcap.values.metadata import JOINT, Metadata
 
-NS_PER_SECOND: Final = 1_000_000_000
 INPUT_LINES: Final = 5  # inputs described one by one
 INTERFACES_NAMED: Final = 3
 
@@ -132,12 +131,12 @@ class CaptureInfo:
     @property
     def packets_per_second(self) -> float | None:
         """float or None: mean rate; None if the capture lasts no time."""
-        return self.packets * NS_PER_SECOND / self.duration if self.duration else None
+        return self.packets * human.NS_PER["s"] / self.duration if self.duration else None
 
     @property
     def octets_per_second(self) -> float | None:
         """float or None: mean rate of bytes on the wire; None if the capture lasts no time."""
-        return self.wire_octets * NS_PER_SECOND / self.duration if self.duration else None
+        return self.wire_octets * human.NS_PER["s"] / self.duration if self.duration else None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the same, and the rates, as dicts, lists, texts and numbers.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fluxcap._core import ANOMALIES, REASONS, VERDICTS
@@ -13,7 +13,7 @@ from fluxcap.plan.tunnels import Tunnels
 from fluxcap.reports.info import CaptureInfo, InputInfo, InterfaceInfo
 
 if TYPE_CHECKING:
-    from fluxcap._core import Interface, Totals
+    from fluxcap._core import Interface
 
 
 def read_info(
@@ -93,18 +93,12 @@ class _Survey(Reading):
     def __init__(self, options: ReadOptions) -> None:
         super().__init__(options)
         self.surveyed: list[InputInfo] = []
+        self._before = self.scanner.totals()
 
-    def read_one(self, item: Input) -> Iterator[None]:
-        begun, before = len(self.inputs), self.scanner.totals()
-        try:
-            yield from super().read_one(item)
-        finally:
-            if len(self.inputs) > begun:
-                self.surveyed.append(self._input(item, before))
-
-    def _input(self, item: Input, before: Totals) -> InputInfo:
-        form, after = self.scanner.format(), self.scanner.totals()
-        return InputInfo(
+    def note(self, item: Input) -> None:
+        form, before, after = self.scanner.format(), self._before, self.scanner.totals()
+        self._before = after
+        about = InputInfo(
             name=item.name,
             size=item.size,
             compression=self.compression,
@@ -117,6 +111,7 @@ class _Survey(Reading):
             captured_octets=after["captured_octets"] - before["captured_octets"],
             wire_octets=after["wire_octets"] - before["wire_octets"],
         )
+        self.surveyed.append(about)
 
     def info(self) -> CaptureInfo:
         totals = self.scanner.totals()

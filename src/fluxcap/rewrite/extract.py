@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Rows = int | np.integer | slice | Sequence[int] | Sequence[bool] | Array
 
-ROWS_AT_ONCE = 65536  # packets whose flow is looked at together
+ROWS_AT_ONCE = 65536  # records whose flows are found before any of them is copied
 CHANGED, AGAIN = "the inputs have changed since they were read", "read them again when nothing writes to them"
 
 

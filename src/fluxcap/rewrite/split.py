@@ -18,11 +18,11 @@ from fluxcap.formats import Listing
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.rewrite.directory import Folder
+from fluxcap.rewrite.extract import ROWS_AT_ONCE
 from fluxcap.rewrite.job import Job
 from fluxcap.values.arrays import Array, arrays
 from fluxcap.values.metadata import Metadata, members
 
-ROWS_AT_ONCE: Final = 65536  # records whose flow is known before their bytes are read
 OCTETS_AT_ONCE: Final = 4 << 20  # bytes that are read together, or one record if that is larger
 TIMES_END: Final = (1 << 32) * 1_000_000_000  # ns: a record header has 32 bits of seconds
 RECORD_HEADER: Final = np.dtype([("seconds", "<u4"), ("ns", "<u4"), ("captured", "<u4"), ("wire", "<u4")])

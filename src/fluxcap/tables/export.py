@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
-import re
-from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fluxcap.tables.requirements import wanted
 
 if TYPE_CHECKING:
     import duckdb
@@ -141,30 +139,3 @@ def as_asked(ip: IpForm = "text", labels: bool | None = None) -> View:
     from fluxcap.values.arrow import View
 
     return View(ip, labels)
-
-
-def wanted(package: str) -> Any:
-    """The imported package. ImportError with advice if it is missing, or older than pyproject.toml admits."""
-    try:
-        found = importlib.import_module(package)
-    except ModuleNotFoundError as error:
-        if error.name != package:
-            raise
-        raise ModuleNotFoundError(f"this needs {package}: pip install {package}", name=package) from None
-    there, least = metadata.version(package), _lowest(package)
-    if _numbers(there) < _numbers(least):
-        raise ImportError(
-            f"this needs {package} {least} or newer, and {there} is installed: pip install -U {package}", name=package
-        )
-    return found
-
-
-@functools.cache
-def _lowest(package: str) -> str:
-    """The lowest version of an optional package that fluxcap works with, as its own metadata has it."""
-    asked = (re.match(rf"{package}>=([\d.]+)", line) for line in metadata.requires("fluxcap") or ())
-    return next((found[1] for found in asked if found), "0")
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", version)[:3]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from fluxcap.tables.export import wanted
 from fluxcap.tables.packets import PacketTable, without_rows
+from fluxcap.tables.requirements import wanted
 from fluxcap.values.arrow import Stream, View
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fluxcap.tables.export import wanted
+from fluxcap.tables.requirements import wanted
 from fluxcap.values import text
 from fluxcap.values.arrow import OFFSET, View, dictionary_of, ipv4, named
 

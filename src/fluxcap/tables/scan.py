@@ -9,8 +9,9 @@ from fluxcap.capture.inputs import Input
 from fluxcap.capture.reading import Reading
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
-from fluxcap.tables.export import Exportable, as_asked, wanted
+from fluxcap.tables.export import Exportable, as_asked
 from fluxcap.tables.packets import PacketTable, needs_flows, packet_table, without_rows
+from fluxcap.tables.requirements import wanted
 from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
 from fluxcap.plan import keys
+from fluxcap.plan.flow_plan import FLOW, FlowPlan
 from fluxcap.values import human
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def run(given: Options, messages: Messages) -> Exit:
     output = choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
     fields = (name for name, *_ in keys.parse("5tuple").fields)
-    options.check_columns(given, [flow_rows.FLOW, *fields, *FLOW_COLUMNS, *CONNECTION_COLUMNS])
+    options.check_columns(given, [FLOW, *fields, *FLOW_COLUMNS, *CONNECTION_COLUMNS])
     options.check_names(given, output)
     table = _read(given, sources, messages)
     shown = SHOWN if output.for_people else table.columns
@@ -63,7 +64,6 @@ def run(given: Options, messages: Messages) -> Exit:
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> ConnectionTable:
-    from fluxcap.plan.flow_plan import FlowPlan
     from fluxcap.tables.connections import ConnectionTable
     from fluxcap.tables.flows import collect_flows
 

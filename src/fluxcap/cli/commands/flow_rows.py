@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from fluxcap.tables.flows import FlowTable
 
 BIGGEST_FIRST: Final = Order("packets", descending=True)
-FLOW: Final = "flow"  # the number of a row as it was read; not among the columns unless it is asked for
 
 
 def add_semantics(parser: Parser) -> None:

@@ -14,6 +14,7 @@ from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
 from fluxcap.plan import keys
+from fluxcap.plan.flow_plan import FLOW, FlowPlan
 from fluxcap.values import human
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def run(given: Options, messages: Messages) -> Exit:
     table = _read(given, sources, messages)
     metadata = table.metadata
     if not extracting:
-        shown = (flow_rows.FLOW, *table.columns) if output.for_people else table.columns
+        shown = (FLOW, *table.columns) if output.for_people else table.columns
         output.write(flow_rows.chosen(table, given, output, shown, "flows"))
     elif not metadata["interrupted"]:
         extract.write(table, given.extract, output, sources, messages)
@@ -79,7 +80,7 @@ def _columns(given: Options) -> list[str]:
     key = keys.parse(given.by, not given.uniflow)
     values = [name for name in FLOW_COLUMNS if key.biflow or not name.startswith(REVERSE)]
     return [
-        flow_rows.FLOW,
+        FLOW,
         *(field for field, *_ in key.fields),
         *(["interval"] if given.interval else []),
         *values,
@@ -88,7 +89,6 @@ def _columns(given: Options) -> list[str]:
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
-    from fluxcap.plan.flow_plan import FlowPlan
     from fluxcap.tables.flows import FlowTable, collect_flows
 
     plan = FlowPlan(

@@ -17,7 +17,7 @@ from fluxcap.reports.info import facts, mix
 from fluxcap.values import human, text
 
 if TYPE_CHECKING:
-    from fluxcap.reports.checksums import ChecksumReport
+    from fluxcap.reports.checksum_report import ChecksumReport
     from fluxcap.reports.info import CaptureInfo
     from fluxcap.tables.packets import PacketTable
 

@@ -34,7 +34,7 @@ Answers a question in SQL about `flows` (by five-tuple), `connections`,
   fluxcap sql 'SELECT dst_port, sum(bytes) AS n FROM flows GROUP BY ALL' x.pcap
 """
 NO_PACKETS: Final = bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 00000400 01000000")  # a pcap file header
-ROWS_AT_ONCE: Final = 8192
+FETCHED_AT_ONCE: Final = 8192
 TABLES: Final = ("flows", "connections", "sockets", "packets", "checksums")
 *_OTHERS, _LAST = TABLES
 NAMED: Final = f"{', '.join(_OTHERS)} and {_LAST}"
@@ -52,7 +52,7 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Ask over empty tables first: errors of the query show before anything is read."""
-    from fluxcap.tables.export import wanted
+    from fluxcap.tables.requirements import wanted
 
     duckdb = wanted("duckdb")
     output = choose_output(given.format, given.output, given.color)
@@ -188,7 +188,7 @@ class Listings:
 
     def __iter__(self) -> Iterator[Listing]:
         there = 0
-        while rows := self._result.fetchmany(ROWS_AT_ONCE):
+        while rows := self._result.fetchmany(FETCHED_AT_ONCE):
             kept = rows[: self._limit - there] if self._limit else rows
             there += len(kept)
             self._more = len(kept) < len(rows)
