@@ -118,7 +118,7 @@ class Totals(TypedDict):
 class CaptureFormat(TypedDict):
     """The input being read, or the last one read."""
 
-    name: str  # "pcap" "pcapng" ("" before anything is known)
+    name: str  # "pcap" "pcapng" "snoop" ("" before anything is known)
     variant: str  # e.g. "us" "ns" "us modified"; "" for pcapng
     byte_order: str  # "little" "big"
     sections: int

@@ -155,7 +155,7 @@ _FRESH = "Get a complete copy of the file."
 _KEPT = "What was read before it is kept; "
 _CUT = "The capturing program was probably stopped in the middle of a write; the records before it are kept."
 _CORRUPT = _KEPT + "get a fresh copy of the file if you can."
-_CONVERT = "pcap and pcapng are read, plain or in gzip, zstd, lz4, xz or bzip2; `editcap` converts other captures."
+_CONVERT = "pcap, pcapng and snoop are read, plain or in gzip, zstd, lz4, xz or bzip2; `editcap` converts others."
 
 _KINDS = {
     "empty": _Kind(
@@ -188,6 +188,11 @@ _KINDS = {
     "tsresol": _Kind(
         CaptureError, "time stamps in units of if_tsresol {found:#04x}, finer than 64 bits can count", _CORRUPT
     ),
+    "caplen_past_record": _Kind(
+        CaptureError, "captured length {found} in a record with room for {wanted} bytes", _CORRUPT
+    ),
+    "record_too_long": _Kind(CaptureError, "record length {found} is larger than {wanted}", _CORRUPT),
+    "snoop_link": _Kind(UnsupportedError, "link type {found} of snoop is not read", "See RFC 1761, section 3."),
     "compressed": _Kind(CaptureError, "{what}", _CORRUPT),
     "compressed_cut": _Kind(TruncatedError, "{what}", _KEPT + "get a complete copy of the file if you can."),
     "compressed_too_large": _Kind(

@@ -7,7 +7,18 @@ from itertools import accumulate, pairwise
 import pytest
 
 import builders as b
-from capture_files import Record, block, enhanced_packet, interface, old_packet, pcap, pcapng, rewrapped, simple_packet
+from capture_files import (
+    Record,
+    block,
+    enhanced_packet,
+    interface,
+    old_packet,
+    pcap,
+    pcapng,
+    rewrapped,
+    simple_packet,
+    snoop,
+)
 from core_driver import ALL_COLUMNS, feed, rows, scan, taken
 from fluxcap._core import DAMAGED, DAMAGES, ROWS_FULL, Scanner
 
@@ -203,6 +214,9 @@ DAMAGED_CAPTURES = [
     ("caplen_past_block", pcapng(interface(snaplen=0), simple_packet(b"", 1500)), 0, 48, 1500, 0),
     ("byte_order_magic", section(order=0x11111111), 0, 0, 0x11111111, 0x1A2B3C4D),
     ("byte_order_magic", NG + section(order=0), 1, 124, 0, 0x1A2B3C4D),
+    ("snoop_link", snoop([], 5), 0, 0, 5, 0),
+    ("caplen_past_record", snoop([]) + struct.pack(">IIIIII", 5, 5, 28, 0, 0, 0), 0, 16, 5, 4),
+    ("record_too_long", snoop([]) + struct.pack(">IIIIII", 5, 5, 16_777_217, 0, 0, 0), 0, 16, 16_777_217, 16_777_216),
     *[
         ("tsresol", pcapng(interface(tsresol=octet), enhanced_packet(PACKETS[0])), 0, 60, octet, 0)
         for octet in (20, 0x7F, 0x80 | 64, 0xFF)

@@ -122,7 +122,7 @@ def test_the_path_in_a_message_is_printable():
         (b"\x7fELF\x02\x01\x01", "an ELF program"),
         (b"%PDF-1.7", "a PDF document"),
         (b"PK\x03\x04\x14\x00", "a zip archive"),
-        (b"snoop\0\0\0\0\0\0\2\0\0\0\4", "a snoop capture"),
+        (b"btsnoop\0\0\0\0\1\0\0\3\xea", "a btsnoop capture of Bluetooth"),
         (b"\n  <!DOCTYPE html><html>", "an HTML page"),
         (b"captures/a.pcap".ljust(257, b"\0") + b"ustar\x0000", "a tar archive"),
         # An ERF record of 2023 with an Ethernet frame of 60 bytes.

@@ -54,6 +54,18 @@ def pcap(
     return b"".join(out)
 
 
+def snoop(packets: Iterable[Record], datalink: int = 4, *, drops: Iterable[int] = (), pad: int | None = None) -> bytes:
+    """A snoop file (RFC 1761); `drops`: the count of each record, `pad`: bytes after each, else to a multiple of 4."""
+    out = [b"snoop\0\0\0" + struct.pack(">II", 2, datalink)]
+    counts = iter(drops)
+    for data, time, wire_length in packets:
+        padding = bytes(-len(data) % 4 if pad is None else pad)
+        seconds, fraction = divmod(time, 1_000_000_000)
+        lengths = max(wire_length, len(data)), len(data), 24 + len(data) + len(padding)
+        out += struct.pack(">IIIIII", *lengths, next(counts, 0), seconds, fraction // 1000), data, padding
+    return b"".join(out)
+
+
 def pcapng(*blocks: Block, byteorder: ByteOrder = "little", options: bytes = b"") -> bytes:
     """One section: a section header, then `blocks`. A file of several sections is their concatenation."""
     body = struct.pack(PREFIX[byteorder] + "IHHQ", BYTE_ORDER_MAGIC, 1, 0, UNSPECIFIED_LENGTH)

@@ -74,6 +74,7 @@ cdef enum:                      # Anomaly
     REFUSED_INSIDE              # ... behind other headers: several tags, MPLS, PPPoE, a tunnel
     WITHOUT_TIME                # a simple packet block, which has no time
     TIME_OUT_OF_RANGE           # a time that 64 bits of nanoseconds cannot hold: NO_TIME as well
+    DROPPED_BEFORE              # records that the capturing machine dropped, by the count of a snoop file
     ANOMALIES_END
 
 # Which sum the checksum stage takes; decode sets it.

@@ -7,8 +7,9 @@ from fluxcap.base.types cimport Batch, Packet
 from fluxcap.capture.pcap cimport CAPTURED_FIRST, RECORD_HEADER, is_pcap, is_usual, pcap_header, pcap_record
 from fluxcap.capture.pcapng cimport SECTION_HEADER, pcapng_block
 from fluxcap.capture.reader cimport (
-    EMPTY, FILE_HEADER_CUT, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, MORE, NOT_A_CAPTURE, RECORD, Reader, SKIPPED,
-    Step, available, broken, more)
+    EMPTY, FILE_HEADER_CUT, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, FORMAT_UNKNOWN, MORE, NOT_A_CAPTURE, RECORD,
+    Reader, SKIPPED, Step, available, broken, more)
+from fluxcap.capture.snoop cimport SNOOP_MAGIC, snoop_header, snoop_record
 
 cdef enum:
     MAGIC = 4                   # bytes that tell one format from another
@@ -24,6 +25,11 @@ cdef inline Step probe(Reader* r) noexcept nogil:
     if file32(at, False) == SECTION_HEADER:
         r.format = FORMAT_PCAPNG
         return SKIPPED
+    if be32(at) == SNOOP_MAGIC:
+        step = snoop_header(r)
+        if step == SKIPPED:
+            r.format = FORMAT_SNOOP
+        return step
     r.swapped = not is_pcap(file32(at, False), r)
     if not r.swapped or is_pcap(file32(at, True), r):
         r.format = FORMAT_UNKNOWN           # until the whole file header is there
@@ -39,6 +45,8 @@ cdef inline Step next_step(Reader* r, Packet* p) noexcept nogil:
         return pcap_record(r, p, r.swapped, r.lengths, r.record_header)
     if r.format == FORMAT_PCAPNG:
         return pcapng_block(r, p) if available(r) else MORE
+    if r.format == FORMAT_SNOOP:
+        return snoop_record(r, p)
     return probe(r)
 
 cdef inline Step next_record(Reader* r, Packet* p) noexcept nogil:

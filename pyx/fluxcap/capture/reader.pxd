@@ -26,6 +26,7 @@ cdef enum Format:
     FORMAT_UNKNOWN
     FORMAT_PCAP
     FORMAT_PCAPNG
+    FORMAT_SNOOP
 
 cdef enum DamageCode:
     DAMAGE_NONE
@@ -47,6 +48,9 @@ cdef enum DamageCode:
     CAPLEN_PAST_BLOCK           # found = captured length, wanted = room in the block
     BYTE_ORDER_MAGIC            # found
     TSRESOL                     # found = the option's byte
+    CAPLEN_PAST_RECORD          # found = captured length, wanted = room in the record
+    RECORD_TOO_LONG             # found > wanted = MAX_BLOCK
+    SNOOP_LINK                  # found = snoop's number of a link type that is not read
     DAMAGES_END
 
 cdef struct Damage:
@@ -94,6 +98,8 @@ cdef struct Reader:
     uint32_t fraction_ns        # ns a unit of the time stamp's fraction
     uint32_t fraction_max       # the largest that is less than a second
     int lengths                 # the order of the two lengths, see pcap.pxd
+    # snoop
+    uint32_t drops              # records dropped before the one that was read last
     # pcapng
     uint32_t sections
     uint32_t section_interfaces  # index of the section's first interface

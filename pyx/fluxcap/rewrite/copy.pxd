@@ -8,7 +8,8 @@ from fluxcap.base.types cimport Packet
 from fluxcap.capture.capture cimport next_step
 from fluxcap.capture.pcap cimport FILE_HEADER
 from fluxcap.capture.pcapng cimport SECTION_LENGTH, SECTION_LENGTH_OCTETS
-from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_UNKNOWN, RECORD, Reader, SKIPPED, Step
+from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_SNOOP, FORMAT_UNKNOWN, RECORD, Reader, SKIPPED, Step
+from fluxcap.capture.snoop cimport SNOOP_FILE_HEADER
 
 cdef struct Copy:
     const uint64_t* wanted      # numbers of the wanted records of this input, ascending
@@ -17,7 +18,7 @@ cdef struct Copy:
     size_t kept                 # bytes at the front of the window, to be written
     bint unlike                 # this input has another format or header than those before it
     int format                  # format of the copy; FORMAT_UNKNOWN before its first header
-    uint8_t header[FILE_HEADER]  # file header of the copy, if it is a pcap
+    uint8_t header[FILE_HEADER]  # file header of the copy, if its format has one for all records
 
 cdef inline void keep(Copy* c, Reader* r, size_t start) noexcept nogil:
     """Move the bytes passed since `start` to the front of the window, behind those kept. No unread byte lies there."""
@@ -25,16 +26,20 @@ cdef inline void keep(Copy* c, Reader* r, size_t start) noexcept nogil:
         memmove(r.buffer + c.kept, r.buffer + start, r.start - start)
     c.kept += r.start - start
 
+cdef inline uint32_t header_size(int format) noexcept nogil:
+    """Bytes of the file header that all records share; pcapng has a header for each section."""
+    return FILE_HEADER if format == FORMAT_PCAP else SNOOP_FILE_HEADER if format == FORMAT_SNOOP else 0
+
 cdef inline void open_copy(Copy* c, Reader* r, size_t start) noexcept nogil:
-    """The reader has found the format of an input. A pcap has one file header, so that of a later input is left out."""
+    """The reader has found the format of an input. Where all records share a file header, that of a later input is left
+    out."""
     cdef const uint8_t* header = r.buffer + start
     if c.format == FORMAT_UNKNOWN:
         c.format = r.format
-        if r.format == FORMAT_PCAP:
-            memcpy(c.header, header, FILE_HEADER)
+        memcpy(c.header, header, header_size(r.format))
         keep(c, r, start)
     else:
-        c.unlike = c.format != r.format or r.format == FORMAT_PCAP and memcmp(c.header, header, FILE_HEADER) != 0
+        c.unlike = c.format != r.format or memcmp(c.header, header, header_size(r.format)) != 0
 
 cdef inline Step copy_window(Copy* c, Reader* r) noexcept nogil:
     """Keep the wanted records in the window, and all bytes that are not records. Returned: why the reader stopped."""

@@ -13,10 +13,12 @@ HEAD = 512  # bytes of an input kept to tell what it is: one tar header
 FILE_HEADER, MAGIC, MAGIC_NS, VERSION, SNAPLEN = "IHHiIII", 0xA1B2C3D4, 0xA1B23C4D, (2, 4), 262144
 _PCAP_MAGICS = (MAGIC, MAGIC_NS, 0xA1B2CD34)
 _PCAPNG_MAGIC = b"\n\r\r\n"
+_SNOOP_MAGIC = b"snoop\0\0\0"
 _CAPTURES = (
     *(magic.to_bytes(4, "little") for magic in _PCAP_MAGICS),
     *(magic.to_bytes(4, "big") for magic in _PCAP_MAGICS),
     _PCAPNG_MAGIC,
+    _SNOOP_MAGIC,
 )
 
 
@@ -27,7 +29,6 @@ class _Format(NamedTuple):
 
 
 _OTHERS = (
-    _Format(b"snoop\0\0\0", "a snoop capture"),
     _Format(b"btsnoop\0", "a btsnoop capture of Bluetooth"),
     _Format(b"GMBU", "a Microsoft Network Monitor capture"),
     _Format(b"RTSS", "a Microsoft Network Monitor 1 capture"),

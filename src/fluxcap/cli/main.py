@@ -39,7 +39,7 @@ fluxcap reads packet captures: flow tables, and a verdict on every checksum.
   fluxcap flows x.pcap      its flows; in a pipe as tab-separated values
   fluxcap check x.pcap      its bad checksums; exit code 1 if there are any
 
-A capture is a pcap or pcapng file, also in gzip, zstd, lz4, xz or bzip2,
+A capture is a pcap, pcapng or snoop file, also in gzip, zstd, lz4, xz or bzip2,
 and - is standard input. Several are read as one; so are the files of a
 directory or a glob.
 

@@ -37,7 +37,7 @@ class InputInfo:
     name: str
     size: int | None  # bytes as stored, before decompression; None for a stream
     compression: str  # "" = none
-    format: str  # "pcap" or "pcapng"
+    format: str  # "pcap", "pcapng" or "snoop"
     variant: str  # for a pcap: "us", "ns", "us modified"
     byte_order: str
     sections: int
