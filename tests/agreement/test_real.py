@@ -28,6 +28,7 @@ REGISTRIES = [
     ("link.pxd", "by_link_type"), ("encap.pxd", "by_ethertype"), ("encap.pxd", "by_ppp_protocol"),
     ("protocol.pxd", "by_protocol"), ("protocol.pxd", "by_extension"), ("tunnel.pxd", "gre"),
     ("tunnel.pxd", "gre_payload"), ("udp_tunnel.pxd", "set_registered"), ("juniper.pxd", "juniper_link"),
+    ("juniper.pxd", "has_cookie"),
 ]  # fmt: skip
 CODES = {"verdict": fluxcap.VERDICTS, "ip_verdict": fluxcap.VERDICTS, "disposition": fluxcap.DISPOSITIONS}
 OPERATORS = {"=": operator.eq, ">": operator.gt, "<": operator.lt}

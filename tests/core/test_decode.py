@@ -66,6 +66,20 @@ def test_the_addresses_ports_and_payload_of_a_datagram_are_found_under_every_hea
         pytest.param(b.LINK_IPOIB, bytes(40) + b"\x08\x06\0\0" + bytes(56), id="ARP over InfiniBand"),
         pytest.param(b.LINK_JUNIPER_ETHER, b.juniper(b.ethernet(V4), magic=b"MGX"), id="Juniper without its magic"),
         pytest.param(b.LINK_JUNIPER_ETHER, b"MGC\2" + b"\x63\0\0\0" + V4, id="Juniper of another protocol"),
+        pytest.param(b.LINK_JUNIPER_ATM1, b.juniper(b"\x80\0\0\0" + V4), id="Juniper, an OAM cell of ATM1"),
+        pytest.param(b.LINK_JUNIPER_ATM2, b.juniper(bytes(7) + b"\x10" + V4), id="Juniper, an OAM cell of ATM2"),
+        pytest.param(b.LINK_JUNIPER_ATM2, b.juniper(bytes(8) + b"\xc0\x21" + V4), id="Juniper, LCP over ATM2"),
+        pytest.param(b.LINK_JUNIPER_MLPPP, b.juniper(b"\1\2\3\4" + V4), id="Juniper, multilink PPP of no cookie"),
+        pytest.param(b.LINK_JUNIPER_MLPPP, b.juniper(b"\x47\0\0\0\0\x30\0\0" + V4), id="Juniper, IS-IS by its cookie"),
+        pytest.param(b.LINK_JUNIPER_MLFR, b.juniper(b"\x54\0\0\0" + V4), id="Juniper, multilink frame relay of IS-IS"),
+        pytest.param(
+            b.LINK_JUNIPER_MLFR, b.juniper(b"\x47\0\0\0\3\0\0\0" + V4), id="Juniper, frame relay of the routing engine"
+        ),
+        pytest.param(b.LINK_JUNIPER_GGSN, b.juniper(b"\x0a\0\0\0" + V4), id="Juniper, GGSN of CLNP"),
+        pytest.param(b.LINK_JUNIPER_SERVICES, b.juniper(bytes(60)), id="Juniper, services of no version of IP"),
+        pytest.param(
+            b.LINK_JUNIPER_ST, b.juniper(b.ethernet(b.ipv4(bytes(24) + V4, protocol=51))), id="Juniper, no ESP"
+        ),
         pytest.param(b.LINK_RAW, b"\x55" + bytes(30), id="RAW of no version of IP"),
         pytest.param(b.LINK_NULL, b.null(V4, family=22), id="NULL of another family"),
         pytest.param(b.LINK_NULL, b.null(b"\xff\xff" + bytes(40), family=23), id="NULL with IPX"),

@@ -101,6 +101,32 @@ LINKS = {
     "Juniper, PPP": over(b.LINK_JUNIPER_PPP, b.juniper(b.ppp(V4)), 8),
     "Juniper, frame relay": over(b.LINK_JUNIPER_FRELAY, b.juniper(b.frame_relay(V4)), 8),
     "Juniper, Cisco HDLC": over(b.LINK_JUNIPER_CHDLC, b.juniper(b.c_hdlc(V4)), 8),
+    "Juniper, ATM1 of SNAP": over(b.LINK_JUNIPER_ATM1, b.juniper(bytes(4) + LLC), 16),
+    "Juniper, ATM1 of IPv4": over(b.LINK_JUNIPER_ATM1, b.juniper(bytes(4) + V4), 8),
+    "Juniper, ATM2 of SNAP": over(b.LINK_JUNIPER_ATM2, b.juniper(bytes(8) + LLC), 20),
+    "Juniper, ATM2 of PPP": over(b.LINK_JUNIPER_ATM2, b.juniper(bytes(8) + b"\0\x21" + V4), 14),
+    "Juniper, ATM2 of Ethernet": over(
+        b.LINK_JUNIPER_ATM2, b.juniper(b"\0\0\0\5" + bytes(4) + b.ethernet(V4), incoming=False), 26, **MACS
+    ),
+    "Juniper, ATM2 of IPv6": over(b.LINK_JUNIPER_ATM2, b.juniper(bytes(8) + V6), 12, UDP_V6),
+    "Juniper, multilink PPP": over(b.LINK_JUNIPER_MLPPP, b.juniper(b"\x54\0\0\1\0\x21" + V4), 10),
+    "Juniper, multilink PPP with a cookie of 2": over(b.LINK_JUNIPER_MLPPP, b.juniper(b"\1\2\0\x21" + V4), 8),
+    "Juniper, multilink PPP without a cookie": over(b.LINK_JUNIPER_MLPPP, b.juniper(b.ppp(V4)), 8),
+    "Juniper, multilink PPP of IPv6": over(b.LINK_JUNIPER_MLPPP, b.juniper(b"\x47\0\0\0\0\x10\0\0" + V6), 12, UDP_V6),
+    "Juniper, multilink PPP in a cookie of 8": over(
+        b.LINK_JUNIPER_MLPPP, b.juniper(b"\x40" + bytes(7) + b"\0\x21" + V4), 14
+    ),
+    "Juniper, multilink PPP of the routing engine": over(
+        b.LINK_JUNIPER_MLPPP, b.juniper(b"\x47\0\0\0\3\0\0\0" + V4), 12
+    ),
+    "Juniper, multilink frame relay": over(b.LINK_JUNIPER_MLFR, b.juniper(b"\x47" + bytes(7) + V4), 12),
+    "Juniper, GGSN": over(b.LINK_JUNIPER_GGSN, b.juniper(b"\2\0\7\0" + V4), 8),
+    "Juniper, services": over(b.LINK_JUNIPER_SERVICES, b.juniper(bytes(16) + V4), 20),
+    "Juniper, services going out": over(b.LINK_JUNIPER_SERVICES, b.juniper(bytes(12) + V4, incoming=False), 16),
+    "Juniper, voice": over(b.LINK_JUNIPER_VP, b.juniper(bytes(18) + V4), 22),
+    "Juniper, secure tunnel": over(
+        b.LINK_JUNIPER_ST, b.juniper(b.ethernet(b.ipv4(bytes(24) + V4, protocol=50))), 4 + 14 + 20 + 24
+    ),
     "PFLOG": over(b.LINK_PFLOG, b.pflog(V4), 64),
     "PFLOG, IPv6": over(b.LINK_PFLOG, b.pflog(V6, length=100), 100, UDP_V6),
     "IPNET": over(b.LINK_IPNET, b.ipnet(V4), 24),

@@ -6,7 +6,9 @@ from .layer import Layer, number
 from .numbers import GRE
 
 LINK_IPOIB, LINK_JUNIPER_PPPOE, LINK_JUNIPER_ETHER, LINK_JUNIPER_PPP = 242, 167, 178, 179
-LINK_JUNIPER_FRELAY, LINK_JUNIPER_CHDLC = 180, 181
+LINK_JUNIPER_FRELAY, LINK_JUNIPER_CHDLC, LINK_JUNIPER_VP, LINK_JUNIPER_ST = 180, 181, 183, 200
+LINK_JUNIPER_MLPPP, LINK_JUNIPER_MLFR, LINK_JUNIPER_GGSN = 130, 131, 133
+LINK_JUNIPER_ATM2, LINK_JUNIPER_SERVICES, LINK_JUNIPER_ATM1 = 135, 136, 137
 ETHERTYPE_FABRICPATH, ETHERTYPE_ARISTA, ETHERTYPE_EOIP, ETHERTYPE_ARUBA = 0x8903, 0xD28B, 0x6400, 0x8200
 JUNIPER_OF_ETHERTYPE = {0x0800: 2, 0x86DD: 6}
 
@@ -28,9 +30,11 @@ def ipoib(payload: bytes) -> Layer:
     return Layer(bytes(40) + struct.pack(">HH", number(payload, "ethertype"), 0) + payload)
 
 
-def juniper(payload: bytes, extensions: bytes = b"", *, link: bool = True, magic: bytes = b"MGC") -> Layer:
+def juniper(
+    payload: bytes, extensions: bytes = b"", *, link: bool = True, incoming: bool = True, magic: bytes = b"MGC"
+) -> Layer:
     """Juniper's header, with extensions if there are any; without a link header the protocol's number follows."""
-    flags = 0x01 | (0x80 if extensions else 0) | (0 if link else 0x02)
+    flags = (0x01 if incoming else 0) | (0x80 if extensions else 0) | (0 if link else 0x02)
     head = magic + bytes((flags,)) + (struct.pack(">H", len(extensions)) + extensions if extensions else b"")
     inside = b"" if link else struct.pack("<I", JUNIPER_OF_ETHERTYPE[number(payload, "ethertype")])
     return Layer(head + inside + payload)
