@@ -192,6 +192,38 @@ def test_the_flow_of_a_tunnelled_packet_is_that_of_the_packet_inside():
     assert by_tunnel == [(5001, 1), (0, 3)]
 
 
+# More than 16 bits of length (Linux BIG TCP): every length that has no room for it is zero.
+BIG = bytes(range(256)) * 300
+BIG_INSIDE = {
+    "IPv4": b.ipv4(b.tcp(BIG, 1, 2), "10.0.0.1", "10.0.0.2", total_length=0),
+    "IPv6": b.ipv6(b.tcp(BIG, 1, 2), "fd00::1", "fd00::2", payload_length=0),
+    "jumbogram": b.ipv6(
+        b.hop_by_hop(b.tcp(BIG, 1, 2), b.jumbo_payload(8 + 20 + len(BIG))), "fd00::1", "fd00::2", payload_length=0
+    ),
+}
+BIG_TUNNELS = {
+    "VXLAN": lambda packet: b.udp(b.vxlan(b.ethernet(packet), 7), 40000, b.VXLAN_PORT, checksum=0),
+    "GENEVE of frames": lambda packet: b.udp(b.geneve(b.ethernet(packet), 7), 40000, b.GENEVE_PORT, checksum=0),
+    "GENEVE of packets": lambda packet: b.udp(b.geneve(packet, 7), 40000, b.GENEVE_PORT, checksum=0),
+}
+
+
+@pytest.mark.parametrize("inside", BIG_INSIDE.values(), ids=BIG_INSIDE)
+@pytest.mark.parametrize("tunnel", BIG_TUNNELS.values(), ids=BIG_TUNNELS)
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize(("snaplen", "verdict"), [(None, "good"), (300, "truncated")])
+def test_a_packet_too_long_for_its_length_is_read_inside_a_tunnel(inside, tunnel, version, snaplen, verdict):
+    datagram = tunnel(inside)
+    around = b.ipv4(datagram, total_length=0) if version == 4 else b.ipv6(datagram, payload_length=0)
+    record = Record(bytes(b.ethernet(around)))
+    (row,) = rows(pcap([record.cut(snaplen or len(record.data))]))
+    expected = {
+        "depth": 1, "tunnel_id": 7, "protocol": b.TCP, "src_port": 1, "dst_port": 2, "payload_length": len(BIG),
+        "verdict": verdict, "disposition": "counted",
+    }  # fmt: skip
+    assert of(row, expected) == expected
+
+
 # The frame ------------------------------------------------------------------------------------------------------------
 
 WITH_A_FRAME = b.udp(b.vxlan(b.ethernet(IN4)), 40000, 4789)
