@@ -13,15 +13,10 @@ from command_line import error_lines
 from command_line import fluxcap as run
 from core_driver import Row, of, rows
 from fluxcap._core import TUNNELS as KINDS
-from packet_cases import FRAME, IN4, TUNNELS
+from packet_cases import FRAME, IN4, REGISTERED, TUNNELS
 from tunnel_lookalikes import NOT_A_TUNNEL
 
-ROOT = Path(__file__).parents[2]
 OWN = 7777
-REGISTERED = {
-    "vxlan": {4789, 8472}, "vxlan_gpe": {4790}, "geneve": {6081}, "gtp": {2152, 3386}, "teredo": {3544},
-    "capwap": {5247}, "gre": {4754}, "mpls": {6635}, "l2tp": {1701}, "tzsp": {37008}, "lisp": {4341}, "ayiya": {5072},
-}  # fmt: skip
 KIND_OF = {port: kind for kind, ports in REGISTERED.items() for port in ports}
 IN_UDP = {name: case for name, case in TUNNELS.items() if case.port}
 UDP_DATA = 14 + 20 + 8  # where the data of a datagram begin
@@ -166,7 +161,7 @@ def test_what_is_no_tunnel_is_refused(tunnels, error, words):
         fluxcap.read_flows(CAPTURE, tunnels=tunnels)
 
 
-# The command line and the page ----------------------------------------------------------------------------------------
+# The command line -----------------------------------------------------------------------------------------------------
 
 
 def test_the_command_line_names_ports_again_and_again(tmp_path):
@@ -198,10 +193,3 @@ def test_a_mistake_in_a_tunnel_is_a_usage_error(tunnels, words, help, tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert words in error
     assert help in advice
-
-
-def test_the_page_has_every_kind_with_its_registered_ports():
-    page = (ROOT / "docs" / "tunnels.md").read_text()
-    named = re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|", page, re.MULTILINE)
-    assert tuple(kind for kind, _ in named) == KINDS
-    assert {kind: set(map(int, re.findall(r"\d+", ports))) for kind, ports in named if ports.strip()} == REGISTERED

@@ -7,8 +7,17 @@ import column_reference
 import pytest
 
 import page_blocks
-from fluxcap._core import CONNECTION_COLUMNS, DIRECTION_BASES, EXTRA_COLUMNS, FLOW_COLUMNS, PACKET_COLUMNS, STATES
+from fluxcap._core import (
+    CONNECTION_COLUMNS,
+    DIRECTION_BASES,
+    EXTRA_COLUMNS,
+    FLOW_COLUMNS,
+    PACKET_COLUMNS,
+    STATES,
+    TUNNELS,
+)
 from fluxcap.values import names
+from packet_cases import REGISTERED
 
 ROOT = Path(__file__).parents[2]
 PAGES = page_blocks.PAGES
@@ -171,3 +180,10 @@ def test_every_link_of_a_page_to_a_file_leads_to_one(page):
 def test_every_picture_of_speed_is_shown():
     shown = re.findall(r"!\[.+\]\((.+)\)", (ROOT / "docs" / "performance.md").read_text())
     assert sorted(shown) == sorted(f"performance/{path.name}" for path in (ROOT / "docs/performance").glob("*.svg"))
+
+
+def test_the_page_of_tunnels_has_every_kind_with_its_registered_ports():
+    page = (ROOT / "docs" / "tunnels.md").read_text()
+    named = re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|", page, re.MULTILINE)
+    assert tuple(kind for kind, _ in named) == TUNNELS
+    assert {kind: set(map(int, re.findall(r"\d+", ports))) for kind, ports in named if ports.strip()} == REGISTERED

@@ -310,6 +310,11 @@ def in_udp(port: int, octets: bytes, size: int, *, has_length: bool = False, **e
 
 GPE_PORT, GTP_0_PORT, TEREDO_PORT, MPLS_PORT, GRE_PORT, CAPWAP_PORT = 4790, 3386, 3544, 6635, 4754, 5247
 L2TP_PORT, TZSP_PORT, LISP_PORT, AYIYA_PORT = 1701, 37008, 4341, 5072
+# Of each kind of tunnel in UDP.
+REGISTERED = {
+    "vxlan": {4789, 8472}, "vxlan_gpe": {4790}, "geneve": {6081}, "gtp": {2152, 3386}, "teredo": {3544},
+    "capwap": {5247}, "gre": {4754}, "mpls": {6635}, "l2tp": {1701}, "tzsp": {37008}, "lisp": {4341}, "ayiya": {5072},
+}  # fmt: skip
 ERSPAN, ERSPAN_III, WCCP, CISCO_METADATA = 0x88BE, 0x22EB, 0x883E, 0x8909
 NO_P_FLAG = 0x08
 RADIO4 = b.ieee802_11(b.llc_snap(IN4), b.TO_DS | 0x08)  # and the flag of a frame sent again

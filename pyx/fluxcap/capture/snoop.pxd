@@ -84,7 +84,7 @@ cdef inline Step snoop_record(Reader* r, Packet* p) noexcept nogil:
     if length > MAX_BLOCK:
         return broken(r, RECORD_TOO_LONG, length, MAX_BLOCK)
     if length < SNOOP_RECORD_HEADER + captured:
-        return broken(r, CAPLEN_PAST_RECORD, captured, max(length, SNOOP_RECORD_HEADER) - SNOOP_RECORD_HEADER)
+        return broken(r, CAPLEN_PAST_RECORD, captured, max(length, <uint32_t>SNOOP_RECORD_HEADER) - SNOOP_RECORD_HEADER)
     if there < length:
         return more(r, RECORD_CUT, length)
     fraction = be32(at + SNOOP_MICROSECONDS)

@@ -176,7 +176,8 @@ cdef inline FlowRow* row_of_earlier_interval(const Flows* f, const uint64_t* key
     cdef uint64_t tag, slot
     cdef int64_t start
     cdef FlowRow* row
-    cdef uint32_t i, _back
+    cdef uint32_t i
+    cdef int _back
     for i in range(n):
         words[i] = key[i]
     start = <int64_t>words[n - 1]               # the interval is the last word of a key
