@@ -250,3 +250,18 @@ def test_a_terminal_without_unicode_gets_ascii(mixed):
     screen = terminal("flows", mixed, env={"PYTHONIOENCODING": "ascii"})
     assert screen.text.isascii()
     assert any(line.startswith("+--") for line in screen.lines)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_message_ends_its_lines_between_words(columns: int):
+    capture = "samples/sockets.pcapng"
+    [message] = (line for line in terminal("flows", capture, columns=500).lines if line.startswith("hint: "))
+    lines: list[str] = []
+    for word in message.split():  # as many words in a line as fit it
+        if lines and len(f"{lines[-1]} {word}") <= columns:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    shown = terminal("flows", capture, columns=columns).lines
+    start = shown.index(lines[0])
+    assert shown[start : start + len(lines)] == lines

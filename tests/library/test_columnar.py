@@ -151,7 +151,7 @@ def test_what_goes_wrong_while_octets_are_written_stays_what_it_is(packets, name
 @pytest.mark.parametrize("name", ARROW)
 def test_without_the_package_that_writes_it_the_extra_is_named(packets, name, monkeypatch):
     monkeypatch.setitem(sys.modules, "arro3.io", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'fluxcap\[parquet\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"run `pip install 'fluxcap\[parquet\]'"):
         written(name, [packets])
 
 

@@ -46,7 +46,7 @@ def test_importing_and_reading_imports_none_of_the_frame_libraries():
 def test_a_library_that_is_missing_is_named_with_what_brings_it(packets, monkeypatch):
     for method, package in (("to_pandas", "pandas"), ("to_polars", "polars"), ("to_arrow", "pyarrow")):
         monkeypatch.setitem(sys.modules, package, None)
-        with pytest.raises(ModuleNotFoundError, match=f"pip install {package}"):
+        with pytest.raises(ModuleNotFoundError, match=f"run `pip install {package}`"):
             getattr(packets, method)()
 
 
@@ -62,7 +62,9 @@ def test_a_library_older_than_the_project_admits_is_refused_with_what_to_do(monk
     monkeypatch.setattr(requirements.metadata, "version", lambda name: there)
     least = next(one for one in requirements.metadata.requires("fluxcap") if one.startswith(f"{package}>="))
     wanted = re.escape(least.partition(";")[0].removeprefix(f"{package}>="))
-    with pytest.raises(ImportError, match=rf"needs {package} {wanted} or newer, and {there} is installed: pip install"):
+    with pytest.raises(
+        ImportError, match=rf"needs {package} {wanted} or newer, and {there} is installed; run `pip install"
+    ):
         requirements.wanted(package)
 
 

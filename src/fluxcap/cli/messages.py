@@ -2,6 +2,7 @@
 
 import os
 import sys
+import textwrap
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TextIO
 
@@ -59,10 +60,24 @@ class Messages:
 
     def _say(self, kind: str, text: str) -> None:
         label = f"{STYLES[kind]}{kind}:{PLAIN}" if self._color else f"{kind}:"
+        first, *others = _lines(f"{kind}: ", printable(text))
         if sys.stderr is None:  # closed before the start; print() would write to standard output instead
             return
         try:
-            print(label, printable(text), file=sys.stderr, flush=True)
+            print("\n".join([label + first.removeprefix(f"{kind}:"), *others]), file=sys.stderr, flush=True)
         except OSError:
             # Standard error fails: there is nowhere to say so. Its buffer would fail again at exit, with exit code 120.
             sys.stderr = None
+
+
+def _lines(label: str, text: str) -> list[str]:
+    """One line, or at a terminal as many as its width needs, so that it cuts no word that fits a line."""
+    if not is_terminal(sys.stderr):
+        return [label + text]
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        return [label + text]
+    # A width of 0 is an unknown one, as on a serial line. A longer word, such as a path, stays whole: it can be copied.
+    wrap = textwrap.TextWrapper(width, label, replace_whitespace=False, break_long_words=False, break_on_hyphens=False)
+    return (width and wrap.wrap(text)) or [label + text]

@@ -44,7 +44,7 @@ def package() -> Any:
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("arro3"):
             raise
-        help = "writing Parquet and Arrow files needs one more package: pip install 'fluxcap[parquet]'"
+        help = "writing Parquet and Arrow files needs the package arro3-io; run `pip install 'fluxcap[parquet]'`"
         raise ModuleNotFoundError(help, name=error.name) from None
     return arro3.io
 

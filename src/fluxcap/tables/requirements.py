@@ -19,11 +19,12 @@ def wanted(package: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != package:
             raise
-        raise ModuleNotFoundError(f"this needs {package}: pip install {package}", name=package) from None
+        raise ModuleNotFoundError(f"this needs {package}; run `pip install {package}`", name=package) from None
     there, least = metadata.version(package), _own_floors().get(package, "0")
     if _numbers(there) < _numbers(least):
         raise ImportError(
-            f"this needs {package} {least} or newer, and {there} is installed: pip install -U {package}", name=package
+            f"this needs {package} {least} or newer, and {there} is installed; run `pip install -U {package}`",
+            name=package,
         )
     return found
 
