@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "base": set(),
     "text": set(),
     "capture": set(),
+    "order": {"capture"},
     "checksums": set(),
     "layers": {"checksums"},
     "fragments": {"checksums", "layers"},

@@ -29,6 +29,8 @@ ROWS_FULL: Final[int]  # `row_limit` packet rows are collected: take() them, the
 FLOWS_FULL: Final[int]  # `max_flows` or `max_memory` is reached: nothing after the last counted record was read
 DAMAGED: Final[int]  # the input is broken here; see Window.damage
 ENDED: Final[int]  # read() has come to the end of the file
+INPUT_ENDED: Final[int]  # Merger: one of the inputs has ended, or is broken
+RECORDS_MADE: Final[int]  # Merger: octets() are the next records
 UNLIKE: Final[int]  # Copier: this input cannot follow those before it in one file
 
 KernelName = Literal["avx512", "avx2", "scalar"]
@@ -266,6 +268,35 @@ class Demuxer(Scanner):
         """The gaps since the last call; `offset` is where in the file of the stream the octets are missing."""
     def streams(self) -> dict[str, Column]:
         """All sockets and streams up to now, in the order in which they were first seen."""
+
+class Source(Window):
+    """One of the inputs of a Merger."""
+
+    def read_on(self, file: int) -> None:
+        """readinto(space()) and advance() with the file of this descriptor, or finish() at its end. OSError."""
+    def format(self) -> CaptureFormat: ...
+
+class Merger:
+    """The records of several inputs in the order of time, as one stream that a scanner takes for an input.
+
+    add() all inputs, then run() again and again, until it says ENDED. What it says is about the source of add() number
+    `at`: WANTS_INPUT, which it is to be given, or INPUT_ENDED. After RECORDS_MADE lend `octets` to the scanner, and run
+    it until it wants more input.
+    """
+
+    at: int
+    octets: memoryview  # whole records; good until the next run()
+    late: tuple[int, int] | None  # the first record that was later than the window allows: its source and its number
+    early: int  # how often records left early because the pool was full
+    def __init__(self, scanner: Scanner, window: int, pool: int) -> None:
+        """Begins an input of the scanner. Records are sorted within `window` ns; those that wait take at most `pool`
+        bytes, at least 2 MiB."""
+    def add(self) -> Source: ...
+    def run(self) -> int: ...
+    def stop(self) -> None:
+        """Want no more input: only what waits is still to come."""
+    def counted(self, place: int) -> tuple[int, int, int]:
+        """What was read of a source: records, captured bytes, bytes on the wire."""
 
 class Copier(Window):
     """Copies records, octet for octet, from one or several inputs into one capture.

@@ -4,11 +4,12 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.base.bytes cimport be32, file32
 from fluxcap.base.types cimport Batch, Packet
+from fluxcap.capture.merged cimport fill_merged
 from fluxcap.capture.pcap cimport CAPTURED_FIRST, RECORD_HEADER, is_pcap, is_usual, pcap_header, pcap_record
 from fluxcap.capture.pcapng cimport SECTION_HEADER, pcapng_block
 from fluxcap.capture.reader cimport (
-    EMPTY, FILE_HEADER_CUT, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, FORMAT_UNKNOWN, MORE, NOT_A_CAPTURE, RECORD,
-    Reader, SKIPPED, Step, available, broken, more)
+    EMPTY, FILE_HEADER_CUT, FORMAT_MERGED, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, FORMAT_UNKNOWN, MORE,
+    NOT_A_CAPTURE, RECORD, Reader, SKIPPED, Step, available, broken, more)
 from fluxcap.capture.snoop cimport SNOOP_MAGIC, snoop_header, snoop_record
 
 cdef enum:
@@ -72,4 +73,8 @@ cdef inline Step fill_records(Reader* r, Batch* batch, uint32_t limit, bint usua
 
 cdef inline Step fill_batch(Reader* r, Batch* batch, uint32_t limit) noexcept nogil:
     """Put up to `limit` records into the batch. Returns the step that ended it; RECORD: the batch is full."""
-    return fill_records(r, batch, limit, True) if is_usual(r) else fill_records(r, batch, limit, False)
+    if is_usual(r):
+        return fill_records(r, batch, limit, True)
+    if r.format == FORMAT_MERGED:
+        return fill_merged(r, batch, limit)
+    return fill_records(r, batch, limit, False)

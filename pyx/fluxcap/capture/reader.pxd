@@ -27,6 +27,7 @@ cdef enum Format:
     FORMAT_PCAP
     FORMAT_PCAPNG
     FORMAT_SNOOP
+    FORMAT_MERGED               # records of several inputs, see merged.pxd
 
 cdef enum DamageCode:
     DAMAGE_NONE
@@ -72,6 +73,8 @@ cdef struct Interface:
     uint32_t shift
     uint8_t tsresol             # as in the file
     int64_t offset_s
+    uint32_t file               # FORMAT_MERGED: which input has it,
+    uint32_t number             # ... and its place there
     uint8_t name[NAME_OCTETS]
 
 # Kept beside the interfaces, not in them: the ledger writes the counts while other threads read the interfaces.

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from fluxcap.base.columns cimport Columns, collect_batch, reserve_columns
 from fluxcap.base.types cimport BATCH, Batch, Decoder, Digest, KEY_WORDS
 from fluxcap.capture.capture cimport fill_batch
-from fluxcap.capture.reader cimport BROKEN, InterfaceCounts, MORE, MORE_INTERFACES, RECORD, Reader, Step
+from fluxcap.capture.reader cimport BROKEN, FORMAT_MERGED, InterfaceCounts, MORE, MORE_INTERFACES, RECORD, Reader, Step
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
 from fluxcap.flows.count cimport close_rows, count_digests, prefetch_slots
 from fluxcap.flows.table cimport Flows, reserve
@@ -15,6 +15,7 @@ from fluxcap.pipeline.digest cimport digest_batch
 from fluxcap.pipeline.filter cimport Filters, filter_batch
 from fluxcap.pipeline.inside cimport filter_inside, look_inside
 from fluxcap.pipeline.ledger cimport Totals, tally_digests
+from fluxcap.pipeline.origins cimport decode_merged
 from fluxcap.pipeline.quotation cimport quote_batch
 
 cdef enum Outcome:
@@ -57,7 +58,11 @@ cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexc
             return False
         if p.filters.inside.n:
             look_inside(&p.filters.inside, batch, &p.decoder, r.anomalies)
-    batch.special = decode_packets(batch.packets, batch.n, p.decoder.ports, p.decoder.max_depth, p.file, r.anomalies)
+    if r.format == FORMAT_MERGED:
+        batch.special = decode_merged(&p.decoder, r, batch, r.anomalies)
+    else:
+        batch.special = decode_packets(
+            batch.packets, batch.n, p.decoder.ports, p.decoder.max_depth, p.file, r.anomalies)
     if p.filters.inside.n and not p.filtered:
         filter_inside(&p.filters.inside, batch)
     verify_batch(batch, p.kernel)

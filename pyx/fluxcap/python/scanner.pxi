@@ -11,7 +11,7 @@ from fluxcap.base.columns cimport Columns, free_columns, reserve_columns
 from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.tunnels cimport TUNNEL_KINDS_END, TunnelPorts, UDP_PORTS, set_tunnel
 from fluxcap.base.types cimport Batch, Decoder, DISPOSITIONS_END, ERRORS_NOT_KEPT, REASONS_END, TIME_WENT_BACK
-from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, Interface, InterfaceCounts, Reader
+from fluxcap.capture.reader cimport Interface, InterfaceCounts
 from fluxcap.flows.connection cimport connections_stride
 from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, Merged, merge_row
 from fluxcap.flows.export cimport FlowColumns, RECORDS_AT_ONCE, split_rows
@@ -383,13 +383,6 @@ cdef class Scanner(Window):
             }
 
     def format(self):
-        cdef Reader* r = &self.reader
         with self.claim:
             self.settle_crew()
-            return {
-                "name": {FORMAT_PCAP: "pcap", FORMAT_PCAPNG: "pcapng", FORMAT_SNOOP: "snoop"}.get(r.format, ""),
-                "variant": pcap_variant(r) if r.format == FORMAT_PCAP else "",
-                "byte_order": byte_order_name(r.swapped),
-                "sections": r.sections,
-                "interfaces": [interface_row(&r.interfaces[i], &r.counts[i], r.format) for i in range(r.n_interfaces)],
-            }
+            return self.describe()

@@ -1,4 +1,6 @@
 # How bytes get into the core: Python writes them into space(), and the core reads them from the front.
+# One thread at a time: a method holds the claim of its object while it runs, because the core releases the lock of the
+# interpreter in the middle of its work.
 
 from cpython.buffer cimport PyBUF_WRITE
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -8,12 +10,26 @@ from libc.string cimport memcpy, memset
 
 import os
 
-from fluxcap.capture.reader cimport DAMAGE_NONE, Damage, FORMAT_UNKNOWN, Interface, InterfaceCounts, Reader
+from fluxcap.capture.reader cimport (
+    DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, FORMAT_UNKNOWN, Interface, InterfaceCounts, Reader)
 from fluxcap.capture.window cimport MAX_WINDOW, WINDOW, fill, make_space, octets_come
+from fluxcap.threads.claim cimport claim, release_claim
 
 cdef enum:
     # Bytes that are copied from lent ones at a time, until a record that began before them is whole. Most records fit.
     BRIDGE = 4096
+
+
+cdef class Claim:
+    """A lock that does not wait: a second thread gets a RuntimeError, and changes nothing."""
+    cdef int held
+
+    def __enter__(self):
+        if not claim(&self.held):
+            raise RuntimeError("in use by another thread")
+
+    def __exit__(self, *raised):
+        release_claim(&self.held)
 
 
 cdef class Window:
@@ -139,6 +155,17 @@ cdef class Window:
             if n > self.reader.capacity - self.reader.end:
                 raise ValueError("more bytes than space() had")
             self.reader.end += n
+
+    cdef dict describe(self):
+        """What the headers of the current input have said so far."""
+        cdef Reader* r = &self.reader
+        return {
+            "name": {FORMAT_PCAP: "pcap", FORMAT_PCAPNG: "pcapng", FORMAT_SNOOP: "snoop"}.get(r.format, ""),
+            "variant": pcap_variant(r) if r.format == FORMAT_PCAP else "",
+            "byte_order": byte_order_name(r.swapped),
+            "sections": r.sections,
+            "interfaces": [interface_row(&r.interfaces[i], &r.counts[i], r.format) for i in range(r.n_interfaces)],
+        }
 
     def finish(self):
         with self.claim:

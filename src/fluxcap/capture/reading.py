@@ -6,20 +6,21 @@ Imports no numpy, so that what needs no table starts fast.
 from __future__ import annotations
 
 import os
-import sys
-import warnings
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fluxcap._core import ANOMALIES, DAMAGED, DAMAGES, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
+from fluxcap._core import ANOMALIES, DAMAGED, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
 from fluxcap.capture.compression import DecompressionError
+from fluxcap.capture.damaged import broken_off, damaged
 from fluxcap.capture.filters import compiler, tagged
-from fluxcap.capture.inputs import Input, contents
+from fluxcap.capture.inputs import Input, Opened
 from fluxcap.capture.magic import HEAD, is_capture
+from fluxcap.capture.merging import Merging, Part
+from fluxcap.capture.times import about_order, about_times, untimed
+from fluxcap.capture.warn import warn
 from fluxcap.errors import (
     CaptureError,
     Damage,
@@ -28,7 +29,6 @@ from fluxcap.errors import (
     Late,
     NotACaptureError,
     OutOfOrderWarning,
-    damage_error,
     printable,
 )
 from fluxcap.plan.read_options import DEFAULT, ReadOptions
@@ -43,49 +43,16 @@ T = TypeVar("T")
 
 ALL_VERDICTS = 0xFFFFFFFF
 NAMES_SHOWN = 3  # skipped files, in a warning
-# Why a record has no time, by the anomaly.
-NO_TIME_FOR = {
-    "without_time": "simple packet blocks",
-    "time_out_of_range": "outside the years 1677 to 2262 of 64-bit nanoseconds",
-}
 # Bytes of an input before other threads join: a millisecond of work, much more than starting the threads takes.
 SHARED_FROM = 1 << 20
 # A third of the work on small packets is done in order, by one thread at a time: more threads gain little.
 THREADS = 4
-
-_PACKAGE = str(Path(__file__).parents[1]) + os.sep
-
-
-def warn(warning: Warning) -> None:
-    """Issue a warning that points to the line that called into this package."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(warning, stacklevel=level)
 
 
 def threads_for(asked: int | None) -> int:
     """The number of threads to read with: as many as asked for, or a few, at most one a processor."""
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(asked or THREADS, there)
-
-
-def _untimed(totals: Totals) -> dict[str, int]:
-    """Records without a time, by the reason."""
-    counts = dict(zip(ANOMALIES, totals["anomalies"], strict=True))
-    return {name: counts[name] for name in NO_TIME_FOR if counts[name]}
-
-
-def _about_times(totals: Totals) -> list[str]:
-    """'3 of 120 records have no time (simple packet blocks): null'."""
-    found = _untimed(totals)
-    if not found:
-        return []
-    reasons = [f"{human.count(n)} {NO_TIME_FOR[name]}" for name, n in found.items()]
-    why = ", ".join(reasons) if len(found) > 1 else NO_TIME_FOR[next(iter(found))]
-    of = human.counted(totals["packets"], "record")
-    n = sum(found.values())
-    return [f"{human.count(n)} of {of} {'has' if n == 1 else 'have'} no time ({why}): null"]
 
 
 class Reading:
@@ -125,7 +92,9 @@ class Reading:
         self.depends_on_order = key is not None and (
             key["biflow"] or key["idle_timeout"] > 0 or key["active_timeout"] > 0
         )
-        self._threads = threads_for(options.threads)
+        self.merging: Merging | None = None  # where records are read in the order of time
+        self._directory = ""
+        self._threads = threads_for(1 if options.order else options.threads)  # the merged stream is for one thread
 
     def _scanner(self, **told: Any) -> Scanner:
         return Scanner(**told)
@@ -147,11 +116,10 @@ class Reading:
         An input that is not a capture raises; damage after its header raises or warns, as `on_damage` says, and the
         next input follows.
         """
-        directory = ""
-        for item in inputs:
-            directory = item.directory
+        readings = map(self.read_one, inputs) if self.options.order is None else [self.read_merged(inputs)]
+        for reading in readings:
             try:
-                yield from self.read_one(item)
+                yield from reading
             except KeyboardInterrupt:
                 if self.options.on_interrupt == "raise":
                     raise
@@ -160,7 +128,7 @@ class Reading:
                 break
         if not self.inputs and not self.interrupted:
             raise NotACaptureError(
-                directory,
+                self._directory,
                 reason=f"none of the {len(self.skipped)} files in it is one",
                 help="Give the path of a pcap or pcapng file.",
             )
@@ -190,18 +158,20 @@ class Reading:
     def check_order(self) -> None:
         """Warn of records out of order, where directions, timeouts or connections depend on it."""
         late = self.late()
-        if late is None or not self.depends_on_order:
+        if late is None or not (self.depends_on_order or self.options.order):
             return
-        records = human.counted(late.records, "record")
-        where = f"packet {late.packet:,} of {printable(self.inputs[late.input])}"
-        how = f"{records} out of order, by up to {human.duration(late.by)}, first {where}"
-        warn(OutOfOrderWarning(f"{how}: who began a flow, timeouts and connections can depend on it"))
+        full = self.merging.full if self.merging is not None else 0
+        warn(OutOfOrderWarning(about_order(late, self.inputs[late.input], self.options, full)))
 
     def late(self) -> Late | None:
-        """The records that are earlier than others before them."""
+        """The records that are earlier than others before them, as they were read."""
         totals = self.scanner.totals()
         if not totals["late"]:
             return None
+        if self.merging is not None:
+            first = self.merging.merger.late
+            assert first is not None
+            return Late(totals["late"], totals["latest_by"], *first)
         place = bisect_left(self._begins, totals["first_late"]) - 1
         packet = totals["first_late"] - self._begins[place]
         return Late(totals["late"], totals["latest_by"], place, packet)
@@ -211,7 +181,7 @@ class Reading:
         totals = self.scanner.totals()
         if not totals["packets"]:
             return []
-        return [*self._about_filter(totals), *_about_times(totals)]
+        return [*self._about_filter(totals), *about_times(totals)]
 
     def _about_filter(self, totals: Totals) -> list[str]:
         if self.filter is None:
@@ -233,8 +203,7 @@ class Reading:
     def read_one(self, item: Input) -> Iterator[None]:
         """Read one input to its end."""
         with item.open() as octets:
-            if item.directory and not is_capture(octets.head):
-                self.skipped.append(item.name)
+            if self._is_skipped(item, octets):
                 return
             self.begin(item.name, octets.compression)
             try:
@@ -255,6 +224,46 @@ class Reading:
 
     def note(self, item: Input) -> None:
         """Note what a result says about an input; called when its reading ends, by an error too. For subclasses."""
+
+    def read_merged(self, inputs: Iterable[Input]) -> Iterator[None]:
+        """Read all inputs to their ends, in the order of time."""
+        with ExitStack() as opened:
+            merging = Merging(self.scanner, self.options.reorder, self._part_ended)
+            for item in inputs:
+                octets = opened.enter_context(item.open())
+                if not self._is_skipped(item, octets):
+                    merging.add(item, octets)
+                    self.inputs.append(item.name)
+            self.merging = merging
+            self.ended = not self.inputs
+            try:
+                yield from self._read_stream(merging)
+            except (KeyboardInterrupt, CaptureError):
+                merging.stop()  # what was read before that counts, and some of it waits for its turn
+                yield from self._read_stream(merging)
+                raise
+            finally:
+                self.note_merged(merging)
+
+    def _read_stream(self, merging: Merging) -> Iterator[None]:
+        while not self.ended:
+            yield from self._take(merging.take_chunk, ahead=False)
+
+    def _part_ended(self, part: Part, read: int) -> None:
+        """An input that is merged with others ended after so many packets."""
+        if (error := part.error(read)) is not None:
+            self._report(error)
+
+    def note_merged(self, merging: Merging) -> None:
+        """Inputs were merged, and are read as far as they ever will be."""
+
+    def _is_skipped(self, item: Input, octets: Opened) -> bool:
+        """Whether an input was found in a directory and is not a capture; it is named in the end."""
+        if not item.directory or is_capture(octets.head):
+            return False
+        self._directory = item.directory
+        self.skipped.append(item.name)
+        return True
 
     def begin(self, name: str, compression: str = "") -> None:
         """Start the next input."""
@@ -307,7 +316,7 @@ class Reading:
             self.ended = True
         elif state == FLOWS_FULL:
             self.ended = self.flows_full = True
-            name = printable(self.inputs[-1])
+            name = printable(self.inputs[-1]) if self.merging is None else "the merged inputs"
             self.limit = self.scanner.limit
             warn(UserWarning(f"{name}: stopped at {self.limit}; what comes after was not read"))
         elif state == DAMAGED:
@@ -317,17 +326,7 @@ class Reading:
     def _damaged(self) -> None:
         damage = self.scanner.damage
         assert damage is not None
-        self._report(
-            damage_error(
-                DAMAGES[damage["code"]],
-                path=self.inputs[-1],
-                offset=damage["offset"],
-                packet=damage["packet"],
-                found=damage["found"],
-                wanted=damage["wanted"],
-                what=contents(self._head, self.compression),
-            )
-        )
+        self._report(damaged(damage, self.inputs[-1], self._head, self.compression))
 
     def _fail(self, name: str, what: str) -> Iterator[None]:
         """End the current input as damaged for a reason outside the core: reading or decompressing failed."""
@@ -339,12 +338,8 @@ class Reading:
             return
         self.scanner.finish()
         yield from self._process(self.scanner.run, octets=0)
-        damage = self.scanner.damage
-        if damage is None:  # between two records
-            packet, offset = self.scanner.totals()["packets"] - self._begins[-1], self.scanner.octets
-        else:
-            packet, offset = damage["packet"], damage["offset"]
-        self._report(damage_error(name, path=self.inputs[-1], packet=packet, offset=offset, what=what))
+        read = self.scanner.totals()["packets"] - self._begins[-1], self.scanner.octets
+        self._report(broken_off(name, what, self.inputs[-1], self.scanner.damage, read))
 
     def _report(self, error: CaptureError) -> None:
         self.damage.append(error)
@@ -389,7 +384,9 @@ class Reading:
             "wire_octets": totals["wire_octets"],
             "first": totals["first"],
             "last": totals["last"],
-            "without_time": sum(_untimed(totals).values()),
+            "without_time": sum(untimed(totals).values()),
+            "order": self.options.order,
+            "reorder": self.options.reorder,
             "in_order": totals["late"] == 0,
             "late": self.late(),
             "hints": self.hints(),

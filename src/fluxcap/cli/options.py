@@ -28,7 +28,10 @@ class Options(argparse.Namespace):
         typed = vars(self)
         if typed.get("inner") and typed.get("where") is None:
             raise UsageError("--inner is about a filter, and there is none", "Say which with --where FILTER.")
-        asked = {name: typed[name] for name in ("where", "inner", "decap", "threads") if name in typed}
+        if typed.get("reorder") and typed.get("order") is None:
+            raise UsageError("--reorder is about an order, and there is none", "Say --order time as well.")
+        names = ("where", "inner", "decap", "threads", "order", "reorder")
+        asked = {name: typed[name] for name in names if name in typed}
         return ReadOptions(
             **asked, tunnels=self._tunnels(), on_damage="raise" if self.strict else "warn", on_interrupt="return"
         )
@@ -146,6 +149,14 @@ def _tunnel(text: str) -> tuple[int, str]:
         raise UsageError.of(error) from error
 
 
+def add_order(parser: Parser) -> None:
+    """--order and --reorder."""
+    order = "merge the inputs in the order of time, and sort the packets of each"
+    parser.add_argument("--order", choices=("time",), help=order)
+    reorder = "how much later than its time a packet may stand in its input (default: 1s)"
+    parser.add_argument("--reorder", type=duration("--reorder"), metavar="TIME", help=reorder)
+
+
 def add_ignore_checksums(parser: Parser) -> None:
     """--ignore-checksums, of every command that follows connections."""
     what = "let what has a bad checksum take part in its connection"
@@ -156,6 +167,7 @@ def add_common(parser: Parser) -> None:
     """The options of every command that reports on captures."""
     add_output(parser)
     add_selection(parser)
+    add_order(parser)
     parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: a few)")
     add_strict(parser)
 

@@ -5,12 +5,16 @@ A NamedTuple is as frozen as a dataclass can be; importing `dataclasses` would t
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from fluxcap.plan.tunnels import Tunnels
 
+if TYPE_CHECKING:
+    from fluxcap.plan.durations import Duration
+
 OnDamage = Literal["warn", "raise"]
 OnInterrupt = Literal["raise", "return"]
+Order = Literal["time"]
 
 
 class ReadOptions(NamedTuple):
@@ -23,11 +27,17 @@ class ReadOptions(NamedTuple):
     on_interrupt: OnInterrupt = "raise"
     inner: bool = False  # the filter sees the innermost IP packet, not the headers around it
     tunnels: Tunnels | None = None  # UDP ports that carry one, besides the registered ones
+    order: Order | None = None  # "time": inputs are merged and their records sorted; None: as they stand
+    reorder: Duration | None = None  # how far records are sorted; None: capture.merging.REORDER
 
     def check(self) -> None:
         """ValueError for a value that the option does not have."""
         if self.inner and self.where is None:
             raise ValueError("inner is about a filter, and there is none; say where")
+        if self.order not in (None, "time"):
+            raise ValueError(f"order is 'time' or None, not {self.order!r}")
+        if self.reorder is not None and self.order is None:
+            raise ValueError("reorder is about an order, and there is none; say order='time'")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads is at least 1, not {self.threads}")
         if self.on_damage not in ("warn", "raise"):

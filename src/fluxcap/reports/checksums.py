@@ -10,7 +10,7 @@ from fluxcap.capture.inputs import Captures, Input, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
-from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.reports import origins
 from fluxcap.reports.checksum_report import BY, ChecksumReport, Source
@@ -18,7 +18,9 @@ from fluxcap.reports.origins import LINUX_SLL2, Named, Origin
 from fluxcap.tables.packets import PacketTable
 
 if TYPE_CHECKING:
-    from fluxcap._core import Column
+    from fluxcap._core import CaptureFormat, Column
+    from fluxcap.capture.merging import Merging
+    from fluxcap.plan.durations import Duration
     from fluxcap.reports.hints import Hint
 
 SEGMENTATION_OFFLOAD = REASONS.index("segmentation_offload")
@@ -41,6 +43,8 @@ def read_checksums(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     list_limit: int = 1000,
     threads: int | None = None,
     on_damage: OnDamage = "warn",
@@ -60,6 +64,11 @@ def read_checksums(
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
+    order : {"time"}, optional
+        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
+        stand.
+    reorder : float or str, optional
+        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     list_limit : int, default 1000
         Bad records to list, at least 0.
     threads : int, optional
@@ -101,7 +110,9 @@ def read_checksums(
     >>> sorted(report.verdicts)  # protocol numbers
     [17]
     """
-    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels)
+    options = ReadOptions(
+        where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+    )
     return collect_checksums(src, list_limit, options)
 
 
@@ -127,10 +138,15 @@ class _Judging(Reading):
         self.interfaces: list[list[Named]] = []
 
     def note(self, item: Input) -> None:
-        form = self.scanner.format()
-        named = [Named(_text(one["name"]), one["link_type"]) for one in form["interfaces"]]
-        numbered = form["name"] == "pcapng" or any(one.link_type == LINUX_SLL2 for one in named)
-        self.interfaces.append(named if numbered else [])
+        self.interfaces.append(_numbered(self.scanner.format()))
+
+    def note_merged(self, merging: Merging) -> None:
+        self.interfaces += [_numbered(part.source.format()) for part in merging.parts]
+
+
+def _numbered(form: CaptureFormat) -> list[Named]:
+    named = [Named(_text(one["name"]), one["link_type"]) for one in form["interfaces"]]
+    return named if form["name"] == "pcapng" or any(one.link_type == LINUX_SLL2 for one in named) else []
 
 
 def _text(name: bytes) -> str:

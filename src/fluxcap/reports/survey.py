@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from fluxcap._core import ANOMALIES, REASONS, VERDICTS
 from fluxcap.capture.inputs import Captures, Input, expand
 from fluxcap.capture.reading import Reading
-from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.reports.info import CaptureInfo, InputInfo, InterfaceInfo
 
 if TYPE_CHECKING:
-    from fluxcap._core import Interface
+    from fluxcap._core import CaptureFormat, Interface
+    from fluxcap.capture.merging import Merging
+    from fluxcap.plan.durations import Duration
 
 
 def read_info(
@@ -23,6 +25,8 @@ def read_info(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     threads: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -41,6 +45,11 @@ def read_info(
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
+    order : {"time"}, optional
+        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
+        stand.
+    reorder : float or str, optional
+        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     threads : int, optional
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
     on_damage : {"warn", "raise"}, default "warn"
@@ -78,7 +87,12 @@ def read_info(
     >>> sum(packets for packets, _ in info.ledger.values()) == info.packets
     True
     """
-    return collect_info(src, ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels))
+    return collect_info(
+        src,
+        ReadOptions(
+            where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+        ),
+    )
 
 
 def collect_info(src: Captures, options: ReadOptions) -> CaptureInfo:
@@ -96,22 +110,18 @@ class _Survey(Reading):
         self._before = self.scanner.totals()
 
     def note(self, item: Input) -> None:
-        form, before, after = self.scanner.format(), self._before, self.scanner.totals()
-        self._before = after
-        about = InputInfo(
-            name=item.name,
-            size=item.size,
-            compression=self.compression,
-            format=form["name"],
-            variant=form["variant"],
-            byte_order=form["byte_order"],
-            sections=form["sections"],
-            interfaces=tuple(map(_interface, form["interfaces"])),
-            packets=after["packets"] - before["packets"],
-            captured_octets=after["captured_octets"] - before["captured_octets"],
-            wire_octets=after["wire_octets"] - before["wire_octets"],
+        before, self._before = self._before, self.scanner.totals()
+        counted = (
+            self._before["packets"] - before["packets"],
+            self._before["captured_octets"] - before["captured_octets"],
+            self._before["wire_octets"] - before["wire_octets"],
         )
-        self.surveyed.append(about)
+        self.surveyed.append(_described(item, self.compression, self.scanner.format(), counted))
+
+    def note_merged(self, merging: Merging) -> None:
+        for place, part in enumerate(merging.parts):
+            counted = merging.merger.counted(place)
+            self.surveyed.append(_described(part.item, part.compression, part.source.format(), counted))
 
     def info(self) -> CaptureInfo:
         totals = self.scanner.totals()
@@ -135,6 +145,23 @@ class _Survey(Reading):
             anomalies=_named(ANOMALIES, totals["anomalies"]),
             metadata=metadata,
         )
+
+
+def _described(item: Input, compression: str, form: CaptureFormat, counted: tuple[int, int, int]) -> InputInfo:
+    packets, captured, wire = counted
+    return InputInfo(
+        name=item.name,
+        size=item.size,
+        compression=compression,
+        format=form["name"],
+        variant=form["variant"],
+        byte_order=form["byte_order"],
+        sections=form["sections"],
+        interfaces=tuple(map(_interface, form["interfaces"])),
+        packets=packets,
+        captured_octets=captured,
+        wire_octets=wire,
+    )
 
 
 def _named(names: Sequence[str], counts: Sequence[int]) -> dict[str, int]:

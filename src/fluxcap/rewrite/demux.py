@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from fluxcap._core import Demuxer
 from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.formats import Listing
-from fluxcap.plan.read_options import OnDamage, ReadOptions
+from fluxcap.plan.read_options import OnDamage, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.rewrite.directory import GAPS, MESSAGES, Folder, file_name
 from fluxcap.rewrite.job import Job
@@ -21,6 +21,9 @@ from fluxcap.rewrite.split import Split, Splitting
 from fluxcap.values.arrays import Array, arrays
 from fluxcap.values.metadata import Metadata, members
 from fluxcap.values.names import TCP
+
+if TYPE_CHECKING:
+    from fluxcap.plan.durations import Duration
 
 Form = Literal["octets", "pcap"]
 
@@ -88,6 +91,8 @@ def demux(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     keep_bad: bool = False,
     form: Literal["octets"] = "octets",
     on_damage: OnDamage = "warn",
@@ -101,6 +106,8 @@ def demux(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     form: Literal["pcap"],
     on_damage: OnDamage = "warn",
 ) -> Split: ...
@@ -112,6 +119,8 @@ def demux(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     keep_bad: bool = False,
     form: Form = "octets",
     on_damage: OnDamage = "warn",
@@ -132,6 +141,11 @@ def demux(
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
+    order : {"time"}, optional
+        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
+        stand.
+    reorder : float or str, optional
+        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     keep_bad : bool, default False
         Deliver packets with bad checksums too, which a kernel would drop.
     form : {"octets", "pcap"}, default "octets"
@@ -152,7 +166,7 @@ def demux(
     FileExistsError
         The directory is not empty.
     ValueError
-        `form` is "pcap" and an input can be read only once.
+        `form` is "pcap" and an input can be read only once, or an order is asked for.
     NotACaptureError, FilterError, CaptureError, OSError
         As in read_flows(); with `on_damage="raise"`, what was delivered until then is in the directory and on
         `partial`.
@@ -174,7 +188,11 @@ def demux(
     ['index.ndjson', 'messages.ndjson']
     """
     return job(
-        src, directory, form, keep_bad, ReadOptions(where, decap, on_damage=on_damage, inner=inner, tunnels=tunnels)
+        src,
+        directory,
+        form,
+        keep_bad,
+        ReadOptions(where, decap, on_damage=on_damage, inner=inner, tunnels=tunnels, order=order, reorder=reorder),
     ).run()
 
 
@@ -188,6 +206,8 @@ def job(
         raise ValueError(f"form is 'octets' or 'pcap', not {form!r}")
     if keep_bad:
         raise ValueError("a capture of each flow has the bad packets too: leave out keep_bad")
+    if options.order is not None:
+        raise ValueError("a capture of each flow has the records as they stand in the inputs: leave out order")
     return Splitting(src, directory, options)
 
 

@@ -75,7 +75,14 @@ def _check_repeatable(flows: Flows) -> None:
 def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
     """Each input with records of these flows (without any: the first input), and the numbers of these records."""
     numbers, read = flows.numbers, flows.metadata
-    options = ReadOptions(read["where"], read["decap"], inner=read["inner"], tunnels=read["tunnels"])
+    options = ReadOptions(
+        read["where"],
+        read["decap"],
+        inner=read["inner"],
+        tunnels=read["tunnels"],
+        order=read["order"],
+        reorder=read["reorder"],
+    )
     reading = Reading(options, key=spec_of(read), columns=("file", "packet", FLOW), row_limit=ROWS_AT_ONCE)
 
     def taken() -> dict[str, Array]:
@@ -93,7 +100,7 @@ def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
     ):
         raise ValueError(f"{CHANGED}: these flows are others now; {AGAIN}")
     for file in np.unique(found["file"]) if len(numbers) else [0]:
-        yield flows.inputs[file], found["packet"][found["file"] == file]
+        yield flows.inputs[file], np.sort(found["packet"][found["file"] == file])
 
 
 def _copied(copier: Copier, item: Input, records: Array, before: Input | None) -> Iterator[memoryview]:

@@ -11,7 +11,7 @@ from fluxcap._core import VERDICTS
 from fluxcap.capture.inputs import Captures, expand
 from fluxcap.errors import CaptureError
 from fluxcap.plan.flow_plan import FlowPlan
-from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.sockets.calls import Address, Conversation, Datagrams, Event, Log, Record, Stream
 from fluxcap.tables.packets import PacketTable
@@ -22,6 +22,7 @@ from fluxcap.values.metadata import Metadata
 from fluxcap.values.names import ACK, CALLS, EVIDENCE, ICMP, ICMPV6, PROTOCOLS_WITH_PORTS, TCP
 
 if TYPE_CHECKING:
+    from fluxcap.plan.durations import Duration
     from fluxcap.values.arrays import Array
 
 COLUMNS: Final = (
@@ -76,6 +77,8 @@ def read_life(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     ignore_checksums: bool = False,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -96,6 +99,11 @@ def read_life(
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
+    order : {"time"}, optional
+        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
+        stand.
+    reorder : float or str, optional
+        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     ignore_checksums : bool, default False
         Let records with a bad checksum take part in their connection, as `zeek -C` does.
     on_damage : {"warn", "raise"}, default "warn"
@@ -143,7 +151,9 @@ def read_life(
     return collect_life(
         src,
         socket,
-        ReadOptions(where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels),
+        ReadOptions(
+            where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+        ),
         ignore_checksums,
     )
 

@@ -10,7 +10,7 @@ from fluxcap._core import distinct
 from fluxcap.capture.inputs import Captures
 from fluxcap.errors import CaptureError
 from fluxcap.plan.flow_plan import FlowPlan
-from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.connections import ConnectionTable
 from fluxcap.tables.flows import collect_flows
@@ -20,6 +20,7 @@ from fluxcap.values.arrays import missing_last
 from fluxcap.values.names import FIN, PROTOCOLS_WITH_PORTS, ROLES, RST, SOCKET_COLUMNS, TCP
 
 if TYPE_CHECKING:
+    from fluxcap.plan.durations import Duration
     from fluxcap.values.arrays import Array
 
 # What Zeek's states say about the attempt to connect. OTH says nothing: the connection began before the capture.
@@ -57,6 +58,8 @@ def read_sockets(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     ignore_checksums: bool = False,
     max_memory: int | str | None = None,
     threads: int | None = None,
@@ -77,6 +80,11 @@ def read_sockets(
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
+    order : {"time"}, optional
+        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
+        stand.
+    reorder : float or str, optional
+        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     ignore_checksums : bool, default False
         Let records with a bad checksum take part in their connection, as `zeek -C` does.
     max_memory : int or str, optional
@@ -122,7 +130,9 @@ def read_sockets(
     >>> bool(sockets["refused"].any())
     True
     """
-    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels)
+    options = ReadOptions(
+        where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+    )
     return collect_sockets(src, options, ignore_checksums, max_memory)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fluxcap.capture.inputs import Captures
 from fluxcap.plan.flow_plan import FlowPlan
-from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.flows import FlowTable, collect_flows
 from fluxcap.values import human
@@ -47,6 +47,8 @@ def read_connections(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -74,6 +76,11 @@ def read_connections(
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
+    order : {"time"}, optional
+        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
+        stand.
+    reorder : float or str, optional
+        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
@@ -137,6 +144,8 @@ def read_connections(
     return collect_flows(
         src,
         plan,
-        ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels),
+        ReadOptions(
+            where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+        ),
         ConnectionTable,
     )

@@ -9,7 +9,7 @@ from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
-from fluxcap.plan.read_options import OnDamage, OnInterrupt, ReadOptions
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.flows import FlowTable, collect_flows, flow_table
 from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, packet_table
@@ -29,6 +29,8 @@ def read_flows(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -52,6 +54,8 @@ def read_flows(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -74,6 +78,8 @@ def read_flows(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -106,6 +112,11 @@ def read_flows(
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
+    order : {"time"}, optional
+        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
+        stand.
+    reorder : float or str, optional
+        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
@@ -190,7 +201,9 @@ def read_flows(
         features=features,
         splt=splt,
     )
-    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels)
+    options = ReadOptions(
+        where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+    )
     if packets is False:
         return collect_flows(src, plan, options, FlowTable)
     return collect_both(src, plan, options, choose_with_flow(packets))
@@ -204,6 +217,8 @@ def read_packets(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     by: str | Iterable[str] | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -224,6 +239,11 @@ def read_packets(
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
+    order : {"time"}, optional
+        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
+        stand.
+    reorder : float or str, optional
+        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     by : str or iterable of str, optional
         Make flows by this key in the same pass, and give the row of each packet in that flow table as the
         column `flow`. With `flow` in `columns` and no `by`: by five-tuple.
@@ -265,7 +285,9 @@ def read_packets(
     ['none', 'good']
     """
     chosen, plan = choose(columns, by)
-    options = ReadOptions(where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels)
+    options = ReadOptions(
+        where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+    )
     reading = Reading(options, key=plan and plan.spec(), columns=chosen)
     return reading.collect(expand(src), lambda: packet_table(reading))
 
@@ -278,6 +300,8 @@ def scan_packets(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
     batch_size: int = BATCH_ROWS,
     by: str | Iterable[str] | None = None,
     on_damage: OnDamage = "warn",
@@ -299,6 +323,11 @@ def scan_packets(
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
+    order : {"time"}, optional
+        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
+        stand.
+    reorder : float or str, optional
+        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     batch_size : int, default 65536
         Rows of each table; the last one may be shorter.
     by : str or iterable of str, optional
@@ -333,7 +362,9 @@ def scan_packets(
         chosen,
         plan,
         batch_size,
-        ReadOptions(where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels),
+        ReadOptions(
+            where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+        ),
     )
 
 

@@ -38,6 +38,7 @@ def configure(parser: Parser) -> None:
     form = "streams and messages, or the records of each flow as a capture (pcap)"
     parser.add_argument("--as", choices=("octets", "pcap"), default="octets", dest="form", help=form)
     options.add_selection(parser)
+    options.add_order(parser)
     options.add_strict(parser)
     options.add_messages(parser)
 

@@ -1,0 +1,35 @@
+"""What is wrong with an input, as the exception that says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fluxcap._core import DAMAGES
+from fluxcap.capture.inputs import contents
+from fluxcap.errors import CaptureError, damage_error
+
+if TYPE_CHECKING:
+    from fluxcap._core import Damage
+
+
+def damaged(damage: Damage, path: str, head: bytes, compression: str) -> CaptureError:
+    """Damage that the core found in an input, of which these are the first decompressed bytes."""
+    return damage_error(
+        DAMAGES[damage["code"]],
+        path=path,
+        offset=damage["offset"],
+        packet=damage["packet"],
+        found=damage["found"],
+        wanted=damage["wanted"],
+        what=contents(head, compression),
+    )
+
+
+def broken_off(kind: str, what: str, path: str, damage: Damage | None, read: tuple[int, int]) -> CaptureError:
+    """The bytes of an input ended too early, for a reason that the core does not know.
+
+    `damage` is the record that the core then found cut; where it found none, the end lies after `read`, packets and
+    bytes.
+    """
+    packet, offset = read if damage is None else (damage["packet"], damage["offset"])
+    return damage_error(kind, path=path, packet=packet, offset=offset, what=what)

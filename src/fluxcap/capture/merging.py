@@ -1,0 +1,113 @@
+"""Several inputs as one, their records in the order of time: which input the core wants more of, and what ended one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from fluxcap._core import ENDED, INPUT_ENDED, RECORDS_MADE, Merger, Scanner, Source
+from fluxcap.capture.compression import DecompressionError
+from fluxcap.capture.damaged import broken_off, damaged
+from fluxcap.errors import CaptureError
+from fluxcap.plan.durations import nanoseconds
+
+if TYPE_CHECKING:
+    from fluxcap.capture.inputs import Input, Opened
+    from fluxcap.plan.durations import Duration
+
+# How much later than its time a record may stand in its input. libpcap hands over what it has captured after a timeout,
+# which is a second in tcpdump and less in others: the queues of a network card, each with a buffer, are apart no more.
+REORDER: Final = "1s"
+# Bytes of records that wait for their turn, of all inputs together: two seconds of a gigabit a second.
+POOL: Final = 256 << 20
+
+
+class Failure(NamedTuple):
+    """Why the bytes of an input came to an end too early, where the core knows nothing of it."""
+
+    kind: str  # of damage, as errors.damage_error() knows it
+    what: str
+
+
+class Part:
+    """One of the inputs, while it is read."""
+
+    def __init__(self, item: Input, opened: Opened, source: Source) -> None:
+        self.item = item
+        self.source = source
+        self.head = opened.head
+        self.compression = opened.compression
+        self.failure: Failure | None = None
+        self._opened = opened
+        self._chunk = memoryview(b"")
+        self._at = 0  # in the chunk: what comes before is read
+
+    def fill(self) -> None:
+        """Let the core have more bytes of this input, or know that there are none."""
+        try:
+            if self._at < len(self._chunk):
+                self._at = self.source.lend(self._chunk, self._at)
+            elif self._opened.file is not None and self.item.size is not None:
+                self.source.read_on(self._opened.file)
+            elif (take := self._opened.take_chunk) is not None:
+                self._lend(take)
+            elif n := self._opened.readinto(self.source.space()):
+                self.source.advance(n)
+            else:
+                self.source.finish()
+        except DecompressionError as error:
+            self._fail(Failure(error.kind, str(error)))
+        except OSError as error:
+            self._fail(Failure("read_error", error.strerror or str(error)))
+
+    def error(self, read: int) -> CaptureError | None:
+        """What ended this input after so many packets; None where that is its end."""
+        damage = self.source.damage
+        if self.failure is not None:
+            return broken_off(*self.failure, self.item.name, damage, (read, self.source.octets))
+        return damage and damaged(damage, self.item.name, self.head, self.compression)
+
+    def _lend(self, take: Callable[[], memoryview]) -> None:
+        self._chunk, self._at = take(), 0
+        if self._chunk:
+            self._at = self.source.lend(self._chunk, 0)
+        else:
+            self.source.finish()
+
+    def _fail(self, failure: Failure) -> None:
+        self.failure = failure
+        self.source.finish()
+
+
+class Merging:
+    """The records of some inputs as one stream for a scanner."""
+
+    def __init__(self, scanner: Scanner, reorder: Duration | None, ended: Callable[[Part, int], None]) -> None:
+        """`ended` is called when an input is read to its end, or to its damage, with the number of its packets; what it
+        raises, take_chunk() raises."""
+        self.merger = Merger(scanner, nanoseconds(REORDER if reorder is None else reorder, "reorder"), POOL)
+        self.parts: list[Part] = []
+        self._ended = ended
+
+    def add(self, item: Input, opened: Opened) -> None:
+        """Another input, behind those there are."""
+        self.parts.append(Part(item, opened, self.merger.add()))
+
+    def take_chunk(self) -> memoryview:
+        """The next records of the stream; none at its end. Good until the next are asked for."""
+        while (state := self.merger.run()) not in (RECORDS_MADE, ENDED):
+            part = self.parts[self.merger.at]
+            if state == INPUT_ENDED:
+                self._ended(part, self.merger.counted(self.merger.at)[0])
+            else:
+                part.fill()
+        return self.merger.octets
+
+    @property
+    def full(self) -> int:
+        """The bytes that the records waiting for their turn may take, if these were ever full; else 0."""
+        return POOL if self.merger.early else 0
+
+    def stop(self) -> None:
+        """Read no more of the inputs: what waits for its turn is all that comes."""
+        self.merger.stop()
