@@ -7,6 +7,7 @@ import io
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -120,6 +121,30 @@ def who_listened() -> str:
     return drawn(bars.encode(x=alt.X("connections:Q", title=None), y=alt.Y("socket:N", title=None), color=colour))
 
 
+def deliver_messages() -> str:
+    """Bytes that each listener of TCP received and sent."""
+    with tempfile.TemporaryDirectory() as directory:
+        fluxcap.demux(SAMPLES / "servers.pcap", directory)
+        index = pl.read_ndjson(Path(directory, "index.ndjson"), infer_schema_length=None)
+    streams = index.filter(pl.col("kind") == "stream")
+    received = pl.col("side") == "a"  # the side of who connected
+    counts = (
+        streams.select(
+            socket=pl.when(received)
+            .then(pl.format("{}, port {}", "dst_ip", "dst_port"))
+            .otherwise(pl.format("{}, port {}", "src_ip", "src_port")),
+            what=pl.when(received).then(pl.lit("received")).otherwise(pl.lit("sent")),
+            bytes="octets",
+        )
+        .group_by("socket", "what")
+        .agg(pl.col("bytes").sum())
+        .sort("socket", "what")
+    )
+    colour = alt.Color("what:N", title=None).scale(domain=["received", "sent"], range=[ORANGE, BLUE])
+    bars = alt.Chart(counts, title="Bytes delivered, by server").mark_bar()
+    return drawn(bars.encode(x=alt.X("bytes:Q", title=None), y=alt.Y("socket:N", title=None), color=colour))
+
+
 def larger_than_memory() -> str:
     """Bytes in each quarter of a minute, from a scan."""
     start, quarter = pl.col("time").min(), 15
@@ -158,7 +183,8 @@ def first_minute() -> str:
 PICTURE: Final[dict[str, Callable[[], str]]] = {
     picture.__name__.replace("_", "-"): picture
     for picture in (
-        first_minute, who_sent_most, slow_connections, find_the_scan, broken_checksums, who_listened, larger_than_memory
+        first_minute, who_sent_most, slow_connections, find_the_scan, broken_checksums, who_listened,
+        deliver_messages, larger_than_memory
     )
 }  # fmt: skip
 
