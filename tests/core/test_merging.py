@@ -74,6 +74,12 @@ def test_pcaps_come_by_time_too(parts: list[Times], window: int) -> None:
     assert rows(read([one_pcap(part) for part in parts], window)) == in_order(parts, window)
 
 
+def test_of_equal_times_the_first_input_comes_first_even_where_its_record_is_as_late_as_the_window_allows():
+    table = read([one_pcap([10, 5]), one_pcap([5])], 5)
+    assert rows(table) == [(0, 2), (1, 1), (0, 1)]
+    assert table.metadata["late"] is None
+
+
 def test_a_record_keeps_what_its_file_says_of_it():
     one = pcapng(interface(101), interface(1, tsresol=9), enhanced_packet(FRAME, 20, 1), enhanced_packet(FRAME, 40, 1))
     two = pcap([Record(FRAME[14:], 30), Record(FRAME[14:], 50)], 101, ns=True)
