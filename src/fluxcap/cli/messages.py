@@ -2,7 +2,6 @@
 
 import os
 import sys
-import textwrap
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TextIO
 
@@ -78,6 +77,8 @@ def _lines(label: str, text: str) -> list[str]:
         width = os.get_terminal_size(sys.stderr.fileno()).columns
     except OSError:
         return [label + text]
+    import textwrap  # a millisecond, which a command that says nothing saves
+
     # A width of 0 is an unknown one, as on a serial line. A longer word, such as a path, stays whole: it can be copied.
     wrap = textwrap.TextWrapper(width, label, replace_whitespace=False, break_long_words=False, break_on_hyphens=False)
     return (width and wrap.wrap(text)) or [label + text]
