@@ -1,7 +1,8 @@
 # A heap: the first of many in the order of time, then of inputs, then of the records of an input.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport realloc
+
+from fluxcap.base.arrays cimport reserve_array
 
 cdef struct Place:
     int64_t key                 # the time that decides
@@ -12,7 +13,7 @@ cdef struct Place:
 cdef struct Heap:
     Place* places               # [0] comes first
     uint32_t n
-    uint32_t room
+    uint64_t room
 
 cdef inline bint goes_before(const Place* a, const Place* b) noexcept nogil:
     if a.key != b.key:
@@ -21,16 +22,7 @@ cdef inline bint goes_before(const Place* a, const Place* b) noexcept nogil:
 
 cdef inline bint reserve_place(Heap* h) noexcept nogil:
     """Have room for one more; False when memory is out."""
-    cdef void* grown
-    cdef uint32_t wanted = h.room * 2 if h.room else 16
-    if h.n < h.room:
-        return True
-    grown = realloc(h.places, wanted * sizeof(Place))
-    if grown == NULL:
-        return False
-    h.places = <Place*>grown
-    h.room = wanted
-    return True
+    return reserve_array(<void**>&h.places, &h.room, h.n + 1, 16, sizeof(Place))
 
 cdef inline void sink(Heap* h) noexcept nogil:
     """The first one has changed, to one that may come later: put it where it belongs."""

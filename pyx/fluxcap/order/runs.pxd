@@ -6,9 +6,9 @@
 # run. The first of all records is the last one in its run only if that is the last run: a run that is used up is always
 # the last.
 
-from libc.stdint cimport int64_t, uint32_t
-from libc.stdlib cimport realloc
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from fluxcap.base.arrays cimport reserve_array
 from fluxcap.capture.merged cimport MergedHeader
 from fluxcap.order.pool cimport Slab
 
@@ -26,20 +26,11 @@ cdef struct SortedRun:
 cdef struct Runs:
     SortedRun* runs
     uint32_t n
-    uint32_t room
+    uint64_t room
 
 cdef inline bint reserve_run(Runs* r) noexcept nogil:
     """Have room for one more; False when memory is out."""
-    cdef void* grown
-    cdef uint32_t wanted = r.room * 2 if r.room else 4
-    if r.n < r.room:
-        return True
-    grown = realloc(r.runs, wanted * sizeof(SortedRun))
-    if grown == NULL:
-        return False
-    r.runs = <SortedRun*>grown
-    r.room = wanted
-    return True
+    return reserve_array(<void**>&r.runs, &r.room, r.n + 1, 4, sizeof(SortedRun))
 
 cdef inline uint32_t run_for(const Runs* r, int64_t key) noexcept nogil:
     """The first run that ends no later than this; r.n if there is none."""

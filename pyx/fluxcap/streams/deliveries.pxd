@@ -2,14 +2,16 @@
 # collect here until there are enough for a call from Python to be worth it.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 from libc.string cimport memcpy
 
+from fluxcap.base.arrays cimport reserve_array
 from fluxcap.base.columns cimport Columns, append_rows, free_columns, reserve_columns
 from fluxcap.base.types cimport Packet
 from fluxcap.streams.stream cimport Stream
 
 cdef enum:
+    FIRST_ROOM = 1024           # items that an array begins with
     FULL_OCTETS = 4 << 20       # bytes to hand over at once: a system call for each file costs little beside them
     FULL_ROWS = 1 << 12         # or runs, messages or gaps: a tenth of a second if each has a file of its own
 
@@ -61,20 +63,6 @@ cdef struct Deliveries:
     uint64_t grouped_room
     bint no_memory
 
-cdef inline bint grown(void** at, uint64_t* room, uint64_t wanted, uint64_t size) noexcept nogil:
-    cdef uint64_t larger = room[0] if room[0] else 1024
-    cdef void* moved
-    if wanted <= room[0]:
-        return True
-    while larger < wanted:
-        larger *= 2
-    moved = realloc(at[0], larger * size)
-    if moved == NULL:
-        return False
-    at[0] = moved
-    room[0] = larger
-    return True
-
 cdef inline void free_deliveries(Deliveries* d) noexcept nogil:
     free(d.octets)
     free(d.runs)
@@ -111,9 +99,9 @@ cdef inline void put_octets(Deliveries* d, Stream* s, uint64_t place, const uint
     cdef Share* share
     if length == 0:
         return
-    if not (grown(<void**>&d.octets, &d.octets_room, d.n_octets + length, 1) and
-            grown(<void**>&d.runs, &d.runs_room, d.n_runs + 1, sizeof(Run)) and
-            grown(<void**>&d.shares, &d.shares_room, d.n_shares + 1, sizeof(Share))):
+    if not (reserve_array(<void**>&d.octets, &d.octets_room, d.n_octets + length, FIRST_ROOM, 1) and
+            reserve_array(<void**>&d.runs, &d.runs_room, d.n_runs + 1, FIRST_ROOM, sizeof(Run)) and
+            reserve_array(<void**>&d.shares, &d.shares_room, d.n_shares + 1, FIRST_ROOM, sizeof(Share))):
         d.no_memory = True
         return
     if s.gap:
@@ -160,7 +148,7 @@ cdef inline bint group(Deliveries* d, Stream* streams) noexcept nogil:
     cdef uint64_t at = 0, i
     cdef Share* share
     cdef Run* run
-    if not grown(<void**>&d.grouped, &d.grouped_room, d.n_octets, 1):
+    if not reserve_array(<void**>&d.grouped, &d.grouped_room, d.n_octets, FIRST_ROOM, 1):
         return False
     for i in range(d.n_shares):
         d.shares[i].start = at

@@ -7,6 +7,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove
 
+from fluxcap.base.arrays cimport reserve_array
+
 cdef enum:
     # Holes that a stream may have: so many segments of one window may be lost. A window of 16 MiB has 11,000 full
     # Ethernet frames, of which 1,024 are 9 %.
@@ -27,7 +29,7 @@ cdef struct Piece:
 cdef struct Held:
     Piece* pieces
     uint32_t n
-    uint32_t room
+    uint64_t room
     uint64_t octets             # bytes of memory
     uint64_t stream             # place in the table of the stream that they belong to
     Held* older                 # the streams that hold something, in the order in which they began to
@@ -111,13 +113,8 @@ cdef inline bint insert(Holders* all_, Held* h, uint32_t place, uint64_t start, 
                         uint32_t missing) noexcept nogil:
     """Insert a new piece at this place. False when memory is out."""
     cdef Piece* p
-    cdef void* grown
-    if h.n == h.room:
-        grown = realloc(h.pieces, (h.room * 2 if h.room else 4) * sizeof(Piece))
-        if grown == NULL:
-            return False
-        h.pieces = <Piece*>grown
-        h.room = h.room * 2 if h.room else 4
+    if not reserve_array(<void**>&h.pieces, &h.room, h.n + 1, 4, sizeof(Piece)):
+        return False
     p = &h.pieces[place]
     memmove(p + 1, p, (h.n - place) * sizeof(Piece))
     p.start = start
