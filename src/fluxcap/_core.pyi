@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+FAR: Final[int]  # bytes ahead from which a segment of TCP is believed only when it is acknowledged
 NO_TIME: Final[int]  # in a column of times: the record has none. numpy and pandas read it as NaT
 VERDICTS: Final[tuple[str, ...]]
 DISPOSITIONS: Final[tuple[str, ...]]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from fluxcap._core import FAR
 from fluxcap.values.names import ACK, EVIDENCE, FIN, RST, SYN
 
 SEQUENCE_SPACE: Final = 1 << 32  # where sequence numbers begin again
-FAR: Final = 1 << 20  # bytes ahead from which a segment is believed only when it is acknowledged, as in the core
 
 # Calls that no record shows: the kernel answers for the program, or keeps what has come until the program asks for it.
 INFERRED: Final = frozenset(("bind", "listen", "accept", "read", "recvfrom", "close"))
