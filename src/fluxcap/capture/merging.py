@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import ENDED, INPUT_ENDED, RECORDS_MADE, Merger, Scanner, Source
 from fluxcap.capture.compression import DecompressionError
-from fluxcap.capture.damaged import broken_off, damaged
+from fluxcap.capture.damaged import Failure, broken_off, damaged, failure
 from fluxcap.errors import CaptureError
 from fluxcap.plan.durations import nanoseconds
 
@@ -15,18 +15,8 @@ if TYPE_CHECKING:
     from fluxcap.capture.inputs import Input, Opened
     from fluxcap.plan.durations import Duration
 
-# How much later than its time a record may stand in its input. libpcap hands over what it has captured after a timeout,
-# which is a second in tcpdump and less in others: the queues of a network card, each with a buffer, are apart no more.
-REORDER: Final = "1s"
 # Bytes of records that wait for their turn, of all inputs together: two seconds of a gigabit a second.
 POOL: Final = 256 << 20
-
-
-class Failure(NamedTuple):
-    """Why the bytes of an input came to an end too early, where the core knows nothing of it."""
-
-    kind: str  # of damage, as errors.damage_error() knows it
-    what: str
 
 
 class Part:
@@ -55,16 +45,15 @@ class Part:
                 self.source.advance(n)
             else:
                 self.source.finish()
-        except DecompressionError as error:
-            self._fail(Failure(error.kind, str(error)))
-        except OSError as error:
-            self._fail(Failure("read_error", error.strerror or str(error)))
+        except (DecompressionError, OSError) as error:
+            self.failure = failure(error)
+            self.source.finish()
 
     def error(self, read: int) -> CaptureError | None:
         """What ended this input after so many packets; None where that is its end."""
         damage = self.source.damage
         if self.failure is not None:
-            return broken_off(*self.failure, self.item.name, damage, (read, self.source.octets))
+            return broken_off(self.failure, self.item.name, damage, (read, self.source.octets))
         return damage and damaged(damage, self.item.name, self.head, self.compression)
 
     def _lend(self, take: Callable[[], memoryview]) -> None:
@@ -74,18 +63,14 @@ class Part:
         else:
             self.source.finish()
 
-    def _fail(self, failure: Failure) -> None:
-        self.failure = failure
-        self.source.finish()
-
 
 class Merging:
     """The records of some inputs as one stream for a scanner."""
 
-    def __init__(self, scanner: Scanner, reorder: Duration | None, ended: Callable[[Part, int], None]) -> None:
+    def __init__(self, scanner: Scanner, window: Duration, ended: Callable[[Part, int], None]) -> None:
         """`ended` is called when an input is read to its end, or to its damage, with the number of its packets; what it
         raises, take_chunk() raises."""
-        self.merger = Merger(scanner, nanoseconds(REORDER if reorder is None else reorder, "reorder"), POOL)
+        self.merger = Merger(scanner, nanoseconds(window, "reorder"), POOL)
         self.parts: list[Part] = []
         self._ended = ended
 

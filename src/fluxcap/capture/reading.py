@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fluxcap._core import ANOMALIES, DAMAGED, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
 from fluxcap.capture.compression import DecompressionError
-from fluxcap.capture.damaged import broken_off, damaged
+from fluxcap.capture.damaged import Failure, broken_off, damaged, failure
 from fluxcap.capture.filters import compiler, tagged
 from fluxcap.capture.inputs import Input, Opened
 from fluxcap.capture.magic import HEAD, is_capture
@@ -215,10 +215,8 @@ class Reading:
                             yield from self._take(octets.take_chunk, octets.ahead)
                         else:
                             yield from self.feed(octets.readinto)
-                    except DecompressionError as error:
-                        yield from self._fail(error.kind, str(error))
-                    except OSError as error:
-                        yield from self._fail("read_error", error.strerror or str(error))
+                    except (DecompressionError, OSError) as error:
+                        yield from self._fail(failure(error))
             finally:
                 self.note(item)
 
@@ -228,7 +226,7 @@ class Reading:
     def read_merged(self, inputs: Iterable[Input]) -> Iterator[None]:
         """Read all inputs to their ends, in the order of time."""
         with ExitStack() as opened:
-            merging = Merging(self.scanner, self.options.reorder, self._part_ended)
+            merging = Merging(self.scanner, self.options.window, self._part_ended)
             for item in inputs:
                 octets = opened.enter_context(item.open())
                 if not self._is_skipped(item, octets):
@@ -328,7 +326,7 @@ class Reading:
         assert damage is not None
         self._report(damaged(damage, self.inputs[-1], self._head, self.compression))
 
-    def _fail(self, name: str, what: str) -> Iterator[None]:
+    def _fail(self, why: Failure) -> Iterator[None]:
         """End the current input as damaged for a reason outside the core: reading or decompressing failed."""
         self.ended = True
         # Other threads may still have bytes to process; a stop of one of them before the damage counts.
@@ -339,7 +337,7 @@ class Reading:
         self.scanner.finish()
         yield from self._process(self.scanner.run, octets=0)
         read = self.scanner.totals()["packets"] - self._begins[-1], self.scanner.octets
-        self._report(broken_off(name, what, self.inputs[-1], self.scanner.damage, read))
+        self._report(broken_off(why, self.inputs[-1], self.scanner.damage, read))
 
     def _report(self, error: CaptureError) -> None:
         self.damage.append(error)

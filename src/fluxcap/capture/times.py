@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import ANOMALIES
-from fluxcap.capture.merging import REORDER
 from fluxcap.errors import Late, printable
 from fluxcap.values import human
 
@@ -47,7 +46,7 @@ def about_order(late: Late, name: str, options: ReadOptions, pool: int) -> str:
             f"{found}: who began a flow, timeouts and connections can depend on it;"
             ' order="time" (--order time) sorts such records'
         )
-    window = str(options.reorder or REORDER)
+    window = str(options.window)
     if pool:
         window += f", or the {human.octets(pool)} of records that wait at most,"
     return f"{found}: later than the {window} that reorder (--reorder) allows, and read where they stand"

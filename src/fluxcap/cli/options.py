@@ -8,7 +8,7 @@ from fluxcap import formats
 from fluxcap.cli.exits import UsageError
 from fluxcap.cli.output import Output, print_text
 from fluxcap.errors import unknown
-from fluxcap.plan.read_options import ReadOptions
+from fluxcap.plan.read_options import REORDER, ReadOptions
 from fluxcap.values import other_names
 from fluxcap.values.other_names import Octets
 
@@ -153,7 +153,7 @@ def add_order(parser: Parser) -> None:
     """--order and --reorder."""
     order = "merge the inputs in the order of time, and sort the packets of each"
     parser.add_argument("--order", choices=("time",), help=order)
-    reorder = "how much later than its time a packet may stand in its input (default: 1s)"
+    reorder = f"how much later than its time a packet may stand in its input (default: {REORDER})"
     parser.add_argument("--reorder", type=duration("--reorder"), metavar="TIME", help=reorder)
 
 

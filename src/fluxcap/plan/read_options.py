@@ -12,6 +12,10 @@ from fluxcap.plan.tunnels import Tunnels
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
 
+# How much later than its time a record may stand in its input. libpcap hands over what it has captured after a timeout,
+# which is a second in tcpdump and less in others: the queues of a network card, each with a buffer, are apart no more.
+REORDER: Final = "1s"
+
 OnDamage = Literal["warn", "raise"]
 OnInterrupt = Literal["raise", "return"]
 Order = Literal["time"]
@@ -28,7 +32,12 @@ class ReadOptions(NamedTuple):
     inner: bool = False  # the filter sees the innermost IP packet, not the headers around it
     tunnels: Tunnels | None = None  # UDP ports that carry one, besides the registered ones
     order: Order | None = None  # "time": inputs are merged and their records sorted; None: as they stand
-    reorder: Duration | None = None  # how far records are sorted; None: capture.merging.REORDER
+    reorder: Duration | None = None  # how far records are sorted; None: REORDER
+
+    @property
+    def window(self) -> Duration:
+        """`reorder`, or what it is if nothing is said."""
+        return REORDER if self.reorder is None else self.reorder
 
     def check(self) -> None:
         """ValueError for a value that the option does not have."""
