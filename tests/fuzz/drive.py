@@ -21,9 +21,9 @@ import fluxcap
 from capture_pieces import pieces
 from core_driver import ALL_COLUMNS, FIVE_TUPLE, address, key
 from delivered_directory import Delivery, read
-from fluxcap._core import DISPOSITIONS
+from fluxcap._core import DISPOSITIONS, TUNNELS
 from muxed_captures import delivered, there_and_back
-from structures import capture
+from structures import PORTS, capture
 from whole_readings import ONE
 from whole_readings import read as whole
 
@@ -86,6 +86,36 @@ def aggregated(octets: bytes, draw: random.Random) -> None:
     assert flows.result() == fluxcap.read_flows(octets)
 
 
+def merged(octets: bytes, n: int, draw: random.Random) -> None:
+    """Assert that two inputs, merged in the order of time, give the table of one input in that order."""
+    kinds = list(pieces(octets))
+    head = b"".join(one for packet, one in kinds if not packet)
+    times = fluxcap.read_packets(octets, columns=["time"])["time"].tolist()
+    parts: tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]] = [], []
+    for time_of, (_, one) in zip(times, (kind for kind in kinds if kind[0]), strict=True):
+        draw.choice(parts).append((time_of, one))
+    in_order = sorted(itertools.chain(*parts), key=lambda one: one[0])
+    expected = head + b"".join(one for _, one in in_order)
+    inputs = [head + b"".join(one for _, one in part) for part in parts]
+    table = fluxcap.read_flows(inputs, order="time", reorder="1h")
+    ledger_adds_up(table, n)
+    assert table == fluxcap.read_flows(expected)
+    assert fluxcap.read_connections(inputs, order="time", reorder="1h") == fluxcap.read_connections(expected)
+    ledger_adds_up(fluxcap.read_flows(inputs, order="time", reorder=draw.choice(["1ns", "2us"])), n)
+
+
+def bounded(octets: bytes, n: int, draw: random.Random) -> None:
+    """Assert that limits, a filter and ports named for a tunnel leave a ledger that adds up."""
+    port = draw.choice(PORTS)
+    tunnels = {port: draw.choice(TUNNELS)}
+    for options in ({"tunnels": tunnels}, {"where": "udp", "inner": True}):
+        ledger_adds_up(fluxcap.read_flows(octets, **options), n)
+    stopped = fluxcap.read_flows(octets, max_flows=2)
+    assert stopped.metadata["packets"] <= n
+    ledger_adds_up(stopped, stopped.metadata["packets"])
+    assert fluxcap.read_packets(octets, tunnels=tunnels).metadata["packets"] == n
+
+
 def accounted(delivery: Delivery, done: fluxcap.Delivered) -> None:
     lines = delivery.sockets + delivery.streams
     assert sum(line["octets"] for line in lines) == done.octets
@@ -131,6 +161,8 @@ def drive(octets: bytes, draw: random.Random, folder: Path) -> None:
         flows_and_packets(octets, n, draw.random() < 0.8)
         connections_and_sockets(octets, n)
         aggregated(octets, draw)
+        merged(octets, n, draw)
+        bounded(octets, n, draw)
         if n:
             rewritten(octets, path, n, folder)
 
