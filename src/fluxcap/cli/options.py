@@ -174,13 +174,25 @@ def add_common(parser: Parser) -> None:
 
 def add_rows(parser: Parser) -> None:
     """The options of every command whose result is a table."""
-    shown = f"how many rows, 0 = all (default: {SCREEN_ROWS} in a table, else all)"
-    parser.add_argument("-n", "--rows", type=natural, metavar="N", help=shown)
+    add_extent(parser)
     parser.add_argument("-s", "--sort", metavar="COLUMN", help="largest of this column first; +COLUMN: smallest")
     parser.add_argument("--columns", type=_words, metavar="A,B,C", help="just these columns, in this order")
     schemes = ", ".join(other_names.SCHEMES)
     check = checked_by(other_names.names)
     parser.add_argument("--names", type=check, metavar="SCHEME", help=f"use another tool's column names: {schemes}")
+
+
+def add_extent(parser: Parser) -> None:
+    """-n and -w: how much of a table is shown."""
+    shown = f"how many rows, 0 = all (default: {SCREEN_ROWS} in a table, else all)"
+    parser.add_argument("-n", "--rows", type=natural, metavar="N", help=shown)
+    add_wide(parser)
+
+
+def add_wide(parser: Parser) -> None:
+    """-w."""
+    wide = "all columns of a table, in lines wider than the terminal"
+    parser.add_argument("-w", "--wide", action="store_true", help=wide)
 
 
 def positive(text: str) -> int:

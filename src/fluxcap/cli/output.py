@@ -16,6 +16,7 @@ from fluxcap.formats import Rows, Screen
 from fluxcap.whole_files import Unfinished, is_special
 
 STANDARD: Final = "-"
+WIDE: Final = 1 << 16  # characters: no table is as wide
 BUFFER_OCTETS: Final = 1 << 18  # few system calls, but the first rows of a slow input still come soon
 
 
@@ -76,13 +77,15 @@ class Output(NamedTuple):
                 raise UsageError(f"{name} is an input, and the output would overwrite it", "Name another file with -o.")
 
 
-def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = False) -> Output:
-    """The output of --format, --output and --color. UsageError if they do not tell the format."""
+def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = False, wide: bool = False) -> Output:
+    """The output of --format, --output and --color. UsageError if they do not tell the format. `wide`: a table has all
+    of its columns, in lines of any length."""
+    width = WIDE if wide else None
     if path is None or path == STANDARD:
         terminal = is_terminal(sys.stdout)
         if terminal and format != "auto" and _is_binary(format):
             raise UsageError(f"{format} is not for terminals", "Name a file with -o, or write to a pipe.")
-        screen = Screen(None, wants_color(sys.stdout, color), sys.stdout.encoding if terminal else "utf-8")
+        screen = Screen(width, wants_color(sys.stdout, color), sys.stdout.encoding if terminal else "utf-8")
         return Output(None, format if format != "auto" else "table" if terminal else "tsv", screen, whole)
     if format == "auto":
         # A device has no suffix that tells the format, and a box would be out of place there.
@@ -91,7 +94,7 @@ def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = F
             known = " ".join(formats.suffixes())
             raise UsageError(f"{path}: its suffix names no format", f"Use one of {known}, or say which with -f.")
         format = named
-    return Output(path, format, Screen(None, color == "always"), whole)
+    return Output(path, format, Screen(width, color == "always"), whole)
 
 
 def for_capture(path: str | None, asking: str, *, whole: bool = False) -> Output:

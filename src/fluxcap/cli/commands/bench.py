@@ -23,6 +23,7 @@ COLUMNS: Final = ("program", "seconds", "packets_per_second", "times_floor", "ti
 def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_output(parser)
+    options.add_wide(parser)
     parser.add_argument("--runs", type=options.positive, default=RUNS, metavar="N", help=f"of each (default {RUNS})")
 
 
@@ -32,7 +33,7 @@ def run(given: Options, messages: Messages) -> Exit:
     from fluxcap.reports import bench
     from fluxcap.reports.survey import read_info
 
-    output = choose(given.format, given.output, given.color)
+    output = choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
     if len(sources.inputs) != 1 or sources.inputs[0].once or sources.inputs[0].size is None:
         raise UsageError("bench measures one file at a time", "Name one capture file.")

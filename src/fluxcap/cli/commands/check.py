@@ -32,6 +32,7 @@ ALL: Final = (1 << 31) - 1
 def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
+    options.add_wide(parser)
     parser.add_argument("--max-bad", type=options.natural, default=0, metavar="N", help="bad ones allowed (default 0)")
     shown = f"list N of the bad packets, 0 = all (default: {SCREEN_ROWS} in a table, {FILE_ROWS} in json)"
     parser.add_argument("--list", type=options.natural, metavar="N", help=shown)
@@ -41,7 +42,7 @@ def run(given: Options, messages: Messages) -> Exit:
     """Judge, report, compare with what is allowed."""
     from fluxcap.reports.checksums import collect_checksums
 
-    output = choose(given.format, given.output, given.color)
+    output = choose(given.format, given.output, given.color, wide=given.wide)
     default = SCREEN_ROWS if output.for_people else FILE_ROWS
     sources = inputs.find(given.inputs, output)
     with Progress(sources, messages):

@@ -48,7 +48,7 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Read the connections, sort and cut them as asked for, write them."""
-    output = choose(given.format, given.output, given.color)
+    output = choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
     fields = (name for name, *_ in keys.parse("5tuple").fields)
     options.check_columns(given, [FLOW, *fields, *FLOW_COLUMNS, *CONNECTION_COLUMNS])

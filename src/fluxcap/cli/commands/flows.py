@@ -56,7 +56,7 @@ def configure(parser: Parser) -> None:
 def run(given: Options, messages: Messages) -> Exit:
     """Read the flows, sort and limit them as asked for, write them; or extract the packets of some."""
     extracting = given.extract is not None
-    output = extract.output(given) if extracting else choose(given.format, given.output, given.color)
+    output = extract.output(given) if extracting else choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
     if extracting:
         extract.check(sources)

@@ -40,7 +40,7 @@ def run(given: Options, messages: Messages) -> Exit:
     from fluxcap.tables.packets import without_rows
     from fluxcap.tables.scan import PacketScan
 
-    output = choose(given.format, given.output, given.color, whole=given.strict)
+    output = choose(given.format, given.output, given.color, whole=given.strict, wide=given.wide)
     sources = inputs.find(given.inputs, output)
     columns = given.columns or PACKET_COLUMNS
     options.check_columns(given, (*PACKET_COLUMNS, *EXTRA_COLUMNS))

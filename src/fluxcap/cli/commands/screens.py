@@ -30,7 +30,7 @@ def draw_info(info: CaptureInfo, out: BinaryIO, screen: Screen) -> None:
     canvas = Canvas(out, screen)
     canvas.facts(facts(info))
     if info.packets:
-        canvas.box(_telling(mix(info)))
+        canvas.hidden(canvas.table(_telling(mix(info))), "-f json")
 
 
 def draw_check(report: ChecksumReport, out: BinaryIO, screen: Screen) -> None:
@@ -38,15 +38,15 @@ def draw_check(report: ChecksumReport, out: BinaryIO, screen: Screen) -> None:
     canvas = Canvas(out, screen)
     canvas.line(summary.heading(report.metadata))
     counts = verdicts.by_header(report)
-    if len(counts):
-        canvas.box(_telling(counts))
+    hidden = canvas.table(_telling(counts)) if len(counts) else 0
     files = report.metadata["inputs"]
     for file in dict.fromkeys(report.bad["file"].tolist()):
         if len(files) > 1:
             canvas.line(printable(files[file]))
         for listed in _listed(report.bad.filter(report.bad["file"] == file)):
-            canvas.box(columns.fit(listed, canvas.width))
+            hidden = max(hidden, canvas.table(listed))
     canvas.footer(report.bad_records - len(report.bad), "bad packets", "--list 0 for all")
+    canvas.hidden(hidden, "-w")
     for sentence in _sentences(report):
         canvas.line(sentence)
 

@@ -49,7 +49,7 @@ def _check(socket: str) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Read the sockets, or the life of one; sort and cut the rows as asked for, write them."""
-    output = choose(given.format, given.output, given.color)
+    output = choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
     options.check_columns(given, LIFE_COLUMNS if given.life else SOCKET_COLUMNS)
     names = options.names(given, output)

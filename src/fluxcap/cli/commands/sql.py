@@ -46,8 +46,7 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     parser.add_argument("query", metavar="QUERY", help=f"a SELECT over {NAMED}")
     options.add_common(parser)
-    shown = f"how many rows, 0 = all (default: {options.SCREEN_ROWS} in a table, else all)"
-    parser.add_argument("-n", "--rows", type=options.natural, metavar="N", help=shown)
+    options.add_extent(parser)
 
 
 def run(given: Options, messages: Messages) -> Exit:
@@ -55,7 +54,7 @@ def run(given: Options, messages: Messages) -> Exit:
     from fluxcap.tables.requirements import wanted
 
     duckdb = wanted("duckdb")
-    output = choose_output(given.format, given.output, given.color)
+    output = choose_output(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
     limit = row_limit(given, output)
     options = given.reading._replace(on_interrupt="raise")  # an answer from half of the rows would be wrong

@@ -11,6 +11,7 @@ from fluxcap.errors import printable
 from fluxcap.formats import word
 from fluxcap.formats.table.endpoints import COLUMNS as ENDPOINTS
 from fluxcap.formats.table.endpoints import Endpoints
+from fluxcap.formats.table.narrow import Narrower, Times, Words
 from fluxcap.values import human, names, text
 
 Values = Any  # a numpy array, one value a row
@@ -18,9 +19,9 @@ Values = Any  # a numpy array, one value a row
 GAP: Final = 2  # blanks between columns
 FRAME: Final = 4  # a line and a blank at either side
 
-KEY, ESSENTIAL, USEFUL, MINOR = range(
-    4
-)  # ranks: without room the highest are dropped first, of one rank the last column
+# Ranks: without room the highest are dropped first, of one rank the last column.
+KEY, ESSENTIAL, USEFUL, MINOR = range(4)
+NOTHING: Final = -1  # below every rank
 
 
 def unstyled(cell: str) -> str:
@@ -66,12 +67,19 @@ class Shown:
     rank: int = KEY
     right: bool = True
     style: Callable[[str], str] = unstyled
-    endpoints: Endpoints | None = None  # the sockets in the cells, which can be made narrower
+    narrower: Narrower | None = None  # the cells, where they can do with less room
 
     @property
     def width(self) -> int:
         """The width of the longest line."""
         return max(map(len, "\n".join((self.title, *self.cells)).split("\n")))
+
+    def narrowed(self, excess: int) -> "Shown":
+        """The column with so many characters less, or as many less as it can do with."""
+        if self.narrower is None or excess <= 0:
+            return self
+        title, *cells = self.narrower.lines(max(self.width - excess, self.narrower.least_width))
+        return replace(self, title=title, cells=cells)
 
 
 @dataclass(frozen=True)
@@ -168,10 +176,10 @@ SPECS: Final[Mapping[str, Spec]] = {
     "rst": Spec(USEFUL, COUNT, style=notice, dull=zero),
     "state": Spec(ESSENTIAL, LETTERS["state"], right=False, style=state_style),
     "history": Spec(ESSENTIAL, LETTERS["history"], right=False),
-    "packets": Spec(KEY, COUNT),
+    "packets": Spec(ESSENTIAL, COUNT),
     "reverse_packets": Spec(USEFUL, COUNT),
-    "bytes": Spec(ESSENTIAL, OCTETS),
-    "reverse_bytes": Spec(USEFUL, OCTETS),
+    "bytes": Spec(KEY, OCTETS),
+    "reverse_bytes": Spec(KEY, OCTETS, dull=zero),  # either direction can be the one that carries nearly all bytes
     "bad": Spec(ESSENTIAL, COUNT, style=alarm, dull=zero),
     "illegal": Spec(ESSENTIAL, COUNT, style=alarm, dull=zero),
     "ip_bad": Spec(ESSENTIAL, COUNT, style=alarm, dull=zero),
@@ -244,24 +252,21 @@ def worthwhile(values: Mapping[str, Values]) -> list[Shown]:
 
 
 def fit(columns: Sequence[Shown], width: int) -> list[Shown]:
-    """As many of the columns as there is room for; before an essential one goes, the longest sockets take two lines."""
+    """As many of the columns as there is room for. Before an essential one goes, the longest cells take two lines."""
     flat = _dropped(columns, width, keep=ESSENTIAL)
     excess = _total(flat) - width
     if excess <= 0:
         return flat
-    return _dropped([_narrowed(column, excess) for column in columns], width, keep=KEY)
-
-
-def _narrowed(column: Shown, excess: int) -> Shown:
-    if column.endpoints is None:
-        return column
-    title, *cells = column.endpoints.lines(max(column.width - excess, column.endpoints.least_width))
-    return replace(column, title=title, cells=cells)
+    narrowed = []
+    for column in columns:
+        narrowed.append(column.narrowed(excess))
+        excess -= column.width - narrowed[-1].width
+    return _dropped(_dropped(narrowed, width, keep=KEY), width, keep=NOTHING)
 
 
 def _dropped(columns: Iterable[Shown], width: int, keep: int) -> list[Shown]:
     kept = list(columns)
-    while _total(kept) > width:
+    while len(kept) > 1 and _total(kept) > width:
         last = max(range(len(kept)), key=lambda place: (kept[place].rank, place))
         if kept[last].rank <= keep:
             break
@@ -283,14 +288,17 @@ def _abridged(name: str, values: Values) -> Shown:
 
 
 def _by_itself(name: str, values: Values) -> Shown:
-    spec = SPECS.get(name) or Spec(KEY, partial(text.cells, name), text.is_number(name, values))
+    timed = text.is_time(name)
+    spec = SPECS.get(name) or Spec(KEY, partial(text.cells, name), timed or text.is_number(name, values))
+    title = _title(name)
     if text.is_free(values):
         objects = text.objects(values)
         numbers = all(isinstance(value, int | float) for value in objects)
         count = str if name in KEY_FIELDS else human.count  # a port is 8080, not 8,080
         cells = [count(value) if type(value) is int else printable(_written(value)) for value in objects]
-        return Shown(_title(name), cells, right=numbers, style=spec.style)
-    return Shown(_title(name), FULL.get(name, spec.cells)(values), KEY, spec.right, spec.style)
+        return Shown(title, cells, right=numbers, style=spec.style, narrower=None if numbers else Words(title, cells))
+    cells = FULL.get(name, spec.cells)(values)
+    return Shown(title, cells, KEY, spec.right, spec.style, Times(title, cells) if timed else None)
 
 
 def _written(value: Any) -> str:
@@ -300,7 +308,7 @@ def _written(value: Any) -> str:
 def _endpoints(values: Mapping[str, Values]) -> Shown:
     pair = Endpoints(values)
     title, *cells = pair.lines()
-    return Shown(title, cells, right=False, endpoints=pair)
+    return Shown(title, cells, right=False, narrower=pair)
 
 
 def _title(name: str) -> str:

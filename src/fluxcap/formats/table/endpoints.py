@@ -35,7 +35,7 @@ class Endpoints:
         """Characters that the longest socket needs when source and destination stand below one another."""
         return len(BELOW.lstrip()) + max(len(socket) for row in self._rows for socket in row)
 
-    def lines(self, width: int = sys.maxsize) -> list[str]:
+    def lines(self, width: int = sys.maxsize, /) -> list[str]:
         """A title, then a text for each row, of lines up to `width` long; arrows are aligned where there is room."""
         flat = [row for row in self._rows if row and len(ARROW.join(row)) <= width]
         first = max((len(row[0]) for row in flat), default=0)

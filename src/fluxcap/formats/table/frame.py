@@ -53,6 +53,12 @@ class Canvas:
         self._console.print(grid)
         self._flush()
 
+    def table(self, wanted: Sequence[columns.Shown]) -> int:
+        """As many of the columns as there is room for; gives how many there was none for."""
+        shown = columns.fit(wanted, self.width)
+        self.box(shown)
+        return len(wanted) - len(shown)
+
     def box(self, shown: Sequence[columns.Shown]) -> None:
         """Columns side by side, below their titles."""
         table = RichTable(box=OUTLINE, collapse_padding=True, border_style="dim", header_style="bold")
@@ -74,6 +80,11 @@ class Canvas:
             more = f"more {noun}" if left_out is None else human.counted(left_out, f"more {noun.removesuffix('s')}")
             self.line(f"… {more} ({advice})", "dim")
 
+    def hidden(self, columns: int, advice: str) -> None:
+        """A line on the columns that there was no room for, if there are any."""
+        if columns:
+            self.line(f"+{human.counted(columns, 'column')}: {advice}", "dim")
+
     def _flush(self) -> None:
         # rich fills up the last column of a grid with blanks.
         self._out.writelines(line.rstrip() + b"\n" for line in self._drawn.getvalue().splitlines())
@@ -86,12 +97,13 @@ def draw(out: BinaryIO, rows: Rows, screen: Screen) -> None:
     canvas = Canvas(out, screen)
     if rows.heading:
         canvas.line(rows.heading)
-    drawn = 0
+    drawn = hidden = 0
     for values in _pages(rows):
-        shown = columns.chosen(values) if rows.chosen else columns.fit(columns.worthwhile(values), canvas.width)
-        canvas.box(shown)
-        drawn += len(shown[0].cells)
+        wanted = columns.chosen(values) if rows.chosen else columns.worthwhile(values)
+        hidden = max(hidden, canvas.table(wanted))
+        drawn += len(wanted[0].cells)
     canvas.footer(rows.left_out(), rows.noun, "-n 0 for all, -f csv to export")
+    canvas.hidden(hidden, "-w" if rows.chosen else "-w or --columns")
     if not drawn:
         canvas.line(f"no {rows.noun}", "dim")
 
