@@ -47,6 +47,8 @@ TABLES: Final[Mapping[str, Kind]] = {
         EXTRA_COLUMNS, "columns.md", ("Packets",), lambda: fluxcap.read_packets(SAMPLE, columns=EXTRA_COLUMNS)
     ),
     "sockets": Kind(names.SOCKET_COLUMNS, "sockets.md", ("The columns",), lambda: fluxcap.read_sockets(SAMPLE)),
+    "hosts": Kind(names.HOST_COLUMNS, "hosts.md", ("The columns",), lambda: fluxcap.read_hosts(SAMPLE)),
+    "macs": Kind(names.MAC_COLUMNS, "hosts.md", ("The columns",), lambda: fluxcap.read_hosts(SAMPLE, "mac")),
     "life": Kind(
         names.LIFE_COLUMNS, "sockets.md", ("The life of a socket",), lambda: fluxcap.read_life(SAMPLE, SOCKET)
     ),
@@ -66,6 +68,7 @@ UNITS: Final = {  # of integer columns, by name; other columns have no unit
     r".*retransmitted|.*keep_alives|.*out_of_order|.*zero_window|.*unreachable": "packets",
     r"connections|accepted|refused|unanswered|fin|rst|open": "connections",
     r"peers": "sockets",
+    r"listening": "ports",
 }
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fluxcap.rewrite.mux import Muxed, mux
     from fluxcap.rewrite.repair import Repair, repair
     from fluxcap.rewrite.segment import segment
+    from fluxcap.sockets.hosts import HostTable, read_hosts
     from fluxcap.sockets.life import LifeTable, read_life
     from fluxcap.sockets.table import SocketTable, read_sockets
     from fluxcap.tables.aggregator import FlowAggregator
@@ -51,6 +52,7 @@ _HOMES = {
     "tables.flows": ("FlowTable", "merge"),
     "reports.info": ("CaptureInfo",),
     "reports.survey": ("read_info",),
+    "sockets.hosts": ("HostTable", "read_hosts"),
     "sockets.life": ("LifeTable", "read_life"),
     "rewrite.mux": ("Muxed", "mux"),
     "tables.packets": ("PacketTable",),
@@ -77,6 +79,7 @@ __all__ = [
     "FilterError",
     "FlowAggregator",
     "FlowTable",
+    "HostTable",
     "LifeTable",
     "Muxed",
     "NotACaptureError",
@@ -93,6 +96,7 @@ __all__ = [
     "read_checksums",
     "read_connections",
     "read_flows",
+    "read_hosts",
     "read_info",
     "read_life",
     "read_packets",

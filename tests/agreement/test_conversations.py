@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 import fluxcap
-from real_captures import CORPUS, SAMPLES, index, needs_corpus
+from real_captures import CORPUS, SAMPLES, index, needs_corpus, spread
 from tshark import fields, needs_tshark, tshark
 
 SAMPLED = [
@@ -142,14 +142,9 @@ def check(capture: Path) -> None:
 
 
 def chosen() -> list[str]:
-    """Captures without a tunnel in which tshark finds UDP or TCP: the first of every repository by digest of content,
-    then the second of each, and so on. The digest makes the choice independent of any agreement."""
-    of_repository = defaultdict(list)
-    for row in sorted(index(), key=lambda row: row["sha256"]):
-        if row["tunnel"] == "0" and row["tshark_rc"] == "0" and int(row["udp"]) + int(row["tcp"]):
-            of_repository[row["repo"]].append(row)
-    ranked = [(place, row["sha256"], row["path"]) for rows in of_repository.values() for place, row in enumerate(rows)]
-    return [path for *_, path in sorted(ranked)[:WANTED]]
+    """Captures without a tunnel in which tshark finds UDP or TCP."""
+    without = (row for row in index() if row["tunnel"] == "0" and row["tshark_rc"] == "0")
+    return spread((row for row in without if int(row["udp"]) + int(row["tcp"])), WANTED)
 
 
 @needs_tshark

@@ -33,7 +33,7 @@ def timeless(tmp_path):
     return path
 
 
-COMMANDS = ["info", "flows", "packets", "connections", "sockets", "check"]
+COMMANDS = ["info", "flows", "packets", "connections", "sockets", "hosts", "check"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -102,7 +102,16 @@ def written(tmp_path: Path, *frames: bytes) -> Path:
 
 @pytest.mark.parametrize(
     "command",
-    [["info"], ["flows"], ["check"], ["packets"], ["sockets"], ["connections"], ["sql", "SELECT 1 FROM flows"]],
+    [
+        ["info"],
+        ["flows"],
+        ["check"],
+        ["packets"],
+        ["sockets"],
+        ["hosts"],
+        ["connections"],
+        ["sql", "SELECT 1 FROM flows"],
+    ],
     ids=lambda command: command[0],
 )
 def test_every_command_hints_once(tmp_path, command):

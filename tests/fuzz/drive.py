@@ -64,6 +64,8 @@ def connections_and_sockets(octets: bytes, n: int) -> None:
     ledger_adds_up(fluxcap.read_connections(octets), n)
     sockets = fluxcap.read_sockets(octets)
     ledger_adds_up(sockets, n)
+    for by in ("address", "mac"):
+        ledger_adds_up(fluxcap.read_hosts(octets, by), n)
     for protocol, octets_of, port in zip(*(sockets[name] for name in ("protocol", "address", "port")), strict=True):
         if protocol in (b.TCP, b.UDP):
             host = address(bytes(octets_of))

@@ -21,6 +21,7 @@ COMMANDS: Final = (
     "flows",
     "connections",
     "sockets",
+    "hosts",
     "check",
     "packets",
     "sql",

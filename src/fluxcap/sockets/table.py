@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from fluxcap._core import distinct
 from fluxcap.capture.inputs import Captures
 from fluxcap.errors import CaptureError
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
+from fluxcap.sockets.ends import Ends, distinct_rows, pairs
 from fluxcap.tables.connections import ConnectionTable
 from fluxcap.tables.flows import collect_flows
 from fluxcap.tables.table import Table
@@ -153,17 +153,15 @@ def socket_table(connections: ConnectionTable) -> SocketTable:
     """The sockets at the ends of connections, made column by column: all ends at once take four times the memory."""
     which = np.isin(connections["protocol"], PROTOCOLS_WITH_PORTS)
     c = _Columns(connections, None if which.all() else which)
-    ends = Ends(c["protocol"], (c["src_ip"], c["dst_ip"]), (c["src_port"], c["dst_port"]))
+    sockets, ends = _sockets(c["protocol"], (c["src_ip"], c["dst_ip"]), (c["src_port"], c["dst_port"]))
     is_tcp = c["protocol"] == TCP
-    answered = c["reverse_packets"] > 0
-    refused = _in_state(c, REFUSED) & is_tcp | ~answered & (c["unreachable"] > 0)
-    unanswered = np.where(is_tcp, _in_state(c, UNANSWERED), ~answered) & ~refused
+    answered, refused, unanswered = attempts(c)
     flags, reverse_flags = c["tcp_flags"], c["reverse_tcp_flags"]
     ended = ((flags | reverse_flags) & RST > 0) | (flags & reverse_flags & FIN > 0)
     listens = ends.sum(None, is_tcp & ~refused & answered & ~unanswered) > 0
     columns: dict[str, Array] = {
-        **ends.sockets,
-        "role": _roles(ends.sockets["protocol"], listens, ends.sum(is_tcp, None) > 0),
+        **sockets,
+        "role": _roles(sockets["protocol"], listens, ends.sum(is_tcp, None) > 0),
         "role_basis": ends.reduce(np.maximum, c["direction_basis"]),  # the best basis is the last of DIRECTION_BASES
         "peers": ends.peers(),
         "connections": ends.sum(np.ones_like(is_tcp), np.ones_like(is_tcp)),
@@ -187,6 +185,14 @@ def socket_table(connections: ConnectionTable) -> SocketTable:
     return SocketTable({name: columns[name] for name in SOCKET_COLUMNS}, connections.metadata)
 
 
+def attempts(columns: _Columns | ConnectionTable) -> tuple[Array, Array, Array]:
+    """Whether each connection was answered, refused, or left unanswered."""
+    is_tcp, answered = columns["protocol"] == TCP, columns["reverse_packets"] > 0
+    refused = _in_state(columns, REFUSED) & is_tcp | ~answered & (columns["unreachable"] > 0)
+    unanswered = np.where(is_tcp, _in_state(columns, UNANSWERED), ~answered) & ~refused
+    return answered, refused, unanswered
+
+
 class _Columns:
     """Columns of some rows of a table; of all rows nothing is copied."""
 
@@ -198,7 +204,7 @@ class _Columns:
         return self._table[name] if self._which is None else self._table[name][self._which]
 
 
-def _in_state(columns: _Columns, states: tuple[str, ...]) -> Array:
+def _in_state(columns: _Columns | ConnectionTable, states: tuple[str, ...]) -> Array:
     names = text.KINDS["state"]
     return np.isin(columns["state"], [names.index(state) for state in states])
 
@@ -212,56 +218,20 @@ def _roles(protocols: Array, listens: Array, connects: Array) -> Array:
     return roles
 
 
-class Ends:
-    """The two ends of each connection as sockets, in the order of the first connection of each."""
-
-    def __init__(self, protocols: Array, addresses: tuple[Array, Array], ports: tuple[Array, Array]) -> None:
-        n = len(protocols)
-        both = np.empty((n, 2, 16), np.uint8)
-        both[:, 0], both[:, 1] = addresses
-        hosts, _ = _distinct(both.reshape(-1, 16))
-        keys = hosts.reshape(-1, 2).astype(np.uint64) << 24
-        keys[:, 0] |= ports[0].astype(np.uint64) << 8 | protocols
-        keys[:, 1] |= ports[1].astype(np.uint64) << 8 | protocols
-        codes, firsts = _distinct(keys.view(np.uint8).reshape(-1, 8))
-        first_keys = keys.reshape(-1)[firsts]
-        self.sockets: dict[str, Array] = {
-            "protocol": first_keys.astype(np.uint8),
-            "address": both.reshape(-1, 16)[firsts],
-            "port": (first_keys >> 8).astype(np.uint16),
-        }
-        self._n = len(firsts)
-        self._sides = codes[0::2].astype(np.intp), codes[1::2].astype(np.intp)
-
-    def sum(self, ours: Array | None, theirs: Array | None) -> Array:
-        """For each socket, the sum of the values at the ends of its connections; of bools, the number of true ones."""
-        total = np.zeros(self._n, np.uint64)
-        for codes, values in zip(self._sides, (ours, theirs), strict=True):
-            if values is not None and values.any():
-                np.add.at(total, codes, values.astype(np.uint64, copy=False))
-        return total
-
-    def reduce(self, how: np.ufunc, values: Array) -> Array:
-        """The least or the greatest value, for each socket, among its connections."""
-        reduced = np.empty(self._n, values.dtype)
-        for codes in self._sides:  # start with a value of the socket itself
-            reduced[codes] = values
-        for codes in self._sides:
-            how.at(reduced, codes, values)
-        return reduced
-
-    def peers(self) -> Array:
-        """How many different sockets each socket had at the other ends."""
-        ours, theirs = self._sides
-        least, most = np.minimum(ours, theirs), np.maximum(ours, theirs)
-        pairs = np.sort(least * self._n + most)
-        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
-        least, most = np.divmod(pairs, max(self._n, 1))
-        counted = np.bincount(least, minlength=self._n) + np.bincount(most[most != least], minlength=self._n)
-        return counted.astype(np.uint64)
-
-
-def _distinct(values: Array) -> tuple[Array, Array]:
-    """The code of each value, and the first row of each code."""
-    codes, firsts = distinct(values)
-    return np.frombuffer(codes, np.uint32), np.frombuffer(firsts, np.uint32)
+def _sockets(
+    protocols: Array, addresses: tuple[Array, Array], ports: tuple[Array, Array]
+) -> tuple[dict[str, Array], Ends]:
+    """The sockets at the ends of connections, in the order of the first connection of each."""
+    both = pairs(addresses)
+    hosts, _ = distinct_rows(both)
+    keys = hosts.reshape(-1, 2).astype(np.uint64) << 24
+    keys[:, 0] |= ports[0].astype(np.uint64) << 8 | protocols
+    keys[:, 1] |= ports[1].astype(np.uint64) << 8 | protocols
+    ends = Ends(keys.view(np.uint8).reshape(-1, 8))
+    first_keys = keys.reshape(-1)[ends.firsts]
+    columns: dict[str, Array] = {
+        "protocol": first_keys.astype(np.uint8),
+        "address": both[ends.firsts],
+        "port": (first_keys >> 8).astype(np.uint16),
+    }
+    return columns, ends

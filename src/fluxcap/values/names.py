@@ -122,6 +122,11 @@ SOCKET_COLUMNS: Final = (
     *("first", "last", "sent_packets", "sent_payload_bytes", "received_packets", "received_payload_bytes"),
     *("fin", "rst", "open", "unreachable", "role_basis"),
 )
+HOST_COUNTS: Final = (  # after the address
+    *("packets", "bytes", "sent_packets", "sent_bytes", "received_packets", "received_bytes", "peers"),
+)
+HOST_COLUMNS: Final = ("address", *HOST_COUNTS, "listening", "ports", "first", "last")
+MAC_COLUMNS: Final = ("mac", *HOST_COUNTS, "first", "last")
 LIFE_COLUMNS: Final = (
     *("time", "file", "packet", "protocol", "call", "peer_address", "peer_port", "octets", "records", "evidence"),
 )

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 HELP: Final = "a question in SQL, by DuckDB"
 DESCRIPTION: Final = """\
 Answers a question in SQL about `flows` (by five-tuple), `connections`,
-`sockets`, `packets` (read as the query runs, in bounded memory) and `checksums`
-(counts by kind of header). Only what the query names is read.
+`sockets`, `hosts`, `packets` (read as the query runs, in bounded memory) and
+`checksums` (counts by kind of header). Only what the query names is read.
 
   fluxcap sql 'SELECT dst_port, sum(bytes) AS n FROM flows GROUP BY ALL' x.pcap
 """
 NO_PACKETS: Final = bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 00000400 01000000")  # a pcap file header
 FETCHED_AT_ONCE: Final = 8192
-TABLES: Final = ("flows", "connections", "sockets", "packets", "checksums")
+TABLES: Final = ("flows", "connections", "sockets", "hosts", "packets", "checksums")
 *_OTHERS, _LAST = TABLES
 NAMED: Final = f"{', '.join(_OTHERS)} and {_LAST}"
 ARROW: Final = ("parquet", "arrow", "arrows")  # formats that take the answer as DuckDB has it
@@ -104,6 +104,7 @@ def _table(name: str, captures: Any, options: ReadOptions) -> Any:
     from fluxcap.capture.inputs import expand
     from fluxcap.plan.flow_plan import FlowPlan
     from fluxcap.reports.checksums import collect_checksums
+    from fluxcap.sockets.hosts import By, collect_hosts
     from fluxcap.sockets.table import collect_sockets
     from fluxcap.tables.connections import ConnectionTable
     from fluxcap.tables.flows import FlowTable, collect_flows
@@ -117,6 +118,8 @@ def _table(name: str, captures: Any, options: ReadOptions) -> Any:
             return collect_flows(captures, FlowPlan(connections=True), options, ConnectionTable)
         case "sockets":
             return collect_sockets(captures, options)
+        case "hosts":
+            return collect_hosts(captures, By(), options)
         case "packets":
             return PacketScan(expand(captures), *choose(None, None), BATCH_ROWS, options)
         case _:

@@ -121,6 +121,11 @@ def zero(values: Values) -> bool:
     return not values.any()
 
 
+def nameless(values: Values) -> bool:
+    """Whether all texts are empty."""
+    return bool((values == b"").all())
+
+
 def uniform(values: Values) -> bool:
     """Whether all are the same."""
     return bool((values == values[:1]).all())
@@ -166,6 +171,8 @@ SPECS: Final[Mapping[str, Spec]] = {
     "role": words("role", rank=KEY),
     "connections": Spec(KEY, COUNT),
     "peers": Spec(USEFUL, COUNT),
+    "listening": Spec(MINOR, COUNT, dull=zero),
+    "ports": Spec(USEFUL, partial(text.cells, "ports"), right=False, dull=nameless),
     "accepted": Spec(ESSENTIAL, COUNT),
     "refused": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
     "unanswered": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
@@ -180,6 +187,10 @@ SPECS: Final[Mapping[str, Spec]] = {
     "reverse_packets": Spec(USEFUL, COUNT),
     "bytes": Spec(KEY, OCTETS),
     "reverse_bytes": Spec(KEY, OCTETS, dull=zero),  # either direction can be the one that carries nearly all bytes
+    "sent_packets": Spec(USEFUL, COUNT),
+    "sent_bytes": Spec(KEY, OCTETS),
+    "received_packets": Spec(USEFUL, COUNT),
+    "received_bytes": Spec(KEY, OCTETS),
     "bad": Spec(ESSENTIAL, COUNT, style=alarm, dull=zero),
     "illegal": Spec(ESSENTIAL, COUNT, style=alarm, dull=zero),
     "ip_bad": Spec(ESSENTIAL, COUNT, style=alarm, dull=zero),

@@ -13,6 +13,7 @@ SIDES: Final[Mapping[str, tuple[str, str]]] = {  # by title
     "peer": ("peer_address", "peer_port"),
 }
 COLUMNS: Final = tuple(name for pair in SIDES.values() for name in pair)
+HOST: Final = "host"  # the title of a socket without a port
 ARROW: Final = " → "
 BELOW: Final = "\n→ "
 NO_IP: Final = 0  # as `ip_version`
@@ -28,7 +29,8 @@ class Endpoints:
         rows = list(zip(*sockets, strict=True))
         if (there := _there(values)) is not None:
             rows = [row if is_there else () for row, is_there in zip(rows, there.tolist(), strict=True)]
-        self._rows = [tuple(sides), *rows]
+        titles = (title if port in values or title != "socket" else HOST for title, (_, port) in sides.items())
+        self._rows = [tuple(titles), *rows]
 
     @property
     def least_width(self) -> int:
