@@ -296,8 +296,8 @@ class Merger:
     def run(self) -> int: ...
     def stop(self) -> None:
         """Want no more input: only what waits is still to come."""
-    def counted(self, place: int) -> tuple[int, int, int]:
-        """What was read of a source: records, captured bytes, bytes on the wire."""
+    def counted(self, place: int) -> tuple[int, int, int, int]:
+        """What was read of a source: records, captured bytes, bytes on the wire, records of `fraction_over_second`."""
 
 class Copier(Window):
     """Copies records, octet for octet, from one or several inputs into one capture.

@@ -193,6 +193,16 @@ _KINDS = {
     ),
     "record_too_long": _Kind(CaptureError, "record length {found} is larger than {wanted}", _CORRUPT),
     "snoop_link": _Kind(UnsupportedError, "link type {found} of snoop is not read", "See RFC 1761, section 3."),
+    "joined": _Kind(
+        CaptureError,
+        "another capture begins here",
+        "`mergecap -a` joins captures, not `cat`; `tail -c +{following} FILE` is the second one, once decompressed.",
+    ),
+    "padding": _Kind(
+        CaptureError,
+        "zeros where a record should begin",
+        _KEPT + "the file was padded, or its end was never written.",
+    ),
     "compressed": _Kind(CaptureError, "{what}", _CORRUPT),
     "compressed_cut": _Kind(TruncatedError, "{what}", _KEPT + "get a complete copy of the file if you can."),
     "compressed_too_large": _Kind(
@@ -214,7 +224,8 @@ def damage_error(
     if offset == 0 and not issubclass(kind.error, NotACaptureError | UnsupportedError):
         # The damage is in the very first header, so that nothing can be read.
         return NotACaptureError(path, offset, packet, reason=reason, help=_FRESH)
-    return kind.error(path, offset, packet, reason=reason, help=kind.help)
+    # `tail` counts bytes from 1.
+    return kind.error(path, offset, packet, reason=reason, help=kind.help.format(following=offset + 1))
 
 
 def unknown(what: str, given: str, known: Iterable[str]) -> ValueError:

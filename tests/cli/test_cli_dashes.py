@@ -3,7 +3,10 @@
 import pytest
 
 import fluxcap
+from capture_files import pcap, records
 from command_line import fluxcap as run
+
+CAPTURE = pcap(records([fluxcap.segment(b"hello", ("192.0.2.1", 4000), ("192.0.2.2", 53))]))
 
 
 @pytest.mark.parametrize(
@@ -17,13 +20,44 @@ from command_line import fluxcap as run
     ids=str,
 )
 def test_what_follows_two_dashes_is_an_input(tmp_path, arguments, inputs):
-    frame = fluxcap.segment(b"hello", ("192.0.2.1", 4000), ("192.0.2.2", 53))
-    header = bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 00000400 01000000")
-    octets = header + (1).to_bytes(4, "little") + bytes(4) + len(frame).to_bytes(4, "little") * 2 + frame
     for name in ("plain.pcap", "-dash.pcap", "--help", "--"):
-        (tmp_path / name).write_bytes(octets)
+        (tmp_path / name).write_bytes(CAPTURE)
     done = run("packets", "--columns", "file", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout.split()[1:]) == (0, [str(place) for place in range(len(inputs))])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["info"],
+        ["flows"],
+        ["hosts"],
+        ["flows", "--extract", "0", "-o=-out.pcap"],
+        ["check"],
+        ["packets"],
+        ["connections"],
+        ["sockets"],
+        ["sockets", "--life", "192.0.2.1:4000"],
+        ["sql", "SELECT * FROM packets"],
+        ["demux", "-o=-out"],
+        ["repair", "-o=-out.pcap"],
+        ["bench", "--runs", "1"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_takes_an_input_whose_name_begins_with_a_dash(tmp_path, command):
+    for name in ("plain.pcap", "-dash.pcap"):
+        (tmp_path / name).write_bytes(CAPTURE)
+    done = run(*command, "--", "-dash.pcap", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout or list(tmp_path.glob("-out*"))
+
+
+def test_mux_takes_a_directory_whose_name_begins_with_a_dash(tmp_path):
+    (tmp_path / "plain.pcap").write_bytes(CAPTURE)
+    assert run("demux", "plain.pcap", "--output=-out", cwd=tmp_path).returncode == 0
+    assert run("mux", "-o=-muxed.pcap", "--", "-out", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "-muxed.pcap").stat().st_size == len(CAPTURE)
 
 
 def test_a_query_stays_a_query_and_a_missing_name_is_named(tmp_path):

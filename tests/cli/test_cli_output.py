@@ -1,6 +1,9 @@
 """The output of the command line: files, full disks, pipes whose reader leaves, and signals."""
 
+import bz2
+import gzip
 import json
+import lzma
 import signal
 import subprocess
 import sys
@@ -9,7 +12,7 @@ import threading
 import pytest
 
 import builders as b
-from capture_files import pcap, records
+from capture_files import Record, pcap, records
 from cli_captures import GOOD, PACKETS, A
 from command_line import COMMAND, PATIENCE, environment, error_lines, fluxcap, shell, wait_until_read
 
@@ -40,7 +43,7 @@ def test_packets_are_written_in_memory_that_does_not_grow_with_them(tmp_path):
     )
     peaks = []
     for packets in (50_000, 1_000_000):
-        path.write_bytes(pcap([]) + bytes(16) * packets)
+        path.write_bytes(pcap([Record(b"", 1000)] * packets))
         done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, check=True)
         assert done.stdout.count(b"\n") == 1 + packets
         peaks.append(int(done.stderr))
@@ -164,6 +167,43 @@ def test_ctrl_c_prints_what_was_counted_so_far(command):
     whole = fluxcap(*command.split(), "-", stdin=GOOD)
     assert (done.returncode, done.stderr) == (130, whole.stderr)
     assert done.stdout.replace("interrupted\tTrue", "interrupted\tFalse") == whole.stdout
+
+
+READING = ["info", "flows", "hosts", "connections", "sockets", "check", "packets"]
+SHORT = pcap(records(PACKETS[:2]))  # less than is read ahead to tell what an input is
+
+
+@pytest.mark.parametrize("command", READING)
+@pytest.mark.parametrize("order", [[], ["--order", "time"]], ids=["", "in order"])
+def test_ctrl_c_counts_the_complete_records_of_a_short_pipe(command, order):
+    whole = fluxcap(command, *order, "-", stdin=SHORT)
+    done = interrupted(command, *order, "-", octets=SHORT + bytes(7))
+    assert (done.returncode, done.stderr) == (130, whole.stderr)
+    found = done.stdout.replace("interrupted\tTrue", "interrupted\tFalse")
+    assert found == whole.stdout
+    assert "10.0.0.1" in found or command in ("info", "check")
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_ctrl_c_counts_the_complete_records_of_a_short_pipe_of_compressed_bytes(compress):
+    done = interrupted("packets", "--columns", "packet", "-", octets=compress(SHORT))
+    assert (done.returncode, done.stdout.split()) == (130, ["packet", "1", "2"])
+
+
+@pytest.mark.parametrize("octets", [SHORT[:3], SHORT[:23], b"text"])
+def test_ctrl_c_before_a_capture_has_begun_is_exit_code_130_without_rows(octets):
+    done = interrupted("flows", "--columns", "packets", "-", octets=octets)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "packets\n", "")
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_pipe_that_closes_in_the_middle_of_a_record_gives_those_before_it_and_exit_code_3(command):
+    whole = fluxcap(command, "-", stdin=pcap(records(PACKETS[:1])))
+    done = fluxcap(command, "-", stdin=SHORT[:-1])
+    assert done.returncode == 3
+    assert "<stdin>: cut short at byte 87, after packet 1" in done.stderr
+    kept = [line for line in done.stdout.splitlines() if not line.startswith("damage")]
+    assert kept == [line for line in whole.stdout.splitlines() if not line.startswith("damage")]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -215,6 +215,8 @@ DAMAGED_CAPTURES = [
     ("byte_order_magic", section(order=0x11111111), 0, 0, 0x11111111, 0x1A2B3C4D),
     ("byte_order_magic", NG + section(order=0), 1, 124, 0, 0x1A2B3C4D),
     ("snoop_link", snoop([], 5), 0, 0, 5, 0),
+    ("joined", ONE + ONE, 1, 83, 0, 0),
+    ("padding", ONE + bytes(32), 1, 83, 0, 0),
     ("caplen_past_record", snoop([]) + struct.pack(">IIIIII", 5, 5, 28, 0, 0, 0), 0, 16, 5, 4),
     ("record_too_long", snoop([]) + struct.pack(">IIIIII", 5, 5, 16_777_217, 0, 0, 0), 0, 16, 16_777_217, 16_777_216),
     *[

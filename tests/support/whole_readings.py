@@ -4,6 +4,7 @@ threads."""
 from __future__ import annotations
 
 import itertools
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,11 @@ def numbered(n: int, mixed_at: int = 0) -> list[bytes]:
     return made
 
 
+def in_time_zone(capture: bytes, seconds: int) -> bytes:
+    """A pcap of this machine's byte order whose header names a time zone."""
+    return capture[:8] + struct.pack("=i", seconds) + capture[12:]
+
+
 LONG = {
     "plain": pcap(records(numbered(3000))),
     "mixed": pcap(records(numbered(3000, 40))),
@@ -128,7 +134,11 @@ LONG = {
     "times going back": pcap([Record(frame, 10**9 * (at % 7)) for at, frame in enumerate(numbered(3000))]),
     "cut": pcap(records(numbered(3000)))[:-3],
     "broken in the middle": pcap(records(numbered(2000))) + b"\xff" * 16 + pcap(records(numbered(2000)))[24:],
-    "no byte in a record": pcap([Record(b"", 1)] * 20000),
+    "no byte in a record": pcap([Record(b"", 1000)] * 20000),
+    "zeros that are a record": pcap([*records(numbered(1000)), Record(b""), *records(numbered(1000))] * 2),
+    "joined": pcap(records(numbered(2000))) * 2,
+    "joined with a time zone": pcap(records(numbered(2000))) + in_time_zone(pcap(records(numbered(2000))), 3600),
+    "zeros at the end": pcap(records(numbered(2000))) + bytes(200_000),
     "an interface more in the middle": pcapng(
         interface(1),
         *(enhanced_packet(frame, at) for at, frame in enumerate(numbered(2000, 200))),

@@ -4,13 +4,14 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.base.bytes cimport be32, file32
 from fluxcap.base.types cimport Batch, Packet
+from fluxcap.capture.magic cimport SECTION_HEADER, SNOOP_MAGIC
 from fluxcap.capture.merged cimport fill_merged
 from fluxcap.capture.pcap cimport CAPTURED_FIRST, RECORD_HEADER, is_pcap, is_usual, pcap_header, pcap_record
-from fluxcap.capture.pcapng cimport SECTION_HEADER, pcapng_block
+from fluxcap.capture.pcapng cimport pcapng_block
 from fluxcap.capture.reader cimport (
-    EMPTY, FILE_HEADER_CUT, FORMAT_MERGED, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, FORMAT_UNKNOWN, MORE,
+    EMPTY, FILE_HEADER_CUT, FORMAT_MERGED, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, MORE,
     NOT_A_CAPTURE, RECORD, Reader, SKIPPED, Step, available, broken, more)
-from fluxcap.capture.snoop cimport SNOOP_MAGIC, snoop_header, snoop_record
+from fluxcap.capture.snoop cimport snoop_header, snoop_record
 
 cdef enum:
     MAGIC = 4                   # bytes that tell one format from another
@@ -33,7 +34,6 @@ cdef inline Step probe(Reader* r) noexcept nogil:
         return step
     r.swapped = not is_pcap(file32(at, False), r)
     if not r.swapped or is_pcap(file32(at, True), r):
-        r.format = FORMAT_UNKNOWN           # until the whole file header is there
         step = pcap_header(r)
         if step == SKIPPED:
             r.format = FORMAT_PCAP

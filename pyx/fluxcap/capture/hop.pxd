@@ -3,10 +3,10 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport file16, file32
+from fluxcap.capture.magic cimport SECTION_HEADER, is_zero
 from fluxcap.capture.pcap cimport CAPTURED_FIRST, CAPTURED_LENGTH
 from fluxcap.capture.pcapng cimport (
-    BLOCK_HEADER, ENHANCED_PACKET, INTERFACE_DESCRIPTION, OBSOLETE_PACKET, SECTION_HEADER, SIMPLE_PACKET,
-    block_minimum)
+    BLOCK_HEADER, ENHANCED_PACKET, INTERFACE_DESCRIPTION, OBSOLETE_PACKET, SIMPLE_PACKET, block_minimum)
 from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, MAX_BLOCK, MAX_CAPTURED, Reader
 
 cdef struct Hop:
@@ -25,7 +25,8 @@ cdef inline void hop_pcap(const Reader* r, bint filtered, Hop* hop) noexcept nog
     hop.stopped = r.lengths != CAPTURED_FIRST or filtered and not has_program(r, 0)
     while not hop.stopped and r.end - at >= r.record_header:
         captured = file32(r.buffer + at + CAPTURED_LENGTH, r.swapped)
-        hop.stopped = captured > MAX_CAPTURED
+        # A header of zeros may be padding, which the bytes after it tell.
+        hop.stopped = captured > MAX_CAPTURED or captured == 0 and is_zero(r.buffer + at, r.record_header)
         if hop.stopped or r.end - at - r.record_header < captured:
             break
         at += r.record_header + captured

@@ -5,13 +5,15 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from fluxcap.base.bytes cimport file16, file32
 from fluxcap.base.types cimport (
     CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTION_UNKNOWN, FRACTION_OVER_SECOND, Packet)
+from fluxcap.capture.magic cimport (
+    NO_PCAP, PCAP_MODIFIED, PCAP_NANOSECONDS, PcapKind, VERSION_MAJOR, VERSION_MINOR, begins_capture, is_pcap_version,
+    is_zero, more_unless_joined, no_record, pcap_kind)
 from fluxcap.capture.reader cimport (
-    CAPLEN_TOO_BIG, FILE_HEADER_CUT, FORMAT_PCAP, Interface, MAX_CAPTURED, MORE, RECORD, RECORD_CUT, RECORD_HEADER_CUT,
-    RESERVED_LINK_BITS, Reader, SKIPPED, Step, UNSUPPORTED_VERSION, available, broken, more, position)
+    CAPLEN_TOO_BIG, FILE_HEADER_CUT, FORMAT_PCAP, Interface, JOINED, MAX_CAPTURED, MORE, PADDING, RECORD, RECORD_CUT,
+    RECORD_HEADER_CUT, RESERVED_LINK_BITS, Reader, SKIPPED, Step, UNSUPPORTED_VERSION, available, broken, more,
+    position)
 
 cdef enum:                      # file header, offsets in bytes
-    VERSION_MAJOR = 4
-    VERSION_MINOR = 6
     SNAPLEN = 16
     LINK_TYPE = 20
     FILE_HEADER = 24
@@ -39,20 +41,11 @@ cdef enum:
 
 cdef inline bint is_pcap(uint32_t magic, Reader* r) noexcept nogil:
     """Is this the magic of a pcap, read in the byte order of r.swapped? Sets what the magic tells."""
-    r.fraction_ns = 1000
-    r.fraction_max = 999999
-    r.record_header = RECORD_HEADER
-    if magic == <uint32_t>0xA1B2C3D4U:
-        pass
-    elif magic == <uint32_t>0xA1B23C4DU:
-        r.fraction_ns = 1
-        r.fraction_max = 999999999
-    elif magic == <uint32_t>0xA1B2CD34U:
-        r.record_header = MODIFIED_RECORD_HEADER
-    else:
-        return False
-    r.format = FORMAT_PCAP
-    return True
+    cdef PcapKind kind = pcap_kind(magic)
+    r.fraction_ns = 1 if kind == PCAP_NANOSECONDS else 1000
+    r.fraction_max = 999999999 if kind == PCAP_NANOSECONDS else 999999
+    r.record_header = MODIFIED_RECORD_HEADER if kind == PCAP_MODIFIED else RECORD_HEADER
+    return kind != NO_PCAP
 
 cdef inline Step pcap_header(Reader* r) noexcept nogil:
     cdef const uint8_t* at = r.buffer + r.start
@@ -62,8 +55,7 @@ cdef inline Step pcap_header(Reader* r) noexcept nogil:
         return more(r, FILE_HEADER_CUT, FILE_HEADER)
     major = file16(at + VERSION_MAJOR, r.swapped)
     minor = file16(at + VERSION_MINOR, r.swapped)
-    # 2.0 to 2.4, and the 543.0 that some old ports wrote; libpcap refuses all others.
-    if not (major == 2 and minor <= 4 or major == 543 and minor == 0):
+    if not is_pcap_version(major, minor):
         return broken(r, UNSUPPORTED_VERSION, <uint64_t>major << 16 | minor, 0)
     r.lengths = CAPTURED_FIRST
     if major == 543 or minor < 3:
@@ -88,11 +80,27 @@ cdef inline bint is_usual(const Reader* r) noexcept nogil:
     return r.format == FORMAT_PCAP and not r.swapped and r.lengths == CAPTURED_FIRST and \
         r.record_header == RECORD_HEADER
 
+cdef inline Step odd_record(Reader* r, uint32_t captured, uint32_t header) noexcept nogil:
+    """A record that states no byte, or too many: RECORD where it is one all the same. Of zeros one record header can be
+    a packet without bytes, of 1970; two in a row, or one and a part of one at the end, are padding."""
+    cdef const uint8_t* at = r.buffer + r.start
+    cdef size_t after = min(available(r) - header, <size_t>header)
+    if captured:
+        return no_record(r, header, CAPLEN_TOO_BIG, captured, MAX_CAPTURED)
+    if begins_capture(at):
+        return broken(r, JOINED, 0, 0)
+    if not is_zero(at, header):
+        return RECORD
+    if after < header and not r.ended:
+        return MORE
+    return broken(r, PADDING, 0, 0) if after and is_zero(at + header, after) else RECORD
+
 cdef inline Step pcap_record(Reader* r, Packet* p, bint swapped, int lengths, uint32_t header) noexcept nogil:
     """`swapped`, `lengths` and `header` are those of the reader: as arguments they can be constants."""
     cdef const uint8_t* at = r.buffer + r.start
     cdef size_t there = available(r)
     cdef uint32_t captured, wire, fraction
+    cdef Step step
     cdef Interface* interface = &r.interfaces[0]
     if there < header:
         return more(r, RECORD_HEADER_CUT, header) if there else MORE
@@ -100,10 +108,12 @@ cdef inline Step pcap_record(Reader* r, Packet* p, bint swapped, int lengths, ui
     wire = file32(at + WIRE_LENGTH, swapped)
     if lengths == WIRE_FIRST or lengths == SMALLER_IS_CAPTURED and captured > wire:
         captured, wire = wire, captured
-    if captured > MAX_CAPTURED:
-        return broken(r, CAPLEN_TOO_BIG, captured, MAX_CAPTURED)
+    if captured - 1 >= MAX_CAPTURED:        # 0 as well, in one comparison
+        step = odd_record(r, captured, header)
+        if step != RECORD:
+            return step
     if there - header < captured:
-        return more(r, RECORD_CUT, <uint64_t>header + captured)
+        return more_unless_joined(r, RECORD_CUT, <uint64_t>header + captured)
     fraction = file32(at + FRACTION, swapped)
     p.data = at + header
     p.time = <int64_t>file32(at + SECONDS, swapped) * 1000000000 + <int64_t>fraction * r.fraction_ns
@@ -115,9 +125,11 @@ cdef inline Step pcap_record(Reader* r, Packet* p, bint swapped, int lengths, ui
     p.direction = DIRECTION_UNKNOWN
     p.offload_flags = 0
     p.offset = position(r) + header
-    r.start += header + captured
     if fraction > r.fraction_max or captured > wire or captured > interface.snaplen:
+        if begins_capture(at):
+            return broken(r, JOINED, 0, 0)
         r.anomalies[FRACTION_OVER_SECOND] += fraction > r.fraction_max
         r.anomalies[CAPTURED_OVER_WIRE] += captured > wire
         r.anomalies[CAPTURED_OVER_SNAPLEN] += captured > interface.snaplen and interface.snaplen != 0
+    r.start += header + captured
     return RECORD

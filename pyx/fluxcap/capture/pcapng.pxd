@@ -8,14 +8,14 @@ from fluxcap.base.times cimport NO_TIME, scale_ticks
 from fluxcap.base.types cimport (
     CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTIONS_END, DIRECTION_UNKNOWN, OPTION_OVERRUN, Packet,
     TIME_OUT_OF_RANGE, TSRESOL_LENGTH, WITHOUT_TIME)
+from fluxcap.capture.magic cimport ORDER_MAGIC, ORDER_MAGIC_VALUE, SECTION_HEADER, more_unless_joined, no_record
 from fluxcap.capture.reader cimport (
     BLOCK_CUT, BLOCK_MISALIGNED, BLOCK_TOO_LONG, BLOCK_TOO_SHORT, BLOCK_TRAILER, BYTE_ORDER_MAGIC, CAPLEN_PAST_BLOCK,
-    CAPLEN_TOO_BIG, Interface, InterfaceCounts, MAX_BLOCK, MAX_CAPTURED, MAX_INTERFACES, MORE_INTERFACES, NAME_OCTETS,
-    NO_INTERFACE, RECORD, Reader, SKIPPED, Step, TOO_MANY_INTERFACES, TSRESOL, UNSUPPORTED_VERSION, available, broken,
-    more)
+    CAPLEN_TOO_BIG, DamageCode, Interface, InterfaceCounts, MAX_BLOCK, MAX_CAPTURED, MAX_INTERFACES, MORE_INTERFACES,
+    NAME_OCTETS, NO_INTERFACE, RECORD, Reader, SKIPPED, Step, TOO_MANY_INTERFACES, TSRESOL, UNSUPPORTED_VERSION,
+    available, broken, more)
 
-cdef enum:                      # block types
-    SECTION_HEADER = 0x0A0D0D0A  # a palindrome: the same in both byte orders
+cdef enum:                      # block types; SECTION_HEADER is in magic.pxd
     INTERFACE_DESCRIPTION = 1
     OBSOLETE_PACKET = 2
     SIMPLE_PACKET = 3
@@ -33,8 +33,6 @@ cdef enum:                      # any block: type, length, body, length; sizes i
     ENHANCED_MINIMUM = 32
 
 cdef enum:                      # section header body
-    ORDER_MAGIC = 8
-    ORDER_MAGIC_VALUE = 0x1A2B3C4D
     SECTION_MAJOR = 12
     SECTION_MINOR = 14
     SECTION_LENGTH = 16         # of all blocks of the section after this one; -1 = not stated
@@ -230,6 +228,12 @@ cdef inline Step byte_order(Reader* r, const uint8_t* at) noexcept nogil:
         r.swapped = True
     return SKIPPED
 
+cdef inline Step no_block(Reader* r, uint32_t kind, DamageCode code, uint64_t found, uint64_t wanted) noexcept nogil:
+    """A block whose lengths cannot be: is it one of this format? A section may follow another."""
+    if kind == SECTION_HEADER:
+        return broken(r, code, found, wanted)
+    return no_record(r, BLOCK_HEADER, code, found, wanted)
+
 cdef inline Step pcapng_block(Reader* r, Packet* p) noexcept nogil:
     cdef const uint8_t* at = r.buffer + r.start
     cdef uint32_t kind, length, trailer
@@ -243,16 +247,16 @@ cdef inline Step pcapng_block(Reader* r, Packet* p) noexcept nogil:
             return step
     length = file32(at + 4, r.swapped)
     if length < block_minimum(kind):
-        return broken(r, BLOCK_TOO_SHORT, length, block_minimum(kind))
+        return no_block(r, kind, BLOCK_TOO_SHORT, length, block_minimum(kind))
     if length > MAX_BLOCK:
-        return broken(r, BLOCK_TOO_LONG, length, MAX_BLOCK)
+        return no_block(r, kind, BLOCK_TOO_LONG, length, MAX_BLOCK)
     if length & 3:
-        return broken(r, BLOCK_MISALIGNED, length, 4)
+        return no_block(r, kind, BLOCK_MISALIGNED, length, 4)
     if available(r) < length:
-        return more(r, BLOCK_CUT, length)
+        return more(r, BLOCK_CUT, length) if kind == SECTION_HEADER else more_unless_joined(r, BLOCK_CUT, length)
     trailer = file32(at + length - BLOCK_TRAILER_SIZE, r.swapped)
     if trailer != length:
-        return broken(r, BLOCK_TRAILER, trailer, length)
+        return no_block(r, kind, BLOCK_TRAILER, trailer, length)
     # The whole block is in the window and as long as its kind needs: fixed fields need no further check below.
     if kind == ENHANCED_PACKET:
         step = packet_block(r, p, file32(at + 8, r.swapped), at + 20, at + 12, at + 28, length - ENHANCED_MINIMUM)

@@ -52,6 +52,8 @@ cdef enum DamageCode:
     CAPLEN_PAST_RECORD          # found = captured length, wanted = room in the record
     RECORD_TOO_LONG             # found > wanted = MAX_BLOCK
     SNOOP_LINK                  # found = snoop's number of a link type that is not read
+    JOINED                      # another capture begins where a record should
+    PADDING                     # zeros where a record should begin
     DAMAGES_END
 
 cdef struct Damage:

@@ -2,18 +2,15 @@
 # RFC 1761; link types: https://www.iana.org/assignments/snoop-datalink-types
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp
 
 from fluxcap.base.bytes cimport be32, file32
 from fluxcap.base.types cimport (
     CAPTURED_OVER_WIRE, DIRECTION_UNKNOWN, DROPPED_BEFORE, FRACTION_OVER_SECOND, Packet)
+from fluxcap.capture.magic cimport is_snoop, no_record
 from fluxcap.capture.reader cimport (
     CAPLEN_PAST_RECORD, CAPLEN_TOO_BIG, FILE_HEADER_CUT, Interface, MAX_BLOCK, MAX_CAPTURED, MORE, NOT_A_CAPTURE,
     RECORD, RECORD_CUT, RECORD_HEADER_CUT, RECORD_TOO_LONG, Reader, SKIPPED, SNOOP_LINK, Step, UNSUPPORTED_VERSION,
     available, broken, more, position)
-
-cdef enum:
-    SNOOP_MAGIC = 0x736E6F6F    # "snoo"; "p" and three zeros follow
 
 cdef enum:                      # file header, offsets in bytes
     SNOOP_VERSION = 8
@@ -48,7 +45,7 @@ cdef inline Step snoop_header(Reader* r) noexcept nogil:
     cdef Interface* interface = &r.interfaces[0]
     if available(r) < SNOOP_FILE_HEADER:
         return more(r, FILE_HEADER_CUT, SNOOP_FILE_HEADER)
-    if memcmp(at, "snoop\0\0\0", SNOOP_VERSION) != 0:
+    if not is_snoop(at):
         return broken(r, NOT_A_CAPTURE, be32(at), 0)
     if be32(at + SNOOP_VERSION) != 2:
         return broken(r, UNSUPPORTED_VERSION, <uint64_t>be32(at + SNOOP_VERSION) << 16, 0)
@@ -80,11 +77,12 @@ cdef inline Step snoop_record(Reader* r, Packet* p) noexcept nogil:
     wire = be32(at + SNOOP_WIRE_LENGTH)
     length = be32(at + SNOOP_RECORD_LENGTH)
     if captured > MAX_CAPTURED:
-        return broken(r, CAPLEN_TOO_BIG, captured, MAX_CAPTURED)
+        return no_record(r, SNOOP_RECORD_HEADER, CAPLEN_TOO_BIG, captured, MAX_CAPTURED)
     if length > MAX_BLOCK:
-        return broken(r, RECORD_TOO_LONG, length, MAX_BLOCK)
+        return no_record(r, SNOOP_RECORD_HEADER, RECORD_TOO_LONG, length, MAX_BLOCK)
     if length < SNOOP_RECORD_HEADER + captured:
-        return broken(r, CAPLEN_PAST_RECORD, captured, max(length, <uint32_t>SNOOP_RECORD_HEADER) - SNOOP_RECORD_HEADER)
+        return no_record(r, SNOOP_RECORD_HEADER, CAPLEN_PAST_RECORD, captured,
+                         max(length, <uint32_t>SNOOP_RECORD_HEADER) - SNOOP_RECORD_HEADER)
     if there < length:
         return more(r, RECORD_CUT, length)
     fraction = be32(at + SNOOP_MICROSECONDS)

@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memset
 
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.times cimport NO_TIME, is_earlier
-from fluxcap.base.types cimport Packet
+from fluxcap.base.types cimport FRACTION_OVER_SECOND, Packet
 from fluxcap.capture.capture cimport next_record
 from fluxcap.capture.merged cimport MERGED_INTERFACE, MERGED_RECORD, MergedHeader
 from fluxcap.capture.reader cimport BROKEN, Interface, MAX_CAPTURED, MORE, MORE_INTERFACES, Reader, Step
@@ -43,6 +43,7 @@ cdef struct MergeInput:
     uint32_t interfaces_room
     uint64_t captured           # bytes
     uint64_t wire
+    uint64_t over_second        # records, see FRACTION_OVER_SECOND
 
 cdef struct Merge:
     MergeInput* inputs
@@ -130,6 +131,7 @@ cdef inline MergeStop read_record(Merge* m) noexcept nogil:
     cdef MergeInput* input = &m.inputs[at]
     cdef Reader* r = input.reader
     cdef Packet p
+    cdef uint64_t over_second = r.anomalies[FRACTION_OVER_SECOND]
     cdef Step step
     cdef Waiting* record
     m.at = at
@@ -147,6 +149,7 @@ cdef inline MergeStop read_record(Merge* m) noexcept nogil:
     r.counts[p.interface].packets += 1
     input.captured += p.captured
     input.wire += p.wire
+    input.over_second += r.anomalies[FRACTION_OVER_SECOND] - over_second
     record = copy_record(&m.pool, &p, r.number)
     if record == NULL:
         return MERGE_NO_MEMORY

@@ -111,4 +111,4 @@ cdef class Merger:
             if place >= self.merge.n:
                 raise IndexError(place)
             input = &self.merge.inputs[place]
-            return input.reader.number, input.captured, input.wire
+            return input.reader.number, input.captured, input.wire, input.over_second

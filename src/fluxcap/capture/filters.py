@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import struct
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from fluxcap._core import ANOMALIES, DISPOSITIONS
 from fluxcap.capture.magic import FILE_HEADER, MAGIC, SNAPLEN, VERSION
 from fluxcap.errors import FilterError
-from fluxcap.values import names
+from fluxcap.values import human, names
+
+if TYPE_CHECKING:
+    from fluxcap._core import Totals
 
 BYTE_ORDERS: Final = "<>" if sys.byteorder == "little" else "><"  # this machine's, then the other
 INSTRUCTION: Final = struct.Struct("=HBBI")  # code, jump if true, jump if false, k: struct bpf_insn in pcap/bpf.h
@@ -95,3 +99,22 @@ def tagged(expression: str) -> str:
     """The expression for records with and without a VLAN tag: after `vlan` libpcap looks behind the tag."""
     single = not any(word in expression for word in (" or ", "||", ",", "?"))
     return f"{expression} or (vlan and {expression if single else f'({expression})'})"
+
+
+def about_filter(filter: Filter | None, totals: Totals) -> list[str]:
+    """What is to be said of the records that a filter refused, perhaps against what the user meant."""
+    if filter is None:
+        return []
+    found = []
+    refused = totals["dispositions"][DISPOSITIONS.index("filtered")][0]
+    if refused == totals["packets"]:
+        found.append(f"no record passed the filter {filter.expression!r}")
+    behind, inside = (totals["anomalies"][ANOMALIES.index(name)] for name in ("refused_tagged", "refused_inside"))
+    if behind or inside:
+        records = human.counted(behind + inside, "record")
+        tags = f"{tagged(filter.expression)!r} takes the {human.count(behind)} tagged; " if behind else ""
+        found.append(
+            f"the filter, which sees the outermost headers, refused {records} whose innermost IP packet it would"
+            f" accept: {tags}--inner (inner=True) puts the filter to the innermost IP packet"
+        )
+    return found

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from fluxcap.capture.compression import DecompressionError, decompressed, is_ahead, recognise, skippable
-from fluxcap.capture.magic import HEAD, describe
+from fluxcap.capture.magic import HEAD, describe, is_capture
 from fluxcap.whole_files import naming
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Opened:
         self._source = source
         buffer = bytearray(HEAD)
         there = 0
-        while there < HEAD:
+        # A slow pipe is not waited for once its bytes tell what it is: an interrupt would lose them.
+        while there < HEAD and not _is_told(bytes(buffer[:there])):
             try:
                 n = source.readinto(memoryview(buffer)[there:])
             except DecompressionError:
@@ -97,6 +98,11 @@ class Input(NamedTuple):
             else:
                 with closing(decompressed(opened, codec, self.name, self.size)) as octets:
                     yield Opened(Iterated(octets), codec.name, is_ahead(codec, self.size))
+
+
+def _is_told(head: bytes) -> bool:
+    """Whether these first bytes tell what an input is."""
+    return is_capture(head) or recognise(head) is not None or skippable(head) > 0
 
 
 def _after_skippable(opened: Opened) -> Opened:

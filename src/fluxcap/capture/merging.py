@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Bytes of records that wait for their turn, of all inputs together: two seconds of a gigabit a second.
 POOL: Final = 256 << 20
 
+Counted = tuple[int, int, int, int]  # as Merger.counted() gives it
+
 
 class Part:
     """One of the inputs, while it is read."""
@@ -67,8 +69,8 @@ class Part:
 class Merging:
     """The records of some inputs as one stream for a scanner."""
 
-    def __init__(self, scanner: Scanner, window: Duration, ended: Callable[[Part, int], None]) -> None:
-        """`ended` is called when an input is read to its end, or to its damage, with the number of its packets; what it
+    def __init__(self, scanner: Scanner, window: Duration, ended: Callable[[Part, Counted], None]) -> None:
+        """`ended` is called when an input is read to its end, or to its damage, with what was counted of it; what it
         raises, take_chunk() raises."""
         self.merger = Merger(scanner, nanoseconds(window, "reorder"), POOL)
         self.parts: list[Part] = []
@@ -83,7 +85,7 @@ class Merging:
         while (state := self.merger.run()) not in (RECORDS_MADE, ENDED):
             part = self.parts[self.merger.at]
             if state == INPUT_ENDED:
-                self._ended(part, self.merger.counted(self.merger.at)[0])
+                self._ended(part, self.merger.counted(self.merger.at))
             else:
                 part.fill()
         return self.merger.octets

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fluxcap._core import ANOMALIES, DAMAGED, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.damaged import Failure, broken_off, damaged, failure
-from fluxcap.capture.filters import compiler, tagged
+from fluxcap.capture.filters import about_filter, compiler
 from fluxcap.capture.inputs import Input, Opened
 from fluxcap.capture.magic import HEAD, is_capture
-from fluxcap.capture.merging import Merging, Part
-from fluxcap.capture.times import about_order, about_times, untimed
+from fluxcap.capture.merging import Counted, Merging, Part
+from fluxcap.capture.times import Units, about_order, about_times, untimed
 from fluxcap.capture.warn import warn
 from fluxcap.errors import (
     CaptureError,
@@ -37,7 +37,7 @@ from fluxcap.values import human, names
 from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
-    from fluxcap._core import KeySpec, Totals
+    from fluxcap._core import KeySpec
 
 T = TypeVar("T")
 
@@ -83,6 +83,7 @@ class Reading:
         )
         self.inputs: list[str] = []
         self._begins: list[int] = []  # records before each input
+        self._units = Units()
         self.skipped: list[str] = []  # files of a directory that are not captures
         self.damage: list[CaptureError] = []
         self.flows_full = False
@@ -134,6 +135,7 @@ class Reading:
             )
         self.check_filter()
         self.check_order()
+        self.check_units()
         totals = self.scanner.totals()
         if unkept := totals["anomalies"][ANOMALIES.index("errors_not_kept")]:
             warn(UserWarning(f"{unkept:,} ICMP errors about flows not seen before them are not kept for these flows"))
@@ -163,6 +165,11 @@ class Reading:
         full = self.merging.full if self.merging is not None else 0
         warn(OutOfOrderWarning(about_order(late, self.inputs[late.input], self.options, full)))
 
+    def check_units(self) -> None:
+        """Warn of inputs whose times are in another unit than they say."""
+        if said := self._units.about():
+            warn(UserWarning(said))
+
     def late(self) -> Late | None:
         """The records that are earlier than others before them, as they were read."""
         totals = self.scanner.totals()
@@ -181,24 +188,7 @@ class Reading:
         totals = self.scanner.totals()
         if not totals["packets"]:
             return []
-        return [*self._about_filter(totals), *about_times(totals)]
-
-    def _about_filter(self, totals: Totals) -> list[str]:
-        if self.filter is None:
-            return []
-        found = []
-        refused = totals["dispositions"][DISPOSITIONS.index("filtered")][0]
-        if refused == totals["packets"]:
-            found.append(f"no record passed the filter {self.filter.expression!r}")
-        behind, inside = (totals["anomalies"][ANOMALIES.index(name)] for name in ("refused_tagged", "refused_inside"))
-        if behind or inside:
-            records = human.counted(behind + inside, "record")
-            tags = f"{tagged(self.filter.expression)!r} takes the {human.count(behind)} tagged; " if behind else ""
-            found.append(
-                f"the filter, which sees the outermost headers, refused {records} whose innermost IP packet it would"
-                f" accept: {tags}--inner (inner=True) puts the filter to the innermost IP packet"
-            )
-        return found
+        return [*about_filter(self.filter, totals), *about_times(totals)]
 
     def read_one(self, item: Input) -> Iterator[None]:
         """Read one input to its end."""
@@ -219,6 +209,7 @@ class Reading:
                         yield from self._fail(failure(error))
             finally:
                 self.note(item)
+                self.end()
 
     def note(self, item: Input) -> None:
         """Note what a result says about an input; called when its reading ends, by an error too. For subclasses."""
@@ -247,13 +238,19 @@ class Reading:
         while not self.ended:
             yield from self._take(merging.take_chunk, ahead=False)
 
-    def _part_ended(self, part: Part, read: int) -> None:
-        """An input that is merged with others ended after so many packets."""
-        if (error := part.error(read)) is not None:
+    def _part_ended(self, part: Part, read: Counted) -> None:
+        """An input that is merged with others ended, of which so much was read."""
+        records, _, _, over_second = read
+        self._units.add(part.item.name, over_second, records, part.source.format())
+        if (error := part.error(records)) is not None:
             self._report(error)
 
     def note_merged(self, merging: Merging) -> None:
         """Inputs were merged, and are read as far as they ever will be."""
+
+    def end(self) -> None:
+        """Look back at the input that was begun last."""
+        self._units.end(self.inputs[-1], self.scanner.totals(), self.scanner.format())
 
     def _is_skipped(self, item: Input, octets: Opened) -> bool:
         """Whether an input was found in a directory and is not a capture; it is named in the end."""
@@ -270,7 +267,9 @@ class Reading:
         self.ended = False
         self.compression = compression
         self._head = b""
-        self._begins.append(self.scanner.totals()["packets"])
+        totals = self.scanner.totals()
+        self._begins.append(totals["packets"])
+        self._units.begin(totals)
 
     def feed(self, fill: Callable[[memoryview], int]) -> Iterator[None]:
         """Let `fill` put bytes into the scanner's buffer, none at the end of the input, and process them."""

@@ -1,15 +1,15 @@
-"""What is said of the times of records: that some have none, or are out of order."""
+"""What is said of the times of records: that some have none, are out of order, or in the wrong unit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fluxcap._core import ANOMALIES
 from fluxcap.errors import Late, printable
 from fluxcap.values import human
 
 if TYPE_CHECKING:
-    from fluxcap._core import Totals
+    from fluxcap._core import CaptureFormat, Totals
     from fluxcap.plan.read_options import ReadOptions
 
 # Why a record has no time, by the anomaly.
@@ -17,6 +17,56 @@ NO_TIME_FOR: Final = {
     "without_time": "simple packet blocks",
     "time_out_of_range": "outside the years 1677 to 2262 of 64-bit nanoseconds",
 }
+
+INPUTS_SHOWN: Final = 3  # in a warning
+
+
+class _Fractions(NamedTuple):
+    """The records of an input whose fraction of a second is a second or more."""
+
+    name: str
+    over_second: int
+    records: int  # of the input in all
+
+    def __str__(self) -> str:
+        return f"{self.over_second:,} of {human.counted(self.records, 'record')} of {printable(self.name)}"
+
+
+class Units:
+    """Which inputs hold nanoseconds where they say microseconds?"""
+
+    def __init__(self) -> None:
+        self._found: list[_Fractions] = []
+        self._before = 0, 0
+
+    def begin(self, totals: Totals) -> None:
+        """Note what was read before an input."""
+        self._before = _over_second(totals)
+
+    def end(self, name: str, totals: Totals, form: CaptureFormat) -> None:
+        """Add the input that was begun."""
+        over_second, records = (now - before for now, before in zip(_over_second(totals), self._before, strict=True))
+        self.add(name, over_second, records, form)
+
+    def add(self, name: str, over_second: int, records: int, form: CaptureFormat) -> None:
+        """Add an input with so many records whose fraction of a second is a second or more."""
+        # Of nanoseconds that are read as microseconds, 999 in 1,000 are a second or more.
+        if over_second * 2 > records and form["variant"] != "ns":
+            self._found.append(_Fractions(name, over_second, records))
+
+    def about(self) -> str:
+        """What is to be said of them; empty if there are none."""
+        if not self._found:
+            return ""
+        more = ", ..." if len(self._found) > INPUTS_SHOWN else ""
+        return (
+            f"the fraction of a second is a second or more in {', '.join(map(str, self._found[:INPUTS_SHOWN]))}{more}:"
+            " probably nanoseconds where the input says microseconds, and the times are wrong"
+        )
+
+
+def _over_second(totals: Totals) -> tuple[int, int]:
+    return totals["anomalies"][ANOMALIES.index("fraction_over_second")], totals["packets"]
 
 
 def untimed(totals: Totals) -> dict[str, int]:

@@ -120,8 +120,9 @@ class _Survey(Reading):
 
     def note_merged(self, merging: Merging) -> None:
         for place, part in enumerate(merging.parts):
-            counted = merging.merger.counted(place)
-            self.surveyed.append(_described(part.item, part.compression, part.source.format(), counted))
+            packets, captured, wire, _ = merging.merger.counted(place)
+            form = part.source.format()
+            self.surveyed.append(_described(part.item, part.compression, form, (packets, captured, wire)))
 
     def info(self) -> CaptureInfo:
         totals = self.scanner.totals()

@@ -175,8 +175,10 @@ class FlowAggregator:
                 self._closed = True
                 if not self._reading.ended:
                     self._step(Memory(memoryview(b"")))
+                self._reading.end()
                 self._reading.check_filter()
                 self._reading.check_order()
+                self._reading.check_units()
 
     def result(self) -> FlowTable:
         """Give the flows of all complete records so far.
