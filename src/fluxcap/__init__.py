@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         TruncatedError,
         UnsupportedError,
     )
+    from fluxcap.explaining.explanation import Explanation
+    from fluxcap.explaining.reading import explain
     from fluxcap.reports.checksum_report import ChecksumReport
     from fluxcap.reports.checksums import read_checksums
     from fluxcap.reports.info import CaptureInfo
@@ -49,6 +51,8 @@ _HOMES = {
         *("CaptureError", "DamagedCaptureWarning", "FilterError"),
         *("NotACaptureError", "TruncatedError", "UnsupportedError"),
     ),
+    "explaining.explanation": ("Explanation",),
+    "explaining.reading": ("explain",),
     "tables.flows": ("FlowTable", "merge"),
     "reports.info": ("CaptureInfo",),
     "reports.survey": ("read_info",),
@@ -76,6 +80,7 @@ __all__ = [
     "ConnectionTable",
     "DamagedCaptureWarning",
     "Delivered",
+    "Explanation",
     "FilterError",
     "FlowAggregator",
     "FlowTable",
@@ -91,6 +96,7 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "demux",
+    "explain",
     "merge",
     "mux",
     "read_checksums",

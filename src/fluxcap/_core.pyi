@@ -363,3 +363,11 @@ class Repairer(Scanner):
         """The octets that follow those of the last time, until the next call of space()."""
     def late(self) -> list[tuple[int, bytes]]:
         """Fields in octets handed out before, or just now: where in the input each lies, and what belongs there."""
+
+class Explainer(Demuxer):
+    """A Demuxer that delivers nothing, and keeps one record with what it does to the sockets."""
+
+    def look_for(self, packet: int, in_file: int = 0) -> None:
+        """Which record is to be kept; to be called before it comes."""
+    def explained(self) -> dict[str, Any] | None:
+        """The record; None if it has not come. explaining/rows.py has its type."""

@@ -48,9 +48,8 @@ cdef inline Next usual(Cursor* c, Packet* p, uint32_t* layers) noexcept nogil:
         layers[0] += 1
     return next
 
-cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
-    cdef Next next
-    cdef uint32_t layers = 0
+cdef inline void begin_walk(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
+    """Set the cursor to the first byte of a record."""
     reset(p, NON_IP)
     p.key.file = file
     p.key.interface = p.interface
@@ -65,6 +64,11 @@ cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
     c.exact = False
     if p.fcs:
         drop_tail(c, p.fcs)
+
+cdef inline void decode(Packet* p, Cursor* c, uint32_t file) noexcept nogil:
+    cdef Next next
+    cdef uint32_t layers = 0
+    begin_walk(p, c, file)
     next = usual(c, p, &layers)
     while rarely(next != STOP):
         if layers == MAX_LAYERS:

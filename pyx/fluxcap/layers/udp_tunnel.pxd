@@ -314,19 +314,23 @@ cdef inline Next by_udp_tunnel(uint32_t kind, Cursor* c, Packet* p) noexcept nog
         return ayiya(c, p)
     return STOP
 
+cdef inline uint32_t tunnel_kind(const Cursor* c, const Packet* p) noexcept nogil:
+    """The kind of tunnel that the ports announce: the destination port, or else the source port."""
+    cdef uint32_t kind = c.ports.kinds[p.key.dst_port]
+    return kind if kind != NO_TUNNEL else c.ports.kinds[p.key.src_port]
+
 cdef inline Next udp_tunnel(Cursor* c, Packet* p) noexcept nogil:
     """The cursor stands at the UDP header, and one of the two ports is that of a tunnel. The tunnel ends where the UDP
     length does; behind it lies a surplus (RFC 9868 section 8). The port may be the source: servers and relays of
     Teredo answer from their port (RFC 4380 sections 5.3, 5.4), and so do nodes of GTP."""
-    cdef uint32_t kind = c.ports.kinds[p.key.dst_port], length = udp_length(c)
-    if kind == NO_TUNNEL:
-        kind = c.ports.kinds[p.key.src_port]
+    cdef uint32_t length = udp_length(c)
+    if c.ports.kinds[p.key.dst_port] == NO_TUNNEL:
         c.exact = True
     if length < UDP_HEADER:
         return STOP
     if length < wire_left(c):
         narrow(c, length)
-    return by_udp_tunnel(kind, c, p)
+    return by_udp_tunnel(tunnel_kind(c, p), c, p)
 
 cdef inline void set_registered(TunnelPorts* t) noexcept nogil:
     """Set the ports that are registered for a tunnel, or are the default of a common sender."""

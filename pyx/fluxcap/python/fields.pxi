@@ -87,6 +87,9 @@ cdef dict PACKET = {row[0]: row for row in (
     field("expected", in_packet(&packet_.expected), 4, "u"),
     field("ip_checksum", in_packet(&packet_.ip_checksum), 2, "u"),
     field("ip_expected", in_packet(&packet_.ip_expected), 2, "u"),
+    field("_datagram", in_packet(&packet_.datagram), 8, "u"),
+    field("_fragment_length", in_packet(&packet_.fragment_length), 4, "u"),
+    field("_more_fragments", in_packet(&packet_.more_fragments), 1, "u"),
 )}
 cdef Digest digest_
 assert <char*>&digest_.protocol - <char*>&digest_.time == <char*>&packet_.depth - <char*>&packet_.time
@@ -192,8 +195,8 @@ PACKET_COLUMNS = (
     "packet", "time", "captured_length", "wire_length", "interface", "link_type", "vlan", "ip_version", "src_ip",
     "dst_ip", "protocol", "src_port", "dst_port", "payload_length", "checksum", "verdict", "ip_verdict", "tcp_flags",
     "tcp_seq", "tcp_ack", "tcp_window", "ttl", "ip_id", "fragment_offset", "depth", "disposition", "offset")
-EXTRA_COLUMNS = tuple([name for name in PACKET if name not in PACKET_COLUMNS])
-# A column whose name begins with an underscore is for merging only.
+# A column whose name begins with an underscore is for merging, or for explaining a packet.
+EXTRA_COLUMNS = tuple([name for name in PACKET if name not in PACKET_COLUMNS and name[0] != "_"])
 FLOW_COLUMNS = tuple([row[0] for row in FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING if row[0][0] != "_"])
 CONNECTION_COLUMNS = tuple([row[0] for row in CONNECTION])
 KEY_FIELDS = tuple(KEY)

@@ -24,6 +24,7 @@ COMMANDS: Final = (
     "hosts",
     "check",
     "packets",
+    "explain",
     "sql",
     "demux",
     "mux",

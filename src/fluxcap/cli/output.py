@@ -4,7 +4,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -17,6 +17,7 @@ from fluxcap.whole_files import Unfinished, is_special
 
 STANDARD: Final = "-"
 WIDE: Final = 1 << 16  # characters: no table is as wide
+NARROW: Final = 80  # columns of a drawing in a file
 BUFFER_OCTETS: Final = 1 << 18  # few system calls, but the first rows of a slow input still come soon
 
 
@@ -95,6 +96,23 @@ def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = F
             raise UsageError(f"{path}: its suffix names no format", f"Use one of {known}, or say which with -f.")
         format = named
     return Output(path, format, Screen(width, color == "always"), whole)
+
+
+def choose_of(suffixes: Mapping[str, str], format: str, path: str | None, color: ColorChoice) -> Output:
+    """The output of a command that has formats of its own: by suffix, and "text" where nothing else is said. UsageError
+    if the suffix names none of them."""
+    if path is None or path == STANDARD:
+        screen = Screen(
+            None, wants_color(sys.stdout, color), sys.stdout.encoding if is_terminal(sys.stdout) else "utf-8"
+        )
+        return Output(None, "text" if format == "auto" else format, screen)
+    if format == "auto":
+        suffix = Path(path).suffix.lower()
+        if suffix not in suffixes and not is_special(path):
+            known = " ".join(suffixes)
+            raise UsageError(f"{path}: its suffix names no format", f"Use one of {known}, or say which with -f.")
+        format = suffixes.get(suffix, "text")
+    return Output(path, format, Screen(NARROW, color == "always"))
 
 
 def for_capture(path: str | None, asking: str, *, whole: bool = False) -> Output:

@@ -40,7 +40,11 @@ class Canvas:
 
     def line(self, text: str, style: str = "") -> None:
         """A line, wrapped between words where it is too long."""
-        self._console.print(Text(text, style))
+        self.text(Text(text, style))
+
+    def text(self, text: Text) -> None:
+        """A line in several styles, wrapped between words where it is too long."""
+        self._console.print(text)
         self._flush()
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:

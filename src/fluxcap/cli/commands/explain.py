@@ -1,0 +1,64 @@
+"""`fluxcap explain`."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from fluxcap.cli import inputs, options
+from fluxcap.cli.exits import Exit, UsageError
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.options import Options, Parser
+from fluxcap.cli.output import choose_of
+from fluxcap.cli.progress import Progress
+from fluxcap.values.metadata import header
+
+HELP: Final = "one packet: its headers in boxes, its sums word by word"
+DESCRIPTION: Final = """\
+One packet, taken apart: its headers in boxes of 32 bits, the pseudo-header,
+each checksum word by word with its carries, what the field holds and should
+hold, and why; which connection the packet belongs to, and what a socket would
+have been handed.
+"""
+FORMATS: Final = {".txt": "text", ".json": "json"}
+WORDS_SHOWN: Final = 8  # of data
+
+
+def configure(parser: Parser) -> None:
+    """Add the options of this command."""
+    options.add_inputs(parser)
+    which = "which packet: its number in the file, from 1"
+    parser.add_argument("-p", "--packet", type=options.positive, required=True, metavar="N", help=which)
+    file = "which of several files, from 0 (default: 0)"
+    parser.add_argument("--file", type=options.natural, default=0, metavar="N", help=file)
+    words = f"show so many words of data in a sum, 0 = all (default: {WORDS_SHOWN})"
+    parser.add_argument("-n", "--rows", type=options.natural, default=WORDS_SHOWN, metavar="N", help=words)
+    formats = ("auto", *FORMATS.values())
+    how = "how to write it (default: what the suffix of -o says, else text)"
+    parser.add_argument("-f", "--format", choices=formats, default="auto", help=how)
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to write it; the suffix decides the format")
+    parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
+    options.add_tunnels(parser)
+    options.add_strict(parser)
+    options.add_messages(parser)
+
+
+def run(given: Options, messages: Messages) -> Exit:
+    """Take the packet apart and draw it."""
+    from fluxcap.explaining.reading import collect_explanation
+
+    output = choose_of(FORMATS, given.format, given.output, given.color)
+    sources = inputs.find(given.inputs, output)
+    try:
+        with Progress(sources, messages):
+            explanation = collect_explanation(sources.captures, given.packet, given.file, given.reading)
+    except ValueError as error:
+        raise UsageError.of(error) from error
+    with output.stream() as out:
+        if output.format == "json":
+            out.write((json.dumps({**header(), **explanation.to_dict()}, indent=2) + "\n").encode())
+        else:
+            from fluxcap.cli.packet_drawing import draw_explanation
+
+            draw_explanation(explanation, out, output.screen, given.rows)
+    return Exit.INTERRUPTED if explanation.metadata["interrupted"] else Exit.DONE

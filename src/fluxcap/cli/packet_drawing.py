@@ -1,0 +1,152 @@
+"""The drawing of a packet on a terminal: boxes, sums, sentences, in 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from rich.text import Text
+
+from fluxcap.explaining.boxes import ROW_BITS, Row, rows
+from fluxcap.formats import Screen
+from fluxcap.formats.table.columns import verdict_style
+from fluxcap.formats.table.frame import Canvas
+from fluxcap.values import human
+
+if TYPE_CHECKING:
+    from fluxcap.explaining.explanation import Checksum, Explanation, Header, Word
+
+LAYER_STYLES: Final = {"link": "blue", "tunnel": "magenta", "network": "green", "transport": "cyan", "pseudo": "yellow"}
+BIT: Final = 2  # columns
+MARGIN: Final = 6  # columns before a box: the offset of each row
+INDENT: Final = 2
+# Lines that meet at a place: from above, from below, and the left or the right end of a row.
+JOINTS: Final = {(False, False): "─", (True, False): "┴", (False, True): "┬", (True, True): "┼"}
+LEFT: Final = {(True, True): "├", (True, False): "└", (False, True): "┌"}
+RIGHT: Final = {(True, True): "┤", (True, False): "┘", (False, True): "┐"}
+PLAIN: Final = str.maketrans("─┴┬┼├└┌┤┘┐│→…", "-+++++++++|>.")
+
+
+def draw_explanation(explanation: Explanation, out: BinaryIO, screen: Screen, shown: int) -> None:
+    """Heading, boxes, sums with at most `shown` words of data (0: all), sentences."""
+    canvas = Canvas(out, screen)
+    plain = not screen.encoding.lower().startswith("utf")
+    for line in _lines(explanation, shown):
+        canvas.text(Text(line.plain.translate(PLAIN), spans=line.spans) if plain else line)
+
+
+def _lines(explanation: Explanation, shown: int) -> Iterator[Text]:
+    yield Text(explanation.heading, "bold")
+    for header in explanation.headers:
+        yield Text()
+        yield from _box(header)
+    for checksum in explanation.checksums:
+        yield Text()
+        yield from _checksum(checksum, shown)
+    yield Text()
+    yield from map(Text, explanation.sentences())
+
+
+def _box(header: Header) -> Iterator[Text]:
+    style = LAYER_STYLES[header.layer]
+    yield Text(_title(header), f"bold {style}")
+    drawn = rows(header)
+    above: set[int] = set()
+    for row in drawn:
+        yield Text(" " * MARGIN + _rule(above, row.edges), style)
+        yield from _row(row, style)
+        above = row.edges
+    if drawn:
+        yield Text(" " * MARGIN + _rule(above, set()), style)
+
+
+def _title(header: Header) -> str:
+    if header.layer == "pseudo":
+        return f"{header.title}: {header.length} bytes that are summed, and not in the packet"
+    last = header.offset + header.length - 1
+    depth = f", {human.counted(header.depth, 'tunnel')} deep" if header.depth else ""
+    missing = f", {human.counted(header.missing, 'byte')} of it not captured" if header.missing else ""
+    return f"{header.title}, bytes {header.offset} to {last}{depth}{missing}"
+
+
+def _rule(above: set[int], below: set[int]) -> str:
+    """The line between two rows, whose lines stand at these bits."""
+    end = max(above | below)
+    line = ["─"] * (end * BIT + 1)
+    for bit in above | below:
+        meeting = bit in above, bit in below
+        line[bit * BIT] = (LEFT if bit == 0 else RIGHT if bit == end else JOINTS)[meeting]
+    return "".join(line)
+
+
+def _row(row: Row, style: str) -> Iterator[Text]:
+    """One line where a field fills the row, else two: names and values."""
+    if len(row.cells) == 1 and row.cells[0].end == ROW_BITS:
+        cell = row.cells[0]
+        yield _cells(row, style, [f"{cell.field.name}: {cell.field.text}".removesuffix(": ")], [""])
+        return
+    named = [cell.field.name if cell.named else "" for cell in row.cells]
+    if not any(named):
+        yield _cells(row, style, ["…"] * len(named), ["dim"] * len(named))
+        return
+    yield _cells(row, style, named, ["dim"] * len(named))
+    yield _cells(
+        row, style, [cell.field.text if cell.named else "" for cell in row.cells], ["bold"] * len(named), False
+    )
+
+
+def _cells(row: Row, style: str, contents: Sequence[str], styles: Sequence[str], first: bool = True) -> Text:
+    """One line of a row; the first one has the offset in front."""
+    line = Text(f"{row.offset:{MARGIN - 1}} " if first else " " * MARGIN, "dim")
+    line.append("│", style)
+    for cell, content, own in zip(row.cells, contents, styles, strict=True):
+        width = (cell.end - cell.start) * BIT - 1
+        line.append(_fitted(content, width).center(width), own)
+        line.append("│", style)
+    return line
+
+
+def _fitted(content: str, width: int) -> str:
+    return content if len(content) <= width else f"{content[: width - 1]}…" if width > 1 else content[:width]
+
+
+def _checksum(checksum: Checksum, shown: int) -> Iterator[Text]:
+    place = "" if checksum.offset is None else f" at byte {checksum.offset}"
+    title = Text(f"{checksum.title} checksum{place}: ", "bold")
+    title.append(checksum.verdict, f"bold {verdict_style(checksum.verdict)}".rstrip())
+    yield title
+    if checksum.pseudo is not None:
+        yield from _box(checksum.pseudo)
+    if checksum.words:
+        yield Text(f"{'byte':>{MARGIN}}  word    sum", "dim")
+        yield from _words(checksum.words, shown)
+        total = checksum.words[-1].sum
+        yield Text(f"{'':{MARGIN}}  the sum 0x{total:04x}, complemented: 0x{0xFFFF - total:04x}")
+    held = f"holds {checksum.written(checksum.held)}"
+    wanted = "" if checksum.expected is None else f", should hold {checksum.written(checksum.expected)}"
+    yield Text(f"{'':{INDENT}}The field {held}{wanted}.", verdict_style(checksum.verdict))
+    yield Text(f"{'':{INDENT}}{checksum.sentence}")
+
+
+def _words(words: Sequence[Word], shown: int) -> Iterator[Text]:
+    """The words of a sum; of those that are data, so many."""
+    data = [place for place, word in enumerate(words) if word.source == "data"]
+    first = len(words) - len(data)
+    cut = len(data) > shown > 0
+    before = ""
+    for word in words[: first + shown] if cut else words:
+        yield _word(word, word.source if word.source != before else "")
+        before = word.source
+    if cut:
+        more = human.counted(len(data) - shown, "more word")
+        yield Text(f"{'':{MARGIN}}  … {more} of data, up to 0x{words[-1].sum:04x} (-n 0 for all)", "dim")
+
+
+def _word(word: Word, source: str) -> Text:
+    place = "" if word.offset is None else str(word.offset)
+    carry = "+1" if word.carry else "  "
+    line = Text(f"{place:>{MARGIN}}  ", "dim")
+    line.append(f"0x{word.value:04x}  0x{word.sum:04x} ")
+    line.append(carry, "yellow")
+    line.append(f"  {source}".rstrip(), "dim")
+    return line

@@ -1,0 +1,155 @@
+"""The checksums of a packet: sums of the core with the names of what is added, and a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from fluxcap._core import VERDICTS
+from fluxcap.explaining import sentences
+from fluxcap.explaining.explanation import Checksum, Field, Header, Word
+from fluxcap.explaining.sentences import Facts
+from fluxcap.explaining.wording import written
+from fluxcap.values import names
+from fluxcap.values.names import SCTP
+
+if TYPE_CHECKING:
+    from fluxcap.explaining.rows import Judgement, SumRow
+
+SUMMED: Final = ("good", "bad", "partial")  # verdicts that a sum was taken for
+# The fields of a pseudo-header by its bytes, each with its bits and how it is meant: RFC 768 (with a longer length
+# where 16 bits do not hold it), RFC 8200 section 8.1.
+ADDRESSES: Final = "source address", "destination address"
+PSEUDO: Final = {
+    12: (*((name, 32, "a") for name in ADDRESSES), ("zero", 8, ""), ("protocol", 8, ""), ("length", 16, "")),
+    14: (*((name, 32, "a") for name in ADDRESSES), ("zero", 8, ""), ("protocol", 8, ""), ("length", 32, "")),
+    40: (*((name, 128, "a") for name in ADDRESSES), ("length", 32, ""), ("zero", 24, ""), ("next header", 8, "")),
+}
+DATA: Final = "data"
+
+
+def checksums(facts: Facts) -> Iterator[Checksum]:
+    """The checksums of the packet at one depth, outermost first."""
+    judged = facts.judged
+    sums = {row["kind"]: row for row in judged["sums"]}
+    if judged["ip_verdict"]:
+        yield _of_ip(facts, sums.get("ip"))
+    for header in facts.headers:
+        if header.kind == "gre" and judged["gre_verdict"]:
+            yield _of_gre(judged, header, sums.get("gre"), facts.headers)
+    if judged["verdict"]:
+        yield _of_transport(facts, sums.get("transport"))
+
+
+def _of_ip(facts: Facts, row: SumRow | None) -> Checksum:
+    judged = facts.judged
+    return Checksum(
+        title="IPv4 header",
+        depth=judged["depth"],
+        offset=_place(facts.headers, "ipv4", "header checksum"),
+        verdict=VERDICTS[judged["ip_verdict"]],
+        held=judged["ip_checksum"],
+        expected=judged["ip_expected"] if row is not None else None,
+        digits=4,
+        sentence=sentences.about_ip(facts),
+        pseudo=_pseudo(row, judged["depth"]),
+        words=_words(row, facts.headers),
+    )
+
+
+def _of_gre(judged: Judgement, header: Header, row: SumRow | None, headers: Sequence[Header]) -> Checksum:
+    words = _words(row, headers)
+    verdict, held = VERDICTS[judged["gre_verdict"]], header.value("checksum") or 0
+    expected = 0xFFFF - words[-1].sum if words else None
+    return Checksum(
+        title="GRE",
+        depth=judged["depth"],
+        offset=_place([header], "gre", "checksum"),
+        verdict=verdict,
+        held=held,
+        expected=expected,
+        digits=4,
+        sentence=sentences.about_gre(verdict, held, expected),
+        pseudo=None,
+        words=words,
+    )
+
+
+def _of_transport(facts: Facts, row: SumRow | None) -> Checksum:
+    judged = facts.judged
+    verdict = VERDICTS[judged["verdict"]]
+    field = [name for header in facts.headers for name in _names(header) if name.startswith("checksum")]
+    kind = next((header.kind for header in reversed(facts.headers) if header.layer == "transport"), "")
+    named = "checksum (CRC32c)" if judged["protocol"] == SCTP else "checksum"
+    return Checksum(
+        title=names.protocol(judged["protocol"]),
+        depth=judged["depth"],
+        offset=_place(facts.headers, kind, named) if field else None,
+        verdict=verdict,
+        held=judged["checksum"],
+        expected=judged["expected"] if verdict in SUMMED else None,
+        digits=8 if judged["protocol"] == SCTP else 4,
+        sentence=sentences.about_transport(facts),
+        pseudo=_pseudo(row, judged["depth"]),
+        words=_words(row, facts.headers),
+    )
+
+
+def _names(header: Header) -> list[str]:
+    return [field.name for field in header.fields]
+
+
+def _place(headers: Sequence[Header], kind: str, name: str) -> int | None:
+    """Where a field begins in the record; None if it is not there."""
+    places = [h.offset + f.bit // 8 for h in headers if h.kind == kind for f in h.fields if f.name == name]
+    return places[-1] if places else None
+
+
+def _pseudo(row: SumRow | None, depth: int) -> Header | None:
+    """The pseudo-header of a sum, as a header."""
+    if row is None or not row["pseudo"]:
+        return None
+    octets = len(row["pseudo"])
+    whole = sum(word << 16 * place for place, word in enumerate(reversed(row["words"][: octets // 2])))
+    fields, at = [], 0
+    for name, bits, form in PSEUDO[octets]:
+        value = whole >> octets * 8 - at - bits & (1 << bits) - 1
+        fields.append(Field(name, at, bits, value, written("pseudo", name, form, bits, value)))
+        at += bits
+    return Header("pseudo", "Pseudo-header", "pseudo", depth, 0, octets, tuple(fields))
+
+
+def _words(row: SumRow | None, headers: Sequence[Header]) -> tuple[Word, ...]:
+    """The words of a sum, each with the name of what it is a part of."""
+    if row is None:
+        return ()
+    above = _pseudo(row, 0)
+    pseudo = len(row["pseudo"]) // 2
+    inside = [header for header in headers if header.offset >= row["offset"]]
+    first = row["offset"] - 2 * pseudo
+    words, before = [], 0
+    for place, (value, total) in enumerate(zip(row["words"], row["sums"], strict=True)):
+        offset = first + 2 * place
+        in_packet = place >= pseudo
+        if above is None or in_packet:
+            source = _source(offset, row["field"], inside)
+        else:
+            source = f"pseudo: {', '.join(_covering(above, 16 * place))}"
+        words.append(Word(source, offset if in_packet else None, value, total, before + value > 0xFFFF))
+        before = total
+    return tuple(words)
+
+
+def _source(offset: int, field: int, headers: Sequence[Header]) -> str:
+    """The fields that a word of the record is a part of."""
+    if offset == field:
+        return "checksum, taken as zero"
+    for header in headers:
+        if there := _covering(header, (offset - header.offset) * 8):
+            return ", ".join(there)
+    return DATA
+
+
+def _covering(header: Header, bit: int) -> list[str]:
+    """The names of the fields that the word at this bit is a part of."""
+    return [field.name for field in header.fields if field.bit < bit + 16 and field.bit + field.bits > bit]

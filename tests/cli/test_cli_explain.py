@@ -1,0 +1,124 @@
+"""`fluxcap explain`: the drawing, the other formats, and what it refuses."""
+
+import json
+
+import pytest
+
+import builders as b
+import capture_files as files
+from command_line import error_lines, fluxcap, terminal
+from real_captures import SAMPLES
+
+VERDICTS = SAMPLES / "verdicts.pcap"
+PACKET = b.ethernet(b.ipv4(b.udp(b"hello")))
+
+
+def saved(tmp_path, octets: bytes):
+    path = tmp_path / "x.pcap"
+    path.write_bytes(octets)
+    return path
+
+
+def test_a_udp_header_is_drawn_as_rfc_768_draws_it():
+    drawn = fluxcap("explain", VERDICTS, "-p", "2").stdout
+    assert """\
+UDP, bytes 34 to 41
+      ┌───────────────────────────────┬───────────────────────────────┐
+   34 │          source port          │        destination port       │
+      │             40000             │             50000             │
+      ├───────────────────────────────┼───────────────────────────────┤
+   38 │             length            │            checksum           │
+      │               13              │             0xd86c            │
+      └───────────────────────────────┴───────────────────────────────┘
+""" in drawn  # fmt: skip
+
+
+def test_a_sum_is_drawn_word_by_word_with_each_carry():
+    # 192.0.2.1 to 192.0.2.2, UDP, 13 bytes: added up by hand.
+    drawn = fluxcap("explain", VERDICTS, "-p", "2").stdout
+    assert """\
+        0xc000  0xc000     pseudo: source address
+        0x0201  0xc201
+        0xc000  0x8202 +1  pseudo: destination address
+        0x0202  0x8404
+        0x0011  0x8415     pseudo: zero, protocol
+        0x000d  0x8422     pseudo: length
+    34  0x9c40  0x2063 +1  source port
+""" in drawn  # fmt: skip
+    assert "the sum 0x2793, complemented: 0xd86c" in drawn
+
+
+@pytest.mark.parametrize(("rows", "shown"), [("0", 250), ("3", 3)])
+def test_as_many_words_of_data_are_drawn_as_are_asked_for(tmp_path, rows, shown):
+    path = saved(tmp_path, files.pcap(files.records([b.ethernet(b.ipv4(b.udp(b"\xff\xff" * 250)))])))
+    drawn = fluxcap("explain", path, "-p", "1", "-n", rows).stdout
+    assert drawn.count("  0xffff  0x") == shown
+    assert ("… 247 more words of data" in drawn) == (rows == "3")
+
+
+@pytest.mark.parametrize("sample", ["session.pcap", "vxlan-tunnel.pcap", "encapsulations.pcap", "sockets.pcapng"])
+def test_a_drawing_fits_80_columns(sample):
+    for packet in ("1", "4", "7", "9"):
+        screen = terminal("explain", SAMPLES / sample, "-p", packet, columns=80)
+        assert max(map(len, screen.lines)) <= 80
+        assert screen.code == 0
+
+
+def test_a_layer_has_its_colour_on_a_terminal_and_none_in_a_pipe():
+    assert "\x1b[36m" in terminal("explain", VERDICTS, "-p", "2").raw
+    assert "\x1b" not in fluxcap("explain", VERDICTS, "-p", "2").stdout
+
+
+def test_a_terminal_without_such_lines_gets_ascii():
+    screen = terminal("explain", VERDICTS, "-p", "2", env={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"})
+    assert "+-------+-------+---------------+" in screen.text
+    assert "?" not in screen.text
+
+
+def test_json_has_every_field_and_every_word():
+    found = json.loads(fluxcap("explain", VERDICTS, "-p", "2", "-f", "json").stdout)
+    assert (found["schema"], found["packet"], [one["kind"] for one in found["headers"]]) == (
+        1, 2, ["ethernet", "ipv4", "udp"],
+    )  # fmt: skip
+    assert found["headers"][2]["fields"][3] == {
+        "name": "checksum", "bit": 48, "bits": 16, "value": 0xD86C, "text": "0xd86c",
+    }  # fmt: skip
+    assert [word["value"] for word in found["checksums"][1]["words"][:2]] == [0xC000, 0x0201]
+
+
+def test_the_suffix_of_the_output_decides_on_the_format(tmp_path):
+    fluxcap("explain", VERDICTS, "-p", "2", "-o", tmp_path / "x.json")
+    fluxcap("explain", VERDICTS, "-p", "2", "-o", tmp_path / "x.txt")
+    assert json.loads((tmp_path / "x.json").read_text())["packet"] == 2
+    assert (tmp_path / "x.txt").read_text().startswith("packet 2 of ")
+    done = fluxcap("explain", VERDICTS, "-p", "2", "-o", tmp_path / "x.doc")
+    assert done.returncode == 2
+    assert "its suffix names no format" in error_lines(done.stderr)[0]
+
+
+def test_a_packet_past_the_end_is_refused_with_how_many_there_are():
+    done = fluxcap("explain", VERDICTS, "-p", "14")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "verdicts.pcap has 13 packets: there is no packet 14" in error_lines(done.stderr)[0]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5"])
+def test_a_number_that_is_none_is_refused(number):
+    done = fluxcap("explain", VERDICTS, f"--packet={number}")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_packet_before_a_damage_is_drawn_with_exit_code_3_and_one_behind_it_is_refused(tmp_path):
+    path = saved(tmp_path, files.pcap(files.records([PACKET, PACKET]))[:-3])
+    before, behind = (fluxcap("explain", path, "-p", number) for number in ("1", "2"))
+    assert (before.returncode, "UDP, bytes 34 to 41" in before.stdout) == (3, True)
+    assert (behind.returncode, behind.stdout) == (2, "")
+    assert "has 1 packet before the damage: there is no packet 2" in behind.stderr
+
+
+def test_of_several_files_one_is_named(tmp_path):
+    second = saved(tmp_path, files.pcap(files.records([PACKET])))
+    done = fluxcap("explain", VERDICTS, second, "-p", "1", "--file", "1")
+    assert " ".join(done.stdout.split()).startswith(f"packet 1 of {second}")
+    done = fluxcap("explain", VERDICTS, second, "-p", "1", "--file", "2")
+    assert (done.returncode, "there are 2 files" in done.stderr) == (2, True)

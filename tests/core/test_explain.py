@@ -1,0 +1,188 @@
+"""One record taken apart: it is judged as in a table, its fields are its bytes, its sums are those of RFC 1071."""
+
+from pathlib import Path
+
+import pytest
+
+import builders as b
+import capture_files as files
+from explained_records import alone, explained
+from fluxcap._core import DISPOSITIONS, REASONS, VERDICTS
+from plain_checksums import ones_sum
+from real_captures import CORPUS, SAMPLES, index, needs_corpus
+from verdict_cases import CASES, HEADERS, ORDER
+
+RECORDS = 150  # of a capture that are explained
+ETHERNET = 14
+
+# What a record says of its innermost packet, by the names of the columns of a packet table.
+SAME = ("protocol", "src_port", "dst_port", "payload_length", "depth", "ip_version", "tcp_flags")
+SUMMED = ("good", "bad", "partial")
+SAMPLE_FILES = sorted(path for path in SAMPLES.iterdir() if ".pcap" in path.suffix)
+
+
+def pcap(packet: bytes, snaplen: int = 262144) -> bytes:
+    return files.pcap([files.Record(bytes(b.ethernet(packet))).cut(snaplen)])
+
+
+def octets_of(capture: bytes | Path, row) -> bytes:
+    data = capture if isinstance(capture, bytes) else capture.read_bytes()
+    return data[row["offset"] : row["offset"] + row["captured_length"]]
+
+
+def disagreements(row, found, octets):
+    """In what a record that is explained differs from its row, its bytes and the sums of them."""
+    judged = found["judged"][-1]
+    wrong = [name for name in SAME if judged[name] != row[name]]
+    completes = row["verdict"] != "fragment" and VERDICTS[judged["verdict"]] == "fragment"
+    if not completes:  # else the verdict is that of the datagram, which the record alone does not have
+        codes = ("verdict", VERDICTS), ("ip_verdict", VERDICTS), ("reason", REASONS), ("disposition", DISPOSITIONS)
+        joined = VERDICTS[judged["verdict"]] == "fragment" or VERDICTS[judged["verdict"]] == "bad_length"
+        wrong += [name for name, names in codes if names[judged[name]] != row[name]
+                  and not (name == "disposition" and joined)]  # fmt: skip
+        wrong += [name for name in ("checksum", "expected", "ip_checksum", "ip_expected") if judged[name] != row[name]]
+    if judged["fragmented"] or judged["fragmented_around"]:
+        wrong = [name for name in wrong if name not in ("src_port", "dst_port")]  # they come from the first fragment
+    for one in found["judged"]:
+        wrong += wrong_sums(one, octets)
+    for header in found["headers"]:
+        wrong += wrong_fields(header, octets)
+    return wrong
+
+
+def wrong_sums(judged, octets):
+    wrong = []
+    kinds = {"ip": "ip_verdict", "gre": "gre_verdict", "transport": "verdict"}
+    for row in judged["sums"]:
+        start, field = row["offset"], row["field"]
+        summed = octets[start:field] + bytes(2) + octets[field + 2 : start + row["length"]]
+        total, held = ones_sum(row["pseudo"] + summed), int.from_bytes(octets[field : field + 2])
+        if row["sums"][-1] != total or len(row["words"]) != (len(row["pseudo"]) + len(summed) + 1) // 2:
+            wrong.append(f"{row['kind']} sum")
+        if ((total + held) % 0xFFFF == 0) != (VERDICTS[judged[kinds[row["kind"]]]] == "good"):
+            wrong.append(f"{row['kind']} verdict")
+        expected = {"ip": judged["ip_expected"], "transport": judged["expected"]}.get(row["kind"])
+        if expected is not None and (total + expected) % 0xFFFF:
+            wrong.append(f"{row['kind']} expected")
+    return wrong
+
+
+def wrong_fields(header, octets):
+    wrong, at = [], 0
+    here = int.from_bytes(octets[header["offset"] :])
+    bits = 8 * (len(octets) - header["offset"])
+    for name, bit, width, form, value in header["fields"]:
+        if bit != at and bit - at >= 8:
+            wrong.append(f"{header['kind']}: a gap before {name}")
+        at = bit + width
+        if form == "t":  # an option, whose value lies behind its type and length
+            width = max(width - 16, 0)
+        if at > bits or value != here >> bits - at & (1 << width) - 1:
+            wrong.append(f"{header['kind']}: {name}")
+    if at // 8 < min(header["length"], bits // 8):
+        wrong.append(f"{header['kind']} has {at // 8} bytes, not {header['length']}")
+    return wrong
+
+
+def all_disagreements(path, at_most=RECORDS):
+    return [(row["packet"], wrong) for row, found in explained(path, at_most)
+            if (wrong := disagreements(row, found, octets_of(path, row)))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("verdict", "packet"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_a_packet_is_explained_with_the_verdict_that_the_rfc_gives_it(verdict, packet):
+    capture = pcap(packet)
+    ((row, found),) = explained(capture)
+    assert VERDICTS[found["judged"][-1]["verdict"]] == verdict
+    assert disagreements(row, found, octets_of(capture, row)) == []
+    summed = [one for one in found["judged"][-1]["sums"] if one["kind"] == "transport"]
+    assert len(summed) == (verdict in SUMMED and found["judged"][-1]["protocol"] != 132)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "packet", "snaplen"), [case[1:] for case in ORDER], ids=[case[0] for case in ORDER]
+)
+def test_a_packet_that_is_cut_or_contradicts_itself_is_explained_as_it_is_judged(verdict, packet, snaplen):
+    capture = pcap(packet, snaplen)
+    ((row, found),) = explained(capture)
+    assert VERDICTS[found["judged"][-1]["verdict"]] == verdict
+    assert disagreements(row, found, octets_of(capture, row)) == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "packet", "cut"), [case[1:] for case in HEADERS], ids=[case[0] for case in HEADERS]
+)
+def test_an_ipv4_header_is_explained_with_its_verdict(verdict, packet, cut):
+    found = alone(pcap(packet, cut), 1)
+    assert VERDICTS[found["judged"][0]["ip_verdict"]] == verdict
+    assert [one["length"] for one in found["judged"][0]["sums"] if one["kind"] == "ip"] == (
+        [packet[0] % 16 * 4] if verdict in SUMMED else []
+    )
+
+
+def titles(packet: bytes, **options) -> list[tuple[str, int, int]]:
+    return [(one["title"], one["offset"], one["length"]) for one in alone(pcap(packet), 1)["headers"]]
+
+
+def test_the_headers_of_a_tunnel_are_on_the_path_with_those_around_it():
+    inner = b.ethernet(b.ipv4(b.tcp(b"x", options=bytes((2, 4, 5, 180)))))
+    packet = b.ipv4(b.udp(bytes.fromhex("0800000000002a00") + inner, 40000, 4789))
+    assert titles(packet) == [
+        ("Ethernet", 0, 14), ("IPv4", 14, 20), ("UDP", 34, 8), ("VXLAN", 42, 8), ("Ethernet", 50, 14), ("IPv4", 64, 20),
+        ("TCP", 84, 24),
+    ]  # fmt: skip
+
+
+def test_a_udp_port_of_a_tunnel_without_one_adds_no_header():
+    assert [title for title, _, _ in titles(b.ipv4(b.udp(b"no tunnel", 40000, 4789)))] == ["Ethernet", "IPv4", "UDP"]
+
+
+def test_extension_headers_are_on_the_path_one_by_one():
+    packet = b.ipv6(b.hop_by_hop(b.destination_options(b.udp(b"x"), b.option(4, bytes(5)))))
+    assert [title for title, _, _ in titles(packet)] == [
+        "Ethernet", "IPv6", "Hop-by-hop options", "Destination options", "UDP",
+    ]  # fmt: skip
+
+
+def test_options_are_fields_by_their_names():
+    options = bytes.fromhex("020405b4 0402 080a 0000000100000002 01 030307")
+    header = alone(pcap(b.ipv4(b.tcp(options=options))), 1)["headers"][-1]
+    assert [(name, value) for name, *_, form, value in header["fields"] if form == "t"] == [
+        ("MSS", 1460), ("SACK permitted", 0), ("timestamps", 1 << 32 | 2), ("NOP", 0), ("window scale", 7),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [b"\x02\x00", b"\x02\x01\x00\x00", b"\x02\x09\x00\x00", b"\x02"])
+def test_an_option_whose_length_is_wrong_is_not_taken_apart(options):
+    padded = options + bytes(-len(options) % 4)
+    header = alone(pcap(b.ipv4(b.tcp(options=padded))), 1)["headers"][-1]
+    assert [(name, bits) for name, _, bits, form, _ in header["fields"][-1:]] == [("options", 8 * len(padded))]
+
+
+def test_a_header_that_is_cut_has_the_fields_that_were_captured():
+    header = alone(pcap(b.ipv4(b.udp(b"hello")), ETHERNET + 20 + 5), 1)["headers"][-1]
+    assert [name for name, *_ in header["fields"]] == ["source port", "destination port", "more"]
+    assert header["length"] == 8
+
+
+@pytest.mark.parametrize("path", SAMPLE_FILES, ids=lambda path: path.name)
+def test_records_of_a_sample_are_explained_as_they_stand_in_the_packet_table(path):
+    assert all_disagreements(path) == []
+
+
+@pytest.mark.slow
+@needs_corpus
+def test_records_of_every_capture_are_explained_as_they_stand_in_the_packet_table():
+    from fluxcap.capture.magic import is_capture
+
+    wrong, records = {}, 0
+    for row in index():
+        path = CORPUS / row["path"]
+        with path.open("rb") as octets:
+            if not is_capture(octets.read(16)):
+                continue
+        if found := all_disagreements(path):
+            wrong[row["path"]] = found
+        records += 1
+    assert wrong == {}
+    assert records
