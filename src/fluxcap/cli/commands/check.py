@@ -51,7 +51,7 @@ def run(given: Options, messages: Messages) -> Exit:
         )
     with output.stream() as out:
         if output.for_people:
-            from fluxcap.cli.commands.screens import draw_check
+            from fluxcap.cli.drawings.reports import draw_check
 
             draw_check(report, out, output.screen)
         elif output.format == "json":

@@ -58,7 +58,7 @@ def run(given: Options, messages: Messages) -> Exit:
         if output.format == "json":
             out.write((json.dumps({**header(), **explanation.to_dict()}, indent=2) + "\n").encode())
         else:
-            from fluxcap.cli.packet_drawing import draw_explanation
+            from fluxcap.cli.drawings.packet import draw_explanation
 
             draw_explanation(explanation, out, output.screen, given.rows)
     return Exit.INTERRUPTED if explanation.metadata["interrupted"] else Exit.DONE

@@ -37,7 +37,7 @@ def run(given: Options, messages: Messages) -> Exit:
         info = collect_info(sources.captures, given.reading)
     with output.stream() as out:
         if output.for_people:
-            from fluxcap.cli.commands.screens import draw_info
+            from fluxcap.cli.drawings.reports import draw_info
 
             draw_info(info, out, output.screen)
         else:

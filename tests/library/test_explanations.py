@@ -1,5 +1,7 @@
 """fluxcap.explain(): the reason of each verdict, the datagram, the connection and the call of a packet."""
 
+from typing import Any
+
 import pytest
 
 import builders as b
@@ -111,9 +113,10 @@ def test_the_verdicts_of_a_sample_are_those_of_its_packet_table(path):
         assert of_transport == ([(fluxcap.VERDICTS[verdict], expected)] if verdict else [])
 
 
-@pytest.mark.parametrize(
-    "packet", [case[2] for case in (*CASES, *ORDER, *HEADERS)], ids=[case[0] for case in (*CASES, *ORDER, *HEADERS)]
-)
+EVERY_CASE: list[tuple[str, Any]] = [(str(case[0]), case[2]) for case in (*CASES, *ORDER, *HEADERS)]
+
+
+@pytest.mark.parametrize("packet", [packet for _, packet in EVERY_CASE], ids=[what for what, _ in EVERY_CASE])
 def test_every_packet_has_its_sentences(packet):
     found = explained(packet, snaplen=14 + 44)
     assert all(sentence.endswith(".") for sentence in [*found.sentences(), *(one.sentence for one in found.checksums)])
