@@ -7,11 +7,12 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from fluxcap.base.bytes cimport multiply_fold, native64
-from fluxcap.base.memory cimport pages_free, pages_new
+from fluxcap.base.memory cimport pages_free, pages_new, prefetch
 
 cdef enum:
     FIRST_SLOT_BITS = 10        # slots: 8 KiB, more than enough for the hosts of most captures
     WIDE = 16                   # bytes of an IP address
+    AHEAD = 32                  # values whose slots are prefetched together, so that the cache misses overlap
 
 cdef struct Distinct:
     uint64_t seed[2]            # drawn for this process, so that no sender can aim at one slot
@@ -55,17 +56,28 @@ cdef inline bint grow_distinct(Distinct* d) noexcept nogil:
     d.slots, d.bits = grown, bits
     return True
 
+cdef inline void prefetch_tags(const Distinct* d, const uint8_t* values, uint32_t size, uint32_t n,
+                               uint32_t* tags) noexcept nogil:
+    """Hash the next values, and prefetch their home slots."""
+    cdef uint32_t i
+    for i in range(n):
+        tags[i] = <uint32_t>(hash_octets(d, values + i * size, size) >> 32)
+        prefetch(d.slots + (tags[i] >> (32 - d.bits)))
+
 cdef inline bint find_distinct(Distinct* d, const uint8_t* values, uint32_t size, uint64_t n,
                                uint32_t* codes) noexcept nogil:
     """Find the code of every value; False when memory is out. `n` is below 2^31, `size` at most WIDE."""
     cdef uint64_t row, place, slot
     cdef const uint8_t* at
+    cdef uint32_t tags[AHEAD]
     cdef uint32_t tag
     for row in range(n):
         if <uint64_t>d.n << 1 >> d.bits and not grow_distinct(d):     # half full
             return False
         at = values + row * size
-        tag = <uint32_t>(hash_octets(d, at, size) >> 32)
+        if row % AHEAD == 0:
+            prefetch_tags(d, at, size, <uint32_t>min(n - row, <uint64_t>AHEAD), tags)
+        tag = tags[row % AHEAD]
         place = tag >> (32 - d.bits)
         while True:
             slot = d.slots[place]
