@@ -117,6 +117,7 @@ class Totals(TypedDict):
     unknown_links: dict[int, int]  # link type that is not read -> records
     ip_versions: dict[int, int]  # 0 (no IP), 4, 6 -> records
     anomalies: list[int]
+    rows_left_out: int  # packet rows that `max_octets` left no room for: the last ones
 
 class CaptureFormat(TypedDict):
     """The input being read, or the last one read."""
@@ -181,6 +182,9 @@ class Scanner(Window):
         columns: Sequence[str] = (),  # none: no packet rows are collected
         verdicts: int = 0xFFFFFFFF,  # collect a record's row if bit `verdict` or bit 16 + `ip_verdict` is set
         row_limit: int = 0,  # packet rows that make run() say ROWS_FULL; 0 = no limit
+        # Octets that packet rows, and flows beside them, take at most; 0 = no bound. Further packets are counted, and
+        # have no row.
+        max_octets: int = 0,
         decap: bool = True,
         tunnels: Iterable[tuple[int, int]] = (),  # UDP ports besides the registered ones, and indices into TUNNELS
         # Compiles the filter for a link type, in an input of the other byte order or not: `struct bpf_insn`s, packed.
@@ -256,6 +260,8 @@ class Demuxer(Scanner):
     """A Scanner that also delivers: run() says ROWS_FULL when there is enough to take."""
 
     keep_bad: bool  # deliver what a kernel would drop for its checksum or length
+    max_octets: int  # octets that the table of sockets and streams takes at most; 0 = no bound
+    left_out: tuple[int, int]  # packets of further sockets and streams, and the octets of their payload
     incomplete: int  # datagrams of which not all fragments came, or there was no room for them
     refused_fragments: int  # whose IPv4 header checksum is bad
     def end(self) -> bool:

@@ -3,11 +3,12 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from fluxcap.base.memory cimport Spare, block_free, block_resize, block_zeroed, pages_take
+from fluxcap.base.memory cimport Spare, block_free, block_octets, block_resize, block_zeroed, pages_take
 from fluxcap.base.types cimport BATCH, Batch, FILTERED, Packet
 
 cdef enum:
     MAX_COLUMNS = 64            # a bit each in `zero`; a table has about forty columns
+    FIRST_COLUMN_ROWS = BATCH * 4   # rows that columns begin with room for
     IP_VERDICT_SHIFT = 16       # verdict masks: transport verdicts in the lower half, IPv4 header verdicts in the upper
 
 cdef struct Columns:
@@ -19,6 +20,7 @@ cdef struct Columns:
     uint8_t* used[MAX_COLUMNS]      # end of the memory that was used before; what lies behind it is zero
     uint64_t n                      # rows
     uint64_t room
+    uint64_t left_out               # rows that there was no room for within a bound on memory: the last ones
     uint32_t verdicts               # which rows are wanted
     uint64_t zero                   # bit i: column i is zero in all rows that are appended next
 
@@ -30,18 +32,39 @@ cdef inline bint resize_column(Columns* c, uint32_t i, uint64_t octets) noexcept
     c.held[i] = octets
     return True
 
+cdef inline uint64_t room_for(uint64_t room, uint64_t rows) noexcept nogil:
+    """The room that columns with so much room have once they hold so many rows."""
+    while room < rows:
+        room = room * 2 if room else FIRST_COLUMN_ROWS
+    return room
+
 cdef inline bint reserve_columns(Columns* c, uint64_t more) noexcept nogil:
-    cdef uint64_t wanted = c.room
+    cdef uint64_t wanted = room_for(c.room, c.n + more)
     cdef uint32_t i
-    if c.n + more <= c.room:
+    if wanted == c.room:
         return True
-    while wanted < c.n + more:
-        wanted = wanted * 2 if wanted else BATCH * 4
     for i in range(c.n_columns):
         if not resize_column(c, i, wanted * c.size[i]):
             return False
     c.room = wanted
     return True
+
+cdef inline uint64_t octets_of(const Columns* c, uint64_t rows) noexcept nogil:
+    """The memory that so many rows take, whatever the batches that they come in."""
+    cdef uint64_t room = room_for(0, rows), octets = 0
+    cdef uint32_t i
+    for i in range(c.n_columns):
+        octets += block_octets(room * c.size[i], rows * c.size[i])
+    return octets
+
+cdef inline uint32_t rows_within(const Columns* c, uint32_t more, uint64_t octets) noexcept nogil:
+    """How many of the next rows there is room for, where all rows together take so many bytes at most. None after one
+    was left out."""
+    if c.left_out:
+        return 0
+    while more and octets_of(c, c.n + more) > octets:
+        more -= 1
+    return more
 
 cdef inline void free_columns(Columns* c) noexcept nogil:
     cdef uint32_t i
@@ -113,10 +136,21 @@ cdef inline bint is_wanted(const Columns* c, const Packet* p) noexcept nogil:
     cdef uint32_t verdicts = <uint32_t>1 << p.verdict | <uint32_t>1 << (p.ip_verdict + IP_VERDICT_SHIFT)
     return (verdicts & c.verdicts != 0) & (p.disposition != FILTERED)
 
-cdef inline void collect_batch(Columns* c, const Batch* batch) noexcept nogil:
+cdef inline bint collect_batch(Columns* c, const Batch* batch, uint64_t octets) noexcept nogil:
+    """Append a row for each packet that is wanted, while the columns take so many bytes at most (0: any number). False
+    when memory is out."""
     cdef uint32_t rows[BATCH]
-    cdef uint32_t i, n = 0
+    cdef uint32_t i, n = 0, wanted
     for i in range(batch.n):
         rows[n] = i
         n += is_wanted(c, &batch.packets[i])
+    if octets:
+        wanted = n
+        n = rows_within(c, wanted, octets)
+        c.left_out += wanted - n
+    if n == 0:
+        return True
+    if not reserve_columns(c, n):
+        return False
     append_rows(c, batch.packets, sizeof(Packet), rows, n)
+    return True

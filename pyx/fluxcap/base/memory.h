@@ -153,6 +153,11 @@ static inline void *block_resize(void *at, size_t octets, size_t wanted) {
 /* Does the part of a block that was never written read as zero? */
 static inline int block_zeroed(size_t octets) { return octets >= HUGE_FROM; }
 
+/* The memory that a block of so much room takes when `used` bytes of it have been written. */
+static inline size_t block_octets(size_t room, size_t used) {
+    return room < HUGE_FROM ? used : pages_whole(used > HUGE_FROM ? used : HUGE_FROM);
+}
+
 /* The size that a finished block can be cut down to. A block of pages stays one: its pages are not copied to the heap.
  * */
 static inline size_t block_least(size_t octets, size_t used) {

@@ -2,13 +2,13 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from fluxcap.base.columns cimport Columns, collect_batch, reserve_columns
+from fluxcap.base.columns cimport Columns, collect_batch, octets_of
 from fluxcap.base.types cimport BATCH, Batch, Decoder, Digest, KEY_WORDS
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport BROKEN, FORMAT_MERGED, InterfaceCounts, MORE, MORE_INTERFACES, RECORD, Reader, Step
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
 from fluxcap.flows.count cimport close_rows, count_digests, prefetch_slots
-from fluxcap.flows.table cimport Flows, reserve
+from fluxcap.flows.table cimport Flows, octets_for, reserve
 from fluxcap.fragments.holding cimport Holding, copy_held, gather, held_count, needs_holding, open_holding, release
 from fluxcap.layers.decode cimport decode_packets
 from fluxcap.pipeline.digest cimport digest_batch
@@ -47,6 +47,7 @@ cdef struct Pipeline:
     Totals* totals
     Columns columns
     uint64_t row_limit
+    uint64_t max_octets         # bytes of memory for the columns, and the flows beside them; 0 = no bound
     Tap tap                     # NULL: no consumer
     void* tapped
 
@@ -83,6 +84,18 @@ cdef inline Outcome count_digests_and_ledger(Pipeline* p, InterfaceCounts* inter
         return OUTCOME_FLOWS_FULL
     return OUTCOME_WANTS_INPUT
 
+cdef inline bint collect_rows(Pipeline* p, const Batch* batch) noexcept nogil:
+    """Append rows to the columns. One bound is for them and for the flows: each has what the other leaves. False when
+    memory is out."""
+    cdef uint64_t left = p.max_octets
+    if left and p.counts_flows:
+        left -= min(octets_for(&p.flows, p.flows.n), left - 1)
+    if not collect_batch(&p.columns, batch, left):
+        return False
+    if left and p.counts_flows:
+        p.flows.max_octets = p.max_octets - min(octets_of(&p.columns, p.columns.n + BATCH), p.max_octets - 1)
+    return True
+
 cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
     """Count a decoded and judged batch in flows and ledger, and append its rows to the columns."""
     cdef Digest digests[BATCH]
@@ -96,13 +109,12 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
     if outcome == OUTCOME_NO_MEMORY:
         return outcome
     if p.columns.n_columns:
-        if not reserve_columns(&p.columns, BATCH):
-            return OUTCOME_NO_MEMORY
         for i in range(batch.n):
             batch.packets[i].flow = <int64_t>digests[i].row - 1
             if batch.packets[i].quote:
                 batch.packets[i].quoted_flow = p.flows.quoted[batch.packets[i].quote - 1].row
-        collect_batch(&p.columns, batch)
+        if not collect_rows(p, batch):
+            return OUTCOME_NO_MEMORY
     return outcome
 
 cdef inline Outcome count_held(Pipeline* p, const Reader* r) noexcept nogil:

@@ -115,6 +115,8 @@ cdef class Demuxer(Scanner):
         d.decoder = &self.line.decoder
         d.kernel = self.line.kernel
         d.anomalies = self.line.totals.anomalies
+        # Columns are made twice: of all streams, and of those that are listed.
+        d.reassembly.table.column_octets = 2 * sum([size for _, _, size, _, _ in STREAM_FIELDS])
         self.line.tap = tap
         self.line.tapped = d
 
@@ -130,6 +132,16 @@ cdef class Demuxer(Scanner):
     def keep_bad(self, bint keep):
         with self.claim:
             self.demux.keep_bad = keep
+
+    @property
+    def max_octets(self):
+        with self.claim:
+            return self.demux.reassembly.table.max_octets
+
+    @max_octets.setter
+    def max_octets(self, uint64_t octets):
+        with self.claim:
+            self.demux.reassembly.table.max_octets = octets
 
     def end(self):
         cdef bint more
@@ -167,6 +179,11 @@ cdef class Demuxer(Scanner):
         cdef Streams* t = &self.demux.reassembly.table
         with self.claim:
             return side_by_side(STREAM_FIELDS, <char*>t.streams, sizeof(Stream), t.n)
+
+    @property
+    def left_out(self):
+        with self.claim:
+            return self.demux.left_out, self.demux.left_out_octets
 
     @property
     def incomplete(self):

@@ -48,8 +48,8 @@ cdef class Scanner(Window):
     cdef bint begun
     cdef bint out_of_memory     # in the middle of a batch, whose records are lost
 
-    def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, decap=True, tunnels=(), where=None,
-                  inside=None, bint inner=False, file=0):
+    def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, max_octets=0, decap=True, tunnels=(),
+                  where=None, inside=None, bint inner=False, file=0):
         cdef Pipeline* line = &self.line
         line.batch = <Batch*>malloc(sizeof(Batch))
         line.totals = <Totals*>calloc(1, sizeof(Totals))
@@ -70,6 +70,7 @@ cdef class Scanner(Window):
         memcpy(&line.holding.fragments.seed, <const char*>seed, sizeof(uint64_t))
         line.file = file
         line.row_limit = row_limit
+        line.max_octets = max_octets
         self.packet_fields = tuple([packet_field(name) for name in columns])
         plan_columns(&line.columns, self.packet_fields)
         line.columns.verdicts = verdicts
@@ -380,6 +381,7 @@ cdef class Scanner(Window):
                 "unknown_links": unknown_links,
                 "ip_versions": {i: t.ip_versions[i] for i in range(7) if t.ip_versions[i]},
                 "anomalies": t.anomalies,
+                "rows_left_out": self.line.columns.left_out,
             }
 
     def format(self):

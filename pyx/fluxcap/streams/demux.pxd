@@ -6,7 +6,7 @@ from fluxcap.base.bytes cimport be16
 from fluxcap.base.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE, RST, SYN
 from fluxcap.base.times cimport earliest
 from fluxcap.base.types cimport (
-    BATCH, Batch, COUNTED, Decoder, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
+    Batch, COUNTED, Decoder, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
 from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER, UDP_LENGTH, UDP_LENGTH_MAX
 from fluxcap.pipeline.scan cimport TAPPED, TAPPED_FULL, TAPPED_NO_MEMORY, Tapped
@@ -27,6 +27,8 @@ cdef struct Demux:
     bint keep_bad
     uint64_t* anomalies
     uint64_t refused            # fragments with a bad IPv4 header checksum
+    uint64_t left_out           # packets of sockets and streams that there was no room for,
+    uint64_t left_out_octets    # ... and the bytes of their payload
     uint64_t ended              # streams concluded so far, at the end of the inputs
     uint64_t unbalanced         # of these, streams whose bytes do not add up: always 0, or fluxcap has a bug
 
@@ -48,6 +50,10 @@ cdef inline void meet(Stream* s, const Packet* p) noexcept nogil:
     s.last = max(s.last, p.time) if s.packets else p.time
     s.packets += 1
 
+cdef inline void leave_out(Demux* d, const Packet* p) noexcept nogil:
+    d.left_out += 1
+    d.left_out_octets += p.payload_length
+
 cdef inline uint32_t captured_from(const Packet* p, uint32_t at, uint32_t length) noexcept nogil:
     """How many of `length` bytes from `at` on the record has."""
     return min(p.captured - at, length) if p.captured > at else 0
@@ -62,6 +68,9 @@ cdef inline void deliver_message(Demux* d, const Packet* p) noexcept nogil:
     cdef Reassembly* r = &d.reassembly
     cdef Stream* s = socket_to(&r.table, &p.key)
     cdef uint32_t at = p.sum_at + UDP_HEADER, captured = captured_from(p, at, p.payload_length)
+    if s == NULL:
+        leave_out(d, p)
+        return
     meet(s, p)
     if is_refused(p) and not d.keep_bad:
         s.refused += 1
@@ -78,6 +87,9 @@ cdef inline void deliver_segment(Demux* d, const Packet* p) noexcept nogil:
     cdef Stream* of
     cdef Segment g
     cdef uint32_t header
+    if s == NULL or s.superseded:
+        leave_out(d, p)
+        return
     if is_refused(p) and not d.keep_bad:
         meet(s, p)
         s.refused += 1
@@ -98,6 +110,9 @@ cdef inline void deliver_segment(Demux* d, const Packet* p) noexcept nogil:
     of = for_segment(r, s, &g, p.time)
     if of != NULL:
         s = of
+    elif s.superseded:
+        leave_out(d, p)
+        return
     meet(s, p)
     s.octets += 0 if g.flags & RST else g.length
     if of == NULL:
@@ -159,9 +174,7 @@ cdef inline Tapped tap(void* to, const Batch* batch) noexcept nogil:
     cdef const Packet* p
     cdef uint32_t i
     take_back(&d.datagrams)
-    # A packet adds four streams at most: one that it shows for the first time, and, if it begins another connection,
-    # the two of that one and the missing one of the connection before (see reopen()).
-    if not reserve_streams(&d.reassembly.table, 4 * BATCH):
+    if not reserve_streams(&d.reassembly.table):
         return TAPPED_NO_MEMORY
     for i in range(batch.n):
         p = &batch.packets[i]

@@ -57,8 +57,11 @@ cdef inline bint confirms_syn(const Stream* s, const Stream* peer, const Segment
     return ahead(g.acknowledged, peer.base) < 0 or ahead(g.acknowledged, edge_of(peer)) > 0
 
 cdef inline Stream* begin_with_syn(Streams* t, Stream* peer) noexcept nogil:
-    """Open the connection of a SYN that was set aside. Returned: the side that acknowledges the SYN now."""
+    """Open the connection of a SYN that was set aside. Returned: the side that acknowledges the SYN now; NULL: there is
+    no room for the connection."""
     cdef Stream* s = reopen(t, peer)
+    if s == NULL:
+        return NULL
     peer = stream_at(t, s.older)
     s.base = peer.isn + 1
     s.began = BEGAN_SYN
@@ -73,6 +76,13 @@ cdef inline void begin(Stream* s, const Segment* g) noexcept nogil:
     s.began = BEGAN_SYN
     s.ended = ENDED_NOT
 
+cdef inline Stream* begin_another(Streams* t, Stream* s, const Segment* g) noexcept nogil:
+    """The stream of a new connection that a SYN begins; NULL: there is no room for it."""
+    s = reopen(t, s)
+    if s != NULL:
+        begin(s, g)
+    return s
+
 cdef inline Stream* set_aside(Stream* s, const Segment* g, uint32_t how, int64_t time) noexcept nogil:
     """Set a SYN aside: it has no effect unless it is acknowledged."""
     s.aside |= how
@@ -82,19 +92,18 @@ cdef inline Stream* set_aside(Stream* s, const Segment* g, uint32_t how, int64_t
     return NULL
 
 cdef inline Stream* ask(Streams* t, Stream* s, const Segment* g, int64_t time) noexcept nogil:
-    """The stream that a SYN begins or belongs to; NULL if that cannot be told yet."""
+    """The stream that a SYN begins or belongs to; NULL if that cannot be told yet, or there is no room for it."""
     cdef Stream* peer = stream_at(t, s.peer)
     cdef bint reset = s.ended == ENDED_RST or (peer != NULL and peer.ended == ENDED_RST)
     cdef bint ended = s.ended != ENDED_NOT or (peer != NULL and peer.ended != ENDED_NOT)
     if s.began == BEGAN_NOT:
         if has_begun(peer) and ended:
-            s = reopen(t, s)
+            return begin_another(t, s, g)
         begin(s, g)
     elif s.base != g.sequence + 1:
         if not ended and s.acknowledged:
             return set_aside(s, g, ASIDE_SYN, time)
-        s = reopen(t, s)
-        begin(s, g)
+        return begin_another(t, s, g)
     elif reset and has_begun(peer):
         return set_aside(s, g, ASIDE_SYN, time)
     else:
@@ -167,12 +176,16 @@ cdef inline void heed(Reassembly* r, Stream* s, uint32_t acknowledged) noexcept 
         s.acknowledged = True
 
 cdef inline Stream* for_segment(Reassembly* r, Stream* s, const Segment* g, int64_t time) noexcept nogil:
-    """The stream that a segment belongs to; NULL if it belongs to none, which the caller counts at `s`."""
+    """The stream that a segment belongs to; NULL if it belongs to none, which the caller counts at `s`, or as left out
+    where `s` is superseded."""
     cdef Streams* t = &r.table
     cdef Stream* peer = stream_at(t, s.peer)
     cdef Stream* found = s
     if confirms_syn(s, peer, g):
-        found = s = begin_with_syn(t, peer)
+        found = begin_with_syn(t, peer)
+        if found == NULL:
+            return NULL
+        s = found
     if g.flags & (SYN | RST) == SYN:
         found = answer(t, s, g, time) if g.flags & ACK else ask(t, s, g, time)
     elif is_stray(s, g):

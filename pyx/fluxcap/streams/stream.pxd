@@ -8,13 +8,16 @@ from libc.string cimport memcmp, memcpy, memset
 
 from fluxcap.base.bytes cimport multiply_fold, native64
 from fluxcap.base.memory cimport pages_free, pages_grow, pages_new
-from fluxcap.base.types cimport Key
+from fluxcap.base.types cimport BATCH, Key
 from fluxcap.streams.held cimport Held
 
 cdef enum:
     FIRST_STREAMS = 1024
     FIRST_BITS = 12             # bits of the first index
     MAX_STREAMS = 1 << 30       # a slot has 32 bits for the place, and a tag 32 for twice as many slots
+    REOPENED = 3                # streams that reopen() adds at most
+    # A packet adds four streams at most: one that it shows for the first time, and those of reopen().
+    STREAMS_AT_ONCE = (1 + REOPENED) * BATCH
 
 cdef enum Began:
     BEGAN_NOT                   # nothing seen yet that tells where the stream begins
@@ -53,6 +56,7 @@ cdef struct Stream:
     uint32_t far_ack            # an acknowledgment far off, to which no segment belongs yet
     uint32_t fin_at             # sequence number of a FIN before any bytes
     uint8_t acknowledged        # the other side has acknowledged the SYN, or more
+    uint8_t superseded          # by a connection that there was no room for: what comes is left out
     uint64_t next               # position of the byte to be delivered next
     uint64_t top                # position behind all bytes that are believed
     uint64_t doubted            # position of the first bytes held that are not believed, 0 = none
@@ -94,6 +98,8 @@ cdef struct Streams:
     uint32_t bits
     uint64_t seed
     uint32_t numbers            # connections and sockets
+    uint64_t max_octets         # bytes of memory, 0 = no bound
+    uint64_t column_octets      # bytes of a stream as columns
 
 cdef inline Ends ends_of(const Key* key) noexcept nogil:
     cdef Ends ends
@@ -145,14 +151,27 @@ cdef inline bint grow_index(Streams* t) noexcept nogil:
     t.bits = bits
     return True
 
-cdef inline bint reserve_streams(Streams* t, uint64_t more) noexcept nogil:
-    """Make room for `more` streams; False when memory is out, or there are MAX_STREAMS. Call between batches, because
-    streams move."""
-    cdef uint64_t larger = t.room if t.room else FIRST_STREAMS
+cdef inline uint64_t index_size(uint64_t streams) noexcept nogil:
+    """Slots for so many streams, three quarters full at most."""
+    cdef uint64_t size = <uint64_t>1 << FIRST_BITS
+    while streams * 4 > 3 * size:
+        size *= 2
+    return size
+
+cdef inline bint has_room(const Streams* t, uint64_t more) noexcept nogil:
+    """May the table have so many streams more? A growing index takes one and a half times its size."""
+    cdef uint64_t n = t.n + more
+    return t.max_octets == 0 or \
+        n * (sizeof(Stream) + t.column_octets) + 12 * index_size(n + STREAMS_AT_ONCE) <= t.max_octets
+
+cdef inline bint reserve_streams(Streams* t) noexcept nogil:
+    """Make room for the streams that a batch adds; False when memory is out, or there are MAX_STREAMS. Call between
+    batches, because streams move."""
+    cdef uint64_t larger = t.room if t.room else FIRST_STREAMS, more = STREAMS_AT_ONCE
     cdef void* grown
     if t.n + more > MAX_STREAMS:
         return False
-    while (t.n + more) * 4 > 3 * (<uint64_t>1 << t.bits if t.bits else 0):
+    while t.bits == 0 or index_size(t.n + more) > <uint64_t>1 << t.bits:
         if not grow_index(t):
             return False
     if t.n + more <= t.room:
@@ -179,7 +198,7 @@ cdef inline Stream* add_stream(Streams* t, const Ends* ends, uint64_t* slot, uin
     return s
 
 cdef inline Stream* socket_to(Streams* t, const Key* key) noexcept nogil:
-    """The socket that a message is sent to."""
+    """The socket that a message is sent to; NULL: there is no room for another."""
     cdef Ends ends = ends_of(key)
     cdef uint64_t tag
     cdef uint64_t* slot
@@ -190,6 +209,8 @@ cdef inline Stream* socket_to(Streams* t, const Key* key) noexcept nogil:
     slot = slot_of(t, &ends, tag)
     if slot[0]:
         return &t.streams[<uint32_t>slot[0] - 1]
+    if not has_room(t, 1):
+        return NULL
     s = add_stream(t, &ends, slot, tag)
     s.began = BEGAN_MESSAGES
     t.numbers += 1
@@ -224,11 +245,14 @@ cdef inline Stream* open_stream(Streams* t, const Ends* ends, uint64_t* slot, ui
     return s
 
 cdef inline Stream* stream_of(Streams* t, const Key* key) noexcept nogil:
-    """The direction that a segment belongs to, of the last connection with its addresses and ports."""
+    """The direction that a segment belongs to, of the last connection with its addresses and ports; NULL: there is no
+    room for another."""
     cdef Ends ends = ends_of(key)
     cdef uint64_t tag = tag_of(t, &ends)
     cdef uint64_t* slot = slot_of(t, &ends, tag)
-    return stream_at(t, <uint32_t>slot[0]) if slot[0] else open_stream(t, &ends, slot, tag)
+    if slot[0]:
+        return stream_at(t, <uint32_t>slot[0])
+    return open_stream(t, &ends, slot, tag) if has_room(t, 1) else NULL
 
 cdef inline Stream* take_over(Streams* t, Ends ends, uint32_t older) noexcept nogil:
     """Add a stream of a new connection. The slot that led to the stream of the connection before leads to it now."""
@@ -239,11 +263,16 @@ cdef inline Stream* take_over(Streams* t, Ends ends, uint32_t older) noexcept no
 
 cdef inline Stream* reopen(Streams* t, Stream* s) noexcept nogil:
     """Open a new connection in the place of the one of this stream, begun by the same side. Both connections have both
-    directions from now on, so that late segments find their stream."""
+    directions from now on, so that late segments find their stream. NULL: there is no room for another connection."""
     cdef uint32_t older = number_of(t, s)
     cdef Ends ends = s.ends
     cdef bint alone = memcmp(ends.src_ip, ends.dst_ip, 16) == 0 and ends.src_port == ends.dst_port
     cdef Stream* new
+    if not has_room(t, REOPENED):
+        s.superseded = True
+        if s.peer:
+            stream_at(t, s.peer).superseded = True
+        return NULL
     if s.peer == 0 and not alone:
         join(t, take_over(t, turned(&ends), 0), s)
     new = take_over(t, ends, older)

@@ -66,6 +66,7 @@ class Reading:
         columns: Sequence[str] = (),
         verdicts: int = ALL_VERDICTS,
         row_limit: int = 0,
+        max_octets: int = 0,
     ) -> None:
         options.check()
         self.options = options
@@ -75,6 +76,7 @@ class Reading:
             columns=columns,
             verdicts=verdicts,
             row_limit=row_limit,
+            max_octets=max_octets,
             where=self.filter,
             inside=self._inside(),
             inner=options.inner,
@@ -87,7 +89,7 @@ class Reading:
         self.skipped: list[str] = []  # files of a directory that are not captures
         self.damage: list[CaptureError] = []
         self.flows_full = False
-        self.limit = ""  # the limit that stopped the reading: "max_flows" or "max_memory"
+        self.limit = ""  # the limit that stopped the reading, or its rows: "max_flows" or "max_memory"
         self.interrupted = False
         self.ended = True  # nothing more is read from the current input
         self.depends_on_order = key is not None and (
@@ -137,6 +139,9 @@ class Reading:
         self.check_order()
         self.check_units()
         totals = self.scanner.totals()
+        if left_out := totals["rows_left_out"]:
+            packets = human.counted(left_out, "packet")
+            warn(UserWarning(f"rows of packets stopped at max_memory; {packets} after them are counted, without a row"))
         if unkept := totals["anomalies"][ANOMALIES.index("errors_not_kept")]:
             warn(UserWarning(f"{unkept:,} ICMP errors about flows not seen before them are not kept for these flows"))
         if unknown := totals["unknown_links"]:

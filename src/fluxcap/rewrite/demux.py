@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
@@ -12,12 +14,15 @@ import numpy as np
 from fluxcap._core import Demuxer
 from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import Reading
+from fluxcap.capture.warn import warn
 from fluxcap.formats import Listing
 from fluxcap.plan.read_options import OnDamage, Order, ReadOptions
+from fluxcap.plan.sizes import octets
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.rewrite.directory import GAPS, MESSAGES, Folder, file_name
 from fluxcap.rewrite.job import Job
 from fluxcap.rewrite.split import Split, Splitting
+from fluxcap.values import human
 from fluxcap.values.arrays import Array, arrays
 from fluxcap.values.metadata import Metadata, members
 from fluxcap.values.names import TCP
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
 
 Form = Literal["octets", "pcap"]
+
+LISTED_AT_ONCE: Final = 1 << 14  # lines of the index
 
 # The members of a line of the index, for a socket and for a stream, by their names there.
 OF_SOCKET: Final = {
@@ -66,6 +73,10 @@ class Delivered:
         Datagrams of which fragments were missing.
     outside_octets : int
         Bytes of TCP segments that are no part of a stream: far from where it stands, before it begins, behind its end.
+    left_out : int
+        Packets of sockets and streams that `max_memory` left no room for.
+    left_out_octets : int
+        Bytes of their payload.
     metadata : dict
         As tables have it.
     """
@@ -79,6 +90,8 @@ class Delivered:
     refused: int
     incomplete: int
     outside_octets: int
+    left_out: int
+    left_out_octets: int
     metadata: Metadata
 
 
@@ -95,6 +108,7 @@ def demux(
     reorder: Duration | None = None,
     keep_bad: bool = False,
     form: Literal["octets"] = "octets",
+    max_memory: int | str | None = None,
     on_damage: OnDamage = "warn",
 ) -> Delivered: ...
 @overload
@@ -109,6 +123,7 @@ def demux(
     order: Order | None = None,
     reorder: Duration | None = None,
     form: Literal["pcap"],
+    max_memory: int | str | None = None,
     on_damage: OnDamage = "warn",
 ) -> Split: ...
 def demux(
@@ -123,6 +138,7 @@ def demux(
     reorder: Duration | None = None,
     keep_bad: bool = False,
     form: Form = "octets",
+    max_memory: int | str | None = None,
     on_damage: OnDamage = "warn",
 ) -> Delivered | Split:
     """Deliver what each socket was sent: UDP messages and TCP streams, in files of a directory.
@@ -151,6 +167,10 @@ def demux(
     form : {"octets", "pcap"}, default "octets"
         "octets": one file a socket or stream, with an index. "pcap": the records of each flow as a capture; the
         inputs are read twice.
+    max_memory : int or str, optional
+        Deliver to no further sockets and streams, with a warning, once their table takes this: bytes, or a text such
+        as "512M" or "2GiB". What the others were sent is complete; packets for further ones are counted. With "pcap":
+        stop before the table of flows takes more.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
 
@@ -192,23 +212,29 @@ def demux(
         directory,
         form,
         keep_bad,
+        max_memory,
         ReadOptions(where, decap, on_damage=on_damage, inner=inner, tunnels=tunnels, order=order, reorder=reorder),
     ).run()
 
 
 def job(
-    src: Captures, directory: str | os.PathLike[str], form: Form, keep_bad: bool, options: ReadOptions
+    src: Captures,
+    directory: str | os.PathLike[str],
+    form: Form,
+    keep_bad: bool,
+    max_memory: int | str | None,
+    options: ReadOptions,
 ) -> Demultiplexing | Splitting:
     """The work of demux(), to be done step by step."""
     if form == "octets":
-        return Demultiplexing(src, directory, keep_bad, options)
+        return Demultiplexing(src, directory, keep_bad, max_memory, options)
     if form != "pcap":
         raise ValueError(f"form is 'octets' or 'pcap', not {form!r}")
     if keep_bad:
         raise ValueError("a capture of each flow has the bad packets too: leave out keep_bad")
     if options.order is not None:
         raise ValueError("a capture of each flow has the records as they stand in the inputs: leave out order")
-    return Splitting(src, directory, options)
+    return Splitting(src, directory, max_memory, options)
 
 
 class _Delivering(Reading):
@@ -224,11 +250,20 @@ class _Delivering(Reading):
 class Demultiplexing(Job[Delivered]):
     """The work of demux(form="octets")."""
 
-    def __init__(self, src: Captures, directory: str | os.PathLike[str], keep_bad: bool, options: ReadOptions) -> None:
+    def __init__(
+        self,
+        src: Captures,
+        directory: str | os.PathLike[str],
+        keep_bad: bool,
+        max_memory: int | str | None,
+        options: ReadOptions,
+    ) -> None:
+        bound = octets(max_memory, "max_memory")
         inputs = expand(src)
         reading = _Delivering(options)
         self._demuxer = reading.demuxer
         self._demuxer.keep_bad = keep_bad
+        self._demuxer.max_octets = bound
         super().__init__(inputs, reading, Folder(directory))
 
     def finish(self, interrupted: bool = False) -> Delivered:
@@ -238,10 +273,16 @@ class Demultiplexing(Job[Delivered]):
             self.take()
         self.take()
         self.folder.close()
-        metadata = {**self.reading.metadata(), "interrupted": interrupted}
+        left_out, left_out_octets = self._demuxer.left_out
+        if left_out:
+            packets = f"{human.counted(left_out, 'packet')} of further sockets and streams"
+            warn(UserWarning(f"stopped at max_memory; {packets}, {human.octets(left_out_octets)}, are not delivered"))
+        limit = "max_memory" if left_out else ""
+        metadata = {**self.reading.metadata(), "interrupted": interrupted, "limit": limit}
         streams = arrays(self._demuxer.streams())
         seen = streams["packets"] > 0  # the streams of a connection that another replaced are both listed
-        streams = {name: column[seen] for name, column in streams.items()}
+        if not seen.all():
+            streams = {name: column[seen] for name, column in streams.items()}
         is_stream = streams["protocol"] == TCP
         done = Delivered(
             directory=self.folder.path,
@@ -253,28 +294,33 @@ class Demultiplexing(Job[Delivered]):
             refused=int(streams["refused"].sum()) + self._demuxer.refused_fragments,
             incomplete=self._demuxer.incomplete,
             outside_octets=int(streams["outside_octets"].sum() + streams["after_end"].sum()),
+            left_out=left_out,
+            left_out_octets=left_out_octets,
             metadata=metadata,
         )
         about = {"kind": "capture", **members(metadata), "refused": done.refused, "incomplete": done.incomplete}
-        about["outside_octets"] = done.outside_octets
-        sockets = _listing("socket", OF_SOCKET, streams, ~is_stream)
-        connections = _listing("stream", {name: name for name in OF_STREAM}, streams, is_stream)
-        self.folder.write_index(about, (sockets, connections))
+        about |= {name: getattr(done, name) for name in ("outside_octets", "left_out", "left_out_octets")}
+        sockets = _listings("socket", OF_SOCKET, streams, ~is_stream)
+        connections = _listings("stream", {name: name for name in OF_STREAM}, streams, is_stream)
+        self.folder.write_index(about, chain(sockets, connections))
         return done
 
     def take(self) -> None:
         """Write what has been delivered so far."""
-        octets, shares = self._demuxer.delivered()
+        delivered, shares = self._demuxer.delivered()
         columns = (column.tolist() for column in arrays(shares).values())
         for number, side, protocol, start, length in zip(*columns, strict=True):
-            self.folder.append(file_name(number, side, protocol), octets[start : start + length])
+            self.folder.append(file_name(number, side, protocol), delivered[start : start + length])
         for name, rows in ((MESSAGES, self._demuxer.messages()), (GAPS, self._demuxer.gaps())):
             if len(next(iter(rows.values()))):
                 self.folder.append_rows(name, arrays(rows))
 
 
-def _listing(kind: str, names: dict[str, str], streams: dict[str, Array], which: Array) -> Listing:
-    chosen: dict[str, Any] = {name: column[which] for name, column in streams.items()}
-    made = zip(*(chosen[name].tolist() for name in ("number", "side", "protocol", "octets")), strict=True)
-    chosen["file"] = [file_name(*ends) if octets else None for *ends, octets in made]
-    return Listing({"kind": [kind] * len(chosen["file"]), **{name: chosen[of] for name, of in names.items()}})
+def _listings(kind: str, names: dict[str, str], streams: dict[str, Array], which: Array) -> Iterator[Listing]:
+    """The lines of the index on some of the streams, in pieces: names of files take more memory than the streams."""
+    rows = np.flatnonzero(which)
+    for at in range(0, len(rows), LISTED_AT_ONCE):
+        chosen: dict[str, Any] = {name: column[rows[at : at + LISTED_AT_ONCE]] for name, column in streams.items()}
+        made = zip(*(chosen[name].tolist() for name in ("number", "side", "protocol", "octets")), strict=True)
+        chosen["file"] = [file_name(*ends) if written else None for *ends, written in made]
+        yield Listing({"kind": [kind] * len(chosen["file"]), **{name: chosen[of] for name, of in names.items()}})

@@ -46,7 +46,9 @@ class Splitting(Job[Split]):
     """The work of demux(form="pcap"). Two readings alternate: the first finds the flows of some records, the second
     follows with the bytes of these records."""
 
-    def __init__(self, src: Captures, directory: str | os.PathLike[str], options: ReadOptions) -> None:
+    def __init__(
+        self, src: Captures, directory: str | os.PathLike[str], max_memory: int | str | None, options: ReadOptions
+    ) -> None:
         """ValueError if an input can be read only once."""
         inputs = expand(src)
         for item in inputs:
@@ -54,7 +56,7 @@ class Splitting(Job[Split]):
                 raise ValueError(f"{item.name} can be read only once; save it to a file to split it into flows")
         reading = Reading(
             options,
-            key=FlowPlan().spec(),
+            key=FlowPlan(max_memory=max_memory).spec(),
             columns=("file", FLOW, "time", "captured_length", "wire_length", "link_type", "offset"),
             row_limit=ROWS_AT_ONCE,
         )
@@ -69,7 +71,7 @@ class Splitting(Job[Split]):
         self._octets.close()
         self.folder.close()
         flows = arrays(self.reading.scanner.flows(last=True))
-        metadata = {**self.reading.metadata(), "interrupted": interrupted}
+        metadata = {**self.reading.metadata(), "interrupted": interrupted, "limit": self.reading.limit}
         numbers = range(1, len(flows["first"]) + 1)
         listing = Listing(
             {

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
+from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.errors import unknown
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FLOW, QUOTED_FLOW, FlowPlan
+from fluxcap.plan.read_options import ReadOptions
+from fluxcap.plan.sizes import octets
 from fluxcap.tables.table import Table
 from fluxcap.values import human
 
@@ -38,7 +41,19 @@ class PacketTable(Table):
 
 def packet_table(reading: Reading) -> PacketTable:
     """The rows that a reading has collected since they were last taken."""
-    return PacketTable(reading.scanner.take(), reading.metadata())
+    left_out = reading.scanner.totals()["rows_left_out"]
+    made = {"rows_left_out": left_out, "limit": reading.limit or ("max_memory" if left_out else "")}
+    return PacketTable(reading.scanner.take(), reading.metadata() | made)
+
+
+def collect_packets(
+    src: Captures, columns: Sequence[str], plan: FlowPlan | None, options: ReadOptions, max_memory: int | str | None
+) -> PacketTable:
+    """Read captures into one table of these columns of their packets, which takes so much memory at most."""
+    key = None if plan is None else plan._replace(max_memory=max_memory).spec()
+    bound = octets(max_memory, "max_memory")
+    reading = Reading(options._replace(threads=1), key=key, columns=columns, max_octets=bound)
+    return reading.collect(expand(src), lambda: packet_table(reading))
 
 
 def without_rows(columns: Sequence[str]) -> PacketTable:

@@ -10,9 +10,10 @@ from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
+from fluxcap.plan.sizes import octets
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.flows import FlowTable, collect_flows, flow_table
-from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, packet_table
+from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, collect_packets, packet_table
 from fluxcap.tables.scan import BATCH_ROWS, PacketScan
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def read_flows(
         Stop, with a warning, before the record that would need one flow more.
     max_memory : int or str, optional
         Stop, with a warning, before the table of flows takes more than this: bytes, or a text such as "512M" or
-        "2GiB". What was read before is exact.
+        "2GiB". What was read before is exact. With `packets`, both tables together.
     features : bool, default False
         Add, for each direction, statistics of packet sizes (bytes) and of gaps between packets (ns): minimum,
         mean, sample standard deviation, maximum; and the number of packets by TCP flag.
@@ -220,6 +221,7 @@ def read_packets(
     order: Order | None = None,
     reorder: Duration | None = None,
     by: str | Iterable[str] | None = None,
+    max_memory: int | str | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> PacketTable:
@@ -247,6 +249,10 @@ def read_packets(
     by : str or iterable of str, optional
         Make flows by this key in the same pass, and give the row of each packet in that flow table as the
         column `flow`. With `flow` in `columns` and no `by`: by five-tuple.
+    max_memory : int or str, optional
+        Make no further rows, with a warning, before the table and its flows take more than this: bytes, or a text
+        such as "512M" or "2GiB". The ledger counts the packets without a row too, and `metadata["rows_left_out"]`
+        says how many these are. A record that would need another flow than there is memory for ends the reading.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -288,8 +294,7 @@ def read_packets(
     options = ReadOptions(
         where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
     )
-    reading = Reading(options, key=plan and plan.spec(), columns=chosen)
-    return reading.collect(expand(src), lambda: packet_table(reading))
+    return collect_packets(src, chosen, plan, options, max_memory)
 
 
 def scan_packets(
@@ -304,6 +309,7 @@ def scan_packets(
     reorder: Duration | None = None,
     batch_size: int = BATCH_ROWS,
     by: str | Iterable[str] | None = None,
+    max_memory: int | str | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> PacketScan:
@@ -332,6 +338,9 @@ def scan_packets(
         Rows of each table; the last one may be shorter.
     by : str or iterable of str, optional
         Make flows by this key in the same pass, for the column `flow`, as in read_packets().
+    max_memory : int or str, optional
+        Stop, with a warning, before the flows that the column `flow` numbers take more than this: bytes, or a text such
+        as "512M" or "2GiB". A batch takes the same memory whatever the capture.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -357,10 +366,11 @@ def scan_packets(
     True
     """
     chosen, plan = choose(columns, by)
+    octets(max_memory, "max_memory")  # refused even where there are no flows
     return PacketScan(
         expand(src),
         chosen,
-        plan,
+        plan and plan._replace(max_memory=max_memory),
         batch_size,
         ReadOptions(
             where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
@@ -372,7 +382,9 @@ def collect_both(
     src: Captures, plan: FlowPlan, options: ReadOptions, columns: tuple[str, ...]
 ) -> tuple[FlowTable, PacketTable]:
     """The flows of a plan and these columns of their packets, from one pass."""
-    reading = Reading(options._replace(threads=1), key=plan.spec(), columns=columns)  # one thread keeps rows in order
+    spec = plan.spec()
+    # One thread keeps rows in order.
+    reading = Reading(options._replace(threads=1), key=spec, columns=columns, max_octets=spec["max_memory"])
     inputs = expand(src)
     return reading.collect(
         inputs, lambda: (flow_table(FlowTable, reading, plan, last=True, inputs=inputs), packet_table(reading))

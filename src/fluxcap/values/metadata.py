@@ -99,7 +99,7 @@ def semantics(metadata: Mapping[str, Any]) -> str:
 
 
 def stopped(metadata: Mapping[str, Any]) -> str:
-    """Why the reading ended before its inputs; "" if it did not."""
+    """Why the reading, or the rows made of it, ended before the inputs; "" if they did not."""
     if metadata["interrupted"]:
         return "interrupted"
-    return f"stopped at {metadata['limit']}" if metadata.get("flows_full") else ""
+    return f"stopped at {metadata['limit']}" if metadata.get("limit") else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import inputs, options
+from fluxcap.cli.commands.flow_rows import how_it_ended
 from fluxcap.cli.exits import Exit, OutputError, UsageError
 from fluxcap.cli.interrupts import Interruptible
 from fluxcap.cli.messages import Messages
@@ -39,6 +40,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--as", choices=("octets", "pcap"), default="octets", dest="form", help=form)
     options.add_selection(parser)
     options.add_order(parser)
+    options.add_max_memory(parser)
     options.add_strict(parser)
     options.add_messages(parser)
 
@@ -61,7 +63,7 @@ def run(given: Options, messages: Messages) -> Exit:
         raise _failed(error) from error
     messages.hint(_summary(done))
     messages.hints(done.metadata)
-    return Exit.INTERRUPTED if interruptible.interrupted else Exit.DONE
+    return how_it_ended(done.metadata, _made(done), messages)
 
 
 def _job(given: Options, sources: Sources) -> Demultiplexing | Splitting:
@@ -69,7 +71,7 @@ def _job(given: Options, sources: Sources) -> Demultiplexing | Splitting:
 
     try:
         options = given.reading._replace(on_interrupt="raise")  # an interrupt ends the job between two steps
-        return job(sources.captures, given.output, given.form, given.keep_bad, options)
+        return job(sources.captures, given.output, given.form, given.keep_bad, given.max_memory, options)
     except FileExistsError as error:
         what = f"{printable(given.output)} is not an empty directory"
         raise UsageError(what, "Name one that is not there yet: what is in it could not be told apart.") from error
@@ -77,6 +79,14 @@ def _job(given: Options, sources: Sources) -> Demultiplexing | Splitting:
         raise _failed(error) from error
     except ValueError as error:
         raise UsageError.of(error) from error
+
+
+def _made(done: Delivered | Split) -> str:
+    from fluxcap.rewrite.split import Split
+
+    if isinstance(done, Split):
+        return human.counted(done.flows, "flow")
+    return f"{human.counted(done.sockets, 'socket')} and {human.counted(done.streams, 'TCP stream')}"
 
 
 def _failed(error: OSError) -> OutputError:

@@ -42,7 +42,7 @@ def how_it_ended(metadata: Metadata, made: str, messages: Messages) -> Exit:
     """The exit code of a command whose table has this metadata, with a warning where a limit stopped it."""
     if metadata["interrupted"]:
         return Exit.INTERRUPTED
-    if metadata.get("flows_full"):  # no limit stops the reading of frames
+    if metadata.get("limit"):  # no limit stops the reading of frames
         octets, packets = human.octets(metadata["wire_octets"]), human.counted(metadata["packets"], "packet")
         messages.warning(f"--{metadata['limit'].replace('_', '-')}: {packets} were read ({octets}), in {made}")
         return Exit.LIMITED

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS
 from fluxcap.cli import inputs, options, summary
+from fluxcap.cli.commands.flow_rows import how_it_ended
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.interrupts import Interruptible
 from fluxcap.cli.messages import Messages
@@ -15,6 +17,7 @@ from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
 from fluxcap.formats import Rows
+from fluxcap.values import human
 
 if TYPE_CHECKING:
     from fluxcap.tables.packets import PacketTable
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 HELP: Final = "one row a packet, as they are read"
 DESCRIPTION: Final = """\
 One row a packet, written as it is read, in bounded memory. With -n reading ends
-at the last row that is shown; with --sort everything is read first.
+at the last row that is shown; with --sort everything is read first, and
+--max-memory bounds what that takes.
 """
 BATCH_ROWS: Final = 8192  # few, so that the first rows come soon; enough that a batch costs next to nothing
 COLUMNAR_ROWS: Final = 65536  # for formats that buffer rows anyway: each batch has a dictionary of its own
@@ -32,12 +36,13 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
     options.add_rows(parser)
+    options.add_max_memory(parser)
 
 
 def run(given: Options, messages: Messages) -> Exit:
     """Write the packets as they are read."""
     from fluxcap.tables.packets import choose as choose_columns
-    from fluxcap.tables.packets import without_rows
+    from fluxcap.tables.packets import collect_packets, without_rows
     from fluxcap.tables.scan import PacketScan
 
     output = choose(given.format, given.output, given.color, whole=given.strict, wide=given.wide)
@@ -48,15 +53,17 @@ def run(given: Options, messages: Messages) -> Exit:
     order = Order.of(given)
     needed = columns if order is None or order.column in columns else (*columns, order.column)
     limit = options.row_limit(given, output)
+    chosen, plan = choose_columns(needed, by=None)
+    plan = plan and plan._replace(max_memory=given.max_memory)
     rows = COLUMNAR_ROWS if output.binary else BATCH_ROWS
-    # One row past the limit tells whether there are more; sorting needs all rows anyway.
-    batch = min(limit + 1, rows) if limit and not order else rows
-    scan = PacketScan(sources.inputs, *choose_columns(needed, by=None), batch, given.reading)
+    batch = min(limit + 1, rows) if limit else rows  # one row past the limit tells whether there are more
+    scan = PacketScan(sources.inputs, chosen, plan, batch, given.reading)
+    whole = partial(collect_packets, sources.captures, chosen, plan, given.reading, given.max_memory)
     # Rows that appear on the terminal show the progress themselves.
     waiting = nullcontext() if output.on_terminal else Progress(sources, messages)
     with waiting, Interruptible() as interruptible:
-        batches = interruptible.until_interrupted(scan)
-        selection = Selection(batches if order is None else _sorted(batches, order), limit)
+        tables = interruptible.until_interrupted(scan if order is None else _sorted(whole, order))
+        selection = Selection(tables, limit)
         selection.metadata = {"inputs": [item.name for item in sources.inputs]}
         output.write(
             Rows(
@@ -71,8 +78,11 @@ def run(given: Options, messages: Messages) -> Exit:
                 names=names,
             )
         )
-    messages.hints(scan.metadata or selection.metadata)
-    return Exit.INTERRUPTED if interruptible.interrupted else Exit.DONE
+    metadata = scan.metadata or selection.metadata
+    messages.hints(metadata)
+    if interruptible.interrupted:
+        return Exit.INTERRUPTED
+    return how_it_ended(metadata, human.counted(selection.rows, "row"), messages)
 
 
 class Selection:
@@ -80,6 +90,7 @@ class Selection:
 
     def __init__(self, tables: Iterable[PacketTable], limit: int) -> None:
         self.metadata: dict[str, Any] = {}  # of the last table that was taken
+        self.rows = 0  # taken so far
         self.left_out: int | None = 0  # rows after the limit; None: there are some, not counted
         self._tables = tables
         self._limit = limit
@@ -88,6 +99,7 @@ class Selection:
         room = self._limit
         for table in self._tables:
             self.metadata = table.metadata
+            self.rows += len(table)
             if self._limit and len(table) > room:
                 self.left_out = None
                 yield table.head(room)
@@ -96,13 +108,6 @@ class Selection:
             room -= len(table)
 
 
-def _sorted(tables: Iterable[PacketTable], order: Order) -> Iterator[PacketTable]:
-    """All the tables as one, sorted."""
-    import numpy as np
-
-    from fluxcap.tables.packets import PacketTable
-
-    parts = list(tables)
-    if parts:
-        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0].columns}
-        yield PacketTable(columns, parts[-1].metadata).sort(order.column, order.descending)
+def _sorted(whole: Callable[[], PacketTable], order: Order) -> Iterator[PacketTable]:
+    """One table of all packets, read when it is asked for."""
+    yield whole().sort(order.column, order.descending)
