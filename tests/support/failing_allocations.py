@@ -18,6 +18,7 @@ import fluxcap
 from fluxcap import _core
 
 PIECE = 50_000
+TURNED = 40  # records
 
 
 def aggregated(path: str, threads: int) -> Any:
@@ -36,10 +37,26 @@ def aggregated(path: str, threads: int) -> Any:
     return flows.result()
 
 
-def demuxed(path: str, threads: int) -> Any:
+def demuxed(path: Any, threads: int, **options: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
-        fluxcap.demux(path, Path(folder, "out"))
+        fluxcap.demux(path, Path(folder, "out"), **options)
         return {str(file.relative_to(folder)): file.read_bytes() for file in Path(folder).rglob("*") if file.is_file()}
+
+
+def turned(path: str) -> bytes:
+    """The capture with its records turned round, so many at a time: a reading in the order of time sorts them."""
+    octets, parts, at = Path(path).read_bytes(), [], 24
+    while at < len(octets):
+        end = at + 16 + int.from_bytes(octets[at + 8 : at + 12], "little")
+        parts.append(octets[at:end])
+        at = end
+    blocks = (parts[start : start + TURNED][::-1] for start in range(0, len(parts), TURNED))
+    return octets[:24] + b"".join(part for block in blocks for part in block)
+
+
+def ordered(read: Callable[..., Any], **options: Any) -> Callable[[str, int], Any]:
+    """A reading of two inputs in the order of time, of which the second is out of order."""
+    return lambda path, threads: read([path, turned(path)], order="time", **options)
 
 
 def repaired(path: str, threads: int) -> Any:
@@ -79,8 +96,13 @@ READINGS: dict[str, Callable[[str, int], Any]] = {
     "packets": lambda path, threads: fluxcap.read_packets(path),
     "scan": lambda path, threads: [len(part) for part in fluxcap.scan_packets(path, batch_size=1000)],
     "checksums": lambda path, threads: str(fluxcap.read_checksums(path)),
+    "order of time": ordered(fluxcap.read_flows),
+    "order of time within a window": ordered(fluxcap.read_packets, reorder="100s"),
+    "packets in bounded memory": lambda path, threads: fluxcap.read_packets(path, by="5tuple", max_memory="1M"),
     "aggregator": aggregated,
     "demux": demuxed,
+    "demux in bounded memory": lambda path, threads: demuxed(path, threads, max_memory="1M"),
+    "demux in the order of time": lambda path, threads: demuxed([path, turned(path)], threads, order="time"),
     "repair": repaired,
     "extract": extracted,
     "merge": merged,
