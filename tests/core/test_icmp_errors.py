@@ -2,7 +2,11 @@
 
 import csv
 import gzip
+import os
 import pickle
+import struct
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -228,3 +232,31 @@ def test_errors_about_flows_not_seen_are_kept_up_to_a_bound():
         table = fluxcap.read_flows(capture)
     assert table["packets"].tolist() == [kept + more, 1, 1]
     assert table["icmp_errors"].tolist() == [0, 1, 0]
+
+
+def test_a_million_errors_about_different_flows_take_bounded_memory(tmp_path):
+    frame = bytes(about(b.ipv4(b.udp(bytes(4), 4000, 53), A4, B4), octets=32))
+    record = np.frombuffer(struct.pack("<IIII", 1, 0, len(frame), len(frame)) + frame, np.uint8)
+    many = np.tile(record, (1_000_000, 1))
+    quoted = 16 + 14 + 20 + 8
+    assert bytes(many[0, quoted + 16 : quoted + 20]) == bytes((192, 0, 2, 2))
+    # The destination counts up in the first four bytes, and down in the last four: the sum of the error stays right.
+    destination = np.arange(1, 1 + len(many), dtype=np.uint32)
+    before = many[:, quoted + 16 : quoted + 20].copy().view(">u4")[0, 0]
+    many[:, quoted + 16 : quoted + 20] = destination.astype(">u4").view(np.uint8).reshape(-1, 4)
+    many[:, quoted + 28 :] = (before - destination).astype(">u4").view(np.uint8).reshape(-1, 4)
+    path = tmp_path / "errors.pcap"
+    path.write_bytes(pcap([]) + many.tobytes())
+    script = """
+import sys, fluxcap, numpy
+def peak():
+    return 1024 * next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+before = peak()
+table = fluxcap.read_flows(sys.argv[1], threads=1)
+print(len(table), table["good"][0], table.metadata["ledger"]["counted"][0], peak() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, env=dict(os.environ))
+    assert f"{1_000_000 - (1 << 16):,} ICMP errors about flows not seen" in done.stderr
+    flows, good, counted, taken = map(int, done.stdout.split())
+    assert (flows, good, counted) == (1, 1_000_000, 1_000_000)
+    assert taken < 64 << 20

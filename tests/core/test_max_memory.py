@@ -98,3 +98,46 @@ print(len(table), peak() - before)
     flows, taken = map(int, done.stdout.split())
     assert taken < 16 << 20
     assert flows > (16 << 20) / 400
+
+
+def test_a_row_that_takes_more_later_counts_towards_the_bound():
+    """Rows that are there already take more with a third verdict, and connections with many holes."""
+    ports = range(1, 3001)
+    verdicts = [
+        b.ethernet(b.ipv4(b.udp(b"x", port, 9, checksum=checksum))) for checksum in (None, 0, 1) for port in ports
+    ]
+    with pytest.warns(UserWarning, match="stopped at max_memory"):
+        table = fluxcap.read_flows(pcap(records(verdicts)), max_memory="1100K", threads=1)
+    assert len(table) == len(ports)
+    assert len(ports) * 2 < table.metadata["packets"] < len(verdicts)
+
+
+HOLES = [
+    b.ethernet(b.ipv4(b.tcp(b"x", port, 80, seq=10 * at, flags=b.ACK))) for at in range(6) for port in range(1, 999)
+]
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_holes_of_connections_stop_the_reading_at_the_same_record_in_any_batch(threads, monkeypatch):
+    monkeypatch.setattr(reading, "SHARED_FROM", 0)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(threads)))
+    with pytest.warns(UserWarning, match="stopped at max_memory"):
+        table = fluxcap.read_connections(pcap(records(HOLES)), max_memory="1500K", threads=threads)
+    packets = table.metadata["packets"]
+    assert len(table) == 998
+    assert int(table["packets"].sum() + table["reverse_packets"].sum()) == packets < len(HOLES)
+    for place in (packets, packets + 1):  # one input ends where the bound was reached, one a record later
+        inputs = [pcap(records(HOLES[:place])), pcap(records(HOLES[place:]))]
+        with pytest.warns(UserWarning, match="stopped at max_memory"):
+            assert fluxcap.read_connections(inputs, max_memory="1500K").metadata["packets"] == packets
+
+
+def test_errors_about_flows_not_seen_are_kept_within_the_bound():
+    frames = [
+        b.ethernet(b.ipv4(b.icmp(bytes(b.ipv4(b.udp(b"", 1 + at, 9)))[:28], 3, 3, bytes(4)))) for at in range(20_000)
+    ]
+    with pytest.warns(UserWarning, match=r"[\d,]+ ICMP errors about flows not seen before them are not kept"):
+        table = fluxcap.read_flows(pcap(records(frames)), max_memory="2M")
+    assert (len(table), table.metadata["packets"], table.metadata["limit"]) == (1, len(frames), "")
+    kept = len(table._unseen)
+    assert 2**21 / 600 < kept < 2**21 / 200

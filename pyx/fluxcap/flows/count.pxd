@@ -17,7 +17,7 @@ from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, pro
 from fluxcap.flows.table cimport (
     ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, IDLE_TIMEOUT, LACK_OF_RESOURCES,
     MARK_FLIPPED, Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_full,
-    is_slot_of, rare_of, row_at, row_of)
+    is_near, is_past, is_slot_of, rare_of, row_at, row_of)
 
 cdef inline void count_packet(Flows* f, FlowRow* row, const Digest* d) noexcept nogil:
     cdef uint32_t way = d.flip ^ is_flipped(row)
@@ -46,14 +46,14 @@ cdef inline bint is_port_unreachable(uint32_t protocol, uint8_t kind, uint8_t co
 
 cdef inline RareCounts* quoted_row(Flows* f, const uint64_t* words, uint64_t tag) noexcept nogil:
     """Where ICMP errors about the flow of this key are counted: in its row, or in `unseen` until the flow gets a row.
-    NULL if `unseen` is full."""
+    NULL if `unseen` is full, or the memory of the tables."""
     cdef Flows* there = f
     cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)
     if slot[0] == 0:
         there = f.unseen
         slot = find_slot(there, there.index + home(there, tag), words, f.plan.shape.n, tag)
         if slot[0] == 0:
-            if there.n >= there.max_rows:
+            if there.n >= there.max_rows or is_near(f, 1):
                 return NULL
             add_row(there, slot, words, f.plan.shape.n, tag, 0, NO_TIME)
     return rare_of(there, row_of(there, slot[0]))
@@ -270,7 +270,18 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
             join_error(f, d, key)
     return n
 
+cdef inline uint32_t count_near_bound(Flows* f, Digest* digests, const uint64_t* words,
+                                      uint32_t n) noexcept nogil:
+    """Count up to BATCH digests one by one, so that the bound on memory is reached at the same record in any batch."""
+    cdef uint32_t i
+    for i in range(n):
+        if is_past(f) or count_words(f, digests + i, words + <uint64_t>i * f.plan.shape.n, 1, f.plan.shape.n) == 0:
+            return i
+    return n
+
 cdef inline uint32_t count_digests(Flows* f, Digest* digests, const uint64_t* words, uint32_t n) noexcept nogil:
+    if is_near(f, n):
+        return count_near_bound(f, digests, words, n)
     # The same code twice: with a constant, the compiler unrolls the loops over the words of the default key.
     if f.plan.shape.n == FIVE_TUPLE_WORDS:
         return count_words(f, digests, words, n, FIVE_TUPLE_WORDS)

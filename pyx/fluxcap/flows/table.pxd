@@ -244,6 +244,21 @@ cdef inline bint is_full(const Flows* f) noexcept nogil:
     """Is there no room for another row?"""
     return f.n == f.max_rows or (f.max_octets and octets_for(f, f.n + 1) > f.max_octets)
 
+cdef inline bint is_past(const Flows* f) noexcept nogil:
+    """Have the side tables grown past the bound? They grow for rows that are there already."""
+    return f.max_octets != 0 and octets_for(f, f.n) > f.max_octets
+
+cdef inline bint is_near(const Flows* f, uint64_t records) noexcept nogil:
+    """May so many records reach the bound? Each may take a new row, and what reserve() has for it."""
+    cdef uint64_t beside = 2 * sizeof(RareCounts), more = 0
+    if f.max_octets == 0:
+        return False
+    if f.connections_stride:
+        beside += 2 * (sizeof(HoleBlock) + sizeof(Aside))
+    if f.unseen != NULL:
+        more = octets_for(f.unseen, f.unseen.n + records) - octets_for(f.unseen, f.unseen.n)
+    return octets_for(f, f.n + records) + records * beside + more > f.max_octets
+
 cdef inline bint reserve_asides(Flows* f, uint64_t more) noexcept nogil:
     """Room for `more` packets: each may take a block of holes and an Aside for either side."""
     return make_room(<void**>&f.blocks, &f.blocks_room, f.n_blocks + 2 * more, 2 * BATCH, sizeof(HoleBlock)) and \

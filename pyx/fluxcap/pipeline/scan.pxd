@@ -93,7 +93,7 @@ cdef inline bint collect_rows(Pipeline* p, const Batch* batch) noexcept nogil:
     if not collect_batch(&p.columns, batch, left):
         return False
     if left and p.counts_flows:
-        p.flows.max_octets = p.max_octets - min(octets_of(&p.columns, p.columns.n + BATCH), p.max_octets - 1)
+        p.flows.max_octets = p.max_octets - min(octets_of(&p.columns, p.columns.n), p.max_octets - 1)
     return True
 
 cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
