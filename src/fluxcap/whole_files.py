@@ -49,6 +49,15 @@ def naming(path: str | os.PathLike[str], instead_of: Path | None = None) -> Iter
         raise
 
 
+_unfinished: Final[set[Path]] = set()  # temporary files that are there
+
+
+def discard_unfinished() -> None:
+    """Remove every temporary file, since the process ends without the thread that writes it."""
+    while _unfinished:
+        _unfinished.pop().unlink(missing_ok=True)
+
+
 class Unfinished:
     """A temporary file beside its target; an existing target stays until the new file is whole."""
 
@@ -63,7 +72,12 @@ class Unfinished:
         with naming(self._target, self._path):
             with suppress(FileNotFoundError):
                 self._target.lstat()
-            return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            _unfinished.add(self._path)
+            try:
+                return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            except OSError:
+                _unfinished.discard(self._path)
+                raise
 
     def keep(self) -> None:
         """Commit under the final name, after the disk has all of it: a crash leaves the old file or the new file."""
@@ -72,11 +86,13 @@ class Unfinished:
                 self._path.chmod(stat.S_IMODE(self._target.stat().st_mode))
             _sync(self._path, os.O_RDWR)
             self._path.replace(self._target)
+            _unfinished.discard(self._path)
             _sync(self._target.parent, os.O_RDONLY)
 
     def discard(self) -> None:
         """Remove the temporary file."""
         self._path.unlink(missing_ok=True)
+        _unfinished.discard(self._path)
 
 
 @contextmanager

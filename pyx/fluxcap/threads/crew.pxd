@@ -13,6 +13,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from posix.types cimport pid_t
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport getpid
 
 from fluxcap.base.types cimport Batch
@@ -31,7 +32,7 @@ cdef enum:
     MAX_THREADS = 64            # counting in order is a third of the work, so more than a few threads do not help
     SPANS_A_THREAD = 3          # one in work, one waiting for its turn, one waiting for its thread
     MAX_SPANS = MAX_THREADS * SPANS_A_THREAD
-    WINDOWS_AT_ONCE = 256       # windows, about 20 ms, between two checks for Ctrl-C
+    READ_AT_ONCE = 50_000_000   # ns between two checks for Ctrl-C: it is to be answered within 200 ms
     NO_FILE = -1
 
 cdef struct Crew:
@@ -53,7 +54,8 @@ cdef struct Crew:
     int file                    # read a window at a time; NO_FILE: none
     Reader* reader              # the reader of that file
     uint64_t offset             # of the next window
-    uint32_t windows            # to be read before Python is asked whether to go on
+    uint64_t until              # monotonic time, in ns, when Python is asked whether to go on
+    bint pausing                # that time has come: no further window is begun
     uint64_t begun              # windows ever begun to be read; a window becomes the span of the same number
     uint32_t reading            # threads that read a window
     bint in_order               # one thread has to read the next window, after all before it are counted
@@ -98,6 +100,11 @@ cdef inline void dismiss(Crew* crew) noexcept nogil:
         free_span(&crew.spans[i])
     free(crew)
 
+cdef inline uint64_t now() noexcept nogil:
+    cdef timespec time
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return <uint64_t>time.tv_sec * 1_000_000_000 + <uint64_t>time.tv_nsec
+
 cdef inline void tell(Crew* crew) noexcept nogil:
     """Wake a thread of each kind that waits: there may be something to do."""
     pthread_cond_signal(&crew.progress)
@@ -127,7 +134,7 @@ cdef inline void read_on(Crew* crew, Batch* batch) noexcept nogil:
     cdef bint joined
     crew.begun += 1
     crew.offset += WINDOW
-    crew.windows -= 1
+    crew.pausing = now() >= crew.until
     crew.reading += 1
     pthread_mutex_unlock(&crew.lock)
     joined = read_window(span, file, offset)
@@ -170,7 +177,7 @@ cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
     if crew.taken < crew.cut:
         examine(crew, batch)
         return True
-    if crew.file != NO_FILE and crew.windows and crew.begun - crew.counted < crew.n_spans:
+    if crew.file != NO_FILE and not crew.pausing and crew.begun - crew.counted < crew.n_spans:
         read_on(crew, batch)
         return True
     return False
@@ -247,7 +254,7 @@ cdef inline Outcome share(Crew* crew, Reader* r, uint32_t threads, bint* in_orde
     return outcome
 
 cdef inline Outcome share_file(Crew* crew, Reader* r, int file, uint32_t threads) noexcept nogil:
-    """Let a crew of `threads` read further windows of a file, up to WINDOWS_AT_ONCE, or until crew.in_order or an
+    """Let a crew of `threads` read further windows of a file, for READ_AT_ONCE, or until crew.in_order or an
     outcome. The window of the reader holds less than a record at the beginning."""
     cdef Outcome outcome
     pthread_mutex_lock(&crew.lock)
@@ -257,10 +264,11 @@ cdef inline Outcome share_file(Crew* crew, Reader* r, int file, uint32_t threads
     crew.file = file
     crew.offset = octets_come(r)
     crew.begun = crew.cut
-    crew.windows = WINDOWS_AT_ONCE
+    crew.until = now() + READ_AT_ONCE
+    crew.pausing = False
     crew.in_order = False
     pthread_cond_broadcast(&crew.work)
-    while crew.file != NO_FILE and crew.outcome == OUTCOME_WANTS_INPUT and (crew.windows or crew.reading):
+    while crew.file != NO_FILE and crew.outcome == OUTCOME_WANTS_INPUT and (not crew.pausing or crew.reading):
         if not do_task(crew, &crew.batch):
             pthread_cond_wait(&crew.progress, &crew.lock)
     close_file(crew)

@@ -129,6 +129,8 @@ class Reading:
                 self.interrupted = True
             if self.flows_full or self.interrupted:
                 break
+        if self.options.on_end is not None and not self.interrupted:
+            self.options.on_end()
         if not self.inputs and not self.interrupted:
             raise NotACaptureError(
                 self._directory,

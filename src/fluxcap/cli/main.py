@@ -11,6 +11,7 @@ from typing import Final, NoReturn, Protocol, cast
 
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.failures import explained, with_warnings
+from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import print_text
@@ -78,6 +79,7 @@ def entry() -> NoReturn:
     # Imported modules stay to the end. Searching them for cycles, during the import and again at exit, takes a tenth of
     # a short run.
     gc.set_threshold(COLLECT_EVERY)
+    WATCH.start()
     code = main(sys.argv[1:])
     gc.freeze()
     sys.exit(code)
@@ -123,7 +125,7 @@ def _run(arguments: list[str]) -> int:
     own = Parser(prog=f"fluxcap {name}", description=command.DESCRIPTION)
     command.configure(own)
     options = own.read(arguments[1:])
-    messages = Messages(options.color, options.quiet)
+    messages = WATCH.messages = Messages(options.color, options.quiet)
     work = partial(with_warnings, partial(command.run, options, messages), messages)
     return _guarded(work, messages, options.debug)
 

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, NoReturn, Self
 
 from fluxcap import formats
 from fluxcap.cli.exits import UsageError
+from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.output import Output, print_text
 from fluxcap.errors import unknown
 from fluxcap.plan.read_options import REORDER, ReadOptions
@@ -33,7 +34,11 @@ class Options(argparse.Namespace):
         names = ("where", "inner", "decap", "threads", "order", "reorder")
         asked = {name: typed[name] for name in names if name in typed}
         return ReadOptions(
-            **asked, tunnels=self._tunnels(), on_damage="raise" if self.strict else "warn", on_interrupt="return"
+            **asked,
+            tunnels=self._tunnels(),
+            on_damage="raise" if self.strict else "warn",
+            on_interrupt="return",
+            on_end=WATCH.nothing_to_keep,
         )
 
     def _tunnels(self) -> dict[int, str]:

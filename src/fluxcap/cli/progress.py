@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.messages import Messages, is_terminal
 
 if TYPE_CHECKING:
@@ -41,14 +42,20 @@ class Progress:
             self._over = Event()
             self._thread = Thread(target=self._show, daemon=True)
             self._thread.start()
+            WATCH.tidy.append(self._stop)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._thread is not None:
-            self._over.set()
-            self._thread.join()
+            WATCH.tidy.remove(self._stop)
+            self._stop()
+
+    def _stop(self) -> None:
+        assert self._thread is not None
+        self._over.set()
+        self._thread.join()
 
     def _show(self) -> None:
         if self._over.wait(PATIENCE):

@@ -5,6 +5,7 @@ A NamedTuple is as frozen as a dataclass can be; importing `dataclasses` would t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from fluxcap.plan.tunnels import Tunnels
@@ -33,6 +34,7 @@ class ReadOptions(NamedTuple):
     tunnels: Tunnels | None = None  # UDP ports that carry one, besides the registered ones
     order: Order | None = None  # "time": inputs are merged and their records sorted; None: as they stand
     reorder: Duration | None = None  # how far records are sorted; None: REORDER
+    on_end: Callable[[], None] | None = None  # called at the end of the inputs, not when Ctrl-C ends the reading
 
     @property
     def window(self) -> Duration:

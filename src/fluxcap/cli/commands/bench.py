@@ -6,6 +6,7 @@ from typing import Final
 
 from fluxcap.cli import inputs, options
 from fluxcap.cli.exits import Exit, UsageError
+from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
@@ -29,6 +30,7 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Measure each input and write a row for each program."""
+    WATCH.nothing_to_keep()
     from fluxcap.formats import Listing, Rows
     from fluxcap.reports import bench
     from fluxcap.reports.survey import read_info

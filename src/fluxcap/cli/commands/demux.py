@@ -63,14 +63,15 @@ def run(given: Options, messages: Messages) -> Exit:
         raise _failed(error) from error
     messages.hint(_summary(done))
     messages.hints(done.metadata)
-    return how_it_ended(done.metadata, _made(done), messages)
+    ended = how_it_ended(done.metadata, _made(done), messages)
+    return Exit.INTERRUPTED if interruptible.interrupted else ended  # also where only the index was still to be written
 
 
 def _job(given: Options, sources: Sources) -> Demultiplexing | Splitting:
     from fluxcap.rewrite.demux import job
 
     try:
-        options = given.reading._replace(on_interrupt="raise")  # an interrupt ends the job between two steps
+        options = given.reading._replace(on_interrupt="raise", on_end=None)  # an interrupt ends the job between steps
         return job(sources.captures, given.output, given.form, given.keep_bad, given.max_memory, options)
     except FileExistsError as error:
         what = f"{printable(given.output)} is not an empty directory"

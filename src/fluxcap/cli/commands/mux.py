@@ -7,6 +7,7 @@ from typing import Final
 
 from fluxcap.cli import options
 from fluxcap.cli.exits import Exit, UsageError
+from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import for_capture
@@ -29,6 +30,7 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Write the capture, and say how much is in it."""
+    WATCH.nothing_to_keep()
     from fluxcap.rewrite.mux import write_segments
 
     output = for_capture(given.output, "mux")

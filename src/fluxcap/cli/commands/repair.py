@@ -6,6 +6,7 @@ from typing import Final
 
 from fluxcap.cli import inputs, options
 from fluxcap.cli.exits import Exit, UsageError
+from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import for_capture
@@ -30,6 +31,7 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Copy, and say what was changed."""
+    WATCH.nothing_to_keep()
     from fluxcap.rewrite.repair import copy_repaired, single
 
     output = for_capture(given.output, "repair", whole=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap.cli import inputs, options
 from fluxcap.cli.exits import Exit, UsageError
+from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser, row_limit
 from fluxcap.cli.output import Output
@@ -51,6 +52,7 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Ask over empty tables first: errors of the query show before anything is read."""
+    WATCH.nothing_to_keep()
     from fluxcap.tables.requirements import wanted
 
     duckdb = wanted("duckdb")
