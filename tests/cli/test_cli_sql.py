@@ -1,6 +1,7 @@
 """`fluxcap sql`: its answers, what it reads for them, and its errors."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,20 @@ def test_a_query_over_each_table_is_answered(capture):
     assert [row["src_ip"] for row in addresses] == SOURCES
     (good,) = rows(sql("SELECT good FROM checksums WHERE header = 'UDP'", capture).stdout)
     assert good["good"] == str(report.verdicts[b.UDP]["good"])
+
+
+def test_an_older_library_is_refused_in_words(capture, tmp_path):
+    # The folder is first in the search for modules, and so is the version that it states.
+    (tmp_path / "duckdb.py").touch()
+    stated = tmp_path / "duckdb-1.3.2.dist-info" / "METADATA"
+    stated.parent.mkdir()
+    stated.write_text("Metadata-Version: 2.1\nName: duckdb\nVersion: 1.3.2\n")
+    search = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    done = sql(ALL, capture, env={"PYTHONPATH": search})
+    assert (done.returncode, done.stdout) == (2, "")
+    error, help = error_lines(done.stderr)
+    assert error.endswith("or newer, and 1.3.2 is installed")
+    assert help == "help: Run `pip install -U duckdb`"
 
 
 def test_connections_are_a_table(capture):

@@ -78,6 +78,7 @@ def test_the_command_prints_what_was_read_and_exits_with_4(command, tmp_path):
     assert len(done.stdout.splitlines()) > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer takes memory of its own")
 def test_a_process_takes_no_more_for_its_flows_than_the_bound(tmp_path):
     path = tmp_path / "in.pcap"

@@ -17,7 +17,10 @@ SUPPORT = Path(failing_allocations.__file__).parent
 PRELOADABLE = (
     sys.platform == "linux" and shutil.which("cc") is not None and "libasan" not in os.environ.get("LD_PRELOAD", "")
 )
-pytestmark = pytest.mark.skipif(not PRELOADABLE, reason="takes a C compiler, and a loader that preloads")
+pytestmark = [
+    pytest.mark.skipif(not PRELOADABLE, reason="takes a C compiler, and a loader that preloads"),
+    pytest.mark.slow,
+]
 A, B, ROUTER = "192.0.2.1", "192.0.2.2", "198.51.100.9"
 
 

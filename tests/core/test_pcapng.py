@@ -24,7 +24,7 @@ from capture_files import (
 from core_driver import anomalies, of, rows, scan, taken
 
 SECOND = 1_000_000_000
-NO_TIME = int(np.datetime64("NaT").view(np.int64))
+NO_TIME = int(np.datetime64("NaT", "ns").view(np.int64))
 LATEST, EARLIEST = 2**63 - 1, -(2**63) + 1  # ns, the limits of a time
 IF_FCSLEN = 13
 PACKETS = [b.ethernet(b.ipv4(b.udp(bytes(size)))) for size in (1, 20)]

@@ -19,7 +19,7 @@ from strategies import dialogue_frames, icmp_errors, simple_frames, tunnelled_fr
 from tcp_talks import MS, records
 from whole_readings import ONE, numbered, read
 
-NO_TIME = int(np.datetime64("NaT").view(np.int64))  # what numpy and pandas take for no time
+NO_TIME = int(np.datetime64("NaT", "ns").view(np.int64))  # what numpy and pandas take for no time
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 CLIENT, SERVER = "192.0.2.1", "192.0.2.2"

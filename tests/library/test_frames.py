@@ -57,15 +57,27 @@ def test_a_library_that_lacks_something_itself_says_so(monkeypatch):
         requirements.wanted("pandas")
 
 
-@pytest.mark.parametrize(("package", "there"), [("duckdb", "1.1.3"), ("polars", "1.19.0")])
-def test_a_library_older_than_the_project_admits_is_refused_with_what_to_do(monkeypatch, package, there):
+# package, a version that is too old, what hands a table to it
+TOO_OLD = [
+    ("pandas", "2.1.4", lambda table: table.to_pandas()),
+    ("polars", "1.32.3", lambda table: table.to_polars()),
+    ("polars", "1.32.3", lambda table: fluxcap.scan_packets(CAPTURE).lazy()),
+    ("pyarrow", "15.0.2", lambda table: table.to_arrow()),
+    ("duckdb", "1.3.2", lambda table: table.to_duckdb()),
+    ("duckdb", "1.4.5", lambda table: table.to_duckdb(duckdb.connect())),
+]
+
+
+@pytest.mark.parametrize("case", TOO_OLD, ids=lambda case: f"{case[0]} {case[1]}")
+def test_a_library_older_than_the_project_admits_is_refused_with_what_to_do(packets, monkeypatch, case):
+    package, there, hand_over = case
     monkeypatch.setattr(requirements.metadata, "version", lambda name: there)
     least = next(one for one in requirements.metadata.requires("fluxcap") if one.startswith(f"{package}>="))
     wanted = re.escape(least.partition(";")[0].removeprefix(f"{package}>="))
     with pytest.raises(
         ImportError, match=rf"needs {package} {wanted} or newer, and {there} is installed; run `pip install"
     ):
-        requirements.wanted(package)
+        hand_over(packets)
 
 
 # Losses on the way between libraries ----------------------------------------------------------------------------------
@@ -107,6 +119,43 @@ def test_every_column_reaches_every_library_with_the_same_values(everything):
             else:
                 assert polars[name].to_list() == pandas[name].tolist() == expected[name], name
                 assert [value for (value,) in duck.project(f'"{name}"').fetchall()] == expected[name], name
+
+
+TO_THE_NANOSECOND = {
+    "pandas": lambda table, folder: table.to_pandas()["time"].astype("int64").tolist(),
+    "polars": lambda table, folder: table.to_polars()["time"].cast(pl.Int64).to_list(),
+    "polars, lazily": lambda table, folder: (
+        fluxcap.scan_packets(CAPTURE).lazy().collect()["time"].cast(pl.Int64).to_list()
+    ),
+    "pyarrow": lambda table, folder: table.to_arrow()["time"].cast(pa.int64()).to_pylist(),
+    "pyarrow, then pandas": lambda table, folder: table.to_arrow().to_pandas()["time"].astype("int64").tolist(),
+    "DuckDB": lambda table, folder: [ns for (ns,) in table.to_duckdb().project("epoch_ns(time)").fetchall()],
+    "DuckDB, then pandas": lambda table, folder: table.to_duckdb().df()["time"].astype("int64").tolist(),
+    "DuckDB, then polars": lambda table, folder: table.to_duckdb().pl()["time"].cast(pl.Int64).to_list(),
+    "Parquet, pandas": lambda table, folder: (
+        pd.read_parquet(saved(table, folder / "packets.parquet"))["time"].astype("int64").tolist()
+    ),
+    "Parquet, polars": lambda table, folder: (
+        pl.read_parquet(saved(table, folder / "packets.parquet"))["time"].cast(pl.Int64).to_list()
+    ),
+    "Parquet, DuckDB": lambda table, folder: [
+        ns
+        for (ns,) in duckdb.sql(f"SELECT epoch_ns(time) FROM '{saved(table, folder / 'packets.parquet')}'").fetchall()
+    ],
+    "Arrow file, polars": lambda table, folder: (
+        pl.read_ipc(saved(table, folder / "packets.arrow"))["time"].cast(pl.Int64).to_list()
+    ),
+}
+
+
+def saved(table, path):
+    table.write(path)
+    return path
+
+
+@pytest.mark.parametrize("way", TO_THE_NANOSECOND)
+def test_times_keep_their_nanoseconds_wherever_they_go(packets, tmp_path, way):
+    assert TO_THE_NANOSECOND[way](packets, tmp_path) == [START + ns for ns in range(len(packets))]
 
 
 def test_octets_that_are_zero_at_the_end_of_an_address_are_kept(packets):

@@ -54,7 +54,7 @@ def test_numpy_has_the_number_that_it_reads_as_no_time(packets, flows):
     assert np.isnat(packets["time"].view("M8[ns]")).tolist() == [time is None for time in TIMES]
     assert np.isnat(flows["first"].view("M8[ns]")).tolist() == [True, False, False]
     assert np.isnat(flows["last"].view("M8[ns]")).tolist() == [True, False, False]
-    assert np.datetime64("NaT").view(np.int64) == fluxcap.NO_TIME
+    assert np.datetime64("NaT", "ns").view(np.int64) == fluxcap.NO_TIME
 
 
 def nanoseconds(values: Any) -> list[int | None]:

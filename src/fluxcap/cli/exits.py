@@ -40,7 +40,7 @@ class UsageError(CommandError):
     """The command line asks for something that does not exist."""
 
     @classmethod
-    def of(cls, error: ValueError | ModuleNotFoundError) -> Self:
+    def of(cls, error: ValueError | ImportError) -> Self:
         """Made from the library's message on a wrong argument: the advice follows a semicolon."""
         message, _, help = str(error).partition("; ")
         return cls(message, help[:1].upper() + help[1:])

@@ -14,8 +14,8 @@ def explained(error: Exception) -> CommandError:
         return error
     if isinstance(error, CaptureError | FilterError):
         return CommandError(str(error), error.help)
-    if isinstance(error, ModuleNotFoundError):
-        return UsageError.of(error)
+    if isinstance(error, ImportError) and not (error.name or "").startswith("fluxcap"):
+        return UsageError.of(error)  # a library is missing or too old
     if isinstance(error, MemoryError):
         return CommandError(
             "out of memory", "Fewer fields in --by make fewer flows, and --max-memory SIZE stops before it is out."

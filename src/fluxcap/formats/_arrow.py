@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import io
-import signal
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 from fluxcap.formats import Rows, Table, at_least_one, columns_of
+from fluxcap.formats._signals import HeldSignals
 
 
 def pour(out: BinaryIO, rows: Rows, put: Callable[[Any, Any], None], *, encoded: bool = True) -> None:
     """Let `put(stream, file)` write the rows as they come; `encoded`: with a dictionary of addresses for each table."""
     kept: list[BaseException] = []
-    with _signals_held() as signals:
+    with HeldSignals() as signals:
         stream = _stream(rows, encoded, kept, signals) if rows.stream is None else rows.stream
         try:
-            put(stream, _Keeper(out, kept))
+            put(stream, _Keeper(out, kept, signals))
         except BaseException:
             if not kept:
                 raise
@@ -26,10 +25,10 @@ def pour(out: BinaryIO, rows: Rows, put: Callable[[Any, Any], None], *, encoded:
         raise kept[0]
 
 
-def _stream(rows: Rows, encoded: bool, kept: list[BaseException], signals: _Signals) -> Any:
+def _stream(rows: Rows, encoded: bool, kept: list[BaseException], signals: HeldSignals) -> Any:
     from fluxcap.values.arrow import Stream, View
 
-    with _signals_let_through(signals):
+    with signals.let_through():
         tables = at_least_one(rows)
         first = next(tables, None)
     like = {} if first is None else columns_of(first, rows)
@@ -50,35 +49,13 @@ def package() -> Any:
 
 
 # arro3 turns an exception of a function that it calls into an error of its own, or a panic. So signals, whose handlers
-# raise, wait until a table is read, and exceptions of reading and writing are kept.
-
-_HELD: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-_Signals = Iterable[int]
+# raise, wait until a table is read or bytes are written, and exceptions of reading and writing are kept.
 
 
-@contextmanager
-def _signals_held() -> Iterator[_Signals]:
-    """Hold the signals that raise; gives the signals that were held before."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
-    try:
-        yield before
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _signals_let_through(signals: _Signals) -> Iterator[None]:
-    held = signal.pthread_sigmask(signal.SIG_SETMASK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
-
-
-def _keeping(tables: Iterator[Table], kept: list[BaseException], signals: _Signals) -> Iterator[Table]:
+def _keeping(tables: Iterator[Table], kept: list[BaseException], signals: HeldSignals) -> Iterator[Table]:
     while not kept:
         try:
-            with _signals_let_through(signals):
+            with signals.let_through():
                 table = next(tables)
         except StopIteration:
             return
@@ -92,9 +69,10 @@ def _keeping(tables: Iterator[Table], kept: list[BaseException], signals: _Signa
 class _Keeper(io.RawIOBase):
     """A file that can only be written to, over another that stays open."""
 
-    def __init__(self, out: BinaryIO, kept: list[BaseException]) -> None:
+    def __init__(self, out: BinaryIO, kept: list[BaseException], signals: HeldSignals) -> None:
         self._out = out
         self._kept = kept
+        self._signals = signals
 
     def writable(self) -> bool:
         """Always true."""
@@ -104,7 +82,8 @@ class _Keeper(io.RawIOBase):
         """Write all bytes; after the first failure nothing more."""
         if not self._kept:
             try:
-                self._out.write(octets)
+                with self._signals.let_through():
+                    self._out.write(octets)
             except BaseException as error:
                 self._kept.append(error)
         return len(octets)

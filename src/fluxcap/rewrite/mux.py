@@ -79,7 +79,7 @@ def mux(directory: str | os.PathLike[str], dst: str | os.PathLike[str]) -> Muxed
     True
     """
     folder = Path(directory)
-    check_target(dst, map(str, folder.iterdir()))
+    check_target(dst, map(str, folder.glob("*")))
     with replacing(dst) as out:
         return write_segments(folder, out)
 

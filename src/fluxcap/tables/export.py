@@ -128,9 +128,8 @@ class Exportable:
         >>> relation.columns[0]
         'protocol'
         """
-        relation: duckdb.DuckDBPyRelation = (connection or wanted("duckdb")).from_arrow(
-            self._stream(as_asked(ip, labels))
-        )
+        library = wanted("duckdb")  # refuses an older one, which would cut times, whoever made the connection
+        relation: duckdb.DuckDBPyRelation = (connection or library).from_arrow(self._stream(as_asked(ip, labels)))
         return relation
 
 

@@ -35,7 +35,7 @@ def run(given: Options, messages: Messages) -> Exit:
 
     output = for_capture(given.output, "mux")
     folder = Path(given.directory)
-    output.refuse(str(path) for path in folder.iterdir())
+    output.refuse(str(path) for path in folder.glob("*"))
     with output.stream() as out:
         try:
             done = write_segments(folder, out)
