@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from fluxcap.capture.compression import DecompressionError, decompressed, is_ahead, recognise, skippable
+from fluxcap.capture.live import Handover, waiting
 from fluxcap.capture.magic import HEAD, describe, is_capture
 from fluxcap.whole_files import naming
 
@@ -36,6 +37,7 @@ class Opened:
     def __init__(self, source: Source, compression: str = "", ahead: bool = False) -> None:
         self.compression = compression
         self.ahead = ahead  # a thread of its own decompresses
+        self.handover = Handover(waiting(source))
         self._source = source
         buffer = bytearray(HEAD)
         there = 0
@@ -295,6 +297,12 @@ class _File:
         self._trusted = _keeps_nothing(file)
         # readinto1() returns with what a pipe has at the moment, readinto() waits until the buffer is full.
         self._readinto = getattr(file, "readinto1", None) or getattr(file, "readinto", None)
+
+    def fileno(self) -> int:
+        """The descriptor that the bytes come from. OSError where there is none, or other bytes come as well."""
+        if not self._trusted:
+            raise io.UnsupportedOperation("fileno")
+        return int(self._file.fileno())
 
     def readinto(self, buffer: memoryview, /) -> int:
         if self._readinto is None:

@@ -12,11 +12,12 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fluxcap._core import ANOMALIES, DAMAGED, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
+from fluxcap._core import DAMAGED, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.damaged import Failure, broken_off, damaged, failure
 from fluxcap.capture.filters import about_filter, compiler
 from fluxcap.capture.inputs import Input, Opened
+from fluxcap.capture.left_out import about_left_out
 from fluxcap.capture.magic import HEAD, is_capture
 from fluxcap.capture.merging import Counted, Merging, Part
 from fluxcap.capture.times import Units, about_order, about_times, untimed
@@ -33,7 +34,7 @@ from fluxcap.errors import (
 )
 from fluxcap.plan.read_options import DEFAULT, ReadOptions
 from fluxcap.plan.tunnels import codes
-from fluxcap.values import human, names
+from fluxcap.values import human
 from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ALL_VERDICTS = 0xFFFFFFFF
-NAMES_SHOWN = 3  # skipped files, in a warning
 # Bytes of an input before other threads join: a millisecond of work, much more than starting the threads takes.
 SHARED_FROM = 1 << 20
 # A third of the work on small packets is done in order, by one thread at a time: more threads gain little.
@@ -114,21 +114,21 @@ class Reading:
             return None
 
     def read(self, inputs: Iterable[Input]) -> Iterator[None]:
-        """Read the inputs to their ends; yields whenever `row_limit` rows wait to be taken.
+        """Read the inputs to their ends; yields whenever `row_limit` rows wait to be taken, or an input has paused.
 
         An input that is not a capture raises; damage after its header raises or warns, as `on_damage` says, and the
         next input follows.
         """
         readings = map(self.read_one, inputs) if self.options.order is None else [self.read_merged(inputs)]
-        for reading in readings:
-            try:
+        try:
+            for reading in readings:
                 yield from reading
-            except KeyboardInterrupt:
-                if self.options.on_interrupt == "raise":
-                    raise
-                self.interrupted = True
-            if self.flows_full or self.interrupted:
-                break
+                if self.flows_full:
+                    break
+        except KeyboardInterrupt:
+            if self.options.on_interrupt == "raise":
+                raise
+            self.interrupted = True
         if self.options.on_end is not None and not self.interrupted:
             self.options.on_end()
         if not self.inputs and not self.interrupted:
@@ -140,19 +140,8 @@ class Reading:
         self.check_filter()
         self.check_order()
         self.check_units()
-        totals = self.scanner.totals()
-        if left_out := totals["rows_left_out"]:
-            packets = human.counted(left_out, "packet")
-            warn(UserWarning(f"rows of packets stopped at max_memory; {packets} after them are counted, without a row"))
-        if unkept := totals["anomalies"][ANOMALIES.index("errors_not_kept")]:
-            warn(UserWarning(f"{unkept:,} ICMP errors about flows not seen before them are not kept for these flows"))
-        if unknown := totals["unknown_links"]:
-            kinds = [f"{records:,} of {names.link_type(kind)}" for kind, records in sorted(unknown.items())]
-            warn(UserWarning(f"records of link types that are not read: {', '.join(kinds)}"))
-        if self.skipped:
-            shown = [printable(name) for name in self.skipped[:NAMES_SHOWN]]
-            more = ", ..." if len(self.skipped) > NAMES_SHOWN else ""
-            warn(UserWarning(f"skipped files that are not captures: {len(self.skipped)} ({', '.join(shown)}{more})"))
+        for said in about_left_out(self.scanner.totals(), self.skipped):
+            warn(UserWarning(said))
 
     def check_filter(self) -> None:
         """Warn of link types that the filter cannot be applied to. FilterError if the capture has no others."""
@@ -211,6 +200,8 @@ class Reading:
                         elif octets.take_chunk is not None:
                             yield from self._take(octets.take_chunk, octets.ahead)
                         else:
+                            if octets.handover.is_due():
+                                yield
                             yield from self.feed(octets.readinto)
                     except (DecompressionError, OSError) as error:
                         yield from self._fail(failure(error))

@@ -20,6 +20,11 @@ class Sources(NamedTuple):
     captures: list[str]  # as the reading functions take them
     inputs: list[Input]  # the same, one by one
 
+    @property
+    def live(self) -> bool:
+        """Whether an input may still be in the making."""
+        return any(item.size is None for item in self.inputs)
+
 
 def find(paths: Sequence[str], output: Output) -> Sources:
     """The inputs that paths name. UsageError if one is missing, or if the output would overwrite one."""

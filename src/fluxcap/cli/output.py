@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from fluxcap import formats
 from fluxcap.cli.exits import OutputError, UsageError
 from fluxcap.cli.messages import ColorChoice, is_terminal, wants_color
-from fluxcap.formats import Rows, Screen
+from fluxcap.formats import Rows, Screen, Table
 from fluxcap.whole_files import Unfinished, is_special
 
 STANDARD: Final = "-"
@@ -47,7 +47,8 @@ class Output(NamedTuple):
     def write(self, rows: Rows) -> None:
         """Write the rows, as they come."""
         with self.stream() as out:
-            formats.find(self.format).write(out, rows, self.screen)
+            flushed = rows._replace(tables=_flushed(rows.tables, out))
+            formats.find(self.format).write(out, flushed, self.screen)
 
     @contextmanager
     def stream(self) -> Iterator[BinaryIO]:
@@ -134,6 +135,13 @@ def print_text(text: str) -> None:
 
 def _is_binary(format: str) -> bool:
     return getattr(formats.find(format), "BINARY", False)
+
+
+def _flushed(tables: Iterable[Table], out: BinaryIO) -> Iterator[Table]:
+    """The tables; when the next one is asked for, all that was written of those before leaves."""
+    for table in tables:
+        yield table
+        out.flush()
 
 
 class _Descriptor(io.FileIO):

@@ -335,7 +335,7 @@ def scan_packets(
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     batch_size : int, default 65536
-        Rows of each table; the last one may be shorter.
+        Rows of each table; the last one may be shorter, and so are those of a pipe that pauses.
     by : str or iterable of str, optional
         Make flows by this key in the same pass, for the column `flow`, as in read_packets().
     max_memory : int or str, optional

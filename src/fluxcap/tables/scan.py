@@ -38,7 +38,7 @@ class PacketScan(Exportable):
     columns : tuple of str
         Names of the columns.
     batch_size : int
-        Rows of each table; the last one may be shorter.
+        Rows of each table; the last one may be shorter, and so are those of a pipe that pauses.
     metadata : dict
         Metadata of the last iteration that reached the end, as tables have it.
 
@@ -124,7 +124,8 @@ class PacketScan(Exportable):
         reading = Reading(self._options, key=key, columns=columns, row_limit=batch_size)
         with reading.partial(lambda: packet_table(reading)):  # rows that were not handed out yet
             for _ in reading.read(self._inputs):
-                yield packet_table(reading)
+                if len(table := packet_table(reading)):
+                    yield table
         rest = packet_table(reading)
         if len(rest):
             yield rest

@@ -76,6 +76,7 @@ def run(given: Options, messages: Messages) -> Exit:
                 left_out=lambda: selection.left_out,
                 like=without_rows(columns),
                 names=names,
+                live=sources.live,
             )
         )
     metadata = scan.metadata or selection.metadata

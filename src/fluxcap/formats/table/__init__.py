@@ -11,6 +11,6 @@ SUFFIXES: Final = (".txt",)
 def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
     """Write the rows as they come."""
     # rich is imported only to draw.
-    from fluxcap.formats.table.frame import draw
+    from fluxcap.formats.table.draw import draw
 
     draw(out, rows, screen)

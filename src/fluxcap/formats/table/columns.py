@@ -1,6 +1,6 @@
 """The columns of a table for people: which, under which titles, in which words, and which are dropped first."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
@@ -68,11 +68,12 @@ class Shown:
     right: bool = True
     style: Callable[[str], str] = unstyled
     narrower: Narrower | None = None  # the cells, where they can do with less room
+    least: int = 0  # the width that the column has in any case
 
     @property
     def width(self) -> int:
         """The width of the longest line."""
-        return max(map(len, "\n".join((self.title, *self.cells)).split("\n")))
+        return max(self.least, *map(len, "\n".join((self.title, *self.cells)).split("\n")))
 
     def narrowed(self, excess: int) -> "Shown":
         """The column with so many characters less, or as many less as it can do with."""
@@ -247,8 +248,8 @@ def chosen(values: Mapping[str, Values]) -> list[Shown]:
     return [_by_itself(name, column) for name, column in values.items()]
 
 
-def worthwhile(values: Mapping[str, Values]) -> list[Shown]:
-    """The columns that matter, in the order of the screen."""
+def worthwhile(values: Mapping[str, Values], told: Container[str] = ()) -> list[Shown]:
+    """The columns that matter, in the order of the screen; those in `told` mattered in rows before."""
     if "first" in values and "last" in values:
         duration = values["last"] - values["first"]
         duration[values["first"] == NO_TIME] = -1
@@ -258,7 +259,9 @@ def worthwhile(values: Mapping[str, Values]) -> list[Shown]:
     # A flow table begins with its key, which tells rows apart: all of the key is shown.
     before_values = takewhile(lambda name: name != "packets", values) if "packets" in values else ()
     key = [_by_itself(name, values[name]) for name in before_values if name not in (*LEADING, *ENDPOINTS)]
-    rest = [_abridged(name, values[name]) for name in SPECS if name not in LEADING and _tells(name, values)]
+    rest = [
+        _abridged(name, values[name]) for name in SPECS if name not in LEADING and (name in told or tells(name, values))
+    ]
     return leading + sockets + key + rest
 
 
@@ -289,8 +292,9 @@ def _total(columns: Sequence[Shown]) -> int:
     return sum(column.width for column in columns) + GAP * (len(columns) - 1) + FRAME
 
 
-def _tells(name: str, values: Mapping[str, Values]) -> bool:
-    return name in values and not SPECS[name].dull(values[name])
+def tells(name: str, values: Mapping[str, Values]) -> bool:
+    """Whether a column says something in this table."""
+    return name in values and name in SPECS and not SPECS[name].dull(values[name])
 
 
 def _abridged(name: str, values: Values) -> Shown:

@@ -1,20 +1,19 @@
 """Drawing tables in boxes, with rich."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, Final
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO, Final
 
 from rich.box import Box
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from fluxcap.formats import Rows, Screen
+from fluxcap.formats import Screen
 from fluxcap.formats.table import columns
 from fluxcap.formats.table.columns import GAP
 from fluxcap.values import human
 
-PAGE_ROWS: Final = 1000  # rows in one box: the first appear at once, however many follow
 OUTLINE: Final = Box("╭──╮\n│  │\n├──┤\n│  │\n├──┤\n├──┤\n│  │\n╰──╯\n")  # no lines inside: blanks part the columns
 
 
@@ -65,18 +64,27 @@ class Canvas:
 
     def box(self, shown: Sequence[columns.Shown]) -> None:
         """Columns side by side, below their titles."""
+        self.put(self.boxed(shown))
+
+    def boxed(self, shown: Sequence[columns.Shown]) -> list[bytes]:
+        """The lines of such a box."""
         table = RichTable(box=OUTLINE, collapse_padding=True, border_style="dim", header_style="bold")
-        for column in shown:
+        for place, column in enumerate(shown):
             table.add_column(
                 Text(column.title, justify="right" if column.right else "left"),
                 justify="right" if column.right else "left",
                 vertical="top",
                 overflow="fold",
+                min_width=column.width + (not place),  # rich forgets that the first column has a blank at its left too
             )
         for row in zip(*(column.cells for column in shown), strict=True):
             table.add_row(*(Text(cell, column.style(cell)) for cell, column in zip(row, shown, strict=True)))
         self._console.print(table)
-        self._flush()
+        return self._lines()
+
+    def put(self, lines: Iterable[bytes]) -> None:
+        """Write lines that are drawn already."""
+        self._out.writelines(lines)
 
     def footer(self, left_out: int | None, noun: str, advice: str) -> None:
         """A line on the rows that are not in the box (None: some, not counted), if there are any."""
@@ -90,30 +98,12 @@ class Canvas:
             self.line(f"+{human.counted(columns, 'column')}: {advice}", "dim")
 
     def _flush(self) -> None:
+        self.put(self._lines())
+
+    def _lines(self) -> list[bytes]:
+        """Take the lines drawn since the last time."""
         # rich fills up the last column of a grid with blanks.
-        self._out.writelines(line.rstrip() + b"\n" for line in self._drawn.getvalue().splitlines())
+        lines = [line.rstrip() + b"\n" for line in self._drawn.getvalue().splitlines()]
         self._drawn.seek(0)
         self._drawn.truncate()
-
-
-def draw(out: BinaryIO, rows: Rows, screen: Screen) -> None:
-    """Heading, boxes, footer."""
-    canvas = Canvas(out, screen)
-    if rows.heading:
-        canvas.line(rows.heading)
-    drawn = hidden = 0
-    for values in _pages(rows):
-        wanted = columns.chosen(values) if rows.chosen else columns.worthwhile(values)
-        hidden = max(hidden, canvas.table(wanted))
-        drawn += len(wanted[0].cells)
-    canvas.footer(rows.left_out(), rows.noun, "-n 0 for all, -f csv to export")
-    canvas.hidden(hidden, "-w" if rows.chosen else "-w or --columns")
-    if not drawn:
-        canvas.line(f"no {rows.noun}", "dim")
-
-
-def _pages(rows: Rows) -> Iterator[Mapping[str, Any]]:
-    for table in rows.tables:
-        arrays = {name: table[name] for name in rows.columns}
-        for start in range(0, len(table), PAGE_ROWS):
-            yield {name: values[start : start + PAGE_ROWS] for name, values in arrays.items()}
+        return lines

@@ -1,0 +1,31 @@
+"""What of the inputs a result leaves out, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from fluxcap._core import ANOMALIES
+from fluxcap.errors import printable
+from fluxcap.values import human, names
+
+if TYPE_CHECKING:
+    from fluxcap._core import Totals
+
+NAMES_SHOWN: Final = 3  # skipped files
+
+
+def about_left_out(totals: Totals, skipped: Sequence[str]) -> Iterator[str]:
+    """Sentences about rows, errors, records and files that the result does not have."""
+    if left_out := totals["rows_left_out"]:
+        packets = human.counted(left_out, "packet")
+        yield f"rows of packets stopped at max_memory; {packets} after them are counted, without a row"
+    if unkept := totals["anomalies"][ANOMALIES.index("errors_not_kept")]:
+        yield f"{unkept:,} ICMP errors about flows not seen before them are not kept for these flows"
+    if unknown := totals["unknown_links"]:
+        kinds = [f"{records:,} of {names.link_type(kind)}" for kind, records in sorted(unknown.items())]
+        yield f"records of link types that are not read: {', '.join(kinds)}"
+    if skipped:
+        shown = [printable(name) for name in skipped[:NAMES_SHOWN]]
+        more = ", ..." if len(skipped) > NAMES_SHOWN else ""
+        yield f"skipped files that are not captures: {len(skipped)} ({', '.join(shown)}{more})"

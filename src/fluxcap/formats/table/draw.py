@@ -1,0 +1,39 @@
+"""A whole table for people: heading, boxes, footer."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO, Final
+
+from fluxcap.formats import Rows, Screen
+from fluxcap.formats.table import columns
+from fluxcap.formats.table.frame import Canvas
+from fluxcap.formats.table.roll import Roll
+
+PAGE_ROWS: Final = 1000  # rows in one box: the first appear at once, however many follow
+
+
+def draw(out: BinaryIO, rows: Rows, screen: Screen) -> None:
+    """Heading, boxes, footer."""
+    canvas = Canvas(out, screen)
+    if rows.heading:
+        canvas.line(rows.heading)
+    drawn = hidden = 0
+    roll = Roll(canvas)
+    told: set[str] = set()  # columns of the box that grows
+    for values in _pages(rows):
+        wanted = columns.chosen(values) if rows.chosen else columns.worthwhile(values, told)
+        hidden = max(hidden, roll.add(wanted) if rows.live else canvas.table(wanted))
+        drawn += len(wanted[0].cells)
+        if rows.live:
+            told.update(name for name in values if columns.tells(name, values))
+    roll.close()
+    canvas.footer(rows.left_out(), rows.noun, "-n 0 for all, -f csv to export")
+    canvas.hidden(hidden, "-w" if rows.chosen else "-w or --columns")
+    if not drawn:
+        canvas.line(f"no {rows.noun}", "dim")
+
+
+def _pages(rows: Rows) -> Iterator[Mapping[str, Any]]:
+    for table in rows.tables:
+        arrays = {name: table[name] for name in rows.columns}
+        for start in range(0, len(table), PAGE_ROWS):
+            yield {name: values[start : start + PAGE_ROWS] for name, values in arrays.items()}

@@ -1,0 +1,95 @@
+"""Captures that are still being made: each row leaves while the program that captures waits for the next packet."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from capture_files import pcap, records
+from command_line import COMMAND, PATIENCE, environment, terminal, wait_until_read
+from fluxcap import segment
+
+HEADER = pcap([])
+
+
+def record(source: str, port: int) -> bytes:
+    """A record of a pcap, without the file header."""
+    return pcap(records([segment(b"hello", (source, port), ("2001:db8::1" if ":" in source else "192.0.2.2", 53))]))[
+        24:
+    ]
+
+
+def packet(number: int) -> bytes:
+    """A record whose source port tells it."""
+    return record("192.0.2.1", 4000 + number)
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The command with a pipe at either side; killed if it hangs."""
+    command = [*COMMAND, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment()) as one:
+        alarm = threading.Timer(PATIENCE, one.kill)
+        alarm.start()
+        try:
+            yield one
+        finally:
+            one.kill()
+            alarm.cancel()
+
+
+@pytest.mark.parametrize(("form", "titles"), [("ndjson", 0), ("csv", 1), ("tsv", 1)])
+def test_a_packet_is_a_line_before_the_next_one_comes(form, titles):
+    with running("packets", "-", "-f", form, "--columns", "src_port") as one:
+        one.stdin.write(HEADER)
+        for number in range(5):
+            one.stdin.write(packet(number))
+            lines = [one.stdout.readline() for _ in range(1 if number else 1 + titles)]
+            assert str(4000 + number).encode() in lines[-1]
+
+
+def test_packets_at_a_terminal_are_lines_of_one_box():
+    read, write = os.pipe()
+
+    def capture() -> None:
+        with open(write, "wb", buffering=0) as pipe:
+            pipe.write(HEADER)
+            for number in range(4):
+                pipe.write(packet(number))
+                wait_until_read(write)  # and a while longer, in which the row leaves
+
+    writer = threading.Thread(target=capture)
+    writer.start()
+    try:
+        screen = terminal("packets", "-", "--columns", "packet,src_port", columns=80, stdin=read)
+    finally:
+        os.close(read)
+        writer.join()
+    top, *rows, bottom = [line[1:-1] for line in screen.lines if line[:1] in "╭│╰"]
+    assert set(top + bottom) == {"─"}
+    assert [row.split() for row in rows[2:]] == [[f"{number + 1}", f"{4000 + number}"] for number in range(4)]
+
+
+def test_a_box_that_grows_is_begun_anew_where_a_cell_needs_more_room():
+    read, write = os.pipe()
+
+    def capture() -> None:
+        with open(write, "wb", buffering=0) as pipe:
+            pipe.write(HEADER + packet(0))
+            wait_until_read(write)
+            pipe.write(record("2001:db8:1234:5678:9abc:def0:1234:5678", 4000))
+            wait_until_read(write)
+            pipe.write(packet(2))
+
+    writer = threading.Thread(target=capture)
+    writer.start()
+    try:
+        screen = terminal("packets", "-", "--columns", "src_ip", columns=80, stdin=read)
+    finally:
+        os.close(read)
+        writer.join()
+    assert [line[0] for line in screen.lines[1:]] == [*"╭││├│╰", *"╭││├││╰"]
+    assert len({len(line) for line in screen.lines[7:]}) == 1
