@@ -1,6 +1,9 @@
 """`fluxcap explain`: the drawing, the other formats, and what it refuses."""
 
 import json
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
@@ -84,6 +87,65 @@ def test_json_has_every_field_and_every_word():
         "name": "checksum", "bit": 48, "bits": 16, "value": 0xD86C, "text": "0xd86c",
     }  # fmt: skip
     assert [word["value"] for word in found["checksums"][1]["words"][:2]] == [0xC000, 0x0201]
+
+
+def drawn(tmp_path, format, *arguments) -> str:
+    path = tmp_path / f"x.{format}"
+    done = fluxcap("explain", *arguments, "-o", path)
+    assert (done.returncode, done.stdout) == (0, "")
+    return path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("sample", "packet"), [("verdicts.pcap", "2"), ("vxlan-tunnel.pcap", "3"), ("pseudo-header-addresses.pcap", "4"),
+                           ("encapsulations.pcap", "5"), ("cut-at-60-octets.pcap", "9")]
+)  # fmt: skip
+def test_a_drawing_as_svg_has_every_field_in_a_box_inside_the_drawing(tmp_path, sample, packet):
+    root = ElementTree.fromstring(drawn(tmp_path, "svg", SAMPLES / sample, "-p", packet))
+    width, height = map(int, root.attrib["viewBox"].split()[2:])
+    boxes = list(root.iter("{http://www.w3.org/2000/svg}rect"))
+    assert boxes
+    for box in boxes:
+        x, y, across, down = (int(box.attrib[name]) for name in ("x", "y", "width", "height"))
+        assert 0 <= x <= x + across <= width
+        assert 0 <= y <= y + down <= height
+    texts = " ".join(text for text in root.itertext())
+    found = json.loads(fluxcap("explain", SAMPLES / sample, "-p", packet, "-f", "json").stdout)
+    wide = [field for header in found["headers"] for field in header["fields"] if field["bits"] >= 16]
+    assert [field["text"] for field in wide if field["text"] not in texts] == []
+    assert [one["sentence"] for one in found["checksums"] if one["sentence"].split()[0] not in texts] == []
+
+
+class Tags(HTMLParser):
+    """The elements of a page, and the attributes that would load or run something."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.active: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.names.add(tag)
+        self.active += [name for name, _ in attributes if name.startswith("on") or name in ("src", "href")]
+
+
+@pytest.mark.parametrize("format", ["svg", "html"])
+def test_a_hostile_file_name_is_text_in_every_format(tmp_path, format):
+    hostile = tmp_path / '"><img onerror=alert(1)><script>.pcap'
+    hostile.write_bytes(files.pcap(files.records([PACKET])))
+    page = Tags(drawn(tmp_path, format, hostile, "-p", "1"))
+    assert page.names.isdisjoint({"script", "img"})
+    assert page.active == []
+
+
+def test_a_page_forbids_itself_the_network_and_has_the_words_of_each_sum(tmp_path):
+    page = drawn(tmp_path, "html", VERDICTS, "-p", "2")
+    assert "default-src 'none'" in page
+    assert re.findall(r"<td>(0x\w+)</td><td>(0x\w+)</td><td>(?:\+1)?</td>", page)[10:12] == [
+        ("0xc000", "0xc000"), ("0x0201", "0xc201"),
+    ]  # fmt: skip
+    assert "the sum 0x2793, complemented: 0xd86c" in page
 
 
 def test_the_suffix_of_the_output_decides_on_the_format(tmp_path):

@@ -128,3 +128,10 @@ def test_the_pseudo_header_has_the_address_that_the_sum_was_taken_with():
     pseudo = explained(packet).checksums[-1].pseudo
     assert pseudo is not None
     assert pseudo.value("destination address") != explained(packet).headers[1].value("destination address")
+
+
+def test_a_notebook_shows_the_drawing():
+    shown = explained(b.ipv4(b.udp(DATA)))._repr_html_()
+    assert shown.startswith('<div class="fluxcap-packet">')
+    assert "<svg" in shown
+    assert ">source port<" in shown

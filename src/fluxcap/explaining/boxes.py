@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from fluxcap.explaining.explanation import Field, Header
+from fluxcap.explaining.parts import Field, Header
 
 ROW_BITS: Final = 32
 

@@ -12,7 +12,8 @@ from fluxcap.capture.reading import Reading
 from fluxcap.errors import printable
 from fluxcap.explaining import sentences
 from fluxcap.explaining.delivery import delivered
-from fluxcap.explaining.explanation import Checksum, Explanation, Field, FlowOf, Header
+from fluxcap.explaining.explanation import Explanation
+from fluxcap.explaining.parts import Checksum, Field, FlowOf, Header
 from fluxcap.explaining.sentences import Facts, Pieces
 from fluxcap.explaining.sums import checksums
 from fluxcap.explaining.wording import written
@@ -237,6 +238,5 @@ def _header(row: HeaderRow) -> Header:
         Field(name, bit, bits, value, written(row["kind"], name, form, bits, value))
         for name, bit, bits, form, value in row["fields"]
     ]
-    return Header(
-        row["kind"], row["title"], row["layer"], row["depth"], row["offset"], row["length"], fields=tuple(fields)
-    )
+    about = row["kind"], row["title"], row["layer"], row["depth"], row["offset"], row["length"], row["captured"]
+    return Header(*about, fields=tuple(fields))

@@ -13,7 +13,8 @@ class HeaderRow(TypedDict):
     layer: str  # "link", "tunnel", "network" or "transport"
     depth: int  # tunnels around it
     offset: int  # of its first byte in the record
-    length: int  # bytes, as it states them; may be more than were captured
+    length: int  # bytes, as it states them
+    captured: int  # bytes of it that the record has, and that lie inside the packet that the header is in
     fields: list[tuple[str, int, int, str, int]]  # name, bit in the header, bits, letter of how it is meant, value
 
 

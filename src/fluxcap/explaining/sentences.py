@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fluxcap._core import REASONS, VERDICTS
-from fluxcap.explaining.explanation import Header
+from fluxcap.explaining.parts import Header
 from fluxcap.reports.hints import MODULUS, ONE_BIT
 from fluxcap.values import human, names
 from fluxcap.values.names import DCCP, ICMP, ICMPV6, SCTP, TCP, UDP, UDP_LITE

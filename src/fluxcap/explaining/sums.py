@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import VERDICTS
 from fluxcap.explaining import sentences
-from fluxcap.explaining.explanation import Checksum, Field, Header, Word
+from fluxcap.explaining.parts import DATA, Checksum, Field, Header, Word
 from fluxcap.explaining.sentences import Facts
 from fluxcap.explaining.wording import written
 from fluxcap.values import names
@@ -25,7 +25,6 @@ PSEUDO: Final = {
     14: (*((name, 32, "a") for name in ADDRESSES), ("zero", 8, ""), ("protocol", 8, ""), ("length", 32, "")),
     40: (*((name, 128, "a") for name in ADDRESSES), ("length", 32, ""), ("zero", 24, ""), ("next header", 8, "")),
 }
-DATA: Final = "data"
 
 
 def checksums(facts: Facts) -> Iterator[Checksum]:
@@ -35,7 +34,7 @@ def checksums(facts: Facts) -> Iterator[Checksum]:
     if judged["ip_verdict"]:
         yield _of_ip(facts, sums.get("ip"))
     for header in facts.headers:
-        if header.kind == "gre" and judged["gre_verdict"]:
+        if judged["gre_verdict"] and header.kind == "gre" and header.value("checksum") is not None:
             yield _of_gre(judged, header, sums.get("gre"), facts.headers)
     if judged["verdict"]:
         yield _of_transport(facts, sums.get("transport"))
@@ -116,7 +115,7 @@ def _pseudo(row: SumRow | None, depth: int) -> Header | None:
         value = whole >> octets * 8 - at - bits & (1 << bits) - 1
         fields.append(Field(name, at, bits, value, written("pseudo", name, form, bits, value)))
         at += bits
-    return Header("pseudo", "Pseudo-header", "pseudo", depth, 0, octets, tuple(fields))
+    return Header("pseudo", "Pseudo-header", "pseudo", depth, 0, octets, octets, tuple(fields))
 
 
 def _words(row: SumRow | None, headers: Sequence[Header]) -> tuple[Word, ...]:

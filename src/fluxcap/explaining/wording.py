@@ -50,6 +50,10 @@ def _hexadecimal(kind: str, name: str, bits: int, value: int) -> str:
     return f"{number} {ETHERTYPES.get(value, '')}".rstrip() if "type" in name.split() else number
 
 
+def _lowest_first(kind: str, name: str, bits: int, value: int) -> str:
+    return f"0x{int.from_bytes(value.to_bytes(bits // 8), 'little'):0{bits // 4}x}, lowest byte first"
+
+
 def _hardware(kind: str, name: str, bits: int, value: int) -> str:
     return value.to_bytes(bits // 8).hex(":")
 
@@ -84,6 +88,7 @@ def _option(kind: str, name: str, bits: int, value: int) -> str:
 
 FORMS: Final[Mapping[str, Callable[[str, str, int, int], str]]] = {
     "x": _hexadecimal,
+    "l": _lowest_first,
     "m": _hardware,
     "a": _address,
     "f": _flags,

@@ -148,8 +148,9 @@ cdef class Explainer(Demuxer):
         left = hop.captured - hop.at
         octets = data[hop.at:hop.at + min(length, left)]
         row = {"kind": kind, "title": title, "layer": layer, "depth": hop.depth, "offset": hop.at, "length": length,
-               "fields": header_fields(kind, octets)}
-        if kind == "gre" and hop.depth < len(judged) and is_judged(judged[hop.depth]["gre_verdict"]):
+               "captured": len(octets), "fields": header_fields(kind, octets)}
+        if kind == "gre" and "checksum" in {field[0] for field in row["fields"]} and hop.depth < len(judged) and \
+                is_judged(judged[hop.depth]["gre_verdict"]):
             judged[hop.depth]["sums"].append(
                 sum_row("gre", hop.at, hop.wire - hop.at, GRE_CHECKSUM_AT, b"", data))
         return row

@@ -1,8 +1,9 @@
 # What headers look like: one row a header. A row has its title, its layer, and its fields in order, each as NAME:BITS,
-# then letters on how the value is meant: x hexadecimal, m a hardware address, a an IP address, o bytes that are not
-# taken apart, f flags; and ?MASK: the field is there only if one of these bits is set in the first 16 bits of the
-# header. NAME:* is what is left of the header, NAME:*t the same as options of type, length and value. A row that ends
-# with "..." is repeated up to the last entry, the one in which the field before the last is set.
+# then a letter on how the value is meant: x hexadecimal, l the same with the lowest byte first, m a hardware address,
+# a an IP address, f flags, o bytes that are not taken apart; and ?MASK: the field is there only if one of these bits is
+# set in the first 16 bits of the header. NAME:* is what is left of the header, NAME:*t the same as options of type,
+# length and value. A row that ends with "..." is repeated up to the last entry, in which the field before the last is
+# set.
 
 import re
 
@@ -73,7 +74,7 @@ cdef dict HEADERS = {
     "udp_lite": ("UDP-Lite", "transport", f"{PORTS_ROW} checksum coverage:16 checksum:16x"),
     "tcp": ("TCP", "transport", f"{PORTS_ROW} sequence number:32 acknowledgment number:32 offset:4 rsvd:4 flags:8f"
             " window:16 checksum:16x urgent pointer:16 options:*t"),
-    "sctp": ("SCTP", "transport", f"{PORTS_ROW} verification tag:32x checksum (CRC32c):32x"),
+    "sctp": ("SCTP", "transport", f"{PORTS_ROW} verification tag:32x checksum (CRC32c):32l"),
     "dccp": ("DCCP", "transport", f"{PORTS_ROW} data offset:8 CCVal:4 CsCov:4 checksum:16x res:3 type:4 X:1"
              " reserved:8 sequence number:48 more:*"),
     "icmp": ("ICMP", "transport", "type:8 code:8 checksum:16x rest of header:32x"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import inputs, options
 from fluxcap.cli.exits import Exit, UsageError
@@ -13,6 +13,9 @@ from fluxcap.cli.output import choose_of
 from fluxcap.cli.progress import Progress
 from fluxcap.values.metadata import header
 
+if TYPE_CHECKING:
+    from fluxcap.explaining.explanation import Explanation
+
 HELP: Final = "one packet: its headers in boxes, its sums word by word"
 DESCRIPTION: Final = """\
 One packet, taken apart: its headers in boxes of 32 bits, the pseudo-header,
@@ -20,7 +23,7 @@ each checksum word by word with its carries, what the field holds and should
 hold, and why; which connection the packet belongs to, and what a socket would
 have been handed.
 """
-FORMATS: Final = {".txt": "text", ".json": "json"}
+FORMATS: Final = {".txt": "text", ".svg": "svg", ".html": "html", ".json": "json"}
 WORDS_SHOWN: Final = 8  # of data
 
 
@@ -55,10 +58,22 @@ def run(given: Options, messages: Messages) -> Exit:
     except ValueError as error:
         raise UsageError.of(error) from error
     with output.stream() as out:
-        if output.format == "json":
-            out.write((json.dumps({**header(), **explanation.to_dict()}, indent=2) + "\n").encode())
-        else:
+        if output.format == "text":
             from fluxcap.cli.drawings.packet import draw_explanation
 
             draw_explanation(explanation, out, output.screen, given.rows)
+        else:
+            out.write(_written(explanation, output.format, given.rows).encode())
     return Exit.INTERRUPTED if explanation.metadata["interrupted"] else Exit.DONE
+
+
+def _written(explanation: Explanation, format: str, shown: int) -> str:
+    if format == "svg":
+        from fluxcap.explaining.svg import drawing
+
+        return drawing(explanation, shown)
+    if format == "html":
+        from fluxcap.explaining.page import page
+
+        return page(explanation, shown)
+    return json.dumps({**header(), **explanation.to_dict()}, indent=2) + "\n"

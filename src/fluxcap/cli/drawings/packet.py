@@ -14,7 +14,8 @@ from fluxcap.formats.table.frame import Canvas
 from fluxcap.values import human
 
 if TYPE_CHECKING:
-    from fluxcap.explaining.explanation import Checksum, Explanation, Header, Word
+    from fluxcap.explaining.explanation import Explanation
+    from fluxcap.explaining.parts import Checksum, Header
 
 LAYER_STYLES: Final = {"link": "blue", "tunnel": "magenta", "network": "green", "transport": "cyan", "pseudo": "yellow"}
 BIT: Final = 2  # columns
@@ -49,7 +50,7 @@ def _lines(explanation: Explanation, shown: int) -> Iterator[Text]:
 
 def _box(header: Header) -> Iterator[Text]:
     style = LAYER_STYLES[header.layer]
-    yield Text(_title(header), f"bold {style}")
+    yield Text(header.caption, f"bold {style}")
     drawn = rows(header)
     above: set[int] = set()
     for row in drawn:
@@ -58,15 +59,6 @@ def _box(header: Header) -> Iterator[Text]:
         above = row.edges
     if drawn:
         yield Text(" " * MARGIN + _rule(above, set()), style)
-
-
-def _title(header: Header) -> str:
-    if header.layer == "pseudo":
-        return f"{header.title}: {header.length} bytes that are summed, and not in the packet"
-    last = header.offset + header.length - 1
-    depth = f", {human.counted(header.depth, 'tunnel')} deep" if header.depth else ""
-    missing = f", {human.counted(header.missing, 'byte')} of it not captured" if header.missing else ""
-    return f"{header.title}, bytes {header.offset} to {last}{depth}{missing}"
 
 
 def _rule(above: set[int], below: set[int]) -> str:
@@ -85,9 +77,9 @@ def _row(row: Row, style: str) -> Iterator[Text]:
         cell = row.cells[0]
         yield _cells(row, style, [f"{cell.field.name}: {cell.field.text}".removesuffix(": ")], [""])
         return
-    named = [cell.field.name if cell.named else "" for cell in row.cells]
-    if not any(named):
-        yield _cells(row, style, ["…"] * len(named), ["dim"] * len(named))
+    named = [cell.field.name if cell.named else "…" for cell in row.cells]
+    if not any(cell.named for cell in row.cells):
+        yield _cells(row, style, named, ["dim"] * len(named))
         return
     yield _cells(row, style, named, ["dim"] * len(named))
     yield _cells(
@@ -111,42 +103,29 @@ def _fitted(content: str, width: int) -> str:
 
 
 def _checksum(checksum: Checksum, shown: int) -> Iterator[Text]:
-    place = "" if checksum.offset is None else f" at byte {checksum.offset}"
-    title = Text(f"{checksum.title} checksum{place}: ", "bold")
+    title = Text(f"{checksum.heading}: ", "bold")
     title.append(checksum.verdict, f"bold {verdict_style(checksum.verdict)}".rstrip())
     yield title
     if checksum.pseudo is not None:
         yield from _box(checksum.pseudo)
     if checksum.words:
         yield Text(f"{'byte':>{MARGIN}}  word    sum", "dim")
-        yield from _words(checksum.words, shown)
+        yield from _words(checksum, shown)
         total = checksum.words[-1].sum
         yield Text(f"{'':{MARGIN}}  the sum 0x{total:04x}, complemented: 0x{0xFFFF - total:04x}")
-    held = f"holds {checksum.written(checksum.held)}"
-    wanted = "" if checksum.expected is None else f", should hold {checksum.written(checksum.expected)}"
-    yield Text(f"{'':{INDENT}}The field {held}{wanted}.", verdict_style(checksum.verdict))
+    yield Text(f"{'':{INDENT}}{checksum.comparison}", verdict_style(checksum.verdict))
     yield Text(f"{'':{INDENT}}{checksum.sentence}")
 
 
-def _words(words: Sequence[Word], shown: int) -> Iterator[Text]:
-    """The words of a sum; of those that are data, so many."""
-    data = [place for place, word in enumerate(words) if word.source == "data"]
-    first = len(words) - len(data)
-    cut = len(data) > shown > 0
-    before = ""
-    for word in words[: first + shown] if cut else words:
-        yield _word(word, word.source if word.source != before else "")
-        before = word.source
-    if cut:
-        more = human.counted(len(data) - shown, "more word")
-        yield Text(f"{'':{MARGIN}}  … {more} of data, up to 0x{words[-1].sum:04x} (-n 0 for all)", "dim")
-
-
-def _word(word: Word, source: str) -> Text:
-    place = "" if word.offset is None else str(word.offset)
-    carry = "+1" if word.carry else "  "
-    line = Text(f"{place:>{MARGIN}}  ", "dim")
-    line.append(f"0x{word.value:04x}  0x{word.sum:04x} ")
-    line.append(carry, "yellow")
-    line.append(f"  {source}".rstrip(), "dim")
-    return line
+def _words(checksum: Checksum, shown: int) -> Iterator[Text]:
+    words, left_out = checksum.words_shown(shown)
+    for word, source in words:
+        place = "" if word.offset is None else str(word.offset)
+        line = Text(f"{place:>{MARGIN}}  ", "dim")
+        line.append(f"0x{word.value:04x}  0x{word.sum:04x} ", "")
+        line.append("+1" if word.carry else "  ", "yellow")
+        line.append(f"  {source}".rstrip(), "dim")
+        yield line
+    if left_out:
+        more = human.counted(left_out, "more word")
+        yield Text(f"{'':{MARGIN}}  … {more} of data, up to 0x{checksum.words[-1].sum:04x} (-n 0 for all)", "dim")

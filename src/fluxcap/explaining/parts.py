@@ -1,0 +1,161 @@
+"""What an explanation is made of: headers with fields, checksums with words, the flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+from fluxcap.explaining.wording import endpoint
+from fluxcap.values import human, names
+
+DATA: Final = "data"  # the source of a word behind the headers
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a header; `bit` counts from the first bit of the header."""
+
+    name: str
+    bit: int
+    bits: int
+    value: int
+    text: str  # the value as people write it
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header on the path of a packet; `offset` and `length` are bytes of the record."""
+
+    kind: str
+    title: str
+    layer: str  # "link", "tunnel", "network", "transport" or "pseudo"
+    depth: int  # tunnels around it
+    offset: int
+    length: int  # as it states it
+    captured: int  # bytes of it that are there: neither cut nor past the end of its packet
+    fields: tuple[Field, ...]
+
+    def value(self, name: str) -> int | None:
+        """The value of a field; None if the header has none of this name, or it was not captured."""
+        return next((field.value for field in self.fields if field.name == name), None)
+
+    @property
+    def caption(self) -> str:
+        """What stands over its box."""
+        if self.layer == "pseudo":
+            return f"{self.title}: {self.length} bytes that are summed, and not in the packet"
+        last = self.offset + self.length - 1
+        depth = f", {human.counted(self.depth, 'tunnel')} deep" if self.depth else ""
+        missing = f", {self.captured} of them there" if self.captured < self.length else ""
+        return f"{self.title}, bytes {self.offset} to {last}{depth}{missing}"
+
+
+class Word(NamedTuple):
+    """A word of a checksum, and the sum behind it.
+
+    `offset` is None for a word of the pseudo-header; `carry`: adding the word gave a carry, which was added to the sum.
+    """
+
+    source: str
+    offset: int | None
+    value: int
+    sum: int
+    carry: bool
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """A checksum of the packet: what its field holds, what it should hold, and why its verdict is what it is."""
+
+    title: str  # the protocol whose header holds it
+    depth: int
+    offset: int | None  # of the field in the record; None if the record does not have it
+    verdict: str
+    held: int
+    expected: int | None  # None where no sum was taken
+    digits: int  # hexadecimal digits of the field
+    sentence: str
+    pseudo: Header | None  # the pseudo-header, whose offset is no place in the record; None where there is none
+    words: tuple[Word, ...]  # none where no sum was taken, or where it is a CRC
+
+    def written(self, value: int) -> str:
+        """A value of the field, in hexadecimal digits."""
+        return f"0x{value:0{self.digits}x}"
+
+    @property
+    def heading(self) -> str:
+        """Which checksum this is, and where its field stands."""
+        place = "" if self.offset is None else f" at byte {self.offset}"
+        return f"{self.title} checksum{place}"
+
+    @property
+    def comparison(self) -> str:
+        """What the field holds and should hold."""
+        wanted = "" if self.expected is None else f", should hold {self.written(self.expected)}"
+        return f"The field holds {self.written(self.held)}{wanted}."
+
+    def words_shown(self, shown: int) -> tuple[list[tuple[Word, str]], int]:
+        """All words but those of the data, of which there are `shown` at most (0: all), each with its source where that
+        is another one than that of the word before; and how many are left out."""
+        data = sum(word.source == DATA for word in self.words)
+        left_out = max(data - shown, 0) if shown else 0
+        kept = self.words[: len(self.words) - left_out]
+        before = ("", *(word.source for word in kept))
+        return [
+            (word, "" if word.source == last else word.source) for word, last in zip(kept, before, strict=False)
+        ], left_out
+
+
+@dataclass(frozen=True)
+class FlowOf:
+    """The connection or flow of the packet."""
+
+    number: int  # its row in read_connections()
+    of: int  # rows there
+    protocol: int
+    src_ip: str
+    src_port: int
+    dst_ip: str
+    dst_port: int
+    packets: int
+    reverse_packets: int
+    state: str
+    history: str
+
+
+class Told(Protocol):
+    """What is drawn of an explanation."""
+
+    @property
+    def heading(self) -> str:
+        """Which packet it is."""
+
+    @property
+    def path(self) -> str:
+        """The input."""
+
+    @property
+    def packet(self) -> int:
+        """Its number there."""
+
+    @property
+    def headers(self) -> Sequence[Header]:
+        """In the order of the record."""
+
+    @property
+    def checksums(self) -> Sequence[Checksum]:
+        """In the order of the record."""
+
+    def sentences(self) -> Iterator[str]:
+        """All that is said beside."""
+
+
+def about_flow(flow: FlowOf) -> str:
+    """The flow in words."""
+    ends = f"{endpoint(flow.src_ip, flow.src_port)} → {endpoint(flow.dst_ip, flow.dst_port)}"
+    packets = f"{human.counted(flow.packets, 'packet')}, {human.count(flow.reverse_packets)} back"
+    state = f", state {flow.state}, history {flow.history}" if flow.history else ""
+    kind = "connection" if flow.protocol == names.TCP else "flow"
+    number = f"{human.count(flow.number + 1)} of {human.count(flow.of)}"
+    return f"It belongs to {kind} {number}: {names.protocol(flow.protocol)} {ends}, {packets}{state}."
