@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fluxcap.sockets.table import SocketTable, read_sockets
     from fluxcap.tables.aggregator import FlowAggregator
     from fluxcap.tables.connections import ConnectionTable, read_connections
+    from fluxcap.tables.flow_scan import FlowScan, scan_flows
     from fluxcap.tables.flows import FlowTable, merge
     from fluxcap.tables.packets import PacketTable
     from fluxcap.tables.read import read_flows, read_packets, scan_packets
@@ -53,6 +54,7 @@ _HOMES = {
     ),
     "explaining.explanation": ("Explanation",),
     "explaining.reading": ("explain",),
+    "tables.flow_scan": ("FlowScan", "scan_flows"),
     "tables.flows": ("FlowTable", "merge"),
     "reports.info": ("CaptureInfo",),
     "reports.survey": ("read_info",),
@@ -83,6 +85,7 @@ __all__ = [
     "Explanation",
     "FilterError",
     "FlowAggregator",
+    "FlowScan",
     "FlowTable",
     "HostTable",
     "LifeTable",
@@ -108,6 +111,7 @@ __all__ = [
     "read_packets",
     "read_sockets",
     "repair",
+    "scan_flows",
     "scan_packets",
     "segment",
 ]

@@ -208,10 +208,16 @@ class Scanner(Window):
     limit: str  # after FLOWS_FULL: which one was reached
     def take(self) -> dict[str, Column]:
         """The packet rows collected since the last take(), in the order the columns were asked for."""
-    def flows(self, last: bool = False) -> dict[str, Column]:
+    @property
+    def open_flows(self) -> int:
+        """Rows of the flow table, those of flows that have ended and were not taken among them."""
+    def ended(self, until: int) -> dict[str, Column]:
+        """Take the rows that no record of the time `until` (ns) or later can change, as flows() gives rows."""
+    def flows(self, last: bool = False, newest: int = ...) -> dict[str, Column]:
         """The flow table, in first-seen order: the key's columns, then FLOW_COLUMNS (reverse_* only when biflow), then
         `_icmp_last`, the time (ns) of the last ICMP error; then what feature_columns() says for this key. The `last`
-        time the scanner gives up its own copy on the way: rows and columns together never take twice the room."""
+        time the scanner gives up its own copy on the way: rows and columns together never take twice the room. Rows
+        that have been silent or active for too long at the time `newest` (ns) have ended."""
     def unseen(self) -> dict[str, Column]:
         """Rows as in flows(), without packets: ICMP errors that quote a flow of which no packet has been seen."""
     def add_flows(self, columns: Mapping[str, Any], n: int) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from capture_files import pcap, records
-from command_line import COMMAND, PATIENCE, environment, terminal, wait_until_read
+from command_line import COMMAND, PATIENCE, environment, error_lines, fluxcap, terminal, wait_until_read
 from fluxcap import segment
 
 HEADER = pcap([])
@@ -20,6 +20,12 @@ def record(source: str, port: int) -> bytes:
     return pcap(records([segment(b"hello", (source, port), ("2001:db8::1" if ":" in source else "192.0.2.2", 53))]))[
         24:
     ]
+
+
+def packet_at(second: int, port: int) -> bytes:
+    """A record of this time of the capture."""
+    frame = segment(b"hello", ("192.0.2.1", port), ("192.0.2.2", 53))
+    return pcap(records([frame], second * 1_000_000_000))[24:]
 
 
 def packet(number: int) -> bytes:
@@ -93,3 +99,36 @@ def test_a_box_that_grows_is_begun_anew_where_a_cell_needs_more_room():
         writer.join()
     assert [line[0] for line in screen.lines[1:]] == [*"╭││├│╰", *"╭││├││╰"]
     assert len({len(line) for line in screen.lines[7:]}) == 1
+
+
+def test_a_flow_is_a_line_when_it_has_ended():
+    shown = ("-f", "ndjson", "--columns", "src_port,packets,end_reason")
+    with running("flows", "-", "--as-they-end", "--idle-timeout", "10s", *shown) as one:
+        one.stdin.write(HEADER + packet_at(100, 4000) + packet_at(105, 4000) + packet_at(110, 4001))
+        one.stdin.write(packet_at(116, 4002))  # 11 s after the last packet of the first flow
+        assert one.stdout.readline() == b'{"src_port": 4000, "packets": 2, "end_reason": 1}\n'
+        one.stdin.write(packet_at(121, 4002))
+        assert one.stdout.readline() == b'{"src_port": 4001, "packets": 1, "end_reason": 1}\n'
+        one.stdin.close()
+        assert one.stdout.read() == b'{"src_port": 4002, "packets": 2, "end_reason": 4}\n'
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--as-they-end", "no flow ends before the capture does"),
+        ("--as-they-end --idle-timeout 1s --sort packets", "--sort is about all flows"),
+        ("--as-they-end --idle-timeout 1s --max-flows 9", "--max-flows is about all flows"),
+        ("--grace 1s", "--grace is about flows that leave"),
+    ],
+)
+def test_what_needs_all_flows_does_not_go_with_flows_as_they_end(options, message):
+    done = fluxcap("flows", "-", *options.split(), stdin=HEADER)
+    assert done.returncode == 2
+    assert message in error_lines(done.stderr)[0]
+
+
+def test_flows_of_an_empty_capture_have_a_header():
+    done = fluxcap("flows", "-", "--as-they-end", "--idle-timeout", "1s", stdin=HEADER)
+    assert done.stdout.startswith("protocol\tsrc_ip\t")
+    assert done.stdout.count("\n") == 1

@@ -1,7 +1,7 @@
 # From rows to columns, a few rows at a time. A value that stands in a row is appended to its column directly; one that
 # has to be computed goes into a FlowRecord first.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.columns cimport Columns, lay_pieces, put_column
@@ -11,7 +11,8 @@ from fluxcap.flows.features cimport features_at, read_features
 from fluxcap.flows.follow cimport read_connection
 from fluxcap.flows.key cimport Shape, five_tuple, same_shape, unproject
 from fluxcap.flows.table cimport (
-    FlowRecord, FlowRow, Flows, MARK_FLIPPED, RareCounts, drop_rows, index_octets, is_flipped, key_of, mark_of, row_at)
+    EndReason, FORCED_END, FlowRecord, FlowRow, Flows, MARK_FLIPPED, RareCounts, drop_rows, expired, index_octets,
+    is_flipped, key_of, mark_of, row_at)
 
 cdef enum:
     RECORDS_AT_ONCE = 32        # rows and the used parts of their records stay in the first-level cache
@@ -130,12 +131,33 @@ cdef inline void spare_rows(const Flows* f, uint64_t first, uint64_t end, Spare*
     if f.connections_stride:
         pages_spare(spare, f.connections, first * f.connections_stride, end * f.connections_stride)
 
-cdef inline bint split_rows(Flows* f, FlowColumns* columns, FlowRecord* records, bint last) noexcept nogil:
-    """Append every row to the columns, in order. The caller has reserved room in the columns and zeroed the records.
-    With `last` the columns take over the memory of rows that have been read, and the table is empty in the end. False
-    when memory is out."""
+cdef inline uint32_t end_rows(const Flows* f, uint64_t first, uint32_t n, const FlowRecord* records,
+                              int64_t newest) noexcept nogil:
+    """End the open rows, of up to 32, that a record of the time `newest` would not continue; a bit for each of them."""
+    cdef uint32_t i, found = 0
+    cdef EndReason reason
+    cdef FlowRow* row
+    for i in range(n):
+        row = row_at(f, first + i)
+        reason = expired(f, row, newest, records[i].key.protocol)
+        if row.end_reason == FORCED_END and reason:
+            row.end_reason = reason
+            found |= <uint32_t>1 << i
+    return found
+
+cdef inline void reopen_rows(const Flows* f, uint64_t first, uint32_t found) noexcept nogil:
+    cdef uint32_t i
+    for i in range(<uint32_t>RECORDS_AT_ONCE):
+        if found >> i & 1:
+            row_at(f, first + i).end_reason = FORCED_END
+
+cdef inline bint split_rows(Flows* f, FlowColumns* columns, FlowRecord* records, int64_t newest,
+                            bint last) noexcept nogil:
+    """Append every row to the columns, in order; rows that have been silent or active for too long at the time `newest`
+    have ended. The caller has reserved room in the columns and zeroed the records. With `last` the columns take over
+    the memory of rows that have been read, and the table is empty in the end. False when memory is out."""
     cdef uint64_t done = 0
-    cdef uint32_t n, i
+    cdef uint32_t n, i, ended
     cdef bint counted_before = False, counted, rarely
     cdef FlowRow all
     cdef Spare spare
@@ -158,9 +180,12 @@ cdef inline bint split_rows(Flows* f, FlowColumns* columns, FlowRecord* records,
             lay_rows(columns, &spare, n)
             if spare.failed:
                 break
+        ended = end_rows(f, done, n, records, newest)
         put_rows(f, done, n, records, columns)
         if last:
             spare_rows(f, done, done + n, &spare)
+        else:
+            reopen_rows(f, done, ended)
         done += n
     if last:
         drop_rows(f)

@@ -1,10 +1,14 @@
 # Columns for Python: each column becomes an object that owns its memory.
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBuffer_FillInfo
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
-from fluxcap.base.columns cimport Columns, resize_column
+from fluxcap.base.columns cimport Columns, free_columns, reserve_columns, resize_column
 from fluxcap.base.memory cimport block_free, block_least
+from fluxcap.flows.export cimport FlowColumns, RECORDS_AT_ONCE, split_rows
+from fluxcap.flows.table cimport FlowRecord, Flows
 
 # Formats of the struct module by the typestr of numpy, without the byte order, which is that of this machine. Letters
 # ("S") have a length besides.
@@ -76,3 +80,29 @@ cdef int plan_columns(Columns* c, tuple fields) except -1:
     for i in range(c.n_columns):
         _, c.offset[i], c.size[i], _, _ = fields[i]
     return 0
+
+
+cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last):
+    """The columns of a flow table, see split_rows(). `fields`: of rows, features, first packets."""
+    cdef FlowColumns c
+    cdef FlowRecord* records = <FlowRecord*>calloc(RECORDS_AT_ONCE, sizeof(FlowRecord))
+    cdef bint done
+    plain, features, firsts = fields
+    memset(&c, 0, sizeof(FlowColumns))
+    plan_columns(&c.plain, plain)
+    plan_columns(&c.features, features)
+    plan_columns(&c.firsts, firsts)
+    try:
+        if records == NULL or not (reserve_columns(&c.plain, f.n) and reserve_columns(&c.features, f.n) and
+                                   reserve_columns(&c.firsts, f.n)):
+            raise MemoryError
+        with nogil:
+            done = split_rows(f, &c, records, newest, last)
+        if not done:
+            raise MemoryError
+        return {**hand_over(&c.plain, plain), **hand_over(&c.features, features), **hand_over(&c.firsts, firsts)}
+    finally:
+        free(records)
+        free_columns(&c.plain)
+        free_columns(&c.features)
+        free_columns(&c.firsts)

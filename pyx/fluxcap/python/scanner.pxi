@@ -1,20 +1,20 @@
 # Reading captures into tables: bytes go in, rows and totals come out.
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 import os
 
-from fluxcap.base.columns cimport Columns, free_columns, reserve_columns
+from fluxcap.base.columns cimport Columns, free_columns
 from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.tunnels cimport TUNNEL_KINDS_END, TunnelPorts, UDP_PORTS, set_tunnel
 from fluxcap.base.types cimport Batch, Decoder, DISPOSITIONS_END, ERRORS_NOT_KEPT, REASONS_END, TIME_WENT_BACK
 from fluxcap.capture.reader cimport Interface, InterfaceCounts
 from fluxcap.flows.connection cimport connections_stride
 from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, Merged, merge_row
-from fluxcap.flows.export cimport FlowColumns, RECORDS_AT_ONCE, split_rows
+from fluxcap.flows.ended cimport take_ended
 from fluxcap.flows.features cimport MAX_FIRST_PACKETS, features_stride
 from fluxcap.flows.follow cimport follow
 from fluxcap.flows.key cimport ABSENT as NO_WORD
@@ -265,45 +265,43 @@ cdef class Scanner(Window):
         with self.claim:
             return hand_over(&self.line.columns, self.packet_fields)
 
-    def flows(self, bint last=False):
+    cdef tuple fields_of(self, const Flows* f):
+        """The fields of the columns that rows of this table have: of rows, features, first packets."""
+        return (self.flow_fields, *((self.feature_fields, self.first_fields) if f.features_stride else ((), ())))
+
+    def flows(self, bint last=False, int64_t newest=NO_TIME_VALUE):
         with self.claim:
             self.settle_crew()
-            return self.read_rows(&self.line.flows, last)
+            return read_rows(&self.line.flows, self.fields_of(&self.line.flows), newest, last)
 
     def unseen(self):
         cdef Flows none
         with self.claim:
             self.settle_crew()
-            if self.line.flows.unseen != NULL:
-                return self.read_rows(self.line.flows.unseen, False)
             memset(&none, 0, sizeof(Flows))
-            return self.read_rows(&none, False)
+            unseen = &none if self.line.flows.unseen == NULL else self.line.flows.unseen
+            return read_rows(unseen, self.fields_of(unseen), NO_TIME_VALUE, False)
 
-    cdef dict read_rows(self, Flows* f, bint last):
-        cdef FlowColumns c
-        cdef tuple features = self.feature_fields if f.features_stride else ()
-        cdef tuple firsts = self.first_fields if f.features_stride else ()
-        cdef FlowRecord* records = <FlowRecord*>calloc(RECORDS_AT_ONCE, sizeof(FlowRecord))
+    def ended(self, int64_t until):
+        cdef Flows over
         cdef bint done
-        memset(&c, 0, sizeof(FlowColumns))
-        plan_columns(&c.plain, self.flow_fields)
-        plan_columns(&c.features, features)
-        plan_columns(&c.firsts, firsts)
-        try:
-            if records == NULL or not (reserve_columns(&c.plain, f.n) and reserve_columns(&c.features, f.n) and
-                                       reserve_columns(&c.firsts, f.n)):
-                raise MemoryError
-            with nogil:
-                done = split_rows(f, &c, records, last)
-            if not done:
-                raise MemoryError
-            return {**hand_over(&c.plain, self.flow_fields), **hand_over(&c.features, features),
-                    **hand_over(&c.firsts, firsts)}
-        finally:
-            free(records)
-            free_columns(&c.plain)
-            free_columns(&c.features)
-            free_columns(&c.firsts)
+        with self.claim:
+            self.settle_crew()
+            if self.line.flows.connections_stride:
+                raise ValueError("connections do not end before the input does")
+            try:
+                with nogil:
+                    done = take_ended(&self.line.flows, &over, until)
+                if not done:
+                    raise MemoryError
+                return read_rows(&over, self.fields_of(&self.line.flows), until, True)
+            finally:
+                free_flows(&over)
+
+    @property
+    def open_flows(self):
+        with self.claim:
+            return self.line.flows.n
 
     def add_flows(self, dict columns, uint64_t n):
         cdef Columns c

@@ -67,6 +67,7 @@ class Reading:
         verdicts: int = ALL_VERDICTS,
         row_limit: int = 0,
         max_octets: int = 0,
+        stepwise: bool = False,
     ) -> None:
         options.check()
         self.options = options
@@ -92,6 +93,8 @@ class Reading:
         self.limit = ""  # the limit that stopped the reading, or its rows: "max_flows" or "max_memory"
         self.interrupted = False
         self.ended = True  # nothing more is read from the current input
+        self.paused = False  # read() yielded because an input that is still being made has paused
+        self._stepwise = stepwise  # read() yields after every window or chunk of an input
         self.depends_on_order = key is not None and (
             key["biflow"] or key["idle_timeout"] > 0 or key["active_timeout"] > 0
         )
@@ -195,12 +198,13 @@ class Reading:
             try:
                 while not self.ended:
                     try:
-                        if octets.file is not None and item.size is not None:
+                        if octets.file is not None and item.size is not None and not self._stepwise:
                             yield from self._read_file(octets.file, item.size)
                         elif octets.take_chunk is not None:
                             yield from self._take(octets.take_chunk, octets.ahead)
                         else:
-                            if octets.handover.is_due():
+                            self.paused = octets.handover.is_due()
+                            if self.paused:
                                 yield
                             yield from self.feed(octets.readinto)
                     except (DecompressionError, OSError) as error:
@@ -302,6 +306,8 @@ class Reading:
         """Take a step of the scanner, in an input of so many bytes, until all rows of the step are taken."""
         threads = max(self._threads - busy, 1) if octets > SHARED_FROM else 1
         while (state := step(threads)) == ROWS_FULL:
+            yield
+        if self._stepwise:
             yield
         return state
 

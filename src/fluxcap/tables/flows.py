@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from fluxcap._core import Column, Scanner
+from fluxcap._core import NO_TIME, Column, Scanner
 from fluxcap.capture.inputs import expand
 from fluxcap.capture.reading import Reading
 from fluxcap.errors import Late
@@ -182,7 +182,13 @@ def flows_at(table: FlowTable, rows: Rows) -> Flows:
 
 def flow_table(kind: type[T], reading: Reading, plan: FlowPlan, last: bool, inputs: Sequence[Input] = ()) -> T:
     """The flows that a reading has made so far; with `last` the reading gives up its own copy."""
-    made = {
+    begun = [item for item in inputs if item.name not in reading.skipped][: len(reading.inputs)]
+    return table_of(kind, reading.scanner, flow_metadata(reading, plan), last, begun)
+
+
+def flow_metadata(reading: Reading, plan: FlowPlan) -> Metadata:
+    """The metadata of a table of flows, about what was read up to now."""
+    return reading.metadata() | {
         **plan.metadata(),
         "where": reading.options.where,
         "inner": reading.options.inner,
@@ -191,21 +197,25 @@ def flow_table(kind: type[T], reading: Reading, plan: FlowPlan, last: bool, inpu
         "flows_full": reading.flows_full,
         "limit": reading.limit,
     }
-    begun = [item for item in inputs if item.name not in reading.skipped][: len(reading.inputs)]
-    return table_of(kind, reading.scanner, reading.metadata() | made, last, begun)
 
 
 def table_of(kind: type[T], scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence[Input] = ()) -> T:
     """The flows of a scanner; with `last` the scanner gives up its own copy."""
     unseen = FlowTable(scanner.unseen())
-    made = scanner.flows(last)
+    newest = metadata["last"]
+    made = scanner.flows(last, NO_TIME if newest is None else newest)
+    return kind(shaped(made, metadata), metadata, unseen if len(unseen) else None, inputs=inputs)
+
+
+def shaped(made: Mapping[str, Column], metadata: Metadata) -> dict[str, Array | Column]:
+    """The columns of a scanner's flows, those of first packets with a value for each packet."""
     columns: dict[str, Array | Column] = {**made}
     if metadata.get("splt"):
         from fluxcap.values.arrays import array
 
         # A flow of a single packet has a row too.
         columns |= {name: array(made[name]).reshape(-1, metadata["splt"]) for name in _SPLT}
-    return kind(columns, metadata, unseen if len(unseen) else None, inputs=inputs)
+    return columns
 
 
 def merge(tables: Iterable[FlowTable]) -> FlowTable:

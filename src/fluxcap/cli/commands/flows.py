@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import FLOW_COLUMNS, feature_columns
-from fluxcap.cli import inputs, options
+from fluxcap.cli import inputs, options, streamed
 from fluxcap.cli.commands import extract, flow_rows
-from fluxcap.cli.exits import Exit
+from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
-from fluxcap.plan import keys
+from fluxcap.formats import Rows
+from fluxcap.plan import keys, semantics
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
+from fluxcap.plan.read_options import REORDER
 from fluxcap.values import human
 
 if TYPE_CHECKING:
@@ -49,12 +51,19 @@ def configure(parser: Parser) -> None:
     )
     parser.add_argument("--max-flows", type=options.positive, metavar="N", help="stop at so many flows: exit code 4")
     options.add_max_memory(parser)
+    what = "a row when its flow has ended, in bounded memory, not when the capture has"
+    parser.add_argument("--as-they-end", action="store_true", help=what)
+    flow_rows.add_time(parser, "--grace", f"how late a packet may come to a flow that leaves (default: {REORDER})")
     what = "write the packets of these flows, numbered as in the column `flow`, to the capture -o FILE"
     parser.add_argument("--extract", type=extract.numbers, metavar="N,...", help=what)
 
 
 def run(given: Options, messages: Messages) -> Exit:
     """Read the flows, sort and limit them as asked for, write them; or extract the packets of some."""
+    if given.as_they_end:
+        return _write_as_they_end(given, messages)
+    if given.grace is not None:
+        raise UsageError("--grace is about flows that leave, and none does", "Say --as-they-end as well.")
     extracting = given.extract is not None
     output = extract.output(given) if extracting else choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
@@ -75,6 +84,29 @@ def run(given: Options, messages: Messages) -> Exit:
     return flow_rows.how_it_ended(metadata, human.counted(len(table), "flow"), messages)
 
 
+def _write_as_they_end(given: Options, messages: Messages) -> Exit:
+    """Write each flow when it has ended, in bounded memory."""
+    from fluxcap.tables.flow_scan import FlowScan
+
+    for name in ("extract", "sort", "max_flows", "max_memory"):
+        if getattr(given, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is about all flows, and --as-they-end keeps none", f"Leave out {option}.")
+    output = choose(given.format, given.output, given.color, wide=given.wide)
+    sources = inputs.find(given.inputs, output)
+    columns = [name for name in _columns(given) if name != FLOW]
+    options.check_columns(given, columns)
+    try:
+        scan = FlowScan(sources.inputs, _plan(given), given.grace or REORDER, given.reading)
+    except ValueError as error:
+        raise UsageError(str(error), "Name --idle-timeout TIME, --active-timeout TIME or --interval TIME.") from error
+    names = options.names(given, output, semantics.find(given.semantics).octets)
+    rows = Rows((), given.columns or columns, chosen=given.columns is not None, noun="flows", names=names)
+    limit = options.row_limit(given, output)
+    metadata, written = streamed.write(rows, scan, limit, sources, output, messages)
+    return flow_rows.how_it_ended(metadata, human.counted(written, "flow"), messages)
+
+
 def _columns(given: Options) -> list[str]:
     """The columns that the table will have, so that a wrong name is refused before hours of reading."""
     key = keys.parse(given.by, not given.uniflow)
@@ -88,10 +120,8 @@ def _columns(given: Options) -> list[str]:
     ]
 
 
-def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
-    from fluxcap.tables.flows import FlowTable, collect_flows
-
-    plan = FlowPlan(
+def _plan(given: Options) -> FlowPlan:
+    return FlowPlan(
         keys.parse(given.by, not given.uniflow),
         semantics=given.semantics,
         idle_timeout=given.idle_timeout,
@@ -102,8 +132,13 @@ def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
         features=given.features,
         splt=given.splt,
     )
+
+
+def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
+    from fluxcap.tables.flows import FlowTable, collect_flows
+
     with Progress(sources, messages):
-        return collect_flows(sources.captures, plan, given.reading, FlowTable)
+        return collect_flows(sources.captures, _plan(given), given.reading, FlowTable)
 
 
 def _hint(table: FlowTable, messages: Messages) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS
-from fluxcap.cli import inputs, options, summary
+from fluxcap.cli import inputs, options, streamed
 from fluxcap.cli.commands.flow_rows import how_it_ended
 from fluxcap.cli.exits import Exit
-from fluxcap.cli.interrupts import Interruptible
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
-from fluxcap.cli.progress import Progress
 from fluxcap.formats import Rows
 from fluxcap.values import human
 
@@ -55,58 +52,14 @@ def run(given: Options, messages: Messages) -> Exit:
     limit = options.row_limit(given, output)
     chosen, plan = choose_columns(needed, by=None)
     plan = plan and plan._replace(max_memory=given.max_memory)
-    rows = COLUMNAR_ROWS if output.binary else BATCH_ROWS
-    batch = min(limit + 1, rows) if limit else rows  # one row past the limit tells whether there are more
+    most = COLUMNAR_ROWS if output.binary else BATCH_ROWS
+    batch = min(limit + 1, most) if limit else most  # one row past the limit tells whether there are more
     scan = PacketScan(sources.inputs, chosen, plan, batch, given.reading)
     whole = partial(collect_packets, sources.captures, chosen, plan, given.reading, given.max_memory)
-    # Rows that appear on the terminal show the progress themselves.
-    waiting = nullcontext() if output.on_terminal else Progress(sources, messages)
-    with waiting, Interruptible() as interruptible:
-        tables = interruptible.until_interrupted(scan if order is None else _sorted(whole, order))
-        selection = Selection(tables, limit)
-        selection.metadata = {"inputs": [item.name for item in sources.inputs]}
-        output.write(
-            Rows(
-                selection,
-                columns,
-                chosen=given.columns is not None,
-                noun="packets",
-                heading=summary.named(item.name for item in sources.inputs),
-                metadata=lambda: scan.metadata or selection.metadata,
-                left_out=lambda: selection.left_out,
-                like=without_rows(columns),
-                names=names,
-                live=sources.live,
-            )
-        )
-    metadata = scan.metadata or selection.metadata
-    messages.hints(metadata)
-    if interruptible.interrupted:
-        return Exit.INTERRUPTED
-    return how_it_ended(metadata, human.counted(selection.rows, "row"), messages)
-
-
-class Selection:
-    """The first `limit` rows of some tables, 0 = all; no table is taken after the one with the last row."""
-
-    def __init__(self, tables: Iterable[PacketTable], limit: int) -> None:
-        self.metadata: dict[str, Any] = {}  # of the last table that was taken
-        self.rows = 0  # taken so far
-        self.left_out: int | None = 0  # rows after the limit; None: there are some, not counted
-        self._tables = tables
-        self._limit = limit
-
-    def __iter__(self) -> Iterator[PacketTable]:
-        room = self._limit
-        for table in self._tables:
-            self.metadata = table.metadata
-            self.rows += len(table)
-            if self._limit and len(table) > room:
-                self.left_out = None
-                yield table.head(room)
-                return
-            yield table
-            room -= len(table)
+    rows = Rows((), columns, chosen=given.columns is not None, noun="packets", like=without_rows(columns), names=names)
+    tables = None if order is None else _sorted(whole, order)
+    metadata, written = streamed.write(rows, scan, limit, sources, output, messages, tables)
+    return how_it_ended(metadata, human.counted(written, "row"), messages)
 
 
 def _sorted(whole: Callable[[], PacketTable], order: Order) -> Iterator[PacketTable]:

@@ -1,0 +1,199 @@
+"""Flow tables of the flows that have ended, while the capture goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from fluxcap._core import NO_TIME
+from fluxcap.capture.inputs import Captures, Input, expand
+from fluxcap.capture.reading import Reading
+from fluxcap.plan import keys
+from fluxcap.plan.durations import nanoseconds
+from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.read_options import REORDER, OnDamage, OnInterrupt, Order, ReadOptions
+from fluxcap.tables.flows import FlowTable, flow_metadata, flow_table, shaped
+from fluxcap.values.metadata import Metadata
+
+if TYPE_CHECKING:
+    from fluxcap.plan.durations import Duration
+    from fluxcap.plan.tunnels import Tunnels
+
+# Open flows, at least, before ended ones are looked for in an input that does not pause. The search reads every row of
+# the table, so it comes when as many flows have begun as the last search left open.
+LEAST_ROWS: Final = 1 << 16
+
+
+class FlowScan:
+    """The flows of captures as tables of those that have ended since the table before, in bounded memory.
+
+    Each iteration reads the inputs anew. Standard input, a pipe or an open file can be read only once: the second time
+    is a ValueError.
+
+    Attributes
+    ----------
+    metadata : dict
+        Metadata of the last iteration that reached the end, as tables have it.
+
+    See Also
+    --------
+    scan_flows : makes scans.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> scan = fluxcap.scan_flows("samples/office.pcap", idle_timeout="15s")
+    >>> sum(len(flows) for flows in scan) == len(fluxcap.read_flows("samples/office.pcap", idle_timeout="15s"))
+    True
+    """
+
+    def __init__(self, inputs: list[Input], plan: FlowPlan, grace: Duration, options: ReadOptions) -> None:
+        spec = plan.spec()
+        if not (spec["idle_timeout"] or spec["tcp_idle_timeout"] or spec["active_timeout"] or spec["interval"]):
+            raise ValueError("no flow ends before the capture does; say idle_timeout, active_timeout or interval")
+        self.metadata: Metadata = {}
+        self._inputs = inputs
+        self._plan = plan
+        self._grace = nanoseconds(grace, "grace")
+        self._options = options
+        self._begun = False
+
+    def __repr__(self) -> str:
+        return f"<FlowScan of {', '.join(item.name for item in self._inputs)} by {self._plan.key.text}>"
+
+    def __iter__(self) -> Iterator[FlowTable]:
+        for item in self._inputs if self._begun else ():
+            if item.once:
+                raise ValueError(f"{item.name} can be read only once; save it to a file to scan it again")
+        self._begun = True
+        return self._tables()
+
+    def _tables(self) -> Iterator[FlowTable]:
+        reading = Reading(self._options, key=self._plan.spec(), stepwise=True)
+        full = LEAST_ROWS
+        with reading.partial(lambda: self._rest(reading)):  # flows that were not handed out yet
+            for _ in reading.read(self._inputs):
+                if reading.paused or reading.scanner.open_flows >= full:
+                    if len(ended := self._ended(reading)):
+                        yield ended
+                    full = max(LEAST_ROWS, 2 * reading.scanner.open_flows)
+        rest = self._rest(reading)
+        self.metadata = rest.metadata
+        yield rest  # perhaps without a row: its columns are those of all tables
+
+    def _ended(self, reading: Reading) -> FlowTable:
+        """The flows that have ended since the last call."""
+        metadata = flow_metadata(reading, self._plan)
+        newest = metadata["last"]
+        until = NO_TIME if newest is None else max(newest - self._grace, NO_TIME)
+        return FlowTable(shaped(reading.scanner.ended(until), metadata), metadata)
+
+    def _rest(self, reading: Reading) -> FlowTable:
+        return flow_table(FlowTable, reading, self._plan, last=True)
+
+
+def scan_flows(
+    src: Captures,
+    by: str | Iterable[str] = "5tuple",
+    *,
+    biflow: bool = True,
+    where: str | None = None,
+    inner: bool = False,
+    decap: bool = True,
+    tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
+    semantics: str | None = None,
+    idle_timeout: Duration | None = None,
+    active_timeout: Duration | None = None,
+    interval: Duration | None = None,
+    grace: Duration = REORDER,
+    features: bool = False,
+    splt: int = 0,
+    threads: int | None = None,
+    on_damage: OnDamage = "warn",
+    on_interrupt: OnInterrupt = "raise",
+) -> FlowScan:
+    """Scan the flows of captures in tables of those that have ended, so that days of capture fit in memory.
+
+    Parameters
+    ----------
+    src : path, "-", binary file, bytes, or a list of these
+        Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
+    by : str or iterable of str, default "5tuple"
+        Fields that make a flow, or a named set: "5tuple", "ports", "hosts", "sockets".
+        "src_ip/24" is a network, "src_ip/24/64" one prefix length for IPv4 and one for IPv6.
+    biflow : bool, default True
+        Put both directions of a flow into one row, if the key is symmetric in source and destination.
+    where : str, optional
+        Count only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
+    order : {"time"}, optional
+        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
+        stand.
+    reorder : float or str, optional
+        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
+        Take timeouts, direction and bytes from this program (docs/semantics.md).
+    idle_timeout : float or str, optional
+        End a flow after this long without a packet: seconds, or a text such as "30s" or "500ms".
+    active_timeout : float or str, optional
+        Split a flow that lasts longer than this. Same units.
+    interval : float or str, optional
+        Add a column `interval` to the key: the start of the interval that the record falls into. Same units.
+    grace : float or str, default "1s"
+        How much earlier than the latest record another may still come: a flow that has ended waits for so much more
+        time of the capture. Same units.
+    features : bool, default False
+        Add statistics of packet sizes and gaps, and packets by TCP flag, as in read_flows().
+    splt : int, default 0
+        Add direction, size and gap of this many first packets, as in read_flows().
+    threads : int, optional
+        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    on_damage : {"warn", "raise"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_interrupt : {"raise", "return"}, default "raise"
+        Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
+
+    Returns
+    -------
+    FlowScan
+        Iterable of FlowTable. Nothing is read before the first iteration; each iteration reads the inputs anew.
+
+    Raises
+    ------
+    ValueError
+        The key, a timeout, `splt`, `threads` or `semantics` is not one of those described, or nothing ends a flow.
+    CaptureError
+        While iterating, as in read_flows().
+
+    Notes
+    -----
+    The rows of all tables together are those of read_flows(), where no record is later than `grace` and all have times
+    (docs/live.md): each row once, in the table after its end. The last table has the flows that the capture ended,
+    perhaps none.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> for flows in fluxcap.scan_flows("samples/office.pcap", idle_timeout="15s"):
+    ...     assert (flows["last"] >= flows["first"]).all()
+    """
+    plan = FlowPlan(
+        keys.parse(by, biflow),
+        semantics=semantics,
+        idle_timeout=idle_timeout,
+        active_timeout=active_timeout,
+        interval=interval,
+        features=features,
+        splt=splt,
+    )
+    options = ReadOptions(
+        where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+    )
+    return FlowScan(expand(src), plan, grace, options)
