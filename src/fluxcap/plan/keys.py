@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from fluxcap._core import KEY_FIELDS
 from fluxcap.errors import unknown
+from fluxcap.values.text import IPV4_BITS, IPV6_BITS
 
 SETS = {
     "5tuple": ("protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
@@ -17,7 +18,6 @@ SETS = {
 # nfdump has the same names.
 ALIASES = {"srcip": "src_ip", "dstip": "dst_ip", "srcport": "src_port", "dstport": "dst_port", "proto": "protocol"}
 ADDRESSES = ("src_ip", "dst_ip")
-IPV4_BITS, IPV6_BITS = 32, 128
 
 Field = tuple[str, int, int]  # name, IPv4 prefix length, IPv6 prefix length
 
@@ -32,6 +32,11 @@ class Key(NamedTuple):
     def names(self) -> tuple[str, ...]:
         """The fields' names."""
         return tuple(name for name, *_ in self.fields)
+
+    @property
+    def prefixes(self) -> dict[str, tuple[int, int]]:
+        """The lengths of IPv4 and IPv6 prefixes of the fields that hold networks rather than addresses."""
+        return {name: (ipv4, ipv6) for name, ipv4, ipv6 in self.fields if (ipv4, ipv6) != (IPV4_BITS, IPV6_BITS)}
 
     @property
     def text(self) -> str:

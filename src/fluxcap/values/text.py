@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # An array or a column of the core: (n,), or (n, 16) and (n, 6) bytes for IP and MAC addresses; or else see is_free().
 Column = Any
+IPV4_BITS, IPV6_BITS = 32, 128
 FLOATS, SIGNED = "fd", "bhilq"  # formats of the struct module
 
 KINDS: Final[Mapping[str, TextKind]] = {
@@ -96,6 +97,12 @@ def integers(values: Column) -> list[str]:
 def addresses(values: Column) -> list[str]:
     """(n, 16) bytes as IP text."""
     return _cells("address", values)
+
+
+def networks(values: Column, ipv4: int, ipv6: int) -> list[str]:
+    """(n, 16) bytes as IP text with these prefix lengths: 192.0.2.0/24; a whole address has none."""
+    lengths = {False: "" if ipv4 == IPV4_BITS else f"/{ipv4}", True: "" if ipv6 == IPV6_BITS else f"/{ipv6}"}
+    return [f"{address}{lengths[':' in address]}" for address in addresses(values)]
 
 
 def times(values: Column) -> list[str]:

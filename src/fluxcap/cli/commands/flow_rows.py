@@ -11,7 +11,7 @@ from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import Output
 from fluxcap.formats import Rows
-from fluxcap.plan import semantics
+from fluxcap.plan import keys, semantics
 from fluxcap.values import human
 from fluxcap.values.metadata import Metadata
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fluxcap.tables.flows import FlowTable
 
 BIGGEST_FIRST: Final = Order("packets", descending=True)
+IN_TIME: Final = Order("interval", descending=False)
 
 
 def add_semantics(parser: Parser) -> None:
@@ -49,16 +50,19 @@ def how_it_ended(metadata: Metadata, made: str, messages: Messages) -> Exit:
     return Exit.DONE
 
 
-def order_of(given: Options, output: Output) -> Order | None:
-    """The order of --sort; without it people see the flows with most packets first."""
-    return Order.of(given) or (BIGGEST_FIRST if output.for_people else None)
+def orders(given: Options, output: Output, columns: Sequence[str]) -> list[Order]:
+    """By what rows are sorted, one after the other: by --sort; for people else by packets, and by interval if there are
+    intervals."""
+    if (typed := Order.of(given)) is not None:
+        return [typed]
+    return [order for order in (BIGGEST_FIRST, IN_TIME) if output.for_people and order.column in columns]
 
 
 def chosen(table: FlowTable, given: Options, output: Output, shown: Sequence[str], noun: str) -> Rows:
     """The rows to write, sorted and limited as asked for, with the columns of --columns or else `shown`."""
     total = len(table)
-    order, limit = order_of(given, output), options.row_limit(given, output)
-    if order is not None:
+    limit = options.row_limit(given, output)
+    for order in orders(given, output, table.columns):
         table = table.sort(order.column, order.descending)
     if limit:
         table = table.head(limit)
@@ -70,5 +74,6 @@ def chosen(table: FlowTable, given: Options, output: Output, shown: Sequence[str
         heading=summary.heading(table.metadata),
         metadata=lambda: table.metadata,
         left_out=lambda: total - len(table),
+        prefixes=keys.parse(table.metadata["by"]).prefixes,
         names=options.names(given, output, semantics.find(given.semantics).octets),
     )

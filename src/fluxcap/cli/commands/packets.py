@@ -26,6 +26,7 @@ at the last row that is shown; with --sort everything is read first, and
 --max-memory bounds what that takes.
 """
 BATCH_ROWS: Final = 8192  # few, so that the first rows come soon; enough that a batch costs next to nothing
+IP_VERSION: Final = "ip_version"
 COLUMNAR_ROWS: Final = 65536  # for formats that buffer rows anyway: each batch has a dictionary of its own
 
 
@@ -48,7 +49,10 @@ def run(given: Options, messages: Messages) -> Exit:
     options.check_columns(given, (*PACKET_COLUMNS, *EXTRA_COLUMNS))
     names = options.names(given, output)
     order = Order.of(given)
-    needed = columns if order is None or order.column in columns else (*columns, order.column)
+    besides = [order.column] if order else []
+    if output.for_people:
+        besides.append(IP_VERSION)  # rows without IP are blank where others have addresses
+    needed = tuple(dict.fromkeys((*columns, *besides)))
     limit = options.row_limit(given, output)
     chosen, plan = choose_columns(needed, by=None)
     plan = plan and plan._replace(max_memory=given.max_memory)

@@ -31,6 +31,7 @@ def draw_info(info: CaptureInfo, out: BinaryIO, screen: Screen) -> None:
     canvas.facts(facts(info))
     if info.packets:
         canvas.hidden(canvas.table(_telling(mix(info))), "-f json")
+    canvas.interrupted(info.metadata)
 
 
 def draw_check(report: ChecksumReport, out: BinaryIO, screen: Screen) -> None:
@@ -49,6 +50,7 @@ def draw_check(report: ChecksumReport, out: BinaryIO, screen: Screen) -> None:
     canvas.hidden(hidden, "-w")
     for sentence in _sentences(report):
         canvas.line(sentence)
+    canvas.interrupted(report.metadata)
 
 
 def _telling(listing: Listing) -> list[columns.Shown]:

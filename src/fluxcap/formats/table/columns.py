@@ -9,6 +9,7 @@ from typing import Any, Final
 from fluxcap._core import KEY_FIELDS, NO_TIME
 from fluxcap.errors import printable
 from fluxcap.formats import word
+from fluxcap.formats.table import outcomes
 from fluxcap.formats.table.endpoints import COLUMNS as ENDPOINTS
 from fluxcap.formats.table.endpoints import Endpoints
 from fluxcap.formats.table.narrow import Narrower, Times, Words
@@ -42,11 +43,6 @@ def notice(cell: str) -> str:
 def verdict_style(cell: str) -> str:
     """The style of a name: that of a verdict, none for other names."""
     return VERDICT_STYLES.get(cell, "")
-
-
-def state_style(cell: str) -> str:
-    """The style of the state of a connection: unanswered, refused or aborted ones stand out."""
-    return "yellow" if cell in ("S0", "REJ") or cell.startswith("RST") else ""
 
 
 VERDICT_STYLES: Final[Mapping[str, str]] = {
@@ -151,7 +147,6 @@ BLANK_ZERO: Final = each(lambda value: human.count(value) if value else "")
 OCTETS: Final = each(human.octets)
 HEX: Final = each("{:#06x}".format)
 COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 where none was computed
-LETTERS: Final = {name: partial(text.cells, name) for name in ("state", "history")}
 DURATION: Final = each(lambda ns: human.duration(ns) if ns >= 0 else "")  # -1 where the time is not known
 FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
@@ -182,10 +177,14 @@ SPECS: Final[Mapping[str, Spec]] = {
     "received_payload_bytes": Spec(ESSENTIAL, OCTETS),
     "fin": Spec(USEFUL, COUNT, dull=zero),
     "rst": Spec(USEFUL, COUNT, style=notice, dull=zero),
-    "state": Spec(ESSENTIAL, LETTERS["state"], right=False, style=state_style),
-    "history": Spec(ESSENTIAL, LETTERS["history"], right=False),
+    "state": Spec(ESSENTIAL, list, right=False, style=outcomes.style),  # its words depend on the protocol too
+    "synack_rtt": Spec(ESSENTIAL, DURATION, dull=unknown),
+    "ack_rtt": Spec(MINOR, DURATION, dull=unknown),
+    "retransmitted": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
+    "reverse_retransmitted": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
+    "history": Spec(USEFUL, partial(text.cells, "history"), right=False),
     "packets": Spec(ESSENTIAL, COUNT),
-    "reverse_packets": Spec(USEFUL, COUNT),
+    "reverse_packets": Spec(USEFUL, COUNT, dull=zero),
     "bytes": Spec(KEY, OCTETS),
     "reverse_bytes": Spec(KEY, OCTETS, dull=zero),  # either direction can be the one that carries nearly all bytes
     "sent_packets": Spec(USEFUL, COUNT),
@@ -199,12 +198,9 @@ SPECS: Final[Mapping[str, Spec]] = {
     "partial": Spec(USEFUL, COUNT, style=notice, dull=zero),
     "icmp_errors": Spec(USEFUL, COUNT, style=notice, dull=zero),
     "duration": Spec(USEFUL, DURATION, dull=unknown),
-    "synack_rtt": Spec(USEFUL, DURATION, dull=unknown),
-    "ack_rtt": Spec(MINOR, DURATION, dull=unknown),
     **{
         f"{way}{name}": Spec(MINOR, cells, style=notice, dull=zero)
         for name, cells in (
-            ("retransmitted", COUNT),
             ("out_of_order", COUNT),
             ("gap_bytes", OCTETS),
             ("zero_window", COUNT),
@@ -232,36 +228,47 @@ SPECS: Final[Mapping[str, Spec]] = {
     "depth": Spec(MINOR, COUNT, dull=zero),
     "interface": Spec(MINOR, COUNT, dull=uniform),
 }
+ABOUT_IP: Final = frozenset(
+    (
+        *("ip_version", "src_ip", "dst_ip", "protocol", "src_port", "dst_port", "payload_length", "checksum"),
+        *("verdict", "ip_verdict", "tcp_flags", "tcp_seq", "tcp_ack", "tcp_window", "ttl", "ip_id", "fragment_offset"),
+        *("expected", "ip_checksum", "ip_expected", "tos", "flow_label"),
+    )
+)
 # Columns that are abridged on the screen are written in full when they are asked for.
 FULL: Final[Mapping[str, Callable[[Values], list[str]]]] = {
     "time": text.times,
     "interval": text.times,
     "first": text.times,
     "last": text.times,
+    "state": partial(text.cells, "state"),
     "payload_bytes": OCTETS,
     "reverse_payload_bytes": OCTETS,
 }
 
 
-def chosen(values: Mapping[str, Values]) -> list[Shown]:
-    """Exactly the columns that were asked for, each by itself."""
-    return [_by_itself(name, column) for name, column in values.items()]
+def chosen(values: Mapping[str, Values], ip: Sequence[bool] | None = None) -> list[Shown]:
+    """Exactly the columns that were asked for, each by itself. `ip`: whether each row has an IP header; all if None."""
+    return [_of_ip(name, _by_itself(name, column), ip) for name, column in values.items()]
 
 
-def worthwhile(values: Mapping[str, Values], told: Container[str] = ()) -> list[Shown]:
+def worthwhile(
+    values: Mapping[str, Values], ip: Sequence[bool] | None = None, told: Container[str] = ()
+) -> list[Shown]:
     """The columns that matter, in the order of the screen; those in `told` mattered in rows before."""
     if "first" in values and "last" in values:
         duration = values["last"] - values["first"]
         duration[values["first"] == NO_TIME] = -1
         values = {**values, "duration": duration}
-    leading = [_abridged(name, values[name]) for name in LEADING if name in values]
+    if "state" in values:
+        values = {**values, "state": outcomes.outcomes(values["state"], values["protocol"].tolist())}
+    leading = [_of_ip(name, _abridged(name, values[name]), ip) for name in LEADING if name in values]
     sockets = [] if values.keys().isdisjoint(ENDPOINTS) else [_endpoints(values)]
     # A flow table begins with its key, which tells rows apart: all of the key is shown.
     before_values = takewhile(lambda name: name != "packets", values) if "packets" in values else ()
     key = [_by_itself(name, values[name]) for name in before_values if name not in (*LEADING, *ENDPOINTS)]
-    rest = [
-        _abridged(name, values[name]) for name in SPECS if name not in LEADING and (name in told or tells(name, values))
-    ]
+    others = [name for name in SPECS if name not in LEADING and (name in told or tells(name, values))]
+    rest = [_of_ip(name, _abridged(name, values[name]), ip) for name in others]
     return leading + sockets + key + rest
 
 
@@ -297,6 +304,14 @@ def tells(name: str, values: Mapping[str, Values]) -> bool:
     return name in values and name in SPECS and not SPECS[name].dull(values[name])
 
 
+def _of_ip(name: str, column: Shown, ip: Sequence[bool] | None) -> Shown:
+    """The column; blank, if it is about IP, in rows without an IP header: zeros and `::` stand there."""
+    if ip is None or all(ip) or name not in ABOUT_IP:
+        return column
+    cells = [cell if there else "" for cell, there in zip(column.cells, ip, strict=True)]
+    return replace(column, cells=cells)
+
+
 def _abridged(name: str, values: Values) -> Shown:
     spec = SPECS[name]
     return Shown(_title(name), spec.cells(values), spec.rank, spec.right, spec.style)
@@ -311,7 +326,8 @@ def _by_itself(name: str, values: Values) -> Shown:
         numbers = all(isinstance(value, int | float) for value in objects)
         count = str if name in KEY_FIELDS else human.count  # a port is 8080, not 8,080
         cells = [count(value) if type(value) is int else printable(_written(value)) for value in objects]
-        return Shown(title, cells, right=numbers, style=spec.style, narrower=None if numbers else Words(title, cells))
+        words = None if numbers or text.KINDS.get(name) == "address" else Words(title, cells)
+        return Shown(title, cells, right=numbers, style=spec.style, narrower=words)
     cells = FULL.get(name, spec.cells)(values)
     return Shown(title, cells, KEY, spec.right, spec.style, Times(title, cells) if timed else None)
 

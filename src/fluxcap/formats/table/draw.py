@@ -7,7 +7,9 @@ from fluxcap.formats import Rows, Screen
 from fluxcap.formats.table import columns
 from fluxcap.formats.table.frame import Canvas
 from fluxcap.formats.table.roll import Roll
+from fluxcap.values import text
 
+IP_VERSION: Final = "ip_version"  # a column of packets
 PAGE_ROWS: Final = 1000  # rows in one box: the first appear at once, however many follow
 
 
@@ -19,8 +21,8 @@ def draw(out: BinaryIO, rows: Rows, screen: Screen) -> None:
     drawn = hidden = 0
     roll = Roll(canvas)
     told: set[str] = set()  # columns of the box that grows
-    for values in _pages(rows):
-        wanted = columns.chosen(values) if rows.chosen else columns.worthwhile(values, told)
+    for values, ip in _pages(rows):
+        wanted = columns.chosen(values, ip) if rows.chosen else columns.worthwhile(values, ip, told)
         hidden = max(hidden, roll.add(wanted) if rows.live else canvas.table(wanted))
         drawn += len(wanted[0].cells)
         if rows.live:
@@ -30,10 +32,19 @@ def draw(out: BinaryIO, rows: Rows, screen: Screen) -> None:
     canvas.hidden(hidden, "-w" if rows.chosen else "-w or --columns")
     if not drawn:
         canvas.line(f"no {rows.noun}", "dim")
+    canvas.interrupted(rows.metadata())
 
 
-def _pages(rows: Rows) -> Iterator[Mapping[str, Any]]:
+def _pages(rows: Rows) -> Iterator[tuple[Mapping[str, Any], list[bool] | None]]:
+    """The columns of each page, and whether its rows have an IP header where that is known."""
     for table in rows.tables:
         arrays = {name: table[name] for name in rows.columns}
+        ip = (table[IP_VERSION] != 0).tolist() if IP_VERSION in table.columns else None
         for start in range(0, len(table), PAGE_ROWS):
-            yield {name: values[start : start + PAGE_ROWS] for name, values in arrays.items()}
+            page = slice(start, start + PAGE_ROWS)
+            values = {name: column[page] for name, column in arrays.items()}
+            yield values | _networks(values, rows.prefixes), ip and ip[page]
+
+
+def _networks(values: Mapping[str, Any], prefixes: Mapping[str, tuple[int, int]]) -> dict[str, list[str]]:
+    return {name: text.networks(values[name], *prefixes[name]) for name in prefixes if name in values}

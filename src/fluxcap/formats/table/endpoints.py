@@ -66,7 +66,7 @@ def _sockets(ips: Any, ports: Any, ported: list[bool]) -> list[str]:
     """address:port, an IPv6 address in brackets (RFC 3986 section 3.2.2); or the half of it that is not None."""
     if ips is None:
         return [f"*:{port}" for port in text.integers(ports)]
-    addresses = text.addresses(ips)
+    addresses = ips if isinstance(ips, list) else text.addresses(ips)
     if ports is None:
         return addresses
     return [

@@ -97,6 +97,11 @@ class Canvas:
         if columns:
             self.line(f"+{human.counted(columns, 'column')}: {advice}", "dim")
 
+    def interrupted(self, metadata: Mapping[str, Any]) -> None:
+        """A line that says so if Ctrl-C ended the reading."""
+        if metadata.get("interrupted"):
+            self.line("… interrupted: what was read before is shown", "yellow")
+
     def _flush(self) -> None:
         self.put(self._lines())
 
