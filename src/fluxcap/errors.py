@@ -6,8 +6,10 @@ This module imports nothing of the package, so that every other module can impor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+Meanings = Mapping[str, Sequence[str]]  # by a word of other programs the names here that it can stand for
 
 # Characters that a terminal would obey rather than show: C0, DEL and C1, line and paragraph separators, the marks that
 # reverse the direction of writing (CVE-2021-42574), and the stand-ins for bytes of a path that are not UTF-8 (PEP 383).
@@ -228,11 +230,40 @@ def damage_error(
     return kind.error(path, offset, packet, reason=reason, help=kind.help.format(following=offset + 1))
 
 
-def unknown(what: str, given: str, known: Iterable[str]) -> ValueError:
-    """`unknown <what> '<given>'`, with the nearest of the known names, if one is near, and all of them."""
+def missing(need: str, package: str, extra: str) -> ModuleNotFoundError:
+    """`<need> needs the package <package>`, with the command that installs it: an extra of fluxcap."""
+    return ModuleNotFoundError(f"{need} needs the package {package}; run {install(extra)}", name=package)
+
+
+def install(extra: str) -> str:
+    """The command that installs an extra."""
+    return f"`pip install 'fluxcap[{extra}]'`"
+
+
+# Where a word has no meaning that is known, only a name that it nearly is: a far one would lead astray. A ratio of
+# difflib, in which `tvs` is as far from `tsv` as `head` is from `threads`; so words with letters exchanged are asked
+# for by themselves.
+NEAR: Final = 0.75
+
+
+def unknown(what: str, given: str, known: Iterable[str], meanings: Meanings | None = None) -> ValueError:
+    """`unknown <what> '<given>'`, with the known names that it means or nearly is, if any, and all of them."""
+    names = list(known)
+    return ValueError(f"unknown {what} {given!r}; {suggestion(given, names, meanings)}known are: {', '.join(names)}")
+
+
+def suggestion(given: str, names: Sequence[str], meanings: Meanings | None = None) -> str:
+    """`did you mean '<name>'? `, "" if none of the names means or nearly is what was given."""
+    meant = [name for name in (meanings or {}).get(given.lower(), ()) if name.split()[0] in names]
+    meant = meant or nearest(given, names)
+    return f"did you mean {' or '.join(map(repr, meant))}? " if meant else ""
+
+
+def nearest(given: str, names: Iterable[str]) -> list[str]:
+    """The name that the given one nearly is, if there is one."""
     import difflib  # imported only for a wrong name
 
-    names = list(known)
-    near = difflib.get_close_matches(given, names, n=1)
-    meant = f"did you mean '{near[0]}'? " if near else ""
-    return ValueError(f"unknown {what} {given!r}; {meant}known are: {', '.join(names)}")
+    bare = {name: name.lstrip("-") for name in names}
+    exchanged = [name for name in bare if sorted(bare[name]) == sorted(given.lstrip("-"))]
+    near = difflib.get_close_matches(given.lstrip("-"), bare.values(), n=1, cutoff=NEAR)
+    return exchanged[:1] or [name for name in bare if bare[name] in near][:1]

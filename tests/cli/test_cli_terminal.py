@@ -100,7 +100,7 @@ def test_verdicts_have_a_column_only_where_there_are_any(many, mixed):
 
 
 def test_a_wide_terminal_shows_both_directions_and_times():
-    titles = " ".join(box(terminal("flows", "samples/session.pcap", columns=200))[:2])
+    titles = " ".join(box(terminal("flows", "samples/session.pcap", columns=200))[:3])
     for title in ("reverse", "packets", "bytes", "duration", "first"):
         assert title in titles
 

@@ -193,15 +193,14 @@ def test_a_magic_number_with_nothing_behind_it_is_no_capture(gzip_library):
 
 
 @pytest.mark.parametrize(
-    ("name", "modules", "package"),
-    [("zstd", ["compression.zstd", "backports.zstd"], "backports.zstd"), ("lz4", ["lz4.frame"], "lz4")],
+    ("name", "modules"), [("zstd", ["compression.zstd", "backports.zstd"]), ("lz4", ["lz4.frame"])]
 )
-def test_a_library_that_is_missing_is_named_with_how_to_install_it(name, modules, package, monkeypatch):
+def test_a_library_that_is_missing_is_named_with_how_to_install_it(name, modules, monkeypatch):
     for module in modules:
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UnsupportedError, match=f"{name} compressed") as caught:
         fluxcap.read_flows(COMPRESSORS[name](CAPTURE))
-    assert f"pip install {package}" in caught.value.help
+    assert f"`pip install 'fluxcap[{name}]'`" in caught.value.help
 
 
 def test_a_bomb_is_read_in_constant_memory(tmp_path):

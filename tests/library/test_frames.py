@@ -44,9 +44,15 @@ def test_importing_and_reading_imports_none_of_the_frame_libraries():
 
 
 def test_a_library_that_is_missing_is_named_with_what_brings_it(packets, monkeypatch):
-    for method, package in (("to_pandas", "pandas"), ("to_polars", "polars"), ("to_arrow", "pyarrow")):
+    for method, package, extra in (
+        ("to_pandas", "pandas", "pandas"),
+        ("to_polars", "polars", "polars"),
+        ("to_arrow", "pyarrow", "arrow"),
+    ):
         monkeypatch.setitem(sys.modules, package, None)
-        with pytest.raises(ModuleNotFoundError, match=f"run `pip install {package}`"):
+        with pytest.raises(
+            ModuleNotFoundError, match=rf"needs the package {package}; run `pip install 'fluxcap\[{extra}\]'`"
+        ):
             getattr(packets, method)()
 
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from fluxcap.errors import UnsupportedError
+from fluxcap.errors import UnsupportedError, install
 
 if TYPE_CHECKING:
     from fluxcap.capture.read_ahead import Source
@@ -122,7 +122,7 @@ class Codec(NamedTuple):
     name: str
     magic: bytes
     new: Callable[[], Decompressor]
-    package: str = ""  # what to install where the standard library lacks the format
+    extra: str = ""  # of fluxcap, for where the standard library lacks the format
     slow: bool = True  # so slow that a thread of its own saves more than handing over costs
 
 
@@ -130,7 +130,7 @@ ZSTD_MODULES = ("compression.zstd", "backports.zstd")  # compression.zstd exists
 
 CODECS = (
     Codec("gzip", b"\x1f\x8b", _gzip),
-    Codec("zstd", b"\x28\xb5\x2f\xfd", _from("ZstdDecompressor", *ZSTD_MODULES), "backports.zstd"),
+    Codec("zstd", b"\x28\xb5\x2f\xfd", _from("ZstdDecompressor", *ZSTD_MODULES), "zstd"),
     Codec("lz4", b"\x04\x22\x4d\x18", _from("LZ4FrameDecompressor", "lz4.frame"), "lz4", slow=False),
     Codec("xz", b"\xfd7zXZ\x00", _xz),
     Codec("bzip2", b"BZh", _from("BZ2Decompressor", "bz2")),
@@ -237,6 +237,6 @@ def decompressed(source: Source, codec: Codec, path: str, size: int | None) -> G
         raise UnsupportedError(
             path,
             reason=f"{codec.name} compressed, and no library for that is installed",
-            help=f"Run `pip install {codec.package}`, or decompress the file first.",
+            help=f"Run {install(codec.extra)}, or decompress the file first.",
         ) from error
     return iter(Ahead(source, members)) if is_ahead(codec, size) else members(pieces(source, step))

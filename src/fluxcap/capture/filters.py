@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap._core import ANOMALIES, DISPOSITIONS
 from fluxcap.capture.magic import FILE_HEADER, MAGIC, SNAPLEN, VERSION
-from fluxcap.errors import FilterError
+from fluxcap.errors import FilterError, missing
 from fluxcap.values import human, names
 
 if TYPE_CHECKING:
@@ -77,8 +77,17 @@ class Filter:
                         program = capture.compile(self.expression, optimize=False)
             except self._libpcap.Error as error:
                 records = f"records of link type {names.link_type(link_type)}"
-                raise FilterError(f"filter {self.expression!r} for {records}: {error.msg}") from error
+                raise self._refused(f"filter {self.expression!r} for {records}: {error.msg}") from error
         return b"".join(INSTRUCTION.pack(*one) for one in program)
+
+    def _refused(self, why: str) -> FilterError:
+        from fluxcap.capture.display_filters import translated  # only for a wrong filter
+
+        error = FilterError(why)
+        ours = translated(self.expression)
+        if ours is not None and Filter(ours, self._libpcap)._is_known_to(ETHERNET):
+            error.help = f"That is a filter in another language; in that of tcpdump it is '{ours}'."
+        return error
 
 
 def compiler(expression: str | None) -> Filter | None:
@@ -88,8 +97,7 @@ def compiler(expression: str | None) -> Filter | None:
     try:
         libpcap = importlib.import_module("cypcap")
     except ModuleNotFoundError as error:
-        what = "filters need libpcap's compiler, of the package cypcap; run `pip install 'fluxcap[where]'`"
-        raise ModuleNotFoundError(what, name=error.name) from error
+        raise missing("a filter", "cypcap", "where") from error
     if not expression.isascii() or "\0" in expression:
         raise FilterError(f"filter {expression!r}: it may hold nothing but ASCII characters")
     return Filter(expression, libpcap)

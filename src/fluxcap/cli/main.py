@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn, Protocol, cast
 
@@ -13,8 +14,8 @@ from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.failures import explained, with_warnings
 from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.messages import Messages
-from fluxcap.cli.options import Options, Parser
-from fluxcap.cli.output import print_text
+from fluxcap.cli.options import HELP_OPTIONS, Options, Parser
+from fluxcap.cli.output import STANDARD, print_text
 from fluxcap.errors import unknown
 
 COMMANDS: Final = (
@@ -33,6 +34,7 @@ COMMANDS: Final = (
     "bench",
 )  # modules of cli/commands, in the order of --help
 COLLECT_EVERY: Final = 50_000  # new objects between two collections; starting makes about 20,000
+DESCRIBING: Final = "info"  # the command for a file that stands where a command should
 VERSION_OPTIONS: Final = ("-V", "--version")
 
 OVERVIEW: Final = """\
@@ -107,6 +109,7 @@ def parser() -> Parser:
 
 
 def _run(arguments: list[str]) -> int:
+    arguments = _with_command(arguments)
     name = arguments[0] if arguments else ""
     if name in VERSION_OPTIONS:
         from fluxcap.cli.versions import versions
@@ -114,12 +117,10 @@ def _run(arguments: list[str]) -> int:
         print_text(versions())
         return Exit.DONE
     if name.startswith("-"):
-        parser().read(arguments)  # --help, or an unknown option
+        parser().read(arguments)  # --help
     if not name:
         print_text(OVERVIEW)
         return Exit.DONE
-    if name not in COMMANDS:
-        raise UsageError.of(unknown("command", name, COMMANDS))
     command = _command(name)
     # The parser of the command, not the whole one: options may stand between inputs, and only one module is imported.
     own = Parser(prog=f"fluxcap {name}", description=command.DESCRIPTION)
@@ -128,6 +129,24 @@ def _run(arguments: list[str]) -> int:
     messages = WATCH.messages = Messages(options.color, options.quiet)
     work = partial(with_warnings, partial(command.run, options, messages), messages)
     return _guarded(work, messages, options.debug)
+
+
+def _with_command(arguments: list[str]) -> list[str]:
+    """The arguments with a command, or an option of the whole program, as the first: a file by itself is described."""
+    name, *others = arguments or [""]
+    if name in ("", *COMMANDS, *VERSION_OPTIONS, *HELP_OPTIONS):
+        return arguments
+    if name == "help":
+        return [*others[:1], "--help"]
+    if name == "version":
+        return ["--version"]
+    if name == STANDARD or (not name.startswith("-") and (any(mark in name for mark in "./*") or Path(name).exists())):
+        return [DESCRIBING, *arguments]
+    if name.startswith("-"):
+        raise UsageError(f"unknown option {name!r}", "Options follow a command: `fluxcap --help` lists the commands.")
+    from fluxcap.cli.meanings import commands  # only for a wrong command
+
+    raise UsageError.of(unknown("command", name, COMMANDS, commands()))
 
 
 def _guarded(work: Callable[[], int], messages: Messages, debug: bool) -> int:

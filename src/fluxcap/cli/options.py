@@ -8,7 +8,7 @@ from fluxcap import formats
 from fluxcap.cli.exits import UsageError
 from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.output import Output, print_text
-from fluxcap.errors import unknown
+from fluxcap.errors import suggestion, unknown
 from fluxcap.plan.read_options import REORDER, ReadOptions
 from fluxcap.values import other_names
 from fluxcap.values.other_names import Octets
@@ -81,7 +81,7 @@ class Parser(argparse.ArgumentParser):
             parse = self.parse_known_args if self._subparsers else self.parse_known_intermixed_args
             options, rest = parse(arguments, Options())
             for word in rest:
-                raise UsageError.of(unknown("option", word.partition("=")[0], self._option_string_actions))
+                raise self._unknown(word.partition("=")[0])
         except UsageError as error:
             error.help = error.help or f"`{self.prog} --help` shows how it is used."
             raise
@@ -91,6 +91,14 @@ class Parser(argparse.ArgumentParser):
             elif value in names:
                 setattr(options, name, names[value])
         return options
+
+    def _unknown(self, option: str) -> UsageError:
+        from fluxcap.cli.meanings import INPUTS, options  # only for a wrong option
+
+        help = suggestion(option, list(self._option_string_actions), options())
+        if option in INPUTS:
+            help = f"inputs need no option, as in `{self.prog} x.pcap`. "
+        return UsageError(f"unknown option {option!r}", f"{help[:1].upper()}{help[1:]}`{self.prog} --help` lists all.")
 
 
 def _without_names(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
@@ -288,7 +296,9 @@ def check_columns(options: Options, known: Sequence[str]) -> None:
     sorting = [] if options.sort is None else [options.sort.removeprefix("+")]
     for name in (*shown, *sorting):
         if name not in known:
-            raise UsageError.of(unknown("column", name, known))
+            from fluxcap.values.meanings import unknown_column  # only for a wrong name
+
+            raise UsageError.of(unknown_column(name, known))
     for name in shown:
         if shown.count(name) > 1:
             raise UsageError(f"--columns names {name!r} twice", "Name each column once.")

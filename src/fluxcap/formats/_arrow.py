@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, BinaryIO
 
+from fluxcap.errors import missing
 from fluxcap.formats import Rows, Table, at_least_one, columns_of
 from fluxcap.formats._signals import HeldSignals
 
@@ -43,8 +44,7 @@ def package() -> Any:
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("arro3"):
             raise
-        help = "writing Parquet and Arrow files needs the package arro3-io; run `pip install 'fluxcap[parquet]'`"
-        raise ModuleNotFoundError(help, name=error.name) from None
+        raise missing("writing Parquet and Arrow files", "arro3-io", "parquet") from None
     return arro3.io
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from fluxcap._core import KEY_FIELDS
-from fluxcap.errors import unknown
 from fluxcap.values.text import IPV4_BITS, IPV6_BITS
 
 SETS = {
@@ -70,7 +69,9 @@ def _fields(word: str) -> list[Field]:
         return [(field, IPV4_BITS, IPV6_BITS) for field in SETS[name]]
     name = ALIASES.get(name, name)
     if name not in KEY_FIELDS:
-        raise unknown("key field", name, (*SETS, *KEY_FIELDS))
+        from fluxcap.values.meanings import unknown_column  # only for a wrong name
+
+        raise unknown_column(name, (*SETS, *KEY_FIELDS), "key field")
     if lengths and name not in ADDRESSES:
         raise ValueError(f"{word!r}: only {' and '.join(ADDRESSES)} take a prefix length")
     if len(lengths) > 2:

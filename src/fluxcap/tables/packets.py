@@ -8,7 +8,6 @@ from typing import Literal
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
 from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import Reading
-from fluxcap.errors import unknown
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FLOW, QUOTED_FLOW, FlowPlan
 from fluxcap.plan.read_options import ReadOptions
@@ -72,7 +71,9 @@ def choose(
     known = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
     for name in chosen:
         if name not in known:
-            raise unknown("column", name, known)
+            from fluxcap.values.meanings import unknown_column  # only for a wrong name
+
+            raise unknown_column(name, known)
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError("columns must name at least one column, and none twice")
     if needs_flows(chosen):

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
 
+from fluxcap.errors import install, missing
+
+EXTRAS = {"duckdb": "sql", "pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}  # of pyproject.toml
 FLOOR = re.compile(r"([\w.-]+)>=([\w.]+)")
 
 
@@ -19,11 +22,11 @@ def wanted(package: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != package:
             raise
-        raise ModuleNotFoundError(f"this needs {package}; run `pip install {package}`", name=package) from None
+        raise missing("this", package, EXTRAS[package]) from None
     there, least = metadata.version(package), _own_floors().get(package, "0")
     if _numbers(there) < _numbers(least):
         raise ImportError(
-            f"this needs {package} {least} or newer, and {there} is installed; run `pip install -U {package}`",
+            f"this needs {package} {least} or newer, and {there} is installed; run {install(EXTRAS[package])}",
             name=package,
         )
     return found

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fluxcap import formats
 from fluxcap._core import Column
-from fluxcap.errors import unknown
 from fluxcap.tables import export
 from fluxcap.values import human, other_names
 from fluxcap.values.metadata import Metadata, facts, notes
@@ -106,7 +105,9 @@ class Table(export.Exportable):
         try:
             return self._columns[name]
         except KeyError:
-            raise KeyError(str(unknown("column", name, self._columns))) from None
+            from fluxcap.values.meanings import unknown_column  # only for a wrong name
+
+            raise KeyError(str(unknown_column(name, self._columns))) from None
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap.cli import inputs, options
@@ -14,7 +16,7 @@ from fluxcap.cli.options import Options, Parser, row_limit
 from fluxcap.cli.output import Output
 from fluxcap.cli.output import choose as choose_output
 from fluxcap.cli.progress import Progress
-from fluxcap.errors import printable
+from fluxcap.errors import printable, suggestion
 from fluxcap.formats import Listing, Rows
 from fluxcap.plan.read_options import DEFAULT, ReadOptions
 from fluxcap.values import text
@@ -40,6 +42,9 @@ TABLES: Final = ("flows", "connections", "sockets", "hosts", "packets", "checksu
 *_OTHERS, _LAST = TABLES
 NAMED: Final = f"{', '.join(_OTHERS)} and {_LAST}"
 ARROW: Final = ("parquet", "arrow", "arrows")  # formats that take the answer as DuckDB has it
+# What DuckDB says of a name that it does not know.
+UNKNOWN_COLUMN: Final = r'column "(\w+)" not found'
+UNKNOWN_TABLE: Final = r"Table with name (\w+) does not exist"
 TIME: Final = "TIMESTAMP"  # the types of times begin with this
 
 
@@ -56,6 +61,8 @@ def run(given: Options, messages: Messages) -> Exit:
     from fluxcap.tables.requirements import wanted
 
     duckdb = wanted("duckdb")
+    if Path(given.query).is_file():
+        raise UsageError(f"{given.query} is a file: the query comes first", "As in `fluxcap sql 'FROM flows' x.pcap`.")
     output = choose_output(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
     limit = row_limit(given, output)
@@ -79,10 +86,28 @@ def run(given: Options, messages: Messages) -> Exit:
                 # The error is not kept here: its traceback would keep this frame, and the connection, to the very end.
                 raise scan.errors.pop() from None
         what = str(error).partition("\n")[0]
-        raise UsageError(what, f"The tables are {NAMED}; 'DESCRIBE flows' lists columns.") from error
+        raise UsageError(what, f"{_meant(what)}The tables are {NAMED}; 'DESCRIBE flows' lists columns.") from error
     # Each table is read by itself: hints can come twice.
     messages.hints({"hints": dict.fromkeys(hint for table in tables for hint in table.metadata.get("hints", ()))})
     return Exit.DONE
+
+
+def _meant(message: str) -> str:
+    """What the name may mean that an error of DuckDB does not know; "" if it is about something else."""
+    from fluxcap.values.meanings import columns  # only for a wrong query
+
+    if found := re.search(UNKNOWN_COLUMN, message):
+        meant = suggestion(found[1], sorted({name for table in TABLES for name in _columns(table)}), columns())
+    elif found := re.search(UNKNOWN_TABLE, message):
+        meant = suggestion(found[1], TABLES)
+    else:
+        meant = ""
+    return meant[:1].upper() + meant[1:]
+
+
+def _columns(table: str) -> Sequence[str]:
+    empty = _table(table, NO_PACKETS, DEFAULT)
+    return empty.columns if hasattr(empty, "columns") else ()
 
 
 def _connection(library: Any) -> duckdb.DuckDBPyConnection:

@@ -1,0 +1,66 @@
+"""What people type who come from other programs, and what it is called here: options and commands."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+_OPTIONS: Final = {  # by what to type here
+    "-n": "top limit head count max max-count number rows num c lines tail",
+    "-w": "all-columns full",
+    "-s": "sort-by order-by sortby orderby",
+    "-s +COLUMN": "asc ascending",
+    "-s COLUMN": "desc descending reverse",
+    "--where": "filter bpf display-filter read-filter y r-filter expression only",
+    "-f json": "json",
+    "-f ndjson": "ndjson jsonl",
+    "-f csv": "csv",
+    "-f tsv": "tsv",
+    "-f parquet": "parquet",
+    "-f": "type output-format t",
+    "-o": "write out outfile save",
+    "--by": "group-by groupby group key aggregate aggregate-by a",
+    "--columns": "fields field select show e",
+    "--threads": "jobs j workers cores parallel",
+    "--idle-timeout": "timeout idle inactive-timeout",
+    "--interval": "window bucket every bin",
+    "--uniflow": "unidirectional uni",
+    "--quiet": "silent",
+    "--color never": "no-color no-colour",
+    "--color": "colour",
+    "--strict": "fail-fast pedantic",
+    "--no-decap": "outer outermost",
+    "--max-bad": "allow tolerate",
+    "--list": "all details",
+}
+_COMMANDS: Final = {
+    "info": "stats statistics summary capinfos describe show list ls",
+    "flows": "netflow nfdump",
+    "connections": "conns conn conversations conv tcp zeek",
+    "sockets": "netstat ss listeners ports services",
+    "check": "checksum checksums verify validate",
+    "packets": "print dump read tshark tcpdump frames",
+    "sql": "query select duckdb",
+    "demux": "streams follow reassemble tcpflow split",
+    "mux": "join",
+    "repair": "fix fix-checksums",
+    "bench": "benchmark speed",
+}
+INPUTS: Final = frozenset(("-r", "-i", "--read", "--input", "--in", "--infile", "--file", "--pcap"))  # before an input
+
+
+def _by_word(table: Mapping[str, str]) -> dict[str, Sequence[str]]:
+    meant: dict[str, list[str]] = {}
+    for ours, words in table.items():
+        for word in words.split():
+            meant.setdefault(word, []).append(ours)
+    return {word: tuple(ours) for word, ours in meant.items()}
+
+
+def options() -> dict[str, Sequence[str]]:
+    """By word, with its dashes, the options that it can stand for."""
+    words = _by_word(_OPTIONS)
+    return {f"{'-' if len(word) == 1 else '--'}{word}": ours for word, ours in words.items()}
+
+
+def commands() -> dict[str, Sequence[str]]:
+    """By word the commands that it can stand for."""
+    return _by_word(_COMMANDS)

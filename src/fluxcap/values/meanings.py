@@ -1,0 +1,74 @@
+"""What people call our columns who come from other programs: for suggestions, not as other names."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from fluxcap.errors import Meanings, unknown
+from fluxcap.values.other_names import SCHEMES
+
+# By column: words of tshark, tcpdump, Scapy, nfdump, netstat, conn.log and everyday speech.
+_WORDS: Final = {
+    "src_ip": "src source saddr srcaddr src_addr sip ip.src ipv6.src sa source_ip ip_src",
+    "dst_ip": "dst dest destination daddr dstaddr dst_addr dip ip.dst ipv6.dst da dest_ip destination_ip ip_dst",
+    "src_port": "sport src sourceport source_port tcp.srcport udp.srcport sp port",
+    "dst_port": "dport dst dest destination_port dest_port tcp.dstport udp.dstport dp port",
+    "address": "ip addr host local_address",
+    "port": "local_port",
+    "protocol": "proto ip.proto ip_proto prot pr l4",
+    "packets": "pkts count frames packet_count orig_pkts",
+    "bytes": "octets size length len byte_count volume orig_bytes",
+    "reverse_packets": "resp_pkts",
+    "reverse_bytes": "resp_bytes",
+    "payload_bytes": "payload data appbytes",
+    "wire_length": "length len size bytes octets frame.len frame_len",
+    "captured_length": "caplen cap_len frame.cap_len",
+    "payload_length": "payload tcp.len data.len payload_len",
+    "packet": "number no nr frame frame.number frame_number index",
+    "time": "timestamp ts frame.time frame.time_epoch epoch date",
+    "first": "time timestamp ts start start_time first_seen begin",
+    "last": "end end_time last_seen",
+    "tcp_flags": "flags tcp.flags",
+    "tcp_seq": "seq tcp.seq",
+    "tcp_ack": "ack tcp.ack",
+    "tcp_window": "window win tcp.window_size",
+    "ttl": "hop_limit hlim ip.ttl",
+    "ip_id": "id ip.id",
+    "ip_version": "version ip.version",
+    "fragment_offset": "frag_offset ip.frag_offset",
+    "tos": "dscp ip.dsfield dsfield traffic_class",
+    "vlan": "vlan.id vlan_id vid",
+    "src_mac": "eth.src smac mac_src",
+    "dst_mac": "eth.dst dmac mac_dst",
+    "ethertype": "eth.type",
+    "tunnel_id": "vni teid gre_key vxlan.vni",
+    "verdict": "checksum_status udp.checksum.status tcp.checksum.status checksum.status",
+    "interface": "iface ifindex frame.interface_id",
+    "link_type": "dlt linktype encap",
+    "duration": "dur elapsed",
+    "state": "conn_state status outcome result",
+    "synack_rtt": "rtt tcprtt latency handshake",
+    "ack_rtt": "rtt ackdat",
+    "retransmitted": "retransmissions retrans retransmits",
+    "unreachable": "icmp",
+    "zero_window": "zero_windows",
+}
+
+
+def _turned() -> Iterator[tuple[str, str]]:
+    for ours, words in _WORDS.items():
+        yield from ((word, ours) for word in words.split())
+    for scheme in SCHEMES.values():
+        yield from ((theirs.lower(), ours) for ours, theirs in scheme)
+
+
+def columns() -> Meanings:
+    """By word the columns that it can stand for, the likeliest first."""
+    meant: dict[str, dict[str, None]] = {}
+    for word, ours in _turned():
+        meant.setdefault(word, {})[ours] = None
+    return {word: tuple(ours) for word, ours in meant.items()}
+
+
+def unknown_column(given: str, known: Iterable[str], what: str = "column") -> ValueError:
+    """The error for a name that is no column, with those that it may mean."""
+    return unknown(what, given, known, columns())
