@@ -4,9 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,6 +21,7 @@ from command_line import fluxcap as command
 from fluxcap.cli.commands.sql import ARROW, NO_PACKETS
 from six_packets import CAPTURE, SOURCES
 
+SAMPLES = Path(__file__).parents[2] / "samples"
 ALL = "SELECT * FROM packets"
 
 
@@ -179,3 +184,54 @@ def test_a_damaged_input_is_answered_from_what_was_read_and_refused_when_strict(
 
 def test_queries_are_tried_on_a_capture_without_packets():
     assert fluxcap.read_info(NO_PACKETS).packets == 0
+
+
+# Lengths of time
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT last - first AS d FROM flows",
+        "SELECT age(last, first) AS d FROM flows",
+        "SELECT last - first AS d FROM flows JOIN checksums ON header = 'UDP'",
+        "SELECT last - first AS d FROM flows WHERE last - first >= INTERVAL 0 SECOND",
+    ],
+)
+def test_times_are_subtracted(query):
+    office = SAMPLES / "office.pcap"
+    table = fluxcap.read_flows(office)
+    spans = [row["d"] for row in rows(sql(query, office).stdout)]
+    expected = [str(timedelta(microseconds=ns // 1000)) for ns in (table["last"] - table["first"]).tolist()]
+    assert sorted(spans) == sorted(expected)
+
+
+def test_a_query_that_subtracts_times_shows_them_in_full(tmp_path):
+    office = SAMPLES / "office.pcap"
+    first = rows(sql("SELECT first, last - first AS d FROM flows LIMIT 1", office).stdout)[0]["first"]
+    assert first == rows(command("flows", office).stdout)[0]["first"]
+
+
+def test_an_exported_answer_keeps_the_zone_of_times_and_has_spans_in_nanoseconds(tmp_path):
+    office, path = SAMPLES / "office.pcap", tmp_path / "x.parquet"
+    assert sql("SELECT first, last - first AS d FROM flows", office, "-o", path).returncode == 0
+    table, answer = fluxcap.read_flows(office), pq.read_table(path)
+    assert str(answer.schema.field("first").type) == "timestamp[ns, tz=UTC]"
+    assert sorted(answer["d"].to_pylist()) == sorted((table["last"] - table["first"]).tolist())
+
+
+def test_exported_times_are_subtracted_in_pandas_polars_and_with_a_cast_in_duckdb(tmp_path):
+    path = tmp_path / "x.parquet"
+    table = fluxcap.read_flows(SAMPLES / "office.pcap")
+    table.write(path)
+    expected = (table["last"] - table["first"]).tolist()
+    frame, lazy = pd.read_parquet(path), pl.read_parquet(path)
+    assert (frame["last"] - frame["first"]).astype("int64").tolist() == expected
+    assert (lazy["last"] - lazy["first"]).dt.total_nanoseconds().to_list() == expected
+    found = duckdb.sql(f"SELECT epoch_ns(last) - epoch_ns(first), last::TIMESTAMPTZ - first::TIMESTAMPTZ FROM '{path}'")
+    assert found.fetchall() == [(ns, timedelta(microseconds=ns // 1000)) for ns in expected]
+
+
+def test_an_error_is_that_of_the_query_as_it_was_typed():
+    done = sql("SELECT last - first + nothing(first) FROM flows", SAMPLES / "office.pcap")
+    assert "TIMESTAMPTZ_NS" in error_lines(done.stderr)[0]

@@ -41,7 +41,6 @@ _COMMANDS: Final = {
     "sql": "query select duckdb",
     "demux": "streams follow reassemble tcpflow split",
     "mux": "join",
-    "repair": "fix fix-checksums",
     "bench": "benchmark speed",
 }
 INPUTS: Final = frozenset(("-r", "-i", "--read", "--input", "--in", "--infile", "--file", "--pcap"))  # before an input

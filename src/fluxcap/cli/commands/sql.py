@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +45,9 @@ ARROW: Final = ("parquet", "arrow", "arrows")  # formats that take the answer as
 # What DuckDB says of a name that it does not know.
 UNKNOWN_COLUMN: Final = r'column "(\w+)" not found'
 UNKNOWN_TABLE: Final = r"Table with name (\w+) does not exist"
+ZONED, UNZONED = "TIMESTAMPTZ_NS", "TIMESTAMP_NS"
+# Times as everywhere, and lengths of time as nanoseconds: Parquet has no type for these.
+IN_ARROW: Final = {UNZONED: "{}::" + ZONED, "INTERVAL": "epoch_ns({})"}
 TIME: Final = "TIMESTAMP"  # the types of times begin with this
 
 
@@ -70,13 +73,13 @@ def run(given: Options, messages: Messages) -> Exit:
     scans: list[Watched] = []
     tables: list[Any] = []
     try:
-        named = _named(duckdb, given.query)
+        named, zoned = _bound(duckdb, given.query)
         connection = _connection(duckdb)
         with Progress(sources, messages):
             for name in named:
                 table = _table(name, sources.captures, options)
                 tables.append(table)
-                connection.register(name, _watched(table, scans))
+                _add(connection, name, _watched(table, scans), zoned)
             _write(connection, connection.sql(given.query), output, limit)
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
@@ -116,14 +119,53 @@ def _connection(library: Any) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _named(library: Any, query: str) -> list[str]:
-    """The tables that the query names."""
+def _bound(library: Any, query: str) -> tuple[list[str], bool]:
+    """The tables that the query names, and whether their times have a zone.
+
+    DuckDB cannot subtract times of nanoseconds with a zone. A query that does so has them without one, in UTC.
+    """
+    try:
+        return _named(library, query, zoned=True), True
+    except library.BinderException as error:
+        if ZONED not in str(error):
+            raise
+        try:
+            return _named(library, query, zoned=False), False
+        except library.Error:
+            raise error from None
+
+
+def _named(library: Any, query: str, zoned: bool) -> list[str]:
     connection = _connection(library)
     for name in TABLES:
-        _table(name, NO_PACKETS, DEFAULT).to_duckdb(connection).create(name)
+        empty = _table(name, NO_PACKETS, DEFAULT).to_duckdb(connection)
+        (empty if zoned else empty.project(_unzoned(empty))).create(name)
     connection.sql(query)
     named = {name.lower() for name in connection.get_table_names(query)}
     return [name for name in TABLES if name in named]
+
+
+def _add(connection: duckdb.DuckDBPyConnection, name: str, table: Any, zoned: bool) -> None:
+    """Let queries know a table by its name."""
+    if zoned:
+        connection.register(name, table)
+        return
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.register(f"zoned_{name}", table)
+    columns = _unzoned(connection.table(f"zoned_{name}"))
+    connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM zoned_{name}")
+
+
+def _unzoned(table: duckdb.DuckDBPyRelation) -> str:
+    """The columns of a table, times without their zone."""
+    return _retyped(table, {ZONED: "{}::" + UNZONED})
+
+
+def _retyped(table: duckdb.DuckDBPyRelation, forms: Mapping[str, str]) -> str:
+    """The columns of a table, those of some types in another form."""
+    quoted = ['"' + name.replace('"', '""') + '"' for name in table.columns]
+    kinds = zip(quoted, map(str, table.types), strict=True)
+    return ", ".join(f"{forms[kind].format(name)} AS {name}" if kind in forms else name for name, kind in kinds)
 
 
 def _table(name: str, captures: Any, options: ReadOptions) -> Any:
@@ -190,6 +232,7 @@ class Watched:
 def _write(connection: duckdb.DuckDBPyConnection, answer: duckdb.DuckDBPyRelation, output: Output, limit: int) -> None:
     columns = [printable(name) for name in answer.columns]
     if output.format in ARROW:
+        answer = answer.project(_retyped(answer, IN_ARROW))
         output.write(Rows((), columns, stream=answer.limit(limit) if limit else answer))
         return
     if limit:
