@@ -102,6 +102,12 @@ def test_networks_show_their_prefix_length(columns, options):
     assert "2001:db8::/64 " in text
 
 
+def test_hosts_that_are_networks_show_their_prefix_length_too():
+    text = "\n".join(lines("hosts", SAMPLES / "session.pcap", "--by", "address/24/64"))
+    assert "192.0.2.0/24 " in text
+    assert "2001:db8::/64 " in text
+
+
 def test_only_what_is_a_network_shows_a_prefix_length():
     text = "\n".join(lines("flows", SAMPLES / "session.pcap", "--by", "src_ip/24,dst_ip", columns=200))
     assert "192.0.2.0/24 " in text

@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "flows": "netflow nfdump",
     "connections": "conns conn conversations conv tcp zeek",
     "sockets": "netstat ss listeners ports services",
+    "hosts": "endpoints talkers toptalkers",
     "check": "checksum checksums verify validate",
     "packets": "print dump read tshark tcpdump frames",
     "sql": "query select duckdb",

@@ -22,6 +22,7 @@ from fluxcap.tables.table import Table
 from fluxcap.values import human, names
 from fluxcap.values.arrays import missing_last
 from fluxcap.values.names import HOST_COLUMNS, HOST_COUNTS, MAC_COLUMNS, PROTOCOLS_WITH_PORTS
+from fluxcap.values.text import IPV4_BITS, IPV6_BITS
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
@@ -60,8 +61,8 @@ class By(NamedTuple):
     """What a host is: an address, cut to a prefix of so many bits, or a MAC address."""
 
     what: str = ADDRESS
-    ipv4: int = keys.IPV4_BITS
-    ipv6: int = keys.IPV6_BITS
+    ipv4: int = IPV4_BITS
+    ipv6: int = IPV6_BITS
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -242,7 +243,7 @@ def _times(ends: Ends, first: Array, last: Array) -> dict[str, Array]:
 
 def _network(addresses: Array, by: By) -> Array:
     """The addresses with zeros behind their prefix."""
-    if (by.ipv4, by.ipv6) == (keys.IPV4_BITS, keys.IPV6_BITS):
+    if (by.ipv4, by.ipv6) == (IPV4_BITS, IPV6_BITS):
         return addresses
     is_ipv4 = (addresses[:, : len(IPV4_PREFIX)] == np.frombuffer(IPV4_PREFIX, np.uint8)).all(axis=1)
     masks = np.array([_mask(by.ipv6), _mask(8 * len(IPV4_PREFIX) + by.ipv4)])
@@ -252,7 +253,7 @@ def _network(addresses: Array, by: By) -> Array:
 
 def _mask(bits: int) -> Array:
     """Sixteen bytes with so many bits set from the left."""
-    return np.packbits(np.arange(keys.IPV6_BITS) < bits)
+    return np.packbits(np.arange(IPV6_BITS) < bits)
 
 
 def _listening(c: ConnectionTable, ends: Ends) -> tuple[Array, Array]:

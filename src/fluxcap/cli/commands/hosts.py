@@ -50,7 +50,7 @@ def _check(by: str) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Read the hosts, sort and cut the rows as asked for, write them."""
-    output = choose(given.format, given.output, given.color)
+    output = choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
     options.check_columns(given, MAC_COLUMNS if given.by == "mac" else HOST_COLUMNS)
     names = options.names(given, output)
@@ -68,11 +68,18 @@ def run(given: Options, messages: Messages) -> Exit:
         heading=summary.heading(table.metadata),
         metadata=lambda: table.metadata,
         left_out=lambda: max(total - limit, 0) if limit else 0,
+        prefixes=_prefixes(given.by),
         names=names,
     )
     output.write(rows)
     messages.hints(table.metadata)
     return flow_rows.how_it_ended(table.metadata, human.counted(total, "host"), messages)
+
+
+def _prefixes(by: str) -> dict[str, tuple[int, int]]:
+    from fluxcap.sockets.hosts import ADDRESS, parse
+
+    return {ADDRESS: (kind.ipv4, kind.ipv6)} if (kind := parse(by)).what == ADDRESS else {}
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> HostTable:
