@@ -122,7 +122,8 @@ def add_output(parser: Parser) -> None:
     """Inputs, and the options on where results and messages go, of every command."""
     add_inputs(parser)
     parser.add_argument("-f", "--format", type=_format, default=AUTO, help="how to write the results (below)")
-    parser.add_argument("-o", "--output", metavar="FILE", help="where to write them; the suffix decides the format")
+    where = "where to write them; the suffix decides the format, and .gz or .zst behind it compresses"
+    parser.add_argument("-o", "--output", metavar="FILE", help=where)
     add_messages(parser)
     parser.describe = _formats
 

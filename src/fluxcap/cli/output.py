@@ -28,6 +28,7 @@ class Output(NamedTuple):
     format: str  # one of formats.names()
     screen: Screen
     whole: bool = False  # nothing is written before all of it is made
+    compressed: bool = False  # in the way that the suffix of the path says
 
     @property
     def for_people(self) -> bool:
@@ -37,7 +38,7 @@ class Output(NamedTuple):
     @property
     def binary(self) -> bool:
         """Whether the format must not be sent to a terminal."""
-        return _is_binary(self.format)
+        return formats.is_binary(self.format)
 
     @property
     def on_terminal(self) -> bool:
@@ -54,7 +55,7 @@ class Output(NamedTuple):
     def stream(self) -> Iterator[BinaryIO]:
         """The stream to write to. OutputError if writing fails, BrokenPipeError if nobody reads any longer."""
         if not self.whole:
-            with _opened(self.path) as out:
+            with self._file() as out:
                 yield out
             return
         import shutil
@@ -63,8 +64,17 @@ class Output(NamedTuple):
         with tempfile.TemporaryFile() as spool:
             yield spool
             spool.seek(0)
-            with _opened(self.path) as out:
+            with self._file() as out:
                 shutil.copyfileobj(spool, out)
+
+    @contextmanager
+    def _file(self) -> Iterator[BinaryIO]:
+        with _opened(self.path) as file:
+            if self.path is None or not self.compressed:
+                yield file
+                return
+            with formats.compressing(file, self.path) as out:
+                yield out
 
     def refuse(self, inputs: Iterable[str]) -> None:
         """UsageError if writing would destroy one of these files while it is read."""
@@ -85,7 +95,7 @@ def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = F
     width = WIDE if wide else None
     if path is None or path == STANDARD:
         terminal = is_terminal(sys.stdout)
-        if terminal and format != "auto" and _is_binary(format):
+        if terminal and format != "auto" and formats.is_binary(format):
             raise UsageError(f"{format} is not for terminals", "Name a file with -o, or write to a pipe.")
         screen = Screen(width, wants_color(sys.stdout, color), sys.stdout.encoding if terminal else "utf-8")
         return Output(None, format if format != "auto" else "table" if terminal else "tsv", screen, whole)
@@ -94,9 +104,10 @@ def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = F
         named = formats.name_for(path) or ("tsv" if is_special(path) else None)
         if named is None:
             known = " ".join(formats.suffixes())
-            raise UsageError(f"{path}: its suffix names no format", f"Use one of {known}, or say which with -f.")
+            help = f"Use one of {known}, a text format also with .gz or .zst behind, or say which with -f."
+            raise UsageError(f"{path}: its suffix names no format", help)
         format = named
-    return Output(path, format, Screen(width, color == "always"), whole)
+    return Output(path, format, Screen(width, color == "always"), whole, formats.compresses(format, path))
 
 
 def choose_of(suffixes: Mapping[str, str], format: str, path: str | None, color: ColorChoice) -> Output:
@@ -131,10 +142,6 @@ def print_text(text: str) -> None:
     """Write a text to standard output; it fails as results do."""
     with _opened(None) as out:
         out.write(text.encode())
-
-
-def _is_binary(format: str) -> bool:
-    return getattr(formats.find(format), "BINARY", False)
 
 
 def _flushed(tables: Iterable[Table], out: BinaryIO) -> Iterator[Table]:

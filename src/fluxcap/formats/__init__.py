@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, Protocol, cast
 
+from fluxcap.formats._compressed import compressing as compressing
+from fluxcap.formats._compressed import inner, is_compressed
 from fluxcap.values import text
 from fluxcap.whole_files import replacing
 
@@ -134,9 +136,20 @@ def find(name: str) -> Format:
 
 
 def name_for(path: str | Path) -> str | None:
-    """The name of the format that the suffix of a file name chooses; None if no format has the suffix."""
-    suffix = Path(path).suffix.lower()
-    return next((name for name in names() if suffix in find(name).SUFFIXES), None)
+    """The name of the format that the suffix of a file name chooses, before .gz or .zst; None if no format has it."""
+    suffix = inner(path).suffix.lower()
+    name = next((name for name in names() if suffix in find(name).SUFFIXES), None)
+    return name if name is None or not is_compressed(path) or compresses(name, path) else None
+
+
+def is_binary(name: str) -> bool:
+    """Whether a format is no text: a terminal must not be sent it, and it is not compressed as a whole."""
+    return bool(getattr(find(name), "BINARY", False))
+
+
+def compresses(name: str, path: str | Path) -> bool:
+    """Whether rows in this format are compressed in a file of this name."""
+    return is_compressed(path) and not is_binary(name)
 
 
 def suffixes() -> list[str]:
@@ -154,7 +167,7 @@ def chosen_by(path: str | os.PathLike[str]) -> str:
 def save(path: str | os.PathLike[str], rows: Rows) -> None:
     """Write a file in the format that its suffix chooses."""
     module = find(chosen_by(path))
-    with replacing(path) as out:
+    with replacing(path) as file, compressing(file, path) as out:
         module.write(out, rows)
 
 

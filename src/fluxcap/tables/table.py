@@ -286,7 +286,8 @@ class Table(export.Exportable):
         ----------
         path : path
             .csv, .tsv, .ndjson, .json, .npz, .txt (for people); with the extra `parquet` .parquet, .arrow (file) and
-            .arrows (stream). The file appears under its name only when it is whole.
+            .arrows (stream). A text format with .gz or .zst behind it is compressed. The file appears under its name
+            only when it is whole.
         names : {"ipfix", "zeek", "nfstream"}, optional
             Give the columns the names that these programs use.
 
