@@ -8,6 +8,7 @@ import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build import build
 
 compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
 
@@ -65,4 +66,21 @@ if not {"sdist", "egg_info"}.intersection(sys.argv):
     if not headers.exists():
         sys.exit(f"fluxcap is compiled when it is installed: {headers} is missing (apt install python3-dev)")
 
-setup(ext_modules=[core])
+MANUAL = Path("build", "fluxcap.1")
+MAKES_MANUAL = "from argparse_manpage.cli import main; main()"
+
+
+class BuildWithManual(build):
+    """Makes the manual page, too, from the parsers of the command line that was just built."""
+
+    def run(self):
+        super().run()
+        MANUAL.parent.mkdir(exist_ok=True)
+        path = os.pathsep.join(filter(None, (self.build_lib, os.environ.get("PYTHONPATH"))))
+        made = [sys.executable, "-c", MAKES_MANUAL, "--module", "fluxcap.cli.manual", "--function", "manual"]
+        about = ["--description", self.distribution.get_description(), "--version", self.distribution.get_version()]
+        titles = ["--project-name", "fluxcap", "--manual-title", "fluxcap", *about, "--output", str(MANUAL)]
+        subprocess.run([*made, *titles], env={**os.environ, "PYTHONPATH": path}, check=True)
+
+
+setup(ext_modules=[core], cmdclass={"build": BuildWithManual}, data_files=[("share/man/man1", [str(MANUAL)])])

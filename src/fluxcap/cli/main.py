@@ -32,7 +32,10 @@ COMMANDS: Final = (
     "mux",
     "repair",
     "bench",
+    "sample",
+    "completion",
 )  # modules of cli/commands, in the order of --help
+TOOLS: Final = ("sample", "completion")  # of these the modules of cli/tools, which read no capture
 COLLECT_EVERY: Final = 50_000  # new objects between two collections; starting makes about 20,000
 DESCRIBING: Final = "info"  # the command for a file that stands where a command should
 VERSION_OPTIONS: Final = ("-V", "--version")
@@ -104,7 +107,9 @@ def parser() -> Parser:
     commands = whole.add_subparsers(title="commands", metavar="COMMAND")
     for name in COMMANDS:
         command = _command(name)
-        command.configure(commands.add_parser(name, help=command.HELP, description=command.DESCRIPTION))
+        own = commands.add_parser(name, help=command.HELP, description=command.DESCRIPTION)
+        command.configure(own)
+        own.epilog = own.describe() if own.describe else None
     return whole
 
 
@@ -170,7 +175,8 @@ def _guarded(work: Callable[[], int], messages: Messages, debug: bool) -> int:
 
 
 def _command(name: str) -> Command:
-    return cast(Command, importlib.import_module(f"fluxcap.cli.commands.{name}"))
+    folder = "tools" if name in TOOLS else "commands"
+    return cast(Command, importlib.import_module(f"fluxcap.cli.{folder}.{name}"))
 
 
 _caught: Final[list[int]] = []  # signals

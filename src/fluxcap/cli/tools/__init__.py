@@ -1,0 +1,1 @@
+"""Commands that read no capture, a file each."""

@@ -1,0 +1,60 @@
+"""`fluxcap completion`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fluxcap import formats
+from fluxcap.cli import options
+from fluxcap.cli.exits import Exit
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.options import Options, Parser
+from fluxcap.cli.output import print_text
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+HELP: Final = "a script that lets bash, zsh or fish complete commands, options and files"
+DESCRIPTION: Final = """\
+A script for a shell. To load it at every start:
+
+  fluxcap completion bash > ~/.local/share/bash-completion/completions/fluxcap
+  fluxcap completion zsh > ~/.zfunc/_fluxcap          # a folder of $fpath
+  fluxcap completion fish > ~/.config/fish/completions/fluxcap.fish
+"""
+SHELLS: Final = ("bash", "zsh", "fish")
+FILES: Final = ("inputs", "input", "output")  # arguments that name files, by their places in the options
+DIRECTORY: Final = "DIR"  # the word in --help for one
+
+
+def configure(parser: Parser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("shell", choices=SHELLS, help="the shell that shall load it")
+    options.add_messages(parser)
+
+
+def run(given: Options, messages: Messages) -> Exit:
+    """Print the script."""
+    import shtab
+
+    from fluxcap.cli.main import parser
+
+    whole = parser()
+    for action in _actions(whole):
+        if action.dest == "format":
+            action.choices = (options.AUTO, *formats.names())
+        elif action.metavar == DIRECTORY:
+            action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+        elif action.dest in FILES:
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
+    print_text(shtab.complete(whole, given.shell))
+    return Exit.DONE
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """The arguments of a parser and of the parsers of its commands."""
+    for action in parser._actions:
+        yield action
+        for command in action.choices.values() if isinstance(action.choices, dict) else ():
+            yield from _actions(command)
