@@ -70,7 +70,7 @@ def write(
             rows._replace(
                 tables=selection,
                 heading=summary.named(item.name for item in sources.inputs),
-                metadata=lambda: scan.metadata or selection.metadata,
+                metadata=lambda: {**(scan.metadata or selection.metadata), "interrupted": interruptible.interrupted},
                 left_out=lambda: selection.left_out,
                 live=sources.live,
             )

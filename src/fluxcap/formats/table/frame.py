@@ -1,8 +1,8 @@
 """Drawing tables in boxes, with rich."""
 
 import io
-from collections.abc import Iterable, Sequence
-from typing import BinaryIO, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, BinaryIO, Final
 
 from rich.box import Box
 from rich.console import Console
