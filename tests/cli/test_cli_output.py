@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -125,9 +126,18 @@ def test_a_reader_that_leaves_is_exit_code_141_without_a_word(tmp_path, command)
 
 def interrupted(*arguments: str, octets: bytes = GOOD, number: int = signal.SIGINT) -> subprocess.CompletedProcess[str]:
     """Send a signal to the command while it waits for more than `octets` on standard input."""
-    with subprocess.Popen(
-        [*COMMAND, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
-    ) as process:
+    with (
+        subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        ) as process,
+        ThreadPoolExecutor() as pool,
+    ):
+        # Rows leave while the input is written, and a full pipe would stop both.
+        out, err = pool.submit(process.stdout.read), pool.submit(process.stderr.read)
         process.stdin.write(octets)
         process.stdin.flush()
         wait_until_read(process.stdin.fileno())
@@ -135,9 +145,9 @@ def interrupted(*arguments: str, octets: bytes = GOOD, number: int = signal.SIGI
         # Standard input stays open, so that only the signal can end the reading.
         giving_up = threading.Timer(PATIENCE, process.kill)
         giving_up.start()
-        out, err = process.stdout.read(), process.stderr.read()
+        code = process.wait()
         giving_up.cancel()
-        return subprocess.CompletedProcess(process.args, process.wait(), out.decode(), err.decode())
+        return subprocess.CompletedProcess(process.args, code, out.result().decode(), err.result().decode())
 
 
 def test_ctrl_c_prints_the_flows_so_far_and_exits_130():

@@ -60,6 +60,14 @@ def flows_and_packets(octets: bytes, n: int, decap: bool) -> None:
     fluxcap.read_info(octets)
 
 
+def explained(octets: bytes, n: int) -> None:
+    """Assert that what is said of each packet is what the packet table has of it."""
+    packets = fluxcap.read_packets(octets)
+    for number in range(1, n + 1):
+        one = fluxcap.explain(octets, packet=number)
+        assert one.captured_length == packets["captured_length"][number - 1]
+
+
 def connections_and_sockets(octets: bytes, n: int) -> None:
     ledger_adds_up(fluxcap.read_connections(octets), n)
     sockets = fluxcap.read_sockets(octets)
@@ -164,6 +172,7 @@ def drive(octets: bytes, draw: random.Random, folder: Path) -> None:
         connections_and_sockets(octets, n)
         aggregated(octets, draw)
         merged(octets, n, draw)
+        explained(octets, n)
         bounded(octets, n, draw)
         if n:
             rewritten(octets, path, n, folder)

@@ -144,8 +144,8 @@ cdef class Explainer(Demuxer):
         if hop.end <= hop.at and (hop.what & SPACE_MASK == UDP_TUNNEL or fields == "" or
                                   not last and layer != "transport"):
             return None
-        length = max(length, fixed_bits(fields) // BITS) if hop.end <= hop.at else length
-        left = hop.captured - hop.at
+        length = max(length, <uint32_t>(fixed_bits(fields) // BITS)) if hop.end <= hop.at else length
+        left = hop.captured - hop.at if hop.captured > hop.at else 0
         octets = data[hop.at:hop.at + min(length, left)]
         row = {"kind": kind, "title": title, "layer": layer, "depth": hop.depth, "offset": hop.at, "length": length,
                "captured": len(octets), "fields": header_fields(kind, octets)}
