@@ -161,6 +161,7 @@ class Window:
     def advance(self, n: int) -> None:
         """n octets were put into space()."""
     octets: int  # of the current input that have come
+    reached: int  # the same, for another thread to look at
     def lend(self, octets: bytes | memoryview, at: int) -> int:
         """Take the next octets of the input, from `at` on, as they lie, instead of filling space(): they are the window
         until more is asked for. Where a record has begun before them only some are taken, copied. Where to go on; call

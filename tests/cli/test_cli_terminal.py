@@ -1,5 +1,6 @@
 """The command line at a terminal: a real one, made of a pair of pseudo-terminal devices."""
 
+import gzip
 import os
 import re
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 import builders as b
+import fluxcap as fluxcap_library
 from capture_files import pcap, records
-from command_line import Screen, environment, fluxcap, terminal
+from command_line import COMMAND, Screen, environment, fluxcap, in_terminal, terminal
+from fluxcap.capture.meter import METER
 
 A, B = "10.0.0.1", "10.0.0.2"
 
@@ -203,30 +206,62 @@ def test_a_piped_output_is_plain_though_its_errors_go_to_the_terminal(mixed):
     assert b"\x1b" not in data
 
 
-def slowly(seconds: float, *arguments: str) -> Screen:
+SENT_FIRST = 5000  # bytes
+
+
+def slowly(seconds: float, *arguments: str, columns: int = 80, command: list[str] = COMMAND) -> Screen:
     """The screen while a capture arrives slowly on standard input and the results go elsewhere."""
     reader, writer = os.pipe()
     whole = pcap(records(MANY))
 
     def feed() -> None:
         with os.fdopen(writer, "wb", buffering=0) as pipe:
-            pipe.write(whole[:5000])
+            pipe.write(whole[:SENT_FIRST])
             time.sleep(seconds)
-            pipe.write(whole[5000:])
+            pipe.write(whole[SENT_FIRST:])
 
     feeder = threading.Thread(target=feed)
     feeder.start()
-    screen = terminal("flows", *arguments, "-", "-o", os.devnull, stdin=reader)
+    screen = in_terminal([*command, "flows", *arguments, "-", "-o", os.devnull], columns=columns, stdin=reader)
     feeder.join()
     os.close(reader)
     return screen
 
 
-def test_progress_shows_after_half_a_second_and_leaves_no_trace():
-    screen = slowly(1.5)
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_progress_shows_after_half_a_second_and_leaves_no_trace(columns):
+    screen = slowly(1.5, columns=columns)
     assert screen.code == 0
-    assert "kB" in screen.text or "bytes" in screen.text or "KiB" in screen.text
-    assert screen.raw.endswith("\x1b[?25h\r\x1b[1A\x1b[2K"), "the cursor is back, and the line is wiped"
+    assert screen.raw.endswith("\r\x1b[K"), "the line is wiped"
+    assert "\x1b[?25l" not in screen.raw, "the cursor was never hidden"
+    shown = [line.strip() for line in re.split("\r|\x1b\\[K", screen.raw) if line.strip()]
+    assert shown
+    assert max(map(len, shown)) < columns
+
+
+def test_progress_counts_the_bytes_of_the_input_and_no_others():
+    shown = re.findall(r"([\d.]+ \w+) read  [\d.,]+ (\w+)/s", slowly(1.5).text)
+    assert {read for read, _ in shown} == {"4.9 KiB"}  # SENT_FIRST; modules, for one, are read besides
+    assert {unit for _, unit in shown} <= {"B", "KiB"}
+
+
+def test_progress_of_a_file_goes_up_to_its_size_in_one_unit(many):
+    """Whether the core reads the file, or a decompressor."""
+    packed = many.with_suffix(".gz")
+    packed.write_bytes(gzip.compress(many.read_bytes()))
+    before = METER.octets
+    for path in (many, packed):
+        fluxcap_library.read_flows(path)
+        assert METER.octets - before == path.stat().st_size
+        before = METER.octets
+    fluxcap_library.read_flows([many, packed], order="time")
+    assert METER.octets - before == many.stat().st_size + packed.stat().st_size
+
+
+def test_progress_does_not_paint_while_a_pager_has_the_terminal():
+    """A pager sets the terminal so that keys come one by one."""
+    pager = [sys.executable, "-c", "import os, sys, tty; tty.setcbreak(2); os.execv(sys.argv[1], sys.argv[1:])"]
+    assert slowly(1.5, command=[*pager, *COMMAND]).raw == ""
 
 
 def test_quick_work_shows_no_progress(many):

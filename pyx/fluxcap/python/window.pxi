@@ -177,6 +177,11 @@ cdef class Window:
             return octets_come(&self.reader)
 
     @property
+    def reached(self):
+        """As octets, for another thread to look at while this one reads."""
+        return octets_come(&self.reader)
+
+    @property
     def damage(self):
         with self.claim:
             if self.reader.damage.code == DAMAGE_NONE:

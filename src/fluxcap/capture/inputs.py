@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 from fluxcap.capture.compression import DecompressionError, decompressed, is_ahead, recognise, skippable
 from fluxcap.capture.live import Handover, waiting
 from fluxcap.capture.magic import HEAD, describe, is_capture
+from fluxcap.capture.meter import METER, Measured
 from fluxcap.whole_files import naming
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Opened:
         self.compression = compression
         self.ahead = ahead  # a thread of its own decompresses
         self.handover = Handover(waiting(source))
+        self.by_core: Measured | None = None  # what reads `file`
         self._source = source
+        self._handed = 0  # bytes given out by readinto()
         buffer = bytearray(HEAD)
         there = 0
         # A slow pipe is not waited for once its bytes tell what it is: an interrupt would lose them.
@@ -69,12 +72,19 @@ class Opened:
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Write the next bytes into the buffer and say how many; 0 at the end."""
-        if not self._ahead:
-            return self._source.readinto(buffer)
-        n = min(len(buffer), len(self._ahead))
-        buffer[:n] = self._ahead[:n]
-        self._ahead = self._ahead[n:]
+        if self._ahead:
+            n = min(len(buffer), len(self._ahead))
+            buffer[:n] = self._ahead[:n]
+            self._ahead = self._ahead[n:]
+        else:
+            n = self._source.readinto(buffer)
+        self._handed += n
         return n
+
+    @property
+    def reached(self) -> int:
+        """Bytes of the source that were read by readinto() or by the core."""
+        return max(self._handed, 0 if self.by_core is None else self.by_core.reached)
 
 
 class Input(NamedTuple):
@@ -93,11 +103,13 @@ class Input(NamedTuple):
         """The input, decompressed. OSError if it cannot be opened, UnsupportedError if a library is missing."""
         with self.source() as source:
             with naming(self.name):
-                opened = _after_skippable(Opened(source))
+                stored = Opened(source)
+                opened = _after_skippable(stored)
             codec = recognise(opened.head)
-            if codec is None:
-                yield opened
-            else:
+            with METER.reading(stored):
+                if codec is None:
+                    yield opened
+                    return
                 with closing(decompressed(opened, codec, self.name, self.size)) as octets:
                     yield Opened(Iterated(octets), codec.name, is_ahead(codec, self.size))
 

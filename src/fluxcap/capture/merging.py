@@ -40,6 +40,7 @@ class Part:
             if self._at < len(self._chunk):
                 self._at = self.source.lend(self._chunk, self._at)
             elif self._opened.file is not None and self.item.size is not None:
+                self._opened.by_core = self.source
                 self.source.read_on(self._opened.file)
             elif (take := self._opened.take_chunk) is not None:
                 self._lend(take)

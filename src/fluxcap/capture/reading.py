@@ -199,6 +199,7 @@ class Reading:
                 while not self.ended:
                     try:
                         if octets.file is not None and item.size is not None and not self._stepwise:
+                            octets.by_core = self.scanner
                             yield from self._read_file(octets.file, item.size)
                         elif octets.take_chunk is not None:
                             yield from self._take(octets.take_chunk, octets.ahead)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from fluxcap.capture.meter import METER
 from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.messages import Messages, is_terminal
+from fluxcap.values import human
 
 if TYPE_CHECKING:
     from threading import Thread
@@ -18,14 +20,15 @@ if TYPE_CHECKING:
 
 PATIENCE: Final = 0.5  # seconds before the bar appears
 REFRESH: Final = 0.1  # seconds
-ACCOUNTS: Final = Path("/proc/self/io")  # proc(5): `rchar` is what this process has read, from page cache or disk
+BAR: Final = 30  # characters
+UNKNOWN_WIDTH: Final = 80
+WIPE: Final = "\r\x1b[K"  # to the beginning of the line, and erase the rest
 
 
 class Progress:
     """A bar that appears after half a second in this context, and vanishes at its end.
 
-    A thread asks the kernel how much the process has read; the reading loop does not count. The kernel counts bytes as
-    they are stored, whatever decompression follows.
+    A thread looks how much of the inputs was read, counted as they are stored, whatever decompression follows.
     """
 
     def __init__(self, sources: Sources, messages: Messages, passes: int = 1) -> None:
@@ -35,10 +38,10 @@ class Progress:
         self._thread: Thread | None = None
 
     def __enter__(self) -> Self:
-        if self._wanted and ACCOUNTS.exists():
+        if self._wanted:
             from threading import Event, Thread
 
-            self._start = _octets_read()
+            self._before = METER.octets
             self._over = Event()
             self._thread = Thread(target=self._show, daemon=True)
             self._thread.start()
@@ -58,22 +61,50 @@ class Progress:
         self._thread.join()
 
     def _show(self) -> None:
-        if self._over.wait(PATIENCE):
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
-        from rich.progress import Progress as Bar
+        start, wait, painted = time.monotonic(), PATIENCE, False
+        try:
+            while not self._over.wait(wait):
+                wait = REFRESH
+                if _has_terminal():
+                    _put(WIPE + self._line(METER.octets - self._before, time.monotonic() - start))
+                    painted = True
+            if painted and _has_terminal():
+                _put(WIPE)
+        except OSError:
+            return  # the terminal is gone: there is nobody to show it to
 
-        parts = BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn()
-        with Bar(*parts, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
-            task = bar.add_task("", total=self._total)
-            while not self._over.wait(REFRESH):
-                done = _octets_read() - self._start
-                # The process reads a little besides the inputs: modules that it imports.
-                bar.update(task, completed=done if self._total is None else min(done, self._total), refresh=True)
+    def _line(self, done: int, seconds: float) -> str:
+        speed = f"{human.octets(round(done / seconds))}/s"
+        if self._total is None:
+            return _fitting(f"{human.octets(done)} read  {speed}")
+        done = min(done, self._total)  # a file may grow
+        share = done / self._total if self._total else 1
+        left = f"  {human.duration(round(seconds * (1 / share - 1) * human.NS_PER['s']))} left" if share else ""
+        filled = round(share * BAR)
+        bar = "#" * filled + "-" * (BAR - filled)
+        return _fitting(f"{bar} {share:4.0%}  {human.octets(done)} of {human.octets(self._total)}  {speed}{left}")
 
 
-def _octets_read() -> int:
-    label, octets = ACCOUNTS.read_text().split()[:2]
-    assert label == "rchar:"
-    return int(octets)
+def _put(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _fitting(line: str) -> str:
+    """As much of the line as the terminal has room for: it could not be wiped if it went on in the next one."""
+    width = os.get_terminal_size(sys.stderr.fileno()).columns or UNKNOWN_WIDTH  # 0, as on a serial line
+    return line[: width - 1]
+
+
+def _has_terminal() -> bool:
+    """Whether the terminal shows what this program writes: no pager has set it to give keys one by one, and the shell
+    has not put the program into the background."""
+    import termios
+
+    terminal = sys.stderr.fileno()
+    if not termios.tcgetattr(terminal)[3] & termios.ICANON:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:  # the program has no terminal of its own, so that no shell put it anywhere
+        return True

@@ -75,7 +75,7 @@ def run(given: Options, messages: Messages) -> Exit:
     try:
         named, zoned = _bound(duckdb, given.query)
         connection = _connection(duckdb)
-        with Progress(sources, messages):
+        with Progress(sources, messages, len(named)):
             for name in named:
                 table = _table(name, sources.captures, options)
                 tables.append(table)
