@@ -184,3 +184,17 @@ def test_of_several_files_one_is_named(tmp_path):
     assert " ".join(done.stdout.split()).startswith(f"packet 1 of {second}")
     done = fluxcap("explain", VERDICTS, second, "-p", "1", "--file", "2")
     assert (done.returncode, "there are 2 files" in done.stderr) == (2, True)
+
+
+def test_a_quiz_says_of_each_answer_whether_it_is_right_and_ends_with_the_answers():
+    done = fluxcap("explain", VERDICTS, "-p", "2", "--quiz", stdin=b"4\n6\n0x00\n")
+    assert done.returncode == 0
+    assert "IPv4, version? right\nIPv4, IHL? no: 5\nIPv4, DSCP, ECN? right\nIPv4, total length? \n" in done.stdout
+    assert done.stdout.endswith("2 of 3 right\n")
+    assert "192.0.2.1" not in done.stdout
+
+
+def test_a_quiz_in_a_file_is_refused():
+    done = fluxcap("explain", VERDICTS, "-p", "2", "--quiz", "-f", "json")
+    assert (done.returncode, done.stdout) == (2, "")
+    error_lines(done.stderr)

@@ -74,3 +74,28 @@ def test_columns_are_those_of_the_table_that_is_asked_for():
     assert fluxcap("sockets", SESSION, "--life", SERVER, "--columns", "call,octets").returncode == 0
     assert fluxcap("sockets", SESSION, "--columns", "call").returncode == 2
     assert fluxcap("sockets", SESSION, "--life", SERVER, "--columns", "role").returncode == 2
+
+
+@pytest.mark.parametrize(("options", "begins"), [(("-f", "mermaid"), "sequenceDiagram\n"), (("-f", "svg"), "<svg ")])
+def test_the_life_of_a_socket_is_drawn_as_a_ladder(options, begins):
+    done = fluxcap("sockets", SESSION, "--life", SERVER, *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(begins)
+    assert "192.0.2.1:58562" in done.stdout
+
+
+def test_the_suffix_of_the_output_decides_on_a_ladder(tmp_path):
+    for name, begins in (("x.svg", "<svg "), ("x.mmd", "sequenceDiagram\n")):
+        fluxcap("sockets", SESSION, "--life", SERVER, "-o", tmp_path / name)
+        assert (tmp_path / name).read_text().startswith(begins)
+
+
+def test_a_ladder_says_how_many_peers_it_leaves_out_and_needs_a_socket():
+    done = fluxcap("sockets", SESSION, "--life", "192.0.2.2:8080", "-f", "mermaid")
+    assert "50 other peers of 192.0.2.2:8080 not drawn" in done.stderr
+    refused = fluxcap("sockets", SESSION, "-f", "svg")
+    assert (refused.returncode, "--life ADDRESS:PORT" in error_lines(refused.stderr)[1]) == (2, True)
+    piped = fluxcap("sockets", "-", "--life", SERVER, "-f", "svg", stdin=SESSION.read_bytes())
+    assert (piped.returncode, "can be read only once" in piped.stderr) == (2, True)
+    other = fluxcap("flows", SESSION, "-f", "svg")
+    assert (other.returncode, "unknown format" in other.stderr) == (2, True)

@@ -7,6 +7,7 @@ import pytest
 import builders as b
 import capture_files as files
 import fluxcap
+from fluxcap.explaining.quiz import exercise, questions, sheet
 from real_captures import SAMPLES
 from verdict_cases import CASES, DATA, HEADERS, ORDER
 
@@ -135,3 +136,43 @@ def test_a_notebook_shows_the_drawing():
     assert shown.startswith('<div class="fluxcap-packet">')
     assert "<svg" in shown
     assert ">source port<" in shown
+
+
+def test_an_outer_checksum_that_comes_true_with_the_inner_one_is_said_to():
+    inner = b.ethernet(b.ipv4(b.udp(DATA, checksum="partial")))
+    done = b.ethernet(b.ipv4(b.udp(DATA)))
+    header = bytes.fromhex("0800000000002a00")
+    right = int.from_bytes(bytes(b.ipv4(b.udp(header + bytes(done), 40000, 4789)))[26:28])
+    said = "It comes true once the card has filled in the checksum inside (local checksum offload)."
+    for checksum, comes_true in ((right, True), (right ^ 2, False)):
+        outer = explained(b.ipv4(b.udp(header + bytes(inner), 40000, 4789, checksum=checksum))).checksums[1]
+        assert outer.verdict == "bad"
+        assert outer.sentence.endswith(said) == comes_true
+
+
+def test_an_exercise_asks_for_fields_sums_and_verdict_and_shows_none_of_them():
+    found = explained(b.ipv4(b.udp(DATA)))
+    asked = {question.prompt: question for question in questions(found)}
+    assert asked["UDP, length"].value == 15
+    assert asked["UDP, the sum of the pseudo-header"].text == "0x8424"
+    assert asked["UDP, the verdict (good, bad or partial)"].text == "good"
+    blank = exercise(found)
+    assert {field.text for header in blank.headers[1:] for field in header.fields} == {"?"}
+    assert "UDP: 9c 40 c3 50 00 0f" in " ".join(sheet(found))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "right"),
+    [
+        ("UDP, length", "15", True), ("UDP, length", " 0x0f\n", True), ("UDP, length", "0x000F", True),
+        ("UDP, length", "16", False), ("UDP, length", "", False), ("UDP, length", "x", False),
+        ("IPv4, protocol", "17", True), ("IPv4, protocol", "17 UDP", True), ("IPv4, protocol", "UDP", False),
+        ("IPv4, source address", "192.0.2.1", True), ("IPv4, source address", "0xc0000201", True),
+        ("IPv4, source address", "192.0.2.2", False), ("UDP, destination port", "50,000", True),
+        ("UDP, the verdict (good, bad or partial)", "Good", True),
+        ("UDP, the verdict (good, bad or partial)", "bad", False),
+    ],
+)  # fmt: skip
+def test_an_answer_is_right_however_it_is_written(prompt, answer, right):
+    asked = {question.prompt: question for question in questions(explained(b.ipv4(b.udp(DATA))))}
+    assert asked[prompt].is_right(answer) == right

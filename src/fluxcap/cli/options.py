@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, NoReturn, Self
 
 from fluxcap import formats
@@ -14,6 +15,7 @@ from fluxcap.values import other_names
 from fluxcap.values.other_names import Octets
 
 AUTO: Final = "auto"
+NO_DRAWINGS: Final[Mapping[str, str]] = {}
 SCREEN_ROWS: Final = 20  # rows of a table for people without -n: they fit one screen
 NO_OPTIONS: Final = "--"  # arguments after this are inputs
 HELP_OPTIONS: Final = {"-h", "--help"}
@@ -118,14 +120,16 @@ def add_inputs(parser: Parser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a file, glob or directory; - is standard input")
 
 
-def add_output(parser: Parser) -> None:
-    """Inputs, and the options on where results and messages go, of every command."""
+def add_output(parser: Parser, drawings: Mapping[str, str] = NO_DRAWINGS) -> None:
+    """Inputs, and the options on where results and messages go, of every command. `drawings`: formats that only this
+    command has, and what they are."""
     add_inputs(parser)
-    parser.add_argument("-f", "--format", type=_format, default=AUTO, help="how to write the results (below)")
+    how = "how to write the results (below)"
+    parser.add_argument("-f", "--format", type=partial(_format, drawings), default=AUTO, help=how)
     where = "where to write them; the suffix decides the format, and .gz or .zst behind it compresses"
     parser.add_argument("-o", "--output", metavar="FILE", help=where)
     add_messages(parser)
-    parser.describe = _formats
+    parser.describe = partial(_formats, drawings)
 
 
 def add_messages(parser: Parser) -> None:
@@ -177,9 +181,9 @@ def add_ignore_checksums(parser: Parser) -> None:
     parser.add_argument("--ignore-checksums", action="store_true", help=what)
 
 
-def add_common(parser: Parser) -> None:
+def add_common(parser: Parser, drawings: Mapping[str, str] = NO_DRAWINGS) -> None:
     """The options of every command that reports on captures."""
-    add_output(parser)
+    add_output(parser, drawings)
     add_selection(parser)
     add_order(parser)
     parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: a few)")
@@ -315,19 +319,20 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
-def _format(text: str) -> str:
+def _format(drawings: Mapping[str, str], text: str) -> str:
     if text == AUTO:
         return text
-    known = (AUTO, *formats.names())
+    known = (AUTO, *formats.names(), *drawings)
     if text not in known:
         raise UsageError.of(unknown("format", text, known))
     return text
 
 
-def _formats() -> str:
+def _formats(drawings: Mapping[str, str]) -> str:
     """The formats for --help, one a line."""
     names = formats.names()
-    width = max(map(len, (AUTO, *names)))
+    width = max(map(len, (AUTO, *names, *drawings)))
     lines = [f"  {AUTO:{width}}  what the suffix of -o says; else table on a terminal, tsv in a pipe"]
     lines += [f"  {name:{width}}  {formats.find(name).HELP}" for name in names]
+    lines += [f"  {name:{width}}  {what}" for name, what in drawings.items()]
     return "\n".join(("formats:", *lines))

@@ -34,6 +34,7 @@ class Header:
     offset: int
     length: int  # as it states it
     captured: int  # bytes of it that are there: neither cut nor past the end of its packet
+    hex: str  # these bytes, in hexadecimal
     fields: tuple[Field, ...]
 
     def value(self, name: str) -> int | None:

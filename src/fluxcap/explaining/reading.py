@@ -15,7 +15,7 @@ from fluxcap.explaining.delivery import delivered
 from fluxcap.explaining.explanation import Explanation
 from fluxcap.explaining.parts import Checksum, Field, FlowOf, Header
 from fluxcap.explaining.sentences import Facts, Pieces
-from fluxcap.explaining.sums import checksums
+from fluxcap.explaining.sums import checksums, with_inner_ones
 from fluxcap.explaining.wording import written
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, ReadOptions
@@ -225,7 +225,7 @@ def _explanation(explained: Explained, reading: _Explaining) -> Explanation:
         disposition=disposition,
         reason=reason,
         headers=headers,
-        checksums=tuple(found),
+        checksums=tuple(with_inner_ones(found)),
         flow=reading.flow(),
         delivery=delivered(innermost, (ends[0], ends[1]), explained["before"], explained["after"], pieces),
         notes=tuple(sentences.how_far(disposition, reason, innermost)),
@@ -239,4 +239,4 @@ def _header(row: HeaderRow) -> Header:
         for name, bit, bits, form, value in row["fields"]
     ]
     about = row["kind"], row["title"], row["layer"], row["depth"], row["offset"], row["length"], row["captured"]
-    return Header(*about, fields=tuple(fields))
+    return Header(*about, hex=row["hex"], fields=tuple(fields))

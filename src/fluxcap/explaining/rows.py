@@ -15,6 +15,7 @@ class HeaderRow(TypedDict):
     offset: int  # of its first byte in the record
     length: int  # bytes, as it states them
     captured: int  # bytes of it that the record has, and that lie inside the packet that the header is in
+    hex: str  # these bytes
     fields: list[tuple[str, int, int, str, int]]  # name, bit in the header, bits, letter of how it is meant, value
 
 

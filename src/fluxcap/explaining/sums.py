@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import VERDICTS
@@ -38,6 +39,26 @@ def checksums(facts: Facts) -> Iterator[Checksum]:
             yield _of_gre(judged, header, sums.get("gre"), facts.headers)
     if judged["verdict"]:
         yield _of_transport(facts, sums.get("transport"))
+
+
+def with_inner_ones(found: Sequence[Checksum]) -> Iterator[Checksum]:
+    """The checksums; of a bad one around a tunnel it is said if the right ones inside, which the network card will fill
+    in, make it right (Linux calls this local checksum offload)."""
+    for outer in found:
+        waiting = [
+            one for one in found if one.verdict == "partial" and one.expected is not None and _covers(outer, one)
+        ]
+        change = sum((one.expected or 0) - one.held for one in waiting)
+        if outer.verdict == "bad" and waiting and (outer.words[-1].sum + change + outer.held) % 0xFFFF == 0:
+            said = "It comes true once the card has filled in the checksum inside (local checksum offload)."
+            yield replace(outer, sentence=f"{outer.sentence} {said}")
+        else:
+            yield outer
+
+
+def _covers(outer: Checksum, inner: Checksum) -> bool:
+    """Whether the field of a checksum is among the words of another one."""
+    return outer is not inner and inner.offset in {word.offset for word in outer.words} - {None}
 
 
 def _of_ip(facts: Facts, row: SumRow | None) -> Checksum:
@@ -115,7 +136,8 @@ def _pseudo(row: SumRow | None, depth: int) -> Header | None:
         value = whole >> octets * 8 - at - bits & (1 << bits) - 1
         fields.append(Field(name, at, bits, value, written("pseudo", name, form, bits, value)))
         at += bits
-    return Header("pseudo", "Pseudo-header", "pseudo", depth, 0, octets, octets, tuple(fields))
+    octets_hex = whole.to_bytes(octets).hex(" ")
+    return Header("pseudo", "Pseudo-header", "pseudo", depth, 0, octets, octets, octets_hex, tuple(fields))
 
 
 def _words(row: SumRow | None, headers: Sequence[Header]) -> tuple[Word, ...]:

@@ -148,7 +148,7 @@ cdef class Explainer(Demuxer):
         left = hop.captured - hop.at if hop.captured > hop.at else 0
         octets = data[hop.at:hop.at + min(length, left)]
         row = {"kind": kind, "title": title, "layer": layer, "depth": hop.depth, "offset": hop.at, "length": length,
-               "captured": len(octets), "fields": header_fields(kind, octets)}
+               "captured": len(octets), "hex": octets.hex(" "), "fields": header_fields(kind, octets)}
         if kind == "gre" and "checksum" in {field[0] for field in row["fields"]} and hop.depth < len(judged) and \
                 is_judged(judged[hop.depth]["gre_verdict"]):
             judged[hop.depth]["sums"].append(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import inputs, options
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
-from fluxcap.cli.output import choose_of
+from fluxcap.cli.output import Output, choose_of, print_text
 from fluxcap.cli.progress import Progress
 from fluxcap.values.metadata import header
 
@@ -42,6 +43,8 @@ def configure(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write it; the suffix decides the format")
     parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
     options.add_tunnels(parser)
+    quiz = "an exercise: the packet without its values, which you are asked for"
+    parser.add_argument("--quiz", action="store_true", help=quiz)
     options.add_strict(parser)
     options.add_messages(parser)
 
@@ -50,6 +53,8 @@ def run(given: Options, messages: Messages) -> Exit:
     """Take the packet apart and draw it."""
     from fluxcap.explaining.reading import collect_explanation
 
+    if given.quiz and (given.output or given.format not in ("auto", "text")):
+        raise UsageError("--quiz is a talk on the terminal", "Leave out -o and -f.")
     output = choose_of(FORMATS, given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
     try:
@@ -57,6 +62,9 @@ def run(given: Options, messages: Messages) -> Exit:
             explanation = collect_explanation(sources.captures, given.packet, given.file, given.reading)
     except ValueError as error:
         raise UsageError.of(error) from error
+    if given.quiz:
+        _ask(explanation, output)
+        return Exit.DONE
     with output.stream() as out:
         if output.format == "text":
             from fluxcap.cli.drawings.packet import draw_explanation
@@ -77,3 +85,24 @@ def _written(explanation: Explanation, format: str, shown: int) -> str:
 
         return page(explanation, shown)
     return json.dumps({**header(), **explanation.to_dict()}, indent=2) + "\n"
+
+
+def _ask(explanation: Explanation, output: Output) -> None:
+    """Show the exercise, and ask until all questions are answered or the answers end."""
+    from fluxcap.cli.drawings.packet import draw_exercise
+    from fluxcap.explaining.quiz import questions
+
+    with output.stream() as out:
+        draw_exercise(explanation, out, output.screen)
+    right = asked = 0
+    print_text("\nAnswer in decimal, in hexadecimal with 0x, or as the packet table writes it; Ctrl-D ends.\n")
+    for question in questions(explanation):
+        print_text(f"{question.prompt}? ")
+        answer = sys.stdin.readline()
+        if not answer:
+            print_text("\n")
+            break
+        asked += 1
+        right += question.is_right(answer)
+        print_text("right\n" if question.is_right(answer) else f"no: {question.text}\n")
+    print_text(f"{right} of {asked} right\n")

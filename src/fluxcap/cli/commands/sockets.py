@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import inputs, options, summary
 from fluxcap.cli.commands import flow_rows
-from fluxcap.cli.exits import Exit
+from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
-from fluxcap.cli.output import choose
+from fluxcap.cli.output import choose, choose_of
 from fluxcap.cli.progress import Progress
 from fluxcap.formats import Rows
 from fluxcap.values import human
@@ -27,13 +27,19 @@ no answer, and what came of it. Rows stand in the order of their first records;
 a table for people begins with the listeners of most connections.
 
 With --life, one socket's calls of the sockets interface as far as the records
-show them, or let them be inferred.
+show them, or let them be inferred; as svg or mermaid, a ladder of the calls at
+both ends with the segments between them.
 """
+SUFFIXES: Final = {".svg": "svg", ".mmd": "mermaid"}
+DRAWINGS: Final = {
+    "svg": "with --life: a ladder of the calls at both ends, drawn",
+    "mermaid": "the same in the language of Mermaid",
+}
 
 
 def configure(parser: Parser) -> None:
     """Add the options of this command."""
-    options.add_common(parser)
+    options.add_common(parser, DRAWINGS)
     options.add_rows(parser)
     options.add_ignore_checksums(parser)
     options.add_max_memory(parser)
@@ -49,6 +55,8 @@ def _check(socket: str) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Read the sockets, or the life of one; sort and cut the rows as asked for, write them."""
+    if given.format in DRAWINGS or (given.format == options.AUTO and (given.output or "").endswith(tuple(SUFFIXES))):
+        return _draw(given, messages)
     output = choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
     options.check_columns(given, LIFE_COLUMNS if given.life else SOCKET_COLUMNS)
@@ -88,3 +96,26 @@ def _read(given: Options, sources: Sources, messages: Messages) -> SocketTable |
         if given.life:
             return collect_life(sources.captures, given.life, given.reading, given.ignore_checksums)
         return collect_sockets(sources.captures, given.reading, given.ignore_checksums, given.max_memory)
+
+
+def _draw(given: Options, messages: Messages) -> Exit:
+    """Draw the ladder of one socket and its first peer."""
+    from fluxcap.sockets import ladder
+
+    if not given.life:
+        raise UsageError("a ladder is drawn of the life of one socket", "Say which with --life ADDRESS:PORT.")
+    output = choose_of(SUFFIXES, given.format, given.output, given.color)
+    sources = inputs.find(given.inputs, output)
+    try:
+        with Progress(sources, messages):
+            found = ladder.collect_ladder(sources.captures, given.life, given.reading, given.ignore_checksums)
+    except ValueError as error:
+        raise UsageError.of(error) from error
+    with output.stream() as out:
+        out.write((ladder.svg if output.format == "svg" else ladder.mermaid)(found).encode())
+    if not found.rungs:
+        messages.hint(f"no record is from or to {given.life}: `fluxcap sockets` lists the sockets there are")
+    elif found.other_peers:
+        peers = human.counted(found.other_peers, "other peer")
+        messages.hint(f"{peers} of {given.life} not drawn: with --life of a peer its own ladder is")
+    return Exit.INTERRUPTED if found.metadata["interrupted"] else Exit.DONE

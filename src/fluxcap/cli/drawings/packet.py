@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rich.text import Text
 
 from fluxcap.explaining.boxes import ROW_BITS, Row, rows
+from fluxcap.explaining.quiz import exercise, sheet
 from fluxcap.formats import Screen
 from fluxcap.formats.table.columns import verdict_style
 from fluxcap.formats.table.frame import Canvas
@@ -30,9 +31,14 @@ PLAIN: Final = str.maketrans("─┴┬┼├└┌┤┘┐│→…", "-++++++
 
 def draw_explanation(explanation: Explanation, out: BinaryIO, screen: Screen, shown: int) -> None:
     """Heading, boxes, sums with at most `shown` words of data (0: all), sentences."""
+    _print(_lines(explanation, shown), out, screen)
+
+
+def _print(lines: Iterable[Text], out: BinaryIO, screen: Screen) -> None:
+    """The lines, in ASCII where the terminal has nothing else."""
     canvas = Canvas(out, screen)
     plain = not screen.encoding.lower().startswith("utf")
-    for line in _lines(explanation, shown):
+    for line in lines:
         canvas.text(Text(line.plain.translate(PLAIN), spans=line.spans) if plain else line)
 
 
@@ -129,3 +135,12 @@ def _words(checksum: Checksum, shown: int) -> Iterator[Text]:
     if left_out:
         more = human.counted(left_out, "more word")
         yield Text(f"{'':{MARGIN}}  … {more} of data, up to 0x{checksum.words[-1].sum:04x} (-n 0 for all)", "dim")
+
+
+def draw_exercise(explanation: Explanation, out: BinaryIO, screen: Screen) -> None:
+    """The boxes without the values that are asked for, and what the values are found in."""
+    blank = exercise(explanation)
+    lines = [Text(blank.heading, "bold")]
+    for header in blank.headers:
+        lines += [Text(), *_box(header)]
+    _print([*lines, Text(), *map(Text, sheet(explanation))], out, screen)

@@ -42,7 +42,7 @@ def run(given: Options, messages: Messages) -> Exit:
 
     whole = parser()
     for action in _actions(whole):
-        if action.dest == "format":
+        if action.dest == "format" and action.choices is None:  # else the command has its own
             action.choices = (options.AUTO, *formats.names())
         elif action.metavar == DIRECTORY:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
