@@ -57,7 +57,7 @@ def test_an_older_library_is_refused_in_words(capture, tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     error, help = error_lines(done.stderr)
     assert error.endswith("or newer, and 1.3.2 is installed")
-    assert help == "help: Run `pip install -U duckdb`"
+    assert help == "help: Run `pip install 'fluxcap[sql]'`"
 
 
 def test_connections_are_a_table(capture):
