@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from command_line import PATIENCE, environment
 from delivered_directory import read
+from fluxcap.cli.progress import WIPE
 
 # `busy` stands for such code: it tells that it has begun, and what a handler raises does not reach anybody.
 BUSY = """
@@ -68,6 +70,7 @@ class Busy:
 
     def wait_until_said(self, what):
         while what not in self.seen:
+            assert select.select([self._screen], [], [], PATIENCE)[0], self.seen
             self.seen += os.read(self._screen, 1 << 16)
 
     def rest(self):
@@ -137,14 +140,14 @@ def test_the_first_ctrl_c_says_that_a_result_is_made_and_the_second_leaves(comma
     run = start(MAKING, *command.format(out=out / "x").split(), "-")
     run.process.stdin.write(good.read_bytes())
     run.process.stdin.flush()
-    run.wait_until_said(b"\x1b[?25l")  # the bar of a reading that takes a while hides the cursor
+    run.wait_until_said(WIPE.encode())  # the bar of a reading that takes a while
     run.process.send_signal(signal.SIGINT)
     run.wait_until_busy()
     run.wait_until_said(b"Ctrl-C again")
     code, said = run.end(signal.SIGINT)
     assert code == 130
     assert "interrupted: what was read until now is being finished" in " ".join(said.split())
-    assert said.rfind("\x1b[?25h") > said.rfind("\x1b[?25l")
+    assert "%" not in said.rpartition(WIPE)[2]  # nothing of the bar is left
     assert list(out.iterdir()) == []
 
 
