@@ -1,7 +1,6 @@
 """The directive `commands`: every command of the command line, from the parser that reads its options."""
 
 import argparse
-import importlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -9,7 +8,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from fluxcap.cli.main import COMMANDS, EXIT_CODES
+from fluxcap.cli.main import COMMANDS, EXIT_CODES, command_of
 from fluxcap.cli.options import Parser
 
 PROGRAM: Final = "fluxcap"
@@ -24,7 +23,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 def parsers() -> Iterator[tuple[str, str, Parser]]:
     """Each command as it is typed, its line in `fluxcap --help`, and its parser."""
     for name in COMMANDS:
-        command = importlib.import_module(f"fluxcap.cli.commands.{name}")
+        command = command_of(name)
         parser = Parser(prog=f"{PROGRAM} {name}", description=command.DESCRIPTION)
         command.configure(parser)
         yield parser.prog, command.HELP, parser
@@ -38,7 +37,7 @@ class CommandsDirective(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(self._lines()), allow_section_headings=True)
 
     def _lines(self) -> Iterator[str]:
-        notes: list[str] = []
+        notes: dict[str, str] = {}  # what a command adds to its options, and which is the first to say so
         for typed, summary, parser in parsers():
             yield from _titled(typed)
             yield from (f"{summary[0].upper()}{summary[1:]}.", "", *parser.description.splitlines(), "")
@@ -47,10 +46,13 @@ class CommandsDirective(SphinxDirective):
             for action in actions(parser):
                 yield from (f".. option:: {spelled(action)}", "", *_indented([explained(action)]), "")
             if parser.describe:
-                notes.append(parser.describe())
-        for title, _, text in (note.partition(":\n") for note in dict.fromkeys((*notes, EXIT_CODES))):
-            yield from _titled(title.capitalize())
+                notes.setdefault(parser.describe(), typed)
+        titles: set[str] = set()
+        for note, typed in {**notes, EXIT_CODES: PROGRAM}.items():
+            title, _, text = note.partition(":\n")
+            yield from _titled(f"{title.capitalize()} of {typed}" if title in titles else title.capitalize())
             yield from _literal(text)
+            titles.add(title)
 
 
 def actions(parser: Parser) -> list[argparse.Action]:

@@ -156,6 +156,7 @@ def test_the_flows_of_a_sample_are_its_conversations(name):
 @needs_tshark
 @needs_corpus
 @pytest.mark.parametrize("path", chosen())
+@pytest.mark.filterwarnings("ignore:the fraction of a second")
 def test_the_flows_of_a_real_capture_are_its_conversations(path):
     check(CORPUS / path)
 

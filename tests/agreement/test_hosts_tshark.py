@@ -100,6 +100,7 @@ def test_the_hosts_of_a_sample_are_its_endpoints(name):
 @needs_tshark
 @needs_corpus
 @pytest.mark.parametrize("path", chosen())
+@pytest.mark.filterwarnings("ignore:the fraction of a second")
 def test_the_hosts_of_a_real_capture_are_its_endpoints(path):
     check(CORPUS / path)
 

@@ -84,7 +84,7 @@ def test_where_no_word_fits_there_is_no_suggestion(arguments):
 
 
 def test_every_word_means_something_that_there_is():
-    commands = {name: main._command(name) for name in main.COMMANDS}
+    commands = {name: main.command_of(name) for name in main.COMMANDS}
     there = set()
     for command in commands.values():
         own = main.Parser()

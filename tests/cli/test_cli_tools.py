@@ -105,12 +105,12 @@ def test_the_manual_page_has_every_command_and_option(tmp_path):
     page = tmp_path / "fluxcap.1"
     subprocess.run(
         [sys.executable, "-c", made, "--module", "fluxcap.cli.manual", "--function", "manual", "--output", page],
-        check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        check=True, cwd=tmp_path,
     )  # fmt: skip
     text = page.read_text().replace("\\-", "-")
     for name in main.COMMANDS:
         own = main.Parser()
-        main._command(name).configure(own)
+        main.command_of(name).configure(own)
         options = set(own._option_string_actions) - {"-h", "--help"}  # this is the help
         section = text[text.index(f"'fluxcap {name}'") :]
         assert sorted(option for option in options if option not in section) == []

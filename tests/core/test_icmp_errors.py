@@ -182,6 +182,7 @@ def quoted(frame: dict[str, str]) -> tuple[str, ...] | None:
 
 
 @needs_corpus
+@pytest.mark.filterwarnings("ignore:the fraction of a second")
 def test_errors_in_real_captures_count_as_tshark_reads_their_quotations():
     csv.field_size_limit(1 << 27)
     compared = 0

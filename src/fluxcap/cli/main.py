@@ -106,7 +106,7 @@ def parser() -> Parser:
     whole.add_argument(*VERSION_OPTIONS, action="store_true", help="show the versions of fluxcap and what it uses")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND")
     for name in COMMANDS:
-        command = _command(name)
+        command = command_of(name)
         own = commands.add_parser(name, help=command.HELP, description=command.DESCRIPTION)
         command.configure(own)
         own.epilog = own.describe() if own.describe else None
@@ -126,7 +126,7 @@ def _run(arguments: list[str]) -> int:
     if not name:
         print_text(OVERVIEW)
         return Exit.DONE
-    command = _command(name)
+    command = command_of(name)
     # The parser of the command, not the whole one: options may stand between inputs, and only one module is imported.
     own = Parser(prog=f"fluxcap {name}", description=command.DESCRIPTION)
     command.configure(own)
@@ -174,7 +174,8 @@ def _guarded(work: Callable[[], int], messages: Messages, debug: bool) -> int:
         return explanation.code
 
 
-def _command(name: str) -> Command:
+def command_of(name: str) -> Command:
+    """The module of a command."""
     folder = "tools" if name in TOOLS else "commands"
     return cast(Command, importlib.import_module(f"fluxcap.cli.{folder}.{name}"))
 
