@@ -235,6 +235,7 @@ def test_errors_about_flows_not_seen_are_kept_up_to_a_bound():
     assert table["icmp_errors"].tolist() == [0, 1, 0]
 
 
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer takes memory of its own")
 def test_a_million_errors_about_different_flows_take_bounded_memory(tmp_path):
     frame = bytes(about(b.ipv4(b.udp(bytes(4), 4000, 53), A4, B4), octets=32))
     record = np.frombuffer(struct.pack("<IIII", 1, 0, len(frame), len(frame)) + frame, np.uint8)
