@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import VERDICTS
 from fluxcap.explaining.sentences import Pieces
-from fluxcap.explaining.wording import endpoint
-from fluxcap.values import human, names
+from fluxcap.values import human, names, text
 from fluxcap.values.names import FIN, RST, SYN, TCP, UDP, UDP_LITE
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def delivered(judged: Judgement, ends: tuple[str, str], before: Counts, after: C
     call = "read()" if protocol == TCP else "recvfrom()"
     if judged["fragmented"] and not grown["messages"] and not grown["octets"]:
         return _of_fragment(grown, pieces)
-    socket = f"{names.protocol(protocol)} {endpoint(ends[1], judged['dst_port'])}"
+    socket = f"{names.protocol(protocol)} {text.socket(ends[1], judged['dst_port'])}"
     if grown["refused"]:
         return f"{call} at {socket} gives nothing: {_refusal(judged)}, and a kernel drops it."
     if grown["messages"]:

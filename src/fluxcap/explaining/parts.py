@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from fluxcap.explaining.wording import endpoint
-from fluxcap.values import human, names
+from fluxcap.values import human, names, text
 
 DATA: Final = "data"  # the source of a word behind the headers
 
@@ -154,7 +153,7 @@ class Told(Protocol):
 
 def about_flow(flow: FlowOf) -> str:
     """The flow in words."""
-    ends = f"{endpoint(flow.src_ip, flow.src_port)} → {endpoint(flow.dst_ip, flow.dst_port)}"
+    ends = f"{text.socket(flow.src_ip, flow.src_port)} → {text.socket(flow.dst_ip, flow.dst_port)}"
     packets = f"{human.counted(flow.packets, 'packet')}, {human.count(flow.reverse_packets)} back"
     state = f", state {flow.state}, history {flow.history}" if flow.history else ""
     kind = "connection" if flow.protocol == names.TCP else "flow"

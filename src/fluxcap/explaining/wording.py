@@ -95,8 +95,3 @@ FORMS: Final[Mapping[str, Callable[[str, str, int, int], str]]] = {
     "o": _octets,
     "t": _option,
 }
-
-
-def endpoint(ip: str, port: int) -> str:
-    """An address and a port, an IPv6 address in brackets."""
-    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"

@@ -165,13 +165,10 @@ def _in_words(hint: Hint) -> str:
     if hint.records == 1:
         cause = cause.replace("hold ", "holds ", 1).replace("differ ", "differs ", 1)
     flow = hint.of_flows[0]
-    ends = f"{names.protocol(flow.protocol)} {_end(flow.src_ip, flow.src_port)} > {_end(flow.dst_ip, flow.dst_port)}"
+    src, dst = text.socket(flow.src_ip, flow.src_port), text.socket(flow.dst_ip, flow.dst_port)
+    ends = f"{names.protocol(flow.protocol)} {src} > {dst}"
     others = f" and {hint.flows - 1:,} more" if hint.flows > 1 else ""
     return f"{some} {cause}; {ends}{others}, first in packet {hint.in_packets[0][1]:,}."
-
-
-def _end(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _flows(rows: Rows) -> tuple[Flow, ...]:

@@ -22,7 +22,7 @@ from fluxcap.tables.table import Table
 from fluxcap.values import human, names
 from fluxcap.values.arrays import missing_last
 from fluxcap.values.names import HOST_COLUMNS, HOST_COUNTS, MAC_COLUMNS, PROTOCOLS_WITH_PORTS
-from fluxcap.values.text import IPV4_BITS, IPV6_BITS
+from fluxcap.values.text import IPV4_BITS, IPV4_PREFIX, IPV6_BITS
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from fluxcap.values.metadata import Metadata
 
 ADDRESS, MAC = "address", "mac"  # what a host may be named by
-IPV4_PREFIX: Final = bytes(10) + b"\xff\xff"  # before the four bytes of an IPv4 address
 PORTS_WIDTH: Final = 31  # bytes of `ports`, the most that a column of letters has
 MOST_NAMED: Final = 6  # ports that fit, the shortest being `1/tcp`
 

@@ -70,7 +70,7 @@ def collect_ladder(src: Captures, socket: str, options: ReadOptions, ignore_chec
     address, port = own["peer_address"][with_peer[0]], int(own["peer_port"][with_peer[0]])
     protocol = int(own["protocol"][with_peer[0]])
     (ip,) = text.addresses(address.reshape(1, 16))
-    peer = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+    peer = text.socket(ip, port)
     ends = {*zip(map(bytes, own["peer_address"]), own["peer_port"].tolist(), strict=True)} - {(bytes(16), 0)}
     calls = (_calls(own, protocol, (address.tobytes(), port)),
              _calls(collect_life(src, peer, options, ignore_checksums), protocol, parse(socket)))  # fmt: skip

@@ -20,6 +20,7 @@ from fluxcap.tables.table import Table
 from fluxcap.values import human
 from fluxcap.values.metadata import Metadata
 from fluxcap.values.names import ACK, CALLS, EVIDENCE, ICMP, ICMPV6, PROTOCOLS_WITH_PORTS, TCP
+from fluxcap.values.text import IPV4_PREFIX
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
@@ -65,8 +66,7 @@ def parse(socket: str) -> Address:
         ip = None
     if ip is None or not (port.isascii() and port.isdigit() and int(port) <= 0xFFFF):
         raise ValueError(f"{socket!r} is no socket: write ADDRESS:PORT, as in 192.0.2.1:80 or [2001:db8::1]:80")
-    mapped = bytes(10) + b"\xff\xff" if ip.version == 4 else b""
-    return mapped + ip.packed, int(port)
+    return (IPV4_PREFIX if ip.version == 4 else b"") + ip.packed, int(port)
 
 
 def read_life(

@@ -206,7 +206,7 @@ def named(codes: Array, known: Sequence[str]) -> Sequence[str]:
 
 def ipv4(name: str, octets: Array) -> Array:
     """IPv4 addresses as uint32; records without an address have 0. ValueError if there is an IPv6 address."""
-    mapped = (octets[:, :12] == np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)).all(axis=1)
+    mapped = (octets[:, :12] == np.frombuffer(text.IPV4_PREFIX, np.uint8)).all(axis=1)
     others = np.flatnonzero(~mapped & octets.any(axis=1))
     if len(others):
         row = int(others[0])

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # An array or a column of the core: (n,), or (n, 16) and (n, 6) bytes for IP and MAC addresses; or else see is_free().
 Column = Any
 IPV4_BITS, IPV6_BITS = 32, 128
+IPV4_PREFIX = bytes(10) + b"\xff\xff"  # before the four bytes of an IPv4 address (RFC 4291 section 2.5.5.2)
 FLOATS, SIGNED = "fd", "bhilq"  # formats of the struct module
 
 KINDS: Final[Mapping[str, TextKind]] = {
@@ -103,6 +104,11 @@ def networks(values: Column, ipv4: int, ipv6: int) -> list[str]:
     """(n, 16) bytes as IP text with these prefix lengths: 192.0.2.0/24; a whole address has none."""
     lengths = {False: "" if ipv4 == IPV4_BITS else f"/{ipv4}", True: "" if ipv6 == IPV6_BITS else f"/{ipv6}"}
     return [f"{address}{lengths[':' in address]}" for address in addresses(values)]
+
+
+def socket(address: str, port: int | str) -> str:
+    """address:port, an IPv6 address in brackets (RFC 3986 section 3.2.2)."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def times(values: Column) -> list[str]:

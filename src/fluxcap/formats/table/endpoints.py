@@ -63,17 +63,13 @@ def _ported(ports: list[Any]) -> list[bool]:
 
 
 def _sockets(ips: Any, ports: Any, ported: list[bool]) -> list[str]:
-    """address:port, an IPv6 address in brackets (RFC 3986 section 3.2.2); or the half of it that is not None."""
+    """Address and port, or the half of it that is not None."""
     if ips is None:
         return [f"*:{port}" for port in text.integers(ports)]
     addresses = ips if isinstance(ips, list) else text.addresses(ips)
     if ports is None:
         return addresses
     return [
-        _socket(address, port) if there else address
+        text.socket(address, port) if there else address
         for address, port, there in zip(addresses, text.integers(ports), ported, strict=True)
     ]
-
-
-def _socket(address: str, port: str) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
