@@ -114,6 +114,13 @@ class Input(NamedTuple):
                     yield Opened(Iterated(octets), codec.name, is_ahead(codec, self.size))
 
 
+def refuse_once(inputs: Iterable[Input], purpose: str) -> None:
+    """ValueError if an input can be read only once; `purpose` is what it would have to be read again for."""
+    for item in inputs:
+        if item.once:
+            raise ValueError(f"{item.name} can be read only once; save it to a file to {purpose}")
+
+
 def _is_told(head: bytes) -> bool:
     """Whether these first bytes tell what an input is."""
     return is_capture(head) or recognise(head) is not None or skippable(head) > 0

@@ -10,6 +10,7 @@ import numpy as np
 
 from fluxcap._core import UNLIKE, WANTS_INPUT, Copier
 from fluxcap.capture.compression import DecompressionError
+from fluxcap.capture.inputs import refuse_once
 from fluxcap.capture.reading import Reading
 from fluxcap.plan.flow_plan import FLOW, spec_of
 from fluxcap.plan.read_options import ReadOptions
@@ -65,9 +66,7 @@ def _check_repeatable(flows: Flows) -> None:
             "this table does not know what it was read from: it was merged, unpickled or made by a FlowAggregator;"
             " take one that read_flows() returned"
         )
-    for item in flows.inputs:
-        if item.once:
-            raise ValueError(f"{item.name} can be read only once; save it to a file to extract from it")
+    refuse_once(flows.inputs, "extract from it")
     if flows.metadata["interrupted"]:
         raise ValueError("the reading was interrupted, and another would end elsewhere; read to the end to extract")
 

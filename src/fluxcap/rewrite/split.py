@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from fluxcap.capture.inputs import Captures, Input, expand
+from fluxcap.capture.inputs import Captures, Input, expand, refuse_once
 from fluxcap.capture.magic import FILE_HEADER, MAGIC_NS, SNAPLEN, VERSION
 from fluxcap.capture.reading import Reading
 from fluxcap.formats import Listing
@@ -51,9 +51,7 @@ class Splitting(Job[Split]):
     ) -> None:
         """ValueError if an input can be read only once."""
         inputs = expand(src)
-        for item in inputs:
-            if item.once:
-                raise ValueError(f"{item.name} can be read only once; save it to a file to split it into flows")
+        refuse_once(inputs, "split it into flows")
         reading = Reading(
             options,
             key=FlowPlan(max_memory=max_memory).spec(),

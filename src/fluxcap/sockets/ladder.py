@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from fluxcap._core import VERDICTS
-from fluxcap.capture.inputs import Captures, expand
+from fluxcap.capture.inputs import Captures, expand, refuse_once
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.sockets.life import CORRUPT, LifeTable, collect_life, parse
@@ -61,8 +61,7 @@ def collect_ladder(src: Captures, socket: str, options: ReadOptions, ignore_chec
 
     ValueError if an input can be read only once: the calls of either end and the segments take a reading each.
     """
-    if once := [item.name for item in expand(src) if item.once]:
-        raise ValueError(f"{once[0]} can be read only once; save it to a file to draw a ladder of it")
+    refuse_once(expand(src), "draw a ladder of it")
     own = collect_life(src, socket, options, ignore_checksums)
     with_peer = np.flatnonzero(own["peer_port"])
     if not len(with_peer):

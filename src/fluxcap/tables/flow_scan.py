@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import NO_TIME
-from fluxcap.capture.inputs import Captures, Input, expand
+from fluxcap.capture.inputs import Captures, Input, expand, refuse_once
 from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
 from fluxcap.plan.durations import nanoseconds
@@ -62,9 +62,8 @@ class FlowScan:
         return f"<FlowScan of {', '.join(item.name for item in self._inputs)} by {self._plan.key.text}>"
 
     def __iter__(self) -> Iterator[FlowTable]:
-        for item in self._inputs if self._begun else ():
-            if item.once:
-                raise ValueError(f"{item.name} can be read only once; save it to a file to scan it again")
+        if self._begun:
+            refuse_once(self._inputs, "scan it again")
         self._begun = True
         return self._tables()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from fluxcap.capture.inputs import Input
+from fluxcap.capture.inputs import Input, refuse_once
 from fluxcap.capture.reading import Reading
 from fluxcap.errors import CaptureError
 from fluxcap.plan.flow_plan import FlowPlan
@@ -113,9 +113,8 @@ class PacketScan(Exportable):
 
     def _check(self) -> None:
         """ValueError if an input can be read only once, and was."""
-        for item in self._inputs if self._begun else ():
-            if item.once:
-                raise ValueError(f"{item.name} can be read only once; save it to a file to scan it again")
+        if self._begun:
+            refuse_once(self._inputs, "scan it again")
 
     def _batches(self, columns: Sequence[str], batch_size: int) -> Iterator[PacketTable]:
         self._check()  # checked again: some readers ask for a stream that they do not read
