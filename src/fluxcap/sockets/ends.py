@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from fluxcap._core import distinct
+from fluxcap.capture.inputs import Captures
+from fluxcap.errors import CaptureError
+from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.read_options import ReadOptions
+from fluxcap.tables.connections import ConnectionTable
+from fluxcap.tables.flows import collect_flows
+from fluxcap.values.arrays import missing_last
 
 if TYPE_CHECKING:
     from fluxcap.values.arrays import Array
+
+T = TypeVar("T")
 
 
 class Ends:
@@ -42,6 +52,10 @@ class Ends:
             how.at(reduced, codes, values)
         return reduced
 
+    def times(self, first: Array, last: Array) -> dict[str, Array]:
+        """The first and the last time of each end. Where a time is missing, others count."""
+        return {"first": self.reduce(np.minimum, missing_last(first)) + 1, "last": self.reduce(np.maximum, last)}
+
     def peers(self) -> Array:
         """How many different ends each end had at the other side."""
         ours, theirs = self._sides
@@ -55,6 +69,23 @@ class Ends:
     def second(self, rows: Array) -> Array:
         """The number of the second end of each of these rows."""
         return self._sides[1][rows]
+
+
+def collect_ends(
+    src: Captures,
+    options: ReadOptions,
+    ignore_checksums: bool,
+    max_memory: int | str | None,
+    gather: Callable[[ConnectionTable], T],
+) -> T:
+    """Read captures into what is gathered from their connections; a CaptureError has that of what was read before."""
+    plan = FlowPlan(connections=True, ignore_checksums=ignore_checksums, max_memory=max_memory)
+    try:
+        return gather(collect_flows(src, plan, options, ConnectionTable))
+    except CaptureError as error:
+        if isinstance(error.partial, ConnectionTable):
+            error.partial = gather(error.partial)
+        raise
 
 
 def pairs(sides: tuple[Array, Array]) -> Array:

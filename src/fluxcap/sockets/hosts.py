@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from fluxcap.capture.inputs import Captures, expand
-from fluxcap.errors import CaptureError, unknown
+from fluxcap.errors import unknown
 from fluxcap.plan import keys
-from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
-from fluxcap.sockets.ends import Ends, pairs
+from fluxcap.sockets.ends import Ends, collect_ends, pairs
 from fluxcap.sockets.frames import FRAME_COLUMNS, MAC_OCTETS, Frames, has_mac
 from fluxcap.sockets.table import attempts
 from fluxcap.tables.connections import ConnectionTable
-from fluxcap.tables.flows import collect_flows
 from fluxcap.tables.scan import BATCH_ROWS, PacketScan, gather
 from fluxcap.tables.table import Table
 from fluxcap.values import human, names
-from fluxcap.values.arrays import missing_last
 from fluxcap.values.names import HOST_COLUMNS, HOST_COUNTS, MAC_COLUMNS, PROTOCOLS_WITH_PORTS
 from fluxcap.values.text import IPV4_BITS, IPV4_PREFIX, IPV6_BITS
 
@@ -186,13 +183,7 @@ def collect_hosts(
         frames = Frames()
         scan = PacketScan(expand(src), FRAME_COLUMNS, None, BATCH_ROWS, options)
         return gather(scan, frames.add, lambda metadata: _of_frames(frames, metadata))
-    plan = FlowPlan(connections=True, ignore_checksums=ignore_checksums, max_memory=max_memory)
-    try:
-        return host_table(collect_flows(src, plan, options, ConnectionTable), by)
-    except CaptureError as error:
-        if isinstance(error.partial, ConnectionTable):
-            error.partial = host_table(error.partial, by)
-        raise
+    return collect_ends(src, options, ignore_checksums, max_memory, lambda connections: host_table(connections, by))
 
 
 def host_table(connections: ConnectionTable, by: By) -> HostTable:
@@ -206,7 +197,7 @@ def host_table(connections: ConnectionTable, by: By) -> HostTable:
         **_counts(ends, (c["packets"], c["bytes"]), (c["reverse_packets"], c["reverse_bytes"])),
         "listening": listening,
         "ports": ports,
-        **_times(ends, c["first"], c["last"]),
+        **ends.times(c["first"], c["last"]),
     }
     return HostTable({name: columns[name] for name in HOST_COLUMNS}, connections.metadata)
 
@@ -219,7 +210,7 @@ def _of_frames(frames: Frames, metadata: Metadata) -> HostTable:
     columns = {
         MAC: macs[ends.firsts][:, :MAC_OCTETS],
         **_counts(ends, (packets, octets), (none, none)),
-        **_times(ends, first, last),
+        **ends.times(first, last),
     }
     # A link header without a receiver, or without a sender, has zeros there.
     missing = ~has_mac(macs)
@@ -233,11 +224,6 @@ def _counts(ends: Ends, there: tuple[Array, Array], back: tuple[Array, Array]) -
     received = [ends.sum(ours, theirs) for ours, theirs in zip(back, there, strict=True)]
     both = [out + back for out, back in zip(sent, received, strict=True)]
     return dict(zip(HOST_COUNTS, (*both, *sent, *received, ends.peers()), strict=True))
-
-
-def _times(ends: Ends, first: Array, last: Array) -> dict[str, Array]:
-    # Where a time is missing, others count.
-    return {"first": ends.reduce(np.minimum, missing_last(first)) + 1, "last": ends.reduce(np.maximum, last)}
 
 
 def _network(addresses: Array, by: By) -> Array:

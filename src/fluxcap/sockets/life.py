@@ -9,13 +9,11 @@ import numpy as np
 
 from fluxcap._core import VERDICTS
 from fluxcap.capture.inputs import Captures, expand
-from fluxcap.errors import CaptureError
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.sockets.calls import Address, Conversation, Datagrams, Event, Log, Record, Stream
-from fluxcap.tables.packets import PacketTable
-from fluxcap.tables.scan import BATCH_ROWS, PacketScan
+from fluxcap.tables.scan import BATCH_ROWS, PacketScan, gather
 from fluxcap.tables.table import Table
 from fluxcap.values import human
 from fluxcap.values.metadata import Metadata
@@ -24,6 +22,7 @@ from fluxcap.values.text import IPV4_PREFIX
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
+    from fluxcap.tables.packets import PacketTable
     from fluxcap.values.arrays import Array
 
 COLUMNS: Final = (
@@ -162,15 +161,7 @@ def collect_life(src: Captures, socket: str, options: ReadOptions, ignore_checks
     """Read captures into the calls of one socket."""
     life = Life(parse(socket), ignore_checksums)
     scan = PacketScan(expand(src), COLUMNS, FlowPlan(), BATCH_ROWS, options)
-    try:
-        for packets in scan:
-            life.take(packets)
-    except CaptureError as error:
-        if isinstance(error.partial, PacketTable):  # rows that were not handed out yet
-            life.take(error.partial)
-            error.partial = life.table({**error.partial.metadata, "socket": socket})
-        raise
-    return life.table({**scan.metadata, "socket": socket})
+    return gather(scan, life.take, lambda metadata: life.table({**metadata, "socket": socket}))
 
 
 class Life:

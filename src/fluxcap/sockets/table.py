@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from fluxcap.capture.inputs import Captures
-from fluxcap.errors import CaptureError
-from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
-from fluxcap.sockets.ends import Ends, distinct_rows, pairs
+from fluxcap.sockets.ends import Ends, collect_ends, distinct_rows, pairs
 from fluxcap.tables.connections import ConnectionTable
-from fluxcap.tables.flows import collect_flows
 from fluxcap.tables.table import Table
 from fluxcap.values import human, text
-from fluxcap.values.arrays import missing_last
 from fluxcap.values.names import FIN, PROTOCOLS_WITH_PORTS, ROLES, RST, SOCKET_COLUMNS, TCP
 
 if TYPE_CHECKING:
@@ -140,13 +136,7 @@ def collect_sockets(
     src: Captures, options: ReadOptions, ignore_checksums: bool = False, max_memory: int | str | None = None
 ) -> SocketTable:
     """Read captures into the sockets at the ends of their connections."""
-    plan = FlowPlan(connections=True, ignore_checksums=ignore_checksums, max_memory=max_memory)
-    try:
-        return socket_table(collect_flows(src, plan, options, ConnectionTable))
-    except CaptureError as error:
-        if isinstance(error.partial, ConnectionTable):
-            error.partial = socket_table(error.partial)
-        raise
+    return collect_ends(src, options, ignore_checksums, max_memory, socket_table)
 
 
 def socket_table(connections: ConnectionTable) -> SocketTable:
@@ -165,8 +155,7 @@ def socket_table(connections: ConnectionTable) -> SocketTable:
         "role_basis": ends.reduce(np.maximum, c["direction_basis"]),  # the best basis is the last of DIRECTION_BASES
         "peers": ends.peers(),
         "connections": ends.sum(np.ones_like(is_tcp), np.ones_like(is_tcp)),
-        "first": ends.reduce(np.minimum, missing_last(c["first"])) + 1,  # where a time is missing, others count
-        "last": ends.reduce(np.maximum, c["last"]),
+        **ends.times(c["first"], c["last"]),
         "sent_packets": ends.sum(c["packets"], c["reverse_packets"]),
         "sent_payload_bytes": ends.sum(c["payload_bytes"], c["reverse_payload_bytes"]),
         "received_packets": ends.sum(c["reverse_packets"], c["packets"]),

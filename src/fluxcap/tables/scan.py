@@ -242,7 +242,7 @@ def gather(scan: PacketScan, add: Callable[[PacketTable], None], build: Callable
         for packets in scan:
             add(packets)
     except CaptureError as error:
-        if isinstance(error.partial, PacketTable):
+        if isinstance(error.partial, PacketTable):  # rows that were not handed out yet
             add(error.partial)
             error.partial = build(error.partial.metadata)
         raise
