@@ -97,15 +97,13 @@ def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = F
         terminal = is_terminal(sys.stdout)
         if terminal and format != "auto" and formats.is_binary(format):
             raise UsageError(f"{format} is not for terminals", "Name a file with -o, or write to a pipe.")
-        screen = Screen(width, wants_color(sys.stdout, color), sys.stdout.encoding if terminal else "utf-8")
-        return Output(None, format if format != "auto" else "table" if terminal else "tsv", screen, whole)
+        fallback = "table" if terminal else "tsv"
+        return Output(None, fallback if format == "auto" else format, _standard(width, color), whole)
     if format == "auto":
         # A device has no suffix that tells the format, and a box would be out of place there.
         named = formats.name_for(path) or ("tsv" if is_special(path) else None)
         if named is None:
-            known = " ".join(formats.suffixes())
-            help = f"Use one of {known}, a text format also with .gz or .zst behind, or say which with -f."
-            raise UsageError(f"{path}: its suffix names no format", help)
+            raise _nameless(path, formats.suffixes(), ", a text format also with .gz or .zst behind")
         format = named
     return Output(path, format, Screen(width, color == "always"), whole, formats.compresses(format, path))
 
@@ -114,17 +112,23 @@ def choose_of(suffixes: Mapping[str, str], format: str, path: str | None, color:
     """The output of a command that has formats of its own: by suffix, and "text" where nothing else is said. UsageError
     if the suffix names none of them."""
     if path is None or path == STANDARD:
-        screen = Screen(
-            None, wants_color(sys.stdout, color), sys.stdout.encoding if is_terminal(sys.stdout) else "utf-8"
-        )
-        return Output(None, "text" if format == "auto" else format, screen)
+        return Output(None, "text" if format == "auto" else format, _standard(None, color))
     if format == "auto":
         suffix = Path(path).suffix.lower()
         if suffix not in suffixes and not is_special(path):
-            known = " ".join(suffixes)
-            raise UsageError(f"{path}: its suffix names no format", f"Use one of {known}, or say which with -f.")
+            raise _nameless(path, suffixes)
         format = suffixes.get(suffix, "text")
     return Output(path, format, Screen(NARROW, color == "always"))
+
+
+def _standard(width: int | None, color: ColorChoice) -> Screen:
+    """What standard output can show."""
+    return Screen(width, wants_color(sys.stdout, color), sys.stdout.encoding if is_terminal(sys.stdout) else "utf-8")
+
+
+def _nameless(path: str, known: Iterable[str], more: str = "") -> UsageError:
+    help = f"Use one of {' '.join(known)}{more}, or say which with -f."
+    return UsageError(f"{path}: its suffix names no format", help)
 
 
 def for_capture(path: str | None, asking: str, *, whole: bool = False) -> Output:

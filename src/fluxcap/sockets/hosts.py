@@ -65,6 +65,11 @@ class By(NamedTuple):
         """The columns of a table of these hosts."""
         return MAC_COLUMNS if self.what == MAC else HOST_COLUMNS
 
+    @property
+    def prefixes(self) -> dict[str, tuple[int, int]]:
+        """The lengths of IPv4 and IPv6 prefixes of the columns that hold addresses."""
+        return {} if self.what == MAC else {ADDRESS: (self.ipv4, self.ipv6)}
+
 
 def parse(by: str) -> By:
     """What `by` names: "address", "address/24", "address/24/64" or "mac". ValueError if it names nothing."""
@@ -199,7 +204,7 @@ def host_table(connections: ConnectionTable, by: By) -> HostTable:
         "ports": ports,
         **ends.times(c["first"], c["last"]),
     }
-    return HostTable({name: columns[name] for name in HOST_COLUMNS}, connections.metadata)
+    return HostTable({name: columns[name] for name in by.columns}, connections.metadata)
 
 
 def _of_frames(frames: Frames, metadata: Metadata) -> HostTable:

@@ -17,6 +17,7 @@ from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
     from fluxcap.tables.flows import FlowTable
+    from fluxcap.tables.table import Table
 
 BIGGEST_FIRST: Final = Order("packets", descending=True)
 IN_TIME: Final = Order("interval", descending=False)
@@ -60,20 +61,24 @@ def orders(given: Options, output: Output, columns: Sequence[str]) -> list[Order
 
 def chosen(table: FlowTable, given: Options, output: Output, shown: Sequence[str], noun: str) -> Rows:
     """The rows to write, sorted and limited as asked for, with the columns of --columns or else `shown`."""
-    total = len(table)
-    limit = options.row_limit(given, output)
     for order in orders(given, output, table.columns):
         table = table.sort(order.column, order.descending)
-    if limit:
-        table = table.head(limit)
+    return limited(table, given, output, shown, noun)._replace(
+        prefixes=keys.parse(table.metadata["by"]).prefixes,
+        names=options.names(given, output, semantics.find(given.semantics).octets),
+    )
+
+
+def limited(table: Table, given: Options, output: Output, shown: Sequence[str], noun: str) -> Rows:
+    """The first rows of a table, as many as asked for, with the columns of --columns or else `shown`."""
+    limit = options.row_limit(given, output)
+    first = table.head(limit) if limit else table
     return Rows(
-        [table],
+        [first],
         given.columns or shown,
         chosen=given.columns is not None,
         noun=noun,
         heading=summary.heading(table.metadata),
         metadata=lambda: table.metadata,
-        left_out=lambda: total - len(table),
-        prefixes=keys.parse(table.metadata["by"]).prefixes,
-        names=options.names(given, output, semantics.find(given.semantics).octets),
+        left_out=lambda: len(table) - len(first),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fluxcap.cli import inputs, options, summary
+from fluxcap.cli import inputs, options
 from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.inputs import Sources
@@ -12,12 +12,10 @@ from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
-from fluxcap.formats import Rows
 from fluxcap.values import human
-from fluxcap.values.names import HOST_COLUMNS, MAC_COLUMNS
 
 if TYPE_CHECKING:
-    from fluxcap.sockets.hosts import HostTable
+    from fluxcap.sockets.hosts import By, HostTable
 
 HELP: Final = "the hosts of a capture: what each sent, received and listened on"
 DESCRIPTION: Final = """\
@@ -50,40 +48,26 @@ def _check(by: str) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Read the hosts, sort and cut the rows as asked for, write them."""
+    from fluxcap.sockets.hosts import parse
+
     output = choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
-    options.check_columns(given, MAC_COLUMNS if given.by == "mac" else HOST_COLUMNS)
+    by = parse(given.by)
+    options.check_columns(given, by.columns)
     names = options.names(given, output)
-    table = _read(given, sources, messages)
+    table = _read(by, given, sources, messages)
     total = len(table)
     order = Order.of(given) or (MOST_BYTES_FIRST if output.for_people else None)
     if order is not None:
         table = table.sort(order.column, order.descending)
-    limit = options.row_limit(given, output)
-    rows = Rows(
-        [table.head(limit) if limit else table],
-        given.columns or table.columns,
-        chosen=given.columns is not None,
-        noun="hosts",
-        heading=summary.heading(table.metadata),
-        metadata=lambda: table.metadata,
-        left_out=lambda: max(total - limit, 0) if limit else 0,
-        prefixes=_prefixes(given.by),
-        names=names,
-    )
-    output.write(rows)
+    rows = flow_rows.limited(table, given, output, table.columns, "hosts")
+    output.write(rows._replace(prefixes=by.prefixes, names=names))
     messages.hints(table.metadata)
     return flow_rows.how_it_ended(table.metadata, human.counted(total, "host"), messages)
 
 
-def _prefixes(by: str) -> dict[str, tuple[int, int]]:
-    from fluxcap.sockets.hosts import ADDRESS, parse
-
-    return {ADDRESS: (kind.ipv4, kind.ipv6)} if (kind := parse(by)).what == ADDRESS else {}
-
-
-def _read(given: Options, sources: Sources, messages: Messages) -> HostTable:
-    from fluxcap.sockets.hosts import collect_hosts, parse
+def _read(by: By, given: Options, sources: Sources, messages: Messages) -> HostTable:
+    from fluxcap.sockets.hosts import collect_hosts
 
     with Progress(sources, messages):
-        return collect_hosts(sources.captures, parse(given.by), given.reading, given.ignore_checksums, given.max_memory)
+        return collect_hosts(sources.captures, by, given.reading, given.ignore_checksums, given.max_memory)

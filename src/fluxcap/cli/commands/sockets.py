@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fluxcap.cli import inputs, options, summary
+from fluxcap.cli import inputs, options
 from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose, choose_of
 from fluxcap.cli.progress import Progress
-from fluxcap.formats import Rows
 from fluxcap.values import human
 from fluxcap.values.names import LIFE_COLUMNS, SOCKET_COLUMNS
 
@@ -68,18 +67,8 @@ def run(given: Options, messages: Messages) -> Exit:
         table = table.sort(order.column, order.descending)
     elif output.for_people and not given.life:
         table = table.sort("connections").sort("role", descending=False)
-    limit = options.row_limit(given, output)
-    rows = Rows(
-        [table.head(limit) if limit else table],
-        given.columns or table.columns,
-        chosen=given.columns is not None,
-        noun="calls" if given.life else "sockets",
-        heading=summary.heading(table.metadata),
-        metadata=lambda: table.metadata,
-        left_out=lambda: max(total - limit, 0) if limit else 0,
-        names=names,
-    )
-    output.write(rows)
+    rows = flow_rows.limited(table, given, output, table.columns, "calls" if given.life else "sockets")
+    output.write(rows._replace(names=names))
     messages.hints(table.metadata)
     if given.life and not total:
         messages.hint(f"no record is from or to {given.life}: `fluxcap sockets` lists the sockets there are")

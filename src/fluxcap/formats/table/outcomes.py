@@ -5,9 +5,9 @@ written where the column `state` is asked for by name.
 from collections.abc import Iterable
 from typing import Any, Final
 
-from fluxcap.values import names, text
+from fluxcap.values import text
+from fluxcap.values.names import TCP
 
-TCP: Final = "TCP"
 OF_TCP: Final = {
     "S0": "no answer",
     "S1": "open",
@@ -30,7 +30,7 @@ NOTABLE: Final = frozenset(("no answer", "refused", "client reset", "server rese
 def outcomes(states: Any, protocols: Iterable[int]) -> list[str]:
     """The outcome of each connection, from the columns `state` and `protocol`."""
     return [
-        (OF_TCP if names.protocol(number) == TCP else OF_OTHERS).get(state, state)
+        (OF_TCP if number == TCP else OF_OTHERS).get(state, state)
         for state, number in zip(text.cells("state", states), protocols, strict=True)
     ]
 
