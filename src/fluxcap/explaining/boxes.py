@@ -18,6 +18,11 @@ class Cell(NamedTuple):
     end: int
     named: bool
 
+    @property
+    def line(self) -> str:
+        """Name and value in one line."""
+        return f"{self.field.name}: {self.field.text}".removesuffix(": ")
+
 
 class Row(NamedTuple):
     """A row of a box; `offset` is that of its first byte in the record. A tall row stands for several equal ones."""
@@ -25,6 +30,16 @@ class Row(NamedTuple):
     offset: int
     octets: int
     cells: tuple[Cell, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether one field fills it."""
+        return len(self.cells) == 1 and self.cells[0].end - self.cells[0].start == ROW_BITS
+
+    @property
+    def named(self) -> bool:
+        """Whether a field is named in it."""
+        return any(cell.named for cell in self.cells)
 
     @property
     def edges(self) -> set[int]:
@@ -58,8 +73,7 @@ def _merged(found: Sequence[Row]) -> list[Row]:
     """The rows, those that are filled by one and the same field as one."""
     merged: list[Row] = []
     for row in found:
-        whole = len(row.cells) == 1 and row.cells[0].end - row.cells[0].start == ROW_BITS
-        if merged and whole and _is_whole(merged[-1]) and merged[-1].cells[0].field is row.cells[0].field:
+        if merged and row.whole and merged[-1].whole and merged[-1].cells[0].field is row.cells[0].field:
             last = merged[-1]
             merged[-1] = Row(last.offset, last.octets + row.octets, last.cells)
         else:
@@ -67,5 +81,6 @@ def _merged(found: Sequence[Row]) -> list[Row]:
     return merged
 
 
-def _is_whole(row: Row) -> bool:
-    return len(row.cells) == 1 and row.cells[0].end - row.cells[0].start == ROW_BITS
+def fitted(content: str, letters: int) -> str:
+    """As much of a text as there is room for."""
+    return content if len(content) <= letters else f"{content[: letters - 1]}…" if letters > 1 else content[:letters]

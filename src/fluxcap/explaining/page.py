@@ -42,7 +42,7 @@ STYLE: Final = """\
 def page(explanation: Told, shown: int) -> str:
     """A whole page."""
     title = f"packet {explanation.packet} of {explanation.path}"
-    return PAGE.format(title=_plain(title), body=part(explanation, shown))
+    return PAGE.format(title=escape(title), body=part(explanation, shown))
 
 
 def part(explanation: Told, shown: int = NOTEBOOK_WORDS) -> str:
@@ -52,19 +52,19 @@ def part(explanation: Told, shown: int = NOTEBOOK_WORDS) -> str:
 
 def _blocks(explanation: Told, shown: int) -> Iterator[str]:
     yield f'<div class="fluxcap-packet">{STYLE}'
-    yield f"<p><strong>{_plain(explanation.heading)}</strong></p>"
+    yield f"<p><strong>{escape(explanation.heading)}</strong></p>"
     if explanation.headers:
         yield as_text(boxes(explanation.headers, f"the headers of {explanation.heading}"))
     for checksum in explanation.checksums:
         yield from _checksum(checksum, shown)
     for sentence in explanation.sentences():
-        yield f"<p>{_plain(sentence)}</p>"
+        yield f"<p>{escape(sentence)}</p>"
     yield "</div>"
 
 
 def _checksum(checksum: Checksum, shown: int) -> Iterator[str]:
-    yield f"<p><strong>{_plain(checksum.heading)}: {checksum.verdict}</strong><br>"
-    yield f"{_plain(checksum.comparison)} {_plain(checksum.sentence)}</p>"
+    yield f"<p><strong>{escape(checksum.heading)}: {checksum.verdict}</strong><br>"
+    yield f"{escape(checksum.comparison)} {escape(checksum.sentence)}</p>"
     if checksum.pseudo is not None:
         yield as_text(boxes([checksum.pseudo], "the pseudo-header"))
     if not checksum.words:
@@ -74,13 +74,7 @@ def _checksum(checksum: Checksum, shown: int) -> Iterator[str]:
     for word, source in words:
         place, carry = "" if word.offset is None else word.offset, "+1" if word.carry else ""
         cells = f'<td class="n">{place}</td><td>0x{word.value:04x}</td><td>0x{word.sum:04x}</td><td>{carry}</td>'
-        yield f"<tr>{cells}<td>{_plain(source)}</td></tr>"
+        yield f"<tr>{cells}<td>{escape(source)}</td></tr>"
     if left_out:
         yield f'<tr><td></td><td colspan="4">… {left_out:,} more words of data</td></tr>'
-    total = checksum.words[-1].sum
-    end = f"the sum 0x{total:04x}, complemented: 0x{0xFFFF - total:04x}"
-    yield f'<tr><td></td><td colspan="4">{end}</td></tr></table>'
-
-
-def _plain(text: str) -> str:
-    return escape(text)
+    yield f'<tr><td></td><td colspan="4">{checksum.total}</td></tr></table>'

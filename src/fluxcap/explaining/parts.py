@@ -95,6 +95,12 @@ class Checksum:
         wanted = "" if self.expected is None else f", should hold {self.written(self.expected)}"
         return f"The field holds {self.written(self.held)}{wanted}."
 
+    @property
+    def total(self) -> str:
+        """What all words add up to; for a checksum that has words."""
+        total = self.words[-1].sum
+        return f"the sum 0x{total:04x}, complemented: 0x{0xFFFF - total:04x}"
+
     def words_shown(self, shown: int) -> tuple[list[tuple[Word, str]], int]:
         """All words but those of the data, of which there are `shown` at most (0: all), each with its source where that
         is another one than that of the word before; and how many are left out."""

@@ -42,10 +42,9 @@ class Question(NamedTuple):
 def questions(explanation: Explanation) -> Iterator[Question]:
     """The fields of the innermost IP and transport header, then the sum of the last checksum."""
     for header in _asked(explanation):
-        for place, name in enumerate(field.name for field in header.fields):
-            field = header.fields[place]
-            if name not in NEVER_ASKED:
-                yield Question(f"{header.title}, {name}", field.value, field.text)
+        for field in header.fields:
+            if field.name not in NEVER_ASKED:
+                yield Question(f"{header.title}, {field.name}", field.value, field.text)
     summed = _summed(explanation)
     if summed is not None:
         pseudo = [word for word in summed.words if word.offset is None]

@@ -118,7 +118,7 @@ class _Explaining(Reading):
     def __init__(self, packet: int, file: int, options: ReadOptions) -> None:
         self._counts: list[int] = []  # records of each input
         self._packet, self._file = packet, file
-        self._row: dict[str, int] = {}
+        self.row: dict[str, int] = {}  # of the packet in a packet table
         self._fragments: list[dict[str, Array]] = []
         super().__init__(options, key=FlowPlan(connections=True).spec(), columns=COLUMNS, row_limit=ROWS)
         self.explainer.look_for(packet, file)
@@ -135,15 +135,10 @@ class _Explaining(Reading):
         """Keep the rows that are about the packet, or may be."""
         rows = arrays(self.scanner.take())
         for place in np.flatnonzero((rows["packet"] == self._packet) & (rows["file"] == self._file)):
-            self._row = {name: column[place].item() for name, column in rows.items()}
+            self.row = {name: column[place].item() for name, column in rows.items()}
         fragments = rows["_datagram"] != 0
         if fragments.any():
             self._fragments.append({name: column[fragments] for name, column in rows.items()})
-
-    @property
-    def row(self) -> dict[str, int]:
-        """The row of the packet in a packet table."""
-        return self._row
 
     def pieces(self) -> Pieces | None:
         """The datagram of the packet; None if the packet is no fragment."""

@@ -7,7 +7,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from fluxcap.errors import printable
-from fluxcap.explaining.boxes import ROW_BITS, Row, rows
+from fluxcap.explaining.boxes import ROW_BITS, Row, fitted, rows
 from fluxcap.explaining.parts import Checksum, Header, Told
 
 BIT: Final = 22  # pixels
@@ -77,8 +77,7 @@ class Sheet:
             self._row(group, row)
 
     def _row(self, group: ET.Element, row: Row) -> None:
-        whole = len(row.cells) == 1 and row.cells[0].end == ROW_BITS
-        height = LINE + PAD if whole or not any(cell.named for cell in row.cells) else 2 * LINE + PAD
+        height = LINE + PAD if row.whole or not row.named else 2 * LINE + PAD
         top = self._height
         _text(group, MARGIN - PAD, top + height // 2 + 5, str(row.offset), "offset", "end")
         for cell in row.cells:
@@ -88,12 +87,11 @@ class Sheet:
             room, middle = width // LETTER, x + width // 2
             if not cell.named:
                 _text(group, middle, top + height // 2 + 5, "…", "name", "middle")
-            elif whole:
-                line = f"{cell.field.name}: {cell.field.text}".removesuffix(": ")
-                _text(group, middle, top + LINE, _fitted(line, room), "value", "middle")
+            elif row.whole:
+                _text(group, middle, top + LINE, fitted(cell.line, room), "value", "middle")
             else:
-                _text(group, middle, top + LINE, _fitted(cell.field.name, room), "name", "middle")
-                _text(group, middle, top + 2 * LINE, _fitted(cell.field.text, room), "value", "middle")
+                _text(group, middle, top + LINE, fitted(cell.field.name, room), "name", "middle")
+                _text(group, middle, top + 2 * LINE, fitted(cell.field.text, room), "value", "middle")
         self._height += height
 
     def finished(self) -> ET.Element:
@@ -160,8 +158,7 @@ def word_lines(checksum: Checksum, shown: int) -> Sequence[str]:
         )
     if left_out:
         lines.append(f"{'':5}  … {left_out:,} more")
-    total = checksum.words[-1].sum
-    lines.append(f"{'':5}  the sum 0x{total:04x}, complemented: 0x{0xFFFF - total:04x}")
+    lines.append(f"{'':5}  {checksum.total}")
     # A blank at the beginning of a line, and two in a row, would be lost in XML.
     return [line.replace(" ", "\u00a0") for line in lines]
 
@@ -171,7 +168,3 @@ def _text(parent: ET.Element, x: int, y: int, text: str, kind: str = "", anchor:
     if kind:
         element.set("class", kind)
     element.text = text
-
-
-def _fitted(text: str, letters: int) -> str:
-    return text if len(text) <= letters else f"{text[: letters - 1]}…" if letters > 1 else text[:1]

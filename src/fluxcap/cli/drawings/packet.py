@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rich.text import Text
 
-from fluxcap.explaining.boxes import ROW_BITS, Row, rows
+from fluxcap.explaining.boxes import Row, fitted, rows
 from fluxcap.explaining.quiz import exercise, sheet
 from fluxcap.formats import Screen
 from fluxcap.formats.table.columns import verdict_style
@@ -79,33 +79,23 @@ def _rule(above: set[int], below: set[int]) -> str:
 
 def _row(row: Row, style: str) -> Iterator[Text]:
     """One line where a field fills the row, else two: names and values."""
-    if len(row.cells) == 1 and row.cells[0].end == ROW_BITS:
-        cell = row.cells[0]
-        yield _cells(row, style, [f"{cell.field.name}: {cell.field.text}".removesuffix(": ")], [""])
+    if row.whole:
+        yield _cells(row, style, [row.cells[0].line], "")
         return
-    named = [cell.field.name if cell.named else "…" for cell in row.cells]
-    if not any(cell.named for cell in row.cells):
-        yield _cells(row, style, named, ["dim"] * len(named))
-        return
-    yield _cells(row, style, named, ["dim"] * len(named))
-    yield _cells(
-        row, style, [cell.field.text if cell.named else "" for cell in row.cells], ["bold"] * len(named), False
-    )
+    yield _cells(row, style, [cell.field.name if cell.named else "…" for cell in row.cells], "dim")
+    if row.named:
+        yield _cells(row, style, [cell.field.text if cell.named else "" for cell in row.cells], "bold", first=False)
 
 
-def _cells(row: Row, style: str, contents: Sequence[str], styles: Sequence[str], first: bool = True) -> Text:
+def _cells(row: Row, style: str, contents: Sequence[str], own: str, first: bool = True) -> Text:
     """One line of a row; the first one has the offset in front."""
     line = Text(f"{row.offset:{MARGIN - 1}} " if first else " " * MARGIN, "dim")
     line.append("│", style)
-    for cell, content, own in zip(row.cells, contents, styles, strict=True):
+    for cell, content in zip(row.cells, contents, strict=True):
         width = (cell.end - cell.start) * BIT - 1
-        line.append(_fitted(content, width).center(width), own)
+        line.append(fitted(content, width).center(width), own)
         line.append("│", style)
     return line
-
-
-def _fitted(content: str, width: int) -> str:
-    return content if len(content) <= width else f"{content[: width - 1]}…" if width > 1 else content[:width]
 
 
 def _checksum(checksum: Checksum, shown: int) -> Iterator[Text]:
@@ -117,8 +107,7 @@ def _checksum(checksum: Checksum, shown: int) -> Iterator[Text]:
     if checksum.words:
         yield Text(f"{'byte':>{MARGIN}}  word    sum", "dim")
         yield from _words(checksum, shown)
-        total = checksum.words[-1].sum
-        yield Text(f"{'':{MARGIN}}  the sum 0x{total:04x}, complemented: 0x{0xFFFF - total:04x}")
+        yield Text(f"{'':{MARGIN}}  {checksum.total}")
     yield Text(f"{'':{INDENT}}{checksum.comparison}", verdict_style(checksum.verdict))
     yield Text(f"{'':{INDENT}}{checksum.sentence}")
 
