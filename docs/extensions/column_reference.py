@@ -15,6 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import fluxcap
 from fluxcap._core import CONNECTION_COLUMNS, EXTRA_COLUMNS, FLOW_COLUMNS, KEY_FIELDS, PACKET_COLUMNS
+from fluxcap.tables.timeline.table import columns_of
 from fluxcap.values import names
 from fluxcap.values.text import KINDS
 
@@ -49,6 +50,10 @@ TABLES: Final[Mapping[str, Kind]] = {
     "sockets": Kind(names.SOCKET_COLUMNS, "sockets.md", ("The columns",), lambda: fluxcap.read_sockets(SAMPLE)),
     "hosts": Kind(names.HOST_COLUMNS, "hosts.md", ("The columns",), lambda: fluxcap.read_hosts(SAMPLE)),
     "macs": Kind(names.MAC_COLUMNS, "hosts.md", ("The columns",), lambda: fluxcap.read_hosts(SAMPLE, "mac")),
+    "timeline": Kind(columns_of(None), "timeline.md", ("The columns",), lambda: fluxcap.read_timeline(SAMPLE)),
+    "timeline-by-verdict": Kind(
+        columns_of("verdict"), "timeline.md", ("The columns",), lambda: fluxcap.read_timeline(SAMPLE, by="verdict")
+    ),
     "life": Kind(
         names.LIFE_COLUMNS, "sockets.md", ("The life of a socket",), lambda: fluxcap.read_life(SAMPLE, SOCKET)
     ),
@@ -58,6 +63,7 @@ UNITS_OF_KINDS: Final = {
     "time": "ns since 1970, UTC",
     "address": "IP address",
     "mac": "MAC address",
+    "duration": "ns",
     "letters": "letters",
 }
 UNITS: Final = {  # of integer columns, by name; other columns have no unit
@@ -67,6 +73,9 @@ UNITS: Final = {  # of integer columns, by name; other columns have no unit
     r".*packets|good|bad|partial|absent|illegal|truncated|fragment|bad_length|ip_bad|icmp_errors|records": "packets",
     r".*retransmitted|.*keep_alives|.*out_of_order|.*zero_window|.*unreachable": "packets",
     r"connections|accepted|refused|unanswered|fin|rst|open": "connections",
+    r"packets_per_second": "packets/s",
+    r"bits_per_second": "bits/s",
+    r"flows|new_flows": "connections",
     r"peers": "sockets",
     r"listening": "ports",
 }

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fluxcap.tables.packets import PacketTable
     from fluxcap.tables.read import read_flows, read_packets, scan_packets
     from fluxcap.tables.scan import PacketScan
+    from fluxcap.tables.timeline.table import TimelineTable, read_timeline
 
     __version__: str
 
@@ -64,6 +65,7 @@ _HOMES = {
     "tables.packets": ("PacketTable",),
     "tables.read": ("read_flows", "read_packets", "scan_packets"),
     "tables.scan": ("PacketScan",),
+    "tables.timeline.table": ("TimelineTable", "read_timeline"),
     "rewrite.repair": ("Repair", "repair"),
     "rewrite.segment": ("segment",),
     "sockets.table": ("SocketTable", "read_sockets"),
@@ -95,6 +97,7 @@ __all__ = [
     "PacketTable",
     "Repair",
     "SocketTable",
+    "TimelineTable",
     "TruncatedError",
     "UnsupportedError",
     "__version__",
@@ -110,6 +113,7 @@ __all__ = [
     "read_life",
     "read_packets",
     "read_sockets",
+    "read_timeline",
     "repair",
     "scan_flows",
     "scan_packets",

@@ -57,7 +57,10 @@ def crc32c(data: bytes | bytearray | memoryview) -> int:
 # How the values of a column are written: integers raw, (n, 16) octets as IP text, (n, 6) octets as aa:bb:cc:dd:ee:ff,
 # int64 nanoseconds as RFC 3339 in UTC with nine digits ("json time": in quotes) and NO_TIME as nothing ("json time":
 # null), at most 31 octets up to the first zero as they are, uint8 codes as their names, a list of octets as it is.
-TextKind = Literal["integer", "address", "mac", "time", "json time", "letters", "text"] | tuple[str, ...]
+TextKind = (
+    Literal["integer", "address", "mac", "time", "json time", "duration", "json duration", "letters", "text"]
+    | tuple[str, ...]
+)
 
 class TextRows:
     """The rows of columns as text, in pieces of some ten KiB, made without holding the GIL.

@@ -107,6 +107,10 @@ class FilterError(ValueError):
     help = "The language is that of tcpdump: `man 7 pcap-filter` describes it."
 
 
+class TooManyRowsError(ValueError):
+    """The intervals of a timeline are too short for the time that a capture spans."""
+
+
 class DamagedCaptureWarning(UserWarning):
     """An input was read up to where it is damaged.
 

@@ -13,7 +13,7 @@ from cli_captures import GOOD, PACKETS, A, B, udp
 from command_line import environment, fluxcap, rows
 from real_captures import SAMPLES
 
-COMMANDS = ("info", "flows", "connections", "sockets", "hosts", "check", "packets")
+COMMANDS = ("info", "flows", "connections", "sockets", "hosts", "timeline", "check", "packets")
 
 
 # Help and version

@@ -10,7 +10,7 @@ from capture_files import enhanced_packet, interface, pcapng
 from cli_captures import BAD, CUT, GOOD, PACKETS
 from command_line import error_lines, fluxcap, rows
 
-COMMANDS = ("info", "flows", "connections", "sockets", "hosts", "check", "packets")
+COMMANDS = ("info", "flows", "connections", "sockets", "hosts", "timeline", "check", "packets")
 DAMAGE_OFFSET = len(GOOD) - len(PACKETS[-1]) - 16  # where the last record begins
 
 

@@ -33,7 +33,7 @@ def timeless(tmp_path):
     return path
 
 
-COMMANDS = ["info", "flows", "packets", "connections", "sockets", "hosts", "check"]
+COMMANDS = ["info", "flows", "packets", "connections", "sockets", "hosts", "timeline", "check"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

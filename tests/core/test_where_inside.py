@@ -109,6 +109,7 @@ def written(tmp_path: Path, *frames: bytes) -> Path:
         ["packets"],
         ["sockets"],
         ["hosts"],
+        ["timeline"],
         ["connections"],
         ["sql", "SELECT 1 FROM flows"],
     ],

@@ -161,7 +161,9 @@ def test_the_tables_of_a_page_explain_the_columns_that_there_are_and_no_other(na
 def test_every_column_has_a_type_and_those_that_are_measured_have_a_unit(name):
     lines = list(column_reference.lines(column_reference.TABLES[name]))[2:]
     cells = [line.strip("| ").split(" | ") for line in lines]
-    assert [row[0] for row in cells if not re.fullmatch(r"`(u?int\d+|bytes\d+)`( \(n, (6|16)\))?", row[1])] == []
+    assert [
+        row[0] for row in cells if not re.fullmatch(r"`(u?int\d+|float64|bytes\d+)`( \(n, (6|16)\))?", row[1])
+    ] == []
     assert {row[0].strip("`") for row in cells if not row[2].strip()} <= UNITLESS
 
 

@@ -72,6 +72,8 @@ def connections_and_sockets(octets: bytes, n: int) -> None:
     ledger_adds_up(fluxcap.read_connections(octets), n)
     sockets = fluxcap.read_sockets(octets)
     ledger_adds_up(sockets, n)
+    for by in (None, "protocol", "verdict", "dst_port"):
+        ledger_adds_up(fluxcap.read_timeline(octets, "1000d", by=by), n)
     for by in ("address", "mac"):
         ledger_adds_up(fluxcap.read_hosts(octets, by), n)
     for protocol, octets_of, port in zip(*(sockets[name] for name in ("protocol", "address", "port")), strict=True):

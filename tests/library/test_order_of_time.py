@@ -74,7 +74,7 @@ def captures(request: pytest.FixtureRequest) -> list[bytes]:
     return CAPTURES[request.param]
 
 
-@pytest.mark.parametrize("name", ["read_flows", "read_connections", "read_sockets", "read_hosts"])
+@pytest.mark.parametrize("name", ["read_flows", "read_connections", "read_sockets", "read_hosts", "read_timeline"])
 def test_the_table_is_that_of_the_ordered_capture(name, captures):
     read = getattr(fluxcap, name)
     with pytest.warns(OutOfOrderWarning, match='order="time"'):

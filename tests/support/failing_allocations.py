@@ -93,6 +93,7 @@ READINGS: dict[str, Callable[[str, int], Any]] = {
     "connections": lambda path, threads: fluxcap.read_connections(path, threads=threads),
     "sockets": lambda path, threads: fluxcap.read_sockets(path),
     "hosts": lambda path, threads: [fluxcap.read_hosts(path), fluxcap.read_hosts(path, "mac")],
+    "timeline": lambda path, threads: fluxcap.read_timeline(path, "1d"),
     "packets": lambda path, threads: fluxcap.read_packets(path),
     "scan": lambda path, threads: [len(part) for part in fluxcap.scan_packets(path, batch_size=1000)],
     "checksums": lambda path, threads: str(fluxcap.read_checksums(path)),

@@ -186,6 +186,7 @@ cdef struct Packet:
     uint16_t ip_expected
     # flows
     int64_t flow                # row in the flow table, -1 = in none
+    uint8_t resent              # a retransmission; 0 where connections are not followed
     int64_t quoted_flow         # ICMP errors: row of the quoted packet's flow, -1 = none, or none seen yet
 
 # What a decoded batch holds that further stages look at.
@@ -232,6 +233,7 @@ cdef struct Digest:
     # ... to here
     uint8_t protocol
     uint8_t flip                # the ends are swapped in the words of the key
+    uint8_t resent              # a retransmission; set where connections are followed and `row` is not 0
     uint32_t octets             # the bytes that a flow counts: of the frame or of the IP packet
     uint32_t tag                # 32 bits of the hash of the key's words
     uint32_t row                # in the flow table, plus 1; 0 = in none

@@ -221,7 +221,8 @@ cdef inline void follow_segment(Flows* f, Connection* c, uint32_t way, const Dig
         coverage = cover(f, s, seq, end)
         alive = alive and coverage != COVERS_HOLE
         s.keep_alives += alive
-        s.retransmitted += coverage == COVERS_OLD and not alive
+        f.resent = coverage == COVERS_OLD and not alive
+        s.retransmitted += f.resent
         s.out_of_order += coverage == COVERS_HOLE
 
 cdef inline bint has_header(const Digest* d) noexcept nogil:
@@ -232,6 +233,7 @@ cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
     """Apply a record to its connection. The row has counted the record already."""
     cdef Connection* c = connection_at(f, i)
     cdef uint32_t way = d.flip ^ is_flipped(row)
+    f.resent = False
     if d.disposition != COUNTED or (d.protocol != IP_TCP and d.protocol != IP_UDP):
         return
     if is_corrupt(f, d):

@@ -84,6 +84,7 @@ cdef dict PACKET = {row[0]: row for row in (
     field("flow", in_packet(&packet_.flow), 8, "i"),
     field("quoted_flow", in_packet(&packet_.quoted_flow), 8, "i"),
     field("reason", in_packet(&packet_.reason), 1, "u"),
+    field("_resent", in_packet(&packet_.resent), 1, "u"),
     field("expected", in_packet(&packet_.expected), 4, "u"),
     field("ip_checksum", in_packet(&packet_.ip_checksum), 2, "u"),
     field("ip_expected", in_packet(&packet_.ip_expected), 2, "u"),
@@ -195,7 +196,8 @@ PACKET_COLUMNS = (
     "packet", "time", "captured_length", "wire_length", "interface", "link_type", "vlan", "ip_version", "src_ip",
     "dst_ip", "protocol", "src_port", "dst_port", "payload_length", "checksum", "verdict", "ip_verdict", "tcp_flags",
     "tcp_seq", "tcp_ack", "tcp_window", "ttl", "ip_id", "fragment_offset", "depth", "disposition", "offset")
-# A column whose name begins with an underscore is for merging, or for explaining a packet.
+# A column whose name begins with an underscore is for the library alone: merging flows, explaining a packet, counting
+# packets by time.
 EXTRA_COLUMNS = tuple([name for name in PACKET if name not in PACKET_COLUMNS and name[0] != "_"])
 FLOW_COLUMNS = tuple([row[0] for row in FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING if row[0][0] != "_"])
 CONNECTION_COLUMNS = tuple([row[0] for row in CONNECTION])

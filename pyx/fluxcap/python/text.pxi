@@ -6,8 +6,9 @@ from libc.string cimport memcpy
 
 from fluxcap.text.digits cimport SLACK
 from fluxcap.text.rows cimport (
-    CELL_ADDRESS, CELL_INT64, CELL_JSON_TIME, CELL_LETTERS, CELL_MAC, CELL_NAME, CELL_TEXT, CELL_TIME, CELL_UINT16,
-    CELL_UINT32, CELL_UINT64, CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
+    CELL_ADDRESS, CELL_DURATION, CELL_INT64, CELL_JSON_DURATION, CELL_JSON_TIME, CELL_LETTERS, CELL_MAC, CELL_NAME,
+    CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32, CELL_UINT64, CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH,
+    Name, put_rows, widest)
 
 cdef enum:
     PIECE = 131072      # most bytes of the rows of one step; at most half are used, which stay in L2 until written
@@ -101,6 +102,10 @@ cdef class TextRows:
             c.kind = expect(CELL_TIME, integer_kind(array) == CELL_INT64, array)
         elif kind == "json time":
             c.kind = expect(CELL_JSON_TIME, integer_kind(array) == CELL_INT64, array)
+        elif kind == "duration":
+            c.kind = expect(CELL_DURATION, integer_kind(array) == CELL_INT64, array)
+        elif kind == "json duration":
+            c.kind = expect(CELL_JSON_DURATION, integer_kind(array) == CELL_INT64, array)
         else:
             c.kind = expect(CELL_NAME, c.size == 1, array)
             self.plan_names(c, kind)

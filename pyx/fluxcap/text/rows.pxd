@@ -23,6 +23,8 @@ cdef enum Kind:                 # the kind of the cells of a column
     CELL_MAC
     CELL_TIME
     CELL_JSON_TIME              # with its quotes, which null has not
+    CELL_DURATION               # nothing where it is negative, that is, not known
+    CELL_JSON_DURATION          # null there
     CELL_NAME                   # a code of one byte, written as its name
     CELL_LETTERS                # bytes as they are, up to the first zero, at most NAME_WIDTH
     CELL_TEXT                   # bytes as they are, of any length
@@ -58,7 +60,7 @@ cdef inline uint32_t widest(Kind kind) noexcept nogil:
         return UINT32_WIDTH
     elif kind == CELL_UINT64:
         return UINT64_WIDTH
-    elif kind == CELL_INT64:
+    elif kind == CELL_INT64 or kind == CELL_DURATION or kind == CELL_JSON_DURATION:
         return INT64_WIDTH
     elif kind == CELL_ADDRESS:
         return ADDRESS_WIDTH
@@ -85,6 +87,11 @@ cdef inline uint8_t* put_name(uint8_t* to, const Cells* c, uint8_t code) noexcep
     memcpy(to, c.names[code].text, NAME_WIDTH)
     return to + c.names[code].length
 
+cdef inline uint8_t* put_duration(uint8_t* to, int64_t ns, bint as_json) noexcept nogil:
+    if ns >= 0:
+        return put_unsigned(to, <uint64_t>ns)
+    return put_octets(to, b"null", 4) if as_json else to
+
 cdef inline uint8_t* put_cell(uint8_t* to, Cells* c, uint64_t row) noexcept nogil:
     cdef const uint8_t* at = c.values + row * c.size
     cdef uint64_t start
@@ -106,6 +113,8 @@ cdef inline uint8_t* put_cell(uint8_t* to, Cells* c, uint64_t row) noexcept nogi
         return put_time(to, <int64_t>native64(at), &c.clock)
     elif c.kind == CELL_JSON_TIME:
         return put_json_time(to, <int64_t>native64(at), &c.clock)
+    elif c.kind == CELL_DURATION or c.kind == CELL_JSON_DURATION:
+        return put_duration(to, <int64_t>native64(at), c.kind == CELL_JSON_DURATION)
     elif c.kind == CELL_NAME:
         return put_name(to, c, at[0])
     elif c.kind == CELL_LETTERS:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from fluxcap.cli.exits import CommandError, Exit, UsageError, worst
 from fluxcap.cli.messages import Messages
-from fluxcap.errors import CaptureError, DamagedCaptureWarning, FilterError
+from fluxcap.errors import CaptureError, DamagedCaptureWarning, FilterError, TooManyRowsError
 
 
 def explained(error: Exception) -> CommandError:
@@ -16,6 +16,8 @@ def explained(error: Exception) -> CommandError:
         return CommandError(str(error), error.help)
     if isinstance(error, ImportError) and not (error.name or "").startswith("fluxcap"):
         return UsageError.of(error)  # a library is missing or too old
+    if isinstance(error, TooManyRowsError):
+        return UsageError.of(error)
     if isinstance(error, MemoryError):
         return CommandError(
             "out of memory", "Fewer fields in --by make fewer flows, and --max-memory SIZE stops before it is out."

@@ -24,6 +24,7 @@ COMMANDS: Final = (
     "connections",
     "sockets",
     "hosts",
+    "timeline",
     "check",
     "packets",
     "explain",

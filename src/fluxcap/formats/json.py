@@ -33,7 +33,7 @@ def objects(rows: Rows, before: str, behind: str) -> Iterator[bytes]:
     """The rows as JSON objects, with the same text before each of them and behind it, in pieces of some ten KiB."""
     for table in rows.tables:
         columns = raw_columns_of(table, rows)
-        yield from text.rows(columns, _around(rows, columns, before, behind), json.dumps, "json time")
+        yield from text.rows(columns, _around(rows, columns, before, behind), json.dumps, as_json=True)
 
 
 def _around(rows: Rows, columns: Mapping[str, Any], before: str, behind: str) -> list[bytes]:
@@ -41,8 +41,7 @@ def _around(rows: Rows, columns: Mapping[str, Any], before: str, behind: str) ->
     around, opening, closing = [], f"{before}{{", ""
     for name, values in columns.items():
         # The core's texts of addresses and names contain nothing that has to be escaped.
-        bare = text.is_free(values) or text.is_number(name, values) or text.is_time(name)
-        quote = "" if bare else '"'
+        quote = "" if text.is_bare(name, values) else '"'
         around.append(f"{closing}{opening}{json.dumps(rows.shown(name))}: {quote}".encode())
         opening, closing = ", ", quote
     return [*around, f"{closing}}}{behind}".encode()]

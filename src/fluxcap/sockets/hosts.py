@@ -15,7 +15,7 @@ from fluxcap.sockets.ends import Ends, collect_ends, pairs
 from fluxcap.sockets.frames import FRAME_COLUMNS, MAC_OCTETS, Frames, has_mac
 from fluxcap.sockets.table import attempts
 from fluxcap.tables.connections import ConnectionTable
-from fluxcap.tables.scan import BATCH_ROWS, PacketScan, gather
+from fluxcap.tables.gathering import by_batch, gather
 from fluxcap.tables.table import Table
 from fluxcap.values import human, names
 from fluxcap.values.names import HOST_COLUMNS, HOST_COUNTS, MAC_COLUMNS, PROTOCOLS_WITH_PORTS
@@ -185,9 +185,8 @@ def collect_hosts(
 ) -> HostTable:
     """Read captures into the hosts at the ends of their connections, or of their frames."""
     if by.what == MAC:
-        frames = Frames()
-        scan = PacketScan(expand(src), FRAME_COLUMNS, None, BATCH_ROWS, options)
-        return gather(scan, frames.add, lambda metadata: _of_frames(frames, metadata))
+        frames, reading = Frames(), by_batch(options, FRAME_COLUMNS)
+        return gather(reading, expand(src), frames.add, lambda: _of_frames(frames, reading.metadata()))
     return collect_ends(src, options, ignore_checksums, max_memory, lambda connections: host_table(connections, by))
 
 

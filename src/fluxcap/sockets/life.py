@@ -13,7 +13,7 @@ from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.sockets.calls import Address, Conversation, Datagrams, Event, Log, Record, Stream
-from fluxcap.tables.scan import BATCH_ROWS, PacketScan, gather
+from fluxcap.tables.gathering import by_batch, gather
 from fluxcap.tables.table import Table
 from fluxcap.values import human
 from fluxcap.values.metadata import Metadata
@@ -160,8 +160,8 @@ def read_life(
 def collect_life(src: Captures, socket: str, options: ReadOptions, ignore_checksums: bool = False) -> LifeTable:
     """Read captures into the calls of one socket."""
     life = Life(parse(socket), ignore_checksums)
-    scan = PacketScan(expand(src), COLUMNS, FlowPlan(), BATCH_ROWS, options)
-    return gather(scan, life.take, lambda metadata: life.table({**metadata, "socket": socket}))
+    reading = by_batch(options, COLUMNS, FlowPlan())
+    return gather(reading, expand(src), life.take, lambda: life.table({**reading.metadata(), "socket": socket}))
 
 
 class Life:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fluxcap._core import NO_TIME
 from fluxcap.tables.requirements import wanted
 from fluxcap.values import text
 from fluxcap.values.arrow import OFFSET, View, dictionary_of, ipv4, named
@@ -36,6 +37,8 @@ def _series(pd: Any, name: str, values: Array, view: View) -> Any:
         return _category(pd, np.searchsorted(seen, values).astype(np.int16), [names[code] for code in seen.tolist()])
     if text.is_time(name):
         return pd.DatetimeIndex(values, tz="UTC", copy=False)
+    if text.is_duration(name):
+        return pd.TimedeltaIndex(np.where(values < 0, NO_TIME, values).view("m8[ns]"))
     if values.ndim == 1:
         return values
     if text.is_sequences(values):

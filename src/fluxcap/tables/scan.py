@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap.capture.inputs import Input, refuse_once
 from fluxcap.capture.reading import Reading
-from fluxcap.errors import CaptureError
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.tables.export import Exportable, as_asked
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
     from fluxcap.values.arrow import IpForm, Stream, View
-
-T = TypeVar("T")
 
 BATCH_ROWS: Final = 65536  # default rows of a batch
 
@@ -234,16 +231,3 @@ class PacketScan(Exportable):
         """
         frame = self.lazy(ip=ip, labels=labels)
         return frame if lazy else frame.collect()
-
-
-def gather(scan: PacketScan, add: Callable[[PacketTable], None], build: Callable[[Metadata], T]) -> T:
-    """Add each batch of a scan to a result, and build it; a CaptureError has what was read before it."""
-    try:
-        for packets in scan:
-            add(packets)
-    except CaptureError as error:
-        if isinstance(error.partial, PacketTable):  # rows that were not handed out yet
-            add(error.partial)
-            error.partial = build(error.partial.metadata)
-        raise
-    return build(scan.metadata)

@@ -27,6 +27,7 @@ ROOT: Final = b"fluxcap"  # the key of a table's metadata, one JSON object
 
 # https://arrow.apache.org/docs/format/CDataInterface.html#data-type-description-format-strings
 STRUCT, UTF8, OCTETS, LIST, TIME = b"+s", b"u", b"w:%d", b"+w:%d", b"tsn:UTC"
+DURATION: Final = b"tDn"
 UINT8, INT8, INT16, INT32, UINT32, INT64 = b"C", b"c", b"s", b"i", b"I", b"l"
 # Codes of a dictionary are signed: pyarrow up to 22 cannot make pandas categories of unsigned codes.
 TEXT_CODES: Final = INT32
@@ -108,7 +109,7 @@ def _metadata(metadata: Mapping[str, Any]) -> bytes:
 def _field(name: str, format: bytes, below: bytes | None) -> ArrowField:
     inner = None if below is None else (below, b"item" if format[:1] == b"+" else b"", b"", False, (), None)
     items, dictionary = ((inner,), None) if inner and format[:1] == b"+" else ((), inner)
-    return format, name.encode("utf-8", "backslashreplace"), b"", format == TIME, items, dictionary
+    return format, name.encode("utf-8", "backslashreplace"), b"", format in (TIME, DURATION), items, dictionary
 
 
 def _types(name: str, values: Any, view: View) -> tuple[bytes, bytes | None]:
@@ -123,6 +124,8 @@ def _types(name: str, values: Any, view: View) -> tuple[bytes, bytes | None]:
         return (INT8 if len(known) <= MOST_NAMES else INT16), UTF8
     if values.ndim > 1:
         return (UINT32 if view.ip == "uint32" and _is_ip(name) else OCTETS % values.shape[1]), None
+    if text.is_duration(name):
+        return DURATION, None
     return (TIME if text.is_time(name) else _number(values)), None
 
 
@@ -146,12 +149,14 @@ def _values(name: str, values: Any, view: View) -> ArrowValues:
         return len(values), (None, _codes(name, values, known)), (), _texts(named(values, known))
     if values.ndim > 1 and view.ip == "uint32" and _is_ip(name):
         values = ipv4(name, values)
-    return len(values), (_validity(values) if text.is_time(name) else None, values), (), None
+    return len(values), (_validity(name, values), values), (), None
 
 
-def _validity(times: Array) -> Array | None:
-    """A bit a row, set where there is a time; None where there always is."""
-    there = times != _core.NO_TIME
+def _validity(name: str, values: Array) -> Array | None:
+    """A bit a row, set where there is a value; None where there always is."""
+    if not (text.is_time(name) or text.is_duration(name)):
+        return None
+    there = values != _core.NO_TIME if text.is_time(name) else values >= 0
     return None if there.all() else np.packbits(there, bitorder="little")
 
 

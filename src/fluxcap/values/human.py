@@ -6,6 +6,7 @@ from fluxcap.values import text
 
 NS_PER: Final = {"µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 SECONDS_PER_MINUTE, SECONDS_PER_HOUR, SECONDS_PER_DAY = 60, 3_600, 86_400
+DECIMAL_UNITS: Final = ("", "k", "M", "G", "T", "P")
 BINARY_UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -35,6 +36,16 @@ def octets(number: int) -> str:
         if scaled < 1023.95 or unit == BINARY_UNITS[-1]:
             break
     return f"{scaled:.1f} {unit}"
+
+
+def bits(rate: float) -> str:
+    """1_536_000.0 -> '1.5 Mbit/s'."""
+    for unit in DECIMAL_UNITS:
+        # 999.95 would be rounded up to 1000.0 of this unit.
+        if rate < 999.95 or unit == DECIMAL_UNITS[-1]:
+            break
+        rate /= 1000
+    return f"{rate:.1f} {unit}bit/s" if unit else f"{round(rate)} bit/s"
 
 
 def duration(ns: int) -> str:

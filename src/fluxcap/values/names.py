@@ -127,6 +127,11 @@ HOST_COUNTS: Final = (  # after the address
 )
 HOST_COLUMNS: Final = ("address", *HOST_COUNTS, "listening", "ports", "first", "last")
 MAC_COLUMNS: Final = ("mac", *HOST_COUNTS, "first", "last")
+# Of a timeline, after time and group: flows and trips where connections are followed, verdicts where they are no group.
+TIMELINE_COUNTS: Final = ("packets", "bytes", "packets_per_second", "bits_per_second")
+TIMELINE_VERDICTS: Final = ("bad", "partial", "ip_bad")
+TIMELINE_FLOWS: Final = ("flows", "new_flows")
+TIMELINE_TRIPS: Final = ("retransmitted", "rtt_median")
 LIFE_COLUMNS: Final = (
     *("time", "file", "packet", "protocol", "call", "peer_address", "peer_port", "octets", "records", "evidence"),
 )

@@ -1,7 +1,8 @@
 """Column values as text: one table says how the values of each column are written for a machine to read.
 
 Integers stay raw integers, addresses are IP text (IPv4 as a.b.c.d), times RFC 3339 in UTC with nine digits (blank where
-there is none), verdicts, dispositions, reasons and states their names, histories their letters. A column that is not in
+there is none), durations nanoseconds (blank where they are not known), verdicts, dispositions, reasons and states their
+names, histories their letters. A column that is not in
 the table holds integers. The core writes them.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap._core import (
     BEGINNINGS,
@@ -45,6 +46,7 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "interval": "time",
     "first": "time",
     "last": "time",
+    "rtt_median": "duration",
     "verdict": VERDICTS,
     "ip_verdict": VERDICTS,
     "disposition": DISPOSITIONS,
@@ -64,22 +66,25 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "evidence": names.EVIDENCE,
 }
 
+JSON_KINDS: Final[Mapping[Any, TextKind]] = {"time": "json time", "duration": "json duration"}
+
 
 def rows(
     columns: Mapping[str, Column],
     around: Sequence[bytes],
     free: Callable[[Any], str],
-    times: Literal["time", "json time"] = "time",
+    as_json: bool = False,
 ) -> Iterator[bytes]:
     """The rows of some columns as text, in pieces of about ten KiB.
 
     `around` has the bytes before each cell of a row and, last, the bytes after the row; `free` writes free values;
-    `times` says how a column of times is written.
+    `as_json`: what is missing is null, and times stand in quotes.
     """
+    kinds = JSON_KINDS if as_json else {}
     plan: list[tuple[TextKind, Any]] = [
         ("text", [free(value).encode() for value in objects(values)])
         if is_free(values)
-        else (times if is_time(name) else KINDS.get(name, "integer"), values)
+        else (kinds.get(kind := KINDS.get(name, "integer"), kind), values)
         for name, values in columns.items()
     ]
     return TextRows(plan, around)
@@ -128,6 +133,16 @@ def _cells(kind: TextKind, values: Column) -> list[str]:
 def is_time(name: str) -> bool:
     """Whether the column of this name holds times, of which some may be missing."""
     return KINDS.get(name) == "time"
+
+
+def is_duration(name: str) -> bool:
+    """Whether the column of this name holds nanoseconds, -1 where the duration is not known."""
+    return KINDS.get(name) == "duration"
+
+
+def is_bare(name: str, values: Column) -> bool:
+    """Whether JSON needs no quotes around the texts of this column, which has them where it needs them."""
+    return is_free(values) or is_number(name, values) or KINDS.get(name) in JSON_KINDS
 
 
 def is_number(name: str, values: Column) -> bool:

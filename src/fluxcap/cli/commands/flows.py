@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import FLOW_COLUMNS, feature_columns
-from fluxcap.cli import inputs, options, streamed
-from fluxcap.cli.commands import extract, flow_rows
+from fluxcap.cli import inputs, options
+from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
+from fluxcap.cli.rows import extract, streamed
 from fluxcap.formats import Rows
 from fluxcap.plan import keys, semantics
 from fluxcap.plan.flow_plan import FLOW, FlowPlan

@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS
-from fluxcap.cli import inputs, options, streamed
+from fluxcap.cli import inputs, options
 from fluxcap.cli.commands.flow_rows import how_it_ended
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
+from fluxcap.cli.rows import streamed
 from fluxcap.formats import Rows
 from fluxcap.values import human
 

@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 HELP: Final = "a question in SQL, by DuckDB"
 DESCRIPTION: Final = """\
 Answers a question in SQL about `flows` (by five-tuple), `connections`,
-`sockets`, `hosts`, `packets` (read as the query runs, in bounded memory) and
-`checksums` (counts by kind of header). Only what the query names is read.
+`sockets`, `hosts`, `timeline` (a row a second), `packets` (read as the query
+runs, in bounded memory) and `checksums` (counts by kind of header). Only what
+the query names is read.
 
   fluxcap sql 'SELECT dst_port, sum(bytes) AS n FROM flows GROUP BY ALL' x.pcap
 """
 NO_PACKETS: Final = bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 00000400 01000000")  # a pcap file header
 FETCHED_AT_ONCE: Final = 8192
-TABLES: Final = ("flows", "connections", "sockets", "hosts", "packets", "checksums")
+TABLES: Final = ("flows", "connections", "sockets", "hosts", "timeline", "packets", "checksums")
 *_OTHERS, _LAST = TABLES
 NAMED: Final = f"{', '.join(_OTHERS)} and {_LAST}"
 ARROW: Final = ("parquet", "arrow", "arrows")  # formats that take the answer as DuckDB has it
@@ -179,6 +180,7 @@ def _table(name: str, captures: Any, options: ReadOptions) -> Any:
     from fluxcap.tables.flows import FlowTable, collect_flows
     from fluxcap.tables.packets import choose
     from fluxcap.tables.scan import BATCH_ROWS, PacketScan
+    from fluxcap.tables.timeline.table import SECOND, collect_timeline
 
     match name:
         case "flows":
@@ -189,6 +191,8 @@ def _table(name: str, captures: Any, options: ReadOptions) -> Any:
             return collect_sockets(captures, options)
         case "hosts":
             return collect_hosts(captures, By(), options)
+        case "timeline":
+            return collect_timeline(captures, SECOND, None, options)
         case "packets":
             return PacketScan(expand(captures), *choose(None, None), BATCH_ROWS, options)
         case _:

@@ -13,7 +13,7 @@ from fluxcap.formats.table import outcomes
 from fluxcap.formats.table.endpoints import COLUMNS as ENDPOINTS
 from fluxcap.formats.table.endpoints import Endpoints
 from fluxcap.formats.table.narrow import Narrower, Times, Words
-from fluxcap.values import human, names, text
+from fluxcap.values import bars, human, names, text
 
 Values = Any  # a numpy array, one value a row
 
@@ -21,6 +21,7 @@ GAP: Final = 2  # blanks between columns
 FRAME: Final = 4  # a line and a blank at either side
 
 # Ranks: without room the highest are dropped first, of one rank the last column.
+NS_PER_SECOND: Final = 1_000_000_000
 KEY, ESSENTIAL, USEFUL, MINOR = range(4)
 NOTHING: Final = -1  # below every rank
 
@@ -108,6 +109,13 @@ def clock(digits: int) -> Callable[[Values], list[str]]:
     return cells
 
 
+def marks(times: Values) -> list[str]:
+    """Multiples of an interval as times of day, with as many digits as they need."""
+    fractions = {int(time) % NS_PER_SECOND for time in times.tolist() if time != NO_TIME}
+    digits = next(n for n in (0, 3, 6, 9) if all(fraction % 10 ** (9 - n) == 0 for fraction in fractions))
+    return [cell.removesuffix(".") for cell in clock(digits)(times)]
+
+
 def unknown(values: Values) -> bool:
     """Whether all times are unknown."""
     return bool((values < 0).all())
@@ -187,6 +195,12 @@ SPECS: Final[Mapping[str, Spec]] = {
     "reverse_packets": Spec(USEFUL, COUNT, dull=zero),
     "bytes": Spec(KEY, OCTETS),
     "reverse_bytes": Spec(KEY, OCTETS, dull=zero),  # either direction can be the one that carries nearly all bytes
+    "packets_per_second": Spec(MINOR, each(human.rate)),
+    "bits_per_second": Spec(ESSENTIAL, each(human.bits)),
+    "traffic": Spec(USEFUL, lambda rates: bars.bars(rates.tolist()), right=False),
+    "flows": Spec(USEFUL, COUNT),
+    "new_flows": Spec(USEFUL, COUNT),
+    "rtt_median": Spec(USEFUL, DURATION, dull=unknown),
     "sent_packets": Spec(USEFUL, COUNT),
     "sent_bytes": Spec(KEY, OCTETS),
     "received_packets": Spec(USEFUL, COUNT),
@@ -262,13 +276,19 @@ def worthwhile(
         values = {**values, "duration": duration}
     if "state" in values:
         values = {**values, "state": outcomes.outcomes(values["state"], values["protocol"].tolist())}
-    leading = [_of_ip(name, _abridged(name, values[name]), ip) for name in LEADING if name in values]
+    times = SPECS["time"]
+    if "time" in values and "bits_per_second" in values:  # a timeline
+        values, times = {**values, "traffic": values["bits_per_second"]}, Spec(KEY, marks)
+    specs = {**SPECS, "time": times}
+    leading = [_of_ip(name, _abridged(name, values[name], specs[name]), ip) for name in LEADING if name in values]
     sockets = [] if values.keys().isdisjoint(ENDPOINTS) else [_endpoints(values)]
     # A flow table begins with its key, which tells rows apart: all of the key is shown.
     before_values = takewhile(lambda name: name != "packets", values) if "packets" in values else ()
-    key = [_by_itself(name, values[name]) for name in before_values if name not in (*LEADING, *ENDPOINTS)]
-    others = [name for name in SPECS if name not in LEADING and (name in told or tells(name, values))]
-    rest = [_of_ip(name, _abridged(name, values[name]), ip) for name in others]
+    of_key = [name for name in before_values if name not in (*LEADING, *ENDPOINTS)]
+    key = [_by_itself(name, values[name]) for name in of_key]
+    done = {*LEADING, *of_key}
+    others = [name for name in SPECS if name not in done and (name in told or tells(name, values))]
+    rest = [_of_ip(name, _abridged(name, values[name], specs[name]), ip) for name in others]
     return leading + sockets + key + rest
 
 
@@ -312,8 +332,7 @@ def _of_ip(name: str, column: Shown, ip: Sequence[bool] | None) -> Shown:
     return replace(column, cells=cells)
 
 
-def _abridged(name: str, values: Values) -> Shown:
-    spec = SPECS[name]
+def _abridged(name: str, values: Values, spec: Spec) -> Shown:
     return Shown(_title(name), spec.cells(values), spec.rank, spec.right, spec.style)
 
 

@@ -1,0 +1,93 @@
+"""`fluxcap timeline`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fluxcap.cli import inputs, options, summary
+from fluxcap.cli.commands import flow_rows
+from fluxcap.cli.exits import Exit
+from fluxcap.cli.inputs import Sources
+from fluxcap.cli.messages import Messages
+from fluxcap.cli.options import Options, Order, Parser
+from fluxcap.cli.output import choose
+from fluxcap.cli.progress import Progress
+from fluxcap.formats import Rows
+from fluxcap.values import bars, human
+
+if TYPE_CHECKING:
+    from fluxcap.tables.timeline.table import TimelineTable
+
+HELP: Final = "what was sent in each interval of time, empty ones too"
+DESCRIPTION: Final = """\
+A row an interval, in the order of time: packets, bytes, rates, checksums, flows
+under way and begun, retransmissions, the median round trip. With --by a row an
+interval and protocol, verdict, or value of a key of flows.
+
+Intervals begin at multiples of their length since 1970, UTC.
+"""
+LINE_WIDTH: Final = 60  # characters of the line of heights, beside its title, in 80
+
+
+def configure(parser: Parser) -> None:
+    """Add the options of this command."""
+    options.add_common(parser)
+    options.add_rows(parser)
+    what = "length of an interval, as in 100ms, 1s (default) or 5m"
+    parser.add_argument("--interval", type=options.duration("--interval"), default="1s", metavar="TIME", help=what)
+    what = "a row for each protocol, verdict, or value of a key as in `flows --by`"
+    parser.add_argument("--by", type=options.checked_by(_check), metavar="KEY", help=what)
+    options.add_ignore_checksums(parser)
+    options.add_max_memory(parser)
+
+
+def _check(by: str) -> None:
+    from fluxcap.tables.timeline.table import columns_of
+
+    columns_of(by)
+
+
+def run(given: Options, messages: Messages) -> Exit:
+    """Read the timeline, sort and cut the rows as asked for, write them."""
+    from fluxcap.tables.timeline.table import columns_of
+
+    output = choose(given.format, given.output, given.color)
+    sources = inputs.find(given.inputs, output)
+    options.check_columns(given, columns_of(given.by))
+    names = options.names(given, output)
+    table = _read(given, sources, messages)
+    total = len(table)
+    heading = "\n".join((summary.heading(table.metadata), *_line(table, given.by))) if output.for_people else ""
+    if order := Order.of(given):
+        table = table.sort(order.column, order.descending)
+    limit = options.row_limit(given, output)
+    rows = Rows(
+        [table.head(limit) if limit else table],
+        given.columns or table.columns,
+        chosen=given.columns is not None,
+        noun="rows" if given.by else "intervals",
+        heading=heading,
+        metadata=lambda: table.metadata,
+        left_out=lambda: max(total - limit, 0) if limit else 0,
+        names=names,
+    )
+    output.write(rows)
+    messages.hints(table.metadata)
+    return flow_rows.how_it_ended(table.metadata, human.counted(total, "row"), messages)
+
+
+def _line(table: TimelineTable, by: str | None) -> list[str]:
+    """A line with the heights of all intervals, however few rows are shown."""
+    if by is not None or len(table) < 2:
+        return []
+    rates = table["bits_per_second"].tolist()
+    return [f"bits/s  {bars.line(rates, LINE_WIDTH)}  {human.bits(max(rates))}"]
+
+
+def _read(given: Options, sources: Sources, messages: Messages) -> TimelineTable:
+    from fluxcap.tables.timeline.table import collect_timeline
+
+    with Progress(sources, messages):
+        return collect_timeline(
+            sources.captures, given.interval, given.by, given.reading, given.ignore_checksums, given.max_memory
+        )

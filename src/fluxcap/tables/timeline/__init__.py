@@ -1,0 +1,1 @@
+"""Timelines: what was sent in each interval of time."""

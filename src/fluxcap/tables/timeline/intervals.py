@@ -1,0 +1,139 @@
+"""Sums by interval of time and group: sparse while records are read, a row for each in the end."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from fluxcap._core import NO_TIME
+from fluxcap.errors import TooManyRowsError
+from fluxcap.values.arrays import Array
+
+MOST_ROWS: Final = 1_000_000  # of a timeline: 100 MB, and more than anybody looks at
+UNTIMED: Final = 2 * MOST_ROWS  # the interval of records without a time, counted from the first; none is that far away
+GROWN: Final = 1 << 20  # cells that wait to be added up
+# Lengths that people use: the next that makes few enough rows is advised.
+ROUND: Final = {
+    **{"1us": 10**3, "10us": 10**4, "100us": 10**5, "1ms": 10**6, "10ms": 10**7, "100ms": 10**8},
+    **{"1s": 10**9, "10s": 10**10, "1m": 6 * 10**10, "10m": 6 * 10**11, "30m": 18 * 10**11, "1h": 36 * 10**11},
+    **{"6h": 216 * 10**11, "1d": 864 * 10**11, "10d": 864 * 10**12, "100d": 864 * 10**13, "1000d": 864 * 10**14},
+}
+
+
+class Span:
+    """The intervals from the first to the last one that holds a record."""
+
+    def __init__(self, interval: int) -> None:
+        self.interval = interval
+        self.first: int | None = None  # its number, counted from 1970
+        self.last = self.origin = 0
+
+    @property
+    def intervals(self) -> int:
+        """How many there are."""
+        return 0 if self.first is None else self.last - self.first + 1
+
+    def place(self, times: Array) -> Array:
+        """The interval of each time, counted from the first; UNTIMED without a time. The first one stays the origin,
+        also when earlier intervals are found. TooManyRowsError if the times are too far apart."""
+        timed = times != NO_TIME
+        numbers = times[timed] // self.interval
+        if len(numbers):
+            least, most = int(numbers.min()), int(numbers.max())
+            if self.first is None:
+                self.first = self.last = self.origin = least
+            self.first, self.last = min(self.first, least), max(self.last, most)
+            self.check(1)
+            numbers -= self.origin
+        places = np.full(len(times), UNTIMED, np.int64)
+        places[timed] = numbers
+        return places
+
+    def rows(self, places: Array) -> Array:
+        """The numbers of rows of a table that begins with the first interval."""
+        return places + ((self.origin - self.first) if self.first is not None else 0)
+
+    def check(self, groups: int) -> None:
+        """TooManyRowsError if a row for each interval and group would be too many."""
+        if (rows := self.intervals * groups) <= MOST_ROWS:
+            return
+        by = f" by {groups:,} groups are {rows:,} rows" if groups > 1 else ""
+        spanned = self.intervals * self.interval
+        # The first and the last interval may reach beyond the time spanned.
+        fits = (text for text, length in ROUND.items() if (spanned // length + 2) * groups <= MOST_ROWS)
+        longer = next(fits, None)
+        advice = f"take an interval of {longer} or more" if longer else "take a key of fewer values"
+        raise TooManyRowsError(
+            f"{self.intervals:,} intervals{by}, and a timeline has {MOST_ROWS:,} rows at most; {advice}"
+        )
+
+    def starts(self) -> Array:
+        """When each interval begins."""
+        if self.first is None:
+            return np.zeros(0, np.int64)
+        starts = np.arange(self.first, self.last + 1) * self.interval
+        if self.first * self.interval <= NO_TIME:  # it begins before the earliest time that there is
+            starts[0] = NO_TIME + 1
+        return starts
+
+
+class Cells(NamedTuple):
+    """Sums of several counts, a row a cell of interval and group."""
+
+    places: Array
+    groups: Array
+    sums: Array  # (counts, cells)
+
+
+class Tally:
+    """Cells that grow batch by batch; the same cell may wait several times to be added up."""
+
+    def __init__(self, counts: int) -> None:
+        self._parts = [Cells(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((counts, 0), np.uint64))]
+        self._waiting, self._most = 0, GROWN
+
+    def add(self, places: Array, groups: Array, counts: list[Array]) -> None:
+        """Add records: the interval, group and counts of each."""
+        self._parts.append(added(Cells(places, groups, np.array(counts, np.uint64).reshape(len(counts), -1))))
+        self._waiting += len(self._parts[-1].places)
+        if self._waiting > self._most:
+            self.cells()
+
+    def cells(self) -> Cells:
+        """What was added up to now, each cell once."""
+        places, groups, sums = zip(*self._parts, strict=True)
+        whole = added(Cells(np.concatenate(places), np.concatenate(groups), np.concatenate(sums, axis=1)))
+        self._parts = [whole]
+        self._waiting = len(whole.places)
+        self._most = max(GROWN, 2 * self._waiting)
+        return whole
+
+
+def added(cells: Cells) -> Cells:
+    """Equal cells as one, in the order of interval and group."""
+    order = np.lexsort((cells.groups, cells.places))
+    places, groups = cells.places[order], cells.groups[order]
+    new = np.ones(len(places), bool)
+    new[1:] = (np.diff(places) != 0) | (np.diff(groups) != 0)
+    starts = np.flatnonzero(new)
+    sums = np.add.reduceat(cells.sums[:, order], starts, axis=1) if len(starts) else cells.sums
+    return Cells(places[starts], groups[starts], sums)
+
+
+def filled(times: Array, files: Array, before: tuple[int, int]) -> Array:
+    """The times, with that of the record before it for a record without a time, as flows with an interval take it.
+
+    `before` is the time and the file of the record before these. A record before the first time of its file has none.
+    Where files are merged, records without a time follow the one before them in their file.
+    """
+    if (timed := times != NO_TIME).all():
+        return times
+    whole = np.concatenate((np.array(before[:1], np.int64), times))
+    names = np.concatenate((np.array(before[1:], files.dtype), files))
+    there = np.concatenate(([before[0] != NO_TIME], timed))
+    at = np.arange(len(whole))
+    last = np.maximum.accumulate(np.where(there, at, 0))
+    found: Array = whole[last]
+    begins = np.maximum.accumulate(np.where(np.concatenate(([True], names[1:] != names[:-1])), at, 0))
+    return np.where(last >= begins, found, NO_TIME)[1:]
