@@ -97,10 +97,11 @@ def test_hosts_by_prefix_are_networks(frames: list[bytes], ipv4: int, ipv6: int)
 
 @pytest.mark.parametrize("by", ["address", "mac"])
 def test_every_way_to_split_a_capture_gives_the_same_hosts(by, monkeypatch):
-    from fluxcap.sockets import frames, hosts
+    from fluxcap.sockets import frames
+    from fluxcap.tables import gathering
 
     whole = fluxcap.read_hosts(SAMPLES / "session.pcap", by)
-    monkeypatch.setattr(hosts, "BATCH_ROWS", 7)
+    monkeypatch.setattr(gathering, "BATCH_ROWS", 7)
     monkeypatch.setattr(frames, "GROWN", 4)
     assert fluxcap.read_hosts(SAMPLES / "session.pcap", by) == whole
     assert len(whole) > 3

@@ -15,6 +15,7 @@ import builders as b
 import fluxcap
 from capture_files import Record, enhanced_packet, interface, pcap, pcapng, simple_packet
 from client_and_server import A, S, client, datagram, opened
+from fluxcap.tables import gathering
 from fluxcap.tables.timeline import counts, intervals
 from oracle import frames, observe
 from real_captures import SAMPLES
@@ -190,7 +191,7 @@ def test_columns_and_types():
 @pytest.mark.parametrize("by", [None, "protocol", "verdict"])
 def test_every_way_to_split_a_capture_gives_the_same_timeline(by, monkeypatch):
     whole = fluxcap.read_timeline(SAMPLES / "session.pcap", "10ms", by=by)
-    monkeypatch.setattr(counts, "BATCH_ROWS", 7)
+    monkeypatch.setattr(gathering, "BATCH_ROWS", 7)
     monkeypatch.setattr(intervals, "GROWN", 4)
     assert fluxcap.read_timeline(SAMPLES / "session.pcap", "10ms", by=by) == whole
 
@@ -203,7 +204,7 @@ TIMED, UNTIMED = enhanced_packet, simple_packet
 
 @pytest.mark.parametrize("batch", [1, 2, 65536])
 def test_a_record_without_a_time_counts_in_the_interval_of_the_one_before_it_in_its_file(batch, monkeypatch):
-    monkeypatch.setattr(counts, "BATCH_ROWS", batch)
+    monkeypatch.setattr(gathering, "BATCH_ROWS", batch)
     data = datagram(False)
     blocks = [UNTIMED(data), TIMED(data, 1_000_000), UNTIMED(data), TIMED(data, 2_000_000), UNTIMED(data)]
     capture = pcapng(interface(), *blocks)
@@ -235,7 +236,7 @@ def test_merged_inputs_have_the_time_of_the_record_before_whichever_file_it_is_o
 
 @pytest.mark.parametrize("batch", [1, 65536])
 def test_records_in_no_order_are_counted_where_they_belong(batch, monkeypatch):
-    monkeypatch.setattr(counts, "BATCH_ROWS", batch)
+    monkeypatch.setattr(gathering, "BATCH_ROWS", batch)
     data = datagram(False)
     capture = pcap([at(moment, data) for moment in (5, 0, 3, 0, 5, 1)])
     for by in ("verdict", "src_port"):
@@ -325,7 +326,7 @@ def test_an_interrupt_comes_between_two_batches(by, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
         add(counting, packets)
 
-    monkeypatch.setattr(counts, "BATCH_ROWS", 100)
+    monkeypatch.setattr(gathering, "BATCH_ROWS", 100)
     monkeypatch.setattr(counts.Counting, "add", pressed)
     table = fluxcap.read_timeline(SAMPLES / "session.pcap", by=by, on_interrupt="return")
     assert table.metadata["interrupted"]
