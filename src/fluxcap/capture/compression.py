@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fluxcap.errors import UnsupportedError, install
+from fluxcap.values.libraries import ZSTD_MODULES
 
 if TYPE_CHECKING:
     from fluxcap.capture.read_ahead import Source
@@ -125,8 +126,6 @@ class Codec(NamedTuple):
     extra: str = ""  # of fluxcap, for where the standard library lacks the format
     slow: bool = True  # so slow that a thread of its own saves more than handing over costs
 
-
-ZSTD_MODULES = ("compression.zstd", "backports.zstd")  # compression.zstd exists from Python 3.14 on
 
 CODECS = (
     Codec("gzip", b"\x1f\x8b", _gzip),

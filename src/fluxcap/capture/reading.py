@@ -140,13 +140,18 @@ class Reading:
                 reason=f"none of the {len(self.skipped)} files in it is one",
                 help="Give the path of a pcap or pcapng file.",
             )
-        self.check_filter()
-        self.check_order()
-        self.check_units()
+        self.check()
         for said in about_left_out(self.scanner.totals(), self.skipped):
             warn(UserWarning(said))
 
-    def check_filter(self) -> None:
+    def check(self) -> None:
+        """Warn of what a result cannot be trusted for. FilterError if the filter fits nothing that was read."""
+        self._check_filter()
+        self._check_order()
+        if said := self._units.about():
+            warn(UserWarning(said))
+
+    def _check_filter(self) -> None:
         """Warn of link types that the filter cannot be applied to. FilterError if the capture has no others."""
         if self.filter is None:
             return
@@ -156,18 +161,13 @@ class Reading:
                 raise error
             warn(UserWarning(f"{error}; {human.counted(records.get(kind, 0), 'record')} of it refused"))
 
-    def check_order(self) -> None:
+    def _check_order(self) -> None:
         """Warn of records out of order, where directions, timeouts or connections depend on it."""
         late = self.late()
         if late is None or not (self.depends_on_order or self.options.order):
             return
         full = self.merging.full if self.merging is not None else 0
         warn(OutOfOrderWarning(about_order(late, self.inputs[late.input], self.options, full)))
-
-    def check_units(self) -> None:
-        """Warn of inputs whose times are in another unit than they say."""
-        if said := self._units.about():
-            warn(UserWarning(said))
 
     def late(self) -> Late | None:
         """The records that are earlier than others before them, as they were read."""

@@ -1,7 +1,9 @@
 """What people type who come from other programs, and what it is called here: options and commands."""
 
-from collections.abc import Mapping, Sequence
 from typing import Final
+
+from fluxcap.errors import Meanings
+from fluxcap.values.meanings import by_word, in_words
 
 _OPTIONS: Final = {  # by what to type here
     "-n": "top limit head count max max-count number rows num c lines tail",
@@ -47,20 +49,12 @@ _COMMANDS: Final = {
 INPUTS: Final = frozenset(("-r", "-i", "--read", "--input", "--in", "--infile", "--file", "--pcap"))  # before an input
 
 
-def _by_word(table: Mapping[str, str]) -> dict[str, Sequence[str]]:
-    meant: dict[str, list[str]] = {}
-    for ours, words in table.items():
-        for word in words.split():
-            meant.setdefault(word, []).append(ours)
-    return {word: tuple(ours) for word, ours in meant.items()}
-
-
-def options() -> dict[str, Sequence[str]]:
+def options() -> Meanings:
     """By word, with its dashes, the options that it can stand for."""
-    words = _by_word(_OPTIONS)
+    words = by_word(in_words(_OPTIONS))
     return {f"{'-' if len(word) == 1 else '--'}{word}": ours for word, ours in words.items()}
 
 
-def commands() -> dict[str, Sequence[str]]:
+def commands() -> Meanings:
     """By word the commands that it can stand for."""
-    return _by_word(_COMMANDS)
+    return by_word(in_words(_COMMANDS))

@@ -7,7 +7,8 @@ from html import escape
 from typing import Final
 
 from fluxcap.explaining.parts import Checksum, Told
-from fluxcap.explaining.svg import as_text, boxes
+from fluxcap.explaining.svg import boxes
+from fluxcap.values.svg import as_text
 
 NOTEBOOK_WORDS: Final = 8  # of data, in a notebook
 PAGE: Final = """\

@@ -1,4 +1,4 @@
-"""The drawing of a packet as SVG: boxes of 32 bits. Every text goes through an XML writer, which escapes it."""
+"""The drawing of a packet as SVG: boxes of 32 bits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 from fluxcap.errors import printable
 from fluxcap.explaining.boxes import ROW_BITS, Row, fitted, rows
 from fluxcap.explaining.parts import Checksum, Header, Told
+from fluxcap.values import svg
 
 BIT: Final = 22  # pixels
 MARGIN: Final = 52  # left of a box: the offset of each row
@@ -17,8 +18,7 @@ PAD: Final = 6
 GAP: Final = 14  # between blocks
 WIDTH: Final = MARGIN + ROW_BITS * BIT + PAD
 LETTER: Final = 8  # width of a letter, at most
-STYLE: Final = """
-text { font: 13px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; fill: #1c2430; }
+STYLE: Final = """\
 .name, .offset, .source { fill: #5a6675; } .title { font-weight: bold; }
 .value { font-weight: bold; }
 rect { stroke-width: 1; }
@@ -44,14 +44,13 @@ class Sheet:
     """A drawing that grows downwards."""
 
     def __init__(self, label: str) -> None:
-        self.root = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "aria-label": label})
-        ET.SubElement(self.root, "style").text = STYLE
+        self.root = svg.canvas(label, STYLE)
         self._height = PAD
 
     def text(self, text: str, x: int = PAD, kind: str = "", at: ET.Element | None = None) -> None:
         """A line of text below what is there."""
         self._height += LINE
-        _text(self.root if at is None else at, x, self._height - 5, text, kind)
+        svg.text(self.root if at is None else at, x, self._height - 5, text, kind)
 
     def paragraph(self, text: str, x: int = PAD, kind: str = "") -> None:
         """A text in lines that fit."""
@@ -79,27 +78,23 @@ class Sheet:
     def _row(self, group: ET.Element, row: Row) -> None:
         height = LINE + PAD if row.whole or not row.named else 2 * LINE + PAD
         top = self._height
-        _text(group, MARGIN - PAD, top + height // 2 + 5, str(row.offset), "offset", "end")
+        svg.text(group, MARGIN - PAD, top + height // 2 + 5, str(row.offset), "offset", "end")
         for cell in row.cells:
             x, width = MARGIN + cell.start * BIT, (cell.end - cell.start) * BIT
-            size = {"x": x, "y": top, "width": width, "height": height}
-            ET.SubElement(group, "rect", {name: str(value) for name, value in size.items()})
+            svg.shape(group, "rect", x=x, y=top, width=width, height=height)
             room, middle = width // LETTER, x + width // 2
             if not cell.named:
-                _text(group, middle, top + height // 2 + 5, "…", "name", "middle")
+                svg.text(group, middle, top + height // 2 + 5, "…", "name", "middle")
             elif row.whole:
-                _text(group, middle, top + LINE, fitted(cell.line, room), "value", "middle")
+                svg.text(group, middle, top + LINE, fitted(cell.line, room), "value", "middle")
             else:
-                _text(group, middle, top + LINE, fitted(cell.field.name, room), "name", "middle")
-                _text(group, middle, top + 2 * LINE, fitted(cell.field.text, room), "value", "middle")
+                svg.text(group, middle, top + LINE, fitted(cell.field.name, room), "name", "middle")
+                svg.text(group, middle, top + 2 * LINE, fitted(cell.field.text, room), "value", "middle")
         self._height += height
 
     def finished(self) -> ET.Element:
         """The drawing, as high as it has become."""
-        height = self._height + PAD
-        self.root.set("viewBox", f"0 0 {WIDTH} {height}")
-        self.root.set("width", str(WIDTH))
-        self.root.set("height", str(height))
+        svg.resize(self.root, WIDTH, self._height + PAD)
         return self.root
 
 
@@ -126,12 +121,7 @@ def drawing(explanation: Told, shown: int) -> str:
     sheet.gap()
     for sentence in explanation.sentences():
         sheet.paragraph(sentence)
-    return as_text(sheet.finished()) + "\n"
-
-
-def as_text(element: ET.Element) -> str:
-    """An element as text."""
-    return ET.tostring(element, encoding="unicode")
+    return svg.as_text(sheet.finished()) + "\n"
 
 
 def _sum(sheet: Sheet, checksum: Checksum, shown: int) -> None:
@@ -161,10 +151,3 @@ def word_lines(checksum: Checksum, shown: int) -> Sequence[str]:
     lines.append(f"{'':5}  {checksum.total}")
     # A blank at the beginning of a line, and two in a row, would be lost in XML.
     return [line.replace(" ", "\u00a0") for line in lines]
-
-
-def _text(parent: ET.Element, x: int, y: int, text: str, kind: str = "", anchor: str = "start") -> None:
-    element = ET.SubElement(parent, "text", {"x": str(x), "y": str(y), "text-anchor": anchor})
-    if kind:
-        element.set("class", kind)
-    element.text = text

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from fluxcap.errors import missing
+from fluxcap.values.libraries import ZSTD_MODULES
 
 ISAL_LEVEL, ZLIB_LEVEL = 2, 6  # the defaults of their makers; isal is several times as fast
-ZSTD_MODULES: Final = ("compression.zstd", "backports.zstd")  # compression.zstd exists from Python 3.14 on
 
 
 def _gzip(out: BinaryIO) -> Any:

@@ -15,8 +15,9 @@ from fluxcap.plan.read_options import ReadOptions
 from fluxcap.sockets.life import CORRUPT, LifeTable, collect_life, parse
 from fluxcap.tables.scan import BATCH_ROWS, PacketScan
 from fluxcap.values import human, names, text
+from fluxcap.values import svg as drawing
 from fluxcap.values.metadata import Metadata
-from fluxcap.values.names import CALLS, TCP
+from fluxcap.values.names import ACK, CALLS, FIN, RST, SYN, TCP
 
 if TYPE_CHECKING:
     from fluxcap.tables.packets import PacketTable
@@ -25,7 +26,7 @@ COLUMNS: Final = (
     *("file", "packet", "time", "protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
     *("tcp_flags", "payload_length", "verdict"),
 )
-FLAGS: Final = ((0x02, "SYN"), (0x01, "FIN"), (0x04, "RST"), (0x10, "ACK"))
+FLAGS: Final = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (ACK, "ACK"))
 DROPPED: Final = frozenset(CORRUPT)
 
 Place = tuple[int, int]  # file and packet
@@ -162,8 +163,7 @@ ROW: Final = 26
 TOP: Final = 64
 LEFT: Final = 180  # of the two lines
 RIGHT: Final = 540
-STYLE: Final = """
-text { font: 13px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; fill: #1c2430; }
+STYLE: Final = """\
 .end { font-weight: bold; } .dim { fill: #5a6675; } .call { fill: #006a74; }
 line { stroke: #5a6675; } path { fill: #5a6675; }
 @media (prefers-color-scheme: dark) {
@@ -176,33 +176,24 @@ line { stroke: #a3adba; } path { fill: #a3adba; }
 def svg(ladder: Ladder) -> str:
     """The ladder as a drawing: time goes down."""
     height = TOP + ROW * (len(ladder.rungs) + 1)
-    size = {"viewBox": f"0 0 {WIDTH} {height}", "width": str(WIDTH), "height": str(height)}
-    root = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "aria-label": ladder.title, **size})
-    ET.SubElement(root, "style").text = STYLE
-    _text(root, WIDTH // 2, 20, ladder.title, "dim", "middle")
+    root = drawing.canvas(ladder.title, STYLE)
+    drawing.resize(root, WIDTH, height)
+    drawing.text(root, WIDTH // 2, 20, ladder.title, "dim", "middle")
     for x, end in zip((LEFT, RIGHT), ladder.ends, strict=True):
-        _text(root, x, 46, end, "end", "middle")
-        _line(root, x, TOP - 8, x, height - ROW // 2)
+        drawing.text(root, x, 46, end, "end", "middle")
+        drawing.shape(root, "line", x1=x, y1=TOP - 8, x2=x, y2=height - ROW // 2)
     first = ladder.rungs[0].time if ladder.rungs else 0
     for place, rung in enumerate(ladder.rungs):
         y = TOP + ROW * (place + 1) - 8
         if rung.is_call:
             x, anchor = (LEFT - 10, "end") if rung.sent else (RIGHT + 10, "start")
-            _text(root, x, y, rung.text, "call", anchor)
+            drawing.text(root, x, y, rung.text, "call", anchor)
             continue
         tip, tail = (RIGHT, LEFT) if rung.sent else (LEFT, RIGHT)
         back = -8 if rung.sent else 8
-        _line(root, tail, y, tip, y)
+        drawing.shape(root, "line", x1=tail, y1=y, x2=tip, y2=y)
         ET.SubElement(root, "path", {"d": f"M {tip} {y} l {back} -4 v 8 z"})
-        _text(root, (LEFT + RIGHT) // 2, y - 4, rung.text, "", "middle")
+        drawing.text(root, (LEFT + RIGHT) // 2, y - 4, rung.text, "", "middle")
         when = human.duration(max(rung.time - first, 0))
-        _text(root, WIDTH - 6, y + 4, f"{when}, packet {rung.packet:,}", "dim", "end")
-    return ET.tostring(root, encoding="unicode") + "\n"
-
-
-def _text(parent: ET.Element, x: int, y: int, text: str, kind: str, anchor: str) -> None:
-    ET.SubElement(parent, "text", {"x": str(x), "y": str(y), "class": kind, "text-anchor": anchor}).text = text
-
-
-def _line(parent: ET.Element, *ends: int) -> None:
-    ET.SubElement(parent, "line", dict(zip(("x1", "y1", "x2", "y2"), map(str, ends), strict=True)))
+        drawing.text(root, WIDTH - 6, y + 4, f"{when}, packet {rung.packet:,}", "dim", "end")
+    return drawing.as_text(root) + "\n"

@@ -176,9 +176,7 @@ class FlowAggregator:
                 if not self._reading.ended:
                     self._step(Memory(memoryview(b"")))
                 self._reading.end()
-                self._reading.check_filter()
-                self._reading.check_order()
-                self._reading.check_units()
+                self._reading.check()
 
     def result(self) -> FlowTable:
         """Give the flows of all complete records so far.

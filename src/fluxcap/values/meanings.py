@@ -1,6 +1,7 @@
 """What people call our columns who come from other programs: for suggestions, not as other names."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Final
 
 from fluxcap.errors import Meanings, unknown
@@ -54,19 +55,23 @@ _WORDS: Final = {
 }
 
 
-def _turned() -> Iterator[tuple[str, str]]:
-    for ours, words in _WORDS.items():
-        yield from ((word, ours) for word in words.split())
-    for scheme in SCHEMES.values():
-        yield from ((theirs.lower(), ours) for ours, theirs in scheme)
+def in_words(table: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each name of a table with each of its words."""
+    return ((ours, word) for ours, words in table.items() for word in words.split())
+
+
+def by_word(pairs: Iterable[tuple[str, str]]) -> Meanings:
+    """By word the names that it can stand for, the first one first."""
+    meant: dict[str, dict[str, None]] = {}
+    for ours, word in pairs:
+        meant.setdefault(word, {})[ours] = None
+    return {word: tuple(ours) for word, ours in meant.items()}
 
 
 def columns() -> Meanings:
     """By word the columns that it can stand for, the likeliest first."""
-    meant: dict[str, dict[str, None]] = {}
-    for word, ours in _turned():
-        meant.setdefault(word, {})[ours] = None
-    return {word: tuple(ours) for word, ours in meant.items()}
+    schemes = ((ours, theirs.lower()) for ours, theirs in chain.from_iterable(SCHEMES.values()))
+    return by_word(chain(in_words(_WORDS), schemes))
 
 
 def unknown_column(given: str, known: Iterable[str], what: str = "column") -> ValueError:
