@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from fluxcap.explaining.explanation import Explanation
     from fluxcap.explaining.reading import explain
+    from fluxcap.page.report import report
     from fluxcap.reports.checksum_report import ChecksumReport
     from fluxcap.reports.checksums import read_checksums
     from fluxcap.reports.info import CaptureInfo
@@ -57,6 +58,7 @@ _HOMES = {
     "explaining.reading": ("explain",),
     "tables.flow_scan": ("FlowScan", "scan_flows"),
     "tables.flows": ("FlowTable", "merge"),
+    "page.report": ("report",),
     "reports.info": ("CaptureInfo",),
     "reports.survey": ("read_info",),
     "sockets.hosts": ("HostTable", "read_hosts"),
@@ -115,6 +117,7 @@ __all__ = [
     "read_sockets",
     "read_timeline",
     "repair",
+    "report",
     "scan_flows",
     "scan_packets",
     "segment",

@@ -235,3 +235,8 @@ def test_exported_times_are_subtracted_in_pandas_polars_and_with_a_cast_in_duckd
 def test_an_error_is_that_of_the_query_as_it_was_typed():
     done = sql("SELECT last - first + nothing(first) FROM flows", SAMPLES / "office.pcap")
     assert "TIMESTAMPTZ_NS" in error_lines(done.stderr)[0]
+
+
+def test_a_query_may_be_longer_than_the_name_of_a_file():
+    done = sql(f"SELECT count(*) AS n FROM flows WHERE {' AND '.join(['packets > 0'] * 50)}", SAMPLES / "office.pcap")
+    assert (done.returncode, done.stderr) == (0, "")

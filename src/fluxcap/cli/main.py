@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "check",
     "packets",
     "explain",
+    "report",
     "sql",
     "demux",
     "mux",
@@ -36,7 +37,7 @@ COMMANDS: Final = (
     "sample",
     "completion",
 )  # modules of cli/commands, in the order of --help
-TOOLS: Final = ("sample", "completion")  # of these the modules of cli/tools, which read no capture
+TOOLS: Final = ("bench", "sample", "completion")  # of these the modules of cli/tools, which tell nothing of a capture
 COLLECT_EVERY: Final = 50_000  # new objects between two collections; starting makes about 20,000
 DESCRIBING: Final = "info"  # the command for a file that stands where a command should
 VERSION_OPTIONS: Final = ("-V", "--version")

@@ -41,6 +41,7 @@ _COMMANDS: Final = {
     "hosts": "endpoints talkers toptalkers",
     "check": "checksum checksums verify validate",
     "packets": "print dump read tshark tcpdump frames",
+    "report": "html page dashboard plot plots graph",
     "sql": "query select duckdb",
     "demux": "streams follow reassemble tcpflow split",
     "mux": "join",

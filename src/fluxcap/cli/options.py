@@ -186,8 +186,13 @@ def add_common(parser: Parser, drawings: Mapping[str, str] = NO_DRAWINGS) -> Non
     add_output(parser, drawings)
     add_selection(parser)
     add_order(parser)
-    parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: a few)")
+    add_threads(parser)
     add_strict(parser)
+
+
+def add_threads(parser: Parser) -> None:
+    """--threads."""
+    parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: a few)")
 
 
 def add_rows(parser: Parser) -> None:

@@ -142,6 +142,15 @@ def for_capture(path: str | None, asking: str, *, whole: bool = False) -> Output
     return Output(None if path == STANDARD else path, "capture", formats.PLAIN, whole and stream)
 
 
+def for_page(path: str | None) -> Output:
+    """The output for a page that a browser shows. UsageError without a path, and at a terminal."""
+    if path is None:
+        raise UsageError("report needs -o", "Name the page to write, as in -o report.html; - is standard output.")
+    if path == STANDARD and is_terminal(sys.stdout):
+        raise UsageError("a page is not for terminals", "Name a file with -o, or write to a pipe.")
+    return Output(None if path == STANDARD else path, "html", formats.PLAIN)
+
+
 def print_text(text: str) -> None:
     """Write a text to standard output; it fails as results do."""
     with _opened(None) as out:

@@ -9,6 +9,7 @@ from fluxcap.values import names
 from fluxcap.values.metadata import Metadata
 
 Counts = Mapping[str, int]  # records by verdict name
+BAD: Final = VERDICTS.index("bad")
 HEADER: Final = "header"  # the column of by_header() that names the kind of header
 HINTS_SHOWN: Final = 2  # on a screen, among messages and on a card
 

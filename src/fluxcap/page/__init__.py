@@ -1,0 +1,1 @@
+"""The page about a capture that an engineer sends to a colleague."""

@@ -1,0 +1,51 @@
+"""The commands that give the numbers of the page again, ready to be pasted into a shell."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Final
+
+from fluxcap.errors import printable
+from fluxcap.plan.read_options import ReadOptions
+
+INPUTS_NAMED: Final = 20  # more would fill the page; then the reader puts the names in
+UNITS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000}
+
+
+def command(words: Sequence[str], inputs: Sequence[str], options: ReadOptions) -> str:
+    """`fluxcap` with these words, the options that chose the records, and the inputs."""
+    named = [name if not name.startswith("-") else f"./{name}" for name in inputs[:INPUTS_NAMED]]
+    more = ["..."] if len(inputs) > INPUTS_NAMED else []
+    return " ".join(map(quoted, ["fluxcap", *words, *_selection(options), *named, *more]))
+
+
+def quoted(word: str) -> str:
+    """A word for a shell; characters that a terminal obeys are written with escapes, as bash and zsh read them."""
+    if printable(word) == word:
+        return shlex.quote(word)
+    octets = word.encode(errors="surrogateescape")
+    plain = "".join(chr(code) if 0x20 <= code < 0x7F and code not in b"'\\" else f"\\x{code:02x}" for code in octets)
+    return f"$'{plain}'"
+
+
+def length(ns: int) -> str:
+    """A length of time as an option takes it."""
+    return next((f"{ns // per}{unit}" for unit, per in UNITS.items() if ns % per == 0), f"{ns}ns")
+
+
+def _selection(options: ReadOptions) -> list[str]:
+    words = []
+    if options.where is not None:
+        words += ["--where", options.where]
+    if options.inner:
+        words.append("--inner")
+    if not options.decap:
+        words.append("--no-decap")
+    for port, kind in (options.tunnels or {}).items():
+        words += ["--tunnel", f"{port}={kind}"]
+    if options.order is not None:
+        words += ["--order", options.order]
+    if options.reorder is not None:
+        words += ["--reorder", str(options.reorder)]
+    return words

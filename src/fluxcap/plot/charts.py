@@ -1,0 +1,215 @@
+"""One function a chart: the numbers of a picture as an Altair chart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from fluxcap.errors import missing
+from fluxcap.plot.numbers import Numbers
+from fluxcap.values import text
+
+Chart = Any  # an altair.TopLevelMixin: Altair is an extra, and imported when the first chart is made
+Kinds = Mapping[str, tuple[str, str]]  # by column: what it is called, and its colour
+
+WIDTH: Final = 640
+BARS: Final = 420  # width of bars, beside their labels
+LABEL: Final = 330  # pixels: an IPv6 address with its port
+HEIGHT: Final = 200
+LOW: Final = 80  # of a plot under another
+BAR: Final = 22  # the height of a bar and of the room around it
+# Colours that stand out from white and from black.
+BLUE, ORANGE, GREEN, PURPLE, TEAL = "#4c8bd6", "#e08a3c", "#4aa564", "#9b72cf", "#3aa6a6"
+GREY, RED = "#8a94a3", "#dd5a52"
+OF_PROTOCOLS: Final = (BLUE, ORANGE, GREEN, PURPLE, TEAL, GREY)
+OF_VERDICTS: Final = {"good": GREEN, "partial": BLUE, "other": GREY}
+OF_BAD: Final = {"bad": RED, "bad IPv4 header": ORANGE}
+NS: Final = 1_000_000_000
+UNITS: Final = {"days": 86_400, "hours": 3_600, "minutes": 60, "s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
+
+
+def altair() -> Any:
+    """The package. ModuleNotFoundError with advice if it is missing."""
+    try:
+        import altair as found  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    except ModuleNotFoundError as error:
+        if error.name != "altair":
+            raise
+        raise missing("a chart", "altair", "report") from None
+    return found
+
+
+def throughput(numbers: Numbers, step: int) -> Chart:
+    """Bits per second by protocol, one on top of the other."""
+    protocols = [name for name in numbers if name not in ("start", "packets", "bytes")]
+    bits = {name: [octets * 8 * NS / step for octets in numbers[name]] for name in protocols}
+    colours = dict(zip(protocols, OF_PROTOCOLS, strict=False))
+    return _over_time(numbers["start"], step, bits, colours, "bits per second", HEIGHT)
+
+
+def verdicts(numbers: Numbers, step: int) -> Chart:
+    """Checksums by verdict; bad ones below, on an axis of their own, where one among millions shows."""
+    most, bad = (
+        _over_time(numbers["start"], step, {name: numbers[name] for name in colours}, colours, title, height)
+        for colours, title, height in ((OF_VERDICTS, "checksums", HEIGHT), (OF_BAD, "bad", LOW))
+    )
+    return altair().vconcat(most, bad).resolve_scale(color="independent")
+
+
+def hosts(numbers: Numbers) -> Chart:
+    """Bytes of each host, sent and received."""
+    return _bars(
+        numbers["address"], numbers, {"sent_bytes": ("sent", BLUE), "received_bytes": ("received", ORANGE)}, "bytes"
+    )
+
+
+def conversations(numbers: Numbers) -> Chart:
+    """Bytes of each two hosts."""
+    labels = [" ↔ ".join(both) for both in zip(numbers["address"], numbers["with"], strict=True)]
+    return _bars(labels, numbers, {"bytes": ("bytes", BLUE)}, "bytes")
+
+
+def ports(numbers: Numbers) -> Chart:
+    """Clients by port; the colour is the logarithm of the bytes between the two."""
+    alt = altair()
+    x = alt.X("port:N", sort=None, title="port of the server", axis=alt.Axis(labelAngle=-45))
+    y = alt.Y("client:N", sort=None, title=None, axis=alt.Axis(labelLimit=LABEL))
+    colour: Any = alt.value(BLUE)
+    if len(set(numbers["bytes"])) > 1:  # else a logarithmic scale has no room for colours
+        scale = alt.Scale(type="log", scheme="viridis")
+        colour = alt.Color("bytes:Q", scale=scale, legend=alt.Legend(format="~s", tickCount=3))
+    rows = _rows(numbers, client="client", port="port", bytes="bytes")
+    return _chart(rows).mark_rect().encode(x=x, y=y, color=colour).properties(width=alt.Step(28), height=alt.Step(BAR))
+
+
+def outcomes(numbers: Numbers) -> Chart:
+    """How many connections ended how."""
+    labels = [" ".join(both) for both in zip(numbers["protocol"], numbers["outcome"], strict=True)]
+    return _bars(labels, numbers, {"connections": ("connections", BLUE)}, "connections")
+
+
+def handshakes(numbers: Numbers) -> Chart:
+    """Two histograms of the times that servers and clients took, on a logarithmic axis."""
+    alt = altair()
+    unit, scale = _unit(max(numbers["to_ns"], default=0) / NS)
+    rows = [
+        {"from": row["from"] / NS / scale, "to": row["to"] / NS / scale, "n": row["n"], "kind": kind}
+        for kind in ("server", "client")
+        for row in _rows(numbers, **{"from": "from_ns", "to": "to_ns", "n": kind})
+    ]
+    x = alt.X(
+        "from:Q",
+        title=f"time to the answer, {unit}",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(format="~g", labelOverlap=True, grid=False),
+    )
+    colour = _colour({"server": BLUE, "client": ORANGE})
+    facet = alt.Row("kind:N", title=None, sort=["server", "client"], header=alt.Header(labels=False))
+    encoded = (
+        _chart(rows).mark_bar().encode(x=x, x2="to:Q", y=_count("handshakes"), y2=alt.datum(0), color=colour, row=facet)
+    )
+    return encoded.properties(width=WIDTH, height=LOW)
+
+
+def losses(numbers: Numbers) -> Chart:
+    """What was sent again, came out of order, or met a closed window, by connection."""
+    labels = [" → ".join(both) for both in zip(numbers["client"], numbers["server"], strict=True)]
+    kinds = {
+        "retransmitted": ("retransmitted", ORANGE),
+        "out_of_order": ("out of order", PURPLE),
+        "zero_window": ("window closed", RED),
+    }
+    return _bars(labels, numbers, kinds, "packets")
+
+
+def flow_sizes(numbers: Numbers) -> Chart:
+    """The share of connections that have at least so many bytes, both axes logarithmic."""
+    alt = altair()
+    n = max(numbers["connections"], default=1)
+    rows = [{"bytes": row["bytes"], "share": row["n"] / n} for row in _rows(numbers, bytes="bytes", n="connections")]
+    log = alt.Scale(type="log", nice=False)
+    x = alt.X("bytes:Q", scale=log, title="bytes of a connection", axis=alt.Axis(format="~s", labelOverlap=True))
+    y = alt.Y("share:Q", scale=log, title="at least as large", axis=alt.Axis(format="~%", labelOverlap=True))
+    marks = _chart(rows).mark_line(color=BLUE, interpolate="step-before", point={"color": BLUE, "size": 14})
+    return marks.encode(x=x, y=y).properties(width=WIDTH, height=HEIGHT)
+
+
+def servers(numbers: Numbers) -> Chart:
+    """How many connections each socket answered, refused, left unanswered."""
+    labels = [" ".join(both) for both in zip(numbers["socket"], numbers["protocol"], strict=True)]
+    kinds = {
+        "answered": ("answered", GREEN),
+        "refused": ("refused", RED),
+        "unanswered": ("never answered", GREY),
+        "midstream": ("began before the capture", PURPLE),
+    }
+    return _bars(labels, numbers, kinds, "connections")
+
+
+def _bars(labels: Sequence[str], numbers: Numbers, kinds: Kinds, title: str) -> Chart:
+    """A bar for each label, of a part for each kind."""
+    alt = altair()
+    rows = [
+        {"label": f"{place:03d} {label}", "kind": word, "n": count, "order": order}  # labels need not be distinct
+        for order, (name, (word, _)) in enumerate(kinds.items())
+        for place, (label, count) in enumerate(zip(labels, numbers[name], strict=True))
+    ]
+    y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelExpr="slice(datum.value, 4)", labelLimit=LABEL))
+    colours = dict(kinds.values())
+    colour = _colour(colours) if len(colours) > 1 else alt.value(*colours.values())
+    marks = _chart(rows).mark_bar().encode(x=_count(title, "x"), y=y, color=colour, order="order:O")
+    return marks.properties(width=BARS, height=alt.Step(BAR))
+
+
+def _over_time(
+    starts: Sequence[int], step: int, series: Numbers, colours: Mapping[str, str], title: str, height: int
+) -> Chart:
+    """Counts of each interval as steps, one series on top of the other."""
+    alt = altair()
+    unit, scale = _unit(len(starts) * step / NS)
+    ends = [place * step / NS / scale for place in range(len(starts) + 1)]
+    rows = [
+        {"t": at, "kind": name, "n": count, "order": order}
+        for order, (name, counts) in enumerate(series.items())
+        for at, count in zip(ends, (*counts, *counts[-1:]), strict=bool(starts))
+    ]
+    since = text.time(starts[0])[: len("2026-11-02T10:00:00")].replace("T", " ") if starts else "the beginning"
+    x = alt.X("t:Q", title=f"{unit} after {since} UTC", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
+    y = _count(title, stack="zero")
+    marks = _chart(rows).mark_area(interpolate="step-after").encode(x=x, y=y, color=_colour(colours), order="order:O")
+    return marks.properties(width=WIDTH, height=height)
+
+
+def _chart(rows: Sequence[Mapping[str, Any]]) -> Chart:
+    alt = altair()
+    return alt.Chart(alt.Data(values=list(rows)))
+
+
+def _rows(numbers: Numbers, **columns: str) -> Sequence[dict[str, Any]]:
+    """A dict a row, of these columns under these names."""
+    return list(_zipped(list(columns), (numbers[name] for name in columns.values())))
+
+
+def _zipped(names: Sequence[str], columns: Iterator[list[Any]]) -> Iterator[dict[str, Any]]:
+    for row in zip(*columns, strict=True):
+        yield dict(zip(names, row, strict=True))
+
+
+def _colour(colours: Mapping[str, str]) -> Any:
+    alt = altair()
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    return alt.Color("kind:N", title=None, sort=list(colours), scale=scale)
+
+
+def _count(title: str, axis: str = "y", **options: Any) -> Any:
+    """A channel of counts, on an axis without fractions."""
+    alt = altair()
+    channel = alt.X if axis == "x" else alt.Y
+    whole = "datum.value % 1 ? '' : datum.value ? datum.label : '0'"  # 0, not 0k
+    ticks = alt.Axis(format="~s", labelExpr=whole, tickCount=5, labelOverlap=True)
+    return channel("n:Q", title=title, axis=ticks, **options)
+
+
+def _unit(seconds: float) -> tuple[str, float]:
+    """The largest unit that the time has at least two of."""
+    return next(((unit, scale) for unit, scale in UNITS.items() if seconds >= 2 * scale), ("ns", UNITS["ns"]))

@@ -1,0 +1,222 @@
+"""The numbers behind the charts: columns of bounded length, of names and integers, each summed from a table.
+
+A row without a time is left out of a picture over time, and a protocol without ports out of one by port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from fluxcap._core import NO_TIME, VERDICTS
+from fluxcap.formats.table.outcomes import OF_TCP
+from fluxcap.formats.table.outcomes import outcomes as in_words
+from fluxcap.sockets.ends import distinct_rows, pairs
+from fluxcap.sockets.table import attempts
+from fluxcap.values import human, names, text
+from fluxcap.values.names import PROTOCOLS_WITH_PORTS
+
+if TYPE_CHECKING:
+    from fluxcap.sockets.hosts import HostTable
+    from fluxcap.tables.connections import ConnectionTable
+    from fluxcap.tables.flows import FlowTable
+    from fluxcap.values.arrays import Array
+
+Numbers = dict[str, list[Any]]  # columns of equal length
+
+LISTED: Final = 15  # hosts, conversations, connections, sockets: as many bars as a chart shows
+FAILING: Final = 10  # of these, sockets that did not answer
+PROTOCOLS_SHOWN: Final = 5  # by name; the others are summed
+OTHER: Final = "other"
+REFUSED: Final = OF_TCP["REJ"]  # by a reset, or by an ICMP error that says so
+MOST_INTERVALS: Final = 2000  # no chart is wider, in pixels
+CURVE_POINTS: Final = 100
+STEPS_A_DECADE: Final = 4  # of a histogram of times
+COUNTED_AS: Final = {"good": ("good",), "partial": ("partial",), "bad": ("bad",), "bad IPv4 header": ("ip_bad",)}
+OTHERS: Final = tuple(name for name in VERDICTS[1:] if name not in ("good", "partial", "bad"))
+
+
+def throughput(flows: FlowTable) -> Numbers:
+    """Packets and bytes of each interval, and its bytes by protocol, the protocol of most bytes first."""
+    starts, slots, rows = _intervals(flows)
+    octets, packets = _both(flows, "bytes", rows), _both(flows, "packets", rows)
+    protocols = flows["protocol"][rows].astype(np.intp)
+    most = _largest(_summed(protocols, octets, 256), 256).tolist()
+    n = len(starts)
+    columns = {"packets": _summed(slots, packets, n), "bytes": _summed(slots, octets, n)}
+    for code in most[:PROTOCOLS_SHOWN]:
+        mine = protocols == code
+        columns[names.protocol(code)] = _summed(slots[mine], octets[mine], n)
+    if others := most[PROTOCOLS_SHOWN:]:
+        mine = np.isin(protocols, others)
+        columns[OTHER] = _summed(slots[mine], octets[mine], n)
+    return {"start": starts, **_lists(columns)}
+
+
+def verdicts(flows: FlowTable) -> Numbers:
+    """The checksums of each interval by verdict: those of the transport, and bad ones of the IPv4 header."""
+    starts, slots, rows = _intervals(flows)
+    kinds = {**COUNTED_AS, OTHER: OTHERS}
+    counted = {kind: np.sum([flows[name][rows] for name in columns], axis=0) for kind, columns in kinds.items()}
+    return {"start": starts, **_lists({kind: _summed(slots, each, len(starts)) for kind, each in counted.items()})}
+
+
+def hosts(table: HostTable) -> Numbers:
+    """The hosts of most bytes."""
+    rows = _largest(table["bytes"])
+    counts = {name: table[name][rows] for name in ("sent_bytes", "received_bytes", "packets", "peers")}
+    ports = text.cells("ports", table["ports"][rows])
+    return {"address": text.addresses(table["address"][rows]), **_lists(counts), "ports": ports}
+
+
+def conversations(connections: ConnectionTable) -> Numbers:
+    """The pairs of addresses that exchanged most bytes."""
+    both = pairs((connections["src_ip"], connections["dst_ip"]))
+    codes, firsts = distinct_rows(both)
+    ends = np.sort(codes.reshape(-1, 2).astype(np.uint64), axis=1)
+    rows, totals = _grouped(ends[:, 0] << 32 | ends[:, 1], _volume(connections))
+    most = _largest(totals["bytes"])
+    here, there = (text.addresses(both[firsts[ends[rows[most], side].astype(np.intp)]]) for side in (0, 1))
+    return {"address": here, "with": there, **_lists(totals, most)}
+
+
+def ports(connections: ConnectionTable) -> Numbers:
+    """Who talked to which port: what passed between clients and ports, those first between which most bytes did."""
+    c = connections.filter(np.isin(connections["protocol"], PROTOCOLS_WITH_PORTS))
+    clients, _ = distinct_rows(c["src_ip"])
+    services = c["protocol"].astype(np.uint64) << 16 | c["dst_port"].astype(np.uint64)
+    rows, totals = _grouped(clients.astype(np.uint64) << 24 | services, _volume(c))
+    most = _largest(totals["bytes"], len(rows))
+    for axis in (clients, services):
+        ranked = axis[rows[most]]
+        first = np.sort(np.unique(ranked, return_index=True)[1])[:LISTED]
+        most = most[np.isin(ranked, ranked[first])]
+    places = rows[most]
+    named = [f"{code & 0xFFFF}/{names.protocol(code >> 16).lower()}" for code in services[places].tolist()]
+    return {"client": text.addresses(c["src_ip"][places]), "port": named, **_lists(totals, most)}
+
+
+def outcomes(connections: ConnectionTable) -> Numbers:
+    """What became of the connections of each protocol, in words."""
+    _, refused, _ = attempts(connections)
+    protocols = connections["protocol"].astype(np.intp)
+    counts = np.bincount(protocols << 9 | refused.astype(np.intp) << 8 | connections["state"], minlength=1)
+    there = _largest(counts, len(counts))
+    states, of = (there & 0xFF).astype(np.uint8), (there >> 9).tolist()
+    refusals = (there >> 8 & 1).tolist()
+    words = zip(in_words(states, of), refusals, strict=True)
+    return {
+        "protocol": [names.protocol(code) for code in of],
+        "state": text.cells("state", states),
+        "outcome": [REFUSED if is_refused else word or OTHER for word, is_refused in words],
+        "connections": counts[there].tolist(),
+    }
+
+
+def handshakes(connections: ConnectionTable) -> Numbers:
+    """How many TCP handshakes took how long: to the answer of the server, and from there to that of the client."""
+    known = {name: connections[name][connections[name] > 0] for name in ("synack_rtt", "ack_rtt")}
+    both = np.concatenate(list(known.values()))
+    if not len(both):
+        return {"from_ns": [], "to_ns": [], "server": [], "client": []}
+    low = int(np.floor(np.log10(both.min()) * STEPS_A_DECADE))
+    high = int(np.floor(np.log10(both.max()) * STEPS_A_DECADE)) + 1
+    edges = np.unique(np.round(10 ** (np.arange(low, high + 1) / STEPS_A_DECADE)).astype(np.int64))
+    edges[0], edges[-1] = min(edges[0], both.min()), max(edges[-1], both.max() + 1)
+    server, client = (np.histogram(times, edges)[0].tolist() for times in known.values())
+    return {"from_ns": edges[:-1].tolist(), "to_ns": edges[1:].tolist(), "server": server, "client": client}
+
+
+def losses(connections: ConnectionTable) -> Numbers:
+    """The connections with most retransmissions and closed windows, both directions together."""
+    c = connections
+    counted = {name: _both(c, name) for name in ("packets", "retransmitted", "out_of_order", "zero_window")}
+    rows = _largest(np.sum([counted[name] for name in list(counted)[1:]], axis=0))
+    protocols = [names.protocol(code) for code in c["protocol"][rows].tolist()]
+    ends = {end: _sockets(c, rows, side) for end, side in (("client", "src"), ("server", "dst"))}
+    return {"protocol": protocols, **ends, **_lists(counted, rows)}
+
+
+def flow_sizes(connections: ConnectionTable) -> Numbers:
+    """How many connections have at least so many bytes, at some sizes."""
+    sizes = np.sort(_both(connections, "bytes"))
+    n = len(sizes)
+    # Places at equal ratios from the largest, which decides on the tail.
+    places = n - np.unique(np.geomspace(1, n, CURVE_POINTS).astype(np.intp)) if n else np.zeros(0, np.intp)
+    points = np.unique(sizes[places])
+    return {"bytes": points.tolist(), "connections": (n - np.searchsorted(sizes, points)).tolist()}
+
+
+def servers(connections: ConnectionTable) -> Numbers:
+    """The sockets that others began connections with, and how often they answered, refused, or did neither; of a
+    connection that began before the capture only one side may be seen, which tells nothing."""
+    c = connections.filter(np.isin(connections["protocol"], PROTOCOLS_WITH_PORTS))
+    answered, refused, unanswered = attempts(c)
+    answered = answered & ~refused & ~unanswered
+    kinds = {"answered": answered, "refused": refused, "unanswered": unanswered}
+    hosts, _ = distinct_rows(c["dst_ip"])
+    keys = hosts.astype(np.uint64) << 24 | c["protocol"].astype(np.uint64) << 16 | c["dst_port"].astype(np.uint64)
+    rows, totals = _grouped(keys, kinds | {"midstream": ~(answered | refused | unanswered)})
+    failing = _largest(totals["refused"] + totals["unanswered"], FAILING).tolist()
+    most = np.array([*failing, *_largest(totals["answered"] + totals["midstream"]).tolist()], np.intp)
+    most = most[np.sort(np.unique(most, return_index=True)[1])][:LISTED]
+    protocols = [names.protocol(code) for code in c["protocol"][rows[most]].tolist()]
+    return {"protocol": protocols, "socket": _sockets(c, rows[most], "dst"), **_lists(totals, most)}
+
+
+def _intervals(flows: FlowTable) -> tuple[list[int], Array, Array]:
+    """The starts of all intervals from the first to the last, the interval of each row, and which rows count."""
+    step = flows.metadata["interval"]
+    if not step:
+        raise ValueError("a picture over time needs intervals, as in read_flows(src, 'protocol', interval='1s')")
+    times = flows["interval"]
+    rows = np.flatnonzero(times != NO_TIME)
+    if not len(rows):
+        return [], rows, rows
+    first, last = int(times[rows].min()), int(times[rows].max())
+    n = (last - first) // step + 1
+    if n > MOST_INTERVALS:
+        raise ValueError(f"{human.count(n)} intervals are more than a picture shows; take longer ones")
+    return [first + i * step for i in range(n)], ((times[rows] - first) // step).astype(np.intp), rows
+
+
+def _both(table: FlowTable, name: str, rows: Any = ...) -> Array:
+    """A count of both directions together."""
+    total: Array = table[name][rows] + table[f"reverse_{name}"][rows]
+    return total
+
+
+def _volume(connections: ConnectionTable) -> dict[str, Array]:
+    ones = np.ones(len(connections), np.uint64)
+    return {"connections": ones, "packets": _both(connections, "packets"), "bytes": _both(connections, "bytes")}
+
+
+def _summed(places: Array, values: Array, n: int) -> Array:
+    total = np.zeros(n, np.uint64)
+    np.add.at(total, places, values.astype(np.uint64, copy=False))
+    return total
+
+
+def _grouped(keys: Array, values: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+    """The first row of each key, and the values summed by key."""
+    kinds, firsts = distinct_rows(keys.view(np.uint8).reshape(len(keys), 8))
+    return firsts, {name: _summed(kinds, each, len(firsts)) for name, each in values.items()}
+
+
+def _largest(values: Array, n: int = LISTED) -> Array:
+    """The rows of the largest values, zeros left out; equal ones in their order."""
+    order = np.argsort(-values.astype(np.int64), kind="stable")[:n]
+    rows: Array = order[values[order] > 0]
+    return rows
+
+
+def _lists(columns: Mapping[str, Array], rows: Any = ...) -> Numbers:
+    return {name: values[rows].tolist() for name, values in columns.items()}
+
+
+def _sockets(table: ConnectionTable, rows: Array, side: str) -> list[str]:
+    addresses = text.addresses(table[f"{side}_ip"][rows])
+    ports = table[f"{side}_port"][rows].tolist()
+    return [f"[{one}]:{port}" if ":" in one else f"{one}:{port}" for one, port in zip(addresses, ports, strict=True)]

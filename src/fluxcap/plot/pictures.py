@@ -1,0 +1,63 @@
+"""The pictures: a function for each, which takes a table and gives a chart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fluxcap.plot import charts, numbers
+
+if TYPE_CHECKING:
+    from fluxcap.plot.charts import Chart
+    from fluxcap.sockets.hosts import HostTable
+    from fluxcap.tables.connections import ConnectionTable
+    from fluxcap.tables.flows import FlowTable
+
+
+def throughput(flows: FlowTable) -> Chart:
+    """Bits per second over time by protocol, of `read_flows(src, "protocol", interval="1s")`."""
+    return charts.throughput(numbers.throughput(flows), flows.metadata["interval"])
+
+
+def verdicts(flows: FlowTable) -> Chart:
+    """Checksums over time by verdict, bad ones on an axis of their own, of the same flows as throughput()."""
+    return charts.verdicts(numbers.verdicts(flows), flows.metadata["interval"])
+
+
+def hosts(table: HostTable) -> Chart:
+    """The hosts of most bytes, sent and received."""
+    return charts.hosts(numbers.hosts(table))
+
+
+def conversations(connections: ConnectionTable) -> Chart:
+    """The pairs of addresses that exchanged most bytes."""
+    return charts.conversations(numbers.conversations(connections))
+
+
+def ports(connections: ConnectionTable) -> Chart:
+    """Which client talked to which port, and how much."""
+    return charts.ports(numbers.ports(connections))
+
+
+def outcomes(connections: ConnectionTable) -> Chart:
+    """What became of the connections."""
+    return charts.outcomes(numbers.outcomes(connections))
+
+
+def handshakes(connections: ConnectionTable) -> Chart:
+    """How long the handshakes of TCP took."""
+    return charts.handshakes(numbers.handshakes(connections))
+
+
+def losses(connections: ConnectionTable) -> Chart:
+    """Retransmissions, packets out of order and closed windows, by connection."""
+    return charts.losses(numbers.losses(connections))
+
+
+def flow_sizes(connections: ConnectionTable) -> Chart:
+    """The share of connections that have at least so many bytes."""
+    return charts.flow_sizes(numbers.flow_sizes(connections))
+
+
+def servers(connections: ConnectionTable) -> Chart:
+    """The sockets that answered, refused, or never answered."""
+    return charts.servers(numbers.servers(connections))

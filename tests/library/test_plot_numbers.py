@@ -1,0 +1,192 @@
+"""The numbers behind the pictures, beside sums over the rows of the tables that they are made of."""
+
+from collections import Counter
+from ipaddress import ip_address
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies
+
+import fluxcap
+from fluxcap import plot
+from fluxcap.plot import numbers
+from pages import many_hosts
+from real_captures import SAMPLES
+
+CAPTURES = ["office.pcap", "session.pcap", "servers.pcap", "encapsulations.pcap", "every-transport-good-and-bad.pcap"]
+PROTOCOLS = {6: "TCP", 17: "UDP", 1: "ICMP", 58: "ICMPv6"}
+each_capture = pytest.mark.parametrize("name", CAPTURES)
+
+
+def rows_of(table):
+    columns = {name: table[name].tolist() for name in table.columns}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def rows_of_numbers(found):
+    return list(zip(*found.values(), strict=True))
+
+
+def address(octets):
+    one = ip_address(bytes(octets))
+    return str(one.ipv4_mapped or one)
+
+
+def both(row, name):
+    return row[name] + row[f"reverse_{name}"]
+
+
+@each_capture
+@pytest.mark.parametrize("step", ["1ms", "1s", "1m"])
+def test_throughput_counts_every_byte_of_every_flow_in_its_interval(name, step):
+    flows = fluxcap.read_flows(SAMPLES / name, "protocol", interval=step)
+    if len(set(flows["interval"].tolist())) < 2 or step == "1ms":
+        flows = fluxcap.read_flows(SAMPLES / name, "protocol", interval="1s")
+    found = numbers.throughput(flows)
+    octets, packets = Counter(), Counter()
+    for row in rows_of(flows):
+        octets[row["interval"]] += both(row, "bytes")
+        packets[row["interval"]] += both(row, "packets")
+    assert found["bytes"] == [octets[start] for start in found["start"]]
+    assert found["packets"] == [packets[start] for start in found["start"]]
+    assert {after - before for before, after in pairwise(found["start"])} <= {flows.metadata["interval"]}
+    parts = [values for kind, values in found.items() if kind not in ("start", "packets", "bytes")]
+    assert list(map(sum, zip(*parts, strict=True))) == found["bytes"]
+
+
+@each_capture
+def test_verdicts_over_time_are_those_of_the_whole_capture(name):
+    flows = fluxcap.read_flows(SAMPLES / name, "protocol", interval="10s")
+    found = numbers.verdicts(flows)
+    judged = fluxcap.read_checksums(SAMPLES / name)
+    for verdict in ("good", "partial", "bad"):
+        assert sum(found[verdict]) == sum(counts[verdict] for counts in judged.verdicts.values())
+    assert sum(found["bad IPv4 header"]) == judged.ip_verdicts["bad"]
+
+
+@each_capture
+def test_conversations_are_sums_over_pairs_of_addresses(name):
+    connections = fluxcap.read_connections(SAMPLES / name)
+    sums = {}
+    for row in rows_of(connections):
+        pair = frozenset((address(row["src_ip"]), address(row["dst_ip"])))
+        sums.setdefault(pair, Counter()).update(connections=1, packets=both(row, "packets"), bytes=both(row, "bytes"))
+    found = rows_of_numbers(numbers.conversations(connections))
+    assert len(found) == min(len(sums), numbers.LISTED)
+    for here, there, *counts in found:
+        assert counts == list(sums[frozenset((here, there))].values())
+    assert [row[-1] for row in found] == sorted((one["bytes"] for one in sums.values()), reverse=True)[: len(found)]
+
+
+@each_capture
+def test_hosts_are_those_of_the_table_with_most_bytes(name):
+    table = fluxcap.read_hosts(SAMPLES / name).sort("bytes").head(numbers.LISTED)
+    found = numbers.hosts(table)
+    assert found["sent_bytes"] == table["sent_bytes"].tolist()
+    assert found["address"] == [address(one) for one in table["address"]]
+
+
+@each_capture
+def test_ports_are_sums_over_clients_and_server_ports(name):
+    connections = fluxcap.read_connections(SAMPLES / name)
+    sums = {}
+    for row in rows_of(connections):
+        if row["protocol"] in (6, 17):
+            port = f"{row['dst_port']}/{PROTOCOLS[row['protocol']].lower()}"
+            cell = sums.setdefault((address(row["src_ip"]), port), Counter())
+            cell.update(connections=1, packets=both(row, "packets"), bytes=both(row, "bytes"))
+    for client, port, *counts in rows_of_numbers(numbers.ports(connections)):
+        if port.endswith(("/tcp", "/udp")):
+            assert counts == list(sums[client, port].values())
+
+
+def test_among_very_many_clients_and_ports_some_are_shown():
+    found = numbers.ports(fluxcap.read_connections(many_hosts(3000)))
+    assert found["bytes"]
+    assert found["bytes"] == sorted(found["bytes"], reverse=True)
+    assert max(len(set(found[name])) for name in ("client", "port")) <= numbers.LISTED
+
+
+def test_one_side_of_a_connection_that_began_before_is_no_answer():
+    found = numbers.servers(fluxcap.read_connections(many_hosts(100)))
+    tcp = [row for row in rows_of_numbers(found) if row[0] == "TCP"]
+    assert {tuple(counts) for _, _, *counts in tcp} == {(0, 0, 0, 1)}
+
+
+@each_capture
+def test_outcomes_and_servers_count_every_connection_once(name):
+    connections = fluxcap.read_connections(SAMPLES / name)
+    rows = rows_of(connections)
+    assert sum(numbers.outcomes(connections)["connections"]) == len(rows)
+    asked = Counter((address(row["dst_ip"]), row["dst_port"]) for row in rows if row["protocol"] == 6)
+    for protocol, socket, *counts in rows_of_numbers(numbers.servers(connections)):
+        if protocol == "TCP":
+            host, _, port = socket.rpartition(":")
+            assert sum(counts) == asked[host.strip("[]"), int(port)]
+
+
+def test_a_port_that_icmp_calls_unreachable_is_refused_in_both_pictures():
+    connections = fluxcap.read_connections(SAMPLES / "port-refused.pcap")
+    outcome, server = numbers.outcomes(connections), numbers.servers(connections)
+    assert ("UDP", "refused") in zip(outcome["protocol"], outcome["outcome"], strict=True)
+    assert dict(zip(server["protocol"], server["refused"], strict=True))["UDP"] > 0
+
+
+@each_capture
+def test_the_curve_of_sizes_counts_connections_at_least_as_large(name):
+    connections = fluxcap.read_connections(SAMPLES / name)
+    sizes = [both(row, "bytes") for row in rows_of(connections)]
+    found = numbers.flow_sizes(connections)
+    assert found["connections"] == [sum(size >= least for size in sizes) for least in found["bytes"]]
+    assert (found["bytes"][0], found["bytes"][-1]) == (min(sizes), max(sizes))
+
+
+@each_capture
+def test_every_known_handshake_is_in_one_span_of_times(name):
+    connections = fluxcap.read_connections(SAMPLES / name)
+    found = numbers.handshakes(connections)
+    for end, column in (("server", "synack_rtt"), ("client", "ack_rtt")):
+        known = [time for time in connections[column].tolist() if time > 0]
+        spans = zip(found["from_ns"], found["to_ns"], strict=True)
+        assert found[end] == [sum(start <= time < after for time in known) for start, after in spans]
+        assert sum(found[end]) == len(known)
+
+
+@given(*[strategies.lists(strategies.integers(-1, 1 << 53), max_size=9).map(sorted)] * 2)
+def test_spans_of_times_hold_the_shortest_and_the_longest(server, client):
+    n = max(len(server), len(client))
+    times = {"synack_rtt": server, "ack_rtt": client}
+    columns = {name: np.array([*one, *[-1] * (n - len(one))], np.int64) for name, one in times.items()}
+    found = numbers.handshakes(fluxcap.ConnectionTable(columns))
+    for end, one in (("server", server), ("client", client)):
+        spans = zip(found["from_ns"], found["to_ns"], strict=True)
+        assert found[end] == [sum(time > 0 and start <= time < after for time in one) for start, after in spans]
+        assert sum(found[end]) == sum(time > 0 for time in one)
+
+
+@each_capture
+def test_losses_are_those_of_the_connections(name):
+    connections = fluxcap.read_connections(SAMPLES / name)
+    kinds = ("retransmitted", "out_of_order", "zero_window")
+    sums = sorted((sum(both(row, kind) for kind in kinds) for row in rows_of(connections)), reverse=True)
+    found = numbers.losses(connections)
+    told = [sum(row) for row in zip(*(found[kind] for kind in kinds), strict=True)]
+    assert told == [one for one in sums if one][: numbers.LISTED]
+
+
+def test_too_many_intervals_and_none_are_refused():
+    with pytest.raises(ValueError, match="needs intervals"):
+        plot.throughput(fluxcap.read_flows(SAMPLES / "office.pcap", "protocol"))
+    with pytest.raises(ValueError, match="more than a picture shows"):
+        plot.throughput(fluxcap.read_flows(SAMPLES / "office.pcap", "protocol", interval="1ms"))
+
+
+def test_every_picture_is_a_chart_of_its_own():
+    pytest.importorskip("altair")
+    connections = fluxcap.read_connections(SAMPLES / "session.pcap")
+    flows = fluxcap.read_flows(SAMPLES / "session.pcap", "protocol", interval="1s")
+    tables = {"throughput": flows, "verdicts": flows, "hosts": fluxcap.read_hosts(SAMPLES / "session.pcap")}
+    for name in plot.__all__:
+        chart = getattr(plot, name)(tables.get(name, connections))
+        assert "$schema" in chart.to_dict()
