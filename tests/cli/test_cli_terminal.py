@@ -16,6 +16,7 @@ import fluxcap as fluxcap_library
 from capture_files import pcap, records
 from command_line import COMMAND, Screen, environment, fluxcap, in_terminal, terminal
 from fluxcap.capture.meter import METER
+from real_captures import SAMPLES
 
 A, B = "10.0.0.1", "10.0.0.2"
 
@@ -103,7 +104,7 @@ def test_verdicts_have_a_column_only_where_there_are_any(many, mixed):
 
 
 def test_a_wide_terminal_shows_both_directions_and_times():
-    titles = " ".join(box(terminal("flows", "samples/session.pcap", columns=200))[:3])
+    titles = " ".join(box(terminal("flows", SAMPLES / "session.pcap", columns=200))[:3])
     for title in ("reverse", "packets", "bytes", "duration", "first"):
         assert title in titles
 
@@ -289,7 +290,7 @@ def test_a_terminal_without_unicode_gets_ascii(mixed):
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_a_message_ends_its_lines_between_words(columns: int):
-    capture = "samples/sockets.pcapng"
+    capture = SAMPLES / "sockets.pcapng"
     [message] = (line for line in terminal("flows", capture, columns=500).lines if line.startswith("hint: "))
     lines: list[str] = []
     for word in message.split():  # as many words in a line as fit it

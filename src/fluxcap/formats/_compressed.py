@@ -55,6 +55,27 @@ def compressing(out: BinaryIO, path: str | os.PathLike[str]) -> Iterator[BinaryI
     if not is_compressed(path):
         yield out
         return
-    compressor = COMPRESSORS[Path(path).suffix.lower()](out)
-    yield compressor
-    compressor.close()  # not after an exception: the file will not be kept, and closing would write on
+    sink = _Sink(out)
+    compressor = COMPRESSORS[Path(path).suffix.lower()](sink)
+    try:
+        yield compressor
+    except BaseException:
+        sink.give_up()
+        raise
+    finally:
+        compressor.close()
+
+
+class _Sink:
+    """A file that takes what a compressor writes, but for its last bytes where the file will not be kept.
+
+    A compressor writes these when it is closed, and its finaliser closes it: by then the file itself may be closed.
+    """
+
+    def __init__(self, out: BinaryIO) -> None:
+        self.write: Callable[[bytes], int] = out.write
+        self.flush: Callable[[], None] = out.flush
+
+    def give_up(self) -> None:
+        self.write = len
+        self.flush = lambda: None
