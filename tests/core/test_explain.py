@@ -1,11 +1,13 @@
 """One record taken apart: it is judged as in a table, its fields are its bytes, its sums are those of RFC 1071."""
 
+import io
 from pathlib import Path
 
 import pytest
 
 import builders as b
 import capture_files as files
+import fluxcap
 from explained_records import alone, explained
 from fluxcap._core import DISPOSITIONS, REASONS, VERDICTS
 from plain_checksums import ones_sum
@@ -135,6 +137,25 @@ def test_the_headers_of_a_tunnel_are_on_the_path_with_those_around_it():
 
 def test_a_udp_port_of_a_tunnel_without_one_adds_no_header():
     assert [title for title, _, _ in titles(b.ipv4(b.udp(b"no tunnel", 40000, 4789)))] == ["Ethernet", "IPv4", "UDP"]
+
+
+@pytest.mark.parametrize(
+    ("link_type", "wrap", "first"),
+    [
+        # https://www.radiotap.org, and the PPI specification of CACE: both write their lengths low byte first
+        (b.LINK_RADIOTAP, lambda packet: b.radiotap(b.ieee802_11(b.llc_snap(packet))),
+         ["version 0", "pad 0", "length 0x0008, lowest byte first", "present 0x00000000, lowest byte first"]),
+        (b.LINK_PPI, lambda packet: b.ppi(b.ethernet(packet), b.LINK_ETHERNET),
+         ["version 0", "flags 0x00", "length 0x0008, lowest byte first",
+          "data link type 0x00000001, lowest byte first"]),
+    ],
+    ids=["radiotap", "PPI"],
+)  # fmt: skip
+def test_what_a_wireless_card_says_of_a_frame_is_taken_apart(link_type, wrap, first):
+    capture = files.pcap([files.Record(bytes(wrap(b.ipv4(b.udp(b"x")))))], link_type)
+    explanation = fluxcap.explain(io.BytesIO(capture), packet=1)
+    assert [f"{field.name} {field.text}" for field in explanation.headers[0].fields[: len(first)]] == first
+    assert explanation.headers[-1].title == "UDP"
 
 
 def test_extension_headers_are_on_the_path_one_by_one():

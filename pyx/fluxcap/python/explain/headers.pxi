@@ -17,7 +17,7 @@ cdef enum:
 
 cdef dict LINK_HEADERS = {
     0: "loopback", 1: "ethernet", 9: "ppp", 50: "ppp", 104: "c_hdlc", 105: "ieee802_11", 108: "loopback",
-    113: "linux_sll", 276: "linux_sll2",
+    113: "linux_sll", 127: "radiotap", 192: "ppi", 276: "linux_sll2",
 }
 cdef dict ETHERTYPE_HEADERS = {
     0x0800: "ipv4", 0x0806: "arp", 0x8100: "vlan", 0x88A8: "vlan", 0x9100: "vlan", 0x86DD: "ipv6", 0x8847: "mpls",
@@ -37,6 +37,8 @@ cdef dict HEADERS = {
     "c_hdlc": ("Cisco HDLC", "link", "address:8x control:8x type:16x"),
     "ieee802_11": ("IEEE 802.11", "link", "frame control:16x duration:16x address 1:48m address 2:48m address 3:48m"
                    " sequence control:16x more:*"),
+    "radiotap": ("Radiotap, IEEE 802.11", "link", "version:8 pad:8 length:16l present:32l fields and frame:*"),
+    "ppi": ("PPI", "link", "version:8 flags:8x length:16l data link type:32l fields:*"),
     "linux_sll": ("Linux cooked capture", "link", "packet type:16 hardware type:16 address length:16 address:64o"
                   " protocol:16x"),
     "linux_sll2": ("Linux cooked capture v2", "link", "protocol:16x reserved:16 interface:32 hardware type:16"
