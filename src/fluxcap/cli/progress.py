@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 PATIENCE: Final = 0.5  # seconds before the bar appears
 REFRESH: Final = 0.1  # seconds
 BAR: Final = 30  # characters
-UNKNOWN_WIDTH: Final = 80
 WIPE: Final = "\r\x1b[K"  # to the beginning of the line, and erase the rest
 
 
@@ -61,39 +60,53 @@ class Progress:
         self._thread.join()
 
     def _show(self) -> None:
-        start, wait, painted = time.monotonic(), PATIENCE, False
+        if self._over.wait(PATIENCE):
+            return
+        line, painted = _Line(self._total), False
         try:
-            while not self._over.wait(wait):
-                wait = REFRESH
+            while not self._over.wait(REFRESH):
                 if _has_terminal():
-                    _put(WIPE + self._line(METER.octets - self._before, time.monotonic() - start))
+                    _put(WIPE + line.after(METER.octets - self._before))
                     painted = True
             if painted and _has_terminal():
                 _put(WIPE)
         except OSError:
             return  # the terminal is gone: there is nobody to show it to
 
-    def _line(self, done: int, seconds: float) -> str:
-        speed = f"{human.octets(round(done / seconds))}/s"
+
+class _Line:
+    """What rich makes of the bytes read. rich's own display would hide the cursor, and is not for two to write to."""
+
+    def __init__(self, total: int | None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        self._console = Console(stderr=True, color_system=None)
+        known = (BarColumn(BAR), TaskProgressColumn()) if total is not None else ()
+        left = (TimeRemainingColumn(), TextColumn("left")) if total is not None else ()
+        self._progress = Progress(*known, TextColumn("{task.description}"), *left, console=self._console)
+        self._task = self._progress.add_task("", total=total)
+        self._total = total
+        self._start = time.monotonic() - PATIENCE
+
+    def after(self, done: int) -> str:
+        """The line after so many bytes, as much of it as the terminal has room for."""
+        speed = f"{human.octets(round(done / (time.monotonic() - self._start)))}/s"
         if self._total is None:
-            return _fitting(f"{human.octets(done)} read  {speed}")
-        done = min(done, self._total)  # a file may grow
-        share = done / self._total if self._total else 1
-        left = f"  {human.duration(round(seconds * (1 / share - 1) * human.NS_PER['s']))} left" if share else ""
-        filled = round(share * BAR)
-        bar = "#" * filled + "-" * (BAR - filled)
-        return _fitting(f"{bar} {share:4.0%}  {human.octets(done)} of {human.octets(self._total)}  {speed}{left}")
+            said = f"{human.octets(done)} read  {speed}"
+        else:
+            done = min(done, self._total)  # a file may grow
+            said = f"{human.octets(done)} of {human.octets(self._total)}  {speed}"
+        self._progress.update(self._task, completed=done, description=said)
+        with self._console.capture() as made:
+            # A line that goes on in the next one could not be wiped.
+            self._console.print(self._progress, width=self._console.width - 1, no_wrap=True, crop=True)
+        return made.get().splitlines()[0].rstrip()
 
 
 def _put(text: str) -> None:
     sys.stderr.write(text)
     sys.stderr.flush()
-
-
-def _fitting(line: str) -> str:
-    """As much of the line as the terminal has room for: it could not be wiped if it went on in the next one."""
-    width = os.get_terminal_size(sys.stderr.fileno()).columns or UNKNOWN_WIDTH  # 0, as on a serial line
-    return line[: width - 1]
 
 
 def _has_terminal() -> bool:

@@ -15,7 +15,7 @@ from fluxcap.values.libraries import ZSTD_MODULES
 ISAL_LEVEL, ZLIB_LEVEL = 2, 6  # the defaults of their makers; isal is several times as fast
 
 
-def _gzip(out: BinaryIO) -> Any:
+def _gzip(out: _Sink) -> Any:
     # Without a name and a time: the same rows are the same bytes.
     try:
         igzip = importlib.import_module("isal.igzip")
@@ -26,7 +26,7 @@ def _gzip(out: BinaryIO) -> Any:
     return igzip.IGzipFile("", "wb", ISAL_LEVEL, out, 0)
 
 
-def _zstd(out: BinaryIO) -> Any:
+def _zstd(out: _Sink) -> Any:
     for module in ZSTD_MODULES:
         try:
             return importlib.import_module(module).ZstdFile(out, "w")
@@ -35,7 +35,7 @@ def _zstd(out: BinaryIO) -> Any:
     raise missing("writing zstd", "backports.zstd", "zstd")
 
 
-COMPRESSORS: Final[dict[str, Callable[[BinaryIO], Any]]] = {".gz": _gzip, ".zst": _zstd}
+COMPRESSORS: Final[dict[str, Callable[[_Sink], Any]]] = {".gz": _gzip, ".zst": _zstd}
 
 
 def is_compressed(path: str | os.PathLike[str]) -> bool:
