@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 import fluxcap
 from fluxcap._core import CONNECTION_COLUMNS, EXTRA_COLUMNS, FLOW_COLUMNS, KEY_FIELDS, PACKET_COLUMNS
 from fluxcap.tables.timeline.table import columns_of
-from fluxcap.values import names
+from fluxcap.values import derived, names
 from fluxcap.values.text import KINDS
 
 SAMPLE: Final = DOCS.parent / "samples" / "port-refused.pcap"
@@ -43,6 +43,7 @@ TABLES: Final[Mapping[str, Kind]] = {
     "connections": Kind(
         CONNECTION_COLUMNS, "connections.md", ("Connections",), lambda: fluxcap.read_connections(SAMPLE)
     ),
+    "on-request": Kind(tuple(derived.DERIVED), "columns.md", (), lambda: fluxcap.read_flows(SAMPLE)),
     "packets": Kind(PACKET_COLUMNS, "columns.md", ("Packets",), lambda: fluxcap.read_packets(SAMPLE)),
     "packets-by-name": Kind(
         EXTRA_COLUMNS, "columns.md", ("Packets",), lambda: fluxcap.read_packets(SAMPLE, columns=EXTRA_COLUMNS)
@@ -109,8 +110,8 @@ def lines(kind: Kind) -> Iterator[str]:
 
 
 def meanings(kind: Kind) -> dict[str, str]:
-    """The meaning of each name in the first column of the tables under the headings."""
-    found: dict[str, str] = {}
+    """The meaning of each name in the first column of the tables under the headings; without any, the code's own."""
+    found = {} if kind.headings else {name: one.doc for name, one in derived.DERIVED.items()}
     for section in re.split(r"^#+ ", (DOCS / kind.page).read_text(), flags=re.MULTILINE):
         if section.partition("\n")[0] in kind.headings:
             for first, meaning in re.findall(r"^\| (`.+?) \| (.+?) \|$", section, re.MULTILINE):
@@ -125,6 +126,8 @@ def dtype(values: Any) -> str:
 
 def unit(name: str) -> str:
     """The unit of a column, or what it counts."""
+    if name in derived.DERIVED:
+        return derived.DERIVED[name].unit
     kind = KINDS.get(name, "integer")
     if not isinstance(kind, str):
         return CODE

@@ -9,6 +9,7 @@ from fluxcap._core import CONNECTION_COLUMNS, EXTRA_COLUMNS, FLOW_COLUMNS, PACKE
 from fluxcap.cli import main, meanings
 from fluxcap.errors import unknown
 from fluxcap.plan import keys
+from fluxcap.values.derived import DERIVED
 from fluxcap.values.meanings import columns
 from fluxcap.values.names import LIFE_COLUMNS, SOCKET_COLUMNS
 
@@ -94,7 +95,7 @@ def test_every_word_means_something_that_there_is():
     assert there.isdisjoint(meanings.options().keys() & meanings.INPUTS)
     assert {ours for meant in meanings.commands().values() for ours in meant} <= set(main.COMMANDS)
     known = {*FLOW_COLUMNS, *PACKET_COLUMNS, *EXTRA_COLUMNS, *CONNECTION_COLUMNS, *SOCKET_COLUMNS, *LIFE_COLUMNS}
-    known |= {*keys.KEY_FIELDS, "duration"}
+    known |= {*keys.KEY_FIELDS, *DERIVED}
     ours = {name for meant in columns().values() for name in meant}
     statistics = {name for name in ours if name.endswith(("_packets", "_min", "_mean", "_stddev", "_max", "_size"))}
     assert ours - known - statistics == set()

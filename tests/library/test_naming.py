@@ -18,6 +18,7 @@ from fluxcap._core import (
     PACKET_COLUMNS,
     feature_columns,
 )
+from fluxcap.values.derived import DERIVED
 from fluxcap.values.other_names import SCHEMES, names
 from six_packets import CAPTURE
 
@@ -43,8 +44,8 @@ def capture(tmp_path_factory):
 def test_every_row_renames_a_column_there_is_and_no_two_columns_of_a_table_alike(scheme):
     renamed = names(scheme)
     assert len(renamed) == len(SCHEMES[scheme])
-    assert set(renamed) <= {*CONNECTIONS, *PACKETS}
-    for columns in (CONNECTIONS, PACKETS):
+    assert set(renamed) <= {*CONNECTIONS, *PACKETS, *DERIVED}
+    for columns in ((*CONNECTIONS, *DERIVED), PACKETS):
         assert len({renamed.get(name, name) for name in columns}) == len(columns)
 
 

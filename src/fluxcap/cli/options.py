@@ -11,7 +11,7 @@ from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.output import Output, print_text
 from fluxcap.errors import suggestion, unknown
 from fluxcap.plan.read_options import REORDER, ReadOptions
-from fluxcap.values import other_names
+from fluxcap.values import derived, other_names
 from fluxcap.values.other_names import Octets
 
 AUTO: Final = "auto"
@@ -195,11 +195,13 @@ def add_threads(parser: Parser) -> None:
     parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: a few)")
 
 
-def add_rows(parser: Parser) -> None:
-    """The options of every command whose result is a table."""
+def add_rows(parser: Parser, columns: Sequence[str] = ()) -> None:
+    """The options of every command whose result is a table; on request it has more than these columns."""
     add_extent(parser)
     parser.add_argument("-s", "--sort", metavar="COLUMN", help="largest of this column first; +COLUMN: smallest")
-    parser.add_argument("--columns", type=_words, metavar="A,B,C", help="just these columns, in this order")
+    on_request = derived.names(columns)
+    more = f"; also {', '.join(on_request)}" if on_request else ""
+    parser.add_argument("--columns", type=_words, metavar="A,B,C", help=f"just these columns, in this order{more}")
     schemes = ", ".join(other_names.SCHEMES)
     check = checked_by(other_names.names)
     parser.add_argument("--names", type=check, metavar="SCHEME", help=f"use another tool's column names: {schemes}")
@@ -301,7 +303,9 @@ class Order(NamedTuple):
 
 
 def check_columns(options: Options, known: Sequence[str]) -> None:
-    """UsageError if --columns or --sort names an unknown column, or --columns names a column twice."""
+    """UsageError if --columns or --sort names an unknown column, or --columns names a column twice. Columns on request
+    are known where the columns are that they are made of."""
+    known = (*known, *derived.names(known))
     shown = options.columns or ()
     sorting = [] if options.sort is None else [options.sort.removeprefix("+")]
     for name in (*shown, *sorting):

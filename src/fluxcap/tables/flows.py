@@ -106,6 +106,9 @@ class FlowTable(Table):
         """
         return self[name] if name == FLOW else super().raw(name)
 
+    def _widened(self, more: Mapping[str, Array]) -> Self:
+        return type(self)({**self._arrays(), **more}, self.metadata, self._unseen, self._numbers, self._inputs)
+
     def _rows(self, which: Any) -> Self:
         rows = super()._rows(which)
         rows._numbers, rows._inputs = self[FLOW][which], self._inputs
@@ -230,7 +233,7 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     -------
     FlowTable
         One row a flow: exactly what reading the captures together gives, where each begins after the one before it
-        has ended. `file` counts through the inputs of all tables.
+        has ended. `file` counts through the inputs of all tables. Columns of with_columns() are left out.
 
     Raises
     ------

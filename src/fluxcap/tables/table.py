@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from fluxcap import formats
 from fluxcap._core import Column
 from fluxcap.tables import export
-from fluxcap.values import human, other_names
+from fluxcap.values import derived, human, other_names
 from fluxcap.values.metadata import Metadata, facts, notes
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class Table(export.Exportable):
     `table["name"]` is the array of a column: shape (n,), (n, 16) for IP addresses, (n, 6) for MAC addresses;
     aligned and read-only. Times are int64 nanoseconds since the epoch, UTC. Tables are equal if their columns
     are equal; metadata is not compared. A column whose name begins with an underscore travels with the rows and
-    is not shown: merging needs it.
+    is not shown: merging needs it. Columns on request (docs/columns.md) are made when `table["duration"]` asks for one;
+    with_columns() gives a table that has them.
 
     Attributes
     ----------
@@ -102,12 +103,14 @@ class Table(export.Exportable):
         >>> memoryview(flows.raw("packets")).format
         'Q'
         """
-        try:
+        if name in self._columns:
             return self._columns[name]
-        except KeyError:
-            from fluxcap.values.meanings import unknown_column  # only for a wrong name
+        on_request = derived.names(self._columns)
+        if name in on_request:
+            return derived.make(name, self, self._columns)
+        from fluxcap.values.meanings import unknown_column  # only for a wrong name
 
-            raise KeyError(str(unknown_column(name, self._columns))) from None
+        raise KeyError(str(unknown_column(name, (*self._columns, *on_request))))
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -224,7 +227,40 @@ class Table(export.Exportable):
         from fluxcap.values.arrays import order
 
         names = [by] if isinstance(by, str) else list(by)
-        return self._rows(order([self[name] for name in names], descending))
+        return self._rows(order({name: self[name] for name in names}, descending))
+
+    def with_columns(self, columns: str | Sequence[str]) -> Self:
+        """Add columns that are made on request, for export and for other libraries.
+
+        Parameters
+        ----------
+        columns : str or sequence of str
+            Their names, comma-separated or a sequence: docs/columns.md lists them. Columns that are there stay.
+
+        Returns
+        -------
+        Table
+            Of the same kind, with these columns behind the others.
+
+        Raises
+        ------
+        KeyError
+            There is no such column.
+        OverflowError
+            A sum takes more than 64 bits.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> flows = fluxcap.read_flows("samples/session.pcap").with_columns("duration,total_bytes")
+        >>> flows.columns[-2:]
+        ('duration', 'total_bytes')
+        """
+        names = columns.split(",") if isinstance(columns, str) else columns
+        return self._widened({name: self[name] for name in map(str.strip, names)})
+
+    def _widened(self, more: Mapping[str, Array]) -> Self:
+        return type(self)({**self._arrays(), **more}, self.metadata)
 
     def _rows(self, which: Any) -> Self:
         return type(self)({name: array[which] for name, array in self._arrays().items()}, self.metadata)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fluxcap._core import Column
+from fluxcap.values import text
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -29,8 +30,8 @@ def numbers(n: int) -> Array:
 
 
 def equal(left: Array, right: Array) -> bool:
-    """Whether two arrays have the same shape and values."""
-    return np.array_equal(left, right)
+    """Whether two arrays have the same shape and values; what is no number equals itself."""
+    return np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
 
 
 def checked(mask: Any, n: int) -> Array:
@@ -41,10 +42,10 @@ def checked(mask: Any, n: int) -> Array:
     return given
 
 
-def order(columns: Sequence[Array], descending: bool) -> Array:
+def order(columns: Mapping[str, Array], descending: bool) -> Array:
     """Row numbers in the order of the columns, the first column counting most; equal rows stay in their order, and
-    missing times come last."""
-    keys = [_sortable(column, descending) for column in reversed(columns)]
+    missing times, lengths of time and rates come last."""
+    keys = [_sortable(name, column, descending) for name, column in reversed([*columns.items()])]
     if not descending:
         return np.lexsort(keys)
     # Sorting the rows backwards and reversing the result gives a descending order that is stable.
@@ -72,7 +73,11 @@ def missing_last(times: Array) -> Array:
     return shifted
 
 
-def _sortable(column: Array, descending: bool) -> Array:
+def _sortable(name: str, column: Array, descending: bool) -> Array:
+    if column.dtype == np.float64:
+        return np.where(np.isnan(column), -np.inf, column) if descending else column  # numpy has these last
+    if text.is_duration(name):
+        return column if descending else column.view(np.uint64)  # negative where it is not known
     if column.ndim == 1:
         # A time that is missing comes last either way. The order of other numbers stays as it is.
         return missing_last(column) if column.dtype == np.int64 and not descending else column

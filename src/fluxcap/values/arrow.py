@@ -34,6 +34,7 @@ TEXT_CODES: Final = INT32
 MOST_NAMES: Final = 128  # that signed codes of one byte can stand for; protocols have more
 NUMBERS: Final = {"i1": b"c", "u1": UINT8, "u2": b"S", "u4": UINT32, "u8": b"L", "i8": INT64, "f8": b"g"}
 OFFSET: Final = np.int32
+NULLABLE: Final = (TIME, DURATION, NUMBERS["f8"])  # a float that is no number is null
 
 PROTOCOL_NAMES: Final = tuple(map(names.protocol, range(256)))
 
@@ -109,7 +110,7 @@ def _metadata(metadata: Mapping[str, Any]) -> bytes:
 def _field(name: str, format: bytes, below: bytes | None) -> ArrowField:
     inner = None if below is None else (below, b"item" if format[:1] == b"+" else b"", b"", False, (), None)
     items, dictionary = ((inner,), None) if inner and format[:1] == b"+" else ((), inner)
-    return format, name.encode("utf-8", "backslashreplace"), b"", format in (TIME, DURATION), items, dictionary
+    return format, name.encode("utf-8", "backslashreplace"), b"", format in NULLABLE, items, dictionary
 
 
 def _types(name: str, values: Any, view: View) -> tuple[bytes, bytes | None]:
@@ -154,9 +155,14 @@ def _values(name: str, values: Any, view: View) -> ArrowValues:
 
 def _validity(name: str, values: Array) -> Array | None:
     """A bit a row, set where there is a value; None where there always is."""
-    if not (text.is_time(name) or text.is_duration(name)):
+    if text.is_time(name):
+        there = values != _core.NO_TIME
+    elif text.is_duration(name):
+        there = values >= 0
+    elif values.dtype.kind == "f":
+        there = ~np.isnan(values)
+    else:
         return None
-    there = values != _core.NO_TIME if text.is_time(name) else values >= 0
     return None if there.all() else np.packbits(there, bitorder="little")
 
 

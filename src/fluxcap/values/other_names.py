@@ -70,6 +70,8 @@ NFSTREAM: Final = (
     ("bytes", "src2dst_bytes"),
     ("reverse_packets", "dst2src_packets"),
     ("reverse_bytes", "dst2src_bytes"),
+    ("total_packets", "bidirectional_packets"),
+    ("total_bytes", "bidirectional_bytes"),
     *(
         (f"{ours}size_{statistic}", f"{theirs}_{statistic}_ps")
         for ours, theirs in (("", "src2dst"), ("reverse_", "dst2src"), ("both_", "bidirectional"))

@@ -24,7 +24,7 @@ from fluxcap._core import (
     VERDICTS,
     TextRows,
 )
-from fluxcap.values import names
+from fluxcap.values import derived, names
 
 if TYPE_CHECKING:
     from fluxcap._core import TextKind
@@ -47,6 +47,7 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "first": "time",
     "last": "time",
     "rtt_median": "duration",
+    **{one.name: "duration" for one in derived.DERIVED.values() if one.unit == "ns"},
     "verdict": VERDICTS,
     "ip_verdict": VERDICTS,
     "disposition": DISPOSITIONS,
@@ -165,10 +166,15 @@ def is_sequences(values: Column) -> bool:
 
 
 def objects(values: Column) -> list[Any]:
-    """The values as Python's own objects, several integers a row as a list."""
-    return values if isinstance(values, list) else memoryview(values).tolist()
+    """The values as Python's own objects, several integers a row as a list; None for a float that is no number."""
+    if isinstance(values, list):
+        return values
+    view = memoryview(values)
+    return [None if value != value else value for value in view] if view.format in FLOATS else view.tolist()
 
 
 def in_words(value: Any) -> str:
     """A free value in a format without brackets: several integers one after the other, as Zeek writes a vector."""
+    if value is None:
+        return ""
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -12,7 +12,7 @@ from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import Output
 from fluxcap.formats import Rows
 from fluxcap.plan import keys, semantics
-from fluxcap.values import human
+from fluxcap.values import derived, human
 from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -69,13 +69,19 @@ def chosen(table: FlowTable, given: Options, output: Output, shown: Sequence[str
     )
 
 
+def _sorted_by(table: Table, given: Options, output: Output) -> Sequence[str]:
+    """The column on request that rows are sorted by, so that people see why a row is where it is."""
+    order = Order.of(given) if output.for_people else None
+    return [order.column] if order is not None and order.column in derived.names(table.columns) else []
+
+
 def limited(table: Table, given: Options, output: Output, shown: Sequence[str], noun: str) -> Rows:
     """The first rows of a table, as many as asked for, with the columns of --columns or else `shown`."""
     limit = options.row_limit(given, output)
     first = table.head(limit) if limit else table
     return Rows(
         [first],
-        given.columns or shown,
+        given.columns or [*shown, *_sorted_by(table, given, output)],
         chosen=given.columns is not None,
         noun=noun,
         heading=summary.heading(table.metadata),

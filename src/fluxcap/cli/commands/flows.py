@@ -35,7 +35,7 @@ REVERSE: Final = "reverse_"
 def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
-    options.add_rows(parser)
+    options.add_rows(parser, FLOW_COLUMNS)
     parser.add_argument(
         "--by",
         type=options.checked_by(keys.parse),

@@ -13,6 +13,7 @@ from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
 from fluxcap.values import human
+from fluxcap.values.names import HOST_COLUMNS
 
 if TYPE_CHECKING:
     from fluxcap.sockets.hosts import By, HostTable
@@ -33,7 +34,7 @@ MOST_BYTES_FIRST: Final = Order("bytes", descending=True)
 def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
-    options.add_rows(parser)
+    options.add_rows(parser, HOST_COLUMNS)
     what = "what a host is: address (default), a network as in address/24 or address/24/64, or mac"
     parser.add_argument("--by", type=options.checked_by(_check), default="address", metavar="HOST", help=what)
     options.add_ignore_checksums(parser)

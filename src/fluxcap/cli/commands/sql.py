@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap.cli import inputs, options
@@ -19,7 +20,7 @@ from fluxcap.cli.progress import Progress
 from fluxcap.errors import printable, suggestion
 from fluxcap.formats import Listing, Rows
 from fluxcap.plan.read_options import DEFAULT, ReadOptions
-from fluxcap.values import text
+from fluxcap.values import derived, text
 
 if TYPE_CHECKING:
     import duckdb
@@ -74,11 +75,11 @@ def run(given: Options, messages: Messages) -> Exit:
     scans: list[Watched] = []
     tables: list[Any] = []
     try:
-        named, zoned = _bound(duckdb, given.query)
+        named, zoned, besides = _bound(duckdb, given.query)
         connection = _connection(duckdb)
         with Progress(sources, messages, len(named)):
             for name in named:
-                table = _table(name, sources.captures, options)
+                table = _table(name, sources.captures, options, besides)
                 tables.append(table)
                 _add(connection, name, _watched(table, scans), zoned)
             _write(connection, connection.sql(given.query), output, limit)
@@ -110,7 +111,7 @@ def _meant(message: str) -> str:
 
 
 def _columns(table: str) -> Sequence[str]:
-    empty = _table(table, NO_PACKETS, DEFAULT)
+    empty = _table(table, NO_PACKETS, DEFAULT, tuple(derived.DERIVED))
     return empty.columns if hasattr(empty, "columns") else ()
 
 
@@ -120,26 +121,29 @@ def _connection(library: Any) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _bound(library: Any, query: str) -> tuple[list[str], bool]:
-    """The tables that the query names, and whether their times have a zone.
+def _bound(library: Any, query: str) -> tuple[list[str], bool, Sequence[str]]:
+    """The tables that the query names, whether their times have a zone, and which columns on request they have.
 
-    DuckDB cannot subtract times of nanoseconds with a zone. A query that does so has them without one, in UTC.
+    DuckDB cannot subtract times of nanoseconds with a zone: a query that does so has them without one, in UTC. Tables
+    have columns on request where the query names these, and does without them only if it gives them a meaning itself.
     """
-    try:
-        return _named(library, query, zoned=True), True
-    except library.BinderException as error:
-        if ZONED not in str(error):
-            raise
+    mentioned = tuple(name for name in derived.DERIVED if re.search(rf"\b{name}\b", query, re.IGNORECASE))
+    first: Exception | None = None
+    for zoned, besides in product((True, False), dict.fromkeys(((), mentioned))):
         try:
-            return _named(library, query, zoned=False), False
-        except library.Error:
-            raise error from None
+            return _named(library, query, zoned, besides), zoned, besides
+        except library.Error as error:
+            if first is None and not isinstance(error, library.BinderException):
+                raise  # not about the types or the columns of the tables
+            first = first or error
+    assert first is not None
+    raise first
 
 
-def _named(library: Any, query: str, zoned: bool) -> list[str]:
+def _named(library: Any, query: str, zoned: bool, besides: Sequence[str]) -> list[str]:
     connection = _connection(library)
     for name in TABLES:
-        empty = _table(name, NO_PACKETS, DEFAULT).to_duckdb(connection)
+        empty = _table(name, NO_PACKETS, DEFAULT, besides).to_duckdb(connection)
         (empty if zoned else empty.project(_unzoned(empty))).create(name)
     connection.sql(query)
     named = {name.lower() for name in connection.get_table_names(query)}
@@ -169,7 +173,17 @@ def _retyped(table: duckdb.DuckDBPyRelation, forms: Mapping[str, str]) -> str:
     return ", ".join(f"{forms[kind].format(name)} AS {name}" if kind in forms else name for name, kind in kinds)
 
 
-def _table(name: str, captures: Any, options: ReadOptions) -> Any:
+def _table(name: str, captures: Any, options: ReadOptions, besides: Sequence[str]) -> Any:
+    """The table of this name, with those of the columns on request that it can have."""
+    from fluxcap.tables.table import Table
+
+    table = _read(name, captures, options)
+    if not isinstance(table, Table):
+        return table
+    return table.with_columns([column for column in derived.names(table.columns) if column in besides])
+
+
+def _read(name: str, captures: Any, options: ReadOptions) -> Any:
     """The table of this name, already read; only packets are read as the query runs."""
     from fluxcap.capture.inputs import expand
     from fluxcap.plan.flow_plan import FlowPlan

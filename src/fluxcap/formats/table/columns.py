@@ -13,7 +13,7 @@ from fluxcap.formats.table import outcomes
 from fluxcap.formats.table.endpoints import COLUMNS as ENDPOINTS
 from fluxcap.formats.table.endpoints import Endpoints
 from fluxcap.formats.table.narrow import Narrower, Times, Words
-from fluxcap.values import bars, human, names, text
+from fluxcap.values import bars, derived, human, names, text
 
 Values = Any  # a numpy array, one value a row
 
@@ -156,13 +156,14 @@ OCTETS: Final = each(human.octets)
 HEX: Final = each("{:#06x}".format)
 COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 where none was computed
 DURATION: Final = each(lambda ns: human.duration(ns) if ns >= 0 else "")  # -1 where the time is not known
+BITS: Final = each(lambda rate: "" if rate != rate else human.bits(rate))  # no number where there is no rate
 FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
 # Of 80 characters, those that two addresses, or the counts of a socket, need beside the endpoints.
 TITLES: Final[Mapping[str, str]] = {"protocol": "proto", "connections": "conns"}
 LEADING: Final = ("flow", "packet", "time", "interval", "protocol", "call")  # before source and destination
 # In the order of the screen. A column that is not here is shown if it is asked for or part of the key.
-SPECS: Final[Mapping[str, Spec]] = {
+WORDED: Final[Mapping[str, Spec]] = {
     "flow": Spec(MINOR, each(str)),  # without thousands separators: --extract takes these numbers between commas
     "packet": Spec(KEY, COUNT),
     "time": Spec(ESSENTIAL, clock(6)),
@@ -196,7 +197,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "bytes": Spec(KEY, OCTETS),
     "reverse_bytes": Spec(KEY, OCTETS, dull=zero),  # either direction can be the one that carries nearly all bytes
     "packets_per_second": Spec(MINOR, each(human.rate)),
-    "bits_per_second": Spec(ESSENTIAL, each(human.bits)),
+    "bits_per_second": Spec(ESSENTIAL, BITS),
     "traffic": Spec(USEFUL, lambda rates: bars.bars(rates.tolist()), right=False),
     "flows": Spec(USEFUL, COUNT),
     "new_flows": Spec(USEFUL, COUNT),
@@ -242,6 +243,12 @@ SPECS: Final[Mapping[str, Spec]] = {
     "depth": Spec(MINOR, COUNT, dull=zero),
     "interface": Spec(MINOR, COUNT, dull=uniform),
 }
+OF_UNITS: Final = {"ns": DURATION, "packets": COUNT, "bytes": OCTETS, "bits/s": BITS}
+# Columns on request are as their unit says.
+SPECS: Final[Mapping[str, Spec]] = {
+    **WORDED,
+    **{name: Spec(KEY, OF_UNITS[one.unit]) for name, one in derived.DERIVED.items() if name not in WORDED},
+}
 ABOUT_IP: Final = frozenset(
     (
         *("ip_version", "src_ip", "dst_ip", "protocol", "src_port", "dst_port", "payload_length", "checksum"),
@@ -270,10 +277,8 @@ def worthwhile(
     values: Mapping[str, Values], ip: Sequence[bool] | None = None, told: Container[str] = ()
 ) -> list[Shown]:
     """The columns that matter, in the order of the screen; those in `told` mattered in rows before."""
-    if "first" in values and "last" in values:
-        duration = values["last"] - values["first"]
-        duration[values["first"] == NO_TIME] = -1
-        values = {**values, "duration": duration}
+    if "duration" in derived.names(values):
+        values = {**values, "duration": derived.make("duration", values, values)}
     if "state" in values:
         values = {**values, "state": outcomes.outcomes(values["state"], values["protocol"].tolist())}
     times = SPECS["time"]
@@ -340,7 +345,7 @@ def _by_itself(name: str, values: Values) -> Shown:
     timed = text.is_time(name)
     spec = SPECS.get(name) or Spec(KEY, partial(text.cells, name), timed or text.is_number(name, values))
     title = _title(name)
-    if text.is_free(values):
+    if text.is_free(values) and (isinstance(values, list) or name not in SPECS):
         objects = text.objects(values)
         numbers = all(isinstance(value, int | float) for value in objects)
         count = str if name in KEY_FIELDS else human.count  # a port is 8080, not 8,080

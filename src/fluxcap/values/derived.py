@@ -1,0 +1,123 @@
+"""Columns that are made of other columns when somebody asks for them by name, a row each.
+
+Every table of flows, connections, sockets or hosts has those whose sources it has. All else follows from the row:
+table["duration"], --columns, --sort, SQL, the formats, the reference of the columns, and how people see them. None is
+stored, or written, unasked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, Final, NamedTuple, Protocol
+
+from fluxcap._core import NO_TIME
+
+Array = Any  # of numpy, which is imported when a column is made
+SPAN: Final = ("first", "last")  # what every table of flows, connections, sockets or hosts has
+UNKNOWN: Final = -1  # a length of time that is not known
+BITS_PER_OCTET: Final = 8
+NS_PER_SECOND: Final = 1_000_000_000
+
+
+class Columns(Protocol):
+    """A table, or a mapping of its columns."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+class Derived(NamedTuple):
+    """A column that is made of others."""
+
+    name: str
+    dtype: str
+    unit: str  # "ns": a length of time, null where it is negative; floats are null where they are no number
+    doc: str
+    sources: tuple[tuple[str, ...], ...]  # the arguments of `make`: the first of these that a table has
+    make: Callable[..., Array]
+
+
+def _duration(first: Array, last: Array) -> Array:
+    """Nanoseconds between two times; unknown without a time, and above 63 bits, where the difference wraps round."""
+    import numpy as np
+
+    length = last - first
+    return np.where((first == NO_TIME) | (length < 0), UNKNOWN, length)
+
+
+def _total(*directions: Array) -> Array:
+    """The sum of both directions, or all there is of one. OverflowError where 64 bits do not hold it."""
+    total: Array = sum(directions[1:], start=directions[0].copy())
+    if (total < directions[0]).any():
+        raise OverflowError("a sum of both directions takes more than 64 bits")
+    return total
+
+
+def _rate(octets: Array, first: Array, last: Array) -> Array:
+    """Bits a second. Within no time, as of a single packet, there is no rate: it is no number, and never infinite."""
+    import numpy as np
+
+    length = _duration(first, last).astype(np.float64)
+    bits = octets.astype(np.float64) * (BITS_PER_OCTET * NS_PER_SECOND)
+    rates: Array = np.full(len(length), np.nan)
+    np.divide(bits, length, out=rates, where=length > 0)
+    return rates
+
+
+DERIVED: Final = {
+    one.name: one
+    for one in (
+        Derived("duration", "int64", "ns", "from the first record to the last: 0 for a single one", (SPAN,), _duration),
+        Derived(
+            "total_packets",
+            "uint64",
+            "packets",
+            "packets of both directions",
+            (("packets", "reverse_packets"), ("packets",), ("sent_packets", "received_packets")),
+            _total,
+        ),
+        Derived(
+            "total_bytes",
+            "uint64",
+            "bytes",
+            "bytes of both directions, as `bytes` counts them",
+            (("bytes", "reverse_bytes"), ("bytes",)),
+            _total,
+        ),
+        Derived(
+            "bits_per_second",
+            "float64",
+            "bits/s",
+            "`bytes` by `duration`, in bits a second; of hosts, sent and received",
+            (("bytes", *SPAN),),
+            _rate,
+        ),
+        Derived(
+            "reverse_bits_per_second",
+            "float64",
+            "bits/s",
+            "`reverse_bytes` by `duration`, in bits a second",
+            (("reverse_bytes", *SPAN),),
+            _rate,
+        ),
+    )
+}
+
+
+def names(columns: Collection[str]) -> tuple[str, ...]:
+    """The names of those that a table with these columns has besides."""
+    return tuple(name for name in DERIVED if name not in columns and _sources(name, columns) is not None)
+
+
+def make(name: str, columns: Columns, known: Collection[str]) -> Array:
+    """One of those that names() gives for the `known` columns of a table."""
+    sources = _sources(name, known)
+    assert sources is not None
+    made: Array = DERIVED[name].make(*(columns[source] for source in sources))
+    made.flags.writeable = False
+    return made
+
+
+def _sources(name: str, columns: Collection[str]) -> tuple[str, ...] | None:
+    if not set(SPAN).issubset(columns):
+        return None
+    return next((sources for sources in DERIVED[name].sources if set(sources).issubset(columns)), None)
