@@ -43,7 +43,12 @@ TABLES: Final[Mapping[str, Kind]] = {
     "connections": Kind(
         CONNECTION_COLUMNS, "connections.md", ("Connections",), lambda: fluxcap.read_connections(SAMPLE)
     ),
-    "on-request": Kind(tuple(derived.DERIVED), "columns.md", (), lambda: fluxcap.read_flows(SAMPLE)),
+    "flows-on-request": Kind(
+        derived.names((*KEY_FIELDS, *FLOW_COLUMNS)), "columns.md", (), lambda: fluxcap.read_flows(SAMPLE)
+    ),
+    "sockets-on-request": Kind(
+        derived.names(names.SOCKET_COLUMNS), "columns.md", (), lambda: fluxcap.read_sockets(SAMPLE)
+    ),
     "packets": Kind(PACKET_COLUMNS, "columns.md", ("Packets",), lambda: fluxcap.read_packets(SAMPLE)),
     "packets-by-name": Kind(
         EXTRA_COLUMNS, "columns.md", ("Packets",), lambda: fluxcap.read_packets(SAMPLE, columns=EXTRA_COLUMNS)
@@ -111,7 +116,7 @@ def lines(kind: Kind) -> Iterator[str]:
 
 def meanings(kind: Kind) -> dict[str, str]:
     """The meaning of each name in the first column of the tables under the headings; without any, the code's own."""
-    found = {} if kind.headings else {name: one.doc for name, one in derived.DERIVED.items()}
+    found = {} if kind.headings else {name: derived.DERIVED[name].doc for name in kind.columns}
     for section in re.split(r"^#+ ", (DOCS / kind.page).read_text(), flags=re.MULTILINE):
         if section.partition("\n")[0] in kind.headings:
             for first, meaning in re.findall(r"^\| (`.+?) \| (.+?) \|$", section, re.MULTILINE):

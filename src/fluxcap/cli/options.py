@@ -207,6 +207,12 @@ def add_rows(parser: Parser, columns: Sequence[str] = ()) -> None:
     parser.add_argument("--names", type=check, metavar="SCHEME", help=f"use another tool's column names: {schemes}")
 
 
+def add_resolve(parser: Parser) -> None:
+    """--resolve, of commands whose tables have ports."""
+    what = "protocols and ports by their registered names too, as in 443/https; nothing is looked up on a network"
+    parser.add_argument("--resolve", choices=("services",), help=what)
+
+
 def add_extent(parser: Parser) -> None:
     """-n and -w: how much of a table is shown."""
     shown = f"how many rows, 0 = all (default: {SCREEN_ROWS} in a table, else all)"

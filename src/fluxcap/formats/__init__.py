@@ -96,6 +96,7 @@ class Rows(NamedTuple):
     stream: Any = None  # the rows as an Arrow stream, where they are not in tables
     names: Mapping[str, str] = {}  # other names of columns, not for people
     prefixes: Mapping[str, tuple[int, int]] = {}  # lengths for IPv4 and IPv6, of columns that hold networks; for people
+    services: bool = False  # ports have the names of services beside them; for people
     live: bool = False  # tables come while a person watches, few rows each: the terminal form has them in one box
 
     def shown(self, name: str) -> str:

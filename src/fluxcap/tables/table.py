@@ -110,7 +110,7 @@ class Table(export.Exportable):
             return derived.make(name, self, self._columns)
         from fluxcap.values.meanings import unknown_column  # only for a wrong name
 
-        raise KeyError(str(unknown_column(name, (*self._columns, *on_request))))
+        raise KeyError(str(unknown_column(name, (*self.columns, *on_request))))
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -1,6 +1,6 @@
 """Columns that are made of other columns when somebody asks for them by name, a row each.
 
-Every table of flows, connections, sockets or hosts has those whose sources it has. All else follows from the row:
+Every table has those whose sources it has. All else follows from the row:
 table["duration"], --columns, --sort, SQL, the formats, the reference of the columns, and how people see them. None is
 stored, or written, unasked.
 """
@@ -8,12 +8,17 @@ stored, or written, unasked.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
 
 from fluxcap._core import NO_TIME
+from fluxcap.values.names import protocol as protocol_name
+from fluxcap.values.services import LONGEST, service
 
 Array = Any  # of numpy, which is imported when a column is made
-SPAN: Final = ("first", "last")  # what every table of flows, connections, sockets or hosts has
+SPAN: Final = ("first", "last")  # what tables of flows, connections, sockets and hosts have
+NS, NAME = "ns", "name"  # units
+NAMES: Final = f"S{LONGEST}"
 UNKNOWN: Final = -1  # a length of time that is not known
 BITS_PER_OCTET: Final = 8
 NS_PER_SECOND: Final = 1_000_000_000
@@ -30,10 +35,11 @@ class Derived(NamedTuple):
 
     name: str
     dtype: str
-    unit: str  # "ns": a length of time, null where it is negative; floats are null where they are no number
+    unit: str  # NS: a length of time, null where it is negative; NAME: a text; a float is null where it is no number
     doc: str
     sources: tuple[tuple[str, ...], ...]  # the arguments of `make`: the first of these that a table has
     make: Callable[..., Array]
+    beside: tuple[str, ...] = ()  # what a table must have besides
 
 
 def _duration(first: Array, last: Array) -> Array:
@@ -63,10 +69,26 @@ def _rate(octets: Array, first: Array, last: Array) -> Array:
     return rates
 
 
+def _services(protocol: Array, port: Array) -> Array:
+    """The names of services, each looked up once."""
+    return _looked_up(protocol.astype("u4") << 16 | port, lambda pair: service(pair >> 16, pair & 0xFFFF))
+
+
+def _protocol_names(protocol: Array) -> Array:
+    return _looked_up(protocol, lambda number: protocol_name(number) if number else "")
+
+
+def _looked_up(codes: Array, name: Callable[[int], str]) -> Array:
+    import numpy as np
+
+    distinct, places = np.unique(codes, return_inverse=True)
+    return np.array([name(code).encode() for code in distinct.tolist()], NAMES)[places]
+
+
 DERIVED: Final = {
     one.name: one
     for one in (
-        Derived("duration", "int64", "ns", "from the first record to the last: 0 for a single one", (SPAN,), _duration),
+        Derived("duration", "int64", NS, "from the first record to the last: 0 for a single one", (SPAN,), _duration),
         Derived(
             "total_packets",
             "uint64",
@@ -74,6 +96,7 @@ DERIVED: Final = {
             "packets of both directions",
             (("packets", "reverse_packets"), ("packets",), ("sent_packets", "received_packets")),
             _total,
+            SPAN,
         ),
         Derived(
             "total_bytes",
@@ -82,6 +105,7 @@ DERIVED: Final = {
             "bytes of both directions, as `bytes` counts them",
             (("bytes", "reverse_bytes"), ("bytes",)),
             _total,
+            SPAN,
         ),
         Derived(
             "bits_per_second",
@@ -99,6 +123,13 @@ DERIVED: Final = {
             (("reverse_bytes", *SPAN),),
             _rate,
         ),
+        Derived(
+            "protocol_name", NAMES, NAME, "`protocol` by name; empty without IP", (("protocol",),), _protocol_names
+        ),
+        *(
+            Derived(name, NAMES, NAME, f"service at `{port}`; empty for none", (("protocol", port),), _services)
+            for name, port in (("src_service", "src_port"), ("dst_service", "dst_port"), ("service", "port"))
+        ),
     )
 }
 
@@ -106,6 +137,17 @@ DERIVED: Final = {
 def names(columns: Collection[str]) -> tuple[str, ...]:
     """The names of those that a table with these columns has besides."""
     return tuple(name for name in DERIVED if name not in columns and _sources(name, columns) is not None)
+
+
+def is_name(column: str) -> bool:
+    """Whether it gives a code or a number its name."""
+    return column in DERIVED and DERIVED[column].unit == NAME
+
+
+def sources_of(columns: Collection[str], known: Collection[str]) -> tuple[str, ...]:
+    """Of these columns of a table with the `known` ones: those that are stored, and what the others are made of."""
+    stored = (_sources(name, known) or () if name not in known else (name,) for name in columns)
+    return tuple(dict.fromkeys(chain.from_iterable(stored)))
 
 
 def make(name: str, columns: Columns, known: Collection[str]) -> Array:
@@ -118,6 +160,7 @@ def make(name: str, columns: Columns, known: Collection[str]) -> Array:
 
 
 def _sources(name: str, columns: Collection[str]) -> tuple[str, ...] | None:
-    if not set(SPAN).issubset(columns):
+    one = DERIVED[name]
+    if not set(one.beside).issubset(columns):
         return None
-    return next((sources for sources in DERIVED[name].sources if set(sources).issubset(columns)), None)
+    return next((sources for sources in one.sources if set(sources).issubset(columns)), None)

@@ -35,6 +35,7 @@ IPV4_BITS, IPV6_BITS = 32, 128
 IPV4_PREFIX = bytes(10) + b"\xff\xff"  # before the four bytes of an IPv4 address (RFC 4291 section 2.5.5.2)
 FLOATS, SIGNED = "fd", "bhilq"  # formats of the struct module
 
+_OF_UNITS: Final[Mapping[str, TextKind]] = {derived.NS: "duration", derived.NAME: "letters"}
 KINDS: Final[Mapping[str, TextKind]] = {
     "src_ip": "address",
     "dst_ip": "address",
@@ -47,7 +48,7 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "first": "time",
     "last": "time",
     "rtt_median": "duration",
-    **{one.name: "duration" for one in derived.DERIVED.values() if one.unit == "ns"},
+    **{name: _OF_UNITS[one.unit] for name, one in derived.DERIVED.items() if one.unit in _OF_UNITS},
     "verdict": VERDICTS,
     "ip_verdict": VERDICTS,
     "disposition": DISPOSITIONS,

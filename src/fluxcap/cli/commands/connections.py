@@ -41,6 +41,7 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
     options.add_rows(parser, FLOW_COLUMNS)
+    options.add_resolve(parser)
     flow_rows.add_semantics(parser)
     options.add_ignore_checksums(parser)
     options.add_max_memory(parser)

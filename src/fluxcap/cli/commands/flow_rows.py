@@ -69,10 +69,14 @@ def chosen(table: FlowTable, given: Options, output: Output, shown: Sequence[str
     )
 
 
-def _sorted_by(table: Table, given: Options, output: Output) -> Sequence[str]:
-    """The column on request that rows are sorted by, so that people see why a row is where it is."""
-    order = Order.of(given) if output.for_people else None
-    return [order.column] if order is not None and order.column in derived.names(table.columns) else []
+def besides(columns: Sequence[str], given: Options, output: Output) -> list[str]:
+    """The columns on request that options ask for: the one that rows are sorted by, so that people see why a row is
+    where it is, and for programs the names of --resolve."""
+    on_request = derived.names(columns)
+    if output.for_people:
+        order = Order.of(given)
+        return [order.column] if order is not None and order.column in on_request else []
+    return [name for name in on_request if derived.is_name(name)] if given.resolve else []
 
 
 def limited(table: Table, given: Options, output: Output, shown: Sequence[str], noun: str) -> Rows:
@@ -81,10 +85,11 @@ def limited(table: Table, given: Options, output: Output, shown: Sequence[str], 
     first = table.head(limit) if limit else table
     return Rows(
         [first],
-        given.columns or [*shown, *_sorted_by(table, given, output)],
+        given.columns or [*shown, *besides(table.columns, given, output)],
         chosen=given.columns is not None,
         noun=noun,
         heading=summary.heading(table.metadata),
         metadata=lambda: table.metadata,
         left_out=lambda: len(table) - len(first),
+        services=given.resolve is not None,
     )

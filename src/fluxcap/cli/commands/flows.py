@@ -36,6 +36,7 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
     options.add_rows(parser, FLOW_COLUMNS)
+    options.add_resolve(parser)
     parser.add_argument(
         "--by",
         type=options.checked_by(keys.parse),
@@ -102,7 +103,9 @@ def _write_as_they_end(given: Options, messages: Messages) -> Exit:
     except ValueError as error:
         raise UsageError(str(error), "Name --idle-timeout TIME, --active-timeout TIME or --interval TIME.") from error
     names = options.names(given, output, semantics.find(given.semantics).octets)
-    rows = Rows((), given.columns or columns, chosen=given.columns is not None, noun="flows", names=names)
+    shown = given.columns or [*columns, *flow_rows.besides(columns, given, output)]
+    services = given.resolve is not None
+    rows = Rows((), shown, chosen=given.columns is not None, noun="flows", names=names, services=services)
     limit = options.row_limit(given, output)
     metadata, written = streamed.write(rows, scan, limit, sources, output, messages)
     return flow_rows.how_it_ended(metadata, human.counted(written, "flow"), messages)

@@ -35,6 +35,7 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
     options.add_rows(parser, HOST_COLUMNS)
+    options.add_resolve(parser)
     what = "what a host is: address (default), a network as in address/24 or address/24/64, or mac"
     parser.add_argument("--by", type=options.checked_by(_check), default="address", metavar="HOST", help=what)
     options.add_ignore_checksums(parser)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS
 from fluxcap.cli import inputs, options
-from fluxcap.cli.commands.flow_rows import how_it_ended
+from fluxcap.cli.commands.flow_rows import besides, how_it_ended
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.rows import streamed
 from fluxcap.formats import Rows
-from fluxcap.values import human
+from fluxcap.values import derived, human
 
 if TYPE_CHECKING:
     from fluxcap.tables.packets import PacketTable
@@ -27,7 +27,7 @@ at the last row that is shown; with --sort everything is read first, and
 --max-memory bounds what that takes.
 """
 BATCH_ROWS: Final = 8192  # few, so that the first rows come soon; enough that a batch costs next to nothing
-IP_VERSION: Final = "ip_version"
+IP_VERSION, PROTOCOL = "ip_version", "protocol"
 COLUMNAR_ROWS: Final = 65536  # for formats that buffer rows anyway: each batch has a dictionary of its own
 
 
@@ -35,6 +35,7 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
     options.add_rows(parser)
+    options.add_resolve(parser)
     options.add_max_memory(parser)
 
 
@@ -46,14 +47,15 @@ def run(given: Options, messages: Messages) -> Exit:
 
     output = choose(given.format, given.output, given.color, whole=given.strict, wide=given.wide)
     sources = inputs.find(given.inputs, output)
-    columns = given.columns or PACKET_COLUMNS
-    options.check_columns(given, (*PACKET_COLUMNS, *EXTRA_COLUMNS))
+    known = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
+    options.check_columns(given, known)
+    columns = given.columns or (*PACKET_COLUMNS, *besides(PACKET_COLUMNS, given, output))
     names = options.names(given, output)
     order = Order.of(given)
-    besides = [order.column] if order else []
+    unshown = [order.column] if order else []
     if output.for_people:
-        besides.append(IP_VERSION)  # rows without IP are blank where others have addresses
-    needed = tuple(dict.fromkeys((*columns, *besides)))
+        unshown += [IP_VERSION, PROTOCOL]  # rows without IP are blank where others have addresses; names of services
+    needed = derived.sources_of((*columns, *unshown), known)
     limit = options.row_limit(given, output)
     chosen, plan = choose_columns(needed, by=None)
     plan = plan and plan._replace(max_memory=given.max_memory)
@@ -61,7 +63,15 @@ def run(given: Options, messages: Messages) -> Exit:
     batch = min(limit + 1, most) if limit else most  # one row past the limit tells whether there are more
     scan = PacketScan(sources.inputs, chosen, plan, batch, given.reading)
     whole = partial(collect_packets, sources.captures, chosen, plan, given.reading, given.max_memory)
-    rows = Rows((), columns, chosen=given.columns is not None, noun="packets", like=without_rows(columns), names=names)
+    rows = Rows(
+        (),
+        columns,
+        chosen=given.columns is not None,
+        noun="packets",
+        like=without_rows(needed),
+        names=names,
+        services=given.resolve is not None,
+    )
     tables = None if order is None else _sorted(whole, order)
     metadata, written = streamed.write(rows, scan, limit, sources, output, messages, tables)
     return how_it_ended(metadata, human.counted(written, "row"), messages)

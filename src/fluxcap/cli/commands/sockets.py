@@ -40,6 +40,7 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser, DRAWINGS)
     options.add_rows(parser, SOCKET_COLUMNS)
+    options.add_resolve(parser)
     options.add_ignore_checksums(parser)
     options.add_max_memory(parser)
     what = "the life of one socket: bind, listen, accept, connect, read, write, close"

@@ -128,7 +128,7 @@ def zero(values: Values) -> bool:
 
 def nameless(values: Values) -> bool:
     """Whether all texts are empty."""
-    return bool((values == b"").all())
+    return not any(list(values))
 
 
 def uniform(values: Values) -> bool:
@@ -157,6 +157,7 @@ HEX: Final = each("{:#06x}".format)
 COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 where none was computed
 DURATION: Final = each(lambda ns: human.duration(ns) if ns >= 0 else "")  # -1 where the time is not known
 BITS: Final = each(lambda rate: "" if rate != rate else human.bits(rate))  # no number where there is no rate
+LETTERS: Final = each(bytes.decode)
 FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
 # Of 80 characters, those that two addresses, or the counts of a socket, need beside the endpoints.
@@ -177,7 +178,7 @@ WORDED: Final[Mapping[str, Spec]] = {
     "connections": Spec(KEY, COUNT),
     "peers": Spec(USEFUL, COUNT),
     "listening": Spec(MINOR, COUNT, dull=zero),
-    "ports": Spec(USEFUL, partial(text.cells, "ports"), right=False, dull=nameless),
+    "ports": Spec(ESSENTIAL, partial(text.cells, "ports"), right=False, dull=nameless),
     "accepted": Spec(ESSENTIAL, COUNT),
     "refused": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
     "unanswered": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
@@ -243,11 +244,15 @@ WORDED: Final[Mapping[str, Spec]] = {
     "depth": Spec(MINOR, COUNT, dull=zero),
     "interface": Spec(MINOR, COUNT, dull=uniform),
 }
-OF_UNITS: Final = {"ns": DURATION, "packets": COUNT, "bytes": OCTETS, "bits/s": BITS}
+OF_UNITS: Final = {"packets": COUNT, "bytes": OCTETS, "bits/s": BITS, derived.NS: DURATION, derived.NAME: LETTERS}
 # Columns on request are as their unit says.
 SPECS: Final[Mapping[str, Spec]] = {
     **WORDED,
-    **{name: Spec(KEY, OF_UNITS[one.unit]) for name, one in derived.DERIVED.items() if name not in WORDED},
+    **{
+        name: Spec(KEY, OF_UNITS[one.unit], right=one.unit != derived.NAME)
+        for name, one in derived.DERIVED.items()
+        if name not in WORDED
+    },
 }
 ABOUT_IP: Final = frozenset(
     (

@@ -1,13 +1,14 @@
 """A whole table for people: heading, boxes, footer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
 from fluxcap.formats import Rows, Screen
 from fluxcap.formats.table import columns
+from fluxcap.formats.table.endpoints import PORTS
 from fluxcap.formats.table.frame import Canvas
 from fluxcap.formats.table.roll import Roll
-from fluxcap.values import text
+from fluxcap.values import services, text
 
 IP_VERSION: Final = "ip_version"  # a column of packets
 PAGE_ROWS: Final = 1000  # rows in one box: the first appear at once, however many follow
@@ -40,10 +41,20 @@ def _pages(rows: Rows) -> Iterator[tuple[Mapping[str, Any], list[bool] | None]]:
     for table in rows.tables:
         arrays = {name: table[name] for name in rows.columns}
         ip = (table[IP_VERSION] != 0).tolist() if IP_VERSION in table.columns else None
+        protocols = table["protocol"].tolist() if "protocol" in table.columns else [None] * len(table)
         for start in range(0, len(table), PAGE_ROWS):
             page = slice(start, start + PAGE_ROWS)
             values = {name: column[page] for name, column in arrays.items()}
-            yield values | _networks(values, rows.prefixes), ip and ip[page]
+            named = _services(values, protocols[page]) if rows.services else {}
+            yield values | _networks(values, rows.prefixes) | named, ip and ip[page]
+
+
+def _services(values: Mapping[str, Any], protocols: Sequence[int | None]) -> dict[str, list[str]]:
+    """The columns of ports, with the names of services beside these."""
+    named = {name: list(map(services.labelled, protocols, values[name].tolist())) for name in PORTS if name in values}
+    if "ports" in values:  # of a host
+        named["ports"] = [services.labelled_list(ports.decode()) for ports in values["ports"].tolist()]
+    return named
 
 
 def _networks(values: Mapping[str, Any], prefixes: Mapping[str, tuple[int, int]]) -> dict[str, list[str]]:

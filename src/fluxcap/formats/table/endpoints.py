@@ -12,11 +12,13 @@ SIDES: Final[Mapping[str, tuple[str, str]]] = {  # by title
     "socket": ("address", "port"),
     "peer": ("peer_address", "peer_port"),
 }
+PORTS: Final = tuple(port for _, port in SIDES.values())
 COLUMNS: Final = tuple(name for pair in SIDES.values() for name in pair)
 HOST: Final = "host"  # the title of a socket without a port
 ARROW: Final = " → "
 BELOW: Final = "\n→ "
 NO_IP: Final = 0  # as `ip_version`
+NO_PORT: Final = "0"  # fragments and many protocols have none, and zeros in their place
 
 
 class Endpoints:
@@ -24,8 +26,9 @@ class Endpoints:
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         sides = {title: pair for title, pair in SIDES.items() if not values.keys().isdisjoint(pair)}
-        ported = _ported([values[port] for _, port in sides.values() if port in values])
-        sockets = [_sockets(values.get(ip), values.get(port), ported) for ip, port in sides.values()]
+        ports = {port: _texts(values[port]) for _, port in sides.values() if port in values}
+        ported = [any(port != NO_PORT for port in pair) for pair in zip(*ports.values(), strict=True)]
+        sockets = [_sockets(values.get(ip), ports.get(port), ported) for ip, port in sides.values()]
         rows = list(zip(*sockets, strict=True))
         if (there := _there(values)) is not None:
             rows = [row if is_there else () for row, is_there in zip(rows, there.tolist(), strict=True)]
@@ -57,19 +60,18 @@ def _there(values: Mapping[str, Any]) -> Any:
     return values["ip_version"] != NO_IP if "ip_version" in values else None
 
 
-def _ported(ports: list[Any]) -> list[bool]:
-    """Whether each row has ports: fragments and many protocols have none, and zeros in their place."""
-    return [any(pair) for pair in zip(*(column.tolist() for column in ports), strict=True)]
+def _texts(ports: Any) -> list[str]:
+    return ports if isinstance(ports, list) else text.integers(ports)
 
 
-def _sockets(ips: Any, ports: Any, ported: list[bool]) -> list[str]:
+def _sockets(ips: Any, ports: list[str] | None, ported: list[bool]) -> list[str]:
     """Address and port, or the half of it that is not None."""
     if ips is None:
-        return [f"*:{port}" for port in text.integers(ports)]
+        return [f"*:{port}" for port in ports or ()]
     addresses = ips if isinstance(ips, list) else text.addresses(ips)
     if ports is None:
         return addresses
     return [
         text.socket(address, port) if there else address
-        for address, port, there in zip(addresses, text.integers(ports), ported, strict=True)
+        for address, port, there in zip(addresses, ports, ported, strict=True)
     ]
