@@ -14,7 +14,7 @@ from hypothesis import example, given, strategies
 import fluxcap
 from capture_files import pcap
 from command_line import shell
-from fluxcap.page import findings, markup, reproduce
+from fluxcap.page import markup, reproduce
 from fluxcap.plan.read_options import ReadOptions
 from pages import EVIL, Page, many_hosts
 from real_captures import SAMPLES
@@ -168,25 +168,12 @@ def test_names_inside_two_drawings_are_distinct():
     assert 'aria-label="7"' not in drawn[0]
 
 
-@given(strategies.integers(0, 1 << 62))
-def test_an_interval_is_long_enough_and_not_much_longer(duration):
-    length = findings.interval(duration)
-    assert duration // length + 1 <= findings.SLICES
-    assert length <= max(1_000, duration // (findings.SLICES - 1) * 3)  # the steps are at most 2.5 apart, rounded up
-
-
 def test_the_commands_have_the_options_that_chose_the_records():
     options = ReadOptions(
         where="udp port 53", inner=True, decap=True, tunnels={7777: "vxlan"}, order="time", reorder="2s"
     )
     line = reproduce.command(["info"], ["-x.pcap"], options)
     assert line == "fluxcap info --where 'udp port 53' --inner --tunnel 7777=vxlan --order time --reorder 2s ./-x.pcap"
-
-
-def test_a_pipe_is_refused_before_it_is_read(tmp_path):
-    with open(SAMPLES / "office.pcap", "rb") as file, pytest.raises(ValueError, match="can be read once"):
-        fluxcap.report(file, tmp_path / "report.html")
-    assert not (tmp_path / "report.html").exists()
 
 
 @pytest.mark.parametrize("module", ["altair", "vl_convert"])

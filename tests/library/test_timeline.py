@@ -183,7 +183,9 @@ def test_columns_and_types():
     assert [table[name].dtype for name in (*SUMS, *FLOWS, *VERDICTS, "retransmitted")] == [np.uint64] * 8
     protocols = fluxcap.read_timeline(SAMPLES / "session.pcap", by="protocol")
     assert (protocols.columns, protocols["protocol"].dtype) == (("time", "protocol", *table.columns[1:]), np.uint8)
-    assert fluxcap.read_timeline(SAMPLES / "session.pcap", by="verdict").columns == ("time", "verdict", *SUMS, *RATES)
+    assert fluxcap.read_timeline(SAMPLES / "session.pcap", by="verdict").columns == (
+        *("time", "verdict", *SUMS, *RATES, "ip_bad"),
+    )
     by_key = fluxcap.read_timeline(SAMPLES / "session.pcap", by="src_ip/24,dst_port")
     assert by_key.columns == ("time", "src_ip", "dst_port", *SUMS, *RATES, *VERDICTS)
 

@@ -29,6 +29,7 @@ Capture = str | os.PathLike[str] | IO[bytes] | Octets
 Captures = Capture | Iterable[Capture]
 
 STANDARD_INPUT = "-"
+STANDARD_INPUT_NAME = "<stdin>"
 SKIPPED_AT_ONCE = 1 << 16  # bytes
 
 
@@ -163,7 +164,7 @@ def _expand(captures: Captures) -> Iterator[Input]:
         view = memoryview(captures).cast("B")
         yield Input("<bytes>", lambda: nullcontext(Memory(view)), size=len(view))
     elif isinstance(captures, str) and captures == STANDARD_INPUT:
-        yield Input("<stdin>", lambda: nullcontext(_File(_standard_input())), once=True)
+        yield Input(STANDARD_INPUT_NAME, lambda: nullcontext(_File(_standard_input())), once=True)
     elif isinstance(captures, (str, os.PathLike)):
         yield from _paths(os.fsdecode(captures))
     elif isinstance(captures, io.TextIOBase):
@@ -278,7 +279,7 @@ class Memory:
 class Iterated:
     """A source over bytes that an iterator makes. An error of the iterator is raised again at each call."""
 
-    def __init__(self, octets: Iterator[bytes]) -> None:
+    def __init__(self, octets: Iterator[bytes | memoryview]) -> None:
         self._octets = octets
         self._left = memoryview(b"")
         self._error: Exception | None = None

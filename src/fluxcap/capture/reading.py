@@ -93,6 +93,7 @@ class Reading:
         self.limit = ""  # the limit that stopped the reading, or its rows: "max_flows" or "max_memory"
         self.interrupted = False
         self.ended = True  # nothing more is read from the current input
+        self.rows_wait = False  # read() yielded because `row_limit` rows wait to be taken
         self.paused = False  # read() yielded because an input that is still being made has paused
         self._stepwise = stepwise  # read() yields after every window or chunk of an input
         self.depends_on_order = key is not None and (
@@ -307,7 +308,9 @@ class Reading:
         """Take a step of the scanner, in an input of so many bytes, until all rows of the step are taken."""
         threads = max(self._threads - busy, 1) if octets > SHARED_FROM else 1
         while (state := step(threads)) == ROWS_FULL:
+            self.rows_wait = True
             yield
+            self.rows_wait = False
         if self._stepwise:
             yield
         return state

@@ -40,9 +40,8 @@ def report(
 
     Parameters
     ----------
-    src : path, bytes, or a list of these
+    src : path, "-", binary file, bytes, or a list of these
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
-        They are read several times: a pipe is refused.
     output : path
         The HTML file; it appears when it is whole. One file, which loads nothing.
     where : str, optional
@@ -76,7 +75,7 @@ def report(
     OSError
         An input cannot be opened, or the page cannot be written.
     ValueError
-        An input can be read only once, or the page would overwrite it.
+        The page would overwrite an input.
 
     Warns
     -----

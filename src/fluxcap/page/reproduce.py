@@ -6,18 +6,26 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
+from fluxcap.capture.inputs import STANDARD_INPUT, STANDARD_INPUT_NAME
 from fluxcap.errors import printable
 from fluxcap.plan.read_options import ReadOptions
 
 INPUTS_NAMED: Final = 20  # more would fill the page; then the reader puts the names in
-UNITS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000}
+UNITS: Final = {"d": 86_400_000_000_000, "s": 1_000_000_000, "ms": 1_000_000, "us": 1_000}
 
 
 def command(words: Sequence[str], inputs: Sequence[str], options: ReadOptions) -> str:
     """`fluxcap` with these words, the options that chose the records, and the inputs."""
-    named = [name if not name.startswith("-") else f"./{name}" for name in inputs[:INPUTS_NAMED]]
+    named = map(_argument, inputs[:INPUTS_NAMED])
     more = ["..."] if len(inputs) > INPUTS_NAMED else []
     return " ".join(map(quoted, ["fluxcap", *words, *_selection(options), *named, *more]))
+
+
+def _argument(name: str) -> str:
+    """An input as a command takes it."""
+    if name == STANDARD_INPUT_NAME:
+        return STANDARD_INPUT
+    return f"./{name}" if name.startswith("-") else name
 
 
 def quoted(word: str) -> str:

@@ -21,7 +21,7 @@ from fluxcap.values.names import PROTOCOLS_WITH_PORTS
 if TYPE_CHECKING:
     from fluxcap.sockets.hosts import HostTable
     from fluxcap.tables.connections import ConnectionTable
-    from fluxcap.tables.flows import FlowTable
+    from fluxcap.tables.timeline.table import TimelineTable
     from fluxcap.values.arrays import Array
 
 Numbers = dict[str, list[Any]]  # columns of equal length
@@ -34,33 +34,38 @@ REFUSED: Final = OF_TCP["REJ"]  # by a reset, or by an ICMP error that says so
 MOST_INTERVALS: Final = 2000  # no chart is wider, in pixels
 CURVE_POINTS: Final = 100
 STEPS_A_DECADE: Final = 4  # of a histogram of times
-COUNTED_AS: Final = {"good": ("good",), "partial": ("partial",), "bad": ("bad",), "bad IPv4 header": ("ip_bad",)}
-OTHERS: Final = tuple(name for name in VERDICTS[1:] if name not in ("good", "partial", "bad"))
+NAMED: Final = ("good", "partial", "bad")
+OTHERS: Final = tuple(name for name in VERDICTS if name not in ("none", *NAMED))
+BAD_HEADER: Final = "bad IPv4 header"
+NOT_IP: Final = "not IP"
 
 
-def throughput(flows: FlowTable) -> Numbers:
+def throughput(timeline: TimelineTable) -> Numbers:
     """Packets and bytes of each interval, and its bytes by protocol, the protocol of most bytes first."""
-    starts, slots, rows = _intervals(flows)
-    octets, packets = _both(flows, "bytes", rows), _both(flows, "packets", rows)
-    protocols = flows["protocol"][rows].astype(np.intp)
+    starts, slots, rows = _intervals(timeline, "protocol")
+    octets, packets = timeline["bytes"][rows], timeline["packets"][rows]
+    protocols = timeline["protocol"][rows].astype(np.intp)
     most = _largest(_summed(protocols, octets, 256), 256).tolist()
     n = len(starts)
     columns = {"packets": _summed(slots, packets, n), "bytes": _summed(slots, octets, n)}
     for code in most[:PROTOCOLS_SHOWN]:
         mine = protocols == code
-        columns[names.protocol(code)] = _summed(slots[mine], octets[mine], n)
+        columns[names.protocol(code) if code else NOT_IP] = _summed(slots[mine], octets[mine], n)
     if others := most[PROTOCOLS_SHOWN:]:
         mine = np.isin(protocols, others)
         columns[OTHER] = _summed(slots[mine], octets[mine], n)
     return {"start": starts, **_lists(columns)}
 
 
-def verdicts(flows: FlowTable) -> Numbers:
+def verdicts(timeline: TimelineTable) -> Numbers:
     """The checksums of each interval by verdict: those of the transport, and bad ones of the IPv4 header."""
-    starts, slots, rows = _intervals(flows)
-    kinds = {**COUNTED_AS, OTHER: OTHERS}
-    counted = {kind: np.sum([flows[name][rows] for name in columns], axis=0) for kind, columns in kinds.items()}
-    return {"start": starts, **_lists({kind: _summed(slots, each, len(starts)) for kind, each in counted.items()})}
+    starts, slots, rows = _intervals(timeline, "verdict")
+    packets, codes, n = timeline["packets"][rows], timeline["verdict"][rows], len(starts)
+    counted = {kind: _summed(slots[mine := codes == VERDICTS.index(kind)], packets[mine], n) for kind in NAMED}
+    in_headers = _summed(slots, timeline["ip_bad"][rows], n)
+    others = np.isin(codes, [VERDICTS.index(name) for name in OTHERS])
+    counted |= {BAD_HEADER: in_headers, OTHER: _summed(slots[others], packets[others], n)}
+    return {"start": starts, **_lists(counted)}
 
 
 def hosts(table: HostTable) -> Numbers:
@@ -166,12 +171,12 @@ def servers(connections: ConnectionTable) -> Numbers:
     return {"protocol": protocols, "socket": _sockets(c, rows[most], "dst"), **_lists(totals, most)}
 
 
-def _intervals(flows: FlowTable) -> tuple[list[int], Array, Array]:
+def _intervals(timeline: TimelineTable, by: str) -> tuple[list[int], Array, Array]:
     """The starts of all intervals from the first to the last, the interval of each row, and which rows count."""
-    step = flows.metadata["interval"]
-    if not step:
-        raise ValueError("a picture over time needs intervals, as in read_flows(src, 'protocol', interval='1s')")
-    times = flows["interval"]
+    if timeline.metadata.get("group") != by:
+        raise ValueError(f"this picture is of a timeline by {by}, as in read_timeline(src, '1s', by={by!r})")
+    step = timeline.metadata["interval"]
+    times = timeline["time"]
     rows = np.flatnonzero(times != NO_TIME)
     if not len(rows):
         return [], rows, rows
@@ -182,7 +187,7 @@ def _intervals(flows: FlowTable) -> tuple[list[int], Array, Array]:
     return [first + i * step for i in range(n)], ((times[rows] - first) // step).astype(np.intp), rows
 
 
-def _both(table: FlowTable, name: str, rows: Any = ...) -> Array:
+def _both(table: ConnectionTable, name: str, rows: Any = ...) -> Array:
     """A count of both directions together."""
     total: Array = table[name][rows] + table[f"reverse_{name}"][rows]
     return total

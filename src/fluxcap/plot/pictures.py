@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from fluxcap.plot.charts import Chart
     from fluxcap.sockets.hosts import HostTable
     from fluxcap.tables.connections import ConnectionTable
-    from fluxcap.tables.flows import FlowTable
+    from fluxcap.tables.timeline.table import TimelineTable
 
 
-def throughput(flows: FlowTable) -> Chart:
-    """Bits per second over time by protocol, of `read_flows(src, "protocol", interval="1s")`."""
-    return charts.throughput(numbers.throughput(flows), flows.metadata["interval"])
+def throughput(timeline: TimelineTable) -> Chart:
+    """Bits per second over time by protocol, of `read_timeline(src, "1s", by="protocol")`."""
+    return charts.throughput(numbers.throughput(timeline), timeline.metadata["interval"])
 
 
-def verdicts(flows: FlowTable) -> Chart:
-    """Checksums over time by verdict, bad ones on an axis of their own, of the same flows as throughput()."""
-    return charts.verdicts(numbers.verdicts(flows), flows.metadata["interval"])
+def verdicts(timeline: TimelineTable) -> Chart:
+    """Checksums over time by verdict, bad ones on an axis of their own, of `read_timeline(src, "1s", by="verdict")`."""
+    return charts.verdicts(numbers.verdicts(timeline), timeline.metadata["interval"])
 
 
 def hosts(table: HostTable) -> Chart:

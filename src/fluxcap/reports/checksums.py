@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fluxcap._core import REASONS, VERDICTS
@@ -120,28 +120,69 @@ def collect_checksums(src: Captures, list_limit: int, options: ReadOptions) -> C
     """Read captures and judge their checksums."""
     if list_limit < 0:
         raise ValueError(f"list_limit is at least 0, not {list_limit}")
-    reading = _Judging(options, row_limit=max(list_limit, EXAMINED))
-    bad = _Bad(reading)
-    with reading.partial(lambda: _report(reading, bad, list_limit)):
-        for _ in reading.read(expand(src)):
-            bad.take()
-    return _report(reading, bad, list_limit)
+    reading = Judging(options, list_limit)
+    with reading.partial(reading.report):
+        for _ in reading.judge(expand(src)):
+            pass
+    return reading.report()
 
 
-class _Judging(Reading):
-    """A reading that notes the interfaces of each input; a pcap neither names nor numbers its interface."""
+class Judging(Reading):
+    """A reading that judges checksums and notes the interfaces of each input; a pcap neither names nor numbers its
+    interface."""
 
-    def __init__(self, options: ReadOptions, row_limit: int) -> None:
+    def __init__(self, options: ReadOptions, list_limit: int, stepwise: bool = False) -> None:
         spec = FlowPlan(keys.parse(origins.KEY)).spec()
-        super().__init__(options, key=spec, columns=BAD_COLUMNS, verdicts=LISTED, row_limit=row_limit)
+        rows = max(list_limit, EXAMINED)
+        super().__init__(options, key=spec, columns=BAD_COLUMNS, verdicts=LISTED, row_limit=rows, stepwise=stepwise)
         self.depends_on_order = False  # counts by origin have no direction
         self.interfaces: list[list[Named]] = []
+        self._list_limit = list_limit
+        # The first bad records, and how many there are: rows after `row_limit` are counted and dropped.
+        self._bad: dict[str, Column] = {}
+        self._bad_records = 0
+
+    def judge(self, inputs: Iterable[Input]) -> Iterator[None]:
+        """Read the inputs; yields as read() does."""
+        for _ in self.read(inputs):
+            if self.rows_wait:
+                self._take_bad()
+            yield
+
+    def report(self) -> ChecksumReport:
+        """The report on what was read up to now."""
+        self._take_bad()
+        totals = self.scanner.totals()
+        metadata = self.metadata()
+        found = origins.find(self.scanner.flows(), self.interfaces)
+        listed = PacketTable(self._bad, metadata)
+        return ChecksumReport(
+            packets=totals["packets"],
+            verdicts={protocol: verdict_names(counts) for protocol, counts in sorted(totals["verdicts"].items())},
+            ip_verdicts=verdict_names(totals["ip_verdicts"]),
+            gre_verdicts=verdict_names(totals["gre_verdicts"]),
+            bad_records=self._bad_records,
+            bad=listed.head(self._list_limit) if len(listed) > self._list_limit else listed,
+            sources=_sources(found.by_address),
+            offload=origins.offload(found, totals["reasons"][SEGMENTATION_OFFLOAD]),
+            metadata=metadata,
+            **{name: getattr(found, name) for name in BY},
+            blame=origins.blame(found),
+            hints=_hints(self._bad),
+        )
 
     def note(self, item: Input) -> None:
+        """An input was read."""
         self.interfaces.append(_numbered(self.scanner.format()))
 
     def note_merged(self, merging: Merging) -> None:
+        """All inputs were read, as one."""
         self.interfaces += [_numbered(part.source.format()) for part in merging.parts]
+
+    def _take_bad(self) -> None:
+        columns = self.scanner.take()
+        self._bad_records += len(columns["packet"])
+        self._bad = self._bad or columns
 
 
 def _numbered(form: CaptureFormat) -> list[Named]:
@@ -151,42 +192,6 @@ def _numbered(form: CaptureFormat) -> list[Named]:
 
 def _text(name: bytes) -> str:
     return name.rstrip(b"\0").decode(errors="replace")
-
-
-class _Bad:
-    """The first bad records of a reading, and how many there are: rows after `row_limit` are counted and dropped."""
-
-    def __init__(self, reading: Reading) -> None:
-        self.columns: dict[str, Column] = {}
-        self.records = 0
-        self._reading = reading
-
-    def take(self) -> None:
-        columns = self._reading.scanner.take()
-        self.records += len(columns["packet"])
-        self.columns = self.columns or columns
-
-
-def _report(reading: _Judging, bad: _Bad, list_limit: int) -> ChecksumReport:
-    bad.take()
-    totals = reading.scanner.totals()
-    metadata = reading.metadata()
-    found = origins.find(reading.scanner.flows(), reading.interfaces)
-    listed = PacketTable(bad.columns, metadata)
-    return ChecksumReport(
-        packets=totals["packets"],
-        verdicts={protocol: verdict_names(counts) for protocol, counts in sorted(totals["verdicts"].items())},
-        ip_verdicts=verdict_names(totals["ip_verdicts"]),
-        gre_verdicts=verdict_names(totals["gre_verdicts"]),
-        bad_records=bad.records,
-        bad=listed.head(list_limit) if len(listed) > list_limit else listed,
-        sources=_sources(found.by_address),
-        offload=origins.offload(found, totals["reasons"][SEGMENTATION_OFFLOAD]),
-        metadata=metadata,
-        **{name: getattr(found, name) for name in BY},
-        blame=origins.blame(found),
-        hints=_hints(bad.columns),
-    )
 
 
 def verdict_names(counts: Sequence[int]) -> dict[str, int]:

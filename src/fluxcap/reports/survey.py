@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fluxcap._core import ANOMALIES, REASONS, VERDICTS
 from fluxcap.capture.inputs import Captures, Input, expand
@@ -97,19 +97,20 @@ def read_info(
 
 def collect_info(src: Captures, options: ReadOptions) -> CaptureInfo:
     """Read captures and describe them."""
-    reading = _Survey(options)
+    reading = Survey(options)
     return reading.collect(expand(src), reading.info)
 
 
-class _Survey(Reading):
+class Survey(Reading):
     """A reading that describes each input."""
 
-    def __init__(self, options: ReadOptions) -> None:
-        super().__init__(options)
+    def __init__(self, options: ReadOptions, **told: Any) -> None:
+        super().__init__(options, **told)
         self.surveyed: list[InputInfo] = []
         self._before = self.scanner.totals()
 
     def note(self, item: Input) -> None:
+        """An input was read."""
         before, self._before = self._before, self.scanner.totals()
         counted = (
             self._before["packets"] - before["packets"],
@@ -119,12 +120,14 @@ class _Survey(Reading):
         self.surveyed.append(_described(item, self.compression, self.scanner.format(), counted))
 
     def note_merged(self, merging: Merging) -> None:
+        """All inputs were read, as one."""
         for place, part in enumerate(merging.parts):
             packets, captured, wire, _ = merging.merger.counted(place)
             form = part.source.format()
             self.surveyed.append(_described(part.item, part.compression, form, (packets, captured, wire)))
 
     def info(self) -> CaptureInfo:
+        """The description of all inputs read up to now."""
         totals = self.scanner.totals()
         metadata = self.metadata()
         return CaptureInfo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fluxcap.cli import inputs, options
-from fluxcap.cli.exits import Exit, UsageError
+from fluxcap.cli.exits import Exit
 from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
@@ -35,15 +35,12 @@ def run(given: Options, messages: Messages) -> Exit:
     """Read, and write the page."""
     WATCH.nothing_to_keep()
     output = for_page(given.output)
-    from fluxcap.page.findings import PASSES, collect
+    from fluxcap.page.findings import collect
     from fluxcap.page.report import page
 
     sources = inputs.find(given.inputs, output)
     reading = given.reading._replace(on_interrupt="raise")
-    if once := next((item.name for item in sources.inputs if item.once), None):
-        help = f"Save it to a file: a report reads its inputs {PASSES} times."
-        raise UsageError(f"{once} can be read only once", help)
-    with Progress(sources, messages, PASSES):
+    with Progress(sources, messages):
         found = collect(sources.captures, reading)
         whole = page(found, reading)
     with output.stream() as out:

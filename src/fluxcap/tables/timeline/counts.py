@@ -58,8 +58,11 @@ class Counting:
             "ip_bad": packets["ip_verdict"] == BAD,
             "retransmitted": packets["_resent"],
         }
-        groups = packets[self.by] if self.by else np.zeros_like(verdicts)
-        self.tally.add(self.span.place(times), groups.astype(np.int64), [counts[name] for name in SUMMED])
+        self.tally.add(self.span.place(times), self.groups(packets), [counts[name] for name in SUMMED])
+
+    def groups(self, packets: PacketTable) -> Array:
+        """The group of each packet."""
+        return packets[self.by].astype(np.int64) if self.by else np.zeros(len(packets), np.int64)
 
     def grid(self) -> Grid:
         """The rows: every interval and group, with the sums of each."""

@@ -72,10 +72,17 @@ class Span:
         """When each interval begins."""
         if self.first is None:
             return np.zeros(0, np.int64)
-        starts = np.arange(self.first, self.last + 1) * self.interval
-        if self.first * self.interval <= NO_TIME:  # it begins before the earliest time that there is
-            starts[0] = NO_TIME + 1
-        return starts
+        return self._begins(np.arange(self.first, self.last + 1))
+
+    def times(self, places: Array) -> Array:
+        """When the intervals at some places begin."""
+        timed = places != UNTIMED
+        return np.where(timed, self._begins(np.where(timed, places, 0) + self.origin), NO_TIME)
+
+    def _begins(self, numbers: Array) -> Array:
+        least = (NO_TIME + 1) // self.interval  # it begins before the earliest time that there is
+        begins: Array = np.where(numbers > least, numbers * self.interval, NO_TIME + 1)
+        return begins
 
 
 class Cells(NamedTuple):

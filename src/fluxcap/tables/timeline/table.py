@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fluxcap.values.metadata import Metadata
 
 SECOND = "1s"  # the interval, unless another is asked for
+IP_BAD = "ip_bad"
 PROTOCOL, VERDICT = "protocol", "verdict"  # groups that are no keys of flows
 
 
@@ -55,7 +56,7 @@ def columns_of(by: str | None) -> tuple[str, ...]:
     if by == PROTOCOL:
         return ("time", by, *followed)
     if by == VERDICT:
-        return ("time", by, *TIMELINE_COUNTS)
+        return ("time", by, *TIMELINE_COUNTS, IP_BAD)
     return ("time", *keys.parse(by).names, *TIMELINE_COUNTS, *TIMELINE_VERDICTS)
 
 
