@@ -127,6 +127,14 @@ SEGMENTED = {
         b.ipv4(b.tcp(SENT, checksum=WITHOUT[4]), total_length=0, checksum=0),
         b.ipv4(b.tcp(SENT)),
     ),
+    "no IPv4 length, sum with the length": (
+        b.ipv4(b.tcp(SENT, checksum="partial"), total_length=0),
+        b.ipv4(b.tcp(SENT)),
+    ),
+    "no IPv6 length, sum with the length": (
+        b.ipv6(b.tcp(SENT, checksum="partial"), payload_length=0),
+        b.ipv6(b.tcp(SENT)),
+    ),
     "no IPv6 length": (b.ipv6(b.tcp(SENT, checksum=WITHOUT[6]), payload_length=0), b.ipv6(b.tcp(SENT))),
     "no IPv4 length in a tunnel": (
         b.ipv4(b.gre(b.ipv4(b.tcp(SENT, checksum=WITHOUT[4]), total_length=0))),

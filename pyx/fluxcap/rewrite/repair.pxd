@@ -8,7 +8,7 @@ from libc.string cimport memset
 
 from fluxcap.base.bytes cimport be16, put16
 from fluxcap.base.types cimport (
-    BATCH, Batch, Packet, SEGMENTATION_OFFLOAD, SUM_NONE, VERDICT_ABSENT, VERDICT_BAD, VERDICT_FRAGMENT, VERDICT_GOOD,
+    BATCH, Batch, Packet, SUM_NONE, VERDICT_ABSENT, VERDICT_BAD, VERDICT_FRAGMENT, VERDICT_GOOD,
     VERDICT_NONE, VERDICT_PARTIAL)
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport RECORD, Reader, Step
@@ -91,7 +91,7 @@ cdef inline bint mend_length(Packet* p) noexcept nogil:
     length. The checksum of an IPv4 header that was right stays right: it is updated by the difference (RFC 1624)."""
     cdef uint8_t* ip = <uint8_t*>p.data + p.ip_at
     cdef uint32_t length = p.ip_length
-    if p.reason != SEGMENTATION_OFFLOAD or length > LENGTH_MAX:
+    if p.verdict != VERDICT_PARTIAL or length > LENGTH_MAX:
         return False
     if p.ip_version == 6:
         if be16(ip + IPV6_PAYLOAD_LENGTH) != 0:
