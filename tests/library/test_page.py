@@ -16,7 +16,7 @@ from capture_files import pcap
 from command_line import shell
 from fluxcap.page import markup, reproduce
 from fluxcap.plan.read_options import ReadOptions
-from pages import EVIL, Page, many_hosts
+from pages import EVIL, Page, hostile_names, many_hosts
 from real_captures import SAMPLES
 
 pytest.importorskip("vl_convert")
@@ -33,8 +33,8 @@ def written(src, folder, **options):
 def hostile(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     path = folder / f"{EVIL}.pcapng"
-    shutil.copy(SAMPLES / "verdicts.pcap", path)
-    return written(path, folder)
+    path.write_bytes(hostile_names())
+    return written([path, SAMPLES / "verdicts.pcap"], folder)
 
 
 def test_nothing_that_a_capture_is_called_becomes_an_element(hostile):
@@ -44,6 +44,7 @@ def test_nothing_that_a_capture_is_called_becomes_an_element(hostile):
     said = "".join(page.text)
     assert "<script>alert(1)" in said
     assert "\\u202e" in said
+    assert said.count("<script>alert(1)") > 10  # of the name of the file in each command, and of an interface
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", hostile)
 
 

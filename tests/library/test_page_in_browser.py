@@ -7,7 +7,7 @@ import pytest
 
 import fluxcap
 from capture_files import pcap
-from pages import EVIL
+from pages import EVIL, hostile_names
 from real_captures import SAMPLES
 
 pytest.importorskip("vl_convert")
@@ -50,7 +50,7 @@ def requests(browser):
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     evil = folder / f"{EVIL}.pcap"
-    shutil.copy(SAMPLES / "verdicts.pcap", evil)
+    evil.write_bytes(hostile_names())
     sources = {"office": SAMPLES / "office.pcap", "hostile": evil, "empty": pcap([])}
     for name, src in sources.items():
         fluxcap.report(src, folder / f"{name}.html")

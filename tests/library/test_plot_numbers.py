@@ -10,7 +10,7 @@ from hypothesis import given, strategies
 
 import fluxcap
 from fluxcap import plot
-from fluxcap.plot import numbers
+from fluxcap.plot import charts, numbers
 from pages import many_hosts
 from real_captures import SAMPLES
 
@@ -193,3 +193,28 @@ def test_every_picture_is_a_chart_of_its_own():
     for name in plot.__all__:
         chart = getattr(plot, name)(tables.get(name, connections))
         assert "$schema" in chart.to_dict()
+
+
+def test_states_of_the_same_words_are_one_bar():
+    pytest.importorskip("altair")
+    counted = {"protocol": ["TCP", "UDP", "TCP"], "outcome": ["closed", "answered", "closed"], "connections": [3, 4, 2]}
+    bars = charts.outcomes(counted).to_dict()["data"]["values"]
+    assert [(bar["label"].split(" ", 1)[1], bar["n"]) for bar in bars] == [("TCP closed", 5), ("UDP answered", 4)]
+
+
+def test_an_axis_of_bad_ones_is_there_if_any_are_bad():
+    pytest.importorskip("altair")
+    for name, panels in (("office.pcap", 1), ("verdicts.pcap", 2)):
+        chart = plot.verdicts(fluxcap.read_timeline(SAMPLES / name, "1m", by="verdict"))
+        assert len(chart.to_dict()["vconcat"]) == panels
+
+
+def test_two_long_addresses_are_in_two_lines():
+    ends = {
+        "address": ["192.0.2.1", "2001:db8:1111:2222:3333:4444:5555:6666"],
+        "with": ["192.0.2.2", "2001:db8:1111:2222:3333:4444:5555:7777"],
+        "bytes": [2, 1],
+    }
+    pytest.importorskip("altair")
+    labels = [bar["label"] for bar in charts.conversations(ends).to_dict()["data"]["values"]]
+    assert [label.count("\n") for label in labels] == [0, 1]

@@ -4,7 +4,7 @@ import random
 from html.parser import HTMLParser
 
 from builders import ethernet, ipv4, tcp, udp
-from capture_files import pcap, records
+from capture_files import enhanced_packet, interface, option, pcap, pcapng, records
 
 EVIL = "<script>alert(1)<\u2215script>\"><img src=x onerror=alert(2)>\x1b[31m\u202e'$title"  # also the name of a file
 VOID = {"meta", "link", "input", "br", "img"}
@@ -21,6 +21,15 @@ def many_hosts(n: int) -> bytes:
             ethernet(ipv4(head(bytes(dice.randrange(9)), number % 65535 + 1, dice.randrange(1, 65535)), src, dst))
         )
     return pcap(records(packets))
+
+
+def hostile_names() -> bytes:
+    """A capture of bad checksums whose interfaces, sections and packets are named and commented like EVIL."""
+    comment = option(1, EVIL.encode())
+    packets = [ethernet(ipv4(udp(b"x", 4000, 53, checksum=0xBAD), "192.0.2.1", "192.0.2.2")) for _ in range(3)]
+    named = [interface(name=EVIL, description=EVIL), interface(name=f"{EVIL}2")]
+    records = [enhanced_packet(data, 10**15 + n, n % 2, options=[comment]) for n, data in enumerate(packets)]
+    return pcapng(*named, *records, options=comment("<"))
 
 
 class Page(HTMLParser):

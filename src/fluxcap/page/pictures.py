@@ -50,7 +50,7 @@ PICTURES: Final = (
     Picture(
         "verdicts",
         "Checksums over time",
-        "Transport checksums by verdict; the lower axis has only the bad ones.",
+        "Transport checksums by verdict; bad ones, where there are any, have an axis of their own below.",
         "No checksum with a time.",
         ("timeline", "--interval", INTERVAL, "--by", "verdict", "--columns", "time,verdict,packets,ip_bad"),
         charts.verdicts,
@@ -76,7 +76,7 @@ PICTURES: Final = (
     Picture(
         "ports",
         "Who talks to which port",
-        "Clients by the port that they talked to; the brighter, the more bytes, on a logarithmic scale.",
+        "Clients by the port of the server that they talked to; the brighter, the more bytes, on a logarithmic scale.",
         "No connection of a protocol with ports.",
         _sql("src_ip, protocol, dst_port", VOLUME, "bytes"),
         charts.ports,

@@ -17,8 +17,10 @@ from fluxcap.plot.numbers import Numbers
 from fluxcap.reports import info, verdicts
 from fluxcap.reports.hints import Hint
 from fluxcap.values import human, names, text
+from fluxcap.values.names import PROTOCOLS_WITH_PORTS
 
 HEADED: Final = 3  # inputs named in the title
+FRACTION: Final = 9  # digits of a second
 SENTENCE: Final = 2000  # characters of a sentence
 # The page decides on light or dark: what is not data is drawn in the colour of its text.
 LINES: Final = "rgba(128, 136, 148, 0.3)"
@@ -26,8 +28,9 @@ INK: Final = "currentColor"
 LOOKS: Final = {
     "background": None,
     "font": "Liberation Sans, Arial, Helvetica, sans-serif",  # all as wide as the letters that labels are measured by
-    "padding": {"left": 28, "right": 8, "top": 4, "bottom": 4},  # where a browser has none of them, letters are wider
+    "padding": {"left": 40, "right": 8, "top": 4, "bottom": 4},  # where a browser has none of them, letters are wider
     "axis": {"labelColor": INK, "titleColor": INK, "gridColor": LINES, "domainColor": LINES, "tickColor": LINES},
+    "axisX": {"titleAnchor": "start"},  # in sight on a narrow screen
     "legend": {"labelColor": INK, "titleColor": INK, "orient": "bottom"},
     "view": {"stroke": None},
 }
@@ -106,14 +109,15 @@ def _bad(table: Any, inputs: Sequence[str]) -> Numbers:
     if len(inputs) > 1:
         columns["file"] = [inputs[number] for number in table["file"].tolist()]
     columns["packet"] = table["packet"].tolist()
+    columns["time"] = _times(table["time"])
+    columns["protocol"] = [names.protocol(code) for code in table["protocol"].tolist()]
+    for side, name in (("src", "from"), ("dst", "to")):
+        columns[name] = _ends(table, side)
     in_header = bool((table["ip_verdict"] == verdicts.BAD).any())
     for prefix in ("", "ip_") if in_header else ("",):
         columns[f"{prefix}verdict"] = text.cells("verdict", table[f"{prefix}verdict"])
         for name in ("checksum", "expected"):
             columns[f"{prefix}{name}"] = [f"0x{value:04x}" for value in table[f"{prefix}{name}"].tolist()]
-    columns["protocol"] = [names.protocol(code) for code in table["protocol"].tolist()]
-    for name in ("src_ip", "src_port", "dst_ip", "dst_port", "time"):
-        columns[name] = text.cells(name, table[name])
     return columns
 
 
@@ -166,12 +170,26 @@ def _readable(numbers: Numbers) -> Numbers:
     shown: Numbers = {}
     for name, values in numbers.items():
         if name == "start":
-            shown[name] = text.times(_nanoseconds(values))
+            shown["time"] = _times(_nanoseconds(values))
         elif name.endswith("_ns"):
             shown[name.removesuffix("_ns")] = [human.duration(value) for value in values]
         else:
             shown[name.replace("_", " ")] = values
     return shown
+
+
+def _ends(table: Any, side: str) -> list[str]:
+    columns = text.addresses(table[f"{side}_ip"]), table[f"{side}_port"].tolist(), table["protocol"].tolist()
+    ends = zip(*columns, strict=True)
+    return [text.socket(address, port) if code in PROTOCOLS_WITH_PORTS else address for address, port, code in ends]
+
+
+def _times(values: Any) -> list[str]:
+    """Times without the zeros that all of them end with."""
+    written = [time.removesuffix("Z").replace("T", " ") for time in text.times(values)]
+    zeros = min((len(time) - len(time.rstrip("0")) for time in written if time), default=0)
+    cut = zeros + (zeros == FRACTION)  # the point too
+    return [time[: len(time) - cut] for time in written]
 
 
 def _nanoseconds(values: Sequence[int]) -> Any:

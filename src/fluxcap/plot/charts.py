@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from fluxcap.errors import missing
-from fluxcap.plot.numbers import Numbers
+from fluxcap.plot.numbers import LISTED, Numbers
 from fluxcap.values import text
 
 Chart = Any  # an altair.TopLevelMixin: Altair is an extra, and imported when the first chart is made
@@ -14,9 +14,15 @@ Kinds = Mapping[str, tuple[str, str]]  # by column: what it is called, and its c
 
 WIDTH: Final = 640
 BARS: Final = 420  # width of bars, beside their labels
+BAR_OF_TWO: Final = 28  # the same, where a label has two lines
+LINE: Final = 44  # letters that fit into a line of a label
+LINE_HEIGHT: Final = 11
+BREAK: Final = "\n"
 LABEL: Final = 330  # pixels: an IPv6 address with its port
 HEIGHT: Final = 200
 LOW: Final = 80  # of a plot under another
+TICKS: Final = 5
+FEW_TICKS: Final = 3  # of a low plot
 BAR: Final = 22  # the height of a bar and of the room around it
 # Colours that stand out from white and from black.
 BLUE, ORANGE, GREEN, PURPLE, TEAL = "#4c8bd6", "#e08a3c", "#4aa564", "#9b72cf", "#3aa6a6"
@@ -24,6 +30,7 @@ GREY, RED = "#8a94a3", "#dd5a52"
 OF_PROTOCOLS: Final = (BLUE, ORANGE, GREEN, PURPLE, TEAL, GREY)
 OF_VERDICTS: Final = {"good": GREEN, "partial": BLUE, "other": GREY}
 OF_BAD: Final = {"bad": RED, "bad IPv4 header": ORANGE}
+BRIGHT: Final = (0.3, 1)  # of a scale of colours: the part that stands out from black too
 NS: Final = 1_000_000_000
 UNITS: Final = {"days": 86_400, "hours": 3_600, "minutes": 60, "s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 
@@ -49,11 +56,12 @@ def throughput(numbers: Numbers, step: int) -> Chart:
 
 def verdicts(numbers: Numbers, step: int) -> Chart:
     """Checksums by verdict; bad ones below, on an axis of their own, where one among millions shows."""
-    most, bad = (
-        _over_time(numbers["start"], step, {name: numbers[name] for name in colours}, colours, title, height)
+    parts = [
+        _over_time(numbers["start"], step, {name: numbers[name] for name in found}, found, title, height)
         for colours, title, height in ((OF_VERDICTS, "checksums", HEIGHT), (OF_BAD, "bad", LOW))
-    )
-    return altair().vconcat(most, bad).resolve_scale(color="independent")
+        if (found := {name: colour for name, colour in colours.items() if any(numbers[name])})
+    ]
+    return altair().vconcat(*parts).resolve_scale(color="independent")
 
 
 def hosts(numbers: Numbers) -> Chart:
@@ -65,18 +73,18 @@ def hosts(numbers: Numbers) -> Chart:
 
 def conversations(numbers: Numbers) -> Chart:
     """Bytes of each two hosts."""
-    labels = [" ↔ ".join(both) for both in zip(numbers["address"], numbers["with"], strict=True)]
+    labels = _pairs(numbers["address"], "↔", numbers["with"])
     return _bars(labels, numbers, {"bytes": ("bytes", BLUE)}, "bytes")
 
 
 def ports(numbers: Numbers) -> Chart:
     """Clients by port; the colour is the logarithm of the bytes between the two."""
     alt = altair()
-    x = alt.X("port:N", sort=None, title="port of the server", axis=alt.Axis(labelAngle=-45))
+    x = alt.X("port:N", sort=None, title=None, axis=alt.Axis(labelAngle=-45))
     y = alt.Y("client:N", sort=None, title=None, axis=alt.Axis(labelLimit=LABEL))
     colour: Any = alt.value(BLUE)
     if len(set(numbers["bytes"])) > 1:  # else a logarithmic scale has no room for colours
-        scale = alt.Scale(type="log", scheme="viridis")
+        scale = alt.Scale(type="log", scheme=alt.SchemeParams("viridis", extent=BRIGHT))
         colour = alt.Color("bytes:Q", scale=scale, legend=alt.Legend(format="~s", tickCount=3))
     rows = _rows(numbers, client="client", port="port", bytes="bytes")
     return _chart(rows).mark_rect().encode(x=x, y=y, color=colour).properties(width=alt.Step(28), height=alt.Step(BAR))
@@ -84,8 +92,13 @@ def ports(numbers: Numbers) -> Chart:
 
 def outcomes(numbers: Numbers) -> Chart:
     """How many connections ended how."""
-    labels = [" ".join(both) for both in zip(numbers["protocol"], numbers["outcome"], strict=True)]
-    return _bars(labels, numbers, {"connections": ("connections", BLUE)}, "connections")
+    counted: dict[str, int] = {}  # several states have the same words
+    for *words, count in zip(*(numbers[name] for name in ("protocol", "outcome", "connections")), strict=True):
+        label = " ".join(words)
+        counted[label] = counted.get(label, 0) + count
+    most = sorted(counted.items(), key=lambda one: -one[1])[:LISTED]
+    labels, counts = [label for label, _ in most], [count for _, count in most]
+    return _bars(labels, {"connections": counts}, {"connections": ("connections", BLUE)}, "connections")
 
 
 def handshakes(numbers: Numbers) -> Chart:
@@ -106,14 +119,16 @@ def handshakes(numbers: Numbers) -> Chart:
     colour = _colour({"server": BLUE, "client": ORANGE})
     facet = alt.Row("kind:N", title=None, sort=["server", "client"], header=alt.Header(labels=False))
     encoded = (
-        _chart(rows).mark_bar().encode(x=x, x2="to:Q", y=_count("handshakes"), y2=alt.datum(0), color=colour, row=facet)
+        _chart(rows)
+        .mark_bar()
+        .encode(x=x, x2="to:Q", y=_count("handshakes", ticks=FEW_TICKS), y2=alt.datum(0), color=colour, row=facet)
     )
     return encoded.properties(width=WIDTH, height=LOW)
 
 
 def losses(numbers: Numbers) -> Chart:
     """What was sent again, came out of order, or met a closed window, by connection."""
-    labels = [" → ".join(both) for both in zip(numbers["client"], numbers["server"], strict=True)]
+    labels = _pairs(numbers["client"], "→", numbers["server"])
     kinds = {
         "retransmitted": ("retransmitted", ORANGE),
         "out_of_order": ("out of order", PURPLE),
@@ -128,8 +143,10 @@ def flow_sizes(numbers: Numbers) -> Chart:
     n = max(numbers["connections"], default=1)
     rows = [{"bytes": row["bytes"], "share": row["n"] / n} for row in _rows(numbers, bytes="bytes", n="connections")]
     log = alt.Scale(type="log", nice=False)
-    x = alt.X("bytes:Q", scale=log, title="bytes of a connection", axis=alt.Axis(format="~s", labelOverlap=True))
-    y = alt.Y("share:Q", scale=log, title="at least as large", axis=alt.Axis(format="~%", labelOverlap=True))
+    sizes = alt.Axis(format="~s", labelOverlap=True, grid=False)
+    shares = alt.Axis(format="~%", labelOverlap=True, tickCount=FEW_TICKS)
+    x = alt.X("bytes:Q", scale=log, title="bytes of a connection", axis=sizes)
+    y = alt.Y("share:Q", scale=log, title="at least as large", axis=shares)
     marks = _chart(rows).mark_line(color=BLUE, interpolate="step-before", point={"color": BLUE, "size": 14})
     return marks.encode(x=x, y=y).properties(width=WIDTH, height=HEIGHT)
 
@@ -149,16 +166,27 @@ def servers(numbers: Numbers) -> Chart:
 def _bars(labels: Sequence[str], numbers: Numbers, kinds: Kinds, title: str) -> Chart:
     """A bar for each label, of a part for each kind."""
     alt = altair()
+    kinds = {name: kind for name, kind in kinds.items() if any(numbers[name])} or kinds
     rows = [
         {"label": f"{place:03d} {label}", "kind": word, "n": count, "order": order}  # labels need not be distinct
         for order, (name, (word, _)) in enumerate(kinds.items())
         for place, (label, count) in enumerate(zip(labels, numbers[name], strict=True))
     ]
-    y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelExpr="slice(datum.value, 4)", labelLimit=LABEL))
+    lines = f"split(slice(datum.value, 4), {BREAK!r})"
+    raised = alt.condition(f"indexof(datum.value, {BREAK!r}) > 0", alt.value(-LINE_HEIGHT / 2), alt.value(0))
+    written = alt.Axis(labelExpr=lines, labelLimit=LABEL, labelLineHeight=LINE_HEIGHT, labelOffset=raised)
+    y = alt.Y("label:N", sort=None, title=None, axis=written)
+    step = alt.Step(BAR_OF_TWO if any(BREAK in label for label in labels) else BAR)
     colours = dict(kinds.values())
     colour = _colour(colours) if len(colours) > 1 else alt.value(*colours.values())
     marks = _chart(rows).mark_bar().encode(x=_count(title, "x"), y=y, color=colour, order="order:O")
-    return marks.properties(width=BARS, height=alt.Step(BAR))
+    return marks.properties(width=BARS, height=step)
+
+
+def _pairs(ones: Sequence[str], arrow: str, others: Sequence[str]) -> list[str]:
+    """The labels of two ends each, in two lines where one is too long."""
+    both = [(f"{one} {arrow}", other) for one, other in zip(ones, others, strict=True)]
+    return [(" " if len(one) + len(other) <= LINE else BREAK).join((one, other)) for one, other in both]
 
 
 def _over_time(
@@ -174,8 +202,13 @@ def _over_time(
         for at, count in zip(ends, (*counts, *counts[-1:]), strict=bool(starts))
     ]
     since = text.time(starts[0])[: len("2026-11-02T10:00:00")].replace("T", " ") if starts else "the beginning"
-    x = alt.X("t:Q", title=f"{unit} after {since} UTC", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
-    y = _count(title, stack="zero")
+    x = alt.X(
+        "t:Q",
+        title=f"{unit} after {since} UTC",
+        scale=alt.Scale(nice=False),
+        axis=alt.Axis(grid=False, labelOverlap=True),
+    )
+    y = _count(title, stack="zero", ticks=TICKS if height > LOW else FEW_TICKS)
     marks = _chart(rows).mark_area(interpolate="step-after").encode(x=x, y=y, color=_colour(colours), order="order:O")
     return marks.properties(width=WIDTH, height=height)
 
@@ -201,13 +234,13 @@ def _colour(colours: Mapping[str, str]) -> Any:
     return alt.Color("kind:N", title=None, sort=list(colours), scale=scale)
 
 
-def _count(title: str, axis: str = "y", **options: Any) -> Any:
+def _count(title: str, axis: str = "y", ticks: int = TICKS, **options: Any) -> Any:
     """A channel of counts, on an axis without fractions."""
     alt = altair()
     channel = alt.X if axis == "x" else alt.Y
     whole = "datum.value % 1 ? '' : datum.value ? datum.label : '0'"  # 0, not 0k
-    ticks = alt.Axis(format="~s", labelExpr=whole, tickCount=5, labelOverlap=True)
-    return channel("n:Q", title=title, axis=ticks, **options)
+    marked = alt.Axis(format="~s", labelExpr=whole, tickCount=ticks, labelOverlap=True)
+    return channel("n:Q", title=title, axis=marked, **options)
 
 
 def _unit(seconds: float) -> tuple[str, float]:

@@ -223,5 +223,4 @@ def _lists(columns: Mapping[str, Array], rows: Any = ...) -> Numbers:
 
 def _sockets(table: ConnectionTable, rows: Array, side: str) -> list[str]:
     addresses = text.addresses(table[f"{side}_ip"][rows])
-    ports = table[f"{side}_port"][rows].tolist()
-    return [f"[{one}]:{port}" if ":" in one else f"{one}:{port}" for one, port in zip(addresses, ports, strict=True)]
+    return list(map(text.socket, addresses, table[f"{side}_port"][rows].tolist()))
