@@ -93,7 +93,7 @@ def test_the_page_of_a_capture_of_many_hosts_is_as_small(tmp_path):
 def test_an_empty_capture_says_so(tmp_path):
     text = written(pcap([]), tmp_path)
     assert "There is no packet in this capture." in text
-    assert Page(text).named("svg") == []
+    assert [Page(text).named(kind) for kind in ("svg", "section", "nav")] == [[], [], []]
 
 
 def test_the_verdict_names_what_is_wrong_and_who_sent_it(tmp_path):

@@ -30,7 +30,8 @@ LOOKS: Final = {
     "font": "Liberation Sans, Arial, Helvetica, sans-serif",  # all as wide as the letters that labels are measured by
     "padding": {"left": 40, "right": 8, "top": 4, "bottom": 4},  # where a browser has none of them, letters are wider
     "axis": {"labelColor": INK, "titleColor": INK, "gridColor": LINES, "domainColor": LINES, "tickColor": LINES},
-    "axisX": {"titleAnchor": "start"},  # in sight on a narrow screen
+    "axisX": {"titleAnchor": "start", "labelSeparation": 6},  # the title in sight on a narrow screen
+    "axisY": {"titlePadding": 12},
     "legend": {"labelColor": INK, "titleColor": INK, "orient": "bottom"},
     "view": {"stroke": None},
 }
@@ -56,7 +57,10 @@ def title(found: Findings) -> str:
 
 def body(found: Findings, source: Source) -> str:
     """All sections."""
-    return "\n".join((*_verdict(found, source), *_checksums(found, source), *_pictures(found, source)))
+    verdict = _verdict(found, source)
+    if not found.info.packets:  # every section would say that there is nothing
+        return "\n".join(verdict)
+    return "\n".join((*verdict, _links(), *_checksums(found, source), *_pictures(found, source)))
 
 
 def _verdict(found: Findings, source: Source) -> Iterator[str]:
@@ -69,10 +73,13 @@ def _verdict(found: Findings, source: Source) -> Iterator[str]:
     facts = (f"<dt>{escaped(label)}</dt><dd>{escaped(said, SENTENCE)}</dd>" for label, said in info.facts(found.info))
     yield f"<dl>{''.join(facts)}</dl>"
     yield source.command("info")
+
+
+def _links() -> str:
     links = ("<li><a href=\"#checksums\">Checksums</a></li>", *(
         f'<li><a href="#{picture.name}">{picture.title}</a></li>' for picture in PICTURES
     ))  # fmt: skip
-    yield f'<nav aria-label="Sections"><ul>{"".join(links)}</ul></nav>'
+    return f'<nav aria-label="Sections"><ul>{"".join(links)}</ul></nav>'
 
 
 def _told(heading: str, said: Iterable[Sentence]) -> Iterator[str]:
