@@ -1,6 +1,7 @@
 """Results in gzip and zstd, by the suffix behind that of a text format; gzip and zstd themselves read them."""
 
 import gzip
+import os
 import shutil
 import signal
 import subprocess
@@ -95,3 +96,35 @@ def test_a_terminated_run_leaves_no_compressed_file_and_no_word(suffix, tmp_path
         process.send_signal(signal.SIGTERM)
         assert (process.wait(PATIENCE), process.stderr.read()) == (143, b"")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> list[Path]:
+    """Compressed captures, the third of them cut short."""
+    paths = [tmp_path / f"{number}.pcap" for number in range(4)]
+    for path in paths:
+        path.write_bytes(gzip.compress(CAPTURE))
+    paths[2].write_bytes(gzip.compress(CAPTURE)[:-10])
+    return paths
+
+
+def test_files_decompressed_ahead_give_what_they_give_one_after_the_other(several):
+    in_turn = command("flows", *several, "--ahead", "0")
+    assert in_turn.returncode == 3
+    for ahead in ([], ["--ahead", "1"], ["--ahead", "9"]):
+        run = command("flows", *several, *ahead)
+        assert (run.returncode, run.stdout, run.stderr) == (3, in_turn.stdout, in_turn.stderr)
+
+
+def test_ctrl_c_while_files_wait_ahead_ends_the_run_with_what_was_read(several, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    inputs = [several[0], fifo, several[1], several[3]]
+    run = subprocess.Popen(
+        [*COMMAND, "flows", *inputs, "--ahead", "3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    )
+    with fifo.open("wb"):  # waits until it is the turn of the fifo
+        run.send_signal(signal.SIGINT)
+        out, _ = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 130
+    assert out.decode() == command("flows", several[0]).stdout

@@ -13,8 +13,8 @@ import pytest
 
 import fluxcap
 from capture_files import pcap, records
-from fluxcap.capture import read_ahead
-from fluxcap.capture.read_ahead import PIECE, PIECES, STEPS, Ahead
+from fluxcap.capture.ahead import belt
+from fluxcap.capture.ahead.one_input import PIECE, PIECES, STEPS, Ahead
 from fluxcap.errors import NotACaptureError, TruncatedError
 
 lz4_frame = pytest.importorskip("lz4.frame")
@@ -108,7 +108,7 @@ def test_a_thread_is_started_only_where_it_saves_more_than_it_costs(capture, thr
             started.append(self.name)
             super().start()
 
-    monkeypatch.setattr(read_ahead, "Thread", Known)
+    monkeypatch.setattr(belt, "Thread", Known)
     assert fluxcap.read_flows(capture).metadata["packets"] == PACKETS
     assert started == ["fluxcap-ahead"] * threads
 

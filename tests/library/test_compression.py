@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import fluxcap
 from capture_files import pcap, records
-from fluxcap.capture import compression, read_ahead, reading
+from fluxcap.capture import compression, reading
+from fluxcap.capture.ahead import one_input
 from fluxcap.errors import DamagedCaptureWarning, NotACaptureError, UnsupportedError
 
 lz4_frame = pytest.importorskip("lz4.frame")
@@ -43,7 +44,7 @@ def step(request):
     in_thread = request.param == "in a thread"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compression, "LARGE", 0 if in_thread else sys.maxsize)
-        patch.setattr(read_ahead, "PIECE", 100 if in_thread else read_ahead.PIECE)
+        patch.setattr(one_input, "PIECE", 100 if in_thread else one_input.PIECE)
         yield compression.STEP_LARGE if in_thread else compression.STEP
 
 

@@ -11,7 +11,7 @@ from fluxcap.errors import UnsupportedError, install
 from fluxcap.values.libraries import ZSTD_MODULES
 
 if TYPE_CHECKING:
-    from fluxcap.capture.read_ahead import Source
+    from fluxcap.capture.ahead.one_input import Source
 
 # Bytes fed to the decompressor, and decompressed bytes asked for, in one call. A decompressor that meets an error drops
 # the output of that call, and isal also up to 64 KiB that it made ahead: small calls lose little. Large inputs need
@@ -163,7 +163,27 @@ class Members:
         self._inside = False  # the current member has begun and not ended
 
     def __call__(self, pieces: Iterable[bytearray]) -> Generator[bytes, None, None]:
-        """The decompressed bytes, at most `step` at a time. DecompressionError, after everything before it."""
+        """The decompressed bytes. DecompressionError, after everything before it."""
+        # What the last bytes gave: to hand over each of thousands of small steps would take longer than all the rest.
+        joined = bytearray()
+        try:
+            for output in self._outputs(pieces):
+                if self._step > TAIL_STEP:
+                    yield output
+                    continue
+                joined += output
+                if len(joined) >= self._feed:
+                    yield bytes(joined)
+                    joined.clear()
+        except Exception:
+            if joined:
+                yield bytes(joined)
+            raise
+        if joined:
+            yield bytes(joined)
+
+    def _outputs(self, pieces: Iterable[bytearray]) -> Iterator[bytes]:
+        """The same, at most `step` at a time."""
         octets: bytes | memoryview
         for octets in self._feeds(pieces):
             more = bool(octets)
@@ -227,15 +247,30 @@ def is_ahead(codec: Codec, size: int | None) -> bool:
 
 def decompressed(source: Source, codec: Codec, path: str, size: int | None) -> Generator[bytes, None, None]:
     """The decompressed bytes of a source of this size (None: unknown). UnsupportedError without the library."""
-    from fluxcap.capture.read_ahead import Ahead, pieces
+    from fluxcap.capture.ahead.one_input import Ahead
 
-    step = STEP_LARGE if size is None or size >= LARGE else STEP
+    if is_ahead(codec, size):
+        return iter(Ahead(source, _members(codec, path, size)))
+    return decompressed_here(source, codec, path, size)
+
+
+def decompressed_here(source: Source, codec: Codec, path: str, size: int | None) -> Generator[bytes, None, None]:
+    """The same, decompressed by the thread that asks for them."""
+    from fluxcap.capture.ahead.one_input import pieces
+
+    return _members(codec, path, size)(pieces(source, _step(size)))
+
+
+def _step(size: int | None) -> int:
+    return STEP_LARGE if size is None or size >= LARGE else STEP
+
+
+def _members(codec: Codec, path: str, size: int | None) -> Members:
     try:
-        members = Members(codec, step)
+        return Members(codec, _step(size))
     except ImportError as error:
         raise UnsupportedError(
             path,
             reason=f"{codec.name} compressed, and no library for that is installed",
             help=f"Run {install(codec.extra)}, or decompress the file first.",
         ) from error
-    return iter(Ahead(source, members)) if is_ahead(codec, size) else members(pieces(source, step))

@@ -22,7 +22,7 @@ from fluxcap.capture.meter import METER, Measured
 from fluxcap.whole_files import naming
 
 if TYPE_CHECKING:
-    from fluxcap.capture.read_ahead import Source
+    from fluxcap.capture.ahead.one_input import Source
 
 Octets = bytes | bytearray | memoryview
 Capture = str | os.PathLike[str] | IO[bytes] | Octets
@@ -100,19 +100,25 @@ class Input(NamedTuple):
     )
 
     @contextmanager
-    def open(self) -> Iterator[Opened]:
-        """The input, decompressed. OSError if it cannot be opened, UnsupportedError if a library is missing."""
+    def stored(self) -> Iterator[tuple[Opened, Opened]]:
+        """The input as it is stored: from its first byte, and behind skippable frames. OSError if it cannot be
+        opened."""
         with self.source() as source:
             with naming(self.name):
-                stored = Opened(source)
-                opened = _after_skippable(stored)
+                whole = Opened(source)
+                behind = _after_skippable(whole)
+            yield whole, behind
+
+    @contextmanager
+    def open(self) -> Iterator[Opened]:
+        """The input, decompressed. OSError if it cannot be opened, UnsupportedError if a library is missing."""
+        with self.stored() as (whole, opened), METER.reading(whole):
             codec = recognise(opened.head)
-            with METER.reading(stored):
-                if codec is None:
-                    yield opened
-                    return
-                with closing(decompressed(opened, codec, self.name, self.size)) as octets:
-                    yield Opened(Iterated(octets), codec.name, is_ahead(codec, self.size))
+            if codec is None:
+                yield opened
+                return
+            with closing(decompressed(opened, codec, self.name, self.size)) as octets:
+                yield Opened(Iterated(octets), codec.name, is_ahead(codec, self.size))
 
 
 def refuse_once(inputs: Iterable[Input], purpose: str) -> None:
@@ -279,7 +285,7 @@ class Memory:
 class Iterated:
     """A source over bytes that an iterator makes. An error of the iterator is raised again at each call."""
 
-    def __init__(self, octets: Iterator[bytes | memoryview]) -> None:
+    def __init__(self, octets: Iterator[bytes | bytearray | memoryview]) -> None:
         self._octets = octets
         self._left = memoryview(b"")
         self._error: Exception | None = None

@@ -5,14 +5,14 @@ Imports no numpy, so that what needs no table starts fast.
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fluxcap._core import DAMAGED, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
+from fluxcap.capture.ahead.next_inputs import InputsAhead
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.damaged import Failure, broken_off, damaged, failure
 from fluxcap.capture.filters import about_filter, compiler
@@ -32,6 +32,7 @@ from fluxcap.errors import (
     OutOfOrderWarning,
     printable,
 )
+from fluxcap.plan.processors import ahead_for, threads_for
 from fluxcap.plan.read_options import DEFAULT, ReadOptions
 from fluxcap.plan.tunnels import codes
 from fluxcap.values import human
@@ -45,14 +46,6 @@ T = TypeVar("T")
 ALL_VERDICTS = 0xFFFFFFFF
 # Bytes of an input before other threads join: a millisecond of work, much more than starting the threads takes.
 SHARED_FROM = 1 << 20
-# A third of the work on small packets is done in order, by one thread at a time: more threads gain little.
-THREADS = 4
-
-
-def threads_for(asked: int | None) -> int:
-    """The number of threads to read with: as many as asked for, or a few, at most one a processor."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(asked or THREADS, there)
 
 
 class Reading:
@@ -123,12 +116,11 @@ class Reading:
         An input that is not a capture raises; damage after its header raises or warns, as `on_damage` says, and the
         next input follows.
         """
-        readings = map(self.read_one, inputs) if self.options.order is None else [self.read_merged(inputs)]
         try:
-            for reading in readings:
-                yield from reading
-                if self.flows_full:
-                    break
+            if self.options.order is None:
+                yield from self._read_in_turn(inputs)
+            else:
+                yield from self.read_merged(inputs)
         except KeyboardInterrupt:
             if self.options.on_interrupt == "raise":
                 raise
@@ -190,9 +182,16 @@ class Reading:
             return []
         return [*about_filter(self.filter, totals), *about_times(totals)]
 
-    def read_one(self, item: Input) -> Iterator[None]:
-        """Read one input to its end."""
-        with item.open() as octets:
+    def _read_in_turn(self, inputs: Iterable[Input]) -> Iterator[None]:
+        """Read the inputs to their ends, one after the other."""
+        with closing(InputsAhead(inputs, ahead_for(self.options.ahead))) as ahead:
+            for item in inputs:
+                yield from self._read_one(item, ahead)
+                if self.flows_full:
+                    break
+
+    def _read_one(self, item: Input, ahead: InputsAhead) -> Iterator[None]:
+        with ahead.open(item) as octets:
             if self._is_skipped(item, octets):
                 return
             self.begin(item.name, octets.compression)
@@ -203,7 +202,7 @@ class Reading:
                             octets.by_core = self.scanner
                             yield from self._read_file(octets.file, item.size)
                         elif octets.take_chunk is not None:
-                            yield from self._take(octets.take_chunk, octets.ahead)
+                            yield from self._take(octets.take_chunk, busy=octets.ahead + ahead.busy())
                         else:
                             self.paused = octets.handover.is_due()
                             if self.paused:
@@ -240,7 +239,7 @@ class Reading:
 
     def _read_stream(self, merging: Merging) -> Iterator[None]:
         while not self.ended:
-            yield from self._take(merging.take_chunk, ahead=False)
+            yield from self._take(merging.take_chunk)
 
     def _part_ended(self, part: Part, read: Counted) -> None:
         """An input that is merged with others ended, of which so much was read."""
@@ -292,13 +291,13 @@ class Reading:
         """Let the core read and process the rest of a file."""
         self._handle_stop((yield from self._process(partial(self.scanner.read, file), size)))
 
-    def _take(self, made: Callable[[], memoryview], ahead: bool) -> Iterator[None]:
-        """Process the next decompressed bytes where they lie; `ahead`: one thread is busy decompressing."""
+    def _take(self, made: Callable[[], memoryview], busy: int = 0) -> Iterator[None]:
+        """Process the next decompressed bytes where they lie, while so many threads are busy decompressing."""
         octets = made()
         at = 0
         while at < len(octets) and not self.ended:
             at = self.scanner.lend(octets, at)
-            self._handle_stop((yield from self._process(self.scanner.run, self.scanner.octets, busy=int(ahead))))
+            self._handle_stop((yield from self._process(self.scanner.run, self.scanner.octets, busy)))
         if not octets:
             self.scanner.finish()
             self.ended = True

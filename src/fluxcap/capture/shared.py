@@ -11,8 +11,10 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Final, Self
 
+from fluxcap.capture.ahead.next_inputs import InputsAhead
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.inputs import Input, Iterated, Opened
+from fluxcap.plan.processors import ahead_for
 
 CHUNK: Final = 4 << 20  # bytes of an input that is not decompressed, at a time
 
@@ -33,8 +35,9 @@ class SharedInput(Input):
 class SharedInputs:
     """Some inputs, for so many readings. At the end of the context what a broken-off reading left open is closed."""
 
-    def __init__(self, inputs: Sequence[Input], readings: int) -> None:
-        self._inputs = [_Shared(item, readings) for item in inputs]
+    def __init__(self, inputs: Sequence[Input], readings: int, ahead: int | None = None) -> None:
+        self._ahead = InputsAhead(inputs, ahead_for(ahead))
+        self._inputs = [_Shared(item, readings, self._ahead) for item in inputs]
 
     def __enter__(self) -> Self:
         return self
@@ -44,6 +47,7 @@ class SharedInputs:
     ) -> None:
         for shared in self._inputs:
             shared.close()
+        self._ahead.close()
 
     def of(self, reader: int) -> Iterator[Input]:
         """The inputs as this reading opens them."""
@@ -56,8 +60,9 @@ class SharedInputs:
 class _Shared:
     """One input, the chunks of it that some readings have still to take, and the error that ended it."""
 
-    def __init__(self, item: Input, readings: int) -> None:
+    def __init__(self, item: Input, readings: int, ahead: InputsAhead) -> None:
         self.item = item
+        self._ahead = ahead
         self._waiting: dict[int, deque[memoryview]] = {reader: deque() for reader in range(readings)}
         self._held = ExitStack()
         self._opened: Opened | None = None
@@ -66,7 +71,7 @@ class _Shared:
     @contextmanager
     def opened(self, reader: int) -> Iterator[Opened]:
         if self._opened is None:
-            self._opened = self._held.enter_context(self.item.open())
+            self._opened = self._held.enter_context(self._ahead.open(self.item))
             self._chunks = _chunks(self._opened)
         try:
             yield Opened(Iterated(self._taken(reader)), self._opened.compression, self._opened.ahead)

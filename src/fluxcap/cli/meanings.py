@@ -22,6 +22,7 @@ _OPTIONS: Final = {  # by what to type here
     "--by": "group-by groupby group key aggregate aggregate-by a",
     "--columns": "fields field select show e",
     "--threads": "jobs j workers cores parallel",
+    "--ahead": "prefetch readahead read-ahead lookahead",
     "--idle-timeout": "timeout idle inactive-timeout",
     "--interval": "window bucket every bin",
     "--uniflow": "unidirectional uni",

@@ -27,13 +27,14 @@ class Options(argparse.Namespace):
 
     @property
     def reading(self) -> ReadOptions:
-        """How to read: what add_selection() adds, --threads and --strict, as far as the command has them."""
+        """How to read: what add_selection() and add_order() add, --threads and --strict, as far as the command has
+        them."""
         typed = vars(self)
         if typed.get("inner") and typed.get("where") is None:
             raise UsageError("--inner is about a filter, and there is none", "Say which with --where FILTER.")
         if typed.get("reorder") and typed.get("order") is None:
             raise UsageError("--reorder is about an order, and there is none", "Say --order time as well.")
-        names = ("where", "inner", "decap", "threads", "order", "reorder")
+        names = ("where", "inner", "decap", "threads", "order", "reorder", "ahead")
         asked = {name: typed[name] for name in names if name in typed}
         return ReadOptions(
             **asked,
@@ -168,11 +169,13 @@ def _tunnel(text: str) -> tuple[int, str]:
 
 
 def add_order(parser: Parser) -> None:
-    """--order and --reorder."""
+    """--order, --reorder and --ahead."""
     order = "merge the inputs in the order of time, and sort the packets of each"
     parser.add_argument("--order", choices=("time",), help=order)
     reorder = f"how much later than its time a packet may stand in its input (default: {REORDER})"
     parser.add_argument("--reorder", type=duration("--reorder"), metavar="TIME", help=reorder)
+    ahead = "decompress N files ahead of the one that is read (default: one a processor)"
+    parser.add_argument("--ahead", type=natural, metavar="N", help=ahead)
 
 
 def add_ignore_checksums(parser: Parser) -> None:

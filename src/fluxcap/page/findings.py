@@ -55,7 +55,8 @@ def collect(src: Captures, options: ReadOptions) -> Findings:
         stepwise=True,
     )
     slices = Slices()
-    with _each_warning_once(), SharedInputs(expand(src), 2) as inputs:
+    ahead = options.ahead if options.order is None else 0  # all inputs are open at once
+    with _each_warning_once(), SharedInputs(expand(src), 2, ahead) as inputs:
         for _ in zip_longest(judging.judge(inputs.of(0)), _counted(survey, inputs.of(1), slices)):
             pass
     metadata = survey.metadata()

@@ -34,6 +34,7 @@ def report(
     order: Order | None = None,
     reorder: Duration | None = None,
     threads: int | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
 ) -> None:
     """Write a page about captures: the verdict in words, then pictures with the numbers behind them.
@@ -59,6 +60,8 @@ def report(
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     threads : int, optional
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
 
@@ -91,7 +94,9 @@ def report(
     >>> import fluxcap, tempfile
     >>> fluxcap.report("samples/office.pcap", tempfile.mkdtemp() + "/report.html")
     """
-    options = ReadOptions(where, decap, threads, on_damage, inner=inner, tunnels=tunnels, order=order, reorder=reorder)
+    options = ReadOptions(
+        where, decap, threads, on_damage, inner=inner, tunnels=tunnels, order=order, reorder=reorder, ahead=ahead
+    )
     found = collect(src, options)
     check_target(output, found.info.metadata["inputs"])
     whole = page(found, options)

@@ -34,6 +34,7 @@ class ReadOptions(NamedTuple):
     tunnels: Tunnels | None = None  # UDP ports that carry one, besides the registered ones
     order: Order | None = None  # "time": inputs are merged and their records sorted; None: as they stand
     reorder: Duration | None = None  # how far records are sorted; None: REORDER
+    ahead: int | None = None  # inputs after the current one that are decompressed while it is read; None: one a core
     on_end: Callable[[], None] | None = None  # called at the end of the inputs, not when Ctrl-C ends the reading
 
     @property
@@ -51,6 +52,8 @@ class ReadOptions(NamedTuple):
             raise ValueError("reorder is about an order, and there is none; say order='time'")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads is at least 1, not {self.threads}")
+        if self.ahead is not None and self.ahead < 0:
+            raise ValueError(f"ahead is at least 0, not {self.ahead}")
         if self.on_damage not in ("warn", "raise"):
             raise ValueError(f"on_damage is 'warn' or 'raise', not {self.on_damage!r}")
         if self.on_interrupt not in ("raise", "return"):

@@ -47,6 +47,7 @@ def read_checksums(
     reorder: Duration | None = None,
     list_limit: int = 1000,
     threads: int | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> ChecksumReport:
@@ -73,6 +74,8 @@ def read_checksums(
         Bad records to list, at least 0.
     threads : int, optional
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -111,7 +114,7 @@ def read_checksums(
     [17]
     """
     options = ReadOptions(
-        where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+        where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
     )
     return collect_checksums(src, list_limit, options)
 

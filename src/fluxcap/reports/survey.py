@@ -28,6 +28,7 @@ def read_info(
     order: Order | None = None,
     reorder: Duration | None = None,
     threads: int | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> CaptureInfo:
@@ -52,6 +53,8 @@ def read_info(
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     threads : int, optional
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -90,7 +93,7 @@ def read_info(
     return collect_info(
         src,
         ReadOptions(
-            where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+            where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
         ),
     )
 

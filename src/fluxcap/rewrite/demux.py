@@ -109,6 +109,7 @@ def demux(
     keep_bad: bool = False,
     form: Literal["octets"] = "octets",
     max_memory: int | str | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
 ) -> Delivered: ...
 @overload
@@ -124,6 +125,7 @@ def demux(
     reorder: Duration | None = None,
     form: Literal["pcap"],
     max_memory: int | str | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
 ) -> Split: ...
 def demux(
@@ -139,6 +141,7 @@ def demux(
     keep_bad: bool = False,
     form: Form = "octets",
     max_memory: int | str | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
 ) -> Delivered | Split:
     """Deliver what each socket was sent: UDP messages and TCP streams, in files of a directory.
@@ -171,6 +174,8 @@ def demux(
         Deliver to no further sockets and streams, with a warning, once their table takes this: bytes, or a text such
         as "512M" or "2GiB". What the others were sent is complete; packets for further ones are counted. With "pcap":
         stop before the table of flows takes more.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
 
@@ -213,7 +218,9 @@ def demux(
         form,
         keep_bad,
         max_memory,
-        ReadOptions(where, decap, on_damage=on_damage, inner=inner, tunnels=tunnels, order=order, reorder=reorder),
+        ReadOptions(
+            where, decap, on_damage=on_damage, inner=inner, tunnels=tunnels, order=order, reorder=reorder, ahead=ahead
+        ),
     ).run()
 
 

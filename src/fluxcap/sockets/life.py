@@ -79,6 +79,7 @@ def read_life(
     order: Order | None = None,
     reorder: Duration | None = None,
     ignore_checksums: bool = False,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> LifeTable:
@@ -105,6 +106,8 @@ def read_life(
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     ignore_checksums : bool, default False
         Let records with a bad checksum take part in their connection, as `zeek -C` does.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -151,7 +154,7 @@ def read_life(
         src,
         socket,
         ReadOptions(
-            where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+            where, decap, 1, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
         ),
         ignore_checksums,
     )

@@ -59,6 +59,7 @@ def read_sockets(
     ignore_checksums: bool = False,
     max_memory: int | str | None = None,
     threads: int | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> SocketTable:
@@ -88,6 +89,8 @@ def read_sockets(
         or a text such as "512M" or "2GiB". What was read before is exact.
     threads : int, optional
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -127,7 +130,7 @@ def read_sockets(
     True
     """
     options = ReadOptions(
-        where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+        where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
     )
     return collect_sockets(src, options, ignore_checksums, max_memory)
 

@@ -110,6 +110,7 @@ def scan_flows(
     features: bool = False,
     splt: int = 0,
     threads: int | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> FlowScan:
@@ -154,6 +155,8 @@ def scan_flows(
         Add direction, size and gap of this many first packets, as in read_flows().
     threads : int, optional
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -193,6 +196,6 @@ def scan_flows(
         splt=splt,
     )
     options = ReadOptions(
-        where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+        where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
     )
     return FlowScan(expand(src), plan, grace, options)

@@ -41,6 +41,7 @@ def read_flows(
     features: bool = False,
     splt: int = 0,
     threads: int | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
     packets: Literal[False] = False,
@@ -66,6 +67,7 @@ def read_flows(
     features: bool = False,
     splt: int = 0,
     threads: int | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
     packets: Literal[True] | str | Sequence[str],
@@ -90,6 +92,7 @@ def read_flows(
     features: bool = False,
     splt: int = 0,
     threads: int | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
     packets: bool | str | Sequence[str] = False,
@@ -139,6 +142,8 @@ def read_flows(
         in columns of shape (n, splt); -1 after the last packet.
     threads : int, optional
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -203,7 +208,7 @@ def read_flows(
         splt=splt,
     )
     options = ReadOptions(
-        where, decap, threads, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+        where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
     )
     if packets is False:
         return collect_flows(src, plan, options, FlowTable)
@@ -222,6 +227,7 @@ def read_packets(
     reorder: Duration | None = None,
     by: str | Iterable[str] | None = None,
     max_memory: int | str | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> PacketTable:
@@ -253,6 +259,8 @@ def read_packets(
         Make no further rows, with a warning, before the table and its flows take more than this: bytes, or a text
         such as "512M" or "2GiB". The ledger counts the packets without a row too, and `metadata["rows_left_out"]`
         says how many these are. A record that would need another flow than there is memory for ends the reading.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -292,7 +300,7 @@ def read_packets(
     """
     chosen, plan = choose(columns, by)
     options = ReadOptions(
-        where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
     )
     return collect_packets(src, chosen, plan, options, max_memory)
 
@@ -310,6 +318,7 @@ def scan_packets(
     batch_size: int = BATCH_ROWS,
     by: str | Iterable[str] | None = None,
     max_memory: int | str | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> PacketScan:
@@ -341,6 +350,8 @@ def scan_packets(
     max_memory : int or str, optional
         Stop, with a warning, before the flows that the column `flow` numbers take more than this: bytes, or a text such
         as "512M" or "2GiB". A batch takes the same memory whatever the capture.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -367,15 +378,10 @@ def scan_packets(
     """
     chosen, plan = choose(columns, by)
     octets(max_memory, "max_memory")  # refused even where there are no flows
-    return PacketScan(
-        expand(src),
-        chosen,
-        plan and plan._replace(max_memory=max_memory),
-        batch_size,
-        ReadOptions(
-            where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
-        ),
+    options = ReadOptions(
+        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
     )
+    return PacketScan(expand(src), chosen, plan and plan._replace(max_memory=max_memory), batch_size, options)
 
 
 def collect_both(

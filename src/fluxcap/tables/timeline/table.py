@@ -73,6 +73,7 @@ def read_timeline(
     reorder: Duration | None = None,
     ignore_checksums: bool = False,
     max_memory: int | str | None = None,
+    ahead: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> TimelineTable:
@@ -105,6 +106,8 @@ def read_timeline(
     max_memory : int or str, optional
         Stop, with a warning, before the table of flows takes more than this: bytes, or a text such as "512M" or
         "2GiB". What was read before is exact.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -147,7 +150,7 @@ def read_timeline(
     [1059, 1, 11, 25]
     """
     options = ReadOptions(
-        where, decap, 1, on_damage, on_interrupt, inner=inner, tunnels=tunnels, order=order, reorder=reorder
+        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
     )
     return collect_timeline(src, interval, by, options, ignore_checksums, max_memory)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
 from queue import SimpleQueue
-from threading import Semaphore, Thread
 from typing import Protocol
+
+from fluxcap.capture.ahead.belt import Belt, start
 
 # Bytes read from the source at a time: each piece costs both threads a wait for the interpreter's lock. With pieces of
 # 128 KiB reading flows from zstd took 1.5 times as long.
 PIECE = 1 << 19
 PIECES = 2  # read ahead: the thread works on one, the other waits
-STEPS = 4  # results of the work that wait for the reader at most
+STEPS = 4  # results of the work that wait for the reader
 
 Work = Callable[[Iterator[bytearray]], Iterable[bytes]]
 
@@ -51,36 +50,26 @@ class Ahead:
         self._source_ended = False
         self._work = work
         self._pieces: SimpleQueue[bytearray] = SimpleQueue()  # to the thread; an empty piece is the last
-        # From the thread: decompressed bytes; b"" after each piece; last, the error that ended the work, or None.
-        self._made: SimpleQueue[bytes | Exception | None] = SimpleQueue()
-        self._room = Semaphore(STEPS)
-        self._stopped = False
 
     def __iter__(self) -> Generator[bytes, None, None]:
-        self._process = os.getpid()
-        # A daemon thread, so that a scan that was never closed does not keep the interpreter from ending.
-        Thread(target=self._run, name="fluxcap-ahead", daemon=True).start()
+        # From the thread: decompressed bytes; b"" after each piece; last, the error that ended the work, or None.
+        self._belt = belt = Belt(STEPS)
+        start(self._run)
         try:
             for _ in range(PIECES):
                 self._feed()
-            while isinstance(made := self._next(), bytes):
+            while isinstance(made := belt.take(), bytes):
                 if made:
                     yield made
-                    self._room.release()
+                    belt.free()
                 else:
                     self._feed()
         finally:  # the thread is not waited for: where the interpreter is ending, it would never come
-            self._stopped = True
-            self._room.release()
+            belt.stop()
             self._pieces.put(bytearray())
         # Where the source failed, the work saw a false end of its input: its complaint about that end is dropped.
         if error := self._source_error or made:
             raise error
-
-    def _next(self) -> bytes | Exception | None:
-        if os.getpid() != self._process:
-            raise RuntimeError("a process that was forked has none of the threads that this reading goes on with")
-        return self._made.get()
 
     def _feed(self) -> None:
         """Give the thread another piece."""
@@ -95,19 +84,16 @@ class Ahead:
         self._pieces.put(piece)
 
     def _run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # the main thread handles them
         error = None
         try:
             for octets in self._work(self._arriving()):
-                self._room.acquire()
-                if self._stopped:
+                if not self._belt.put(octets):
                     return
-                self._made.put(octets)
         except Exception as caught:  # of any kind: the reader raises it
             error = caught
-        self._made.put(error)
+        self._belt.tell(error)
 
     def _arriving(self) -> Iterator[bytearray]:
         while piece := self._pieces.get():
             yield piece
-            self._made.put(b"")
+            self._belt.tell(b"")
