@@ -58,18 +58,22 @@ def crc32c(data: bytes | bytearray | memoryview) -> int:
 # int64 nanoseconds as RFC 3339 in UTC with nine digits ("json time": in quotes) and NO_TIME as nothing ("json time":
 # null), at most 31 octets up to the first zero as they are, uint8 codes as their names, a list of octets as it is.
 TextKind = (
-    Literal["integer", "address", "mac", "time", "json time", "duration", "json duration", "letters", "text"]
+    Literal["integer", "address", "mac", "time", "duration", "name", "letters", "text"]
+    | Literal["json address", "json time", "json duration", "json name"]
     | tuple[str, ...]
 )
 
 class TextRows:
     """The rows of columns as text, in pieces of some ten KiB, made without holding the GIL.
 
-    `literals` are the octets before each cell of a row and, last, those behind it. ValueError: columns of different
-    lengths, or literals that are not one more. TypeError: values that have no text of their kind.
+    `literals` are the octets before each cell of a row and, last, those behind it. `there` has, by the place of a
+    column of addresses, a byte for each row: zero where it has none. ValueError: columns of different lengths, or
+    literals that are not one more. TypeError: values that have no text of their kind.
     """
 
-    def __init__(self, columns: Sequence[tuple[TextKind, Any]], literals: Sequence[bytes]) -> None: ...
+    def __init__(
+        self, columns: Sequence[tuple[TextKind, Any]], literals: Sequence[bytes], there: Mapping[int, Any] = ...
+    ) -> None: ...
     def __iter__(self) -> Iterator[bytes]: ...
     def __next__(self) -> bytes: ...
 

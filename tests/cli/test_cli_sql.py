@@ -40,8 +40,8 @@ def test_a_query_over_each_table_is_answered(capture):
     flows, report = fluxcap.read_flows(capture), fluxcap.read_checksums(capture)
     (counted,) = rows(sql("SELECT count(*) AS n, sum(packets) AS packets FROM flows", capture).stdout)
     assert counted == {"n": str(len(flows)), "packets": str(flows["packets"].sum())}
-    addresses = rows(sql("SELECT src_ip FROM Packets ORDER BY packet", capture).stdout)
-    assert [row["src_ip"] for row in addresses] == SOURCES
+    addresses = rows(sql("SELECT packet, src_ip FROM Packets ORDER BY packet", capture).stdout)
+    assert [row["src_ip"] or None for row in addresses] == SOURCES
     (good,) = rows(sql("SELECT good FROM checksums WHERE header = 'UDP'", capture).stdout)
     assert good["good"] == str(report.verdicts[b.UDP]["good"])
 

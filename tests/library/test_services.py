@@ -72,11 +72,14 @@ def test_a_protocol_has_its_name_and_a_frame_without_ip_none():
 
 def test_exports_have_them_as_texts(tmp_path):
     made = fluxcap.read_flows(OFFICE).with_columns("dst_service,protocol_name")
-    wanted = [name.decode() for name in made["dst_service"].tolist()]
+    wanted = [name.decode() or None for name in made["dst_service"].tolist()]
     for suffix in ("parquet", "ndjson"):
         made.write(tmp_path / f"x.{suffix}")
     assert pq.read_table(tmp_path / "x.parquet")["dst_service"].to_pylist() == wanted
     lines = (tmp_path / "x.ndjson").read_text().splitlines()
     assert [json.loads(line)["dst_service"] for line in lines] == wanted
-    assert made.to_pandas()["dst_service"].tolist() == made.to_polars()["dst_service"].to_list() == wanted
+    assert made.to_polars()["dst_service"].to_list() == made.to_arrow()["dst_service"].to_pylist() == wanted
+    of_pandas = made.to_pandas()["dst_service"]
+    assert of_pandas.astype(object).where(of_pandas.notna(), None).tolist() == wanted
+    assert "" not in of_pandas.cat.categories
     assert np.array_equal(made.sort("dst_service")["dst_service"], np.sort(made["dst_service"])[::-1])

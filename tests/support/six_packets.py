@@ -15,4 +15,4 @@ def udp(src: str, dst: str) -> bytes:
 IPV4 = [udp("10.0.0.2", "10.0.0.1"), udp("10.0.0.1", "10.0.0.2"), udp("10.0.0.2", "255.255.255.255")]
 PACKETS = [*IPV4, udp("2001:db8::", "2001:db8::1"), b.ethernet(bytes(30), 0x88B5), udp("10.0.0.0", "0.0.0.1")]
 CAPTURE = pcap(records(PACKETS, start=START, step=1), ns=True)
-SOURCES = ["10.0.0.2", "10.0.0.1", "10.0.0.2", "2001:db8::", "::", "10.0.0.0"]
+SOURCES = ["10.0.0.2", "10.0.0.1", "10.0.0.2", "2001:db8::", None, "10.0.0.0"]

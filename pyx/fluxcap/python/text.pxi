@@ -6,9 +6,9 @@ from libc.string cimport memcpy
 
 from fluxcap.text.digits cimport SLACK
 from fluxcap.text.rows cimport (
-    CELL_ADDRESS, CELL_DURATION, CELL_INT64, CELL_JSON_DURATION, CELL_JSON_TIME, CELL_LETTERS, CELL_MAC, CELL_NAME,
-    CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32, CELL_UINT64, CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH,
-    Name, put_rows, widest)
+    CELL_ADDRESS, CELL_DURATION, CELL_INT64, CELL_JSON_ADDRESS, CELL_JSON_DURATION, CELL_JSON_NAME, CELL_JSON_TIME,
+    CELL_LETTERS, CELL_MAC, CELL_NAME, CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32, CELL_UINT64, CELL_UINT8, Cells,
+    Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
 
 cdef enum:
     PIECE = 131072      # most bytes of the rows of one step; at most half are used, which stay in L2 until written
@@ -23,7 +23,7 @@ cdef class TextRows:
     cdef uint64_t row_width     # most bytes of a row, without CELL_TEXT cells
     cdef list held              # the buffers that the pointers point into
 
-    def __cinit__(self, columns, literals):
+    def __cinit__(self, columns, literals, there=()):
         cdef uint32_t i
         if len(literals) != len(columns) + 1:
             wanted = len(columns) + 1
@@ -42,6 +42,11 @@ cdef class TextRows:
             self.plan_literal(&self.columns[i].before, literals[i])
             self.row_width += widest(self.columns[i].kind)
         self.plan_literal(&self.behind, literals[len(columns)])
+        for i, witness in dict(there).items():
+            if i >= self.n_columns or <uint64_t>len(witness) != self.n:
+                raise ValueError(f"{len(witness)} rows are there or not, of {self.n}")
+            if self.n:
+                self.columns[i].there = self.hold(memoryview(witness).cast("B"))
 
     def __dealloc__(self):
         cdef uint32_t i
@@ -94,10 +99,14 @@ cdef class TextRows:
             c.kind = integer_kind(array)
         elif kind == "address":
             c.kind = expect(CELL_ADDRESS, c.size == 16, array)
+        elif kind == "json address":
+            c.kind = expect(CELL_JSON_ADDRESS, c.size == 16, array)
         elif kind == "mac":
             c.kind = expect(CELL_MAC, c.size == 6, array)
-        elif kind == "letters":
+        elif kind == "letters" or kind == "name":
             c.kind = expect(CELL_LETTERS, c.size <= NAME_WIDTH and array.format == f"{c.size}s", array)
+        elif kind == "json name":
+            c.kind = expect(CELL_JSON_NAME, c.size <= NAME_WIDTH and array.format == f"{c.size}s", array)
         elif kind == "time":
             c.kind = expect(CELL_TIME, integer_kind(array) == CELL_INT64, array)
         elif kind == "json time":
@@ -113,9 +122,12 @@ cdef class TextRows:
         return 0
 
     cdef int plan_values(self, Cells* c, const uint8_t[::1] octets) except -1:
-        self.held.append(octets)
-        c.values = &octets[0] if octets.shape[0] else <const uint8_t*>b""
+        c.values = self.hold(octets)
         return 0
+
+    cdef const uint8_t* hold(self, const uint8_t[::1] octets):
+        self.held.append(octets)
+        return &octets[0] if octets.shape[0] else <const uint8_t*>b""
 
     cdef int plan_names(self, Cells* c, names) except -1:
         cdef bytes text

@@ -20,12 +20,14 @@ cdef enum Kind:                 # the kind of the cells of a column
     CELL_UINT64
     CELL_INT64
     CELL_ADDRESS
+    CELL_JSON_ADDRESS           # with its quotes, which null has not
     CELL_MAC
     CELL_TIME
     CELL_JSON_TIME              # with its quotes, which null has not
     CELL_DURATION               # nothing where it is negative, that is, not known
     CELL_JSON_DURATION          # null there
     CELL_NAME                   # a code of one byte, written as its name
+    CELL_JSON_NAME              # letters with their quotes; null for none
     CELL_LETTERS                # bytes as they are, up to the first zero, at most NAME_WIDTH
     CELL_TEXT                   # bytes as they are, of any length
 
@@ -45,6 +47,7 @@ cdef struct Cells:              # the cells of one column
     Literal before
     const uint8_t* values       # one after the other
     uint32_t size               # bytes a value, except CELL_TEXT
+    const uint8_t* there        # of addresses: a byte a row, zero where there is none; NULL: there always is
     uint64_t* ends              # CELL_TEXT: where in `values` each cell ends
     Name* names                 # CELL_NAME
     uint32_t n_names
@@ -64,6 +67,10 @@ cdef inline uint32_t widest(Kind kind) noexcept nogil:
         return INT64_WIDTH
     elif kind == CELL_ADDRESS:
         return ADDRESS_WIDTH
+    elif kind == CELL_JSON_ADDRESS:
+        return ADDRESS_WIDTH + 2
+    elif kind == CELL_JSON_NAME:
+        return NAME_WIDTH + 2
     elif kind == CELL_MAC:
         return MAC_WIDTH
     elif kind == CELL_TIME:
@@ -87,10 +94,30 @@ cdef inline uint8_t* put_name(uint8_t* to, const Cells* c, uint8_t code) noexcep
     memcpy(to, c.names[code].text, NAME_WIDTH)
     return to + c.names[code].length
 
+cdef inline uint8_t* put_null(uint8_t* to, bint as_json) noexcept nogil:
+    return put_octets(to, b"null", 4) if as_json else to
+
+cdef inline uint8_t* put_end(uint8_t* to, const Cells* c, const uint8_t* at, uint64_t row) noexcept nogil:
+    """An address of an end, where there is one."""
+    cdef bint as_json = c.kind == CELL_JSON_ADDRESS
+    if c.there != NULL and c.there[row] == 0:
+        return put_null(to, as_json)
+    if not as_json:
+        return put_address(to, at)
+    to = put_address(put_octets(to, b'"', 1), at)
+    return put_octets(to, b'"', 1)
+
+cdef inline uint8_t* put_json_name(uint8_t* to, const uint8_t* at, uint32_t size) noexcept nogil:
+    cdef uint64_t length = strnlen(<const char*>at, size)
+    if length == 0:
+        return put_null(to, True)
+    to = put_octets(put_octets(to, b'"', 1), at, length)
+    return put_octets(to, b'"', 1)
+
 cdef inline uint8_t* put_duration(uint8_t* to, int64_t ns, bint as_json) noexcept nogil:
     if ns >= 0:
         return put_unsigned(to, <uint64_t>ns)
-    return put_octets(to, b"null", 4) if as_json else to
+    return put_null(to, as_json)
 
 cdef inline uint8_t* put_cell(uint8_t* to, Cells* c, uint64_t row) noexcept nogil:
     cdef const uint8_t* at = c.values + row * c.size
@@ -105,8 +132,8 @@ cdef inline uint8_t* put_cell(uint8_t* to, Cells* c, uint64_t row) noexcept nogi
         return put_unsigned(to, native64(at))
     elif c.kind == CELL_INT64:
         return put_signed(to, <int64_t>native64(at))
-    elif c.kind == CELL_ADDRESS:
-        return put_address(to, at)
+    elif c.kind == CELL_ADDRESS or c.kind == CELL_JSON_ADDRESS:
+        return put_end(to, c, at, row)
     elif c.kind == CELL_MAC:
         return put_mac(to, at)
     elif c.kind == CELL_TIME:
@@ -117,6 +144,8 @@ cdef inline uint8_t* put_cell(uint8_t* to, Cells* c, uint64_t row) noexcept nogi
         return put_duration(to, <int64_t>native64(at), c.kind == CELL_JSON_DURATION)
     elif c.kind == CELL_NAME:
         return put_name(to, c, at[0])
+    elif c.kind == CELL_JSON_NAME:
+        return put_json_name(to, at, c.size)
     elif c.kind == CELL_LETTERS:
         return put_octets(to, at, strnlen(<const char*>at, c.size))
     start = c.ends[row - 1] if row else 0

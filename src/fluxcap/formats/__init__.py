@@ -61,6 +61,9 @@ class Table(Protocol):
         'Q'
         """
 
+    def there(self, name: str, /) -> Any:
+        """Which rows have a value in a column: a byte a row, zero where there is none; None if all have one."""
+
 
 class Listing:
     """A small table of plain lists, or of arrays."""
@@ -80,6 +83,9 @@ class Listing:
         return self.values[name]
 
     raw = __getitem__
+
+    def there(self, name: str, /) -> None:
+        """All rows have a value."""
 
 
 class Rows(NamedTuple):
@@ -215,6 +221,12 @@ def word(value: Any) -> Any:
 def columns_of(table: Table, rows: Rows) -> dict[str, Any]:
     """The columns to write of one table, by name."""
     return {name: table[name] for name in rows.columns}
+
+
+def there_in(table: Table, rows: Rows) -> dict[str, Any]:
+    """Which rows have a value, by the names of the columns to write that may lack one."""
+    witnesses = ((name, table.there(name)) for name in rows.columns)
+    return {name: witness for name, witness in witnesses if witness is not None}
 
 
 def raw_columns_of(table: Table, rows: Rows) -> dict[str, Any]:

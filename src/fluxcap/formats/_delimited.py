@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any, BinaryIO, Final
 
-from fluxcap.formats import Rows, raw_columns_of, word
+from fluxcap.formats import Rows, raw_columns_of, there_in, word
 from fluxcap.values import text
 
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a cell (CWE-1236)
@@ -15,7 +15,7 @@ def write_delimited(out: BinaryIO, rows: Rows, delimiter: bytes, free: Callable[
     out.write(delimiter.join(rows.shown(name).encode() for name in rows.columns) + b"\n")
     around = (b"", *repeat(delimiter, len(rows.columns) - 1), b"\n")
     for table in rows.tables:
-        for octets in text.rows(raw_columns_of(table, rows), around, free):
+        for octets in text.rows(raw_columns_of(table, rows), around, free, there=there_in(table, rows)):
             out.write(octets)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
-from fluxcap.formats import PLAIN, Rows, Screen, raw_columns_of
+from fluxcap.formats import PLAIN, Rows, Screen, raw_columns_of, there_in
 from fluxcap.values import text
 from fluxcap.values.metadata import header, members
 
@@ -33,7 +33,7 @@ def objects(rows: Rows, before: str, behind: str) -> Iterator[bytes]:
     """The rows as JSON objects, with the same text before each of them and behind it, in pieces of some ten KiB."""
     for table in rows.tables:
         columns = raw_columns_of(table, rows)
-        yield from text.rows(columns, _around(rows, columns, before, behind), json.dumps, as_json=True)
+        yield from text.rows(columns, _around(rows, columns, before, behind), json.dumps, True, there_in(table, rows))
 
 
 def _around(rows: Rows, columns: Mapping[str, Any], before: str, behind: str) -> list[bytes]:

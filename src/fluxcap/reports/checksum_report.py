@@ -115,7 +115,7 @@ class ChecksumReport(Exportable):
         ]
         counts = self._counts()
         about = [*facts(self.metadata).items(), *told]
-        return card(f"{type(self).__name__}: {self._title()}", about, counts.values, len(counts))
+        return card(f"{type(self).__name__}: {self._title()}", about, counts, len(counts))
 
     def _counts(self) -> Listing:
         import numpy as np

@@ -121,7 +121,7 @@ class CaptureInfo:
             *facts(self),
             *((label, read[label]) for label in ("skipped", "damage", "stopped")),
         ]
-        return card(f"{type(self).__name__}: {self._title()}", said, telling, len(mixed))
+        return card(f"{type(self).__name__}: {self._title()}", said, Listing(telling), len(mixed))
 
     @property
     def duration(self) -> int | None:

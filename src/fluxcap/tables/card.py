@@ -6,12 +6,15 @@ readable on dark and on light pages. Everything that comes from a file is escape
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fluxcap.errors import printable
 from fluxcap.values import text
+
+if TYPE_CHECKING:
+    from fluxcap.formats import Table
 
 PREVIEW_ROWS: Final = 5
 STYLE: Final = """
@@ -30,13 +33,13 @@ STYLE: Final = """
 """
 
 
-def card(title: str, facts: Iterable[tuple[str, str]], columns: Mapping[str, Any], rows: int) -> str:
-    """The card of a table with so many rows; `columns` has the first of them."""
+def card(title: str, facts: Iterable[tuple[str, str]], shown: Table, rows: int) -> str:
+    """The card of a table with so many rows, of which `shown` has the first."""
     about = "".join(f"<dt>{_safe(label)}</dt><dd>{_safe(fact)}</dd>" for label, fact in facts if fact)
     parts = [f"<style>{STYLE}</style>", f"<strong>{_safe(title)}</strong>", f"<dl>{about}</dl>"]
     if rows:
-        shown = f"first {PREVIEW_ROWS} of {rows:,} rows" if rows > PREVIEW_ROWS else "all rows"
-        parts.append(f"<details open><summary>{shown}</summary><div>{_table(columns)}</div></details>")
+        extent = f"first {PREVIEW_ROWS} of {rows:,} rows" if rows > PREVIEW_ROWS else "all rows"
+        parts.append(f"<details open><summary>{extent}</summary><div>{_table(shown)}</div></details>")
     return f'<div class="fluxcap">{"".join(parts)}</div>'
 
 
@@ -44,10 +47,10 @@ def _safe(words: str) -> str:
     return escape(printable(words))
 
 
-def _table(columns: Mapping[str, Any]) -> str:
-    kinds = [' class="number"' if text.is_number(name, values) else "" for name, values in columns.items()]
-    cells = [text.cells(name, values[:PREVIEW_ROWS]) for name, values in columns.items()]
-    lines = [_line("th", list(columns), kinds), *(_line("td", row, kinds) for row in zip(*cells, strict=True))]
+def _table(shown: Table) -> str:
+    kinds = [' class="number"' if text.is_number(name, shown[name]) else "" for name in shown.columns]
+    cells = [text.cells(name, shown[name][:PREVIEW_ROWS], shown.there(name)) for name in shown.columns]
+    lines = [_line("th", shown.columns, kinds), *(_line("td", row, kinds) for row in zip(*cells, strict=True))]
     return f"<table>{''.join(lines)}</table>"
 
 

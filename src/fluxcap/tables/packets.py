@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Final, Literal
 
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
 from fluxcap.capture.inputs import Captures, expand
@@ -14,6 +14,9 @@ from fluxcap.plan.read_options import ReadOptions
 from fluxcap.plan.sizes import octets
 from fluxcap.tables.table import Table
 from fluxcap.values import human
+
+IP_VERSION: Final = "ip_version"  # 0 without an IP header: there are no addresses then
+UNSHOWN: Final = f"_{IP_VERSION}"  # the same in a table that was not asked for it
 
 
 class PacketTable(Table):
@@ -34,15 +37,30 @@ class PacketTable(Table):
 
     __slots__ = ()
 
+    def _witness(self, name: str) -> Any:
+        """Addresses are zeros where there is no IP header, and can be zeros where there is one."""
+        if name not in keys.ADDRESSES:
+            return None
+        return next((self.raw(witness) for witness in (IP_VERSION, UNSHOWN) if witness in self._columns), None)
+
     def _title(self) -> str:
         return f"{human.counted(len(self), 'packet')}, {len(self.columns)} columns"
 
 
-def packet_table(reading: Reading) -> PacketTable:
-    """The rows that a reading has collected since they were last taken."""
+def witnessed(columns: Sequence[str]) -> Sequence[str]:
+    """The columns to read for a table of these: addresses go with the column that says whether there are any."""
+    needed = IP_VERSION not in columns and not set(keys.ADDRESSES).isdisjoint(columns)
+    return (*columns, IP_VERSION) if needed else columns
+
+
+def packet_table(reading: Reading, columns: Sequence[str] | None = None) -> PacketTable:
+    """The rows that a reading has collected since they were last taken. `columns`: those that witnessed() was given."""
     left_out = reading.scanner.totals()["rows_left_out"]
     made = {"rows_left_out": left_out, "limit": reading.limit or ("max_memory" if left_out else "")}
-    return PacketTable(reading.scanner.take(), reading.metadata() | made)
+    taken = reading.scanner.take()
+    if columns is not None and IP_VERSION in taken and IP_VERSION not in columns:
+        taken[UNSHOWN] = taken.pop(IP_VERSION)
+    return PacketTable(taken, reading.metadata() | made)
 
 
 def collect_packets(
@@ -51,8 +69,8 @@ def collect_packets(
     """Read captures into one table of these columns of their packets, which takes so much memory at most."""
     key = None if plan is None else plan._replace(max_memory=max_memory).spec()
     bound = octets(max_memory, "max_memory")
-    reading = Reading(options._replace(threads=1), key=key, columns=columns, max_octets=bound)
-    return reading.collect(expand(src), lambda: packet_table(reading))
+    reading = Reading(options._replace(threads=1), key=key, columns=witnessed(columns), max_octets=bound)
+    return reading.collect(expand(src), lambda: packet_table(reading, columns))
 
 
 def without_rows(columns: Sequence[str]) -> PacketTable:

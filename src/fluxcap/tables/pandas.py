@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise, repeat
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,21 +15,30 @@ from fluxcap.values.arrow import OFFSET, View, dictionary_of, ipv4, named
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # typed where pandas-stubs is installed
 
+    from fluxcap.formats import Table
     from fluxcap.values.arrays import Array
 
+MISSING: Final = -1  # the code of no category
 
-def pandas_frame(columns: Mapping[str, Array], view: View) -> pd.DataFrame:
-    """The columns as a DataFrame over the same memory; texts are categories."""
+
+def pandas_frame(table: Table, view: View) -> pd.DataFrame:
+    """The columns of a table as a DataFrame over the same memory; texts are categories."""
     pd = wanted("pandas")
-    return pd.DataFrame({name: _series(pd, name, values, view) for name, values in columns.items()}, copy=False)
+    columns = {name: _series(pd, name, table[name], table.there(name), view) for name in table.columns}
+    return pd.DataFrame(columns, copy=False)
 
 
-def _series(pd: Any, name: str, values: Array, view: View) -> Any:
+def _series(pd: Any, name: str, values: Array, there: Any, view: View) -> Any:
+    if text.is_name(name):
+        there = values != b""
     if view.is_text(name):
         codes, offsets, octets = dictionary_of(np.ascontiguousarray(values))
         known, ends = octets.decode(), np.frombuffer(offsets, OFFSET).tolist()
         texts = [known[start:end] for start, end in pairwise(ends)]
-        return _category(pd, np.frombuffer(codes, np.int32), texts)  # codes are below 2^31
+        numbers = np.frombuffer(codes, np.int32)  # codes are below 2^31
+        if there is None:
+            return _category(pd, numbers, texts)
+        return _category(pd, np.where(there, numbers, MISSING), texts).remove_unused_categories()
     if (known_names := view.names(name)) is not None:
         seen = np.flatnonzero(np.bincount(values))
         names = named(values, known_names)
@@ -46,7 +54,9 @@ def _series(pd: Any, name: str, values: Array, view: View) -> Any:
     if view.ip == "uint32" and text.KINDS.get(name) == "address":
         return ipv4(name, values)
     width, octets = values.shape[1], values.tobytes()
-    return pd.Series([octets[at : at + width] for at in range(0, len(octets), width)], dtype=object)
+    items = (octets[at : at + width] for at in range(0, len(octets), width))
+    each = repeat(True) if there is None else np.asarray(there).tolist()
+    return pd.Series([item if is_there else None for item, is_there in zip(items, each, strict=False)], dtype=object)
 
 
 def _category(pd: Any, codes: Array, categories: list[str]) -> Any:

@@ -13,7 +13,7 @@ from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.sizes import octets
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.flows import FlowTable, collect_flows, flow_table
-from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, collect_packets, packet_table
+from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, collect_packets, packet_table, witnessed
 from fluxcap.tables.scan import BATCH_ROWS, PacketScan
 
 if TYPE_CHECKING:
@@ -390,8 +390,8 @@ def collect_both(
     """The flows of a plan and these columns of their packets, from one pass."""
     spec = plan.spec()
     # One thread keeps rows in order.
-    reading = Reading(options._replace(threads=1), key=spec, columns=columns, max_octets=spec["max_memory"])
+    reading = Reading(options._replace(threads=1), key=spec, columns=witnessed(columns), max_octets=spec["max_memory"])
     inputs = expand(src)
     return reading.collect(
-        inputs, lambda: (flow_table(FlowTable, reading, plan, last=True, inputs=inputs), packet_table(reading))
+        inputs, lambda: (flow_table(FlowTable, reading, plan, last=True, inputs=inputs), packet_table(reading, columns))
     )

@@ -10,7 +10,7 @@ from fluxcap.capture.reading import Reading
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.tables.export import Exportable, as_asked
-from fluxcap.tables.packets import PacketTable, needs_flows, packet_table, without_rows
+from fluxcap.tables.packets import PacketTable, needs_flows, packet_table, without_rows, witnessed
 from fluxcap.tables.requirements import wanted
 from fluxcap.values.metadata import Metadata
 
@@ -117,12 +117,12 @@ class PacketScan(Exportable):
         self._check()  # checked again: some readers ask for a stream that they do not read
         self._begun = True
         key = self._plan.spec() if self._plan is not None and needs_flows(columns) else None
-        reading = Reading(self._options, key=key, columns=columns, row_limit=batch_size)
-        with reading.partial(lambda: packet_table(reading)):  # rows that were not handed out yet
+        reading = Reading(self._options, key=key, columns=witnessed(columns), row_limit=batch_size)
+        with reading.partial(lambda: packet_table(reading, columns)):  # rows that were not handed out yet
             for _ in reading.read(self._inputs):
-                if len(table := packet_table(reading)):
+                if len(table := packet_table(reading, columns)):
                     yield table
-        rest = packet_table(reading)
+        rest = packet_table(reading, columns)
         if len(rest):
             yield rest
         self.metadata = rest.metadata

@@ -112,6 +112,31 @@ class Table(export.Exportable):
 
         raise KeyError(str(unknown_column(name, (*self.columns, *on_request))))
 
+    def there(self, name: str) -> Any:
+        """Say which rows have a value in a column, where zeros can stand for one that is missing.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+
+        Returns
+        -------
+        buffer or None
+            A byte for each row, zero where there is no value; None if all rows have one.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> packets = fluxcap.read_packets("samples/verdicts.pcap")
+        >>> [bool(there) for there in memoryview(packets.there("src_ip"))[:2]]  # ARP has no IP address; then UDP
+        [False, True]
+        """
+        return self._witness(name)
+
+    def _witness(self, name: str) -> Any:
+        return None
+
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
@@ -144,7 +169,7 @@ class Table(export.Exportable):
     def _repr_html_(self) -> str:
         from fluxcap.tables.card import PREVIEW_ROWS, card
 
-        shown = self.head(PREVIEW_ROWS).to_dict()
+        shown = self.head(PREVIEW_ROWS)
         title = self._title() if self.metadata else Table._title(self)
         return card(f"{type(self).__name__}: {title}", facts(self.metadata).items(), shown, len(self))
 
@@ -313,7 +338,7 @@ class Table(export.Exportable):
         """
         from fluxcap.tables.pandas import pandas_frame
 
-        return pandas_frame(self.to_dict(), export.as_asked(ip, labels))
+        return pandas_frame(self, export.as_asked(ip, labels))
 
     def write(self, path: str | os.PathLike[str], *, names: str | None = None) -> None:
         """Write a file whose suffix decides the format.

@@ -65,7 +65,7 @@ class View:
     def is_text(self, name: str) -> bool:
         """Whether a column has letters, or addresses that are shown as texts."""
         kind = text.KINDS.get(name)
-        return kind == "letters" or (self.ip == "text" and kind in ("address", "mac"))
+        return kind in ("letters", "name") or (self.ip == "text" and kind in ("address", "mac"))
 
 
 PLAIN: Final = View()
@@ -82,7 +82,10 @@ class Stream:
         self._view = view
         self._names = tuple(like)
         self._tables = tables
-        fields = [_field((shown or {}).get(name, name), *_types(name, like[name], view)) for name in like]
+        shown = shown or {}
+        fields = [
+            _field(shown.get(name, name), *_types(name, like[name], view), _may_lack(name, view)) for name in like
+        ]
         self._schema: ArrowField = (STRUCT, b"", _metadata(metadata), False, fields, None)
 
     def __arrow_c_schema__(self) -> object:
@@ -95,7 +98,7 @@ class Stream:
 
     def _batches(self, tables: Iterator[Any]) -> Iterator[ArrowValues]:
         for table in tables:
-            columns = [_values(name, table[name], self._view) for name in self._names]
+            columns = [_values(name, table[name], table.there(name), self._view) for name in self._names]
             yield len(table), (None,), columns, None
 
 
@@ -107,10 +110,15 @@ def _metadata(metadata: Mapping[str, Any]) -> bytes:
     return count + b"".join(np.int32(len(part)).tobytes() + part for part in parts)
 
 
-def _field(name: str, format: bytes, below: bytes | None) -> ArrowField:
+def _may_lack(name: str, view: View) -> bool:
+    """Whether rows may lack an address or a name; numbers of IPv4 are 0 instead."""
+    return text.is_name(name) or (_is_ip(name) and view.ip != "uint32")
+
+
+def _field(name: str, format: bytes, below: bytes | None, may_lack: bool) -> ArrowField:
     inner = None if below is None else (below, b"item" if format[:1] == b"+" else b"", b"", False, (), None)
     items, dictionary = ((inner,), None) if inner and format[:1] == b"+" else ((), inner)
-    return format, name.encode("utf-8", "backslashreplace"), b"", format in NULLABLE, items, dictionary
+    return format, name.encode("utf-8", "backslashreplace"), b"", may_lack or format in NULLABLE, items, dictionary
 
 
 def _types(name: str, values: Any, view: View) -> tuple[bytes, bytes | None]:
@@ -134,29 +142,36 @@ def _number(values: Array) -> bytes:
     return NUMBERS[values.dtype.str[1:]]
 
 
-def _values(name: str, values: Any, view: View) -> ArrowValues:
+def _values(name: str, values: Any, there: Any, view: View) -> ArrowValues:
     if isinstance(values, list):
         if _are_integers(values):
             return len(values), (None, np.array(values, np.int64)), (), None
         return _texts([str(value) for value in values])
     values = np.ascontiguousarray(values)
+    validity = _validity(name, values, there)
     if text.is_sequences(values):
         return len(values), (None,), ((values.size, (None, values), (), None),), None
     if view.is_text(name):
         codes, offsets, octets = dictionary_of(values)
         dictionary: ArrowValues = (len(offsets) // OFFSET().itemsize - 1, (None, offsets, octets), (), None)
-        return (len(values), (None, codes), (), dictionary) if view.encoded else _spelled_out(codes, offsets, octets)
+        if not view.encoded:
+            return len(values), (validity, *_spelled_out(codes, offsets, octets)), (), None
+        return len(values), (validity, codes), (), dictionary
     if (known := view.names(name)) is not None:
         return len(values), (None, _codes(name, values, known)), (), _texts(named(values, known))
     if values.ndim > 1 and view.ip == "uint32" and _is_ip(name):
-        values = ipv4(name, values)
-    return len(values), (_validity(name, values), values), (), None
+        return len(values), (None, ipv4(name, values)), (), None
+    return len(values), (validity, values), (), None
 
 
-def _validity(name: str, values: Array) -> Array | None:
+def _validity(name: str, values: Array, there: Any) -> Array | None:
     """A bit a row, set where there is a value; None where there always is."""
-    if text.is_time(name):
+    if there is not None:
+        there = np.asarray(there, bool)
+    elif text.is_time(name):
         there = values != _core.NO_TIME
+    elif text.is_name(name):
+        there = values != b""
     elif text.is_duration(name):
         there = values >= 0
     elif values.dtype.kind == "f":
@@ -198,15 +213,15 @@ def dictionary_of(values: Array) -> tuple[bytes, bytes, bytes]:
     return codes.astype(np.uint32).tobytes(), offsets.tobytes(), octets
 
 
-def _spelled_out(codes: bytes, offsets: bytes, octets: bytes) -> ArrowValues:
-    """The texts of all rows of a dictionary, one after the other."""
+def _spelled_out(codes: bytes, offsets: bytes, octets: bytes) -> tuple[Array, Array]:
+    """The texts of all rows of a dictionary, one after the other: where each ends, and their bytes."""
     rows, starts = np.frombuffer(codes, np.uint32), np.frombuffer(offsets, OFFSET)
     lengths = np.diff(starts)[rows]
     ends = np.zeros(len(rows) + 1, OFFSET)
     np.cumsum(lengths, out=ends[1:])
     # Where each byte comes from: its place in its own text, plus the place of that text in the dictionary.
     source = np.arange(ends[-1], dtype=np.int64) + np.repeat(starts[rows] - ends[:-1], lengths)
-    return len(rows), (None, ends, np.frombuffer(octets, np.uint8)[source]), (), None
+    return ends, np.frombuffer(octets, np.uint8)[source]
 
 
 def named(codes: Array, known: Sequence[str]) -> Sequence[str]:

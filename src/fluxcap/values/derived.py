@@ -123,11 +123,9 @@ DERIVED: Final = {
             (("reverse_bytes", *SPAN),),
             _rate,
         ),
-        Derived(
-            "protocol_name", NAMES, NAME, "`protocol` by name; empty without IP", (("protocol",),), _protocol_names
-        ),
+        Derived("protocol_name", NAMES, NAME, "`protocol` by name; null without IP", (("protocol",),), _protocol_names),
         *(
-            Derived(name, NAMES, NAME, f"service at `{port}`; empty for none", (("protocol", port),), _services)
+            Derived(name, NAMES, NAME, f"service at `{port}`; null for none", (("protocol", port),), _services)
             for name, port in (("src_service", "src_port"), ("dst_service", "dst_port"), ("service", "port"))
         ),
     )

@@ -29,13 +29,14 @@ from fluxcap.values import derived, names
 if TYPE_CHECKING:
     from fluxcap._core import TextKind
 
+ALL_THERE: Final[Mapping[str, Any]] = {}
 # An array or a column of the core: (n,), or (n, 16) and (n, 6) bytes for IP and MAC addresses; or else see is_free().
 Column = Any
 IPV4_BITS, IPV6_BITS = 32, 128
 IPV4_PREFIX = bytes(10) + b"\xff\xff"  # before the four bytes of an IPv4 address (RFC 4291 section 2.5.5.2)
 FLOATS, SIGNED = "fd", "bhilq"  # formats of the struct module
 
-_OF_UNITS: Final[Mapping[str, TextKind]] = {derived.NS: "duration", derived.NAME: "letters"}
+_OF_UNITS: Final[Mapping[str, TextKind]] = {derived.NS: "duration", derived.NAME: "name"}
 KINDS: Final[Mapping[str, TextKind]] = {
     "src_ip": "address",
     "dst_ip": "address",
@@ -68,7 +69,12 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "evidence": names.EVIDENCE,
 }
 
-JSON_KINDS: Final[Mapping[Any, TextKind]] = {"time": "json time", "duration": "json duration"}
+JSON_KINDS: Final[Mapping[Any, TextKind]] = {
+    "time": "json time",
+    "duration": "json duration",
+    "address": "json address",
+    "name": "json name",
+}
 
 
 def rows(
@@ -76,11 +82,13 @@ def rows(
     around: Sequence[bytes],
     free: Callable[[Any], str],
     as_json: bool = False,
+    there: Mapping[str, Any] = ALL_THERE,
 ) -> Iterator[bytes]:
     """The rows of some columns as text, in pieces of about ten KiB.
 
     `around` has the bytes before each cell of a row and, last, the bytes after the row; `free` writes free values;
-    `as_json`: what is missing is null, and times stand in quotes.
+    `as_json`: what is missing is null, and what may be missing has quotes of its own. `there` says of columns of
+    addresses which rows have one.
     """
     kinds = JSON_KINDS if as_json else {}
     plan: list[tuple[TextKind, Any]] = [
@@ -89,12 +97,14 @@ def rows(
         else (kinds.get(kind := KINDS.get(name, "integer"), kind), values)
         for name, values in columns.items()
     ]
-    return TextRows(plan, around)
+    return TextRows(plan, around, {place: there[name] for place, name in enumerate(columns) if name in there})
 
 
-def cells(name: str, values: Column) -> list[str]:
-    """The values of a column, one text a row."""
-    return list(map(in_words, objects(values))) if is_free(values) else _cells(KINDS.get(name, "integer"), values)
+def cells(name: str, values: Column, there: Any = None) -> list[str]:
+    """The values of a column, one text a row; `there` says which rows have an address."""
+    if is_free(values):
+        return list(map(in_words, objects(values)))
+    return _cells(KINDS.get(name, "integer"), values, there)
 
 
 def integers(values: Column) -> list[str]:
@@ -128,13 +138,19 @@ def time(ns: int) -> str:
     return times(array("q", [ns]))[0]
 
 
-def _cells(kind: TextKind, values: Column) -> list[str]:
-    return b"".join(TextRows([(kind, values)], (b"", b"\n"))).decode().splitlines()
+def _cells(kind: TextKind, values: Column, there: Any = None) -> list[str]:
+    witnesses = {} if there is None else {0: there}
+    return b"".join(TextRows([(kind, values)], (b"", b"\n"), witnesses)).decode().splitlines()
 
 
 def is_time(name: str) -> bool:
     """Whether the column of this name holds times, of which some may be missing."""
     return KINDS.get(name) == "time"
+
+
+def is_name(name: str) -> bool:
+    """Whether the column of this name holds the names of something, empty where it has none."""
+    return KINDS.get(name) == "name"
 
 
 def is_duration(name: str) -> bool:
