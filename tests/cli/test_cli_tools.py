@@ -11,6 +11,7 @@ import pytest
 
 from command_line import error_lines, fluxcap, in_terminal, rows
 from fluxcap.cli import main
+from line_editor import Session
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "samples" / "sockets.pcapng"
@@ -64,6 +65,44 @@ def test_a_script_is_one_that_its_shell_can_read(shell):
     if shutil.which(shell):
         checked = subprocess.run([shell, "-n", "/dev/stdin"], input=done.stdout, text=True, capture_output=True)
         assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.fixture(scope="module", params=["zsh", "fish"])
+def editor(request, tmp_path_factory):
+    """Either shell at a terminal, where it is installed."""
+    if shutil.which(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    script = fluxcap("completion", request.param).stdout
+    session = Session(request.param, script, tmp_path_factory.mktemp(request.param), ROOT)
+    yield session
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("che", "check"),
+        ("flows --unifl", "flows --uniflow"),
+        ("flows -f ts", "flows -f tsv"),
+        ("flows --color n", "flows --color never"),
+        ("flows --resolve s", "flows --resolve services"),
+        ("completion zs", "completion zsh"),
+        ("info samples/sockets.pc", "info samples/sockets.pcapng"),
+        ("flows -o samples/sockets.pc", "flows -o samples/sockets.pcapng"),
+        ("check samples/verdicts.pcap samples/sockets.pc", "check samples/verdicts.pcap samples/sockets.pcapng"),
+        ("flows samples/verdicts.pcap --unifl", "flows samples/verdicts.pcap --uniflow"),
+        ("sql 'FROM flows' samples/sockets.pc", "sql FROM flows samples/sockets.pcapng"),
+    ],
+)
+def test_zsh_and_fish_complete_what_is_typed_at_a_terminal(editor, line, wanted):
+    assert editor.completed(f"fluxcap {line}") == wanted
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_a_menu_of_commands_has_a_line_for_each(shell):
+    script = fluxcap("completion", shell).stdout
+    assert main.command_of("check").HELP.replace("'", "'\"'\"'") in script
+    assert main.command_of("check").DESCRIPTION.splitlines()[0] not in script
 
 
 def test_another_shell_is_refused_with_those_there_are():

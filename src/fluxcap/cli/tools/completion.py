@@ -25,6 +25,7 @@ A script for a shell. To load it at every start:
 """
 SHELLS: Final = ("bash", "zsh", "fish")
 FILES: Final = ("inputs", "input", "output")  # arguments that name files, by their places in the options
+FIRST_ONLY, EACH = '"(*):', '"*:'  # shtab has zsh complete only the first of several inputs
 DIRECTORY: Final = "DIR"  # the word in --help for one
 
 
@@ -42,13 +43,16 @@ def run(given: Options, messages: Messages) -> Exit:
 
     whole = parser()
     for action in _actions(whole):
+        for command in getattr(action, "_choices_actions", ()):  # a menu has a line for each, not a paragraph
+            action.choices[command.dest].description = command.help  # type: ignore[index]
         if action.dest == "format" and action.choices is None:  # else the command has its own
             action.choices = (options.AUTO, *formats.names())
         elif action.metavar == DIRECTORY:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
         elif action.dest in FILES:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
-    print_text(shtab.complete(whole, given.shell))
+    script = shtab.complete(whole, given.shell)
+    print_text(script.replace(FIRST_ONLY, EACH) if given.shell == "zsh" else script)
     return Exit.DONE
 
 
