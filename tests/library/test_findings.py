@@ -9,6 +9,7 @@ import fluxcap
 from fluxcap.capture import shared
 from fluxcap.page import findings
 from fluxcap.plan.read_options import ReadOptions
+from fluxcap.plot import numbers as plot_numbers
 from real_captures import SAMPLES
 
 SOME = ["office.pcap", "verdicts.pcap", "two-resolutions.pcapng", "cut-inside-a-record.pcap", "sockets.pcapng"]
@@ -58,6 +59,7 @@ def test_one_reading_finds_what_several_do(name, form, order):
     judged = fluxcap.read_checksums(FORMS[form](octets), list_limit=findings.BAD_LISTED, order=order)
     assert [getattr(found.checksums, what) for what in REPORTED] == [getattr(judged, what) for what in REPORTED]
     assert found.checksums.bad["packet"].tolist() == judged.bad["packet"].tolist()
+    assert found.numbers["lengths"] == plot_numbers.lengths(fluxcap.read_packets(FORMS[form](octets), order=order))
     assert sum(found.numbers["throughput"]["packets"]) <= info.packets
 
 

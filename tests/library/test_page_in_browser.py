@@ -59,7 +59,7 @@ def pages(tmp_path_factory):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1400])
-@pytest.mark.parametrize(("name", "charts"), [("office", 9), ("hostile", 8), ("empty", 0)])
+@pytest.mark.parametrize(("name", "charts"), [("office", 10), ("hostile", 9), ("empty", 0)])
 def test_it_loads_nothing_complains_of_nothing_and_fits(browser, pages, name, charts, width, scheme):
     show(browser, pages / f"{name}.html", width, scheme)
     assert browser.get_log("browser") == []

@@ -153,6 +153,16 @@ def test_every_known_handshake_is_in_one_span_of_times(name):
         assert sum(found[end]) == len(known)
 
 
+@each_capture
+def test_each_packet_is_in_the_span_of_its_length(name):
+    packets = fluxcap.read_packets(SAMPLES / name, columns=["wire_length"])
+    found = rows_of_numbers(numbers.lengths(packets))
+    sizes = packets["wire_length"].tolist()
+    assert found == [(a, b, sum(a <= size <= b for size in sizes)) for a, b, _ in found]
+    assert sum(count for *_, count in found) == len(sizes)
+    assert all(after == before + 1 for (_, before, _), (after, _, _) in pairwise(found))
+
+
 @given(*[strategies.lists(strategies.integers(-1, 1 << 53), max_size=9).map(sorted)] * 2)
 def test_spans_of_times_hold_the_shortest_and_the_longest(server, client):
     n = max(len(server), len(client))
@@ -189,6 +199,7 @@ def test_every_picture_is_a_chart_of_its_own():
     connections = fluxcap.read_connections(SAMPLES / "session.pcap")
     tables = {name: fluxcap.read_timeline(SAMPLES / "session.pcap", by=name) for name in ("protocol", "verdict")}
     tables = {"throughput": tables["protocol"], "verdicts": tables["verdict"]}
+    tables |= {"lengths": fluxcap.read_packets(SAMPLES / "session.pcap")}
     tables |= {"hosts": fluxcap.read_hosts(SAMPLES / "session.pcap")}
     for name in plot.__all__:
         chart = getattr(plot, name)(tables.get(name, connections))

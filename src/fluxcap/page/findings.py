@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from fluxcap.capture.inputs import Captures, Input, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.capture.shared import SharedInputs
@@ -28,6 +30,7 @@ from fluxcap.tables.scan import BATCH_ROWS
 from fluxcap.tables.timeline.counts import PACKET_COLUMNS
 from fluxcap.tables.timeline.slices import Slices, interval
 from fluxcap.tables.timeline.table import PROTOCOL, VERDICT
+from fluxcap.values.arrays import Array
 
 BAD_LISTED: Final = 50
 OF_CONNECTIONS: Final = ("conversations", "ports", "outcomes", "servers", "handshakes", "losses", "flow_sizes")
@@ -54,16 +57,17 @@ def collect(src: Captures, options: ReadOptions) -> Findings:
         row_limit=BATCH_ROWS,
         stepwise=True,
     )
-    slices = Slices()
+    slices, lengths = Slices(), np.zeros(numbers.LENGTH_BITS + 1, np.int64)
     ahead = options.ahead if options.order is None else 0  # all inputs are open at once
     with _each_warning_once(), SharedInputs(expand(src), 2, ahead) as inputs:
-        for _ in zip_longest(judging.judge(inputs.of(0)), _counted(survey, inputs.of(1), slices)):
+        for _ in zip_longest(judging.judge(inputs.of(0)), _counted(survey, inputs.of(1), slices, lengths)):
             pass
     metadata = survey.metadata()
     connections = flow_table(ConnectionTable, survey, plan, last=True)
     found = {
         "throughput": numbers.throughput(slices.timeline(PROTOCOL, metadata)),
         "verdicts": numbers.verdicts(slices.timeline(VERDICT, metadata)),
+        "lengths": numbers.spans_of(lengths),
         "hosts": numbers.hosts(host_table(connections, parse("address"))),
     }
     return Findings(
@@ -74,12 +78,18 @@ def collect(src: Captures, options: ReadOptions) -> Findings:
     )
 
 
-def _counted(reading: Reading, inputs: Iterable[Input], slices: Slices) -> Iterator[None]:
-    """Read the inputs, and count their packets over time."""
+def _counted(reading: Reading, inputs: Iterable[Input], slices: Slices, lengths: Array) -> Iterator[None]:
+    """Read the inputs, and count their packets by time and by length."""
+
+    def add() -> None:
+        packets = packet_table(reading)
+        slices.add(packets)
+        lengths[:] += numbers.lengths_of(packets)
+
     for _ in reading.read(inputs):
-        slices.add(packet_table(reading))
+        add()
         yield
-    slices.add(packet_table(reading))
+    add()
 
 
 @contextmanager

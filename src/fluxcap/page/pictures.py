@@ -28,6 +28,10 @@ def _sql(group: str, counts: str, order: str) -> tuple[str, ...]:
     return ("sql", f"SELECT {group}, {counts} FROM connections GROUP BY ALL ORDER BY {order} DESC")
 
 
+def _of_packets(group: str, counts: str) -> tuple[str, ...]:
+    return ("sql", f"SELECT {group}, {counts} FROM packets GROUP BY ALL ORDER BY 1")
+
+
 UNREACHABLE: Final = "reverse_packets = 0 AND unreachable > 0 AS unreachable"
 VOLUME: Final = (
     "count(*) AS connections, sum(packets + reverse_packets) AS packets, sum(bytes + reverse_bytes) AS bytes"
@@ -120,6 +124,14 @@ PICTURES: Final = (
         "No connection.",
         ("connections", "--columns", f"{ENDS},bytes,reverse_bytes".replace(" ", ""), "-s", "bytes"),
         charts.flow_sizes,
+    ),
+    Picture(
+        "lengths",
+        "Lengths of packets",
+        "How many packets are of which length on the wire, with the link header, in bytes.",
+        "No packet.",
+        _of_packets("CAST(floor(log2(greatest(wire_length, 1))) AS INT) AS power_of_two", "count(*) AS packets"),
+        charts.lengths,
     ),
 )
 

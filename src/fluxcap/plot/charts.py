@@ -137,6 +137,12 @@ def losses(numbers: Numbers) -> Chart:
     return _bars(labels, numbers, kinds, "packets")
 
 
+def lengths(numbers: Numbers) -> Chart:
+    """How many packets are of which length."""
+    labels = [f"{least} to {most}" for least, most in zip(numbers["from"], numbers["to"], strict=True)]
+    return _bars(labels, numbers, {"packets": ("packets", BLUE)}, "packets")
+
+
 def flow_sizes(numbers: Numbers) -> Chart:
     """The share of connections that have at least so many bytes, both axes logarithmic."""
     alt = altair()

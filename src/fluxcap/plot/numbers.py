@@ -21,6 +21,7 @@ from fluxcap.values.names import PROTOCOLS_WITH_PORTS
 if TYPE_CHECKING:
     from fluxcap.sockets.hosts import HostTable
     from fluxcap.tables.connections import ConnectionTable
+    from fluxcap.tables.packets import PacketTable
     from fluxcap.tables.timeline.table import TimelineTable
     from fluxcap.values.arrays import Array
 
@@ -33,6 +34,7 @@ OTHER: Final = "other"
 REFUSED: Final = OF_TCP["REJ"]  # by a reset, or by an ICMP error that says so
 MOST_INTERVALS: Final = 2000  # no chart is wider, in pixels
 CURVE_POINTS: Final = 100
+LENGTH_BITS: Final = 32  # of the length of a packet
 STEPS_A_DECADE: Final = 4  # of a histogram of times
 NAMED: Final = ("good", "partial", "bad")
 OTHERS: Final = tuple(name for name in VERDICTS if name not in ("none", *NAMED))
@@ -142,6 +144,27 @@ def losses(connections: ConnectionTable) -> Numbers:
     protocols = [names.protocol(code) for code in c["protocol"][rows].tolist()]
     ends = {end: _sockets(c, rows, side) for end, side in (("client", "src"), ("server", "dst"))}
     return {"protocol": protocols, **ends, **_lists(counted, rows)}
+
+
+def lengths(packets: PacketTable) -> Numbers:
+    """How many packets are of which length on the wire, by powers of two."""
+    return spans_of(lengths_of(packets))
+
+
+def lengths_of(packets: PacketTable) -> Array:
+    """How many packets have a length of so many bits: 64 to 127 bytes are seven."""
+    return np.bincount(np.frexp(packets["wire_length"])[1], minlength=LENGTH_BITS + 1)
+
+
+def spans_of(counts: Array) -> Numbers:
+    """The lengths of each number of bits, from the least to the most that a packet has, with how many there are."""
+    there = np.flatnonzero(counts).tolist()
+    bits = range(there[0], there[-1] + 1) if there else range(0)
+    return {
+        "from": [1 << n >> 1 for n in bits],
+        "to": [(1 << n) - 1 for n in bits],
+        "packets": [int(counts[n]) for n in bits],
+    }
 
 
 def flow_sizes(connections: ConnectionTable) -> Numbers:

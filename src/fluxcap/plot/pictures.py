@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fluxcap.plot.charts import Chart
     from fluxcap.sockets.hosts import HostTable
     from fluxcap.tables.connections import ConnectionTable
+    from fluxcap.tables.packets import PacketTable
     from fluxcap.tables.timeline.table import TimelineTable
 
 
@@ -51,6 +52,11 @@ def handshakes(connections: ConnectionTable) -> Chart:
 def losses(connections: ConnectionTable) -> Chart:
     """Retransmissions, packets out of order and closed windows, by connection."""
     return charts.losses(numbers.losses(connections))
+
+
+def lengths(packets: PacketTable) -> Chart:
+    """How many packets are of which length, of `read_packets(src, columns=["wire_length"])`."""
+    return charts.lengths(numbers.lengths(packets))
 
 
 def flow_sizes(connections: ConnectionTable) -> Chart:
