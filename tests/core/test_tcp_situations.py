@@ -21,6 +21,15 @@ def test_a_connection_is_what_its_acknowledged_segments_say(situation: Situation
 
 
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
+def test_a_letter_of_something_sent_again_has_a_count(situation: Situation) -> None:
+    table = fluxcap.read_connections(capture(situation.sent))
+    for row, history in enumerate(text.cells("history", table["history"])):
+        for letter, way in (("T", ""), ("t", "reverse_")):
+            again = table[f"{way}retransmitted"][row] + table[f"{way}out_of_order"][row]
+            assert letter not in history or again, history
+
+
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
 def test_a_stream_has_all_octets_of_its_connection_and_says_what_was_refused(situation: Situation, tmp_path) -> None:
     delivery = demuxed(capture(situation.sent), tmp_path / "d")
     assert [stream["octets"] for stream in delivery.streams] == situation.octets

@@ -24,7 +24,6 @@ class Sender:
     data: bytes
     seen: set[int] = field(default_factory=set)  # sequence positions, the SYN at 0, bytes from 1, then the FIN
     top: int = 0  # behind the highest that it is known to have sent
-    end: int = 0  # behind the highest seen
     acknowledged: int = 0  # up to here, by what was captured of the other side
     retransmitted: int = 0
     out_of_order: int = 0
@@ -42,14 +41,14 @@ class Sender:
             else:
                 self.out_of_order += 1
         self.seen |= positions
-        self.end = max(self.end, end if positions else 0)
         self.top = max(self.top, end)
 
     def gaps(self) -> list[tuple[int, int]]:
-        """Runs of bytes below the highest position seen that were not: where in the delivered bytes, and how long."""
+        """Runs of bytes below where it was known to stand that were not seen: where in the delivered bytes, and how
+        long."""
         found: list[tuple[int, int]] = []
         delivered = 0
-        for position in range(1, min(self.end, len(self.data) + 1)):
+        for position in range(1, min(self.top, len(self.data) + 1)):
             if position in self.seen:
                 delivered += 1
             elif found and found[-1][0] == delivered:
@@ -188,13 +187,16 @@ def connection(draw: Random, ways: tuple[str, ...] = OPENINGS, others: Sequence[
     state = talk.close()
     loss = draw.choice((0, 0, 0.05, 0.3))
     sent = []
+    if ways is OPENINGS and draw.random() < 0.2:
+        put_first_data_first(talk)
     for segment, start, end, is_probe in talk.wire:
         if segment.length > 1 and draw.random() < loss:
             continue
         sent.append(segment)
         if start >= 0 and "A" in segment.flags:
             peer = talk.sides[1 - segment.way]
-            peer.acknowledged = max(peer.acknowledged, (segment.ack - peer.isn) % SPACE)
+            if peer.seen:  # before, nothing of it was left out
+                peer.acknowledged = max(peer.acknowledged, (segment.ack - peer.isn) % SPACE)
         if start >= 0:
             if not is_probe and segment.length == 0 and not set(segment.flags) & set("SF"):
                 end = start  # only acknowledges
@@ -202,9 +204,41 @@ def connection(draw: Random, ways: tuple[str, ...] = OPENINGS, others: Sequence[
     return Model(sent, talk.sides, state)
 
 
+def put_first_data_first(talk: Talk) -> None:
+    """The capture has the client's first bytes before its SYN."""
+    early = next((one for one in talk.wire[:6] if one[0].way == CLIENT and one[1] == 1 and one[0].length), None)
+    if early is not None and [one[0].flags for one in talk.wire[:3]] == ["S", "SA", "A"]:
+        talk.wire.remove(early)
+        talk.wire.insert(0, early)
+
+
+def put_wild_ack(draw: Random, model: Model, made: list[Sent], opened: int, ended: int) -> None:
+    """Put in an acknowledgment of bytes never sent, if its sender is to acknowledge something else later."""
+    way = draw.choice((CLIENT, SERVER))
+    at = draw.randint(opened, ended)
+    isn, other = model.sides[way].isn, model.sides[1 - way].isn
+    own = {one for one in model.sent if one.way == way and "A" in one.flags and "R" not in one.flags}
+    numbers = [((one.seq - isn) % SPACE + one.length, one in own) for one in made]
+    stands = max([1, *(end for end, is_own in numbers[:at] if is_own)])
+    if any(is_own and end - one.length >= stands for one, (end, is_own) in zip(made[at:], numbers[at:], strict=True)):
+        ack = other + draw.choice((2000, 60_000, 1_000_000))
+        made.insert(at, Sent(way, "A", (isn + stands) % SPACE, ack % SPACE))
+
+
+def put_blind_reset(draw: Random, model: Model, made: list[Sent], opened: int, ended: int) -> None:
+    """Put in a RST of a number that its receiver does not expect: below, in the window or ahead of it. To Zeek it ends
+    the connection; the streams go on."""
+    way = CLIENT if model.state == "RSTO" else draw.choice((CLIENT, SERVER))
+    for _ in range(draw.randint(1, 3)):
+        away = draw.choice((-30_000, -5001, 2500, 3000, 49_999, 900_000_000))
+        number = (model.sides[way].isn + away) % SPACE
+        made.insert(draw.randint(opened, ended), Sent(way, draw.choice(("R", "RA")), number, draw.randrange(SPACE)))
+    model.state = "RSTR" if way else "RSTO"
+
+
 def with_strays(draw: Random, model: Model) -> list[Sent]:
     """The segments, with some put into the open connection that neither host has sent for it: SYNs and answers of other
-    incarnations, wild numbers."""
+    incarnations, wild numbers, acknowledgments of what was never sent, blind RSTs."""
     made = list(model.sent)
     client, server = (side.isn for side in model.sides)
     asked = max(at for at, one in enumerate(made) if "S" in one.flags)
@@ -226,6 +260,12 @@ def with_strays(draw: Random, model: Model) -> list[Sent]:
         )
         made.insert(draw.randint(opened, ended), stray)
         ended += 1
+    if draw.random() < 0.4:
+        before = len(made)
+        put_wild_ack(draw, model, made, opened, ended)
+        ended += len(made) - before
+    if draw.random() < 0.4:
+        put_blind_reset(draw, model, made, opened, ended)
     return made
 
 

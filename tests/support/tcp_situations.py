@@ -98,6 +98,13 @@ def between(at: int, *stray: Sent, client: int = 1000, server: int = 5000) -> li
     return [*whole[:at], *stray, *whole[at:]]
 
 
+def blind(away: int, flags: str = "R") -> list[Sent]:
+    """A whole connection with a RST of the server so far from what the client expects."""
+    return between(4, s(flags, (5001 + away) % 2**32, 1101))
+
+
+FARTHER = 2**31 + 5  # so far numbers compare the other way round
+BLIND = {"below": -5001, "in the window": 3000, "ahead": 49_999, "far ahead": 10**9}
 HOLES = range(0, 1200, 200)
 PLACES = (3, 4, 5, 7)
 STRAY = {  # what may come into an open connection, and changes nothing
@@ -121,6 +128,36 @@ SITUATIONS: dict[str, Situation] = {
         [*shake(), c("A", 2_000_000_000, 5001, 10), s("A", 5001, 4_000_000_000), *talk()], **ALL, refused=10,
     ),
     "data of an earlier connection": Situation(between(5, c("A", 500, 4000, 20)), **ALL, refused=20),
+    **{f"a blind RST, {name}": Situation(blind(away), ["RSTR"], [100, 1500]) for name, away in BLIND.items()},
+    **{f"a blind RST with ACK, {name}": Situation(blind(away, "RA"), ["RSTR"], [100, 1500])
+       for name, away in BLIND.items()},
+    "a blind RST of a connection under way, first": Situation(
+        [c("A", 1001, 5001, 100), s("R", 9000), *talk()[1:]], ["RSTR"], [100, 1500]),
+    "a RST that acknowledges another SYN": Situation(
+        [c("S", 1000), s("RA", 0, 1500), *shake()[1:], *talk()], **ALL),
+    "a RST behind bytes that the capture lacks": Situation(
+        [*shake(), s("A", 5001, 1001, 100), s("R", 5301)], ["RSTR"], [0, 100]),
+    "an acknowledgment of bytes never sent": Situation(
+        [*shake(), c("A", 1001, 5001, 100), s("A", 5001, 1_000_001), s("A", 5001, 1101, 100),
+         c("A", 1101, 5101, 100), *close(1201, 5101)], ["SF"], [200, 100], history="ShADadFf"),
+    "an acknowledgment of bytes never sent, taken back late": Situation(
+        [*shake(), c("A", 1001, 5001, 100), s("A", 5001, 1_000_001), c("A", 1101, 5001, 100), s("A", 5001, 1201),
+         *close(1201, 5001)], ["SF"], [200, 0], history="ShADaFf"),
+    "bytes acknowledged at the end, and never seen": Situation(
+        [*shake(), c("A", 1001, 5001, 100), s("A", 5001, 1401)], ["S1"], [100, 0], history="ShADaG",
+        counts={"gap_bytes": 300}),
+    "bytes acknowledged before they are seen": Situation(
+        [*shake(), c("A", 1001, 5001, 100), s("A", 5001, 1301), c("A", 1101, 5001, 100), c("A", 1201, 5001, 100)],
+        ["S1"], [300, 0], history="ShADa", counts={"out_of_order": 2}),
+    "the FIN acknowledged and never seen": Situation(
+        [*shake(), c("A", 1001, 5001, 100), s("A", 5001, 1102), s("FA", 5001, 1102), c("A", 1102, 5002)],
+        ["S3"], [100, 0], gaps=[1], history="ShADaGf", counts={"gap_bytes": 1}),
+    "data before the SYN": Situation(
+        [c("A", 1001, 5001, 100), *shake(), *talk()[1:]], ["SF"], [100, 1500], counts={"out_of_order": 1}),
+    "a gap of more than 2^31 bytes, acknowledged": Situation(
+        [*shake(), c("A", 1001, 5001, 100), s("A", 5001, 1001 + FARTHER), c("A", 1001 + FARTHER, 5001, 100),
+         s("A", 5001, 1101 + FARTHER)], ["S1"], [200, 0], gaps=[FARTHER - 100],
+        counts={"gap_bytes": FARTHER - 100}),
     "keep-alives": Situation(
         [*shake(), c("A", 1001, 5001, 10), s("A", 5001, 1011), *[c("A", 1010, 5001, n, 45) for n in (0, 0, 0, 1, 1)],
          *close(1011, 5001)], ["SF"], [10, 0], counts={"keep_alives": 5}, history="ShADaFf"),

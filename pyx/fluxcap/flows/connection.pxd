@@ -25,6 +25,7 @@ cdef enum:                      # the letters of a side in the history, a bit ea
     SEEN_ACK = 0x10
     SEEN_INCONSISTENT = 0x20
     SEEN_MULTIPLE = 0x40
+    SEEN_ABORT = 0x80           # no letter: a RST that its receiver believes
 
 cdef enum:                      # why forward is forward
     BASIS_FIRST                 # the first record went that way
@@ -39,8 +40,8 @@ cdef enum:
 cdef struct Side:               # 96 bytes
     uint32_t start              # initial sequence number; without a SYN, one below the first number
     uint32_t last               # the highest sequence number that it sent, plus one
-    uint32_t edge               # end of the sequence space seen: sent by it, or acknowledged to it
-    uint32_t ack                # the highest acknowledgment that it got
+    uint32_t edge               # end of the sequence space seen: sent by it, or certainly acknowledged to it
+    uint32_t ack                # the highest acknowledgment that it got, but for those taken back
     uint32_t syn_at             # where its last SYN, FIN and RST lie, in bytes from `start`
     uint32_t fin_at
     uint32_t rst_at
@@ -59,6 +60,8 @@ cdef struct Side:               # 96 bytes
     uint32_t aside              # 1 + number of its Aside, 0 = nothing was in doubt
     uint8_t ended               # a segment of this side ended the connection
     uint8_t raised              # `floor` has moved up
+    uint8_t placed              # `start` is known from a segment that is no RST
+    uint8_t unseen              # `ack` is ahead of `edge`: 1 + segments that came in between since, 255 at most
     uint64_t gap_octets         # bytes in holes that are no longer kept
     Hole holes[FEW_HOLES]       # ascending
 
@@ -90,6 +93,10 @@ cdef inline void expect_connection(const Flows* f, uint64_t i, uint32_t protocol
 
 cdef inline bint is_closed(const Side* s) noexcept nogil:
     return s.state == CLOSED or s.state == RESET
+
+cdef inline bint is_over(const Connection* c, uint32_t way) noexcept nogil:
+    """Has this side closed, or sent a RST that is believed?"""
+    return c.sides[way].state == CLOSED or c.seen[way] & SEEN_ABORT
 
 cdef inline Aside* aside_of(const Flows* f, const Side* s) noexcept nogil:
     """The Aside of this side, NULL where nothing was ever in doubt."""

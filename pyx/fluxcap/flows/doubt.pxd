@@ -11,9 +11,9 @@ from fluxcap.base.sequence cimport (
 from fluxcap.base.types cimport Digest
 from fluxcap.flows.aside cimport Aside
 from fluxcap.flows.connection cimport (
-    Connection, INACTIVE, RESET, SEEN_SYN, SYN_SENT, Side, aside_of, connection_at, open_aside)
+    Connection, INACTIVE, RESET, SEEN_ABORT, SEEN_SYN, SYN_SENT, Side, aside_of, connection_at, open_aside)
 from fluxcap.flows.history cimport LETTER_H, add_letter
-from fluxcap.flows.sequence cimport miss, restart
+from fluxcap.flows.sequence cimport front, miss, restart
 from fluxcap.flows.table cimport FlowRow, Flows, is_flipped
 
 cdef inline bint is_acknowledged(const Side* s) noexcept nogil:
@@ -35,13 +35,13 @@ cdef inline int32_t misfit(const Connection* c, uint32_t way, const Digest* d) n
             return 0 if d.tcp_seq == s.start else NOWHERE
         return 0 if d.tcp_flags & ACK and acknowledges_begin(peer, d) else NOWHERE
     if d.tcp_flags & ACK and d.tcp_ack and peer.state != INACTIVE:
-        worst = apart(d.tcp_ack, peer.edge)
+        worst = apart(d.tcp_ack, front(peer))
         if d.tcp_flags & RST:
             return worst        # a RST that refuses a SYN has no sequence number of its own
     if s.state != INACTIVE:
-        if s.fins and ahead(d.tcp_seq, s.edge) > 0:
+        if s.fins and ahead(d.tcp_seq, front(s)) > 0:
             return NOWHERE
-        worst = max(worst, apart(d.tcp_seq, s.edge))
+        worst = max(worst, apart(d.tcp_seq, front(s)))
     return worst if worst >= 0 else NOWHERE
 
 cdef inline uint32_t connection_of(const Flows* f, uint32_t number, const FlowRow* row, const Digest* d) noexcept nogil:
@@ -66,7 +66,7 @@ cdef inline bint confirms_syn(const Flows* f, const Connection* c, uint32_t way,
         return False
     if d.tcp_flags & SYN:
         return d.tcp_seq != c.sides[way].start
-    return ahead(d.tcp_ack, peer.start) < 0 or ahead(d.tcp_ack, peer.edge) > 0
+    return ahead(d.tcp_ack, peer.start) < 0 or ahead(d.tcp_ack, front(peer)) > 0
 
 cdef inline void set_syn_aside(Flows* f, Side* s, uint32_t way, const FlowRow* row, const Digest* d) noexcept nogil:
     """Keep a SYN in an open connection and the values of the row before it, so that it can be uncounted."""
@@ -89,12 +89,16 @@ cdef inline bint is_foreign_syn(Flows* f, Connection* c, uint32_t way, const Dig
             return True
         if c.seen[way ^ 1] & SEEN_SYN == 0 and s.state != INACTIVE:
             peer.ended = False
+            c.seen[way] &= ~SEEN_ABORT
+            c.seen[way ^ 1] &= ~SEEN_ABORT
             if s.state == RESET and s.before == SYN_SENT:
                 s.state = SYN_SENT
                 s.ended = False
         return False
-    if s.state == RESET and c.seen[way] & SEEN_SYN == 0 and not s.ended and acknowledges_begin(peer, d):
+    if s.state == RESET and not s.placed and acknowledges_begin(peer, d):
         s.state = s.before = INACTIVE
+        s.ended = False
+        c.seen[way] &= ~SEEN_ABORT
         return False
     if s.state == INACTIVE or d.tcp_seq == s.start:
         return False
@@ -107,7 +111,7 @@ cdef inline bint is_foreign_syn(Flows* f, Connection* c, uint32_t way, const Dig
 
 cdef inline bint is_of_other_line(Aside* x, const Side* s, uint32_t seq, uint32_t end) noexcept nogil:
     """Is a segment nearer to the second line of sequence numbers than to the first?"""
-    if x.held & ASIDE_OTHER == 0 or apart(seq, s.edge) <= apart(seq, x.line):
+    if x.held & ASIDE_OTHER == 0 or apart(seq, front(s)) <= apart(seq, x.line):
         return False
     if ahead(end, x.line) > 0:
         x.line = end
@@ -117,6 +121,7 @@ cdef inline void believe(Flows* f, Side* s, Aside* x) noexcept nogil:
     """The far segment is real, and the bytes before it are missing from the capture."""
     miss(f, s, x.start)
     s.edge = x.end
+    s.unseen = 0
     s.last = x.end
     x.held &= ~(ASIDE_FAR | ASIDE_ACK)
 
@@ -125,7 +130,7 @@ cdef inline bint is_doubtful(Flows* f, Connection* c, uint32_t way, uint32_t seq
     """Do the numbers of a segment, not the first one of its side, contradict what is known of the connection?"""
     cdef Side* s = &c.sides[way]
     cdef Aside* x = aside_of(f, s)
-    cdef int32_t distance = ahead(seq, s.edge)
+    cdef int32_t distance = ahead(seq, front(s))
     if x != NULL and is_of_other_line(x, s, seq, end):
         return True
     if distance <= FAR:
@@ -136,6 +141,7 @@ cdef inline bint is_doubtful(Flows* f, Connection* c, uint32_t way, uint32_t seq
         return distance < -FAR and ahead(end, s.floor) < 0
     if x != NULL and x.held & ASIDE_ACK and ahead(seq, x.ack) <= FAR and ahead(end, x.ack) >= -FAR:
         x.held &= ~ASIDE_ACK    # its acknowledgment was recorded before it
+        s.last = seq
         return False
     x = open_aside(f, s)
     if x.held & ASIDE_FAR and seq == x.end:
@@ -151,12 +157,18 @@ cdef inline bint is_doubtful(Flows* f, Connection* c, uint32_t way, uint32_t seq
         x.held |= ASIDE_FIN
     return True
 
+cdef inline bint is_expected(const Side* s, uint32_t seq) noexcept nogil:
+    """Is this the number that the receiver expects next, as far as the capture shows it? A RST of another number is
+    ignored or challenged (RFC 5961 section 3.2). A side that was not seen before has no numbers to compare."""
+    return not s.placed or seq == s.edge or seq == s.ack
+
 cdef inline void begin_again(Connection* c, uint32_t way, uint32_t isn) noexcept nogil:
     """The second initial sequence number was acknowledged, and the first was not."""
     cdef Side* s = &c.sides[way]
     restart(s, isn + 1)
     s.start = s.ack = s.floor = isn
     s.last = isn + 1
+    s.placed = True
     c.seen[way] |= SEEN_SYN
     add_letter(c, way, LETTER_H)
 
@@ -165,7 +177,7 @@ cdef inline bint is_acceptable_ack(Flows* f, Connection* c, uint32_t way, uint32
     when it is acknowledged."""
     cdef Side* s = &c.sides[way]
     cdef Aside* x = aside_of(f, s)
-    cdef int32_t beyond = ahead(ack, s.edge)
+    cdef int32_t beyond = ahead(ack, front(s))
     if x != NULL:
         if x.held & ASIDE_SYN_ACK and ack == x.isn + 1:
             x.held &= ~ASIDE_SYN_ACK
@@ -175,7 +187,7 @@ cdef inline bint is_acceptable_ack(Flows* f, Connection* c, uint32_t way, uint32
                 return False
             begin_again(c, way, x.isn)
             return True
-        if x.held & ASIDE_OTHER and apart(ack, x.line) < apart(ack, s.edge):
+        if x.held & ASIDE_OTHER and apart(ack, x.line) < apart(ack, front(s)):
             return False
         if x.held & ASIDE_FAR and ahead(ack, x.start) > 0 and ahead(ack, x.end) <= 0:
             believe(f, s, x)

@@ -1,29 +1,29 @@
 # Following connections: how each record changes its connection, and how a connection is read into the table.
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fluxcap.base.numbers cimport ACK, FIN, IP_TCP, IP_UDP, RST, SYN
-from fluxcap.base.sequence cimport ASIDE_FIN, ahead
+from fluxcap.base.sequence cimport ASIDE_FIN, FAR, ahead
 from fluxcap.base.times cimport NO_TIME, later_by
 from fluxcap.base.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
 from fluxcap.flows.aside cimport Aside, Hole
 from fluxcap.flows.connection cimport (
     BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, INACTIVE, RESET,
-    SEEN_DATA, SEEN_SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, aside_of, connection_at, is_closed,
-    open_aside)
+    SEEN_ABORT, SEEN_DATA, SEEN_SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, aside_of, connection_at, is_closed,
+    is_over, open_aside)
 from fluxcap.flows.doubt cimport (
-    confirms_syn, is_acceptable_ack, is_acknowledged, is_doubtful, is_foreign_syn, set_syn_aside)
+    confirms_syn, is_acceptable_ack, is_acknowledged, is_doubtful, is_expected, is_foreign_syn, set_syn_aside)
 from fluxcap.flows.history cimport (
     FLIP, LETTER_C, LETTER_D, LETTER_G, LETTER_T, LETTER_W, add_letter, add_once, add_scaled, add_segment)
 from fluxcap.flows.roles cimport is_to_server
 from fluxcap.flows.sequence cimport (
-    COVERS_HOLE, COVERS_OLD, Coverage, cover, gap_octets, holes_of, miss)
+    COVERS_HOLE, COVERS_OLD, Coverage, catch_up, cover, front, gap_octets, holes_of, miss, take_back_ack)
 from fluxcap.flows.states cimport state_of, step_state
 from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, is_flipped, key_of
 
 cdef enum:
-    # The farthest that a SYN, a RST or an acknowledgment of zero may lie from the numbers known. One further away is
+    # The farthest that a SYN or an acknowledgment of zero may lie from the numbers known. One further away is
     # ignored as a mistake, as in Zeek.
     TOO_FAR = 1 << 20
 
@@ -50,7 +50,7 @@ cdef inline bint is_another(const Flows* f, const Connection* c, uint32_t way, c
         return True             # Zeek forgets a connection that ended, and its numbers too
     if way and s.state == INACTIVE:     # both sides may open at the same time (RFC 9293 section 3.5)
         return peer.state != SYN_SENT
-    return d.tcp_seq != s.start and (is_closed(s) or is_closed(peer) or not is_acknowledged(s))
+    return d.tcp_seq != s.start and (is_over(c, way) or is_over(c, way ^ 1) or not is_acknowledged(s))
 
 cdef inline bint is_undecided(const Connection* c, uint32_t way, uint32_t seq) noexcept nogil:
     """May a SYN begin another connection, if it is acknowledged later? A SYN with the same number may, after a reset
@@ -104,11 +104,13 @@ cdef inline void remember_older(Flows* f, uint64_t i, uint64_t before) noexcept 
         open_aside(f, &connection_at(f, i).sides[0]).older = <uint32_t>before + 1
 
 cdef inline void place(Side* s, uint32_t flags, uint32_t seq) noexcept nogil:
-    """Set where the sequence numbers of a side begin: at its SYN, else one before its first segment."""
-    if s.state == INACTIVE:
+    """Set where the sequence numbers of a side begin: at its SYN, else one before its first segment. The number of a
+    RST does not tell: it may be that of an acknowledgment, zero, or wild."""
+    if s.state == INACTIVE or (not s.placed and flags & RST == 0):
         s.start = seq if flags & SYN else seq - 1
-        s.ack = s.floor = s.start
-        s.last = s.edge = seq
+        s.ack = s.start
+        s.last = s.edge = s.floor = seq
+        s.placed = flags & RST == 0
 
 cdef inline bint take_ack(Side* peer, uint32_t flags, uint32_t ack) noexcept nogil:
     """Record that the bytes of `peer` up to `ack` were acknowledged; False if they had been before."""
@@ -130,11 +132,11 @@ cdef inline bint is_keep_alive(const Side* s, uint32_t flags, uint32_t seq, uint
 cdef inline void advance(Connection* c, uint32_t way, uint32_t flags, uint32_t end, uint32_t length) noexcept nogil:
     cdef Side* s = &c.sides[way]
     cdef int more = ahead(end, s.last)
-    if flags & (SYN | RST) and (more > TOO_FAR or more < -TOO_FAR):
+    if flags & RST or (flags & SYN and (more > TOO_FAR or more < -TOO_FAR)):
         return
     if flags & FIN and s.last == s.start + 1:
         s.last = end
-    elif s.state == RESET:
+    elif c.seen[way] & SEEN_ABORT:
         return
     elif more > 0:
         s.last = end
@@ -150,15 +152,43 @@ cdef inline void find_gaps(Flows* f, Connection* c, uint32_t way, uint32_t befor
     cdef Hole* holes
     cdef uint32_t i
     # In a connection under way, the first byte may be one that a keep-alive sent again.
-    if c.seen[way] & SEEN_SYN == 0 and ack - s.start <= 2:
+    if not s.placed or (c.seen[way] & SEEN_SYN == 0 and ack - s.start <= 2):
         return
     if ahead(ack, s.edge) > 0 and not s.fins:
-        miss(f, s, ack)
+        s.unseen = max(s.unseen, 1)
     if s.n_holes and is_sound(s) and is_sound(&c.sides[way ^ 1]):
         holes = holes_of(f, s)
         for i in range(s.n_holes):
             if ahead(holes[i].start, before) >= 0 and ahead(holes[i].start, ack) < 0:
                 add_scaled(c, way, &s.gaps, LETTER_G)
+
+cdef inline void find_last_gap(Connection* c, uint32_t way) noexcept nogil:
+    if is_sound(&c.sides[way]) and is_sound(&c.sides[way ^ 1]):
+        add_scaled(c, way, &c.sides[way].gaps, LETTER_G)
+
+cdef inline void believe_ack(Flows* f, Connection* c, uint32_t way) noexcept nogil:
+    """The capture does not have what was acknowledged to this side."""
+    c.sides[way].unseen = 0
+    miss(f, &c.sides[way], c.sides[way].ack)
+    find_last_gap(c, way)
+
+cdef inline void weigh_acks(Flows* f, Connection* c, uint32_t way, const Digest* d) noexcept nogil:
+    """An acknowledgment of bytes never seen is of a gap, or of bytes never sent (RFC 9293 section 3.10.7.4). It is
+    believed when it is repeated, and when the other side goes on from there; a lower one of a new segment or a
+    keep-alive takes it back."""
+    cdef Side* s = &c.sides[way]
+    cdef Side* peer = &c.sides[way ^ 1]
+    cdef int32_t more = ahead(d.tcp_ack, peer.ack)
+    if d.tcp_flags & RST:
+        return
+    if s.unseen and ahead(d.tcp_seq, s.ack) >= 0:
+        believe_ack(f, c, way)
+    if not peer.unseen or d.tcp_flags & ACK == 0:
+        return
+    if 0 <= more <= FAR:
+        believe_ack(f, c, way ^ 1)
+    elif more < 0 and ahead(d.tcp_ack, peer.start) > 0 and ahead(d.tcp_seq + 1, front(s)) >= 0:
+        take_back_ack(peer, d.tcp_ack)
 
 cdef inline int64_t since(int64_t time, int64_t then) noexcept nogil:
     return <int64_t>(<uint64_t>time - <uint64_t>then) if time >= then and then != NO_TIME else UNKNOWN
@@ -195,13 +225,15 @@ cdef inline void follow_segment(Flows* f, Connection* c, uint32_t way, const Dig
     cdef uint32_t flags = d.tcp_flags, length = d.payload_length, seq = d.tcp_seq, before
     cdef uint32_t end = seq + (flags >> 1 & 1) + (flags & 1) + (0 if flags & RST else length)
     cdef Coverage coverage
-    cdef bint acknowledged = False, alive
+    cdef bint acknowledged = False, alive, between
     if flags & (SYN | RST | FIN) == SYN:
         if is_foreign_syn(f, c, way, d):
             return
-    elif s.state != INACTIVE and flags & RST == 0 and is_doubtful(f, c, way, seq, end, flags):
+    elif s.placed and flags & RST == 0 and is_doubtful(f, c, way, seq, end, flags):
         return
     place(s, flags, seq)
+    if s.unseen | peer.unseen:
+        weigh_acks(f, c, way, d)
     alive = is_keep_alive(s, flags, seq, length)
     add_segment(c, way, flags, seq - s.start, length)
     if d.tcp_window == 0 and flags & RST == 0 and peer.state != CLOSED and s.state != RESET:
@@ -217,13 +249,20 @@ cdef inline void follow_segment(Flows* f, Connection* c, uint32_t way, const Dig
     if acknowledged:
         find_gaps(f, c, way ^ 1, before, d.tcp_ack)
         end_far(f, c, way ^ 1)
-    if flags & RST == 0 and s.state != RESET:
+    if flags & RST:
+        c.seen[way] |= SEEN_ABORT if is_expected(s, seq) else 0
+    else:
+        between = s.unseen and seq != end and ahead(end, s.edge) > 0 and ahead(end, s.ack) <= 0
         coverage = cover(f, s, seq, end)
-        alive = alive and coverage != COVERS_HOLE
+        if s.unseen:
+            catch_up(s, between)
+        if coverage == COVERS_HOLE and seq == s.start and not s.raised:
+            s.floor = seq       # a SYN that came late, or the byte before the first one seen
+        alive = alive and (coverage != COVERS_HOLE or seq == s.start)
         s.keep_alives += alive
         f.resent = coverage == COVERS_OLD and not alive
         s.retransmitted += f.resent
-        s.out_of_order += coverage == COVERS_HOLE
+        s.out_of_order += coverage == COVERS_HOLE and not alive
 
 cdef inline bint has_header(const Digest* d) noexcept nogil:
     """Was a TCP header read? Fragments after the first one have none, and the snap length may have cut it."""
@@ -243,6 +282,15 @@ cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
     elif has_header(d):
         follow_segment(f, c, way, d)
 
+cdef inline void read_last_gaps(const Connection* c, FlowRecord* record) noexcept nogil:
+    """An acknowledgment that nothing follows is believed."""
+    cdef Connection last = c[0]
+    cdef uint32_t way
+    for way in range(2):
+        if last.sides[way].unseen:
+            find_last_gap(&last, way)
+    memcpy(record.connection.history, last.history, sizeof(last.history))
+
 cdef inline void read_connection(const Flows* f, uint64_t i, const FlowRow* row, FlowRecord* record) noexcept nogil:
     """Fill in the connection of a record. The rare counts of the record are filled in already."""
     cdef Connection* c = connection_at(f, i)
@@ -251,6 +299,8 @@ cdef inline void read_connection(const Flows* f, uint64_t i, const FlowRow* row,
     record.connection.state = state_of(c)
     record.connection.basis = c.basis
     memcpy(record.connection.history, c.history, sizeof(c.history))
+    if c.sides[0].unseen | c.sides[1].unseen:
+        read_last_gaps(c, record)
     record.connection.synack_rtt = c.synack_rtt
     record.connection.ack_rtt = c.ack_rtt
     for way in range(2):

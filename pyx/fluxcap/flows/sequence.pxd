@@ -58,6 +58,26 @@ cdef inline void miss(Flows* f, Side* s, uint32_t up_to) noexcept nogil:
     add_hole(f, s, s.n_holes, s.edge, up_to)
     s.edge = up_to
 
+cdef inline uint32_t front(const Side* s) noexcept nogil:
+    """The end of what this side has sent, as far as it is seen or acknowledged."""
+    return s.ack if s.unseen else s.edge
+
+cdef inline void take_back_ack(Side* s, uint32_t ack) noexcept nogil:
+    """The acknowledgment of bytes never seen did not hold; this one does."""
+    s.out_of_order -= s.unseen - 1
+    s.unseen = ahead(ack, s.edge) > 0
+    s.ack = ack
+
+cdef inline void catch_up(Side* s, bint is_between) noexcept nogil:
+    """A segment was seen after bytes that were acknowledged before they were seen. Out of order is one of these."""
+    if is_between:
+        s.out_of_order += 1
+        s.unseen += s.unseen < 255
+    if ahead(s.edge, s.ack) >= 0:
+        s.unseen = 0
+    elif s.fins:
+        take_back_ack(s, s.edge)    # what lies behind the FIN was never sent
+
 cdef inline bint fill(Flows* f, Side* s, uint32_t start, uint32_t end) noexcept nogil:
     """Take these numbers out of the holes; False if no hole has any of them."""
     cdef Hole* holes = holes_of(f, s)
@@ -121,10 +141,11 @@ cdef inline void restart(Side* s, uint32_t at) noexcept nogil:
     s.gap_octets = 0
     s.edge = s.floor = at
     s.raised = False
+    s.unseen = 0
 
 cdef inline uint64_t gap_octets(const Flows* f, Side* s) noexcept nogil:
     """Bytes that were never seen."""
-    cdef uint64_t missing = s.gap_octets
+    cdef uint64_t missing = s.gap_octets + (front(s) - s.edge)
     cdef Hole* holes = holes_of(f, s)
     cdef uint32_t i
     for i in range(s.n_holes):

@@ -9,12 +9,7 @@ from fluxcap.base.numbers cimport ACK, RST, SYN
 from fluxcap.base.sequence cimport ASIDE_ACK, ASIDE_OTHER, ASIDE_SYN, ASIDE_SYN_ACK, FAR, NOWHERE, ahead, apart
 from fluxcap.streams.reassembly cimport Reassembly, Segment, believe, drop_held, position_of
 from fluxcap.streams.stream cimport (
-    BEGAN_NOT, BEGAN_SYN, ENDED_FIN, ENDED_NOT, ENDED_RST, Stream,
-    Streams, reopen, stream_at)
-
-cdef inline uint32_t edge_of(const Stream* s) noexcept nogil:
-    """The sequence number behind all bytes that are believed, and behind the FIN."""
-    return <uint32_t>(s.base + s.top) + (s.ended == ENDED_FIN)
+    BEGAN_MIDSTREAM, BEGAN_NOT, BEGAN_SYN, ENDED_FIN, ENDED_NOT, ENDED_RST, Stream, Streams, edge_of, reopen, stream_at)
 
 cdef inline bint has_begun(const Stream* s) noexcept nogil:
     return s != NULL and s.began != BEGAN_NOT
@@ -75,6 +70,7 @@ cdef inline void begin(Stream* s, const Segment* g) noexcept nogil:
     s.base = g.sequence + 1
     s.began = BEGAN_SYN
     s.ended = ENDED_NOT
+    s.reset = False
 
 cdef inline Stream* begin_another(Streams* t, Stream* s, const Segment* g) noexcept nogil:
     """The stream of a new connection that a SYN begins; NULL: there is no room for it."""
@@ -91,13 +87,29 @@ cdef inline Stream* set_aside(Stream* s, const Segment* g, uint32_t how, int64_t
     s.isn_time = time
     return NULL
 
+cdef inline bint is_reset(const Stream* s) noexcept nogil:
+    """Did this side send a RST, believed or not?"""
+    return s.ended == ENDED_RST or s.reset
+
+cdef inline void forget_reset(Stream* s) noexcept nogil:
+    s.ended = ENDED_NOT
+    s.reset = False
+
+cdef inline void take_syn_again(Stream* s) noexcept nogil:
+    """Take a SYN with the initial sequence number that holds: it was sent again, or the bytes behind it came first."""
+    if s.began == BEGAN_MIDSTREAM:
+        s.began = BEGAN_SYN
+        s.out_of_order += 1
+    else:
+        s.retransmitted += 1
+
 cdef inline Stream* ask(Streams* t, Stream* s, const Segment* g, int64_t time) noexcept nogil:
     """The stream that a SYN begins or belongs to; NULL if that cannot be told yet, or there is no room for it."""
     cdef Stream* peer = stream_at(t, s.peer)
-    cdef bint reset = s.ended == ENDED_RST or (peer != NULL and peer.ended == ENDED_RST)
+    cdef bint reset = is_reset(s) or (peer != NULL and is_reset(peer))
     cdef bint ended = s.ended != ENDED_NOT or (peer != NULL and peer.ended != ENDED_NOT)
     if s.began == BEGAN_NOT:
-        if has_begun(peer) and ended:
+        if has_begun(peer) and (ended or reset):
             return begin_another(t, s, g)
         begin(s, g)
     elif s.base != g.sequence + 1:
@@ -107,11 +119,11 @@ cdef inline Stream* ask(Streams* t, Stream* s, const Segment* g, int64_t time) n
     elif reset and has_begun(peer):
         return set_aside(s, g, ASIDE_SYN, time)
     else:
-        s.retransmitted += 1
+        take_syn_again(s)
         if reset:               # it was refused, or its sender reset an old connection (RFC 9293 section 3.5.1)
-            s.ended = ENDED_NOT
+            forget_reset(s)
             if peer != NULL:
-                peer.ended = ENDED_NOT
+                forget_reset(peer)
     return s
 
 cdef inline Stream* answer(Streams* t, Stream* s, const Segment* g, int64_t time) noexcept nogil:
@@ -120,7 +132,7 @@ cdef inline Stream* answer(Streams* t, Stream* s, const Segment* g, int64_t time
     if s.began == BEGAN_NOT:
         begin(s, g)
     elif s.base == g.sequence + 1:
-        s.retransmitted += 1
+        take_syn_again(s)
     elif has_begun(peer) and peer.began == BEGAN_SYN and not answers_syn_of(peer, g):
         return NULL             # it answers another SYN
     else:
@@ -156,9 +168,17 @@ cdef inline void begin_again(Reassembly* r, Stream* s) noexcept nogil:
     s.base = s.isn + 1
     s.began = BEGAN_SYN
     s.top = s.doubted = s.doubtful = s.far_fin = 0
+    s.acked = s.base
     s.acknowledged = True
 
-cdef inline void heed(Reassembly* r, Stream* s, uint32_t acknowledged) noexcept nogil:
+cdef inline void acknowledge(Stream* s, Stream* by, uint32_t acknowledged) noexcept nogil:
+    """Who acknowledges more than before has the connection still, although it seemed to send a RST."""
+    if s.acknowledged and ahead(acknowledged, s.acked) > 0:
+        by.reset = False
+    s.acked = acknowledged
+    s.acknowledged = True
+
+cdef inline void heed(Reassembly* r, Stream* s, Stream* by, uint32_t acknowledged) noexcept nogil:
     """Apply an acknowledgment of the other side: this stream was sent up to this number."""
     cdef int64_t position = position_of(s, acknowledged)
     if s.aside & ASIDE_SYN_ACK and acknowledged == s.isn + 1:
@@ -167,13 +187,13 @@ cdef inline void heed(Reassembly* r, Stream* s, uint32_t acknowledged) noexcept 
         return
     elif s.doubted and <int64_t>s.doubted < position <= <int64_t>s.doubt_end or \
             s.far_fin and position == <int64_t>s.far_fin + 1:
-        s.acknowledged = True
+        acknowledge(s, by, acknowledged)
         believe(s, min(<uint64_t>position, max(s.far_fin, s.doubt_end)))
     elif position > <int64_t>s.top + FAR:
         s.aside |= ASIDE_ACK
         s.far_ack = acknowledged
     elif position >= 0:
-        s.acknowledged = True
+        acknowledge(s, by, acknowledged)
 
 cdef inline Stream* for_segment(Reassembly* r, Stream* s, const Segment* g, int64_t time) noexcept nogil:
     """The stream that a segment belongs to; NULL if it belongs to none, which the caller counts at `s`, or as left out
@@ -194,7 +214,7 @@ cdef inline Stream* for_segment(Reassembly* r, Stream* s, const Segment* g, int6
         return NULL
     peer = stream_at(t, found.peer)
     if g.flags & (ACK | RST) == ACK and has_begun(peer) and not is_far(found, g):
-        heed(r, peer, g.acknowledged)
+        heed(r, peer, found, g.acknowledged)
     return found
 
 cdef inline bint is_far(const Stream* s, const Segment* g) noexcept nogil:

@@ -14,7 +14,7 @@ from fluxcap.streams.held cimport (
     place_of, stop_holding)
 from fluxcap.streams.recent cimport Recent, Ring, contradicts, give_ring, open_recent, remember, ring_of
 from fluxcap.streams.stream cimport (
-    BEGAN_MESSAGES, BEGAN_MIDSTREAM, BEGAN_NOT, ENDED_FIN, ENDED_NOT, ENDED_RST, Stream, Streams)
+    BEGAN_MESSAGES, BEGAN_MIDSTREAM, BEGAN_NOT, ENDED_FIN, ENDED_NOT, ENDED_RST, Stream, Streams, edge_of)
 
 # A segment, and how much of it the record has.
 cdef struct Segment:
@@ -112,8 +112,9 @@ cdef inline void give_up_hole(Reassembly* r, Stream* s) noexcept nogil:
     drain(r, s)
 
 cdef inline void conclude(Reassembly* r, Stream* s) noexcept nogil:
-    """Stop waiting: deliver the bytes held, and count those missing before the FIN as a gap."""
-    cdef uint64_t start
+    """Stop waiting: deliver the bytes held, and count those missing up to the end, as far as its sender told it, as a
+    gap."""
+    cdef uint64_t start, end
     while s.held != NULL:
         start = s.held.pieces[0].start
         if s.doubted and start >= s.doubted:
@@ -124,10 +125,13 @@ cdef inline void conclude(Reassembly* r, Stream* s) noexcept nogil:
         else:
             give_up_hole(r, s)
     s.out_of_window += s.far_fin != 0
-    if s.ended == ENDED_FIN and s.next < s.fin:
-        skip(s, s.fin - s.next)
+    end = s.fin if s.ended == ENDED_FIN else s.top
+    if s.next < end:
+        skip(s, end - s.next)
     if s.gap:
         put_gap(&r.out, s)
+    if s.reset and (edge_of(s) == s.reset_edge or edge_of(s) == s.reset_at):
+        s.ended = ENDED_RST     # its sender sent nothing after it, or only what the capture has out of order
 
 cdef inline bint adds_up(const Stream* s) noexcept nogil:
     """Is each byte of a concluded stream counted in exactly one place? And if its segments had bytes, did it deliver
@@ -220,11 +224,24 @@ cdef inline void begin_midstream(Stream* s, const Segment* g) noexcept nogil:
         if s.fin_at - s.base < FAR:
             end_with_fin(s, s.fin_at - s.base)
 
+cdef inline bint is_expected(const Stream* s, uint32_t sequence) noexcept nogil:
+    """Is this the number that the receiver expects next, as far as the capture shows it? Only a RST that has it ends
+    the connection at once (RFC 5961 section 3.2)."""
+    return sequence == <uint32_t>(s.base + s.next) or sequence == <uint32_t>(s.base + s.top) or \
+        sequence == edge_of(s) or (s.acknowledged and sequence == s.acked)
+
+cdef inline void doubt_reset(Stream* s, const Segment* g) noexcept nogil:
+    """Take a RST of another number. A receiver ignores or challenges it, but the capture may lack the segments before
+    it. So it ends the stream unless its sender goes on: sends more, or acknowledges more."""
+    s.reset = True
+    s.reset_at = g.sequence
+    s.reset_edge = edge_of(s)
+
 cdef inline void take_before_begin(Stream* s, const Segment* g) noexcept nogil:
     """Take a RST, or a segment without data, before the beginning of the stream is known. The number of an
     acknowledgment does not tell the beginning: it may be a keep-alive."""
     if g.flags & RST:
-        s.ended = ENDED_RST
+        doubt_reset(s, g)
     elif g.flags & FIN and s.ended == ENDED_NOT:
         s.ended = ENDED_FIN
         s.fin_at = g.sequence
@@ -233,6 +250,15 @@ cdef inline void refuse(Stream* s, const Segment* g) noexcept nogil:
     """Count a segment that does not belong to this stream."""
     s.out_of_window += 1
     s.outside += 0 if g.flags & RST else g.length
+
+cdef inline void take_reset(Stream* s, int64_t position, const Segment* g) noexcept nogil:
+    """Take a RST. Its data is a text that says why (RFC 9293 section 3.5.3), not stream data."""
+    if position < <int64_t>s.next - FAR or position > <int64_t>s.top + FAR:
+        refuse(s, g)
+    elif is_expected(s, g.sequence):
+        s.ended = ENDED_RST
+    else:
+        doubt_reset(s, g)
 
 cdef inline bint is_believed(Stream* s, int64_t position, const Segment* g) noexcept nogil:
     """Is a segment believed that lies far off? It is if it was acknowledged, or if there are no acknowledgments and it
@@ -300,17 +326,15 @@ cdef inline void take_segment(Reassembly* r, Stream* s, Segment* g) noexcept nog
             return
         begin_midstream(s, g)
     position = position_of(s, g.sequence)
-    if position > <int64_t>s.top + FAR and not g.flags & RST and not is_believed(s, position, g):
+    if g.flags & RST:
+        take_reset(s, position, g)
+        return
+    if position > <int64_t>s.top + FAR and not is_believed(s, position, g):
         take_far(r, s, position, g)
         return
     if s.doubted and position >= <int64_t>s.doubted:
         believe(s, <uint64_t>position + 1)
-    if g.flags & RST:
-        if position < <int64_t>s.next - FAR or position > <int64_t>s.top + FAR:
-            refuse(s, g)
-        else:
-            s.ended = ENDED_RST     # its data is a text that says why (RFC 9293 section 3.5.3), not stream data
-    elif s.ended == ENDED_RST:
+    if s.ended == ENDED_RST:
         s.after_end += g.length
     else:
         take_within_window(r, s, position, g)

@@ -55,8 +55,12 @@ cdef struct Stream:
     uint32_t line               # end of the second line of sequence numbers
     uint32_t far_ack            # an acknowledgment far off, to which no segment belongs yet
     uint32_t fin_at             # sequence number of a FIN before any bytes
+    uint32_t acked              # the last acknowledgment of the other side, where there was one
+    uint32_t reset_at           # sequence number of a RST that is not believed yet,
+    uint32_t reset_edge         # ... and edge_of() the stream when it came
     uint8_t acknowledged        # the other side has acknowledged the SYN, or more
     uint8_t superseded          # by a connection that there was no room for: what comes is left out
+    uint8_t reset               # there is a RST that is not believed yet
     uint64_t next               # position of the byte to be delivered next
     uint64_t top                # position behind all bytes that are believed
     uint64_t doubted            # position of the first bytes held that are not believed, 0 = none
@@ -117,6 +121,10 @@ cdef inline Ends turned(const Ends* ends) noexcept nogil:
     other.dst_port = ends.src_port
     other.protocol = ends.protocol
     return other
+
+cdef inline uint32_t edge_of(const Stream* s) noexcept nogil:
+    """The sequence number behind all bytes that are believed, and behind the FIN."""
+    return <uint32_t>(s.base + s.top) + (s.ended == ENDED_FIN)
 
 cdef inline uint64_t tag_of(const Streams* t, const Ends* ends) noexcept nogil:
     cdef const uint8_t* at = <const uint8_t*>ends
