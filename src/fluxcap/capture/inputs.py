@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from fluxcap.capture.compression import DecompressionError, decompressed, is_ahead, recognise, skippable
-from fluxcap.capture.live import Handover, waiting
+from fluxcap.capture.live.handover import Handover, waiting
 from fluxcap.capture.magic import HEAD, describe, is_capture
 from fluxcap.capture.meter import METER, Measured
 from fluxcap.whole_files import naming

@@ -26,20 +26,29 @@ class Sources(NamedTuple):
         return any(item.size is None for item in self.inputs)
 
 
-def find(paths: Sequence[str], output: Output) -> Sources:
-    """The inputs that paths name. UsageError if one is missing, or if the output would overwrite one."""
+def find(paths: Sequence[str], output: Output, follow: bool = False) -> Sources:
+    """The inputs that paths name; with `follow` the paths themselves. UsageError if one is missing, or if the output
+    would overwrite one."""
     from fluxcap.capture.inputs import expand
 
     if STANDARD in paths and sys.stdin is None:
         raise UsageError("standard input is closed", "Leave it open, or name a file.")
     try:
-        inputs = expand(paths)
+        inputs = _followed(paths) if follow else expand(paths)
     except FileNotFoundError as error:
         raise UsageError(f"{error.filename}: {error.strerror}", _nearest(Path(error.filename))) from error
-    output.refuse(item.name for item in inputs if item.size is not None)
+    output.refuse(item.name for item in inputs if follow or item.size is not None)
     if STANDARD in paths:
         output.refuse([STANDARD])
     return Sources(list(paths), inputs)
+
+
+def _followed(paths: Sequence[str]) -> list[Input]:
+    from fluxcap.capture.live.following import followed
+
+    if STANDARD in paths:
+        raise UsageError("standard input is read as it comes anyway", "Leave out --follow, or name a file.")
+    return followed(paths)
 
 
 def _nearest(missing: Path) -> str:

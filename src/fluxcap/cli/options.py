@@ -34,7 +34,12 @@ class Options(argparse.Namespace):
             raise UsageError("--inner is about a filter, and there is none", "Say which with --where FILTER.")
         if typed.get("reorder") and typed.get("order") is None:
             raise UsageError("--reorder is about an order, and there is none", "Say --order time as well.")
-        names = ("where", "inner", "decap", "threads", "order", "reorder", "ahead")
+        if typed.get("follow") and (typed.get("order") or typed.get("sort")):
+            option = "--order" if typed.get("order") else "--sort"
+            raise UsageError(
+                f"{option} needs the ends of all inputs, and --follow waits for none", f"Leave out {option}."
+            )
+        names = ("where", "inner", "decap", "threads", "order", "reorder", "ahead", "follow")
         asked = {name: typed[name] for name in names if name in typed}
         return ReadOptions(
             **asked,
@@ -178,6 +183,12 @@ def add_order(parser: Parser) -> None:
     parser.add_argument("--ahead", type=natural, metavar="N", help=ahead)
 
 
+def add_follow(parser: Parser) -> None:
+    """--follow, of commands that write rows while they read."""
+    what = "go on where a file grows, and with the files of a capture that rotates, until Ctrl-C"
+    parser.add_argument("--follow", action="store_true", help=what)
+
+
 def add_ignore_checksums(parser: Parser) -> None:
     """--ignore-checksums, of every command that follows connections."""
     what = "let what has a bad checksum take part in its connection"
@@ -294,7 +305,7 @@ def names(options: Options, output: Output, octets: Octets = "frame") -> Mapping
 def row_limit(options: Options, output: Output) -> int:
     """How many rows to write, 0 = all."""
     rows: int | None = options.rows
-    return rows if rows is not None else SCREEN_ROWS if output.for_people else 0
+    return rows if rows is not None else SCREEN_ROWS if output.for_people and not vars(options).get("follow") else 0
 
 
 class Order(NamedTuple):

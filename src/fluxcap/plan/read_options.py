@@ -35,6 +35,7 @@ class ReadOptions(NamedTuple):
     order: Order | None = None  # "time": inputs are merged and their records sorted; None: as they stand
     reorder: Duration | None = None  # how far records are sorted; None: REORDER
     ahead: int | None = None  # inputs after the current one that are decompressed while it is read; None: one a core
+    follow: bool = False  # go on at the ends of files, and with the files that come next
     on_end: Callable[[], None] | None = None  # called at the end of the inputs, not when Ctrl-C ends the reading
 
     @property
@@ -50,6 +51,8 @@ class ReadOptions(NamedTuple):
             raise ValueError(f"order is 'time' or None, not {self.order!r}")
         if self.reorder is not None and self.order is None:
             raise ValueError("reorder is about an order, and there is none; say order='time'")
+        if self.follow and self.order is not None:
+            raise ValueError("order='time' needs the ends of all inputs, and a file that is followed has none")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads is at least 1, not {self.threads}")
         if self.ahead is not None and self.ahead < 0:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import NO_TIME
-from fluxcap.capture.inputs import Captures, Input, expand, refuse_once
+from fluxcap.capture.inputs import Captures, Input, refuse_once
+from fluxcap.capture.live.following import as_read, named
 from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
 from fluxcap.plan.durations import nanoseconds
@@ -71,7 +72,7 @@ class FlowScan:
         reading = Reading(self._options, key=self._plan.spec(), stepwise=True)
         full = LEAST_ROWS
         with reading.partial(lambda: self._rest(reading)):  # flows that were not handed out yet
-            for _ in reading.read(self._inputs):
+            for _ in reading.read(as_read(self._inputs, self._options.follow)):
                 if reading.paused or reading.scanner.open_flows >= full:
                     if len(ended := self._ended(reading)):
                         yield ended
@@ -111,6 +112,7 @@ def scan_flows(
     splt: int = 0,
     threads: int | None = None,
     ahead: int | None = None,
+    follow: bool = False,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> FlowScan:
@@ -157,6 +159,8 @@ def scan_flows(
         Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
+    follow : bool, default False
+        Go on where files end, and with files that come, as docs/live.md has it; Ctrl-C ends it. Paths alone.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -195,7 +199,5 @@ def scan_flows(
         features=features,
         splt=splt,
     )
-    options = ReadOptions(
-        where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
-    )
-    return FlowScan(expand(src), plan, grace, options)
+    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, follow)
+    return FlowScan(named(src, follow), plan, grace, options)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, overload
 
 from fluxcap.capture.inputs import Captures, expand
+from fluxcap.capture.live.following import named
 from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
@@ -319,6 +320,7 @@ def scan_packets(
     by: str | Iterable[str] | None = None,
     max_memory: int | str | None = None,
     ahead: int | None = None,
+    follow: bool = False,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> PacketScan:
@@ -352,6 +354,8 @@ def scan_packets(
         as "512M" or "2GiB". A batch takes the same memory whatever the capture.
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
+    follow : bool, default False
+        Go on where files end, and with files that come, as docs/live.md has it; Ctrl-C ends it. Paths alone.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -378,10 +382,8 @@ def scan_packets(
     """
     chosen, plan = choose(columns, by)
     octets(max_memory, "max_memory")  # refused even where there are no flows
-    options = ReadOptions(
-        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
-    )
-    return PacketScan(expand(src), chosen, plan and plan._replace(max_memory=max_memory), batch_size, options)
+    options = ReadOptions(where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, follow)
+    return PacketScan(named(src, follow), chosen, plan and plan._replace(max_memory=max_memory), batch_size, options)
 
 
 def collect_both(

@@ -56,6 +56,7 @@ def configure(parser: Parser) -> None:
     what = "a row when its flow has ended, in bounded memory, not when the capture has"
     parser.add_argument("--as-they-end", action="store_true", help=what)
     flow_rows.add_time(parser, "--grace", f"how late a packet may come to a flow that leaves (default: {REORDER})")
+    options.add_follow(parser)
     what = "write the packets of these flows, numbered as in the column `flow`, to the capture -o FILE"
     parser.add_argument("--extract", type=extract.numbers, metavar="N,...", help=what)
 
@@ -66,6 +67,8 @@ def run(given: Options, messages: Messages) -> Exit:
         return _write_as_they_end(given, messages)
     if given.grace is not None:
         raise UsageError("--grace is about flows that leave, and none does", "Say --as-they-end as well.")
+    if given.follow:
+        raise UsageError("--follow has no end, and flows are written at the end", "Say --as-they-end as well.")
     extracting = given.extract is not None
     output = extract.output(given) if extracting else choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
@@ -95,7 +98,7 @@ def _write_as_they_end(given: Options, messages: Messages) -> Exit:
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is about all flows, and --as-they-end keeps none", f"Leave out {option}.")
     output = choose(given.format, given.output, given.color, wide=given.wide)
-    sources = inputs.find(given.inputs, output)
+    sources = inputs.find(given.inputs, output, given.follow)
     columns = [name for name in _columns(given) if name != FLOW]
     options.check_columns(given, columns)
     try:

@@ -35,6 +35,7 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
     options.add_rows(parser)
+    options.add_follow(parser)
     options.add_resolve(parser)
     options.add_max_memory(parser)
 
@@ -46,7 +47,7 @@ def run(given: Options, messages: Messages) -> Exit:
     from fluxcap.tables.scan import PacketScan
 
     output = choose(given.format, given.output, given.color, whole=given.strict, wide=given.wide)
-    sources = inputs.find(given.inputs, output)
+    sources = inputs.find(given.inputs, output, given.follow)
     known = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
     options.check_columns(given, known)
     columns = given.columns or (*PACKET_COLUMNS, *besides(PACKET_COLUMNS, given, output))

@@ -1,0 +1,1 @@
+"""Inputs that are still being made."""
