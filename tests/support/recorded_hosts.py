@@ -31,7 +31,7 @@ class Session(NamedTuple):
     def clients_of(self, port: int) -> list[Address]:
         """Who spoke to a port of the server, in the order in which they came."""
         peers = [(event["peer_address"], event["peer_port"]) for event in self.life(self.server, port)]
-        return [peer for peer in dict.fromkeys(peers) if peer != ("::", 0)]
+        return [peer for peer in dict.fromkeys(peers) if peer[1]]  # bind and listen have none
 
     def both_lives(self, port: int, client: Address) -> tuple[Calls, Calls]:
         """What a client did, and what the server did for it."""
