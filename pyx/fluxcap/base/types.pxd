@@ -171,6 +171,7 @@ cdef struct Packet:
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none
     uint64_t datagram           # serial number of that datagram
     uint16_t ip_header_length
+    uint8_t resent              # flows: a retransmission; 0 where connections are not followed. Here it takes no room
     uint32_t ip_at              # place of the IP header in data
     uint32_t sum_at             # place of the summed bytes in data
     uint32_t sum_length         # bytes covered
@@ -186,7 +187,6 @@ cdef struct Packet:
     uint16_t ip_expected
     # flows
     int64_t flow                # row in the flow table, -1 = in none
-    uint8_t resent              # a retransmission; 0 where connections are not followed
     int64_t quoted_flow         # ICMP errors: row of the quoted packet's flow, -1 = none, or none seen yet
 
 # What a decoded batch holds that further stages look at.
