@@ -158,6 +158,15 @@ def test_what_a_wireless_card_says_of_a_frame_is_taken_apart(link_type, wrap, fi
     assert explanation.headers[-1].title == "UDP"
 
 
+def test_a_packet_that_a_fragment_around_it_cuts_is_explained_by_the_fragment():
+    inside = b.ipv4(b.udp(bytes(2000)), "10.0.0.1", "10.0.0.2")
+    first = b.ipv4(bytes(b.gre(inside))[:1024], protocol=b.GRE, more=True)
+    explanation = fluxcap.explain(io.BytesIO(pcap(first)), packet=1)
+    assert explanation.checksums[-1].verdict == "bad_length"
+    said = "The IP header says 2,028 bytes, and 1,020 were on the wire: the packet around the tunnel is a fragment."
+    assert explanation.checksums[-1].sentence == said
+
+
 def test_extension_headers_are_on_the_path_one_by_one():
     packet = b.ipv6(b.hop_by_hop(b.destination_options(b.udp(b"x"), b.option(4, bytes(5)))))
     assert [title for title, _, _ in titles(packet)] == [

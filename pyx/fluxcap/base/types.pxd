@@ -156,7 +156,7 @@ cdef struct Packet:
     uint8_t depth               # tunnels descended
     Key key
     uint8_t ttl                 # IPv6: hop limit
-    uint8_t beyond              # the verdict if the IP length goes past the end of what is around it, else VERDICT_NONE
+    uint8_t length_lies         # the IP length goes past the record's wire length
     uint8_t fragmented          # a piece of a datagram
     uint8_t fragmented_around   # bit n: the IP packet n tunnels deep is a fragment, and this packet lies inside it
     uint8_t more_fragments

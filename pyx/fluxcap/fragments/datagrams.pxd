@@ -11,7 +11,7 @@ from fluxcap.base.numbers cimport IP_TCP
 from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport (
     Key, Packet, SUM_CRC32C, SUM_NONE, SUM_PSEUDO, VERDICT_ABSENT, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT,
-    VERDICT_GOOD, VERDICT_ILLEGAL, VERDICT_NONE, VERDICT_PARTIAL, VERDICT_TRUNCATED, copy_capture_fields, in_a_flow)
+    VERDICT_GOOD, VERDICT_ILLEGAL, VERDICT_PARTIAL, VERDICT_TRUNCATED, copy_capture_fields, in_a_flow)
 from fluxcap.checksums.verify cimport fold, pseudo_sum, right_field, sent_for_zero, sum_octets
 from fluxcap.fragments.table cimport (
     Datagram, Fragments, Identity, KNOWN_PIECES, LONGEST_DATAGRAM, KnownPiece, UNIT, begin_datagram, end_datagram,
@@ -217,7 +217,7 @@ cdef inline Datagram* add_fragment(Fragments* f, Packet* p, uint64_t* anomalies)
         join(d, p)
     if known:
         return d
-    d.spoiled |= p.beyond != VERDICT_NONE
+    d.spoiled |= p.length_lies
     add_part(d, &part)
     if d.total and d.n_units == (d.total + UNIT - 1) // UNIT and not d.over:
         end_datagram(f, d)

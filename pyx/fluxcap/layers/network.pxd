@@ -8,8 +8,8 @@ from fluxcap.base.bytes cimport be16, be24, be32
 from fluxcap.base.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_NO_NEXT
 from fluxcap.base.types cimport (
     HEADER_LENGTH, MALFORMED, NON_IP, ORPHAN_FRAGMENT, Packet, REASON_NONE, SHORT_EXTENSION, SHORT_IP, SHORT_LINK,
-    TOO_MANY_EXTENSIONS, TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_NONE,
-    VERDICT_PENDING, VERDICT_TRUNCATED, WRONG_VERSION)
+    TOO_MANY_EXTENSIONS, TOTAL_LENGTH, UNKNOWN_TRANSPORT, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_PENDING,
+    VERDICT_TRUNCATED, WRONG_VERSION)
 from fluxcap.checksums.verify cimport sum_octets
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, MAX_EXTENSIONS, Next, PROTOCOL, STOP, captured_left, give_up, here, narrow, short, wire_left)
@@ -75,11 +75,6 @@ cdef inline const uint8_t* source_route(const uint8_t* at, uint32_t header) noex
         i += size
     return NULL
 
-cdef inline uint8_t past_end(const Packet* p) noexcept nogil:
-    """The verdict on a packet whose length goes past the end of what is around it. A fragment around it ends early: the
-    rest is in the next fragments."""
-    return VERDICT_FRAGMENT if p.fragmented_around else VERDICT_BAD_LENGTH
-
 cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)
     cdef uint32_t header, total, fragment
@@ -102,7 +97,7 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
     if total == 0:              # a segmentation super-packet over 65535 bytes: the record tells the length
         total = wire_left(c)
     elif total > wire_left(c):
-        p.beyond = past_end(p)
+        p.length_lies = True
     else:
         narrow(c, total)
     p.ip_version = 4
@@ -143,7 +138,7 @@ cdef inline Next fragmented(Cursor* c, Packet* p, uint32_t offset, bint more, ui
     p.more_fragments = more
     if offset == 0:
         return <Next>PROTOCOL | protocol
-    p.verdict = p.beyond if p.beyond != VERDICT_NONE else VERDICT_FRAGMENT
+    p.verdict = VERDICT_BAD_LENGTH if p.length_lies else VERDICT_FRAGMENT
     return give_up(p, ORPHAN_FRAGMENT, REASON_NONE)
 
 cdef enum:                      # IPv6, RFC 8200 section 3
@@ -172,7 +167,7 @@ cdef inline Next ipv6(Cursor* c, Packet* p) noexcept nogil:
     if length == 0:             # a jumbogram (its option narrows later) or a segmentation super-packet
         length = wire_left(c)
     elif length > wire_left(c):
-        p.beyond = past_end(p)
+        p.length_lies = True
     else:
         narrow(c, length)
     p.ip_version = 6
@@ -267,7 +262,7 @@ cdef inline Next ipv6_options(Cursor* c, Packet* p) noexcept nogil:
         if at[i] == OPTION_JUMBO and at[i + 1] == 4:
             jumbo = be32(at + i + 2)    # counted from the end of the IPv6 header, like the 16-bit length
             if jumbo > wire_left(c):
-                p.beyond = past_end(p)
+                p.length_lies = True
             elif c.extensions == 0 and jumbo >= length:
                 narrow(c, jumbo)
                 p.ip_length = IPV6_HEADER + jumbo

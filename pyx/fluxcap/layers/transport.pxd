@@ -11,15 +11,11 @@ from fluxcap.base.tunnels cimport (
     GENEVE, GRE_IN_UDP, GTP, LISP, MPLS_IN_UDP, VXLAN, VXLAN_GPE, has_tunnel)
 from fluxcap.base.types cimport (
     COUNTED, Packet, SHORT_TRANSPORT, SUM_CRC32C, SUM_PLAIN, SUM_PSEUDO, Sum, VERDICT_ABSENT, VERDICT_BAD_LENGTH,
-    VERDICT_FRAGMENT, VERDICT_ILLEGAL, VERDICT_NONE, VERDICT_PENDING, VERDICT_TRUNCATED)
+    VERDICT_FRAGMENT, VERDICT_ILLEGAL, VERDICT_PENDING, VERDICT_TRUNCATED)
 from fluxcap.layers.cursor cimport Cursor, Next, STOP, UDP_TUNNEL, captured_left, here, short, wire_left
 
 cdef enum:
     PORTS = 4                   # bytes: source and destination port, the same in UDP, TCP, SCTP, DCCP and UDP-Lite
-
-cdef inline bint in_pieces(const Packet* p) noexcept nogil:
-    """Is a part of the packet in another fragment, of its own datagram or of one around it?"""
-    return p.fragmented or p.beyond == VERDICT_FRAGMENT
 
 cdef inline bint ports(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)
@@ -39,9 +35,7 @@ cdef inline void header_cut(Cursor* c, Packet* p, uint32_t header) noexcept nogi
     p.payload_length = 0
     if p.fragmented:
         p.verdict = VERDICT_FRAGMENT
-    elif p.beyond != VERDICT_NONE:
-        p.verdict = p.beyond
-    elif wire_left(c) < header:
+    elif p.length_lies or wire_left(c) < header:
         p.verdict = VERDICT_BAD_LENGTH
     else:
         p.verdict = VERDICT_TRUNCATED
@@ -52,8 +46,8 @@ cdef inline void to_sum(Cursor* c, Packet* p, Sum kind, uint32_t covered, uint32
     p.sum_at = c.at
     p.sum_length = covered
     p.pseudo_length = total
-    if p.beyond != VERDICT_NONE:
-        p.verdict = p.beyond
+    if p.length_lies:
+        p.verdict = VERDICT_BAD_LENGTH
     elif p.fragmented:
         p.verdict = VERDICT_FRAGMENT
     elif covered > captured_left(c):
@@ -96,7 +90,7 @@ cdef inline Next udp(Cursor* c, Packet* p) noexcept nogil:
         p.payload_length = length - UDP_HEADER
     if p.checksum == 0:
         p.verdict = VERDICT_ABSENT if p.ip_version == 4 or may_be_zero(c, p.key.dst_port) else VERDICT_ILLEGAL
-    elif length < UDP_HEADER or length > wire_left(c) and not in_pieces(p):
+    elif length < UDP_HEADER or length > wire_left(c) and not p.fragmented:
         p.verdict = VERDICT_BAD_LENGTH
     else:
         to_sum(c, p, SUM_PSEUDO, length, length)
@@ -118,7 +112,7 @@ cdef inline Next udp_lite(Cursor* c, Packet* p) noexcept nogil:
     coverage = be16(at + UDP_LITE_COVERAGE)
     if coverage == 0:
         coverage = wire_left(c)
-    if p.checksum == 0 or coverage < UDP_HEADER or coverage > wire_left(c) and not in_pieces(p):
+    if p.checksum == 0 or coverage < UDP_HEADER or coverage > wire_left(c) and not p.fragmented:
         p.verdict = VERDICT_ILLEGAL
     else:
         to_sum(c, p, SUM_PSEUDO, coverage, wire_left(c))
@@ -156,7 +150,7 @@ cdef inline Next tcp(Cursor* c, Packet* p) noexcept nogil:
     header = (at[TCP_DATA_OFFSET] >> 4) * 4
     payload_after(c, p, header)
     to_sum(c, p, SUM_PSEUDO, wire_left(c), wire_left(c))
-    if header < TCP_HEADER or header > wire_left(c) and not in_pieces(p):
+    if header < TCP_HEADER or header > wire_left(c) and not p.fragmented:
         p.verdict = VERDICT_BAD_LENGTH
     return STOP
 
@@ -198,7 +192,7 @@ cdef inline Next dccp(Cursor* c, Packet* p) noexcept nogil:
     payload_after(c, p, header)
     coverage = at[DCCP_COVERAGE] & 0x0F
     coverage = header + (coverage - 1) * 4 if coverage else wire_left(c)
-    if header < DCCP_HEADER or (header > wire_left(c) or coverage > wire_left(c)) and not in_pieces(p):
+    if header < DCCP_HEADER or (header > wire_left(c) or coverage > wire_left(c)) and not p.fragmented:
         p.verdict = VERDICT_BAD_LENGTH
     else:
         to_sum(c, p, SUM_PSEUDO, coverage, wire_left(c))

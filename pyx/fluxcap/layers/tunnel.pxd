@@ -9,7 +9,7 @@ from fluxcap.base.numbers cimport (
     ETHERTYPE_ARUBA, ETHERTYPE_ARUBA_LAST, ETHERTYPE_CISCO_METADATA, ETHERTYPE_EOIP, ETHERTYPE_ERSPAN,
     ETHERTYPE_ERSPAN_III, ETHERTYPE_IPV4, ETHERTYPE_MPLS, ETHERTYPE_PPP, ETHERTYPE_WCCP)
 from fluxcap.base.types cimport (
-    Packet, VERDICT_BAD, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_NONE, VERDICT_TRUNCATED)
+    Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_FRAGMENT, VERDICT_GOOD, VERDICT_TRUNCATED)
 from fluxcap.checksums.verify cimport sum_octets
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, Next, STOP, captured_left, enter_tunnel, here, wire_left)
@@ -192,8 +192,8 @@ cdef inline Next erspan(uint32_t protocol, bint numbered, uint32_t header, Curso
 
 cdef inline void gre_sum(Cursor* c, Packet* p) noexcept nogil:
     """Judge the checksum of GRE: over header and payload, without a pseudo-header (RFC 2784 section 2.1)."""
-    if p.beyond != VERDICT_NONE:
-        p.gre_verdict = p.beyond
+    if p.length_lies:
+        p.gre_verdict = VERDICT_BAD_LENGTH
     elif p.fragmented:
         p.gre_verdict = VERDICT_FRAGMENT
     elif captured_left(c) < wire_left(c):

@@ -187,7 +187,8 @@ def _bad_length(facts: Facts) -> str:
     judged = facts.judged
     if judged["length_lies"]:
         said, there = judged["ip_length"], facts.wire - judged["ip_at"]
-        return f"The IP header says {human.counted(said, 'byte')}, and {there:,} were on the wire."
+        why = ": the packet around the tunnel is a fragment" if judged["fragmented_around"] else ""
+        return f"The IP header says {human.counted(said, 'byte')}, and {there:,} were on the wire{why}."
     kind, field, unit = LENGTHS.get(judged["protocol"], ("", "", 1))
     said = facts.value(kind, field) * unit
     there = max(judged["ip_at"] + judged["ip_length"] - judged["transport_at"], 0)

@@ -4,8 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from fluxcap.base.types cimport (
-    Batch, Decoder, Packet, SUM_CRC32C, SUM_NONE, SUM_PSEUDO, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_GOOD,
-    VERDICT_PARTIAL)
+    Batch, Decoder, Packet, SUM_CRC32C, SUM_NONE, SUM_PSEUDO, VERDICT_BAD, VERDICT_GOOD, VERDICT_PARTIAL)
 from fluxcap.checksums.verify cimport verify_batch
 from fluxcap.explain.path cimport Path, PathHop, follow_path, stated_length
 from fluxcap.explain.sum cimport PSEUDO_MAX, add_words, put_pseudo_header
@@ -59,7 +58,7 @@ cdef dict judgement(const Packet* p):
         "depth": p.depth, "ip_version": p.ip_version, "protocol": p.key.protocol, "src_ip": p.key.src_ip[:16],
         "dst_ip": p.key.dst_ip[:16], "src_port": p.key.src_port, "dst_port": p.key.dst_port,
         "disposition": p.disposition, "reason": p.reason, "payload_length": p.payload_length,
-        "ip_at": p.ip_at, "ip_length": p.ip_length, "length_lies": p.beyond == VERDICT_BAD_LENGTH,
+        "ip_at": p.ip_at, "ip_length": p.ip_length, "length_lies": bool(p.length_lies),
         "ip_verdict": p.ip_verdict, "ip_checksum": p.ip_checksum, "ip_expected": p.ip_expected,
         "verdict": p.verdict, "checksum": p.checksum, "expected": p.expected, "gre_verdict": p.gre_verdict,
         "transport_at": p.sum_at, "covered": p.sum_length, "crc": p.sum_kind == SUM_CRC32C,
