@@ -161,7 +161,7 @@ ROOMS = {
     "plan": {"plan"},
     "formats": {"formats"},
     "values": {"values"},
-    "the ground": {"errors", "whole_files", "_core"},
+    "the ground": {"errors", "held_signals", "whole_files", "_core"},
 }
 AT_THE_TOP = 8  # files beside the rooms
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from fluxcap.formats._signals import HeldSignals
+from fluxcap.held_signals import HeldSignals
 
 
 def taken_by_another_thread(number: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from fluxcap.errors import missing
 from fluxcap.formats import Rows, Table, at_least_one, columns_of
-from fluxcap.formats._signals import HeldSignals
+from fluxcap.held_signals import HeldSignals
 
 
 def pour(out: BinaryIO, rows: Rows, put: Callable[[Any, Any], None], *, encoded: bool = True) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from fluxcap.capture.inputs import Input
 from fluxcap.capture.reading import Reading
+from fluxcap.held_signals import HeldSignals
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.tables.packets import PacketTable, packet_table
@@ -37,28 +35,10 @@ def gather(reading: Reading, inputs: Iterable[Input], add: Callable[[PacketTable
     with reading.partial(finish):
         try:
             for _ in reading.read(inputs):
-                with _undisturbed():
+                with HeldSignals():
                     add(packet_table(reading))
         except KeyboardInterrupt:
             if reading.options.on_interrupt == "raise":
                 raise
             reading.interrupted = True
     return finish()
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block."""
-    before = signal.getsignal(signal.SIGINT)
-    # Other threads are not interrupted; a handler that is None was not installed by Python.
-    if threading.current_thread() is not threading.main_thread() or before is None:
-        yield
-        return
-    pressed: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        signal.raise_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Signals that wait while a library calls functions whose exceptions it cannot pass on."""
+"""Signals that wait for the end of a block, where an exception would be lost in a library or leave work half done."""
 
 from __future__ import annotations
 
