@@ -14,7 +14,7 @@ PLAIN = {"NO_COLOR": "1"}
 SAMPLES = Path(__file__).parents[2] / "samples"
 SESSION = SAMPLES / "session.pcap"
 TIME = r"\d\d:\d\d:\d\d\.\d{9}"
-ROWS = {"flows": SESSION, "connections": SESSION, "packets": SESSION, "sockets": SESSION, "hosts": SESSION}
+ROWS = dict.fromkeys(("flows", "connections", "packets", "sockets", "hosts", "timeline"), SESSION)
 
 
 def shown(*arguments, columns: int) -> Screen:

@@ -227,6 +227,11 @@ def add_resolve(parser: Parser) -> None:
     parser.add_argument("--resolve", choices=("services",), help=what)
 
 
+def resolves(options: Options) -> bool:
+    """Whether ports are to have the names of services beside them; a command may have no ports."""
+    return vars(options).get("resolve") is not None
+
+
 def add_extent(parser: Parser) -> None:
     """-n and -w: how much of a table is shown."""
     shown = f"how many rows, 0 = all (default: {SCREEN_ROWS} in a table, else all)"

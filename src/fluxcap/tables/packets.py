@@ -14,8 +14,8 @@ from fluxcap.plan.read_options import ReadOptions
 from fluxcap.plan.sizes import octets
 from fluxcap.tables.table import Table
 from fluxcap.values import human
+from fluxcap.values.names import IP_VERSION
 
-IP_VERSION: Final = "ip_version"  # 0 without an IP header: there are no addresses then
 UNSHOWN: Final = f"_{IP_VERSION}"  # the same in a table that was not asked for it
 
 

@@ -48,6 +48,7 @@ PROTOCOLS: Final[Mapping[int, str]] = {
 
 ICMP, TCP, UDP, DCCP, ICMPV6, SCTP, UDP_LITE = 1, 6, 17, 33, 58, 132, 136
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10  # RFC 9293 section 3.1
+IP_VERSION: Final = "ip_version"  # a column of packets, 0 without an IP header: there are no addresses then
 PROTOCOLS_WITH_PORTS: Final = (
     TCP,
     UDP,

@@ -76,7 +76,7 @@ def besides(columns: Sequence[str], given: Options, output: Output) -> list[str]
     if output.for_people:
         order = Order.of(given)
         return [order.column] if order is not None and order.column in on_request else []
-    return [name for name in on_request if derived.is_name(name)] if given.resolve else []
+    return [name for name in on_request if derived.is_name(name)] if options.resolves(given) else []
 
 
 def limited(table: Table, given: Options, output: Output, shown: Sequence[str], noun: str) -> Rows:
@@ -91,5 +91,5 @@ def limited(table: Table, given: Options, output: Output, shown: Sequence[str], 
         heading=summary.heading(table.metadata),
         metadata=lambda: table.metadata,
         left_out=lambda: len(table) - len(first),
-        services=given.resolve is not None,
+        services=options.resolves(given),
     )

@@ -107,7 +107,7 @@ def _write_as_they_end(given: Options, messages: Messages) -> Exit:
         raise UsageError(str(error), "Name --idle-timeout TIME, --active-timeout TIME or --interval TIME.") from error
     names = options.names(given, output, semantics.find(given.semantics).octets)
     shown = given.columns or [*columns, *flow_rows.besides(columns, given, output)]
-    services = given.resolve is not None
+    services = options.resolves(given)
     rows = Rows((), shown, chosen=given.columns is not None, noun="flows", names=names, services=services)
     limit = options.row_limit(given, output)
     metadata, written = streamed.write(rows, scan, limit, sources, output, messages)

@@ -16,6 +16,7 @@ from fluxcap.cli.output import choose
 from fluxcap.cli.rows import streamed
 from fluxcap.formats import Rows
 from fluxcap.values import derived, human
+from fluxcap.values.names import IP_VERSION
 
 if TYPE_CHECKING:
     from fluxcap.tables.packets import PacketTable
@@ -27,7 +28,7 @@ at the last row that is shown; with --sort everything is read first, and
 --max-memory bounds what that takes.
 """
 BATCH_ROWS: Final = 8192  # few, so that the first rows come soon; enough that a batch costs next to nothing
-IP_VERSION, PROTOCOL = "ip_version", "protocol"
+PROTOCOL: Final = "protocol"
 COLUMNAR_ROWS: Final = 65536  # for formats that buffer rows anyway: each batch has a dictionary of its own
 
 
@@ -71,7 +72,7 @@ def run(given: Options, messages: Messages) -> Exit:
         noun="packets",
         like=without_rows(needed),
         names=names,
-        services=given.resolve is not None,
+        services=options.resolves(given),
     )
     tables = None if order is None else _sorted(whole, order)
     metadata, written = streamed.write(rows, scan, limit, sources, output, messages, tables)

@@ -12,7 +12,6 @@ from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
-from fluxcap.formats import Rows
 from fluxcap.values import bars, human
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def run(given: Options, messages: Messages) -> Exit:
     """Read the timeline, sort and cut the rows as asked for, write them."""
     from fluxcap.tables.timeline.table import columns_of
 
-    output = choose(given.format, given.output, given.color)
+    output = choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
     options.check_columns(given, columns_of(given.by))
     names = options.names(given, output)
@@ -60,18 +59,8 @@ def run(given: Options, messages: Messages) -> Exit:
     heading = "\n".join((summary.heading(table.metadata), *_line(table, given.by))) if output.for_people else ""
     if order := Order.of(given):
         table = table.sort(order.column, order.descending)
-    limit = options.row_limit(given, output)
-    rows = Rows(
-        [table.head(limit) if limit else table],
-        given.columns or table.columns,
-        chosen=given.columns is not None,
-        noun="rows" if given.by else "intervals",
-        heading=heading,
-        metadata=lambda: table.metadata,
-        left_out=lambda: max(total - limit, 0) if limit else 0,
-        names=names,
-    )
-    output.write(rows)
+    rows = flow_rows.limited(table, given, output, table.columns, "rows" if given.by else "intervals")
+    output.write(rows._replace(heading=heading, names=names))
     messages.hints(table.metadata)
     return flow_rows.how_it_ended(table.metadata, human.counted(total, "row"), messages)
 

@@ -9,8 +9,8 @@ from fluxcap.formats.table.endpoints import PORTS
 from fluxcap.formats.table.frame import Canvas
 from fluxcap.formats.table.roll import Roll
 from fluxcap.values import services, text
+from fluxcap.values.names import IP_VERSION
 
-IP_VERSION: Final = "ip_version"  # a column of packets
 PAGE_ROWS: Final = 1000  # rows in one box: the first appear at once, however many follow
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fluxcap.values import text
+from fluxcap.values.names import IP_VERSION
 
 SIDES: Final[Mapping[str, tuple[str, str]]] = {  # by title
     "source": ("src_ip", "src_port"),
@@ -57,7 +58,7 @@ def _there(values: Mapping[str, Any]) -> Any:
     """Whether each row has addresses; None if all have."""
     if "peer_address" in values:
         return values["peer_address"].any(axis=1)
-    return values["ip_version"] != NO_IP if "ip_version" in values else None
+    return values[IP_VERSION] != NO_IP if IP_VERSION in values else None
 
 
 def _texts(ports: Any) -> list[str]:
