@@ -8,10 +8,11 @@ from typing import Final
 
 from fluxcap.capture.inputs import STANDARD_INPUT, STANDARD_INPUT_NAME
 from fluxcap.errors import printable
+from fluxcap.plan.durations import UNITS
 from fluxcap.plan.read_options import ReadOptions
 
 INPUTS_NAMED: Final = 20  # more would fill the page; then the reader puts the names in
-UNITS: Final = {"d": 86_400_000_000_000, "s": 1_000_000_000, "ms": 1_000_000, "us": 1_000}
+WRITTEN: Final = ("d", "s", "ms", "us", "ns")  # units of a length: the first of which it is a multiple
 
 
 def command(words: Sequence[str], inputs: Sequence[str], options: ReadOptions) -> str:
@@ -39,7 +40,7 @@ def quoted(word: str) -> str:
 
 def length(ns: int) -> str:
     """A length of time as an option takes it."""
-    return next((f"{ns // per}{unit}" for unit, per in UNITS.items() if ns % per == 0), f"{ns}ns")
+    return next(f"{ns // UNITS[unit]}{unit}" for unit in WRITTEN if ns % UNITS[unit] == 0)
 
 
 def _selection(options: ReadOptions) -> list[str]:

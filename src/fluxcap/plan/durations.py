@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import datetime
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Duration = int | float | str | datetime.timedelta | np.timedelta64
 
-_UNITS = {
+UNITS: Final = {  # nanoseconds
     "ns": 1,
     "us": 10**3,
     "µs": 10**3,
@@ -52,15 +52,15 @@ def _exact(duration: Any, name: str) -> Fraction | int:
         return duration // datetime.timedelta(microseconds=1) * 1000
     if isinstance(duration, str):
         match = re.fullmatch(_TEXT, duration)
-        if match is None or (match[2] or "s") not in _UNITS:
+        if match is None or (match[2] or "s") not in UNITS:
             raise ValueError(f"{name}: {duration!r} is no length of time such as 30, '500ms', '30s', '1.5m' or '1h'")
-        return Fraction(match[1]) * _UNITS[match[2] or "s"]
+        return Fraction(match[1]) * UNITS[match[2] or "s"]
     if isinstance(duration, int) and not isinstance(duration, bool):
-        return duration * _UNITS["s"]
+        return duration * UNITS["s"]
     if isinstance(duration, float):
         try:
             # The caller wrote the shortest decimal that names the float: 0.1 is 100 ms, not a hair more.
-            return Fraction(float.__repr__(duration)) * _UNITS["s"]
+            return Fraction(float.__repr__(duration)) * UNITS["s"]
         except ValueError:  # inf, nan
             raise ValueError(f"{name} must be finite, not {duration!r}") from None
     if type(duration).__name__ == "timedelta64":  # of numpy, which is not imported for this

@@ -8,6 +8,7 @@ from typing import Any, Final
 from fluxcap.errors import missing
 from fluxcap.plot.numbers import LISTED, Numbers
 from fluxcap.values import text
+from fluxcap.values.units import BITS_PER_OCTET, NS_PER_SECOND
 
 Chart = Any  # an altair.TopLevelMixin: Altair is an extra, and imported when the first chart is made
 Kinds = Mapping[str, tuple[str, str]]  # by column: what it is called, and its colour
@@ -31,7 +32,6 @@ OF_PROTOCOLS: Final = (BLUE, ORANGE, GREEN, PURPLE, TEAL, GREY)
 OF_VERDICTS: Final = {"good": GREEN, "partial": BLUE, "other": GREY}
 OF_BAD: Final = {"bad": RED, "bad IPv4 header": ORANGE}
 BRIGHT: Final = (0.3, 1)  # of a scale of colours: the part that stands out from black too
-NS: Final = 1_000_000_000
 UNITS: Final = {"days": 86_400, "hours": 3_600, "minutes": 60, "s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 
 
@@ -49,7 +49,7 @@ def altair() -> Any:
 def throughput(numbers: Numbers, step: int) -> Chart:
     """Bits per second by protocol, one on top of the other."""
     protocols = [name for name in numbers if name not in ("start", "packets", "bytes")]
-    bits = {name: [octets * 8 * NS / step for octets in numbers[name]] for name in protocols}
+    bits = {name: [octets * BITS_PER_OCTET * NS_PER_SECOND / step for octets in numbers[name]] for name in protocols}
     colours = dict(zip(protocols, OF_PROTOCOLS, strict=False))
     return _over_time(numbers["start"], step, bits, colours, "bits per second", HEIGHT)
 
@@ -104,9 +104,14 @@ def outcomes(numbers: Numbers) -> Chart:
 def handshakes(numbers: Numbers) -> Chart:
     """Two histograms of the times that servers and clients took, on a logarithmic axis."""
     alt = altair()
-    unit, scale = _unit(max(numbers["to_ns"], default=0) / NS)
+    unit, scale = _unit(max(numbers["to_ns"], default=0) / NS_PER_SECOND)
     rows = [
-        {"from": row["from"] / NS / scale, "to": row["to"] / NS / scale, "n": row["n"], "kind": kind}
+        {
+            "from": row["from"] / NS_PER_SECOND / scale,
+            "to": row["to"] / NS_PER_SECOND / scale,
+            "n": row["n"],
+            "kind": kind,
+        }
         for kind in ("server", "client")
         for row in _rows(numbers, **{"from": "from_ns", "to": "to_ns", "n": kind})
     ]
@@ -200,8 +205,8 @@ def _over_time(
 ) -> Chart:
     """Counts of each interval as steps, one series on top of the other."""
     alt = altair()
-    unit, scale = _unit(len(starts) * step / NS)
-    ends = [place * step / NS / scale for place in range(len(starts) + 1)]
+    unit, scale = _unit(len(starts) * step / NS_PER_SECOND)
+    ends = [place * step / NS_PER_SECOND / scale for place in range(len(starts) + 1)]
     rows = [
         {"t": at, "kind": name, "n": count, "order": order}
         for order, (name, counts) in enumerate(series.items())

@@ -22,9 +22,10 @@ from fluxcap.rewrite.extract import ROWS_AT_ONCE
 from fluxcap.rewrite.job import Job
 from fluxcap.values.arrays import Array, arrays
 from fluxcap.values.metadata import Metadata, members
+from fluxcap.values.units import NS_PER_SECOND
 
 OCTETS_AT_ONCE: Final = 4 << 20  # bytes that are read together, or one record if that is larger
-TIMES_END: Final = (1 << 32) * 1_000_000_000  # ns: a record header has 32 bits of seconds
+TIMES_END: Final = (1 << 32) * NS_PER_SECOND  # ns: a record header has 32 bits of seconds
 RECORD_HEADER: Final = np.dtype([("seconds", "<u4"), ("ns", "<u4"), ("captured", "<u4"), ("wire", "<u4")])
 OF_FLOW: Final = (
     *("protocol", "src_ip", "src_port", "dst_ip", "dst_port", "packets", "bytes", "reverse_packets", "reverse_bytes"),
@@ -107,7 +108,7 @@ class Splitting(Job[Split]):
         headers = np.empty(len(starts), RECORD_HEADER)
         # A pcap can neither leave out a time nor hold every one: what it cannot say is zero.
         times = np.where((rows["time"] >= 0) & (rows["time"] < TIMES_END), rows["time"], 0)
-        headers["seconds"], headers["ns"] = np.divmod(times, 1_000_000_000)
+        headers["seconds"], headers["ns"] = np.divmod(times, NS_PER_SECOND)
         headers["captured"], headers["wire"] = rows["captured_length"], rows["wire_length"]
         heads, size = memoryview(headers.tobytes()), RECORD_HEADER.itemsize
         order = np.lexsort((rows["link_type"], rows[FLOW]))

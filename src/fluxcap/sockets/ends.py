@@ -9,11 +9,10 @@ import numpy as np
 
 from fluxcap._core import distinct
 from fluxcap.capture.inputs import Captures
-from fluxcap.errors import CaptureError
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.tables.connections import ConnectionTable
-from fluxcap.tables.flows import collect_flows
+from fluxcap.tables.flows import collect_from_flows
 from fluxcap.values.arrays import missing_last
 
 if TYPE_CHECKING:
@@ -76,16 +75,11 @@ def collect_ends(
     options: ReadOptions,
     ignore_checksums: bool,
     max_memory: int | str | None,
-    gather: Callable[[ConnectionTable], T],
+    build: Callable[[ConnectionTable], T],
 ) -> T:
-    """Read captures into what is gathered from their connections; a CaptureError has that of what was read before."""
+    """Read captures into what is made of their connections; a CaptureError has that of what was read before."""
     plan = FlowPlan(connections=True, ignore_checksums=ignore_checksums, max_memory=max_memory)
-    try:
-        return gather(collect_flows(src, plan, options, ConnectionTable))
-    except CaptureError as error:
-        if isinstance(error.partial, ConnectionTable):
-            error.partial = gather(error.partial)
-        raise
+    return collect_from_flows(src, plan, options, ConnectionTable, build)
 
 
 def pairs(sides: tuple[Array, Array]) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fluxcap.values.arrays import Array
 
 T = TypeVar("T", bound="FlowTable")
+Result = TypeVar("Result")
 
 _IN_ORDER = "merge them in the order of time, or read the captures together"
 
@@ -166,9 +167,16 @@ class FlowTable(Table):
 
 def collect_flows(src: Captures, plan: FlowPlan, options: ReadOptions, kind: type[T]) -> T:
     """Read captures into a table of this kind: the flows of a plan."""
+    return collect_from_flows(src, plan, options, kind, lambda flows: flows)
+
+
+def collect_from_flows(
+    src: Captures, plan: FlowPlan, options: ReadOptions, kind: type[T], build: Callable[[T], Result]
+) -> Result:
+    """Read captures into what is made of such a table; a CaptureError has that of what was read before."""
     reading = Reading(options, key=plan.spec())
     inputs = expand(src)
-    return reading.collect(inputs, lambda: flow_table(kind, reading, plan, last=True, inputs=inputs))
+    return reading.collect(inputs, lambda: build(flow_table(kind, reading, plan, last=True, inputs=inputs)))
 
 
 def flows_at(table: FlowTable, rows: Rows) -> Flows:

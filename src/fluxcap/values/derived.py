@@ -14,14 +14,13 @@ from typing import Any, Final, NamedTuple, Protocol
 from fluxcap._core import NO_TIME
 from fluxcap.values.names import protocol as protocol_name
 from fluxcap.values.services import LONGEST, service
+from fluxcap.values.units import BITS_PER_OCTET, NS_PER_SECOND
 
 Array = Any  # of numpy, which is imported when a column is made
 SPAN: Final = ("first", "last")  # what tables of flows, connections, sockets and hosts have
 NS, NAME = "ns", "name"  # units
 NAMES: Final = f"S{LONGEST}"
 UNKNOWN: Final = -1  # a length of time that is not known
-BITS_PER_OCTET: Final = 8
-NS_PER_SECOND: Final = 1_000_000_000
 
 
 class Columns(Protocol):

@@ -2,8 +2,7 @@
 
 Integers stay raw integers, addresses are IP text (IPv4 as a.b.c.d), times RFC 3339 in UTC with nine digits (blank where
 there is none), durations nanoseconds (blank where they are not known), verdicts, dispositions, reasons and states their
-names, histories their letters. A column that is not in
-the table holds integers. The core writes them.
+names, histories their letters. A column that is not in the table holds integers. The core writes them.
 """
 
 from __future__ import annotations

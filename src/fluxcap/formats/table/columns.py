@@ -14,6 +14,7 @@ from fluxcap.formats.table.endpoints import COLUMNS as ENDPOINTS
 from fluxcap.formats.table.endpoints import Endpoints
 from fluxcap.formats.table.narrow import Narrower, Times, Words
 from fluxcap.values import bars, derived, human, names, text
+from fluxcap.values.units import NS_PER_SECOND
 
 Values = Any  # a numpy array, one value a row
 
@@ -21,7 +22,6 @@ GAP: Final = 2  # blanks between columns
 FRAME: Final = 4  # a line and a blank at either side
 
 # Ranks: without room the highest are dropped first, of one rank the last column.
-NS_PER_SECOND: Final = 1_000_000_000
 KEY, ESSENTIAL, USEFUL, MINOR = range(4)
 NOTHING: Final = -1  # below every rank
 

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from fluxcap._core import NO_TIME
+from fluxcap._core import NO_TIME, VERDICTS
 from fluxcap.capture.inputs import Captures, expand
-from fluxcap.errors import CaptureError
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.tables.connections import ConnectionTable
-from fluxcap.tables.flows import FlowTable, collect_flows, flow_table
+from fluxcap.tables.flows import FlowTable, collect_from_flows, flow_table
 from fluxcap.tables.gathering import by_batch, gather
 from fluxcap.tables.timeline.intervals import UNTIMED, Span, Tally, filled
-from fluxcap.values import text
 from fluxcap.values.arrays import Array, kinds
+from fluxcap.values.units import BITS_PER_OCTET, NS_PER_SECOND
 
 if TYPE_CHECKING:
     from fluxcap.plan.read_options import ReadOptions
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NS_PER_SECOND: Final = 1_000_000_000
-BITS: Final = 8  # per byte
-BAD, PARTIAL = (text.KINDS["verdict"].index(name) for name in ("bad", "partial"))
+BAD, PARTIAL = map(VERDICTS.index, ("bad", "partial"))
 # What is summed, and the columns of packets that it comes from.
 SUMMED: Final = ("packets", "bytes", "bad", "partial", "ip_bad", "retransmitted")
 PACKET_COLUMNS: Final = ("time", "file", "protocol", "wire_length", "verdict", "ip_verdict", "_resent")
@@ -77,7 +74,7 @@ class Counting:
             "time": grid.times(),
             **dict(zip(SUMMED, sums, strict=True)),
             "packets_per_second": sums[SUMMED.index("packets")] / seconds,
-            "bits_per_second": sums[SUMMED.index("bytes")] * float(BITS) / seconds,
+            "bits_per_second": sums[SUMMED.index("bytes")] * float(BITS_PER_OCTET) / seconds,
         }
         return grid
 
@@ -175,12 +172,7 @@ def of_flows(
     def built(flows: FlowTable) -> T:
         return build(_of_flows(flows, interval, plan.key.names), flows.metadata)
 
-    try:
-        return built(collect_flows(src, plan, options, FlowTable))
-    except CaptureError as error:
-        if isinstance(error.partial, FlowTable):
-            error.partial = built(error.partial)
-        raise
+    return collect_from_flows(src, plan, options, FlowTable, built)
 
 
 def _of_flows(flows: FlowTable, interval: int, key: tuple[str, ...]) -> dict[str, Array]:

@@ -8,17 +8,17 @@ import numpy as np
 
 from fluxcap._core import NO_TIME
 from fluxcap.errors import TooManyRowsError
+from fluxcap.plan.durations import nanoseconds
 from fluxcap.values.arrays import Array
 
 MOST_ROWS: Final = 1_000_000  # of a timeline: 100 MB, and more than anybody looks at
 UNTIMED: Final = 2 * MOST_ROWS  # the interval of records without a time, counted from the first; none is that far away
 GROWN: Final = 1 << 20  # cells that wait to be added up
 # Lengths that people use: the next that makes few enough rows is advised.
-ROUND: Final = {
-    **{"1us": 10**3, "10us": 10**4, "100us": 10**5, "1ms": 10**6, "10ms": 10**7, "100ms": 10**8},
-    **{"1s": 10**9, "10s": 10**10, "1m": 6 * 10**10, "10m": 6 * 10**11, "30m": 18 * 10**11, "1h": 36 * 10**11},
-    **{"6h": 216 * 10**11, "1d": 864 * 10**11, "10d": 864 * 10**12, "100d": 864 * 10**13, "1000d": 864 * 10**14},
-}
+ROUND: Final = (
+    *("1us", "10us", "100us", "1ms", "10ms", "100ms", "1s", "10s", "1m", "10m", "30m", "1h", "6h"),
+    *("1d", "10d", "100d", "1000d"),
+)
 
 
 class Span:
@@ -61,7 +61,7 @@ class Span:
         by = f" by {groups:,} groups are {rows:,} rows" if groups > 1 else ""
         spanned = self.intervals * self.interval
         # The first and the last interval may reach beyond the time spanned.
-        fits = (text for text, length in ROUND.items() if (spanned // length + 2) * groups <= MOST_ROWS)
+        fits = (text for text in ROUND if (spanned // nanoseconds(text, "interval") + 2) * groups <= MOST_ROWS)
         longer = next(fits, None)
         advice = f"take an interval of {longer} or more" if longer else "take a key of fewer values"
         raise TooManyRowsError(

@@ -12,6 +12,7 @@ from fluxcap.tables.timeline.counts import SUMMED, Counting
 from fluxcap.tables.timeline.intervals import Span, Tally
 from fluxcap.tables.timeline.table import PROTOCOL, VERDICT, TimelineTable
 from fluxcap.values.arrays import Array
+from fluxcap.values.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from fluxcap.tables.packets import PacketTable
@@ -19,14 +20,13 @@ if TYPE_CHECKING:
 
 SLICES: Final = 100  # intervals at most
 LEAST: Final = 1_000  # ns
-SECOND: Final = 10**9
-DAY: Final = 86_400 * SECOND
+DAY: Final = 86_400 * NS_PER_SECOND
 OF_TIME: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200)  # seconds
 # Lengths to count by while packets are read. Of so many intervals each length that a picture has is a multiple.
 POWERS: Final = 6  # of ten: of a microsecond up to a second, and of a day up to longer than any time
 FINE: Final = (
     *(LEAST * 10**power for power in range(POWERS)),
-    *(length * SECOND for length in (1, 10, 60, 600, 3600)),
+    *(length * NS_PER_SECOND for length in (1, 10, 60, 600, 3600)),
     *(DAY * 10**power for power in range(POWERS)),
 )
 FINE_SLICES: Final = 4096
@@ -38,7 +38,7 @@ def _decades(unit: int) -> Iterator[int]:
         yield from (unit * 10**power, 2 * unit * 10**power, 5 * unit * 10**power)
 
 
-ROUND: Final = (*_decades(LEAST), *(length * SECOND for length in OF_TIME), *_decades(DAY))
+ROUND: Final = (*_decades(LEAST), *(length * NS_PER_SECOND for length in OF_TIME), *_decades(DAY))
 
 
 def interval(duration: int) -> int:
