@@ -143,7 +143,8 @@ def delivered_twice(octets: bytes, folder: Path, draw: random.Random) -> None:
     fluxcap.demux(octets, folder / "y", keep_bad=keep_bad)
     for path in (folder / "x").iterdir():
         assert path.read_bytes() == (folder / "y" / path.name).read_bytes()
-    muxed, again = there_and_back(folder / "x")
+    # mux() makes a whole datagram of a message that was cut, and it may hold a tunnel: none is opened on the way back.
+    muxed, again = there_and_back(folder / "x", decap=False)
     assert muxed.messages == done.messages
     assert sorted(map(str, delivered(again))) == sorted(map(str, delivered(folder / "x")))
 
