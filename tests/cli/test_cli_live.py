@@ -1,15 +1,19 @@
 """Captures that are still being made: each row leaves while the program that captures waits for the next packet."""
 
+import json
 import os
+import signal
 import subprocess
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from capture_files import pcap, records
-from command_line import COMMAND, PATIENCE, environment, error_lines, fluxcap, terminal, wait_until_read
+from command_line import COMMAND, PATIENCE, environment, error_lines, fluxcap, terminal, wait_until_full, wait_until_read
 from fluxcap import segment
 
 HEADER = pcap([])
@@ -132,3 +136,18 @@ def test_flows_of_an_empty_capture_have_a_header():
     done = fluxcap("flows", "-", "--as-they-end", "--idle-timeout", "1s", stdin=HEADER)
     assert done.stdout.startswith("protocol\tsrc_ip\t")
     assert done.stdout.count("\n") == 1
+
+
+def test_ctrl_c_while_rows_are_written_keeps_the_flows_that_are_open():
+    ended, shown = 3000, ("-f", "ndjson", "--columns", "src_port,end_reason")
+    with running("flows", "-", "--as-they-end", "--idle-timeout", "10s", *shown) as one:
+        one.stdin.write(HEADER)
+        one.stdin.write(b"".join(packet_at(100, 4000 + number) for number in range(ended)))
+        time.sleep(0.2)  # nothing has ended yet
+        one.stdin.write(packet_at(200, 1) + packet_at(200, 2))
+        wait_until_full(one.stdout.fileno())
+        one.send_signal(signal.SIGINT)
+        rows = [json.loads(line) for line in one.stdout.read().splitlines()]
+        assert one.wait() == 130
+    assert Counter(row["end_reason"] for row in rows) == {1: ended, 4: 2}
+    assert [row["src_port"] for row in rows[ended:]] == [1, 2]

@@ -1,6 +1,8 @@
 """Flows that have ended leave while the capture is read: together they are the flows of the whole capture."""
 
 import itertools
+import os
+import signal
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -181,3 +183,38 @@ def test_a_scan_of_a_file_reads_it_anew_and_one_of_a_pipe_does_not(tmp_path):
 def test_records_without_a_time_end_nothing():
     capture = pcapng(interface(), *(simple_packet(b.ethernet(QUESTION)) for _ in range(3)))
     assert [table["packets"].tolist() for table in scanned(capture, idle_timeout=10)] == [[3]]
+
+
+MANY = [Record(b.ethernet(b.ipv4(b.udp(b"", 1000 + number, 53))), number * SECOND) for number in range(50)]
+INTERRUPTED: dict[str, Any] = {"idle_timeout": 10, "on_interrupt": "return"}
+
+
+def are_all_that_was_read(tables: list[fluxcap.FlowTable], scan: fluxcap.FlowScan) -> bool:
+    """Whether each record is in a table, and the reading ended before the capture."""
+    assert scan.metadata["interrupted"]
+    assert sum(int(table["packets"].sum()) for table in tables) == scan.metadata["packets"]
+    return scan.metadata["packets"] < len(MANY)
+
+
+@pytest.mark.parametrize("order", [None, "time"])
+def test_ctrl_c_while_somebody_has_a_table_keeps_the_flows_that_are_open(order, eager):
+    scan = scanned(pcap(MANY, ns=True), itertools.repeat(200), **INTERRUPTED, order=order)
+    tables = iter(scan)
+    first = next(tables)
+    assert are_all_that_was_read([first, tables.throw(KeyboardInterrupt), *tables], scan)
+
+
+def test_ctrl_c_while_ended_flows_are_taken_loses_none(eager, monkeypatch):
+    taken = flow_scan.FlowScan._ended
+
+    def pressed(*given):
+        ended = taken(*given)
+        if len(ended):
+            os.kill(os.getpid(), signal.SIGINT)
+        return ended
+
+    monkeypatch.setattr(flow_scan.FlowScan, "_ended", pressed)
+    scan = scanned(pcap(MANY, ns=True), itertools.repeat(200), **INTERRUPTED)
+    assert are_all_that_was_read(list(scan), scan)
+    with pytest.raises(KeyboardInterrupt):
+        list(scanned(pcap(MANY, ns=True), itertools.repeat(200), idle_timeout=10))

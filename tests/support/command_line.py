@@ -127,7 +127,20 @@ def in_terminal(
 def wait_until_read(descriptor: int) -> None:
     """Wait until nothing is left in a pipe, whose other end a process reads."""
     end = time.monotonic() + PATIENCE
-    while struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0]:
+    while _unread(descriptor):
         assert time.monotonic() < end, "nobody reads the pipe"
         time.sleep(0.01)
     time.sleep(0.2)  # what was read last is processed in much less
+
+
+def wait_until_full(descriptor: int) -> None:
+    """Wait until a process that writes to a pipe has to wait for somebody to read it."""
+    end = time.monotonic() + PATIENCE
+    while _unread(descriptor) < fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ):
+        assert time.monotonic() < end, "nobody fills the pipe"
+        time.sleep(0.01)
+
+
+def _unread(descriptor: int) -> int:
+    """How many bytes are left in a pipe."""
+    return int(struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0])

@@ -1,9 +1,9 @@
 """Ctrl-C as an end of the input rather than of the output."""
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from types import FrameType, TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -28,14 +28,24 @@ class Interruptible:
         signal.signal(signal.SIGINT, self._before)
 
     def until_interrupted(self, items: Iterable[T]) -> Iterator[T]:
-        """The items before the interrupt."""
+        """The items before the interrupt; then, from a generator, those that it makes of what it has read."""
         iterator = iter(items)
-        while not self.interrupted:
+        told = False  # the iterator knows of the interrupt
+        while True:
             self._waiting = True
             try:
-                item = next(iterator)
-            except (StopIteration, KeyboardInterrupt):
+                if self.interrupted and not told:
+                    told = True
+                    item = _interrupt(iterator)
+                else:
+                    item = next(iterator)
+                    told = self.interrupted
+            except StopIteration:
                 return
+            except KeyboardInterrupt:  # from the iterator, or just before it went on
+                if told:
+                    return
+                continue
             finally:
                 self._waiting = False
             yield item
@@ -45,3 +55,10 @@ class Interruptible:
         # A read that waits for input would resume after the handler (PEP 475): an exception breaks it off.
         if again or self._waiting:
             raise KeyboardInterrupt
+
+
+def _interrupt(iterator: Iterator[T]) -> T:
+    """The item that an iterator gives on an interrupt; StopIteration or KeyboardInterrupt if it gives none."""
+    if not isinstance(iterator, Generator):
+        raise StopIteration
+    return cast("Generator[T]", iterator).throw(KeyboardInterrupt)

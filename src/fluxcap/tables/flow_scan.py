@@ -9,6 +9,7 @@ from fluxcap._core import NO_TIME
 from fluxcap.capture.inputs import Captures, Input, refuse_once
 from fluxcap.capture.live.following import as_read, named
 from fluxcap.capture.reading import Reading
+from fluxcap.capture.steps import each
 from fluxcap.plan import keys
 from fluxcap.plan.durations import nanoseconds
 from fluxcap.plan.flow_plan import FlowPlan
@@ -71,12 +72,17 @@ class FlowScan:
     def _tables(self) -> Iterator[FlowTable]:
         reading = Reading(self._options, key=self._plan.spec(), stepwise=True)
         full = LEAST_ROWS
+
+        def take() -> FlowTable | None:
+            nonlocal full
+            if not reading.paused and reading.scanner.open_flows < full:
+                return None
+            ended = self._ended(reading)
+            full = max(LEAST_ROWS, 2 * reading.scanner.open_flows)
+            return ended
+
         with reading.partial(lambda: self._rest(reading)):  # flows that were not handed out yet
-            for _ in reading.read(as_read(self._inputs, self._options.follow)):
-                if reading.paused or reading.scanner.open_flows >= full:
-                    if len(ended := self._ended(reading)):
-                        yield ended
-                    full = max(LEAST_ROWS, 2 * reading.scanner.open_flows)
+            yield from each(reading, as_read(self._inputs, self._options.follow), take)
         rest = self._rest(reading)
         self.metadata = rest.metadata
         yield rest  # perhaps without a row: its columns are those of all tables

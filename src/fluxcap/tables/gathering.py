@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from fluxcap.capture.inputs import Input
 from fluxcap.capture.reading import Reading
-from fluxcap.held_signals import HeldSignals
+from fluxcap.capture.steps import each
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.tables.packets import PacketTable, packet_table
@@ -33,12 +33,6 @@ def gather(reading: Reading, inputs: Iterable[Input], add: Callable[[PacketTable
         return build()
 
     with reading.partial(finish):
-        try:
-            for _ in reading.read(inputs):
-                with HeldSignals():
-                    add(packet_table(reading))
-        except KeyboardInterrupt:
-            if reading.options.on_interrupt == "raise":
-                raise
-            reading.interrupted = True
+        for _ in each(reading, inputs, lambda: add(packet_table(reading))):
+            pass
     return finish()

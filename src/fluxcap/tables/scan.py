@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fluxcap.capture.inputs import Input, refuse_once
 from fluxcap.capture.live.following import as_read
 from fluxcap.capture.reading import Reading
+from fluxcap.capture.steps import each
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.tables.export import Exportable, as_asked
@@ -120,9 +121,8 @@ class PacketScan(Exportable):
         key = self._plan.spec() if self._plan is not None and needs_flows(columns) else None
         reading = Reading(self._options, key=key, columns=witnessed(columns), row_limit=batch_size)
         with reading.partial(lambda: packet_table(reading, columns)):  # rows that were not handed out yet
-            for _ in reading.read(as_read(self._inputs, self._options.follow)):
-                if len(table := packet_table(reading, columns)):
-                    yield table
+            inputs = as_read(self._inputs, self._options.follow)
+            yield from each(reading, inputs, lambda: packet_table(reading, columns))
         rest = packet_table(reading, columns)
         if len(rest):
             yield rest
