@@ -211,3 +211,18 @@ def test_python_follows_in_no_order_of_time(tmp_path):
     path.write_bytes(HEADER)
     with pytest.raises(ValueError, match="needs the ends of all inputs"):
         next(iter(fluxcap.scan_packets(os.fspath(path), follow=True, order="time")))
+
+
+def test_damage_and_what_is_left_out_are_said_when_they_happen(tmp_path):
+    path = tmp_path / "a.pcap"
+    path.write_bytes(pcap(records([b"?"] * 2), link_type=147))
+    with following("packets", tmp_path, *PORTS) as one:
+        assert one.stderr.readline() == (b"warning: records of link types that are not read: 2 of USER0, up to now\n")
+        append(path, b"cut")
+        (tmp_path / "b.pcap").write_bytes(HEADER + packet(1))
+        assert one.stderr.readline().startswith(f"error: {path}: ".encode())
+        assert one.stderr.readline().startswith(b"help: ")
+        assert [one.stdout.readline() for _ in range(3)] == [b'{"src_port": 0}\n'] * 2 + [row(1)]
+        code, rest, said = end(one)
+    assert (code, rest, said.count("\n")) == (130, b"", 1)
+    assert said.startswith("warning: records of link types that are not read: 2 of")

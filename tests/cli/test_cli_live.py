@@ -13,7 +13,16 @@ from contextlib import contextmanager
 import pytest
 
 from capture_files import pcap, records
-from command_line import COMMAND, PATIENCE, environment, error_lines, fluxcap, terminal, wait_until_full, wait_until_read
+from command_line import (
+    COMMAND,
+    PATIENCE,
+    environment,
+    error_lines,
+    fluxcap,
+    terminal,
+    wait_until_full,
+    wait_until_read,
+)
 from fluxcap import segment
 
 HEADER = pcap([])

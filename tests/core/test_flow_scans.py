@@ -4,8 +4,8 @@ import itertools
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Generator, Iterable
+from typing import Any, cast
 from unittest import mock
 
 import pytest
@@ -199,7 +199,7 @@ def are_all_that_was_read(tables: list[fluxcap.FlowTable], scan: fluxcap.FlowSca
 @pytest.mark.parametrize("order", [None, "time"])
 def test_ctrl_c_while_somebody_has_a_table_keeps_the_flows_that_are_open(order, eager):
     scan = scanned(pcap(MANY, ns=True), itertools.repeat(200), **INTERRUPTED, order=order)
-    tables = iter(scan)
+    tables = cast("Generator[fluxcap.FlowTable]", iter(scan))
     first = next(tables)
     assert are_all_that_was_read([first, tables.throw(KeyboardInterrupt), *tables], scan)
 

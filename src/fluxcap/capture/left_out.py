@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import ANOMALIES
+from fluxcap.capture.warn import warn
 from fluxcap.errors import printable
 from fluxcap.values import human, names
 
@@ -15,17 +16,37 @@ if TYPE_CHECKING:
 NAMES_SHOWN: Final = 3  # skipped files
 
 
+class LeftOut:
+    """Warns of what is left out of inputs that are still being made as soon as they pause, of each kind once."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def warn(self, totals: Totals) -> None:
+        """Warn of what was left out up to now."""
+        for kind, sentence in _kinds(totals):
+            if kind not in self._said:
+                self._said.add(kind)
+                warn(UserWarning(f"{sentence}, up to now"))
+
+
 def about_left_out(totals: Totals, skipped: Sequence[str]) -> Iterator[str]:
     """Sentences about rows, errors, records and files that the result does not have."""
-    if left_out := totals["rows_left_out"]:
-        packets = human.counted(left_out, "packet")
-        yield f"rows of packets stopped at max_memory; {packets} after them are counted, without a row"
-    if unkept := totals["anomalies"][ANOMALIES.index("errors_not_kept")]:
-        yield f"{unkept:,} ICMP errors about flows not seen before them are not kept for these flows"
-    if unknown := totals["unknown_links"]:
-        kinds = [f"{records:,} of {names.link_type(kind)}" for kind, records in sorted(unknown.items())]
-        yield f"records of link types that are not read: {', '.join(kinds)}"
+    for _, sentence in _kinds(totals):
+        yield sentence
     if skipped:
         shown = [printable(name) for name in skipped[:NAMES_SHOWN]]
         more = ", ..." if len(skipped) > NAMES_SHOWN else ""
         yield f"skipped files that are not captures: {len(skipped)} ({', '.join(shown)}{more})"
+
+
+def _kinds(totals: Totals) -> Iterator[tuple[str, str]]:
+    """What is left out of the captures: which kind, and the sentence."""
+    if left_out := totals["rows_left_out"]:
+        packets = human.counted(left_out, "packet")
+        yield "rows", f"rows of packets stopped at max_memory; {packets} after them are counted, without a row"
+    if unkept := totals["anomalies"][ANOMALIES.index("errors_not_kept")]:
+        yield "errors", f"{unkept:,} ICMP errors about flows not seen before them are not kept for these flows"
+    if unknown := totals["unknown_links"]:
+        kinds = [f"{records:,} of {names.link_type(kind)}" for kind, records in sorted(unknown.items())]
+        yield f"links {sorted(unknown)}", f"records of link types that are not read: {', '.join(kinds)}"

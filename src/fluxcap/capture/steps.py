@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from fluxcap.capture.left_out import LeftOut
 from fluxcap.held_signals import HeldSignals
 
 if TYPE_CHECKING:
@@ -21,25 +22,29 @@ def each(reading: Reading, inputs: Iterable[Input], take: Callable[[], T | None]
     which is not broken off, and when a KeyboardInterrupt is thrown into this generator.
     """
     steps = cast("Generator[None]", reading.read(inputs))
+    left_out = LeftOut()
     made: T | None = None
-    interrupted = False
+    tell = told = False  # whether the reading is to hear of an interrupt, and did
     while True:
         try:
             if made is not None and len(made):
                 given, made = made, None
                 yield given
-            if interrupted:
-                interrupted = False
+            if tell:
+                tell = False
                 steps.throw(KeyboardInterrupt)  # what waits in the reading still comes
             else:
                 next(steps)
             with HeldSignals():
                 made = take()
+            if reading.paused:
+                left_out.warn(reading.scanner.totals())
         except StopIteration:
             return
         except KeyboardInterrupt:
             if reading.options.on_interrupt == "raise":
                 raise
-            reading.interrupted = interrupted = True
-            if steps.gi_frame is None:
+            reading.interrupted = True
+            if told:  # it has ended already, or this is the second Ctrl-C
                 return
+            tell = told = True

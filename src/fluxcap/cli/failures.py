@@ -1,7 +1,7 @@
 """Exceptions and warnings as words for people and exit codes."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from fluxcap.cli.exits import CommandError, Exit, UsageError, worst
 from fluxcap.cli.messages import Messages
@@ -33,24 +33,41 @@ def explained(error: Exception) -> CommandError:
 
 
 def with_warnings(work: Callable[[], Exit], messages: Messages) -> Exit:
-    """Do the work, then repeat the library's warnings; a damaged input decides on the exit code too."""
-    with warnings.catch_warnings(record=True) as caught:
+    """Do the work and say the library's warnings, after it or as `messages` has them; a damaged input decides on the
+    exit code too."""
+    warned = _Warned(messages)
+    with warnings.catch_warnings():
         # Only the library's warnings about the inputs are for people; of two equal warnings both are shown.
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda warning, *place: warned.take(warning)
         try:
             code = work()
         finally:
-            damaged = _repeat([one.message for one in caught], messages)
-    return worst(code, damaged)
+            warned.say()
+    return worst(code, warned.code)
 
 
-def _repeat(caught: Iterable[Warning | str], messages: Messages) -> Exit:
-    code = Exit.DONE
-    for warning in caught:
-        if isinstance(warning, DamagedCaptureWarning):
-            messages.error(str(warning.error), warning.error.help)
-            code = Exit.DAMAGED
-        else:
-            messages.warning(str(warning))
-    return code
+class _Warned:
+    """Warnings that are said in the end, or at once while an input is still being made."""
+
+    def __init__(self, messages: Messages) -> None:
+        self.code = Exit.DONE
+        self._messages = messages
+        self._waiting: list[Warning | str] = []
+
+    def take(self, warning: Warning | str) -> None:
+        """Take a warning that was issued."""
+        self._waiting.append(warning)
+        if self._messages.live:
+            self.say()
+
+    def say(self) -> None:
+        """Say those that wait."""
+        while self._waiting:
+            warning = self._waiting.pop(0)
+            if isinstance(warning, DamagedCaptureWarning):
+                self._messages.error(str(warning.error), warning.error.help)
+                self.code = Exit.DAMAGED
+            else:
+                self._messages.warning(str(warning))

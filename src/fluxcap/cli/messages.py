@@ -34,6 +34,8 @@ class Messages:
 
     def __init__(self, color: ColorChoice = "auto", quiet: bool = False) -> None:
         self.quiet = quiet
+        self.live = False  # an input is still being made: what is wrong with it is said at once
+        self.wipe = ""  # erases a bar from the line that a message begins in
         self._color = wants_color(sys.stderr, color)
 
     def error(self, text: str, help: str = "") -> None:
@@ -63,7 +65,7 @@ class Messages:
         if sys.stderr is None:  # closed before the start; print() would write to standard output instead
             return
         try:
-            print("\n".join([label + first.removeprefix(f"{kind}:"), *others]), file=sys.stderr, flush=True)
+            print("\n".join([self.wipe + label + first.removeprefix(f"{kind}:"), *others]), file=sys.stderr, flush=True)
         except OSError:
             # Standard error fails: there is nowhere to say so. Its buffer would fail again at exit, with exit code 120.
             sys.stderr = None

@@ -34,6 +34,7 @@ class Progress:
         sizes = [item.size for item in sources.inputs]
         self._total = sum(size or 0 for size in sizes) * passes if None not in sizes else None
         self._wanted = is_terminal(sys.stderr) and not messages.quiet and os.environ.get("TERM") != "dumb"
+        self._messages = messages
         self._thread: Thread | None = None
 
     def __enter__(self) -> Self:
@@ -44,6 +45,7 @@ class Progress:
             self._over = Event()
             self._thread = Thread(target=self._show, daemon=True)
             self._thread.start()
+            self._messages.wipe = WIPE
             WATCH.tidy.append(self._stop)
         return self
 
@@ -53,6 +55,7 @@ class Progress:
         if self._thread is not None:
             WATCH.tidy.remove(self._stop)
             self._stop()
+            self._messages.wipe = ""
 
     def _stop(self) -> None:
         assert self._thread is not None

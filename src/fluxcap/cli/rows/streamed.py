@@ -61,6 +61,7 @@ def write(
 
     `tables`: those to write instead of the scan's own.
     """
+    messages.live = sources.live
     # Rows that appear on the terminal show the progress themselves.
     waiting = nullcontext() if output.on_terminal else Progress(sources, messages)
     with waiting, Interruptible() as interruptible:
