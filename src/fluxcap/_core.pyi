@@ -203,6 +203,9 @@ class Scanner(Window):
         inside: bytes | None = None,
         inner: bool = False,
         file: int = 0,  # index of the first input
+        # Shards of the flow table, a power of two up to 32: so many threads can count at once. ValueError for more than
+        # one with packet columns, a bound on flows or memory, or intervals whose flows have a direction by ports.
+        shards: int = 1,
     ) -> None: ...
     def begin(self) -> None: ...
     def run(self, threads: int = 1) -> int:

@@ -17,7 +17,7 @@ from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, pro
 from fluxcap.flows.table cimport (
     ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, IDLE_TIMEOUT, LACK_OF_RESOURCES,
     MARK_FLIPPED, Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_full,
-    is_near, is_past, is_slot_of, rare_of, row_at, row_of)
+    is_near, is_past, is_slot_of, rare_of, row_at, row_of, shard_of)
 
 cdef inline void count_packet(Flows* f, FlowRow* row, const Digest* d) noexcept nogil:
     cdef uint32_t way = d.flip ^ is_flipped(row)
@@ -69,6 +69,8 @@ cdef inline void join_error(Flows* f, const Digest* d, const uint64_t* key) noex
     quoted.key.interval = <int64_t>key[f.plan.shape.n - 1] if f.plan.interval else 0
     flip = project(&f.plan, f.plan.shape, &quoted.key, words)
     tag = hash_words(&f.plan, words, f.plan.shape.n) >> 32
+    if f.whole != NULL:
+        f = shard_of(f.whole, tag)
     quoted.row = <int64_t><uint32_t>find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)[0] - 1
     rare = quoted_row(f, words, tag)
     if rare == NULL:

@@ -76,6 +76,7 @@ cdef struct ServerPorts:
 cdef struct Flows
 
 ctypedef uint32_t (*Answers)(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil
+ctypedef uint32_t (*Count)(Flows* f, Digest* digests, const uint64_t* words, uint32_t n) noexcept nogil
 ctypedef void (*Follow)(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil
 
 cdef struct Flows:
@@ -119,6 +120,12 @@ cdef struct Flows:
     bint resent                 # the record that was followed last is a retransmission
     Flows* unseen               # rows of flows quoted before their first packet: they have ICMP errors only
     uint64_t errors_not_kept    # ICMP errors about unseen flows, when `unseen` was full
+    Flows* shards               # they have the rows, or NULL: shards.pxd
+    uint32_t n_shards           # a power of two, or 0
+    Count count                 # of a shard: count_digests(); a pointer: called by name twice, it is not inlined
+    Flows* whole                # of a shard that is being counted: the table it is part of; else NULL
+    uint64_t* numbers           # of a shard: for each row, the number of the record that it began with
+    uint64_t numbers_room
 
 cdef enum:
     BOTH = 2                    # the third way, after forward and reverse: the packets of both in order
@@ -300,8 +307,10 @@ cdef inline void drop_rows(Flows* f) noexcept nogil:
     pages_free(f.features, f.features_room * f.features_stride)
     pages_free(f.connections, f.connections_room * f.connections_stride)
     pages_free(f.index, index_octets(f))
+    pages_free(f.numbers, f.numbers_room * sizeof(uint64_t))
     f.rows = f.features = f.connections = NULL
-    f.room = f.features_room = f.connections_room = f.n = 0
+    f.numbers = NULL
+    f.room = f.features_room = f.connections_room = f.numbers_room = f.n = 0
     f.index = NULL
     f.bits = 0
 
@@ -344,6 +353,9 @@ cdef inline uint64_t* find_slot(const Flows* f, uint64_t* slot, const uint64_t* 
     while f.index[at] and not is_slot_of(f, f.index[at], words, n, tag):
         at = next_place(f.bits, at, &first)
     return f.index + at
+
+cdef inline Flows* shard_of(const Flows* f, uint64_t tag) noexcept nogil:
+    return &f.shards[tag & (f.n_shards - 1)]
 
 cdef inline FlowRow* add_row(Flows* f, uint64_t* slot, const uint64_t* words, uint32_t n, uint64_t tag,
                              uint32_t flip, int64_t time) noexcept nogil:

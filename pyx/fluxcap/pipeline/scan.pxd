@@ -17,6 +17,7 @@ from fluxcap.pipeline.inside cimport filter_inside, look_inside
 from fluxcap.pipeline.ledger cimport Totals, tally_digests
 from fluxcap.pipeline.origins cimport decode_merged
 from fluxcap.pipeline.quotation cimport quote_batch
+from fluxcap.tables.shards cimport count_in_order
 
 cdef enum Outcome:
     OUTCOME_WANTS_INPUT
@@ -40,6 +41,7 @@ cdef struct Pipeline:
     SumKernel kernel
     Decoder decoder
     uint32_t file
+    uint64_t earlier            # records of the inputs before this one
     Batch* batch
     Holding holding
     Flows flows
@@ -74,7 +76,10 @@ cdef inline Outcome count_digests_and_ledger(Pipeline* p, InterfaceCounts* inter
     """Count up to BATCH digests in flows and ledger. Where the flow table becomes full, n is set to the number
     counted."""
     cdef uint32_t whole = n[0]
-    if p.counts_flows:
+    if p.flows.n_shards:
+        if not count_in_order(&p.flows, digests, words, whole, p.totals.packets):
+            return OUTCOME_NO_MEMORY
+    elif p.counts_flows:
         if not reserve(&p.flows, BATCH):
             return OUTCOME_NO_MEMORY
         n[0] = count_digests(&p.flows, digests, words, whole)
@@ -103,7 +108,7 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
     cdef Outcome outcome
     cdef uint32_t i
     digest_batch(&p.flows.plan, batch, p.totals.before, digests, words)
-    if p.counts_flows:
+    if p.counts_flows and not p.flows.n_shards:
         prefetch_slots(&p.flows, digests, batch.n)
     outcome = count_digests_and_ledger(p, r.counts, digests, words, &batch.n)
     if outcome == OUTCOME_NO_MEMORY:

@@ -7,8 +7,10 @@ from libc.string cimport memset
 
 from fluxcap.base.columns cimport Columns, free_columns, reserve_columns, resize_column
 from fluxcap.base.memory cimport block_free, block_least
-from fluxcap.flows.export cimport FlowColumns, RECORDS_AT_ONCE, split_rows
 from fluxcap.flows.table cimport FlowRecord, Flows
+from fluxcap.tables.export cimport FlowColumns, RECORDS_AT_ONCE, split_rows
+from fluxcap.tables.rows cimport Rows, close_rows_of, open_rows
+from fluxcap.tables.shards cimport rows_in
 
 # Formats of the struct module by the typestr of numpy, without the byte order, which is that of this machine. Letters
 # ("S") have a length besides.
@@ -86,6 +88,8 @@ cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last):
     """The columns of a flow table, see split_rows(). `fields`: of rows, features, first packets."""
     cdef FlowColumns c
     cdef FlowRecord* records = <FlowRecord*>calloc(RECORDS_AT_ONCE, sizeof(FlowRecord))
+    cdef uint64_t n = rows_in(f)
+    cdef Rows rows
     cdef bint done
     plain, features, firsts = fields
     memset(&c, 0, sizeof(FlowColumns))
@@ -93,15 +97,16 @@ cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last):
     plan_columns(&c.features, features)
     plan_columns(&c.firsts, firsts)
     try:
-        if records == NULL or not (reserve_columns(&c.plain, f.n) and reserve_columns(&c.features, f.n) and
-                                   reserve_columns(&c.firsts, f.n)):
+        if not open_rows(&rows, f) or records == NULL or not (
+                reserve_columns(&c.plain, n) and reserve_columns(&c.features, n) and reserve_columns(&c.firsts, n)):
             raise MemoryError
         with nogil:
-            done = split_rows(f, &c, records, newest, last)
+            done = split_rows(&rows, &c, records, newest, last)
         if not done:
             raise MemoryError
         return {**hand_over(&c.plain, plain), **hand_over(&c.features, features), **hand_over(&c.firsts, firsts)}
     finally:
+        close_rows_of(&rows)
         free(records)
         free_columns(&c.plain)
         free_columns(&c.features)

@@ -13,7 +13,10 @@ from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
 from fluxcap.capture.reader cimport FORMAT_PCAPNG, Interface, InterfaceCounts, Reader
 from fluxcap.flows.features cimport FeatureRow, MAX_FIRST_PACKETS, first_directions, first_gaps, first_sizes
 from fluxcap.flows.key cimport ABSENT as NO_WORD, KeyPlan, WORD_PORTS, WORD_SRC_MAC
-from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, HISTORY_WIDTH, ServerPorts, Statistics, TCP_FLAG_BITS, WAYS
+from fluxcap.flows.table cimport (
+    BOTH, FlowRecord, FlowRow, Flows, HISTORY_WIDTH, MAX_ROWS, ServerPorts, Statistics, TCP_FLAG_BITS, WAYS)
+from fluxcap.pipeline.scan cimport Pipeline
+from fluxcap.tables.shards cimport MAX_SHARDS, open_shards
 
 cdef Packet packet_    # only used for its address, to find the offsets of fields
 cdef Key key_
@@ -291,6 +294,22 @@ cdef ServerPorts* plan_servers(tuple ports) except NULL:
     for port in udp:
         servers.udp[port >> 6] |= <uint64_t>1 << (port & 63)
     return servers
+
+
+cdef int plan_shards(Pipeline* line, uint32_t shards) except -1:
+    """Divide the flow table into shards, where its plan and what is collected beside it allow that."""
+    cdef Flows* flows = &line.flows
+    if shards & (shards - 1) or shards > MAX_SHARDS:
+        raise ValueError(f"shards are a power of two up to {MAX_SHARDS}, not {shards}")
+    # Packet rows have the number of the row of their flow, and a bound is one for all rows, in the order of the input.
+    if line.columns.n_columns or line.max_octets or flows.max_rows < MAX_ROWS or flows.max_octets:
+        raise ValueError("packet columns and bounds need one table")
+    # The row of the flow in an earlier interval has another key: it may be in another shard.
+    if flows.plan.interval and flows.servers != NULL:
+        raise ValueError("the direction of a flow in an earlier interval needs one table")
+    if not open_shards(flows, shards):
+        raise MemoryError
+    return 0
 
 
 cdef uint64_t flow_stride(const KeyPlan* plan) noexcept:

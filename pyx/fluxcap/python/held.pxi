@@ -4,12 +4,12 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from fluxcap.capture.reader cimport InterfaceCounts
-from fluxcap.flows.copy cimport copy_flows, drop_copy
 from fluxcap.flows.table cimport Flows
 from fluxcap.fragments.holding cimport held_count
 from fluxcap.pipeline.ledger cimport Totals
 from fluxcap.pipeline.quotation cimport QUOTED_MAX
 from fluxcap.pipeline.scan cimport OUTCOME_NO_MEMORY, count_held
+from fluxcap.tables.copy cimport copy_flows, drop_copy
 
 
 cdef class HeldCounted:

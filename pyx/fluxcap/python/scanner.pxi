@@ -14,7 +14,6 @@ from fluxcap.base.types cimport Batch, Decoder, DISPOSITIONS_END, ERRORS_NOT_KEP
 from fluxcap.capture.reader cimport Interface, InterfaceCounts
 from fluxcap.flows.connection cimport connections_stride
 from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, Merged, merge_row
-from fluxcap.flows.ended cimport take_ended
 from fluxcap.flows.features cimport MAX_FIRST_PACKETS, features_stride
 from fluxcap.flows.follow cimport follow
 from fluxcap.flows.key cimport ABSENT as NO_WORD
@@ -27,6 +26,8 @@ from fluxcap.layers.udp_tunnel cimport set_registered
 from fluxcap.pipeline.ledger cimport Totals, open_totals
 from fluxcap.pipeline.scan cimport (
     OUTCOME_DAMAGED, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome, Pipeline, scan)
+from fluxcap.tables.ended cimport take_ended
+from fluxcap.tables.shards cimport errors_not_kept, free_shards, rows_in
 from fluxcap.threads.crew cimport Crew, broken_span, dismiss, hire, is_orphaned, settle, share, share_file
 
 WANTS_INPUT, ROWS_FULL, FLOWS_FULL, DAMAGED, UNLIKE, ENDED = 0, 1, 2, 3, 4, 5
@@ -49,7 +50,7 @@ cdef class Scanner(Window):
     cdef bint out_of_memory     # in the middle of a batch, whose records are lost
 
     def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, max_octets=0, decap=True, tunnels=(),
-                  where=None, inside=None, bint inner=False, file=0):
+                  where=None, inside=None, bint inner=False, file=0, uint32_t shards=1):
         cdef Pipeline* line = &self.line
         line.batch = <Batch*>malloc(sizeof(Batch))
         line.totals = <Totals*>calloc(1, sizeof(Totals))
@@ -80,6 +81,8 @@ cdef class Scanner(Window):
         if key is not None:
             line.counts_flows = True
             self.plan_flows(key)
+            if shards > 1:
+                plan_shards(line, shards)
 
     def __dealloc__(self):
         # Do not call methods here: if Window.__cinit__ failed, the object has none yet.
@@ -91,6 +94,7 @@ cdef class Scanner(Window):
         free(self.ports)
         free_filters(&self.line.filters)
         free_columns(&self.line.columns)
+        free_shards(&self.line.flows)
         free_flows(&self.line.flows)
         free_holding(&self.line.holding)
 
@@ -158,6 +162,7 @@ cdef class Scanner(Window):
             self.begun = True
             self.line.filters.waiting = 0
             self.line.totals.before = NO_TIME_VALUE
+            self.line.earlier = self.line.totals.packets
             self.begin_input()
 
     cdef int find_program(self, Interface* interface) except -1:
@@ -287,6 +292,8 @@ cdef class Scanner(Window):
         cdef bint done
         with self.claim:
             self.settle_crew()
+            if self.line.flows.n_shards:
+                raise ValueError("rows leave one table only, not shards")
             if self.line.flows.connections_stride:
                 raise ValueError("connections do not end before the input does")
             try:
@@ -301,7 +308,7 @@ cdef class Scanner(Window):
     @property
     def open_flows(self):
         with self.claim:
-            return self.line.flows.n
+            return rows_in(&self.line.flows)
 
     def add_flows(self, dict columns, uint64_t n):
         cdef Columns c
@@ -313,6 +320,8 @@ cdef class Scanner(Window):
         cdef Flows* f = &self.line.flows
         cdef list held = []     # keeps the buffers alive, and their pointers valid, until the last row is read
         with self.claim:
+            if f.n_shards:
+                raise ValueError("rows are added to one table only, not to shards")
             memset(&c, 0, sizeof(Columns))
             plan_columns(&c, self.flow_fields)
             for i in range(c.n_columns):
@@ -358,7 +367,7 @@ cdef class Scanner(Window):
         cdef int i
         with self.claim:
             self.settle_crew()
-            t.anomalies[ERRORS_NOT_KEPT] = self.line.flows.errors_not_kept
+            t.anomalies[ERRORS_NOT_KEPT] = errors_not_kept(&self.line.flows)
             link_types, unknown_links = self.count_link_types()
             return {
                 "packets": t.packets,

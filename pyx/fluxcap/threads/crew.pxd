@@ -7,8 +7,12 @@
 # R: read, E: examine, C: count. Python reads an input that is not a file, one window after the other; any free thread
 # examines its spans.
 #
-# Spans are counted one at a time, in the order of the input, so the tables need no lock. The lock of the crew guards
-# the ring of spans and is taken about six times for a span of 2,500 small packets.
+# Spans are counted one at a time, in the order of the input, so the tables need no lock. A flow table in shards has a
+# lane for each shard, and one for the ledger: spans pass each lane one at a time, in order, and the lanes are
+# independent. A span with something special in it is counted whole, when all spans before it have passed all lanes.
+#
+# The lock of the crew guards the ring of spans and is taken about six times for a span of 2,500 small packets, and once
+# more for each lane.
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -20,20 +24,27 @@ from fluxcap.base.types cimport Batch
 from fluxcap.capture.hop cimport Hop, hop_records
 from fluxcap.capture.reader cimport Reader
 from fluxcap.capture.window cimport WINDOW, octets_come
+from fluxcap.fragments.holding cimport held_count
 from fluxcap.pipeline.scan cimport OUTCOME_NO_MEMORY, OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline
+from fluxcap.tables.shards cimport MAX_SHARDS
 from fluxcap.threads.posix cimport (
     pthread_cond_broadcast, pthread_cond_destroy, pthread_cond_init, pthread_cond_signal, pthread_cond_t,
     pthread_cond_wait, pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
     pthread_mutex_unlock, pthread_t, thread_start)
 from fluxcap.threads.span cimport (
-    Span, count_span, cut_span, examine_span, free_span, join_window, open_span, read_window)
+    Span, count_part, count_span, cut_span, examine_span, free_span, join_window, open_span, read_window)
 
 cdef enum:
-    MAX_THREADS = 64            # counting in order is a third of the work, so more than a few threads do not help
+    MAX_THREADS = 64
+    MAX_LANES = MAX_SHARDS + 1
     SPANS_A_THREAD = 3          # one in work, one waiting for its turn, one waiting for its thread
     MAX_SPANS = MAX_THREADS * SPANS_A_THREAD
     READ_AT_ONCE = 50_000_000   # ns between two checks for Ctrl-C: it is to be answered within 200 ms
     NO_FILE = -1
+
+cdef struct Lane:
+    uint64_t counted            # spans that passed it
+    bint busy                   # a thread counts in it
 
 cdef struct Crew:
     Pipeline* pipeline
@@ -49,7 +60,9 @@ cdef struct Crew:
     uint64_t cut                # spans ever cut,
     uint64_t taken              # ... ever taken to be examined,
     uint64_t counted            # ... ever counted
-    bint counting               # a thread counts a span
+    Lane lanes[MAX_LANES]
+    uint32_t n_lanes            # 0: the flow table has no shards
+    uint32_t counting           # threads that count a span or a part of one
     bint leaving
     int file                    # read a window at a time; NO_FILE: none
     Reader* reader              # the reader of that file
@@ -69,6 +82,7 @@ cdef inline Crew* hire(Pipeline* pipeline) noexcept nogil:
         crew.pipeline = pipeline
         crew.process = getpid()
         crew.file = NO_FILE
+        crew.n_lanes = pipeline.flows.n_shards + 1 if pipeline.flows.n_shards else 0
         pthread_mutex_init(&crew.lock, NULL)
         pthread_cond_init(&crew.work, NULL)
         pthread_cond_init(&crew.progress, NULL)
@@ -118,6 +132,9 @@ cdef inline void examine(Crew* crew, Batch* batch) noexcept nogil:
     examine_span(crew.pipeline, span, batch)
     pthread_mutex_lock(&crew.lock)
     span.examined = True
+    if not span.whole:          # there is something to count for several threads
+        pthread_cond_broadcast(&crew.work)
+        pthread_cond_signal(&crew.progress)
 
 cdef inline void close_file(Crew* crew) noexcept nogil:
     """Stop reading the file; windows whose turn has not come are dropped."""
@@ -158,21 +175,74 @@ cdef inline void read_on(Crew* crew, Batch* batch) noexcept nogil:
     if joined:
         examine(crew, batch)
 
+cdef inline void count_whole(Crew* crew, Span* span) noexcept nogil:
+    """Count the next span. Called with the lock held; releases it meanwhile."""
+    cdef Outcome outcome
+    cdef uint32_t i
+    crew.counting += 1
+    pthread_mutex_unlock(&crew.lock)
+    outcome = count_span(crew.pipeline, span)
+    pthread_mutex_lock(&crew.lock)
+    crew.counting -= 1
+    crew.outcome = outcome
+    if outcome == OUTCOME_WANTS_INPUT:
+        crew.counted += 1
+        for i in range(crew.n_lanes):
+            crew.lanes[i].counted += 1
+    tell(crew)                  # the turn of the next span has come, and the thread that examined it may wait
+
+cdef inline void count_lane(Crew* crew, uint32_t number) noexcept nogil:
+    """Count a part of the next span of a lane. Called with the lock held; releases it meanwhile."""
+    cdef Lane* lane = &crew.lanes[number]
+    cdef Span* span = &crew.spans[lane.counted % crew.n_spans]
+    cdef bint done
+    crew.counting += 1
+    lane.busy = True
+    pthread_mutex_unlock(&crew.lock)
+    done = count_part(crew.pipeline, span, number)
+    pthread_mutex_lock(&crew.lock)
+    crew.counting -= 1
+    lane.busy = False
+    lane.counted += 1
+    span.parts -= 1
+    crew.counted += span.parts == 0     # the spans before passed every lane earlier
+    if not done:
+        crew.outcome = OUTCOME_NO_MEMORY
+    tell(crew)
+
+cdef inline bint is_due(const Crew* crew, uint64_t number) noexcept nogil:
+    """Is this span examined?"""
+    return number < crew.taken and crew.spans[number % crew.n_spans].examined
+
+cdef inline bint is_whole(const Crew* crew, const Span* span) noexcept nogil:
+    """Has one thread to count this examined span? While packets are held back, those of the span wait behind them. Only
+    a span that is counted whole changes what is held back, and no lane passes such a span before it is counted."""
+    return span.whole or held_count(&crew.pipeline.holding) != 0
+
+cdef inline uint32_t lane_due(const Crew* crew) noexcept nogil:
+    """The lane that is furthest behind, of those in which something can be counted; n_lanes: in none."""
+    cdef uint32_t i, found = crew.n_lanes
+    cdef const Lane* lane
+    for i in range(crew.n_lanes):
+        lane = &crew.lanes[i]
+        if (not lane.busy and (found == crew.n_lanes or lane.counted < crew.lanes[found].counted)
+                and is_due(crew, lane.counted) and not is_whole(crew, &crew.spans[lane.counted % crew.n_spans])):
+            found = i
+    return found
+
 cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
     """Do what is most urgent; False if there is nothing to do. Called with the lock held; releases it meanwhile."""
     cdef Span* span = &crew.spans[crew.counted % crew.n_spans]
-    cdef Outcome outcome
+    cdef uint32_t lane
     if crew.outcome != OUTCOME_WANTS_INPUT:
         return False
-    if not crew.counting and crew.counted < crew.taken and span.examined:
-        crew.counting = True
-        pthread_mutex_unlock(&crew.lock)
-        outcome = count_span(crew.pipeline, span)
-        pthread_mutex_lock(&crew.lock)
-        crew.counting = False
-        crew.outcome = outcome
-        crew.counted += outcome == OUTCOME_WANTS_INPUT
-        tell(crew)              # the turn of the next span has come, and the thread that examined it may wait
+    # All lanes wait at a span that is to be counted whole.
+    if not crew.counting and is_due(crew, crew.counted) and is_whole(crew, span):
+        count_whole(crew, span)
+        return True
+    lane = lane_due(crew)
+    if lane < crew.n_lanes:
+        count_lane(crew, lane)
         return True
     if crew.taken < crew.cut:
         examine(crew, batch)
@@ -212,6 +282,8 @@ cdef inline Outcome settle(Crew* crew) noexcept nogil:
     pthread_mutex_lock(&crew.lock)
     resume(crew)
     outcome = help_until(crew, crew.cut)
+    while crew.counting:        # other lanes, if memory is out in one
+        pthread_cond_wait(&crew.progress, &crew.lock)
     pthread_mutex_unlock(&crew.lock)
     return outcome
 

@@ -1,5 +1,6 @@
 # Spans: pieces of an input that hold whole records. Any thread may examine a span: that needs nothing of earlier spans.
-# Spans are counted by one thread at a time, in the order of the input.
+# Spans are counted in the order of the input: a span by one thread at a time, or, where the flow table has shards, each
+# part of a span by one thread at a time: the digests of one shard, or the ledger.
 #
 # Examining leaves out batches with something special in them (fragments, ICMP errors, anomalies, damage, rows to be
 # made). When the span is counted, scan() reads those in order, and also every batch that comes while fragments are held
@@ -13,16 +14,19 @@ from posix.unistd cimport pread
 
 from fluxcap.base.columns cimport is_wanted
 from fluxcap.base.times cimport NO_TIME
-from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, QUOTATIONS
+from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, KEY_WORDS, QUOTATIONS, in_a_flow
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.hop cimport Hop, hop_records
 from fluxcap.capture.reader cimport BROKEN, MAX_CAPTURED, RECORD, Reader, Step, available, position
 from fluxcap.capture.window cimport WINDOW
 from fluxcap.flows.count cimport prefetch_slots
+from fluxcap.flows.table cimport Flows
 from fluxcap.fragments.holding cimport held_count
 from fluxcap.pipeline.digest cimport digest_batch
+from fluxcap.pipeline.ledger cimport tally_digests
 from fluxcap.pipeline.scan cimport (
     OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, count_digests_and_ledger, examine_batch, scan)
+from fluxcap.tables.shards cimport MAX_SHARDS, count_shard
 
 cdef enum:
     # Room before a window: for the part of a record, with its header, that the window before ended with.
@@ -39,10 +43,14 @@ cdef struct Span:
     size_t end                  # ... at this place
     size_t capacity             # bytes of memory of that window
     uint64_t before             # records of the input before the span
-    uint64_t room               # records that the next three arrays have room for
+    uint64_t room               # records that the next four arrays have room for
     Digest* digests
     uint64_t* words             # plan.shape.n for each digest
     Stretch* stretches
+    uint32_t* sorted            # numbers of the records that are in a flow, by shard
+    uint32_t begins[MAX_SHARDS + 1]     # of each shard: its first place in `sorted`; then the end
+    bint whole                  # one thread has to count it: there are no shards, or there is something special in it
+    uint32_t parts              # ... else these are still to be counted: shards, and the ledger
     uint32_t n                  # stretches
     uint32_t counted            # ... that are counted
     bint midway                 # rows became full in the middle of the next stretch
@@ -52,9 +60,11 @@ cdef inline void free_room(Span* s) noexcept nogil:
     free(s.digests)
     free(s.words)
     free(s.stretches)
+    free(s.sorted)
     s.digests = NULL
     s.words = NULL
     s.stretches = NULL
+    s.sorted = NULL
     s.room = 0
 
 cdef inline bint open_span(Span* s, const Pipeline* p, uint64_t records) noexcept nogil:
@@ -67,7 +77,8 @@ cdef inline bint open_span(Span* s, const Pipeline* p, uint64_t records) noexcep
     s.words = <uint64_t*>malloc(records * max(p.flows.plan.shape.n, 1) * sizeof(uint64_t))
     # All batches are full but the last one; a damaged record may add one without records.
     s.stretches = <Stretch*>malloc((records // BATCH + 2) * sizeof(Stretch))
-    if s.digests == NULL or s.words == NULL or s.stretches == NULL:
+    s.sorted = <uint32_t*>malloc(records * sizeof(uint32_t))
+    if s.digests == NULL or s.words == NULL or s.stretches == NULL or s.sorted == NULL:
         free_room(s)
         return False
     s.room = records
@@ -147,6 +158,24 @@ cdef inline bint is_plain(const Pipeline* p, const Batch* batch, const uint64_t*
         found |= anomalies[anomaly]
     return found == 0
 
+cdef inline void sort_digests(const Flows* f, Span* s, uint64_t n) noexcept nogil:
+    """Sort the records that are in a flow by shard; in a shard they stay in order."""
+    cdef uint32_t places[MAX_SHARDS]
+    cdef uint32_t i, shard, last = f.n_shards - 1, place = 0
+    memset(places, 0, sizeof(places))
+    for i in range(n):
+        places[s.digests[i].tag & last] += in_a_flow(s.digests[i].disposition)
+    for shard in range(f.n_shards):
+        s.begins[shard] = place
+        place += places[shard]
+        places[shard] = s.begins[shard]
+    s.begins[f.n_shards] = place
+    for i in range(n):
+        if in_a_flow(s.digests[i].disposition):
+            shard = s.digests[i].tag & last
+            s.sorted[places[shard]] = i
+            places[shard] += 1
+
 cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil:
     """Do all work on a span that does not depend on earlier records. `batch` belongs to the calling thread."""
     cdef uint64_t anomalies[ANOMALIES_END]
@@ -157,6 +186,7 @@ cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil
     r.anomalies = anomalies
     memset(anomalies, 0, sizeof(anomalies))
     s.n = 0
+    s.whole = p.flows.n_shards == 0
     while step == RECORD:
         stretch = &s.stretches[s.n]
         stretch.start = r.start
@@ -173,7 +203,11 @@ cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil
             digest_batch(&p.flows.plan, batch, NO_TIME, s.digests + done, s.words + done * p.flows.plan.shape.n)
         else:
             memset(anomalies, 0, sizeof(anomalies))
+            s.whole = True
         done += batch.n
+    if not s.whole:
+        sort_digests(&p.flows, s, done)
+        s.parts = p.flows.n_shards + 1
 
 cdef inline Outcome count_span(Pipeline* p, Span* s) noexcept nogil:
     """Count the records of a span, after all those before it. Damage is left in the reader of the span; after full rows
@@ -184,7 +218,7 @@ cdef inline Outcome count_span(Pipeline* p, Span* s) noexcept nogil:
     while s.counted < s.n:
         stretch = &s.stretches[s.counted]
         last = s.counted + 1 == s.n
-        if p.counts_flows and not last and stretch[1].plain:
+        if p.counts_flows and not p.flows.n_shards and not last and stretch[1].plain:
             prefetch_slots(&p.flows, s.digests + stretch[1].first, stretch[1].n)
         if stretch.plain and not s.midway and held_count(&p.holding) == 0:
             outcome = count_digests_and_ledger(p, s.reader.counts, s.digests + stretch.first,
@@ -200,3 +234,47 @@ cdef inline Outcome count_span(Pipeline* p, Span* s) noexcept nogil:
         if outcome != OUTCOME_WANTS_INPUT:
             break
     return outcome
+
+cdef struct Gathered:           # up to BATCH records of one shard
+    Digest digests[BATCH]
+    uint64_t words[BATCH * KEY_WORDS]
+    uint64_t numbers[BATCH]     # over all inputs
+    uint32_t n
+
+cdef inline void gather_shard(const Pipeline* p, const Span* s, uint32_t at, uint32_t end, Gathered* g) noexcept nogil:
+    """Copy the records from place `at` on."""
+    cdef uint32_t i, k, words = p.flows.plan.shape.n
+    g.n = min(end - at, <uint32_t>BATCH)
+    for i in range(g.n):
+        k = s.sorted[at + i]
+        g.digests[i] = s.digests[k]
+        memcpy(g.words + i * words, s.words + <uint64_t>k * words, words * sizeof(uint64_t))
+        g.numbers[i] = p.earlier + s.before + k
+
+cdef inline bint count_digests_of(Pipeline* p, const Span* s, uint32_t shard) noexcept nogil:
+    """Count the records of one shard, after those of the spans before. False when memory is out."""
+    cdef Gathered gathered[2]
+    cdef Gathered* g
+    cdef Flows* f = &p.flows.shards[shard]
+    cdef uint32_t at = s.begins[shard], end = s.begins[shard + 1], turn = 0
+    gather_shard(p, s, at, end, &gathered[0])
+    prefetch_slots(f, gathered[0].digests, gathered[0].n)
+    while at < end:
+        g = &gathered[turn]
+        turn ^= 1
+        at += g.n
+        gather_shard(p, s, at, end, &gathered[turn])
+        prefetch_slots(f, gathered[turn].digests, gathered[turn].n)
+        if not count_shard(&p.flows, f, g.digests, g.words, g.numbers, g.n):
+            return False
+    return True
+
+cdef inline bint count_part(Pipeline* p, const Span* s, uint32_t part) noexcept nogil:
+    """Count one part of a span: the records of a shard, or, as the last part, all records in the ledger. False when
+    memory is out."""
+    cdef uint32_t i
+    if part < p.flows.n_shards:
+        return count_digests_of(p, s, part)
+    for i in range(s.n):
+        tally_digests(p.totals, s.reader.counts, s.digests + s.stretches[i].first, s.stretches[i].n)
+    return True

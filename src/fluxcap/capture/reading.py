@@ -32,7 +32,7 @@ from fluxcap.errors import (
     OutOfOrderWarning,
     printable,
 )
-from fluxcap.plan.processors import ahead_for, threads_for
+from fluxcap.plan.processors import ahead_for, shards_for, threads_for
 from fluxcap.plan.read_options import DEFAULT, ReadOptions
 from fluxcap.plan.tunnels import codes
 from fluxcap.values import human
@@ -65,6 +65,8 @@ class Reading:
         options.check()
         self.options = options
         self.filter = compiler(options.where)
+        self._threads = threads_for(1 if options.order else options.threads)  # the merged stream is for one thread
+        whole = columns or stepwise  # rows of flows are asked for by number, or leave before the end
         self.scanner = self._scanner(
             key=key,
             columns=columns,
@@ -76,6 +78,7 @@ class Reading:
             inner=options.inner,
             decap=options.decap,
             tunnels=codes(options.tunnels),
+            shards=1 if whole else shards_for(self._threads, key),
         )
         self.inputs: list[str] = []
         self._begins: list[int] = []  # records before each input
@@ -94,7 +97,6 @@ class Reading:
         )
         self.merging: Merging | None = None  # where records are read in the order of time
         self._directory = ""
-        self._threads = threads_for(1 if options.order else options.threads)  # the merged stream is for one thread
 
     def _scanner(self, **told: Any) -> Scanner:
         return Scanner(**told)

@@ -1,12 +1,13 @@
 # A copy of a flow table. Counting in the copy does not change the original.
 
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, malloc
 from libc.string cimport memcpy
 
 from fluxcap.base.memory cimport pages_new
 from fluxcap.flows.aside cimport Aside, HoleBlock
 from fluxcap.flows.table cimport Flows, Quoted, RareCounts, free_flows, index_octets
+from fluxcap.tables.shards cimport free_shards
 
 cdef inline void* copied(const void* at, uint64_t room, uint64_t used, bint* done) noexcept nogil:
     cdef void* copy
@@ -19,6 +20,17 @@ cdef inline void* copied(const void* at, uint64_t room, uint64_t used, bint* don
         memcpy(copy, at, used)
     return copy
 
+cdef inline bint copy_shards(Flows* to, const Flows* from_) noexcept nogil:
+    cdef bint done = True
+    cdef uint32_t i
+    to.shards = <Flows*>calloc(from_.n_shards, sizeof(Flows))
+    if to.shards == NULL:
+        return False
+    to.n_shards = from_.n_shards
+    for i in range(from_.n_shards):
+        done = copy_flows(&to.shards[i], &from_.shards[i], 0) and done
+    return done
+
 cdef inline bint copy_flows(Flows* to, const Flows* from_, uint64_t quotations) noexcept nogil:
     """False when memory is out. Call drop_copy() in the end, also after False. The copy uses the server ports of the
     original. `quotations`: keys in the ring of quotations."""
@@ -26,6 +38,8 @@ cdef inline bint copy_flows(Flows* to, const Flows* from_, uint64_t quotations) 
     to[0] = from_[0]
     to.quoted = NULL
     to.unseen = NULL
+    to.shards = NULL
+    to.n_shards = 0
     to.rows = <uint8_t*>copied(from_.rows, from_.room * from_.stride, from_.n * from_.stride, &done)
     to.index = <uint64_t*>copied(from_.index, index_octets(from_), index_octets(from_), &done)
     to.features = <uint8_t*>copied(
@@ -37,6 +51,10 @@ cdef inline bint copy_flows(Flows* to, const Flows* from_, uint64_t quotations) 
     to.blocks = <HoleBlock*>copied(
         from_.blocks, from_.blocks_room * sizeof(HoleBlock), from_.n_blocks * sizeof(HoleBlock), &done)
     to.asides = <Aside*>copied(from_.asides, from_.asides_room * sizeof(Aside), from_.n_asides * sizeof(Aside), &done)
+    to.numbers = <uint64_t*>copied(
+        from_.numbers, from_.numbers_room * sizeof(uint64_t), from_.n * sizeof(uint64_t), &done)
+    if from_.n_shards and not copy_shards(to, from_):
+        return False
     if from_.quoted != NULL:
         to.quoted = <Quoted*>malloc(quotations * sizeof(Quoted))
         if to.quoted == NULL:
@@ -48,5 +66,6 @@ cdef inline bint copy_flows(Flows* to, const Flows* from_, uint64_t quotations) 
     return done
 
 cdef inline void drop_copy(Flows* copy) noexcept nogil:
+    free_shards(copy)
     copy.servers = NULL
     free_flows(copy)

@@ -5,17 +5,18 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.columns cimport Columns, lay_pieces, put_column
-from fluxcap.base.memory cimport Spare, pages_spare
+from fluxcap.base.memory cimport Spare
 from fluxcap.base.types cimport VERDICTS_END, VERDICT_BAD
 from fluxcap.flows.features cimport features_at, read_features
 from fluxcap.flows.follow cimport read_connection
 from fluxcap.flows.key cimport Shape, five_tuple, same_shape, unproject
 from fluxcap.flows.table cimport (
-    EndReason, FORCED_END, FlowRecord, FlowRow, Flows, MARK_FLIPPED, RareCounts, drop_rows, expired, index_octets,
-    is_flipped, key_of, mark_of, row_at)
+    EndReason, FORCED_END, FlowRecord, FlowRow, Flows, MARK_FLIPPED, RareCounts, expired, is_flipped, key_of, mark_of,
+    row_at)
+from fluxcap.tables.rows cimport ROWS_AT_ONCE, Rows, drop_all_rows, next_rows, spare_index, spare_rows
 
 cdef enum:
-    RECORDS_AT_ONCE = 32        # rows and the used parts of their records stay in the first-level cache
+    RECORDS_AT_ONCE = ROWS_AT_ONCE
     ROW_WORDS = sizeof(FlowRow) // 8
 
 # The columns of a flow table: `plain` and `features` are fields of FlowRecord (together more than one Columns holds),
@@ -123,14 +124,6 @@ cdef inline void lay_rows(FlowColumns* columns, Spare* spare, uint32_t n) noexce
     lay_pieces(&columns.features, spare, n)
     lay_pieces(&columns.firsts, spare, n)
 
-cdef inline void spare_rows(const Flows* f, uint64_t first, uint64_t end, Spare* spare) noexcept nogil:
-    """The memory of these rows and those before them is free to use: they are not read again."""
-    pages_spare(spare, f.rows, first * f.stride, end * f.stride)
-    if f.features_stride:
-        pages_spare(spare, f.features, first * f.features_stride, end * f.features_stride)
-    if f.connections_stride:
-        pages_spare(spare, f.connections, first * f.connections_stride, end * f.connections_stride)
-
 cdef inline uint32_t end_rows(const Flows* f, uint64_t first, uint32_t n, const FlowRecord* records,
                               int64_t newest) noexcept nogil:
     """End the open rows, of up to 32, that a record of the time `newest` would not continue; a bit for each of them."""
@@ -151,42 +144,43 @@ cdef inline void reopen_rows(const Flows* f, uint64_t first, uint32_t found) noe
         if found >> i & 1:
             row_at(f, first + i).end_reason = FORCED_END
 
-cdef inline bint split_rows(Flows* f, FlowColumns* columns, FlowRecord* records, int64_t newest,
+cdef inline bint split_rows(Rows* rows, FlowColumns* columns, FlowRecord* records, int64_t newest,
                             bint last) noexcept nogil:
     """Append every row to the columns, in order; rows that have been silent or active for too long at the time `newest`
     have ended. The caller has reserved room in the columns and zeroed the records. With `last` the columns take over
     the memory of rows that have been read, and the table is empty in the end. False when memory is out."""
-    cdef uint64_t done = 0
+    cdef uint64_t first
     cdef uint32_t n, i, ended
     cdef bint counted_before = False, counted, rarely
+    cdef Flows* f = rows.there
     cdef FlowRow all
     cdef Spare spare
     memset(&spare, 0, sizeof(Spare))
     if last:
-        pages_spare(&spare, f.index, 0, index_octets(f))
-    while done < f.n:
-        n = <uint32_t>min(f.n - done, <uint64_t>RECORDS_AT_ONCE)
-        all = united(f, done, n)
-        read_keys(f, done, n, records)
+        spare_index(rows.table, &spare)
+    while next_rows(rows):
+        first = rows.first
+        n = rows.n
+        all = united(f, first, n)
+        read_keys(f, first, n, records)
         counted = all.rare or all.marks & ~MARK_FLIPPED
         # Records that got such counts in the round before have to be cleared.
         rarely = counted_before or counted
         if rarely or f.features_stride or f.connections_stride:
             for i in range(n):
-                read_record(f, done + i, rarely, &records[i])
+                read_record(f, first + i, rarely, &records[i])
         counted_before = counted
         columns.plain.zero = zero_columns(&columns.plain, records, &all)
         if last:
             lay_rows(columns, &spare, n)
             if spare.failed:
                 break
-        ended = end_rows(f, done, n, records, newest)
-        put_rows(f, done, n, records, columns)
+        ended = end_rows(f, first, n, records, newest)
+        put_rows(f, first, n, records, columns)
         if last:
-            spare_rows(f, done, done + n, &spare)
+            spare_rows(rows, &spare)
         else:
-            reopen_rows(f, done, ended)
-        done += n
+            reopen_rows(f, first, ended)
     if last:
-        drop_rows(f)
+        drop_all_rows(rows.table)
     return not spare.failed

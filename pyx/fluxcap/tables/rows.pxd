@@ -1,0 +1,152 @@
+# The rows of a table in first-seen order, some at a time. Rows of several shards are copied into a block, which is a
+# small table by itself, in the order of the records that they began with.
+
+from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from fluxcap.base.memory cimport Spare, pages_new, pages_spare
+from fluxcap.flows.aside cimport HoleBlock
+from fluxcap.flows.connection cimport Connection, connection_at
+from fluxcap.flows.table cimport FlowRow, Flows, RareCounts, drop_rows, free_flows, index_octets, row_at
+from fluxcap.tables.shards cimport MAX_SHARDS
+
+cdef enum:
+    ROWS_AT_ONCE = 32           # rows and the used parts of their records stay in the first-level cache
+
+cdef struct Rows:
+    Flows* table
+    Flows* there                # where the rows at hand lie,
+    uint64_t first              # ... and the first of them,
+    uint32_t n                  # ... and how many there are
+    uint64_t at[MAX_SHARDS]     # of each shard: the next row,
+    uint64_t next[MAX_SHARDS]   # ... the number of its record, UINT64_MAX behind the last one,
+    uint64_t spared[MAX_SHARDS]     # ... rows whose memory was given away
+    Flows block
+
+cdef inline uint64_t number_at(const Flows* shard, uint64_t i) noexcept nogil:
+    return shard.numbers[i] if i < shard.n else UINT64_MAX
+
+cdef inline bint open_block(Flows* block, const Flows* f) noexcept nogil:
+    cdef bint done = True
+    block.plan = f.plan
+    block.stride = f.stride
+    block.idle_timeout[0] = f.idle_timeout[0]
+    block.idle_timeout[1] = f.idle_timeout[1]
+    block.active_timeout = f.active_timeout
+    block.attempt_timeout = f.attempt_timeout
+    block.close_timeout = f.close_timeout
+    block.first_packets = f.first_packets
+    block.features_stride = f.features_stride
+    block.connections_stride = f.connections_stride
+    block.room = block.rare_room = ROWS_AT_ONCE
+    block.rows = <uint8_t*>pages_new(block.room * block.stride)
+    block.rare = <RareCounts*>pages_new(block.rare_room * sizeof(RareCounts))
+    done = block.rows != NULL and block.rare != NULL
+    if f.features_stride:
+        block.features_room = ROWS_AT_ONCE
+        block.features = <uint8_t*>pages_new(block.features_room * block.features_stride)
+        done = done and block.features != NULL
+    if f.connections_stride:
+        block.connections_room = ROWS_AT_ONCE
+        block.connections = <uint8_t*>pages_new(block.connections_room * block.connections_stride)
+        block.blocks_room = 2 * ROWS_AT_ONCE
+        block.blocks = <HoleBlock*>pages_new(block.blocks_room * sizeof(HoleBlock))
+        done = done and block.connections != NULL and block.blocks != NULL
+    return done
+
+cdef inline bint open_rows(Rows* r, Flows* f) noexcept nogil:
+    """Begin before the first row; False when memory is out. close_rows_of() frees the block, also after False."""
+    cdef uint32_t i
+    memset(r, 0, sizeof(Rows))
+    r.table = r.there = f
+    if f.n_shards == 0:
+        return True
+    for i in range(f.n_shards):
+        r.next[i] = number_at(&f.shards[i], 0)
+    r.there = &r.block
+    return open_block(&r.block, f)
+
+cdef inline void close_rows_of(Rows* r) noexcept nogil:
+    free_flows(&r.block)
+
+cdef inline uint32_t earliest_shard(const Rows* r) noexcept nogil:
+    cdef uint32_t i, found = 0
+    for i in range(1, r.table.n_shards):
+        if r.next[i] < r.next[found]:
+            found = i
+    return found
+
+cdef inline void copy_connection(const Flows* shard, uint64_t i, Flows* block) noexcept nogil:
+    cdef Connection* c = connection_at(block, block.n)
+    cdef uint32_t way
+    memcpy(c, connection_at(shard, i), block.connections_stride)
+    for way in range(2):
+        if c.sides[way].block:
+            block.blocks[block.n_blocks] = shard.blocks[c.sides[way].block - 1]
+            block.n_blocks += 1
+            c.sides[way].block = <uint32_t>block.n_blocks
+
+cdef inline void copy_row(const Flows* shard, uint64_t i, Flows* block) noexcept nogil:
+    """Append a row to the block, with what lies beside it."""
+    cdef FlowRow* row = row_at(block, block.n)
+    memcpy(row, row_at(shard, i), block.stride)
+    if row.rare:
+        block.rare[block.n_rare] = shard.rare[row.rare - 1]
+        block.n_rare += 1
+        row.rare = <uint32_t>block.n_rare
+    if block.features_stride:
+        memcpy(block.features + block.n * block.features_stride, shard.features + i * block.features_stride,
+               block.features_stride)
+    if block.connections_stride:
+        copy_connection(shard, i, block)
+    block.n += 1
+
+cdef inline void fill_block(Rows* r) noexcept nogil:
+    cdef uint32_t i
+    r.block.n = r.block.n_rare = r.block.n_blocks = 0
+    while r.block.n < ROWS_AT_ONCE:
+        i = earliest_shard(r)
+        if r.next[i] == UINT64_MAX:
+            break
+        copy_row(&r.table.shards[i], r.at[i], &r.block)
+        r.at[i] += 1
+        r.next[i] = number_at(&r.table.shards[i], r.at[i])
+    r.n = <uint32_t>r.block.n
+
+cdef inline bint next_rows(Rows* r) noexcept nogil:
+    """Go on to the next rows; False behind the last ones."""
+    if r.table.n_shards:
+        fill_block(r)
+    else:
+        r.first += r.n
+        r.n = <uint32_t>min(r.table.n - r.first, <uint64_t>ROWS_AT_ONCE)
+    return r.n != 0
+
+cdef inline void spare_index(const Flows* f, Spare* spare) noexcept nogil:
+    cdef uint32_t i
+    pages_spare(spare, f.index, 0, index_octets(f))
+    for i in range(f.n_shards):
+        spare_index(&f.shards[i], spare)
+
+cdef inline void spare_between(const Flows* f, uint64_t first, uint64_t end, Spare* spare) noexcept nogil:
+    pages_spare(spare, f.rows, first * f.stride, end * f.stride)
+    if f.features_stride:
+        pages_spare(spare, f.features, first * f.features_stride, end * f.features_stride)
+    if f.connections_stride:
+        pages_spare(spare, f.connections, first * f.connections_stride, end * f.connections_stride)
+
+cdef inline void spare_rows(Rows* r, Spare* spare) noexcept nogil:
+    """The memory of the rows at hand and those before them is free to use: they are not read again."""
+    cdef uint32_t i
+    if r.table.n_shards == 0:
+        spare_between(r.table, r.first, r.first + r.n, spare)
+    for i in range(r.table.n_shards):
+        if r.spared[i] < r.at[i]:
+            spare_between(&r.table.shards[i], r.spared[i], r.at[i], spare)
+            r.spared[i] = r.at[i]
+
+cdef inline void drop_all_rows(Flows* f) noexcept nogil:
+    cdef uint32_t i
+    drop_rows(f)
+    for i in range(f.n_shards):
+        drop_rows(&f.shards[i])
