@@ -54,12 +54,14 @@ def ones_sum(data: bytes | bytearray | memoryview, kernel: str | None = None) ->
 def crc32c(data: bytes | bytearray | memoryview) -> int:
     """CRC32c (RFC 9260 appendix A) as an integer."""
 
-# How the values of a column are written: integers raw, (n, 16) octets as IP text, (n, 6) octets as aa:bb:cc:dd:ee:ff,
-# int64 nanoseconds as RFC 3339 in UTC with nine digits ("json time": in quotes) and NO_TIME as nothing ("json time":
-# null), at most 31 octets up to the first zero as they are, uint8 codes as their names, a list of octets as it is.
+# How the values of a column are written: integers raw, several integers a row with commas between them ("json
+# integers": in brackets), floats as repr() writes them and NaN as nothing ("json float": null, and so are infinities),
+# (n, 16) octets as IP text, (n, 6) octets as aa:bb:cc:dd:ee:ff, int64 nanoseconds as RFC 3339 in UTC with nine digits
+# ("json time": in quotes) and NO_TIME as nothing ("json time": null), at most 31 octets up to the first zero as they
+# are, uint8 codes as their names, a list of octets as it is.
 TextKind = (
-    Literal["integer", "address", "mac", "time", "duration", "name", "letters", "text"]
-    | Literal["json address", "json time", "json duration", "json name"]
+    Literal["integer", "integers", "float", "address", "mac", "time", "duration", "name", "letters", "text"]
+    | Literal["json integers", "json float", "json address", "json time", "json duration", "json name"]
     | tuple[str, ...]
 )
 

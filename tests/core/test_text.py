@@ -1,7 +1,9 @@
 """Column values as text agree with the standard library."""
 
 import json
+import math
 import socket
+import sys
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import pairwise, product
@@ -144,6 +146,56 @@ def test_numbers_stay_raw():
     assert text.cells("protocol", np.array([17], np.uint8)) == ["17"]
     assert text.is_number("bytes", largest)
     assert not text.is_number("verdict", np.zeros(1, np.uint8))
+
+
+def floats(numbers: list[float]) -> list[str]:
+    return text.cells("size_mean", np.array(numbers, np.float64))
+
+
+# What the algorithm treats by itself: zeros, subnormal numbers, powers of two (whose neighbour below is closer), whole
+# numbers, halfway cases of decimal digits, where an exponent begins, and the ends of all ranges.
+SPECIAL_FLOATS = [
+    0.0, 1.0, 9.5, 0.1, 0.3, 2 / 3, 5e-324, 2.225073858507201e-308, 2.2250738585072014e-308, 1.7976931348623157e308,
+    9007199254740991.0, 9007199254740992.0, 1e15, 1e16, 1e17, 9999999999999998.0, 123456789012345680.0, 4.35, 1e-3,
+    1e-4, 9.999999999999999e-05, 1e-5, 5e-5, 1e22, 1e23, 9e-265, 2.9802322387695312e-08, 1e99, 1e100, 1e-99, 1e-100,
+    *(2.0**exponent for exponent in range(-1074, 1024)),
+    *(float(f"{digits}e{exponent}") for exponent in range(-324, 309) for digits in ("1", "1.5", "9.999999999999999")),
+]  # fmt: skip
+
+
+def test_a_float_is_the_shortest_text_that_reads_back_as_itself():
+    numbers = [sign * number for number in SPECIAL_FLOATS for sign in (1, -1)]
+    neighbours = [math.nextafter(number, end) for number in SPECIAL_FLOATS for end in (0, sys.float_info.max)]
+    assert floats(numbers) == list(map(repr, numbers))
+    assert floats(neighbours) == list(map(repr, neighbours))
+
+
+@given(st.lists(st.floats(allow_nan=False), max_size=200))
+def test_any_float_is_written_as_python_writes_it(numbers):
+    assert floats(numbers) == list(map(repr, numbers))
+
+
+def test_random_bits_that_are_a_float_are_written_as_python_writes_them():
+    numbers = np.random.default_rng(2021).integers(0, 2**64, 50_000, np.uint64).view(np.float64)
+    numbers = numbers[np.isfinite(numbers)].tolist()
+    assert floats(numbers) == list(map(repr, numbers))
+
+
+def test_what_is_no_number_is_blank_and_in_json_null():
+    numbers = np.array([math.nan, math.inf, -math.inf, 1.5])
+    assert text.cells("size_mean", numbers) == ["", "inf", "-inf", "1.5"]
+    written = b"".join(text.rows({"size_mean": numbers}, (b"", b","), str, as_json=True))
+    assert json.loads(f"[{written.decode()}0]") == [None, None, None, 1.5, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64])
+def test_several_integers_a_row_have_commas_between_them_and_in_json_brackets(dtype):
+    limits = np.iinfo(dtype)
+    rows = [[0, limits.min, limits.max], [-1, 7, 100]]
+    columns = {"splt_size": np.array(rows, dtype)}
+    assert text.cells("splt_size", columns["splt_size"]) == [",".join(map(str, row)) for row in rows]
+    written = b"".join(text.rows(columns, (b"", b"\n"), str, as_json=True)).decode()
+    assert written.splitlines() == list(map(json.dumps, rows))
 
 
 def test_an_empty_column_has_no_texts():

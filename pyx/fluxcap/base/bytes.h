@@ -11,6 +11,7 @@
 static inline uint16_t native16(const uint8_t *at) { uint16_t v; memcpy(&v, at, sizeof v); return v; }
 static inline uint32_t native32(const uint8_t *at) { uint32_t v; memcpy(&v, at, sizeof v); return v; }
 static inline uint64_t native64(const uint8_t *at) { uint64_t v; memcpy(&v, at, sizeof v); return v; }
+static inline double native_double(const uint8_t *at) { double v; memcpy(&v, at, sizeof v); return v; }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 static inline uint16_t be16(const uint8_t *at) { return __builtin_bswap16(native16(at)); }
@@ -54,6 +55,8 @@ static inline uint32_t count_bits(uint64_t v) { return (uint32_t)__builtin_popco
 static inline int greater128(uint64_t a_high, uint64_t a_low, uint64_t b_high, uint64_t b_low) {
     return ((unsigned __int128)a_high << 64 | a_low) > ((unsigned __int128)b_high << 64 | b_low);
 }
+
+static inline uint64_t multiply_high(uint64_t a, uint64_t b) { return (uint64_t)((unsigned __int128)a * b >> 64); }
 
 /* Ones'-complement addition: the carry is added back at the lowest bit. Adding 64-bit words gives the same sum as
  * adding their 16-bit words (RFC 1071 section 2(C)), in a quarter of the additions. */

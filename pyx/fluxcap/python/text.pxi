@@ -1,12 +1,16 @@
 # Turning columns into rows of text.
 
+from array import array
+
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from fluxcap.text.digits cimport SLACK
+from fluxcap.text.floats cimport HIGHEST_POWER, LOWEST_POWER, Power
 from fluxcap.text.rows cimport (
-    CELL_ADDRESS, CELL_DURATION, CELL_INT64, CELL_JSON_ADDRESS, CELL_JSON_DURATION, CELL_JSON_NAME, CELL_JSON_TIME,
+    CELL_ADDRESS, CELL_DURATION, CELL_FLOAT, CELL_INT16, CELL_INT32, CELL_INT64, CELL_INT8, CELL_INTEGERS,
+    CELL_JSON_ADDRESS, CELL_JSON_DURATION, CELL_JSON_FLOAT, CELL_JSON_INTEGERS, CELL_JSON_NAME, CELL_JSON_TIME,
     CELL_LETTERS, CELL_MAC, CELL_NAME, CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32, CELL_UINT64, CELL_UINT8, Cells,
     Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
 
@@ -40,7 +44,7 @@ cdef class TextRows:
             if self.n:
                 self.plan(&self.columns[i], kind, values)
             self.plan_literal(&self.columns[i].before, literals[i])
-            self.row_width += widest(self.columns[i].kind)
+            self.row_width += widest(&self.columns[i])
         self.plan_literal(&self.behind, literals[len(columns)])
         for i, witness in dict(there).items():
             if i >= self.n_columns or <uint64_t>len(witness) != self.n:
@@ -93,32 +97,40 @@ cdef class TextRows:
     cdef int plan(self, Cells* c, kind, values) except -1:
         if kind == "text":
             return self.plan_texts(c, values)
-        array = memoryview(values)
-        c.size = array.nbytes // self.n
+        view = memoryview(values)
+        c.size = view.nbytes // self.n
         if kind == "integer":
-            c.kind = integer_kind(array)
+            c.kind = expect(integer_kind(view), view.ndim == 1, view)
+        elif kind == "integers" or kind == "json integers":
+            several = view.ndim == 2 and view.shape[1] > 0
+            c.kind = expect(CELL_JSON_INTEGERS if kind == "json integers" else CELL_INTEGERS, several, view)
+            c.item = integer_kind(view)
+            c.n_items = view.shape[1]
+        elif kind == "float" or kind == "json float":
+            c.kind = expect(CELL_JSON_FLOAT if kind == "json float" else CELL_FLOAT, view.format == "d", view)
+            c.powers = <const Power*>self.hold(powers_of_ten())
         elif kind == "address":
-            c.kind = expect(CELL_ADDRESS, c.size == 16, array)
+            c.kind = expect(CELL_ADDRESS, c.size == 16, view)
         elif kind == "json address":
-            c.kind = expect(CELL_JSON_ADDRESS, c.size == 16, array)
+            c.kind = expect(CELL_JSON_ADDRESS, c.size == 16, view)
         elif kind == "mac":
-            c.kind = expect(CELL_MAC, c.size == 6, array)
+            c.kind = expect(CELL_MAC, c.size == 6, view)
         elif kind == "letters" or kind == "name":
-            c.kind = expect(CELL_LETTERS, c.size <= NAME_WIDTH and array.format == f"{c.size}s", array)
+            c.kind = expect(CELL_LETTERS, c.size <= NAME_WIDTH and view.format == f"{c.size}s", view)
         elif kind == "json name":
-            c.kind = expect(CELL_JSON_NAME, c.size <= NAME_WIDTH and array.format == f"{c.size}s", array)
+            c.kind = expect(CELL_JSON_NAME, c.size <= NAME_WIDTH and view.format == f"{c.size}s", view)
         elif kind == "time":
-            c.kind = expect(CELL_TIME, integer_kind(array) == CELL_INT64, array)
+            c.kind = expect(CELL_TIME, is_int64(view), view)
         elif kind == "json time":
-            c.kind = expect(CELL_JSON_TIME, integer_kind(array) == CELL_INT64, array)
+            c.kind = expect(CELL_JSON_TIME, is_int64(view), view)
         elif kind == "duration":
-            c.kind = expect(CELL_DURATION, integer_kind(array) == CELL_INT64, array)
+            c.kind = expect(CELL_DURATION, is_int64(view), view)
         elif kind == "json duration":
-            c.kind = expect(CELL_JSON_DURATION, integer_kind(array) == CELL_INT64, array)
+            c.kind = expect(CELL_JSON_DURATION, is_int64(view), view)
         else:
-            c.kind = expect(CELL_NAME, c.size == 1, array)
+            c.kind = expect(CELL_NAME, c.size == 1, view)
             self.plan_names(c, kind)
-        self.plan_values(c, array.cast("B") if array.c_contiguous else array.tobytes())
+        self.plan_values(c, view.cast("B") if view.c_contiguous else view.tobytes())
         return 0
 
     cdef int plan_values(self, Cells* c, const uint8_t[::1] octets) except -1:
@@ -157,13 +169,40 @@ cdef class TextRows:
         return self.plan_values(c, b"".join(texts))
 
 
-cdef Kind expect(Kind kind, bint fits, array) except *:
+cdef Kind expect(Kind kind, bint fits, view) except *:
     if not fits:
-        raise TypeError(f"a column of {array.format} and {array.shape} has no such text")
+        raise TypeError(f"a column of {view.format} and {view.shape} has no such text")
     return kind
 
 
-cdef Kind integer_kind(array) except *:
-    kind = {"B": CELL_UINT8, "H": CELL_UINT16, "I": CELL_UINT32, "L": CELL_UINT64, "Q": CELL_UINT64,
-            "l": CELL_INT64, "q": CELL_INT64}.get(array.format)
-    return expect(kind or CELL_UINT8, kind is not None and array.ndim == 1, array)
+cdef Kind integer_kind(view) except *:
+    """The kind of each integer of a view."""
+    kind = {"B": CELL_UINT8, "H": CELL_UINT16, "I": CELL_UINT32, "L": CELL_UINT64, "Q": CELL_UINT64, "b": CELL_INT8,
+            "h": CELL_INT16, "i": CELL_INT32, "l": CELL_INT64, "q": CELL_INT64}.get(view.format)
+    return expect(kind or CELL_UINT8, kind is not None, view)
+
+
+cdef bint is_int64(view):
+    return view.ndim == 1 and view.format in ("l", "q")
+
+
+cdef bytes POWERS_OF_TEN = b""      # made when the first column of floats is written, which takes a millisecond
+
+
+cdef bytes powers_of_ten():
+    """An array of Power, from LOWEST_POWER to HIGHEST_POWER."""
+    global POWERS_OF_TEN
+    if not POWERS_OF_TEN:
+        halves = [half for k in range(LOWEST_POWER, HIGHEST_POWER + 1) for half in divmod(leading_bits(k), 1 << 64)]
+        halves[::2], halves[1::2] = halves[1::2], halves[::2]   # the lower half is the first of a Power
+        POWERS_OF_TEN = array("Q", halves).tobytes()
+    return POWERS_OF_TEN
+
+
+def leading_bits(k):
+    """The smallest integer of 128 bits that is not under 10**k times a power of two."""
+    power = 10 ** abs(k)
+    if k < 0:
+        return -((-1 << power.bit_length() + 127) // power)
+    surplus = power.bit_length() - 128
+    return power << -surplus if surplus < 0 else -(-power >> surplus)

@@ -1,7 +1,6 @@
 """The common part of TSV and CSV: a header, then one row a line, cells with a delimiter between them."""
 
-from collections.abc import Callable
-from itertools import repeat
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO, Final
 
 from fluxcap.formats import Rows, raw_columns_of, there_in, word
@@ -10,13 +9,26 @@ from fluxcap.values import text
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a cell (CWE-1236)
 
 
-def write_delimited(out: BinaryIO, rows: Rows, delimiter: bytes, free: Callable[[Any], str]) -> None:
-    """Write the rows as they come; `free` writes the values of a list."""
+def write_delimited(
+    out: BinaryIO, rows: Rows, delimiter: bytes, free: Callable[[Any], str], quote: bytes = b""
+) -> None:
+    """Write the rows as they come; `free` writes the values of a list, `quote` stands around several integers a row."""
     out.write(delimiter.join(rows.shown(name).encode() for name in rows.columns) + b"\n")
-    around = (b"", *repeat(delimiter, len(rows.columns) - 1), b"\n")
     for table in rows.tables:
-        for octets in text.rows(raw_columns_of(table, rows), around, free, there=there_in(table, rows)):
+        columns = raw_columns_of(table, rows)
+        around = _around(columns.values(), delimiter, quote)
+        for octets in text.rows(columns, around, free, there=there_in(table, rows)):
             out.write(octets)
+
+
+def _around(columns: Iterable[Any], delimiter: bytes, quote: bytes) -> list[bytes]:
+    """The bytes before each cell of a row, and those behind the last one."""
+    around, before = [], b""
+    for values in columns:
+        quoted = quote if text.is_sequences(values) else b""
+        around.append(before + quoted)
+        before = quoted + delimiter
+    return [*around, before.removesuffix(delimiter) + b"\n"]
 
 
 def inert(value: Any) -> str:

@@ -12,7 +12,7 @@ SUFFIXES: Final = (".csv",)
 
 def write(out: BinaryIO, rows: Rows, screen: Screen = PLAIN, /) -> None:
     """Write the rows as they come."""
-    write_delimited(out, rows, b",", _cell)
+    write_delimited(out, rows, b",", _cell, b'"')
 
 
 def _cell(value: Any) -> str:

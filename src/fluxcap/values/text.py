@@ -33,7 +33,7 @@ ALL_THERE: Final[Mapping[str, Any]] = {}
 Column = Any
 IPV4_BITS, IPV6_BITS = 32, 128
 IPV4_PREFIX = bytes(10) + b"\xff\xff"  # before the four bytes of an IPv4 address (RFC 4291 section 2.5.5.2)
-FLOATS, SIGNED = "fd", "bhilq"  # formats of the struct module
+FLOAT, SIGNED = "d", "bhilq"  # formats of the struct module
 
 _OF_UNITS: Final[Mapping[str, TextKind]] = {derived.NS: "duration", derived.NAME: "name"}
 KINDS: Final[Mapping[str, TextKind]] = {
@@ -73,6 +73,8 @@ JSON_KINDS: Final[Mapping[Any, TextKind]] = {
     "duration": "json duration",
     "address": "json address",
     "name": "json name",
+    "float": "json float",
+    "integers": "json integers",
 }
 
 
@@ -85,15 +87,15 @@ def rows(
 ) -> Iterator[bytes]:
     """The rows of some columns as text, in pieces of about ten KiB.
 
-    `around` has the bytes before each cell of a row and, last, the bytes after the row; `free` writes free values;
-    `as_json`: what is missing is null, and what may be missing has quotes of its own. `there` says of columns of
+    `around` has the bytes before each cell of a row and, last, the bytes after the row; `free` writes the values of
+    lists; `as_json`: what is missing is null, and what may be missing has quotes of its own. `there` says of columns of
     addresses which rows have one.
     """
     kinds = JSON_KINDS if as_json else {}
     plan: list[tuple[TextKind, Any]] = [
-        ("text", [free(value).encode() for value in objects(values)])
-        if is_free(values)
-        else (kinds.get(kind := KINDS.get(name, "integer"), kind), values)
+        ("text", [free(value).encode() for value in values])
+        if isinstance(values, list)
+        else (kinds.get(kind := _kind(name, values), kind), values)
         for name, values in columns.items()
     ]
     return TextRows(plan, around, {place: there[name] for place, name in enumerate(columns) if name in there})
@@ -101,9 +103,9 @@ def rows(
 
 def cells(name: str, values: Column, there: Any = None) -> list[str]:
     """The values of a column, one text a row; `there` says which rows have an address."""
-    if is_free(values):
-        return list(map(in_words, objects(values)))
-    return _cells(KINDS.get(name, "integer"), values, there)
+    if isinstance(values, list):
+        return list(map(in_words, values))
+    return _cells(_kind(name, values), values, there)
 
 
 def integers(values: Column) -> list[str]:
@@ -137,6 +139,13 @@ def time(ns: int) -> str:
     return times(array("q", [ns]))[0]
 
 
+def _kind(name: str, values: Column) -> TextKind:
+    """How the core writes a column that is not a list."""
+    if memoryview(values).format == FLOAT:
+        return "float"
+    return "integers" if is_sequences(values) else KINDS.get(name, "integer")
+
+
 def _cells(kind: TextKind, values: Column, there: Any = None) -> list[str]:
     witnesses = {} if there is None else {0: there}
     return b"".join(TextRows([(kind, values)], (b"", b"\n"), witnesses)).decode().splitlines()
@@ -168,9 +177,9 @@ def is_number(name: str, values: Column) -> bool:
 
 
 def is_free(values: Column) -> bool:
-    """Whether Python writes the values one by one: a list of any values, whose texts may hold whatever a file said; or
-    floats, or several integers a row."""
-    return isinstance(values, list) or memoryview(values).format in FLOATS or is_sequences(values)
+    """Whether the values are written as they are, whatever the name of the column: a list of any values, whose texts
+    may hold whatever a file said; or floats, or several integers a row."""
+    return isinstance(values, list) or memoryview(values).format == FLOAT or is_sequences(values)
 
 
 def is_sequences(values: Column) -> bool:
@@ -186,7 +195,7 @@ def objects(values: Column) -> list[Any]:
     if isinstance(values, list):
         return values
     view = memoryview(values)
-    return [None if value != value else value for value in view] if view.format in FLOATS else view.tolist()
+    return [None if value != value else value for value in view] if view.format == FLOAT else view.tolist()
 
 
 def in_words(value: Any) -> str:
