@@ -59,9 +59,35 @@ def test_as_many_words_of_data_are_drawn_as_are_asked_for(tmp_path, rows, shown)
     assert ("… 247 more words of data" in drawn) == (rows == "3")
 
 
-@pytest.mark.parametrize("sample", ["session.pcap", "vxlan-tunnel.pcap", "encapsulations.pcap", "sockets.pcapng"])
+FRAGMENTS = SAMPLES / "datagram-in-fragments.pcap"  # 4,008 bytes in packets 3 to 5
+PIECES = [("3", 0, 1479), ("4", 1480, 2959), ("5", 2960, 4007)]
+
+
+@pytest.mark.parametrize("format", ["text", "svg", "html"])
+def test_the_sum_of_a_datagram_names_the_fragment_that_its_words_are_from(tmp_path, format):
+    suffix = {"text": "txt"}.get(format, format)
+    text = drawn(tmp_path, suffix, FRAGMENTS, "-p", "5").replace("\u00a0", " ")
+    assert "UDP checksum of the datagram in 3 fragments" in text
+    for packet, start, end in PIECES:
+        assert f"packet {packet}: bytes {start:,} to {end:,} of the datagram" in text
+    assert "… 728 more words of data" in text
+    assert "… 524 words of data" in text
+
+
+def test_json_has_the_fragments_of_a_datagram_and_the_packet_of_each_word():
+    found = json.loads(fluxcap("explain", FRAGMENTS, "-p", "5", "-f", "json").stdout)["checksums"][-1]
+    assert found["fragments"] == [
+        {"packet": int(packet), "file": 0, "offset": start, "length": end + 1 - start} for packet, start, end in PIECES
+    ]
+    words = [(word["packet"], word["offset"]) for word in found["words"] if word["packet"] is not None]
+    assert words == [(3 + at // 1480, at) for at in range(0, 4008, 2)]
+
+
+@pytest.mark.parametrize("sample", ["session.pcap", "vxlan-tunnel.pcap", "encapsulations.pcap", "sockets.pcapng",
+                                    "datagram-in-fragments.pcap"])  # fmt: skip
 def test_a_drawing_fits_80_columns(sample):
-    for packet in ("1", "4", "7", "9"):
+    packets = ("3", "5", "16") if sample.startswith("datagram") else ("1", "4", "7", "9")
+    for packet in packets:
         screen = terminal("explain", SAMPLES / sample, "-p", packet, columns=80)
         assert max(map(len, screen.lines)) <= 80
         assert screen.code == 0

@@ -5,6 +5,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.types cimport Batch, Packet
+from fluxcap.explain.whole cimport Whole, add_pieces, forget_whole, free_whole, keep_whole
 from fluxcap.pipeline.scan cimport TAPPED, TAPPED_NO_MEMORY, Tapped
 from fluxcap.streams.deliveries cimport begin_anew
 from fluxcap.streams.demux cimport Demux, tap
@@ -36,11 +37,17 @@ cdef struct Target:
     Handed before
     Handed after
     Batch piece                 # of a batch
+    Whole whole                 # the datagram that it completes
 
-cdef inline void free_target(Target* t) noexcept nogil:
+cdef inline void forget_target(Target* t) noexcept nogil:
     free(t.octets)
     t.octets = NULL
     t.there = False
+    forget_whole(&t.whole)
+
+cdef inline void free_target(Target* t) noexcept nogil:
+    forget_target(t)
+    free_whole(&t.whole)
 
 cdef inline Handed handed(const Demux* d) noexcept nogil:
     cdef Handed h
@@ -102,12 +109,13 @@ cdef inline Tapped watch(void* to, const Batch* batch) noexcept nogil:
         return TAPPED
     while i < batch.n and not (batch.packets[i].number == t.number and batch.packets[i].key.file == t.file):
         i += 1
-    if not deliver_piece(t, batch, 0, i):
+    if not deliver_piece(t, batch, 0, i) or not add_pieces(&t.whole, batch, i):
         return TAPPED_NO_MEMORY
     if i == batch.n:
         return TAPPED
     t.before = handed(t.demux)
-    if not keep_record(t, &batch.packets[i]) or not deliver_piece(t, batch, i, i + 1):
+    if not keep_record(t, &batch.packets[i]) or not deliver_piece(t, batch, i, i + 1) or \
+            not keep_whole(&t.whole, &batch.packets[i]):
         return TAPPED_NO_MEMORY
     t.after = handed(t.demux)
     return TAPPED

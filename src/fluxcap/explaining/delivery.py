@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import VERDICTS
-from fluxcap.explaining.sentences import Pieces
+from fluxcap.explaining.pieces import Pieces
 from fluxcap.values import human, names, text
 from fluxcap.values.names import FIN, RST, SYN, TCP, UDP, UDP_LITE
 

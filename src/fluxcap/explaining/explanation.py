@@ -134,7 +134,12 @@ class Explanation:
             **about,
             "headers": [dataclasses.asdict(header) for header in self.headers],
             "checksums": [
-                {**dataclasses.asdict(one), "words": [word._asdict() for word in one.words]} for one in self.checksums
+                {
+                    **dataclasses.asdict(one),
+                    "words": [word._asdict() for word in one.words],
+                    "fragments": [fragment._asdict() for fragment in one.fragments],
+                }
+                for one in self.checksums
             ],
             "flow": None if self.flow is None else dataclasses.asdict(self.flow),
             "notes": list(self.notes),

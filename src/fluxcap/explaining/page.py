@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
+from fluxcap.explaining.lines import sum_lines
 from fluxcap.explaining.parts import Checksum, Told
 from fluxcap.explaining.svg import boxes
 from fluxcap.values.svg import as_text
@@ -70,12 +71,12 @@ def _checksum(checksum: Checksum, shown: int) -> Iterator[str]:
         yield as_text(boxes([checksum.pseudo], "the pseudo-header"))
     if not checksum.words:
         return
-    words, left_out = checksum.words_shown(shown)
     yield '<table><tr><th class="n">byte</th><th>word</th><th>sum</th><th>carry</th><th>of</th></tr>'
-    for word, source in words:
+    for word, text in sum_lines(checksum, shown):
+        if word is None:
+            yield f'<tr><td></td><td colspan="4">{escape(text)}</td></tr>'
+            continue
         place, carry = "" if word.offset is None else word.offset, "+1" if word.carry else ""
         cells = f'<td class="n">{place}</td><td>0x{word.value:04x}</td><td>0x{word.sum:04x}</td><td>{carry}</td>'
-        yield f"<tr>{cells}<td>{escape(source)}</td></tr>"
-    if left_out:
-        yield f'<tr><td></td><td colspan="4">… {left_out:,} more words of data</td></tr>'
+        yield f"<tr>{cells}<td>{escape(text)}</td></tr>"
     yield f'<tr><td></td><td colspan="4">{checksum.total}</td></tr></table>'

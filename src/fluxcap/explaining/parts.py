@@ -54,14 +54,26 @@ class Header:
 class Word(NamedTuple):
     """A word of a checksum, and the sum behind it.
 
-    `offset` is None for a word of the pseudo-header; `carry`: adding the word gave a carry, which was added to the sum.
+    `packet` and `offset` say where it stands, and are None for a word of the pseudo-header. The offset is a byte of the
+    record or, in the sum of a datagram in fragments, of the payload of the datagram. `carry`: adding the word gave a
+    carry, which was added to the sum.
     """
 
     source: str
+    packet: int | None
     offset: int | None
     value: int
     sum: int
     carry: bool
+
+
+class Fragment(NamedTuple):
+    """A record with a piece of a datagram; `offset` and `length` are bytes of the payload of the datagram."""
+
+    packet: int
+    file: int
+    offset: int
+    length: int
 
 
 @dataclass(frozen=True)
@@ -78,6 +90,7 @@ class Checksum:
     sentence: str
     pseudo: Header | None  # the pseudo-header, whose offset is no place in the record; None where there is none
     words: tuple[Word, ...]  # none where no sum was taken, or where it is a CRC
+    fragments: tuple[Fragment, ...] = ()  # that have the words, in order; none where the record has all of them
 
     def written(self, value: int) -> str:
         """A value of the field, in hexadecimal digits."""
@@ -87,7 +100,8 @@ class Checksum:
     def heading(self) -> str:
         """Which checksum this is, and where its field stands."""
         place = "" if self.offset is None else f" at byte {self.offset}"
-        return f"{self.title} checksum{place}"
+        pieces = human.counted(len(self.fragments), "fragment")
+        return f"{self.title} checksum{place}{f' of the datagram in {pieces}' if self.fragments else ''}"
 
     @property
     def comparison(self) -> str:
@@ -100,17 +114,6 @@ class Checksum:
         """What all words add up to; for a checksum that has words."""
         total = self.words[-1].sum
         return f"the sum 0x{total:04x}, complemented: 0x{0xFFFF - total:04x}"
-
-    def words_shown(self, shown: int) -> tuple[list[tuple[Word, str]], int]:
-        """All words but those of the data, of which there are `shown` at most (0: all), each with its source where that
-        is another one than that of the word before; and how many are left out."""
-        data = sum(word.source == DATA for word in self.words)
-        left_out = max(data - shown, 0) if shown else 0
-        kept = self.words[: len(self.words) - left_out]
-        before = ("", *(word.source for word in kept))
-        return [
-            (word, "" if word.source == last else word.source) for word, last in zip(kept, before, strict=False)
-        ], left_out
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
-from fluxcap._core import DISPOSITIONS, REASONS, STATES, VERDICTS, Explainer
+from fluxcap._core import DISPOSITIONS, REASONS, STATES, Explainer
 from fluxcap.capture.inputs import Captures, Input, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.errors import printable
@@ -14,7 +15,8 @@ from fluxcap.explaining import sentences
 from fluxcap.explaining.delivery import delivered
 from fluxcap.explaining.explanation import Explanation
 from fluxcap.explaining.parts import Checksum, Field, FlowOf, Header
-from fluxcap.explaining.sentences import Facts, Pieces
+from fluxcap.explaining.pieces import FRAGMENT, Pieces, pieces_of
+from fluxcap.explaining.sentences import Facts
 from fluxcap.explaining.sums import checksums, with_inner_ones
 from fluxcap.explaining.wording import written
 from fluxcap.plan.flow_plan import FlowPlan
@@ -31,7 +33,6 @@ COLUMNS: Final = (
     *("fragment_offset", "_fragment_length", "_more_fragments", "_datagram"),
 )
 ROWS: Final = 65536  # at a time
-FRAGMENT: Final = VERDICTS.index("fragment")
 
 
 def explain(
@@ -140,23 +141,14 @@ class _Explaining(Reading):
         if fragments.any():
             self._fragments.append({name: column[fragments] for name, column in rows.items()})
 
-    def pieces(self) -> Pieces | None:
+    def pieces(self, before: Iterable[tuple[int, int, int, int]]) -> Pieces | None:
         """The datagram of the packet; None if the packet is no fragment."""
         if not self.row["_datagram"]:
             return None
         columns = {name: np.concatenate([rows[name] for rows in self._fragments]) for name in COLUMNS}
         mine = columns["_datagram"] == self.row["_datagram"]
-        columns = {name: column[mine] for name, column in columns.items()}
-        here = (columns["packet"] == self._packet) & (columns["file"] == self._file)
-        order = np.argsort(columns["fragment_offset"], kind="stable")
-        ends = columns["fragment_offset"] + columns["_fragment_length"]
-        judged = np.flatnonzero(columns["verdict"] != FRAGMENT)
-        return Pieces(
-            place=int(np.flatnonzero(here[order])[0]) + 1,
-            of=len(here),
-            total=int(ends[columns["_more_fragments"] == 0].max(initial=0)),
-            judged_on=int(columns["packet"][judged[-1]]) if len(judged) else 0,
-        )
+        rows = {name: column[mine] for name, column in columns.items()}
+        return pieces_of(rows, (self._file, self._packet), before)
 
     def not_there(self) -> str:
         """Why there is no such packet."""
@@ -193,19 +185,25 @@ class _Explaining(Reading):
 
 def _explanation(explained: Explained, reading: _Explaining) -> Explanation:
     row = reading.row
-    pieces = reading.pieces()
+    pieces = reading.pieces(explained["pieces"])
     headers = tuple(map(_header, explained["headers"]))
     innermost: Judgement = explained["judged"][-1].copy()
     if innermost["verdict"] == FRAGMENT:
         # A row has what other fragments tell: the ports and, of the record that completes the datagram, the verdict.
         innermost["src_port"], innermost["dst_port"] = row["src_port"], row["dst_port"]
         innermost["verdict"], innermost["reason"] = row["verdict"], row["reason"]
-        innermost["checksum"], innermost["expected"] = row["checksum"], row["expected"]
+        whole = explained["datagram"]
+        # The whole datagram has the field also where the first fragment ends before it, and no row has it.
+        told = row if whole is None else whole["judged"]
+        innermost["checksum"], innermost["expected"] = told["checksum"], told["expected"]
     levels = [*explained["judged"][:-1], innermost]
     found: list[Checksum] = []
     for judged in levels:
         at_depth = [header for header in headers if header.depth == judged["depth"]]
-        facts = Facts(judged, at_depth, explained["captured_length"], explained["wire_length"], pieces)
+        of_record = explained["captured_length"], explained["wire_length"], explained["packet"]
+        datagram = explained["datagram"] if judged is innermost else None
+        datagram_headers = [_header(one) for one in datagram["headers"] if not one["depth"]] if datagram else []
+        facts = Facts(judged, at_depth, *of_record, pieces, datagram, datagram_headers)
         found += checksums(facts)
     disposition, reason = DISPOSITIONS[row["disposition"]], REASONS[row["reason"]]
     ends = text.addresses(np.frombuffer(innermost["src_ip"] + innermost["dst_ip"], np.uint8).reshape(2, 16))

@@ -65,6 +65,14 @@ class Judgement(TypedDict):
     sums: list[SumRow]
 
 
+class DatagramRow(TypedDict):
+    """The datagram that a record completes, as a record of raw IP."""
+
+    length: int  # bytes, the headers before its payload included
+    judged: Judgement  # of which the verdict is not that of the record: there are fragments that sums do not tell apart
+    headers: list[HeaderRow]
+
+
 class Explained(TypedDict):
     """The record."""
 
@@ -77,5 +85,7 @@ class Explained(TypedDict):
     link_type: int
     headers: list[HeaderRow]
     judged: list[Judgement]  # the packet around the outermost tunnel first, the innermost one last
+    pieces: list[tuple[int, int, int, int]]  # of its datagram, so far: packet, file, offset and length of the payload
+    datagram: DatagramRow | None  # None where the record completes none
     before: dict[str, int]  # what all sockets had been handed before this record, and what had become of the rest
     after: dict[str, int]

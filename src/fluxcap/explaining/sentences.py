@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fluxcap._core import REASONS, VERDICTS
 from fluxcap.explaining.parts import Header
+from fluxcap.explaining.pieces import Pieces
 from fluxcap.reports.hints import MODULUS, ONE_BIT
 from fluxcap.values import human, names
 from fluxcap.values.names import DCCP, ICMP, ICMPV6, SCTP, TCP, UDP, UDP_LITE
 
 if TYPE_CHECKING:
-    from fluxcap.explaining.rows import Judgement
+    from fluxcap.explaining.rows import DatagramRow, Judgement
 
 IGMP: Final = 2
 # Which section says how the sum is taken, by protocol.
@@ -35,15 +36,6 @@ GRE_RULE: Final = "RFC 2784 section 2.3"
 SHORTEST: Final = {TCP: 20, UDP: 8, DCCP: 12, UDP_LITE: 8}  # headers without options
 
 
-class Pieces(NamedTuple):
-    """The datagram that a fragment is a piece of, as the capture has it."""
-
-    place: int  # of this fragment, from 1
-    of: int  # fragments in the capture
-    total: int  # bytes of payload of the datagram; 0 if its last fragment is not there
-    judged_on: int  # number of the record with the verdict of the datagram; 0 if none has
-
-
 class Facts(NamedTuple):
     """What a sentence about the packet at one depth is made of."""
 
@@ -51,7 +43,10 @@ class Facts(NamedTuple):
     headers: Sequence[Header]  # at this depth
     captured: int  # bytes of the record
     wire: int
+    packet: int  # number of the record
     pieces: Pieces | None
+    datagram: DatagramRow | None  # that the record completes
+    datagram_headers: Sequence[Header]
 
     def value(self, kind: str, field: str) -> int:
         """The value of a field; 0 where it is not there."""
@@ -179,8 +174,21 @@ def _fragment(facts: Facts) -> str:
     if pieces is None:
         return f"Covers {length} bytes from byte {judged['fragment_offset']:,} on: a fragment."
     of = f"of {pieces.total:,} bytes" if pieces.total else "bytes of a datagram whose end is not in the capture"
-    where = f"judged on packet {pieces.judged_on:,}" if pieces.judged_on else "never judged: it is not complete"
+    where = (
+        f"judged on packet {pieces.judged_on:,}" if pieces.judged_on else f"never judged: {_why_never(facts, pieces)}"
+    )
     return f"Covers {length} {of}: fragment {pieces.place} of {pieces.of}, {where}."
+
+
+def _why_never(facts: Facts, pieces: Pieces) -> str:
+    """Why no record has a verdict of the datagram."""
+    if pieces.total == 0 or pieces.there < pieces.total:
+        return "it is not complete"
+    if pieces.there > pieces.total:
+        return "its fragments overlap"
+    if facts.judged["protocol"] == SCTP:
+        return "a CRC32c does not add up from fragments"
+    return "its sum does not add up from these fragments"
 
 
 def _bad_length(facts: Facts) -> str:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import VERDICTS
 from fluxcap.explaining import sentences
-from fluxcap.explaining.parts import DATA, Checksum, Field, Header, Word
+from fluxcap.explaining.parts import DATA, Checksum, Field, Fragment, Header, Word
 from fluxcap.explaining.sentences import Facts
 from fluxcap.explaining.wording import written
 from fluxcap.values import names
 from fluxcap.values.names import SCTP
 
 if TYPE_CHECKING:
-    from fluxcap.explaining.rows import Judgement, SumRow
+    from fluxcap.explaining.rows import SumRow
 
 SUMMED: Final = ("good", "bad", "partial")  # verdicts that a sum was taken for
 # The fields of a pseudo-header by its bytes, each with its bits and how it is meant: RFC 768 (with a longer length
@@ -36,7 +37,7 @@ def checksums(facts: Facts) -> Iterator[Checksum]:
         yield _of_ip(facts, sums.get("ip"))
     for header in facts.headers:
         if judged["gre_verdict"] and header.kind == "gre" and header.value("checksum") is not None:
-            yield _of_gre(judged, header, sums.get("gre"), facts.headers)
+            yield _of_gre(facts, header, sums.get("gre"))
     if judged["verdict"]:
         yield _of_transport(facts, sums.get("transport"))
 
@@ -58,7 +59,7 @@ def with_inner_ones(found: Sequence[Checksum]) -> Iterator[Checksum]:
 
 def _covers(outer: Checksum, inner: Checksum) -> bool:
     """Whether the field of a checksum is among the words of another one."""
-    return outer is not inner and inner.offset in {word.offset for word in outer.words} - {None}
+    return outer is not inner and not outer.fragments and inner.offset in {word.offset for word in outer.words} - {None}
 
 
 def _of_ip(facts: Facts, row: SumRow | None) -> Checksum:
@@ -73,12 +74,13 @@ def _of_ip(facts: Facts, row: SumRow | None) -> Checksum:
         digits=4,
         sentence=sentences.about_ip(facts),
         pseudo=_pseudo(row, judged["depth"]),
-        words=_words(row, facts.headers),
+        words=_words(row, facts.headers, facts.packet),
     )
 
 
-def _of_gre(judged: Judgement, header: Header, row: SumRow | None, headers: Sequence[Header]) -> Checksum:
-    words = _words(row, headers)
+def _of_gre(facts: Facts, header: Header, row: SumRow | None) -> Checksum:
+    words = _words(row, facts.headers, facts.packet)
+    judged = facts.judged
     verdict, held = VERDICTS[judged["gre_verdict"]], header.value("checksum") or 0
     expected = 0xFFFF - words[-1].sum if words else None
     return Checksum(
@@ -98,6 +100,10 @@ def _of_gre(judged: Judgement, header: Header, row: SumRow | None, headers: Sequ
 def _of_transport(facts: Facts, row: SumRow | None) -> Checksum:
     judged = facts.judged
     verdict = VERDICTS[judged["verdict"]]
+    words = _words(row, facts.headers, facts.packet)
+    fragments: tuple[Fragment, ...] = ()
+    if facts.datagram is not None and verdict in SUMMED:
+        row, words, fragments = _of_datagram(facts)
     field = [name for header in facts.headers for name in _names(header) if name.startswith("checksum")]
     kind = next((header.kind for header in reversed(facts.headers) if header.layer == "transport"), "")
     named = "checksum (CRC32c)" if judged["protocol"] == SCTP else "checksum"
@@ -111,8 +117,26 @@ def _of_transport(facts: Facts, row: SumRow | None) -> Checksum:
         digits=8 if judged["protocol"] == SCTP else 4,
         sentence=sentences.about_transport(facts),
         pseudo=_pseudo(row, judged["depth"]),
-        words=_words(row, facts.headers),
+        words=words,
+        fragments=fragments,
     )
+
+
+def _of_datagram(facts: Facts) -> tuple[SumRow | None, tuple[Word, ...], tuple[Fragment, ...]]:
+    """The sum of the datagram that the record completes, its words, and the fragments that they come from."""
+    datagram, pieces = facts.datagram, facts.pieces
+    row = datagram and next((one for one in datagram["judged"]["sums"] if one["kind"] == "transport"), None)
+    if datagram is None or pieces is None or row is None:
+        return None, (), ()
+    head = datagram["length"] - pieces.total  # bytes of headers, which every fragment has
+    inside = [replace(one, offset=one.offset - head) for one in facts.datagram_headers]
+    moved: SumRow = {**row, "offset": row["offset"] - head, "field": row["field"] - head}
+    starts = [fragment.offset for fragment in pieces.fragments]
+    words = [
+        word if word.offset is None else word._replace(packet=pieces.fragments[bisect(starts, word.offset) - 1].packet)
+        for word in _words(moved, inside, facts.packet)
+    ]
+    return row, tuple(words), pieces.fragments
 
 
 def _names(header: Header) -> list[str]:
@@ -140,7 +164,7 @@ def _pseudo(row: SumRow | None, depth: int) -> Header | None:
     return Header("pseudo", "Pseudo-header", "pseudo", depth, 0, octets, octets, octets_hex, tuple(fields))
 
 
-def _words(row: SumRow | None, headers: Sequence[Header]) -> tuple[Word, ...]:
+def _words(row: SumRow | None, headers: Sequence[Header], packet: int) -> tuple[Word, ...]:
     """The words of a sum, each with the name of what it is a part of."""
     if row is None:
         return ()
@@ -150,13 +174,12 @@ def _words(row: SumRow | None, headers: Sequence[Header]) -> tuple[Word, ...]:
     first = row["offset"] - 2 * pseudo
     words, before = [], 0
     for place, (value, total) in enumerate(zip(row["words"], row["sums"], strict=True)):
-        offset = first + 2 * place
-        in_packet = place >= pseudo
-        if above is None or in_packet:
-            source = _source(offset, row["field"], inside)
+        offset, carry = first + 2 * place, before + value > 0xFFFF
+        if above is None or place >= pseudo:
+            words.append(Word(_source(offset, row["field"], inside), packet, offset, value, total, carry))
         else:
             source = f"pseudo: {', '.join(_covering(above, 16 * place))}"
-        words.append(Word(source, offset if in_packet else None, value, total, before + value > 0xFFFF))
+            words.append(Word(source, None, None, value, total, carry))
         before = total
     return tuple(words)
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 from fluxcap.errors import printable
 from fluxcap.explaining.boxes import ROW_BITS, Row, fitted, rows
+from fluxcap.explaining.lines import sum_lines
 from fluxcap.explaining.parts import Checksum, Header, Told
 from fluxcap.values import svg
 
@@ -140,14 +141,14 @@ def word_lines(checksum: Checksum, shown: int) -> Sequence[str]:
     if not checksum.words:
         return ()
     lines = []
-    words, left_out = checksum.words_shown(shown)
-    for word, source in words:
+    for word, source in sum_lines(checksum, shown):
+        if word is None:
+            lines.append(f"{'':5}  {source}")
+            continue
         place = "" if word.offset is None else str(word.offset)
         lines.append(
             f"{place:>5}  0x{word.value:04x}  0x{word.sum:04x} {'+1' if word.carry else '  '}  {source}".rstrip()
         )
-    if left_out:
-        lines.append(f"{'':5}  … {left_out:,} more")
     lines.append(f"{'':5}  {checksum.total}")
     # A blank at the beginning of a line, and two in a row, would be lost in XML.
     return [line.replace(" ", "\u00a0") for line in lines]

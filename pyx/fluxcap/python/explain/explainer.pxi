@@ -8,7 +8,8 @@ from fluxcap.base.types cimport (
 from fluxcap.checksums.verify cimport verify_batch
 from fluxcap.explain.path cimport Path, PathHop, follow_path, stated_length
 from fluxcap.explain.sum cimport PSEUDO_MAX, add_words, put_pseudo_header
-from fluxcap.explain.target cimport Target, free_target, watch
+from fluxcap.explain.target cimport Target, forget_target, free_target, watch
+from fluxcap.explain.whole cimport PieceAt, Whole
 from fluxcap.layers.cursor cimport NUMBER_MASK, SPACE_MASK, UDP_TUNNEL
 from fluxcap.layers.network cimport IPV4_CHECKSUM
 from fluxcap.layers.transport cimport ICMP_CHECKSUM, checksum_at
@@ -72,6 +73,7 @@ cdef class Explainer(Demuxer):
 
     def __cinit__(self, **options):
         self.target.demux = &self.demux
+        self.target.whole.decoder = &self.line.decoder
         self.line.tap = watch
         self.line.tapped = &self.target
 
@@ -80,7 +82,7 @@ cdef class Explainer(Demuxer):
 
     def look_for(self, uint64_t packet, uint32_t in_file=0):
         with self.claim:
-            free_target(&self.target)
+            forget_target(&self.target)
             self.target.number, self.target.file = packet, in_file
 
     def explained(self):
@@ -92,53 +94,78 @@ cdef class Explainer(Demuxer):
             return {
                 "packet": t.packet.number, "file": t.file, "time": t.packet.time, "offset": t.packet.offset,
                 "captured_length": t.packet.captured, "wire_length": t.packet.wire, "link_type": t.packet.link_type,
-                "headers": self.headers(judged), "judged": judged,
+                "headers": self.headers(&t.packet, judged), "judged": judged,
+                "pieces": self.pieces(), "datagram": self.datagram(),
                 "before": t.before, "after": t.after,
             }
 
-    cdef list judgements(self):
-        """The verdicts on the packet around each tunnel, then on the innermost one."""
+    cdef dict judged_at(self, const Packet* record, uint32_t depth):
+        """The verdicts on a record as it is read down to a depth; None if it has fewer tunnels."""
         cdef Batch* batch = <Batch*>malloc(sizeof(Batch))
         cdef Packet* p
         cdef const Decoder* d = &self.line.decoder
-        cdef uint32_t depth
-        cdef list judged = []
         if batch == NULL:
             raise MemoryError
         p = &batch.packets[0]
         try:
-            for depth in range(d.max_depth + 1):
-                p[0] = self.target.packet
-                batch.n = 1
-                d.decode(p, 1, d.ports, depth, self.target.file, self.reader.anomalies)
-                if p.depth < depth:
-                    break
-                verify_batch(batch, self.line.kernel)
-                judged.append(judgement(p))
-            return judged
+            p[0] = record[0]
+            batch.n = 1
+            d.decode(p, 1, d.ports, depth, self.target.file, self.reader.anomalies)
+            verify_batch(batch, self.line.kernel)
+            return None if p.depth < depth else judgement(p)
         finally:
             free(batch)
 
-    cdef list headers(self, list judged):
+    cdef list judgements(self):
+        """The verdicts on the packet around each tunnel, then on the innermost one."""
+        cdef uint32_t depth
+        cdef list judged = []
+        for depth in range(self.line.decoder.max_depth + 1):
+            found = self.judged_at(&self.target.packet, depth)
+            if found is None:
+                break
+            judged.append(found)
+        return judged
+
+    cdef list pieces(self):
+        """Packet, file, offset and length of each piece of the datagram of the record that has come so far."""
+        cdef const Whole* w = &self.target.whole
+        cdef const PieceAt* piece
+        cdef uint64_t i
+        cdef list found = []
+        for i in range(w.n if w.serial else 0):
+            piece = &w.pieces[i]
+            if piece.serial == w.serial:
+                found.append((piece.packet, piece.file, piece.offset, piece.length))
+        return found
+
+    cdef dict datagram(self):
+        """The datagram that the record completes, as a record of raw IP; None if it completes none."""
+        if not self.target.whole.there:
+            return None
+        judged = self.judged_at(&self.target.whole.packet, 0)
+        return {"length": self.target.whole.packet.captured, "judged": judged,
+                "headers": self.headers(&self.target.whole.packet, [judged])}
+
+    cdef list headers(self, const Packet* record, list judged):
         cdef Path* path = <Path*>malloc(sizeof(Path))
         cdef list found = []
         cdef uint32_t i
         if path == NULL:
             raise MemoryError
         try:
-            follow_path(path, &self.target.packet, &self.line.decoder)
+            follow_path(path, record, &self.line.decoder)
             for i in range(path.n):
-                header = self.header(&path.hops[i], i + 1 == path.n, judged)
+                header = self.header(&path.hops[i], record.data, i + 1 == path.n, judged)
                 if header is not None:
                     found.append(header)
             return found
         finally:
             free(path)
 
-    cdef dict header(self, const PathHop* hop, bint last, list judged):
+    cdef dict header(self, const PathHop* hop, const uint8_t* data, bint last, list judged):
         """One header; None where a step of the walk read no bytes of its own."""
         cdef str kind = header_kind(hop.what & SPACE_MASK, hop.what & NUMBER_MASK)
-        cdef const uint8_t* data = self.target.octets
         cdef uint32_t length = hop.end - hop.at if hop.end > hop.at else stated_length(hop, data), left
         title, layer, fields = HEADERS.get(kind, (kind.replace("_", " "), "link", ""))
         if hop.end <= hop.at and (hop.what & SPACE_MASK == UDP_TUNNEL or fields == "" or

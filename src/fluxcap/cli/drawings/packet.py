@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from rich.text import Text
 
 from fluxcap.explaining.boxes import Row, fitted, rows
+from fluxcap.explaining.lines import sum_lines
 from fluxcap.explaining.quiz import exercise, sheet
 from fluxcap.formats import Screen
 from fluxcap.formats.table.columns import verdict_style
 from fluxcap.formats.table.frame import Canvas
-from fluxcap.values import human
 
 if TYPE_CHECKING:
     from fluxcap.explaining.explanation import Explanation
@@ -113,17 +113,19 @@ def _checksum(checksum: Checksum, shown: int) -> Iterator[Text]:
 
 
 def _words(checksum: Checksum, shown: int) -> Iterator[Text]:
-    words, left_out = checksum.words_shown(shown)
-    for word, source in words:
+    hint = " (-n 0 for all)"
+    for word, source in sum_lines(checksum, shown):
+        if word is None:
+            folded = source.startswith("…")
+            yield Text(f"{'':{MARGIN}}  {source}{hint if folded else ''}", "dim")
+            hint = "" if folded else hint
+            continue
         place = "" if word.offset is None else str(word.offset)
         line = Text(f"{place:>{MARGIN}}  ", "dim")
         line.append(f"0x{word.value:04x}  0x{word.sum:04x} ", "")
         line.append("+1" if word.carry else "  ", "yellow")
         line.append(f"  {source}".rstrip(), "dim")
         yield line
-    if left_out:
-        more = human.counted(left_out, "more word")
-        yield Text(f"{'':{MARGIN}}  … {more} of data, up to 0x{checksum.words[-1].sum:04x} (-n 0 for all)", "dim")
 
 
 def draw_exercise(explanation: Explanation, out: BinaryIO, screen: Screen) -> None:
