@@ -129,6 +129,7 @@ LONG = {
     "plain": pcap(records(numbered(3000))),
     "mixed": pcap(records(numbered(3000, 40))),
     "fragments that are waited for": pcap(records([*(MIXED[2:4] + numbered(300) + MIXED[4:]) * 6, *numbered(200)])),
+    "fragments that are waited for in vain": pcap(records([*MIXED[2:3], *numbered(1500)] * 3, step=50_000_000)),
     "always mixed": pcap(records(numbered(500, 1))),
     "of the other byte order": pcap(records(numbered(3000, 500)), byteorder="big"),
     "times going back": pcap([Record(frame, 10**9 * (at % 7)) for at, frame in enumerate(numbered(3000))]),

@@ -9,7 +9,8 @@
 #
 # Spans are counted one at a time, in the order of the input, so the tables need no lock. A flow table in shards has a
 # lane for each shard, and one for the ledger: spans pass each lane one at a time, in order, and the lanes are
-# independent. A span with something special in it is counted whole, when all spans before it have passed all lanes.
+# independent. A batch with something special in it is counted by one thread, when everything before it has passed all
+# lanes.
 #
 # The lock of the crew guards the ring of spans and is taken about six times for a span of 2,500 small packets, and once
 # more for each lane.
@@ -24,7 +25,6 @@ from fluxcap.base.types cimport Batch
 from fluxcap.capture.hop cimport Hop, hop_records
 from fluxcap.capture.reader cimport Reader
 from fluxcap.capture.window cimport WINDOW, octets_come
-from fluxcap.fragments.holding cimport held_count
 from fluxcap.pipeline.scan cimport OUTCOME_NO_MEMORY, OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline
 from fluxcap.tables.shards cimport MAX_SHARDS
 from fluxcap.threads.posix cimport (
@@ -32,7 +32,7 @@ from fluxcap.threads.posix cimport (
     pthread_cond_wait, pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
     pthread_mutex_unlock, pthread_t, thread_start)
 from fluxcap.threads.span cimport (
-    Span, count_part, count_span, cut_span, examine_span, free_span, join_window, open_span, read_window)
+    Span, count_part, count_span, cut_span, examine_span, free_span, is_for_all, join_window, open_span, read_window)
 
 cdef enum:
     MAX_THREADS = 64
@@ -44,6 +44,7 @@ cdef enum:
 
 cdef struct Lane:
     uint64_t counted            # spans that passed it
+    uint32_t stretch            # ... and stretches of the next span
     bint busy                   # a thread counts in it
 
 cdef struct Crew:
@@ -63,6 +64,7 @@ cdef struct Crew:
     Lane lanes[MAX_LANES]
     uint32_t n_lanes            # 0: the flow table has no shards
     uint32_t counting           # threads that count a span or a part of one
+    bint alone                  # one thread counts for all lanes
     bint leaving
     int file                    # read a window at a time; NO_FILE: none
     Reader* reader              # the reader of that file
@@ -132,7 +134,7 @@ cdef inline void examine(Crew* crew, Batch* batch) noexcept nogil:
     examine_span(crew.pipeline, span, batch)
     pthread_mutex_lock(&crew.lock)
     span.examined = True
-    if not span.whole:          # there is something to count for several threads
+    if crew.n_lanes:            # there is something to count for several threads
         pthread_cond_broadcast(&crew.work)
         pthread_cond_signal(&crew.progress)
 
@@ -175,37 +177,55 @@ cdef inline void read_on(Crew* crew, Batch* batch) noexcept nogil:
     if joined:
         examine(crew, batch)
 
-cdef inline void count_whole(Crew* crew, Span* span) noexcept nogil:
-    """Count the next span. Called with the lock held; releases it meanwhile."""
-    cdef Outcome outcome
+cdef inline void meet(Crew* crew, uint64_t counted, uint32_t stretch) noexcept nogil:
+    """Put all lanes at the same place."""
     cdef uint32_t i
+    for i in range(crew.n_lanes):
+        crew.lanes[i].counted = counted
+        crew.lanes[i].stretch = stretch
+
+cdef inline void count_alone(Crew* crew, Span* span) noexcept nogil:
+    """Count what one thread has to count of the next span: all of it, or, if there are lanes, what they wait for.
+    Called with the lock held; releases it meanwhile."""
+    cdef Outcome outcome
     crew.counting += 1
+    crew.alone = True
+    if crew.n_lanes:
+        span.counted = crew.lanes[0].stretch
     pthread_mutex_unlock(&crew.lock)
     outcome = count_span(crew.pipeline, span)
     pthread_mutex_lock(&crew.lock)
     crew.counting -= 1
+    crew.alone = False
     crew.outcome = outcome
     if outcome == OUTCOME_WANTS_INPUT:
-        crew.counted += 1
-        for i in range(crew.n_lanes):
-            crew.lanes[i].counted += 1
+        if span.counted == span.n:
+            crew.counted += 1
+            meet(crew, crew.counted, 0)
+        else:
+            meet(crew, crew.counted, span.counted)
+            pthread_cond_broadcast(&crew.work)
     tell(crew)                  # the turn of the next span has come, and the thread that examined it may wait
 
 cdef inline void count_lane(Crew* crew, uint32_t number) noexcept nogil:
     """Count a part of the next span of a lane. Called with the lock held; releases it meanwhile."""
     cdef Lane* lane = &crew.lanes[number]
     cdef Span* span = &crew.spans[lane.counted % crew.n_spans]
+    cdef uint32_t run = span.stretches[lane.stretch].run if lane.stretch < span.n else span.n
     cdef bint done
     crew.counting += 1
     lane.busy = True
     pthread_mutex_unlock(&crew.lock)
-    done = count_part(crew.pipeline, span, number)
+    done = count_part(crew.pipeline, span, number, lane.stretch, run)
     pthread_mutex_lock(&crew.lock)
     crew.counting -= 1
     lane.busy = False
-    lane.counted += 1
-    span.parts -= 1
-    crew.counted += span.parts == 0     # the spans before passed every lane earlier
+    lane.stretch = run
+    if run == span.n:
+        lane.counted += 1
+        lane.stretch = 0
+        span.parts -= 1
+        crew.counted += span.parts == 0     # the spans before passed every lane earlier
     if not done:
         crew.outcome = OUTCOME_NO_MEMORY
     tell(crew)
@@ -214,35 +234,35 @@ cdef inline bint is_due(const Crew* crew, uint64_t number) noexcept nogil:
     """Is this span examined?"""
     return number < crew.taken and crew.spans[number % crew.n_spans].examined
 
-cdef inline bint is_whole(const Crew* crew, const Span* span) noexcept nogil:
-    """Has one thread to count this examined span? While packets are held back, those of the span wait behind them. Only
-    a span that is counted whole changes what is held back, and no lane passes such a span before it is counted."""
-    return span.whole or held_count(&crew.pipeline.holding) != 0
+cdef inline bint is_open(const Crew* crew, const Lane* lane) noexcept nogil:
+    """Is there something that can be counted in this lane?"""
+    cdef const Span* span = &crew.spans[lane.counted % crew.n_spans]
+    return not lane.busy and is_due(crew, lane.counted) and (
+        lane.stretch == span.n or is_for_all(crew.pipeline, span, lane.stretch))
 
 cdef inline uint32_t lane_due(const Crew* crew) noexcept nogil:
     """The lane that is furthest behind, of those in which something can be counted; n_lanes: in none."""
     cdef uint32_t i, found = crew.n_lanes
-    cdef const Lane* lane
+    if crew.alone:
+        return found
     for i in range(crew.n_lanes):
-        lane = &crew.lanes[i]
-        if (not lane.busy and (found == crew.n_lanes or lane.counted < crew.lanes[found].counted)
-                and is_due(crew, lane.counted) and not is_whole(crew, &crew.spans[lane.counted % crew.n_spans])):
+        if (found == crew.n_lanes or crew.lanes[i].counted < crew.lanes[found].counted) and \
+                is_open(crew, &crew.lanes[i]):
             found = i
     return found
 
 cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
     """Do what is most urgent; False if there is nothing to do. Called with the lock held; releases it meanwhile."""
-    cdef Span* span = &crew.spans[crew.counted % crew.n_spans]
     cdef uint32_t lane
     if crew.outcome != OUTCOME_WANTS_INPUT:
         return False
-    # All lanes wait at a span that is to be counted whole.
-    if not crew.counting and is_due(crew, crew.counted) and is_whole(crew, span):
-        count_whole(crew, span)
-        return True
     lane = lane_due(crew)
     if lane < crew.n_lanes:
         count_lane(crew, lane)
+        return True
+    # No lane is open: all wait at the same stretch.
+    if not crew.counting and is_due(crew, crew.counted):
+        count_alone(crew, &crew.spans[crew.counted % crew.n_spans])
         return True
     if crew.taken < crew.cut:
         examine(crew, batch)

@@ -1,12 +1,13 @@
 # Spans: pieces of an input that hold whole records. Any thread may examine a span: that needs nothing of earlier spans.
 # Spans are counted in the order of the input: a span by one thread at a time, or, where the flow table has shards, each
-# part of a span by one thread at a time: the digests of one shard, or the ledger.
+# part of a span by one thread at a time: the digests of one shard, or the ledger. The batches that examining leaves out
+# cut such a span into pieces.
 #
 # Examining leaves out batches with something special in them (fragments, ICMP errors, anomalies, damage, rows to be
 # made). When the span is counted, scan() reads those in order, and also every batch that comes while fragments are held
 # back, as it reads all batches where there is one thread. So the number of threads changes no result.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from posix.types cimport off_t
@@ -37,6 +38,7 @@ cdef struct Stretch:            # one batch of a span
     uint64_t first              # number of its first record in the span, from 0
     uint32_t n
     bint plain                  # it has digests, and there is nothing special in it
+    uint32_t run                # the first stretch from this one on that is not plain; the number of stretches if none
 
 cdef struct Span:
     Reader reader               # its window ends with the last record of the span
@@ -49,10 +51,9 @@ cdef struct Span:
     Stretch* stretches
     uint32_t* sorted            # numbers of the records that are in a flow, by shard
     uint32_t begins[MAX_SHARDS + 1]     # of each shard: its first place in `sorted`; then the end
-    bint whole                  # one thread has to count it: there are no shards, or there is something special in it
-    uint32_t parts              # ... else these are still to be counted: shards, and the ledger
+    uint32_t parts              # still to be counted: shards, and the ledger
     uint32_t n                  # stretches
-    uint32_t counted            # ... that are counted
+    uint32_t counted            # ... that are counted by one thread
     bint midway                 # rows became full in the middle of the next stretch
     bint examined
 
@@ -158,23 +159,42 @@ cdef inline bint is_plain(const Pipeline* p, const Batch* batch, const uint64_t*
         found |= anomalies[anomaly]
     return found == 0
 
-cdef inline void sort_digests(const Flows* f, Span* s, uint64_t n) noexcept nogil:
+cdef inline uint32_t digests_end(const Span* s, uint32_t stretch) noexcept nogil:
+    """The number after the last record of a stretch; only a plain one has digests."""
+    cdef const Stretch* there = &s.stretches[stretch]
+    return <uint32_t>(there.first + (there.n if there.plain else 0))
+
+cdef inline void sort_digests(const Flows* f, Span* s) noexcept nogil:
     """Sort the records that are in a flow by shard; in a shard they stay in order."""
     cdef uint32_t places[MAX_SHARDS]
-    cdef uint32_t i, shard, last = f.n_shards - 1, place = 0
+    cdef uint32_t i, k, end, shard, place = 0
     memset(places, 0, sizeof(places))
-    for i in range(n):
-        places[s.digests[i].tag & last] += in_a_flow(s.digests[i].disposition)
+    for i in range(s.n):
+        end = digests_end(s, i)
+        for k in range(<uint32_t>s.stretches[i].first, end):
+            places[s.digests[k].tag & f.n_shards - 1] += in_a_flow(s.digests[k].disposition)
     for shard in range(f.n_shards):
         s.begins[shard] = place
         place += places[shard]
         places[shard] = s.begins[shard]
     s.begins[f.n_shards] = place
-    for i in range(n):
-        if in_a_flow(s.digests[i].disposition):
-            shard = s.digests[i].tag & last
-            s.sorted[places[shard]] = i
-            places[shard] += 1
+    for i in range(s.n):
+        end = digests_end(s, i)
+        for k in range(<uint32_t>s.stretches[i].first, end):
+            if in_a_flow(s.digests[k].disposition):
+                shard = s.digests[k].tag & f.n_shards - 1
+                s.sorted[places[shard]] = k
+                places[shard] += 1
+
+cdef inline void divide_span(const Flows* f, Span* s) noexcept nogil:
+    """Make an examined span parts of which several threads can count."""
+    cdef uint32_t i, run = s.n
+    for i in range(s.n, 0, -1):
+        if not s.stretches[i - 1].plain:
+            run = i - 1
+        s.stretches[i - 1].run = run
+    sort_digests(f, s)
+    s.parts = f.n_shards + 1
 
 cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil:
     """Do all work on a span that does not depend on earlier records. `batch` belongs to the calling thread."""
@@ -186,7 +206,6 @@ cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil
     r.anomalies = anomalies
     memset(anomalies, 0, sizeof(anomalies))
     s.n = 0
-    s.whole = p.flows.n_shards == 0
     while step == RECORD:
         stretch = &s.stretches[s.n]
         stretch.start = r.start
@@ -203,15 +222,17 @@ cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil
             digest_batch(&p.flows.plan, batch, NO_TIME, s.digests + done, s.words + done * p.flows.plan.shape.n)
         else:
             memset(anomalies, 0, sizeof(anomalies))
-            s.whole = True
         done += batch.n
-    if not s.whole:
-        sort_digests(&p.flows, s, done)
-        s.parts = p.flows.n_shards + 1
+    if p.flows.n_shards:
+        divide_span(&p.flows, s)
+
+cdef inline bint is_for_all(const Pipeline* p, const Span* s, uint32_t stretch) noexcept nogil:
+    """May several threads count this stretch? While packets are held back, those of the span wait behind them."""
+    return s.stretches[stretch].plain and held_count(&p.holding) == 0
 
 cdef inline Outcome count_span(Pipeline* p, Span* s) noexcept nogil:
-    """Count the records of a span, after all those before it. Damage is left in the reader of the span; after full rows
-    the next call goes on."""
+    """Count the records of a span, after all those before it; with shards, up to the next stretch that several threads
+    may count. Damage is left in the reader of the span; after full rows the next call goes on."""
     cdef Outcome outcome = OUTCOME_WANTS_INPUT
     cdef Stretch* stretch
     cdef bint last
@@ -231,7 +252,7 @@ cdef inline Outcome count_span(Pipeline* p, Span* s) noexcept nogil:
             outcome = scan(p, &s.reader)
             s.midway = outcome == OUTCOME_ROWS_FULL
         s.counted += outcome == OUTCOME_WANTS_INPUT
-        if outcome != OUTCOME_WANTS_INPUT:
+        if outcome != OUTCOME_WANTS_INPUT or p.flows.n_shards and s.counted < s.n and is_for_all(p, s, s.counted):
             break
     return outcome
 
@@ -251,12 +272,26 @@ cdef inline void gather_shard(const Pipeline* p, const Span* s, uint32_t at, uin
         memcpy(g.words + i * words, s.words + <uint64_t>k * words, words * sizeof(uint64_t))
         g.numbers[i] = p.earlier + s.before + k
 
-cdef inline bint count_digests_of(Pipeline* p, const Span* s, uint32_t shard) noexcept nogil:
-    """Count the records of one shard, after those of the spans before. False when memory is out."""
+cdef inline uint64_t first_record(const Span* s, uint32_t stretch) noexcept nogil:
+    return s.stretches[stretch].first if stretch < s.n else UINT64_MAX
+
+cdef inline uint32_t place_of(const Span* s, uint32_t shard, uint64_t record) noexcept nogil:
+    """The first place of a shard whose record is this one or a later one."""
+    cdef uint32_t low = s.begins[shard], high = s.begins[shard + 1], middle
+    while low < high:
+        middle = low + (high - low) // 2
+        if s.sorted[middle] < record:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+cdef inline bint count_places(Pipeline* p, const Span* s, uint32_t shard, uint32_t at, uint32_t end) noexcept nogil:
+    """Count the records of one shard from place `at` to the place `end`. False when memory is out."""
     cdef Gathered gathered[2]
     cdef Gathered* g
     cdef Flows* f = &p.flows.shards[shard]
-    cdef uint32_t at = s.begins[shard], end = s.begins[shard + 1], turn = 0
+    cdef uint32_t turn = 0
     gather_shard(p, s, at, end, &gathered[0])
     prefetch_slots(f, gathered[0].digests, gathered[0].n)
     while at < end:
@@ -269,12 +304,13 @@ cdef inline bint count_digests_of(Pipeline* p, const Span* s, uint32_t shard) no
             return False
     return True
 
-cdef inline bint count_part(Pipeline* p, const Span* s, uint32_t part) noexcept nogil:
-    """Count one part of a span: the records of a shard, or, as the last part, all records in the ledger. False when
-    memory is out."""
+cdef inline bint count_part(Pipeline* p, const Span* s, uint32_t part, uint32_t first, uint32_t end) noexcept nogil:
+    """Count one part of some stretches of a span: the records of a shard, or, as the last part, all records in the
+    ledger. False when memory is out."""
     cdef uint32_t i
     if part < p.flows.n_shards:
-        return count_digests_of(p, s, part)
-    for i in range(s.n):
+        return count_places(
+            p, s, part, place_of(s, part, first_record(s, first)), place_of(s, part, first_record(s, end)))
+    for i in range(first, end):
         tally_digests(p.totals, s.reader.counts, s.digests + s.stretches[i].first, s.stretches[i].n)
     return True
