@@ -74,7 +74,7 @@ UNITS_OF_KINDS: Final = {
 }
 UNITS: Final = {  # of integer columns, by name; other columns have no unit
     r".*bytes|octets|.*length|.*offset": "bytes",
-    r".*_rtt": "ns",
+    r".*_rtt|response_time": "ns",
     r".*flags": "bits",
     r".*packets|good|bad|partial|absent|illegal|truncated|fragment|bad_length|ip_bad|icmp_errors|records": "packets",
     r".*retransmitted|.*keep_alives|.*out_of_order|.*zero_window|.*unreachable": "packets",

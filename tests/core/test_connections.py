@@ -161,6 +161,50 @@ def test_the_handshake_is_timed(line, synack, ack):
 
 
 @pytest.mark.parametrize(
+    ("line", "response"),
+    [
+        (f"{SHAKE} >D10 <A <D20~0.03", 31 * MS),
+        (f"{SHAKE} >D10 >D10 <D20~0.03 <D20", 31 * MS),  # from the first data to the first answer
+        (f"{SHAKE} >D10 >D10@-10~0.2 <D20", 201 * MS),  # sent again: the client waits since the first
+        (f"{SHAKE} <D20 >D10 <D20@-20 <D20~0.03", 31 * MS),  # the server spoke first, and says that again
+        (f"{SHAKE} >D10 <D20!~0.01 <D20@-20~0.03", 40 * MS),  # a bad checksum, which the client drops
+        (f"{SHAKE} >D10 <D20@+5~0.03", 30 * MS),  # of the answer, the beginning is missing
+        (f"{SHAKE} >D10 <SA@-1 <D20~0.03", 31 * MS),  # an answer of the handshake that came once more
+        (f"{SHAKE} >D1@-1 <A >D10 <D20~0.03", 30 * MS),  # a keep-alive asks nothing
+        (f"{SHAKE} >D10 <A", -1),
+        (f"{SHAKE} <D20 >A", -1),
+        (f"{SHAKE} >D10 <RD20", -1),
+        (">SD10 <SA >A <D20", -1),  # data in the SYN (RFC 7413)
+        (">D10 <D20~0.03", -1),  # under way before the capture: perhaps the answer to an earlier request
+        ("<SA >A >D10 <D20~0.03", 30 * MS),
+        (f"{SHAKE} >D10~0.5 <D20~-0.3", -1),  # time goes back
+    ],
+)
+def test_the_answer_to_the_first_request_is_timed(line, response):
+    table = read(line)
+    assert table["response_time"].tolist() == [response]
+
+
+def test_the_handshake_keeps_its_times_whatever_comes_after_the_request():
+    table = read(f"{SHAKE} >D10 <SA@-1~0.2 >A <D20~0.03")
+    assert (table["synack_rtt"].tolist(), table["ack_rtt"].tolist()) == ([MS], [MS])
+    assert table["response_time"].tolist() == [231 * MS]
+
+
+@pytest.mark.parametrize(("ways", "response"), [("><", 5 * MS), (">><<", 10 * MS), (">", -1), (">>>><", 20 * MS)])
+def test_the_first_datagram_back_answers_the_first_one_there(ways, response):
+    sent = {
+        way: bytes(b.ethernet(b.ipv4(b.udp(b"hello", *ports), *hosts)))
+        for way, ports, hosts in (
+            (">", (4000, 9999), ("192.0.2.1", "192.0.2.2")),
+            ("<", (9999, 4000), ("192.0.2.2", "192.0.2.1")),
+        )
+    }
+    capture = pcap([Record(sent[way], START + at * 5 * MS) for at, way in enumerate(ways)])
+    assert fluxcap.read_connections(capture)["response_time"].tolist() == [response]
+
+
+@pytest.mark.parametrize(
     ("line", "expected"),
     [
         (f"{SHAKE} >D10 >D10@-10 >D5@-7", {"retransmitted": 2}),

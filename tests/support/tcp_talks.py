@@ -17,7 +17,7 @@ SECOND, MS = 1_000_000_000, 1_000_000
 START = 1_700_000_000 * SECOND
 STEP = re.compile(
     r"(?P<way>[<>])(?P<flags>[SAFR_]*)(?:D(?P<length>\d+))?(?:@(?P<at>[+-]\d+))?(?:a(?P<ack>[+-]\d+))?"
-    r"(?P<window>w)?(?P<bad>!)?(?P<another>i)?(?:~(?P<later>[\d.]+))?"
+    r"(?P<window>w)?(?P<bad>!)?(?P<another>i)?(?:~(?P<later>-?[\d.]+))?"
 )
 FLAGS = {"S": b.SYN, "A": b.ACK, "F": b.FIN, "R": b.RST, "_": 0}
 ANOTHER = 1 << 28  # what a new initial sequence number is ahead of the last one

@@ -26,6 +26,7 @@ cdef struct Aside:
     int64_t last
     uint8_t flags               # TCP flags of the row before the SYN, this way
     uint8_t held                # ASIDE_... bits
+    uint32_t bad_sums           # records with a bad checksum: letter "C"
     uint32_t isn                # initial sequence number of the second SYN+ACK
     uint32_t line               # end of the second line of sequence numbers
     uint32_t start              # the sequence numbers of the far segment

@@ -35,7 +35,9 @@ cdef enum:                      # why forward is forward
     BASES_END
 
 cdef enum:
-    UNKNOWN = -1                # a round trip that the capture does not show
+    UNKNOWN = -1                # a time that the capture does not show
+    REQUESTED = -2              # a response time: the request was seen, its answer not yet
+    NOT_MEASURED = -3           # a response time: the request or the answer has no time that tells
 
 cdef struct Side:               # 96 bytes
     uint32_t start              # initial sequence number; without a SYN, one below the first number
@@ -70,10 +72,10 @@ cdef struct Connection:
     uint8_t letters
     uint8_t basis
     uint8_t seen[2]             # SEEN_... bits of each side
-    uint32_t bad_sums[2]
-    int64_t asked               # time of the last SYN, with or without ACK
+    int64_t asked               # time of the last SYN, with or without ACK; then that of the request
     int64_t synack_rtt          # ns
     int64_t ack_rtt
+    int64_t response            # from the first data of the forward side to the first data of the other after it
     Side sides[2]               # forward, reverse; a cache line and a half each, for TCP only
 
 cdef inline uint64_t connections_stride() noexcept nogil:

@@ -9,9 +9,9 @@ from fluxcap.base.times cimport NO_TIME, later_by
 from fluxcap.base.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
 from fluxcap.flows.aside cimport Aside, Hole
 from fluxcap.flows.connection cimport (
-    BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, INACTIVE, RESET,
-    SEEN_ABORT, SEEN_DATA, SEEN_SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, aside_of, connection_at, is_closed,
-    is_over, open_aside)
+    BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, INACTIVE, NOT_MEASURED,
+    REQUESTED, RESET, SEEN_ABORT, SEEN_DATA, SEEN_SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, aside_of, connection_at,
+    is_closed, is_over, open_aside)
 from fluxcap.flows.doubt cimport (
     confirms_syn, is_acceptable_ack, is_acknowledged, is_doubtful, is_expected, is_foreign_syn, set_syn_aside)
 from fluxcap.flows.history cimport (
@@ -84,6 +84,7 @@ cdef inline void begin_connection(Flows* f, uint64_t i, FlowRow* row, const Dige
     cdef bint turned = d.flip != is_flipped(row)
     c.synack_rtt = UNKNOWN
     c.ack_rtt = UNKNOWN
+    c.response = UNKNOWN
     if turned:
         add_letter(c, 0, FLIP)
     if d.protocol == IP_TCP and d.tcp_flags & (SYN | RST | FIN) == SYN:
@@ -96,6 +97,7 @@ cdef inline void continue_connection(Flows* f, uint64_t i, uint64_t before) noex
     cdef Connection* c = connection_at(f, i)
     c.synack_rtt = UNKNOWN
     c.ack_rtt = UNKNOWN
+    c.response = UNKNOWN
     c.basis = connection_at(f, before).basis
 
 cdef inline void remember_older(Flows* f, uint64_t i, uint64_t before) noexcept nogil:
@@ -197,18 +199,35 @@ cdef inline void time_handshake(Connection* c, uint32_t way, const Digest* d) no
     """Measure the round trips of the handshake, from the last SYN before the answer."""
     cdef Side* peer = &c.sides[way ^ 1]
     cdef bint answers = c.seen[way ^ 1] & SEEN_SYN and d.tcp_flags & ACK and d.tcp_ack == peer.start + 1
+    cdef bint over = c.response != UNKNOWN      # then `asked` is that of the request
     if d.tcp_flags & (SYN | RST | FIN) == SYN:
-        if way and answers and c.synack_rtt == UNKNOWN:
+        if way and answers and c.synack_rtt == UNKNOWN and not over:
             c.synack_rtt = since(d.time, c.asked)
-        c.asked = d.time
+        if not over:
+            c.asked = d.time
         if way == 0 and d.tcp_flags & ACK == 0:
             c.basis = BASIS_SYN
         elif way and d.tcp_flags & ACK and c.basis != BASIS_SYN:
             c.basis = BASIS_SYNACK
-    elif way == 0 and answers and c.ack_rtt == UNKNOWN and d.tcp_flags & RST == 0:
+    elif way == 0 and answers and c.ack_rtt == UNKNOWN and d.tcp_flags & RST == 0 and not over:
         c.ack_rtt = since(d.time, c.asked)
         if d.time == NO_TIME:   # what comes after this answer is none
             c.asked = NO_TIME
+
+cdef inline void time_response(Connection* c, uint32_t way, const Digest* d) noexcept nogil:
+    """Measure the time from the first data that forward sent to the first data of the other side after it."""
+    if way == 0 and c.response == UNKNOWN:
+        c.asked = d.time
+        c.response = REQUESTED
+    elif way and c.response == REQUESTED:
+        c.response = since(d.time, c.asked)
+        if c.response == UNKNOWN:
+            c.response = NOT_MEASURED
+
+cdef inline bint tells_response(const Connection* c, uint32_t flags) noexcept nogil:
+    """Can the data of a segment be a request or its answer? Not where the beginning of the connection was not seen: an
+    answer may be that to a request before the capture. Nor in a SYN: it may have to be sent again (RFC 7413)."""
+    return c.response < 0 and (c.seen[0] | c.seen[1]) & SEEN_SYN and flags & SYN == 0
 
 cdef inline void end_far(Flows* f, Connection* c, uint32_t way) noexcept nogil:
     """End a side by the FIN of a far segment, once that segment is believed."""
@@ -263,6 +282,8 @@ cdef inline void follow_segment(Flows* f, Connection* c, uint32_t way, const Dig
         f.resent = coverage == COVERS_OLD and not alive
         s.retransmitted += f.resent
         s.out_of_order += coverage == COVERS_HOLE and not alive
+        if length and not f.resent and not alive and tells_response(c, flags):
+            time_response(c, way, d)
 
 cdef inline bint has_header(const Digest* d) noexcept nogil:
     """Was a TCP header read? Fragments after the first one have none, and the snap length may have cut it."""
@@ -276,9 +297,10 @@ cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
     if d.disposition != COUNTED or (d.protocol != IP_TCP and d.protocol != IP_UDP):
         return
     if is_corrupt(f, d):
-        add_scaled(c, way, &c.bad_sums[way], LETTER_C)
+        add_scaled(c, way, &open_aside(f, &c.sides[way]).bad_sums, LETTER_C)
     elif d.protocol == IP_UDP:
         add_once(c, way, SEEN_DATA, LETTER_D)
+        time_response(c, way, d)
     elif has_header(d):
         follow_segment(f, c, way, d)
 
@@ -303,6 +325,7 @@ cdef inline void read_connection(const Flows* f, uint64_t i, const FlowRow* row,
         read_last_gaps(c, record)
     record.connection.synack_rtt = c.synack_rtt
     record.connection.ack_rtt = c.ack_rtt
+    record.connection.response = max(c.response, <int64_t>UNKNOWN)
     for way in range(2):
         s = &c.sides[way]
         record.connection.retransmitted[way] = s.retransmitted

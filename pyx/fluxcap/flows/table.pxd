@@ -147,6 +147,7 @@ cdef struct ConnectionFacts:
     uint64_t unreachable[2]     # ICMP errors
     int64_t synack_rtt          # ns
     int64_t ack_rtt
+    int64_t response
     uint8_t state
     uint8_t basis
     uint8_t history[HISTORY_WIDTH]

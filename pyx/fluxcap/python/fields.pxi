@@ -152,6 +152,7 @@ cdef tuple CONNECTION = (
     field("reverse_unreachable", in_record(&record_.connection.unreachable[1]), 8, "u"),
     field("keep_alives", in_record(&record_.connection.keep_alives[0]), 8, "u"),
     field("reverse_keep_alives", in_record(&record_.connection.keep_alives[1]), 8, "u"),
+    field("response_time", in_record(&record_.connection.response), 8, "i"),
 )
 
 # Names of the statistics of sizes and gaps, and of the flags in the order of bits (RFC 9293 section 3.1, RFC 3168).

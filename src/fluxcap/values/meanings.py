@@ -52,6 +52,7 @@ _WORDS: Final = {
     "state": "conn_state status outcome result",
     "synack_rtt": "rtt tcprtt latency handshake",
     "ack_rtt": "rtt ackdat",
+    "response_time": "response latency server_latency application_latency dns.time http.time",
     "retransmitted": "retransmissions retrans retransmits",
     "unreachable": "icmp",
     "zero_window": "zero_windows",

@@ -190,6 +190,7 @@ WORDED: Final[Mapping[str, Spec]] = {
     "state": Spec(ESSENTIAL, list, right=False, style=outcomes.style),  # its words depend on the protocol too
     "synack_rtt": Spec(ESSENTIAL, DURATION, dull=unknown),
     "ack_rtt": Spec(MINOR, DURATION, dull=unknown),
+    "response_time": Spec(MINOR, DURATION, dull=unknown),
     "retransmitted": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
     "reverse_retransmitted": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
     "history": Spec(USEFUL, partial(text.cells, "history"), right=False),
