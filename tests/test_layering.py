@@ -162,7 +162,9 @@ ROOMS = {
     "plan": {"plan"},
     "formats": {"formats"},
     "values": {"values"},
-    "the ground": {"errors", "held_signals", "whole_files", "_core"},
+    "whole files": {"whole_files"},
+    "stores": {"stores"},
+    "the ground": {"errors", "held_signals", "_core"},
 }
 AT_THE_TOP = 8  # files beside the rooms
 

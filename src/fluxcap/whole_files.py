@@ -6,7 +6,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
+
+from fluxcap.stores.urls import is_url, shown
 
 BEGINNING: Final = 200  # bytes kept of a name; file systems allow 255
 
@@ -19,6 +21,10 @@ def is_special(path: str | os.PathLike[str]) -> bool:
 
 def check_target(path: str | os.PathLike[str], inputs: Iterable[str]) -> None:
     """ValueError if writing this file would destroy an input, or if it is not a regular file."""
+    if is_url(os.fspath(path)):
+        if shown(os.fspath(path)) in inputs:
+            raise ValueError(f"{shown(os.fspath(path))} is one of the inputs, and would be overwritten")
+        return
     if is_special(path):
         raise ValueError(f"{path} is not a regular file")
     if (target := Path(path)).exists():
@@ -58,8 +64,27 @@ def discard_unfinished() -> None:
         _unfinished.pop().unlink(missing_ok=True)
 
 
-class Unfinished:
-    """A temporary file beside its target; an existing target stays until the new file is whole."""
+class Unfinished(Protocol):
+    """A temporary file; an existing target stays until the new file is whole."""
+
+    def open(self) -> int:
+        """A descriptor to write to. OSError if opening fails, or if the final name would be refused."""
+
+    def keep(self) -> None:
+        """Commit under the final name."""
+
+    def discard(self) -> None:
+        """Remove the temporary file."""
+
+
+def unfinished(path: str | os.PathLike[str]) -> Unfinished:
+    """A file that will have this path, or be the object of this URL."""
+    name = os.fspath(path)
+    return Upload(name) if is_url(name) else Beside(name)
+
+
+class Beside:
+    """A temporary file beside its target."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._target = Path(path).resolve()  # through a link: the file is replaced, not the link
@@ -95,6 +120,39 @@ class Unfinished:
         _unfinished.discard(self._path)
 
 
+class Upload:
+    """A temporary file of this machine; the object is written when all of it is there."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._path: Path | None = None
+
+    def open(self) -> int:
+        """A descriptor to write to. ValueError if nothing can be written to that store."""
+        import tempfile
+
+        from fluxcap.stores.objects import check_writable
+
+        check_writable(self._url)
+        descriptor, path = tempfile.mkstemp(prefix="fluxcap-")
+        self._path = Path(path)
+        _unfinished.add(self._path)
+        return descriptor
+
+    def keep(self) -> None:
+        """Write the object."""
+        from fluxcap.stores.objects import put
+
+        put(str(self._path), self._url)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the temporary file."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            _unfinished.discard(self._path)
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A stream to a file that gets this name when the block ends without an exception. An existing device or FIFO is
@@ -103,12 +161,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with naming(path), open(path, "wb") as out:
             yield out
         return
-    unfinished = Unfinished(path)
-    descriptor = unfinished.open()
+    made = unfinished(path)
+    descriptor = made.open()
     try:
-        with naming(path), open(descriptor, "wb") as out:
+        with naming(shown(os.fspath(path))), open(descriptor, "wb") as out:
             yield out
-        unfinished.keep()
+        made.keep()
     except BaseException:
-        unfinished.discard()
+        made.discard()
         raise

@@ -1,4 +1,4 @@
-"""What an input may be, and how its bytes are read: paths, globs, directories, standard input, files, bytes."""
+"""What an input may be, and how its bytes are read: paths, globs, directories, URLs, standard input, files, bytes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -19,14 +20,14 @@ from fluxcap.capture.compression import DecompressionError, decompressed, is_ahe
 from fluxcap.capture.live.handover import Handover, waiting
 from fluxcap.capture.magic import HEAD, describe, is_capture
 from fluxcap.capture.meter import METER, Measured
+from fluxcap.stores.urls import is_url, shown
 from fluxcap.whole_files import naming
 
 if TYPE_CHECKING:
     from fluxcap.capture.ahead.one_input import Source
+    from fluxcap.stores.objects import Object
 
 Octets = bytes | bytearray | memoryview
-Capture = str | os.PathLike[str] | IO[bytes] | Octets
-Captures = Capture | Iterable[Capture]
 
 STANDARD_INPUT = "-"
 STANDARD_INPUT_NAME = "<stdin>"
@@ -85,7 +86,8 @@ class Opened:
     @property
     def reached(self) -> int:
         """Bytes of the source that were read by readinto() or by the core."""
-        return max(self._handed, 0 if self.by_core is None else self.by_core.reached)
+        made = self._source.made if isinstance(self._source, Iterated) else 0
+        return max(self._handed, made, 0 if self.by_core is None else self.by_core.reached)
 
 
 class Input(NamedTuple):
@@ -119,6 +121,10 @@ class Input(NamedTuple):
                 return
             with closing(decompressed(opened, codec, self.name, self.size)) as octets:
                 yield Opened(Iterated(octets), codec.name, is_ahead(codec, self.size))
+
+
+Capture = str | os.PathLike[str] | IO[bytes] | Octets | Input
+Captures = Capture | Iterable[Capture]
 
 
 def refuse_once(inputs: Iterable[Input], purpose: str) -> None:
@@ -171,8 +177,11 @@ def _expand(captures: Captures) -> Iterator[Input]:
         yield Input("<bytes>", lambda: nullcontext(Memory(view)), size=len(view))
     elif isinstance(captures, str) and captures == STANDARD_INPUT:
         yield Input(STANDARD_INPUT_NAME, lambda: nullcontext(_File(_standard_input())), once=True)
+    elif isinstance(captures, Input):
+        yield captures
     elif isinstance(captures, (str, os.PathLike)):
-        yield from _paths(os.fsdecode(captures))
+        path = os.fsdecode(captures)
+        yield from _objects(path) if is_url(path) else _paths(path)
     elif isinstance(captures, io.TextIOBase):
         raise TypeError("a capture is bytes: open the file in binary mode ('rb')")
     elif hasattr(captures, "readinto") or hasattr(captures, "read"):
@@ -190,6 +199,21 @@ def _expand(captures: Captures) -> Iterator[Input]:
 def _standard_input() -> Any:
     # Without Python's buffer, which would wait for more bytes before it gave out what a slow pipe has brought.
     return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+
+
+def _objects(url: str) -> Iterator[Input]:
+    from fluxcap.stores import objects
+
+    for one in sorted(objects.find(url), key=lambda one: as_counted(one.url)):
+        yield Input(shown(one.url), partial(_fetched, one), one.size, directory=one.directory)
+
+
+@contextmanager
+def _fetched(item: Object) -> Iterator[Source]:
+    from fluxcap.capture.ahead.objects import fetched
+
+    with closing(fetched(item)) as octets:
+        yield Iterated(octets)
 
 
 def _paths(path: str) -> Iterator[Input]:
@@ -286,6 +310,7 @@ class Iterated:
     """A source over bytes that an iterator makes. An error of the iterator is raised again at each call."""
 
     def __init__(self, octets: Iterator[bytes | bytearray | memoryview]) -> None:
+        self.made = 0  # bytes
         self._octets = octets
         self._left = memoryview(b"")
         self._error: Exception | None = None
@@ -295,11 +320,15 @@ class Iterated:
         if self._error is not None:
             raise self._error
         left, self._left = self._left, memoryview(b"")
+        if left:
+            return left
         try:
-            return left or memoryview(next(self._octets, b""))
+            made = memoryview(next(self._octets, b""))
         except Exception as error:
             self._error = error
             raise
+        self.made += len(made)
+        return made
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Write the next bytes into the buffer and say how many; 0 at the end."""

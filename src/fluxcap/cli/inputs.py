@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fluxcap.cli.exits import UsageError
 from fluxcap.cli.output import STANDARD, Output
+from fluxcap.stores.urls import is_url
 
 if TYPE_CHECKING:
     from fluxcap.capture.inputs import Input
@@ -17,13 +18,22 @@ if TYPE_CHECKING:
 class Sources(NamedTuple):
     """The inputs of a command."""
 
-    captures: list[str]  # as the reading functions take them
-    inputs: list[Input]  # the same, one by one
+    inputs: list[Input]
+
+    @property
+    def captures(self) -> list[Input]:
+        """The same, for functions that take captures: names are looked up once."""
+        return self.inputs
 
     @property
     def live(self) -> bool:
         """Whether an input may still be in the making."""
-        return any(item.size is None for item in self.inputs)
+        return any(item.size is None and not is_url(item.name) for item in self.inputs)
+
+    @property
+    def in_stores(self) -> list[Input]:
+        """The inputs that URLs name."""
+        return [item for item in self.inputs if is_url(item.name)]
 
 
 def find(paths: Sequence[str], output: Output, follow: bool = False) -> Sources:
@@ -36,11 +46,11 @@ def find(paths: Sequence[str], output: Output, follow: bool = False) -> Sources:
     try:
         inputs = _followed(paths) if follow else expand(paths)
     except FileNotFoundError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}", _nearest(Path(error.filename))) from error
+        raise UsageError(f"{error.filename}: {error.strerror}", _nearest(error.filename)) from error
     output.refuse(item.name for item in inputs if follow or item.size is not None)
     if STANDARD in paths:
         output.refuse([STANDARD])
-    return Sources(list(paths), inputs)
+    return Sources(inputs)
 
 
 def _followed(paths: Sequence[str]) -> list[Input]:
@@ -48,10 +58,15 @@ def _followed(paths: Sequence[str]) -> list[Input]:
 
     if STANDARD in paths:
         raise UsageError("standard input is read as it comes anyway", "Leave out --follow, or name a file.")
+    if any(map(is_url, paths)):
+        raise UsageError("an object in a store does not grow", "Leave out --follow, or name a file.")
     return followed(paths)
 
 
-def _nearest(missing: Path) -> str:
+def _nearest(name: str) -> str:
+    if is_url(name):
+        return "Check the URL, and whose credentials are used for it."
+    missing = Path(name)
     try:
         names = [path.name for path in missing.parent.iterdir()]
     except OSError:

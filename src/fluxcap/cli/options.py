@@ -123,7 +123,8 @@ def _without_names(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
 
 def add_inputs(parser: Parser) -> None:
     """The inputs."""
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a file, glob or directory; - is standard input")
+    what = "a file, glob, directory or URL; - is standard input"
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help=what)
 
 
 def add_output(parser: Parser, drawings: Mapping[str, str] = NO_DRAWINGS) -> None:
@@ -132,7 +133,7 @@ def add_output(parser: Parser, drawings: Mapping[str, str] = NO_DRAWINGS) -> Non
     add_inputs(parser)
     how = "how to write the results (below)"
     parser.add_argument("-f", "--format", type=partial(_format, drawings), default=AUTO, help=how)
-    where = "where to write them; the suffix decides the format, and .gz or .zst behind it compresses"
+    where = "where to write them, a file or a URL; the suffix decides the format, and .gz or .zst behind it compresses"
     parser.add_argument("-o", "--output", metavar="FILE", help=where)
     add_messages(parser)
     parser.describe = partial(_formats, drawings)

@@ -13,7 +13,8 @@ from fluxcap import formats
 from fluxcap.cli.exits import OutputError, UsageError
 from fluxcap.cli.messages import ColorChoice, is_terminal, wants_color
 from fluxcap.formats import Rows, Screen, Table
-from fluxcap.whole_files import Unfinished, is_special
+from fluxcap.stores.urls import is_url, shown
+from fluxcap.whole_files import is_special, unfinished
 
 STANDARD: Final = "-"
 WIDE: Final = 1 << 16  # characters: no table is as wide
@@ -78,15 +79,28 @@ class Output(NamedTuple):
 
     def refuse(self, inputs: Iterable[str]) -> None:
         """UsageError if writing would destroy one of these files while it is read."""
+        if self.path and is_url(self.path):
+            self._refuse_store(self.path, inputs)
+            return
         try:
             target = Path(self.path).stat() if self.path else os.fstat(sys.stdout.fileno()) if sys.stdout else None
         except OSError:  # the output does not exist yet, or opening it will say why
             return
         if target is None or not stat.S_ISREG(target.st_mode):
             return
-        for name in inputs:
+        for name in (name for name in inputs if not is_url(name)):
             if os.path.samestat(os.fstat(0) if name == STANDARD else Path(name).stat(), target):
                 raise UsageError(f"{name} is an input, and the output would overwrite it", "Name another file with -o.")
+
+    def _refuse_store(self, url: str, inputs: Iterable[str]) -> None:
+        from fluxcap.stores.objects import check_writable
+
+        if shown(url) in inputs:
+            raise UsageError(f"{shown(url)} is an input, and the output would overwrite it", "Name another with -o.")
+        try:
+            check_writable(url)
+        except ValueError as error:
+            raise UsageError(str(error), "Name a file, or an object in a store that takes whole objects.") from error
 
 
 def choose(format: str, path: str | None, color: ColorChoice, *, whole: bool = False, wide: bool = False) -> Output:
@@ -210,16 +224,16 @@ def _opened(path: str | None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _replacing(path: str) -> Iterator[BinaryIO]:
-    unfinished = Unfinished(path)
-    with _failing(path):
-        descriptor = unfinished.open()
+    made, name = unfinished(path), shown(path)
+    with _failing(name):
+        descriptor = made.open()
     try:
-        with _buffered(descriptor, path) as out:
+        with _buffered(descriptor, name) as out:
             yield out
-        with _failing(path):
-            unfinished.keep()
+        with _failing(name):
+            made.keep()
     except BaseException:
-        unfinished.discard()
+        made.discard()
         raise
 
 

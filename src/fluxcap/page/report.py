@@ -41,7 +41,7 @@ def report(
 
     Parameters
     ----------
-    src : path, "-", binary file, bytes, or a list of these
+    src : path, URL, "-", binary file, bytes, or a list of these
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     output : path
         The HTML file; it appears when it is whole. One file, which loads nothing.

@@ -148,7 +148,7 @@ def demux(
 
     Parameters
     ----------
-    src : path, "-", binary file, bytes, or a list of these
+    src : path, URL, "-", binary file, bytes, or a list of these
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     directory : path
         An empty directory, or one to make.

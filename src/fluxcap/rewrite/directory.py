@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from fluxcap._core import SIDES
 from fluxcap.formats import Listing, Rows, ndjson
+from fluxcap.stores.urls import is_url, shown
 from fluxcap.values.arrays import Array
 from fluxcap.values.names import TCP, UDP, UDP_LITE
 from fluxcap.whole_files import replacing
@@ -72,7 +73,10 @@ class Folder:
     """A directory that was empty or did not exist, and the files in it that are appended to."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """FileExistsError if the directory is not empty, NotADirectoryError if it is something else; other OSErrors."""
+        """FileExistsError if the directory is not empty, NotADirectoryError if it is something else; other OSErrors;
+        ValueError for a URL, since files are appended to."""
+        if is_url(os.fspath(path)):
+            raise ValueError(f"{shown(os.fspath(path))} is no directory of this machine; write to one and copy it")
         self.path = Path(path)
         self.made = not self.path.exists()
         self.path.mkdir(exist_ok=True)

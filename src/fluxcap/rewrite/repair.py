@@ -45,7 +45,7 @@ def repair(
 
     Parameters
     ----------
-    src : path, "-", binary file or bytes
+    src : path, URL, "-", binary file or bytes
         One input. A compressed one is written decompressed.
     dst : path
         Capture to write; the file appears when it is whole.

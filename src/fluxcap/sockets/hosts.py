@@ -106,7 +106,7 @@ def read_hosts(
 
     Parameters
     ----------
-    src : path, "-", binary file, bytes, or a list of these
+    src : path, URL, "-", binary file, bytes, or a list of these
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     by : str, default "address"
         "address": IP addresses. "address/24": networks, with a prefix length for IPv4; "address/24/64": one for IPv4

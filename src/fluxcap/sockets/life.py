@@ -91,7 +91,7 @@ def read_life(
 
     Parameters
     ----------
-    src : path, "-", binary file, bytes, or a list of these
+    src : path, URL, "-", binary file, bytes, or a list of these
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     socket : str
         "ADDRESS:PORT", an IPv6 address in brackets. Every protocol that the socket is seen with counts.

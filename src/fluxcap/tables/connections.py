@@ -67,7 +67,7 @@ def read_connections(
 
     Parameters
     ----------
-    src : path, "-", binary file, bytes, or a list of these
+    src : path, URL, "-", binary file, bytes, or a list of these
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     where : str, optional
         Count only records that match this filter, in tcpdump's language (extra `where`).

@@ -126,7 +126,7 @@ def scan_flows(
 
     Parameters
     ----------
-    src : path, "-", binary file, bytes, or a list of these
+    src : path, URL, "-", binary file, bytes, or a list of these
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     by : str or iterable of str, default "5tuple"
         Fields that make a flow, or a named set: "5tuple", "ports", "hosts", "sockets".

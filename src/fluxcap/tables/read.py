@@ -102,7 +102,7 @@ def read_flows(
 
     Parameters
     ----------
-    src : path, "-", binary file, bytes, or a list of these
+    src : path, URL, "-", binary file, bytes, or a list of these
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     by : str or iterable of str, default "5tuple"
         Fields that make a flow, or a named set: "5tuple", "ports", "hosts", "sockets".
@@ -236,7 +236,7 @@ def read_packets(
 
     Parameters
     ----------
-    src : path, "-", binary file, bytes, or a list of these
+    src : path, URL, "-", binary file, bytes, or a list of these
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     columns : str or sequence of str, optional
         Columns to make, comma-separated or a sequence. None: the default ones.
@@ -328,7 +328,7 @@ def scan_packets(
 
     Parameters
     ----------
-    src : path, "-", binary file, bytes, or a list of these
+    src : path, URL, "-", binary file, bytes, or a list of these
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     columns : str or sequence of str, optional
         Columns to make, comma-separated or a sequence. None: the default ones.

@@ -15,6 +15,7 @@ from fluxcap.capture.inputs import STANDARD_INPUT, Captures, Input, as_counted, 
 from fluxcap.capture.magic import HEAD, is_capture
 from fluxcap.capture.warn import warn
 from fluxcap.errors import UnsupportedError, printable
+from fluxcap.stores.urls import is_url
 
 LOOK_EVERY: Final = 0.02  # seconds between two looks for more of a file: its packets leave within 100 ms
 NEXT_EVERY: Final = 0.1  # ... for another file, which asks the system about every file there is
@@ -40,6 +41,8 @@ def followed(captures: Captures) -> list[Input]:
     if not all(isinstance(path, str | os.PathLike) and path != STANDARD_INPUT for path in paths):
         raise TypeError("only files and directories are followed, and a pipe is read to its end anyway; name a path")
     names = [os.fsdecode(path) for path in paths]  # type: ignore[arg-type]
+    if any(map(is_url, names)):
+        raise ValueError("an object in a store does not grow, and is not followed; leave out follow")
     for name in names:
         if not os.path.isdir(name):  # noqa: PTH112 (an empty directory is followed, and expand() refuses it)
             expand(name)

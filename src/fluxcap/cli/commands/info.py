@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from fluxcap import formats
 from fluxcap.cli import inputs, options
 from fluxcap.cli.exits import Exit
+from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
@@ -33,7 +36,7 @@ def run(given: Options, messages: Messages) -> Exit:
 
     output = choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
-    with Progress(sources, messages):
+    with Progress(sources, messages), _fetching(sources, messages):
         info = collect_info(sources.captures, given.reading)
     with output.stream() as out:
         if output.for_people:
@@ -47,3 +50,21 @@ def run(given: Options, messages: Messages) -> Exit:
     if bad and output.for_people:
         messages.hint(f"`fluxcap check` lists the {human.counted(bad, 'bad checksum')}")
     return Exit.INTERRUPTED if info.metadata["interrupted"] else Exit.DONE
+
+
+@contextmanager
+def _fetching(sources: Sources, messages: Messages) -> Iterator[None]:
+    """Say how much was fetched of objects in stores, also where that was enough to see that they are no captures."""
+    far = sources.in_stores
+    if not far:
+        yield
+        return
+    from fluxcap.stores.objects import Traffic
+
+    before = Traffic.octets
+    try:
+        yield
+    finally:
+        known = [item.size for item in far if item.size is not None]
+        whole = f" of {human.octets(sum(known))}" if len(known) == len(far) else ""
+        messages.hint(f"fetched {human.octets(Traffic.octets - before)}{whole}")

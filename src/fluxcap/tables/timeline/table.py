@@ -81,7 +81,7 @@ def read_timeline(
 
     Parameters
     ----------
-    src : path, "-", binary file, bytes, or a list of these
+    src : path, URL, "-", binary file, bytes, or a list of these
         Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
     interval : float or str, default "1s"
         Length of an interval: seconds, or a text such as "100ms". Intervals begin at its multiples since 1970, UTC.
