@@ -10,6 +10,7 @@ import capture_files as files
 import fluxcap
 from explained_records import alone, explained
 from fluxcap._core import DISPOSITIONS, REASONS, VERDICTS
+from packet_cases import TUNNELS
 from plain_checksums import ones_sum
 from real_captures import CORPUS, SAMPLES, index, needs_corpus
 from verdict_cases import CASES, HEADERS, ORDER
@@ -156,6 +157,74 @@ def test_what_a_wireless_card_says_of_a_frame_is_taken_apart(link_type, wrap, fi
     explanation = fluxcap.explain(io.BytesIO(capture), packet=1)
     assert [f"{field.name} {field.text}" for field in explanation.headers[0].fields[: len(first)]] == first
     assert explanation.headers[-1].title == "UDP"
+
+
+ERSPAN, ERSPAN_III = 0x88BE, 0x22EB
+GRE_IN = 14 + 20  # where GRE begins
+
+
+@pytest.mark.parametrize(
+    ("gre", "expected"),
+    [
+        # draft-foschiano-erspan sections 4.1 to 4.3: type I has no header, and the last bit of type III announces one.
+        (b.gre(b.ethernet(b.ipv4(b.udp(b"x"))), ERSPAN), [("GRE", 0, 4), ("Ethernet", 4, 14)]),
+        (b.gre(b.erspan_2(b.ethernet(b.ipv4(b.udp(b"x"))), 1023, 77), ERSPAN, sequence=1),
+         [("GRE", 0, 8), ("ERSPAN II", 8, 8), ("Ethernet", 16, 14)]),
+        (b.gre(b.erspan_3(b.ethernet(b.ipv4(b.udp(b"x"))), 5), ERSPAN_III, sequence=1),
+         [("GRE", 0, 8), ("ERSPAN III", 8, 12), ("Ethernet", 20, 14)]),
+        (b.gre(b.erspan_3(b.ethernet(b.ipv4(b.udp(b"x"))), platform=bytes(8)), ERSPAN_III, key=1, sequence=1),
+         [("GRE", 0, 12), ("ERSPAN III", 12, 12), ("ERSPAN III platform", 24, 8), ("Ethernet", 32, 14)]),
+    ],
+    ids=["type I", "type II", "type III", "type III with a platform"],
+)  # fmt: skip
+def test_a_mirrored_frame_is_taken_apart_from_what_the_switch_put_before_it(gre, expected):
+    found = alone(pcap(b.ipv4(gre)), 1)["headers"]
+    assert [(one["title"], one["offset"] - GRE_IN, one["length"]) for one in found[2:-2]] == expected
+    assert [one["depth"] for one in found] == [0] * (len(found) - 3) + [1] * 3
+
+
+def test_what_the_switch_says_of_a_mirrored_frame_is_in_fields():
+    frame = b.ethernet(b.ipv4(b.udp(b"x")))
+    second = bytes.fromhex("104d e3ff 00012345")  # VLAN 77, COS 7, session 1023, index 0x12345
+    third = bytes.fromhex(
+        "204e 0005 0000002a 0007 8024"
+    )  # VLAN 78, session 5, time 42, group 7, a frame, granularity 2
+    packets = b.gre(second + frame, ERSPAN, sequence=1), b.gre(third + frame, ERSPAN_III, sequence=1)
+    of_second, of_third = (alone(pcap(b.ipv4(one)), 1)["headers"][3]["fields"] for one in packets)
+    values = {name: value for name, *_, value in of_second}
+    assert values == {
+        "version": 1,
+        "VLAN": 77,
+        "COS": 7,
+        "En": 0,
+        "T": 0,
+        "session": 1023,
+        "reserved": 0,
+        "index": 0x12345,
+    }
+    values = {name: value for name, *_, value in of_third}
+    assert (values["VLAN"], values["session"], values["timestamp"]) == (78, 5, 42)
+    assert (values["security group tag"], values["P"], values["hardware"], values["Gra"], values["O"]) == (
+        7,
+        1,
+        2,
+        2,
+        0,
+    )
+
+
+@pytest.mark.parametrize("case", TUNNELS.values(), ids=TUNNELS)
+def test_the_header_of_every_tunnel_has_its_row(case):
+    headers = alone(files.pcap(files.records([case.octets])), 1)["headers"]
+    assert [one["title"] for one in headers for field in one["fields"] if field[0] == "not taken apart"] == []
+
+
+def test_a_frame_behind_the_header_of_a_radio_is_a_header_of_its_own():
+    captured = b.radiotap(b.ieee802_11(b.llc_snap(b.ipv4(b.udp(b"x")))), bytes(4))
+    found = alone(files.pcap([files.Record(bytes(captured))], b.LINK_RADIOTAP), 1)["headers"]
+    assert [(one["title"], one["offset"], one["length"]) for one in found[:3]] == [
+        ("Radiotap", 0, 12), ("IEEE 802.11", 12, 24), ("LLC", 36, 8),
+    ]  # fmt: skip
 
 
 def test_a_packet_that_a_fragment_around_it_cuts_is_explained_by_the_fragment():

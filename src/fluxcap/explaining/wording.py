@@ -13,6 +13,7 @@ OCTETS_SHOWN: Final = 8  # of a field that is not taken apart
 ETHERTYPES: Final[Mapping[int, str]] = {
     0x0800: "IPv4",
     0x0806: "ARP",
+    0x22EB: "ERSPAN III",
     0x6558: "Ethernet",
     0x8100: "VLAN",
     0x86DD: "IPv6",

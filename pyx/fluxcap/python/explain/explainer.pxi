@@ -68,6 +68,12 @@ cdef dict judgement(const Packet* p):
     }
 
 
+cdef dict header_row(str kind, uint32_t depth, uint32_t at, bytes octets, uint32_t length):
+    title, layer, _ = HEADERS.get(kind, (kind.replace("_", " "), "link", ""))
+    return {"kind": kind, "title": title, "layer": layer, "depth": depth, "offset": at, "length": length,
+            "captured": len(octets), "hex": octets.hex(" "), "fields": header_fields(kind, octets)}
+
+
 cdef class Explainer(Demuxer):
     cdef Target target
 
@@ -156,28 +162,28 @@ cdef class Explainer(Demuxer):
         try:
             follow_path(path, record, &self.line.decoder)
             for i in range(path.n):
-                header = self.header(&path.hops[i], record.data, i + 1 == path.n, judged)
-                if header is not None:
-                    found.append(header)
+                found += self.headers_of(&path.hops[i], record.data, i + 1 == path.n, judged)
             return found
         finally:
             free(path)
 
-    cdef dict header(self, const PathHop* hop, const uint8_t* data, bint last, list judged):
-        """One header; None where a step of the walk read no bytes of its own."""
+    cdef list headers_of(self, const PathHop* hop, const uint8_t* data, bint last, list judged):
+        """The headers of a step of the walk; none where it read no bytes of its own."""
         cdef str kind = header_kind(hop.what & SPACE_MASK, hop.what & NUMBER_MASK)
         cdef uint32_t length = hop.end - hop.at if hop.end > hop.at else stated_length(hop, data), left
-        title, layer, fields = HEADERS.get(kind, (kind.replace("_", " "), "link", ""))
+        _, layer, fields = HEADERS.get(kind, ("", "link", ""))
         if hop.end <= hop.at and (hop.what & SPACE_MASK == UDP_TUNNEL or fields == "" or
                                   not last and layer != "transport"):
-            return None
+            return []
         length = max(length, <uint32_t>(fixed_bits(fields) // BITS)) if hop.end <= hop.at else length
         left = hop.captured - hop.at if hop.captured > hop.at else 0
         octets = data[hop.at:hop.at + min(length, left)]
-        row = {"kind": kind, "title": title, "layer": layer, "depth": hop.depth, "offset": hop.at, "length": length,
-               "captured": len(octets), "hex": octets.hex(" "), "fields": header_fields(kind, octets)}
-        if kind == "gre" and "checksum" in {field[0] for field in row["fields"]} and hop.depth < len(judged) and \
+        steps = headers_of_step(kind, octets) if hop.end > hop.at else [(kind, 0, 0)]
+        ends = [*[start for _, _, start in steps[1:]], length]
+        found = [header_row(kind, hop.depth + deeper, hop.at + start, octets[start:end], end - start)
+                 for (kind, deeper, start), end in zip(steps, ends)]
+        if kind == "gre" and "checksum" in {field[0] for field in found[0]["fields"]} and hop.depth < len(judged) and \
                 is_judged(judged[hop.depth]["gre_verdict"]):
             judged[hop.depth]["sums"].append(
                 sum_row("gre", hop.at, hop.wire - hop.at, GRE_CHECKSUM_AT, b"", data))
-        return row
+        return found

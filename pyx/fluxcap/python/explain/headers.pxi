@@ -9,11 +9,16 @@ import re
 
 from libc.stdint cimport uint32_t
 
-from fluxcap.base.numbers cimport ETHERTYPE_FIRST
+from fluxcap.base.numbers cimport (
+    ETHERTYPE_ARUBA, ETHERTYPE_ARUBA_LAST, ETHERTYPE_ERSPAN, ETHERTYPE_ERSPAN_III, ETHERTYPE_FIRST)
 from fluxcap.layers.cursor cimport ETHERTYPE, LINK, LLC, PROTOCOL, UDP_TUNNEL
+from fluxcap.layers.tunnel cimport (
+    ERSPAN_II_HEADER, ERSPAN_III_HEADER, ERSPAN_III_PLATFORM, GRE_CHECKSUM, GRE_HEADER, GRE_KEY, GRE_ROUTING,
+    GRE_SEQUENCE, GRE_VERSION)
 
 cdef enum:
     BITS = 8                    # of a byte
+    RADIOTAP_HEADER = 8
 
 cdef dict LINK_HEADERS = {
     0: "loopback", 1: "ethernet", 9: "ppp", 50: "ppp", 104: "c_hdlc", 105: "ieee802_11", 108: "loopback",
@@ -37,7 +42,7 @@ cdef dict HEADERS = {
     "c_hdlc": ("Cisco HDLC", "link", "address:8x control:8x type:16x"),
     "ieee802_11": ("IEEE 802.11", "link", "frame control:16x duration:16x address 1:48m address 2:48m address 3:48m"
                    " sequence control:16x more:*"),
-    "radiotap": ("Radiotap, IEEE 802.11", "link", "version:8 pad:8 length:16l present:32l fields and frame:*"),
+    "radiotap": ("Radiotap", "link", "version:8 pad:8 length:16l present:32l fields:*"),
     "ppi": ("PPI", "link", "version:8 flags:8x length:16l data link type:32l fields:*"),
     "linux_sll": ("Linux cooked capture", "link", "packet type:16 hardware type:16 address length:16 address:64o"
                   " protocol:16x"),
@@ -65,11 +70,24 @@ cdef dict HEADERS = {
     "extension": ("Extension", "network", "next header:8 length:8 more:*"),
     "gre": ("GRE", "tunnel", "C:1 R:1 K:1 S:1 reserved:9 ver:3 protocol type:16x checksum:16x?C000 offset:16?C000"
             " key:32x?2000 sequence number:32?1000 inside:*"),
+    # draft-foschiano-erspan sections 4.2 and 4.3
+    "erspan_2": ("ERSPAN II", "tunnel", "version:4 VLAN:12 COS:3 En:2 T:1 session:10 reserved:12 index:20"),
+    "erspan_3": ("ERSPAN III", "tunnel", "version:4 VLAN:12 COS:3 BSO:2 T:1 session:10 timestamp:32"
+                 " security group tag:16 P:1 FT:5 hardware:6 D:1 Gra:2 O:1"),
+    "erspan_platform": ("ERSPAN III platform", "tunnel", "platform:6 information:58x"),
     "vxlan": ("VXLAN", "tunnel", "flags:8x reserved:24x VNI:24 reserved:8x"),
     "vxlan_gpe": ("VXLAN-GPE", "tunnel", "flags:8x reserved:16x next protocol:8 VNI:24 reserved:8x"),
     "geneve": ("GENEVE", "tunnel", "V:2 opt length:6 flags:8x protocol type:16x VNI:24 reserved:8x options:*"),
     "gtp": ("GTP", "tunnel", "ver:3 T:1 flags:4x message type:8 length:16 tunnel endpoint identifier:32x"
             " sequence number:16 N-PDU:8 next extension:8 extensions:*"),
+    "capwap": ("CAPWAP", "tunnel", "version:4 type:4 HLEN:5 radio:5 WBID:5 flags:9x fragment:16 fragment offset:13"
+               " reserved:3 wireless:*"),
+    "lisp": ("LISP", "tunnel", "flags:8x nonce or versions:24x instance, status bits:32x"),
+    "tzsp": ("TZSP", "tunnel", "version:8 type:8 protocol:16 fields:*"),
+    "l2tp": ("L2TP", "tunnel", "flags:12x version:4 fields:*"),
+    "ayiya": ("AYIYA", "tunnel", "ID length:4 ID type:4 signature:4 hash:4 authentication:4 operation:4 next header:8"
+              " epoch:32 identity, signature:*"),
+    "teredo": ("Teredo", "tunnel", "authentication, origin:*"),
     "pim": ("PIM", "tunnel", "ver:4 type:4 reserved:8 checksum:16x flags:32x"),
     "l2tp_session": ("L2TPv3", "tunnel", "session identifier:32x cookie:*"),
     "udp": ("UDP", "transport", f"{PORTS_ROW} length:16 checksum:16x"),
@@ -104,6 +122,35 @@ cdef str header_kind(uint32_t space, uint32_t number):
     elif space == PROTOCOL:
         return PROTOCOL_HEADERS.get(number, f"protocol_{number}")
     return "llc" if space == LLC else "ppp"
+
+
+cdef list headers_of_step(str kind, bytes octets):
+    """The headers that one step of the walk reads, if it reads several: the row of each, the tunnels around it more
+    than around the first one, and where it begins."""
+    cdef int at = GRE_HEADER
+    if kind == "radiotap" and len(octets) >= RADIOTAP_HEADER:
+        return [(kind, 0, 0), ("ieee802_11", 0, int.from_bytes(octets[2:4], "little"))]
+    if kind != "gre" or len(octets) < GRE_HEADER:
+        return [(kind, 0, 0)]
+    flags, protocol = int.from_bytes(octets[:2]), int.from_bytes(octets[2:4])
+    at += 4 * ((flags & GRE_CHECKSUM != 0) + (flags & GRE_KEY != 0) + (flags & GRE_SEQUENCE != 0))
+    if flags & (GRE_ROUTING | GRE_VERSION):
+        return [(kind, 0, 0)]
+    if ETHERTYPE_ARUBA <= protocol <= ETHERTYPE_ARUBA_LAST:
+        return [(kind, 0, 0), ("ieee802_11", 1, at)]
+    if protocol != ETHERTYPE_ERSPAN and protocol != ETHERTYPE_ERSPAN_III:
+        return [(kind, 0, 0)]
+    found = [(kind, 0, 0)]
+    if protocol == ETHERTYPE_ERSPAN_III:
+        found.append(("erspan_3", 0, at))
+        at += ERSPAN_III_HEADER
+        if octets[at - 1:at] and octets[at - 1] & 1:
+            found.append(("erspan_platform", 0, at))
+            at += ERSPAN_III_PLATFORM
+    elif flags & GRE_SEQUENCE:
+        found.append(("erspan_2", 0, at))
+        at += ERSPAN_II_HEADER
+    return [*found, ("ethernet", 1, at)]
 
 
 cdef int fixed_bits(str fields):
