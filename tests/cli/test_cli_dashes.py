@@ -4,6 +4,7 @@ import pytest
 
 import fluxcap
 from capture_files import pcap, records
+from command_line import error_lines
 from command_line import fluxcap as run
 
 CAPTURE = pcap(records([fluxcap.segment(b"hello", ("192.0.2.1", 4000), ("192.0.2.2", 53))]))
@@ -51,6 +52,28 @@ def test_every_command_takes_an_input_whose_name_begins_with_a_dash(tmp_path, co
     done = run(*command, "--", "-dash.pcap", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout or list(tmp_path.glob("-out*"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["flows", "-dash.pcap"], ["flows", "plain.pcap", "-dash.pcap"], ["flows", "-n5.pcap"], ["flows", "-q.pcap"],
+     ["-dash.pcap"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_file_whose_name_looks_like_an_option_is_told_apart_from_one(tmp_path, arguments):
+    for name in ("plain.pcap", "-dash.pcap", "-n5.pcap", "-q.pcap"):
+        (tmp_path / name).write_bytes(CAPTURE)
+    done = run(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        error_lines(done.stderr)[1] == f"help: For the file of that name write ./{arguments[-1]}, or put -- before it."
+    )
+
+
+def test_a_file_after_two_dashes_and_no_command_is_described(tmp_path):
+    (tmp_path / "-dash.pcap").write_bytes(CAPTURE)
+    done = run("--", "-dash.pcap", cwd=tmp_path)
+    assert (done.returncode, "-dash.pcap" in done.stdout) == (0, True)
 
 
 def test_mux_takes_a_directory_whose_name_begins_with_a_dash(tmp_path):

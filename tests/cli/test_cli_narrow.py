@@ -77,6 +77,20 @@ def test_the_direction_that_carries_the_bytes_is_always_there(command, columns, 
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
+def test_the_bytes_of_a_socket_stay_beside_the_longest_address(columns, tmp_path):
+    source, destination = "2001:db8:1111:2222:3333:4444:5555:6666", "2001:db8:1111:2222:3333:4444:5555:7777"
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap(records([b.ethernet(b.ipv6(b.udp(bytes(900)), source, destination))])))
+    screen = shown("sockets", path, columns=columns)
+    assert screen.text.count("900 B") == 2
+    assert max(map(len, screen.lines)) <= columns
+
+
+def test_an_ethertype_is_shown_as_it_is_known():
+    assert "│    0x0806 │" in shown("packets", "--columns", "ethertype", "-n", "1", SESSION, columns=80).text
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
 @pytest.mark.parametrize(
     ("command", "asked"),
     [("packets", "packet,time,src_ip,src_port,dst_ip,dst_port"), ("flows", "src_ip,dst_ip,first,last,bytes")],

@@ -55,6 +55,8 @@ def advice(*arguments: str | Path) -> str:
         (("conversations", CAPTURE), "'connections'?"),
         (("stats", CAPTURE), "'info'?"),
         (("-r", CAPTURE), "Options follow a command"),
+        (("sample", "x.pcap"), "-o x.pcap"),
+        (("repair", CAPTURE, "x.pcap"), "-o x.pcap"),
     ],
 )
 def test_a_word_of_another_program_gets_the_word_for_it_here(arguments, meant):

@@ -14,7 +14,7 @@ from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.failures import explained, with_warnings
 from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.messages import Messages
-from fluxcap.cli.options import HELP_OPTIONS, Options, Parser
+from fluxcap.cli.options import HELP_OPTIONS, NO_OPTIONS, Options, Parser
 from fluxcap.cli.output import STANDARD, print_text
 from fluxcap.errors import unknown
 
@@ -40,6 +40,7 @@ COMMANDS: Final = (
 TOOLS: Final = ("bench", "sample", "completion")  # of these the modules of cli/tools, which tell nothing of a capture
 COLLECT_EVERY: Final = 50_000  # new objects between two collections; starting makes about 20,000
 DESCRIBING: Final = "info"  # the command for a file that stands where a command should
+FOLLOW: Final = "Options follow a command: `fluxcap --help` lists the commands."
 VERSION_OPTIONS: Final = ("-V", "--version")
 
 OVERVIEW: Final = """\
@@ -147,10 +148,13 @@ def _with_command(arguments: list[str]) -> list[str]:
         return [*others[:1], "--help"]
     if name == "version":
         return ["--version"]
-    if name == STANDARD or (not name.startswith("-") and (any(mark in name for mark in "./*") or Path(name).exists())):
+    if name in (STANDARD, NO_OPTIONS) or (
+        not name.startswith("-") and (any(mark in name for mark in "./*") or Path(name).exists())
+    ):
         return [DESCRIBING, *arguments]
     if name.startswith("-"):
-        raise UsageError(f"unknown option {name!r}", "Options follow a command: `fluxcap --help` lists the commands.")
+        what = f"For the file of that name write ./{name}, or put -- before it." if Path(name).exists() else FOLLOW
+        raise UsageError(f"unknown option {name!r}", what)
     from fluxcap.cli.meanings import commands  # only for a wrong command
 
     raise UsageError.of(unknown("command", name, COMMANDS, commands()))

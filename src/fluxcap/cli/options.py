@@ -1,6 +1,7 @@
 """Options that several commands have, and the parser they share."""
 
 import argparse
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, NoReturn, Self
@@ -89,9 +90,9 @@ class Parser(argparse.ArgumentParser):
             parse = self.parse_known_args if self._subparsers else self.parse_known_intermixed_args
             options, rest = parse(arguments, Options())
             for word in rest:
-                raise self._unknown(word.partition("=")[0])
+                raise self._unknown(word.partition("=")[0] if word.startswith("-") else word)
         except UsageError as error:
-            error.help = error.help or f"`{self.prog} --help` shows how it is used."
+            error.help = self._file_with_dash(arguments) or error.help or f"`{self.prog} --help` shows how it is used."
             raise
         for name, value in vars(options).items():
             if isinstance(value, list):
@@ -100,7 +101,16 @@ class Parser(argparse.ArgumentParser):
                 setattr(options, name, names[value])
         return options
 
+    def _file_with_dash(self, arguments: list[str]) -> str:
+        """What to write for the first argument that is a file and looks like an option; "" if none does."""
+        named = (word for word in arguments if word.startswith("-") and word not in self._option_string_actions)
+        found = next((word for word in named if len(word) > 1 and os.path.lexists(word)), None)
+        return f"For the file of that name write ./{found}, or put -- before it." if found else ""
+
     def _unknown(self, option: str) -> UsageError:
+        if not option.startswith("-"):
+            where = f"If it is the file to write: -o {option}. " if "-o" in self._option_string_actions else ""
+            return UsageError(f"unexpected argument {option!r}", f"{where}`{self.prog} --help` shows how it is used.")
         from fluxcap.cli.meanings import INPUTS, options  # only for a wrong option
 
         help = suggestion(option, list(self._option_string_actions), options())

@@ -45,6 +45,8 @@ TABLES: Final = ("flows", "connections", "sockets", "hosts", "timeline", "packet
 NAMED: Final = f"{', '.join(_OTHERS)} and {_LAST}"
 ARROW: Final = ("parquet", "arrow", "arrows")  # formats that take the answer as DuckDB has it
 # What DuckDB says of a name that it does not know.
+NOT_OF_INTERVALS: Final = r"types '(\w+)\(INTERVAL\)'"
+SUBTRACTED: Final = r"types '-\(TIMESTAMPTZ_NS, TIMESTAMPTZ_NS\)'"
 UNKNOWN_COLUMN: Final = r'column "(\w+)" not found'
 UNKNOWN_TABLE: Final = r"Table with name (\w+) does not exist"
 ZONED, UNZONED = "TIMESTAMPTZ_NS", "TIMESTAMP_NS"
@@ -105,6 +107,8 @@ def _meant(message: str) -> str:
         meant = suggestion(found[1], sorted({name for table in TABLES for name in _columns(table)}), columns())
     elif found := re.search(UNKNOWN_TABLE, message):
         meant = suggestion(found[1], TABLES)
+    elif found := re.search(NOT_OF_INTERVALS, message):
+        meant = f"DuckDB has no {found[1]}() of intervals; {found[1]}(epoch(...)) is in seconds. "
     else:
         meant = ""
     return meant[:1].upper() + meant[1:]
@@ -128,16 +132,18 @@ def _bound(library: Any, query: str) -> tuple[list[str], bool, Sequence[str]]:
     have columns on request where the query names these, and does without them only if it gives them a meaning itself.
     """
     mentioned = tuple(name for name in derived.DERIVED if re.search(rf"\b{name}\b", query, re.IGNORECASE))
-    first: Exception | None = None
+    ours = re.compile("|".join((SUBTRACTED, *(rf'column "{name}" not found' for name in mentioned))), re.IGNORECASE)
+    told: Exception | None = None
     for zoned, besides in product((True, False), dict.fromkeys(((), mentioned))):
         try:
             return _named(library, query, zoned, besides), zoned, besides
         except library.Error as error:
-            if first is None and not isinstance(error, library.BinderException):
+            if told is None and not isinstance(error, library.BinderException):
                 raise  # not about the types or the columns of the tables
-            first = first or error
-    assert first is not None
-    raise first
+            if told is None or ours.search(str(told)):
+                told = error  # what is wrong for good, not what another form of the tables makes up for
+    assert told is not None
+    raise told
 
 
 def _named(library: Any, query: str, zoned: bool, besides: Sequence[str]) -> list[str]:

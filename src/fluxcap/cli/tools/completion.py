@@ -31,7 +31,7 @@ DIRECTORY: Final = "DIR"  # the word in --help for one
 
 def configure(parser: Parser) -> None:
     """Add the options of this command."""
-    parser.add_argument("shell", choices=SHELLS, help="the shell that shall load it")
+    parser.add_argument("shell", choices=SHELLS, metavar=f"{{{','.join(SHELLS)}}}", help="the shell that shall load it")
     options.add_messages(parser)
 
 
