@@ -13,7 +13,7 @@ from fluxcap.streams.stream cimport Stream
 cdef enum:
     FIRST_ROOM = 1024           # items that an array begins with
     FULL_OCTETS = 4 << 20       # bytes to hand over at once: a system call for each file costs little beside them
-    FULL_ROWS = 1 << 12         # or runs, messages or gaps: a tenth of a second if each has a file of its own
+    FULL_ROWS = 1 << 16         # or runs, messages or gaps: two seconds if each has a file of its own
 
 # Bytes of one stream that were delivered one after the other.
 cdef struct Run:

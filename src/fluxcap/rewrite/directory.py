@@ -9,7 +9,7 @@ import stat
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from fluxcap._core import SIDES
 from fluxcap.formats import Listing, Rows, ndjson
@@ -47,26 +47,28 @@ def open_plain(path: str | os.PathLike[str], flags: int) -> int:
 
 
 class OpenFiles:
-    """Files of a directory; OPEN_AT_ONCE of them stay open, so that alternating between files costs little."""
+    """Descriptors of files of a directory; OPEN_AT_ONCE of them stay open, so that alternating between files costs
+    little. A file object for each would take longer than its open(), write() and close()."""
 
-    def __init__(self, directory: Path, mode: Literal["rb", "ab"]) -> None:
-        self._directory = directory
-        self._mode = mode
-        self._open: OrderedDict[str, io.FileIO] = OrderedDict()
+    def __init__(self, directory: Path, flags: int) -> None:
+        """`flags` are those of open()."""
+        self._directory = os.fspath(directory)
+        self._flags = flags
+        self._open: OrderedDict[str, int] = OrderedDict()
 
-    def __getitem__(self, name: str) -> io.FileIO:
+    def __getitem__(self, name: str) -> int:
         if name in self._open:
             self._open.move_to_end(name)
         else:
             if len(self._open) == OPEN_AT_ONCE:
-                self._open.popitem(last=False)[1].close()
-            self._open[name] = io.FileIO(self._directory / name, self._mode, opener=open_plain)
+                os.close(self._open.popitem(last=False)[1])
+            self._open[name] = open_plain(f"{self._directory}/{name}", self._flags)
         return self._open[name]
 
     def close(self) -> None:
         """Close the open files."""
         while self._open:
-            self._open.popitem()[1].close()
+            os.close(self._open.popitem()[1])
 
 
 class Folder:
@@ -82,7 +84,7 @@ class Folder:
         self.path.mkdir(exist_ok=True)
         if any(self.path.iterdir()):
             raise FileExistsError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(path))
-        self._files = OpenFiles(self.path, "ab")
+        self._files = OpenFiles(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def append(self, name: str, octets: bytes | memoryview) -> None:
         """Write these bytes at the end of a file. OSError with the name of the file if writing fails."""
@@ -90,7 +92,7 @@ class Folder:
         try:
             file = self._files[name]
             while left:
-                left = left[file.write(left) :]
+                left = left[os.write(file, left) :]
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self.path / name)) from error
 

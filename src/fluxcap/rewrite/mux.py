@@ -89,7 +89,7 @@ def write_segments(folder: Path, out: BinaryIO) -> Muxed:
     sockets, streams = _read_index(folder / INDEX)
     muxer = Muxer()
     messages = octets = 0
-    with closing(OpenFiles(folder, "rb")) as files:
+    with closing(OpenFiles(folder, os.O_RDONLY)) as files:
         for where, line in _lines(folder / MESSAGES, may_lack=True):
             try:
                 socket = sockets[line["socket"]]
@@ -171,7 +171,7 @@ def _message(files: OpenFiles, socket: _Socket, line: dict[str, Any]) -> bytes:
         raise ValueError(f"a message of {length} bytes at {offset}")
     if not length:
         return b""
-    octets = os.pread(files[socket.file].fileno(), length, offset)
+    octets = os.pread(files[socket.file], length, offset)
     if len(octets) != length:
         raise ValueError(f"{socket.file} ends before the {length:,} bytes at {offset:,}")
     return octets
