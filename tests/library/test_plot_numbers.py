@@ -3,6 +3,7 @@
 from collections import Counter
 from ipaddress import ip_address
 from itertools import pairwise
+from statistics import median
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, strategies
 import fluxcap
 from fluxcap import plot
 from fluxcap.plot import charts, numbers
+from fluxcap.values import text
 from pages import many_hosts
 from real_captures import SAMPLES
 
@@ -25,7 +27,11 @@ def rows_of(table):
 
 
 def rows_of_numbers(found):
-    return list(zip(*found.values(), strict=True))
+    return list(zip(*(values for name, values in found.items() if name != numbers.FLOW), strict=True))
+
+
+def columns_of(found, *columns):
+    return zip(*(found[name] for name in columns), strict=True)
 
 
 def address(octets):
@@ -151,6 +157,67 @@ def test_every_known_handshake_is_in_one_span_of_times(name):
         spans = zip(found["from_ns"], found["to_ns"], strict=True)
         assert found[end] == [sum(start <= time < after for time in known) for start, after in spans]
         assert sum(found[end]) == len(known)
+
+
+@each_capture
+def test_every_answered_request_is_in_one_span_of_times(name):
+    connections = fluxcap.read_connections(SAMPLES / name)
+    found = numbers.responses(connections)
+    for protocol, kind in ((6, "TCP"), (17, "UDP")):
+        known = [
+            row["response_time"]
+            for row in rows_of(connections)
+            if row["protocol"] == protocol and row["response_time"] > 0
+        ]
+        spans = zip(found["from_ns"], found["to_ns"], strict=True)
+        assert found[kind] == [sum(start <= time < after for time in known) for start, after in spans]
+        assert sum(found[kind]) == len(known)
+
+
+@each_capture
+def test_the_sockets_that_keep_clients_waiting_have_the_medians_of_their_connections(name):
+    connections = fluxcap.read_connections(SAMPLES / name)
+    times = {}
+    for at, row in enumerate(rows_of(connections)):
+        if row["response_time"] >= 0:
+            end = text.socket(address(row["dst_ip"]), row["dst_port"])
+            times.setdefault((PROTOCOLS[row["protocol"]], end), []).append(
+                (row["synack_rtt"], row["response_time"], at)
+            )
+    expected = {}
+    for socket, some in times.items():
+        handshakes, answers = [one for one, *_ in some if one >= 0], [one for _, one, _ in some]
+        longest = max(answers)
+        middles = int(median(handshakes)) if handshakes else 0, int(median(answers))
+        expected[socket] = (len(some), *middles, longest, next(at for _, one, at in some if one == longest))
+    found = {
+        (protocol, socket): tuple(rest)
+        for protocol, socket, *rest in zip(*numbers.waits(connections).values(), strict=True)
+    }
+    waited = sorted((row[1] + row[2] for row in expected.values()), reverse=True)[: numbers.LISTED]
+    assert [row[1] + row[2] for row in found.values()] == [one for one in waited if one]
+    assert found == {socket: expected[socket] for socket in found}
+
+
+@each_capture
+def test_the_connection_behind_a_row_is_one_of_those_that_the_row_counts(name):
+    connections = fluxcap.read_connections(SAMPLES / name)
+    rows = rows_of(connections)
+    for one, other, flow in columns_of(numbers.conversations(connections), "address", "with", "flow"):
+        assert {one, other} == {address(rows[flow][end]) for end in ("src_ip", "dst_ip")}
+    for client, port, flow in columns_of(numbers.ports(connections), "client", "port", "flow"):
+        assert (client, int(port.partition("/")[0])) == (address(rows[flow]["src_ip"]), rows[flow]["dst_port"])
+    for state, flow in columns_of(numbers.outcomes(connections), "state", "flow"):
+        assert state in ("", fluxcap.STATES[rows[flow]["state"]])
+    for host, flow in columns_of(numbers.hosts(fluxcap.read_hosts(SAMPLES / name), connections), "address", "flow"):
+        assert host in [address(rows[flow][end]) for end in ("src_ip", "dst_ip")]
+    refused = [fluxcap.STATES.index(state) for state in ("REJ", "RSTRH")]
+    for protocol, socket, failed, flow in columns_of(
+        numbers.servers(connections), "protocol", "socket", "refused", "flow"
+    ):
+        assert socket == text.socket(address(rows[flow]["dst_ip"]), rows[flow]["dst_port"])
+        if protocol == "TCP" and failed and not {*refused}.isdisjoint({row["state"] for row in rows}):
+            assert rows[flow]["state"] in (*refused, fluxcap.STATES.index("S0"))
 
 
 @each_capture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import zip_longest
 from typing import Final, NamedTuple
@@ -14,6 +14,9 @@ from fluxcap.capture.inputs import Captures, Input, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.capture.shared import SharedInputs
 from fluxcap.capture.warn import warn
+from fluxcap.page import proofs
+from fluxcap.page.evidence import COLUMNS, Evidence
+from fluxcap.page.proofs import Proofs
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.plot import numbers
@@ -25,24 +28,28 @@ from fluxcap.reports.survey import Survey
 from fluxcap.sockets.hosts import host_table, parse
 from fluxcap.tables.connections import ConnectionTable
 from fluxcap.tables.flows import flow_table
-from fluxcap.tables.packets import packet_table
+from fluxcap.tables.packets import PacketTable, packet_table
 from fluxcap.tables.scan import BATCH_ROWS
 from fluxcap.tables.timeline.counts import PACKET_COLUMNS
 from fluxcap.tables.timeline.slices import Slices, interval
 from fluxcap.tables.timeline.table import PROTOCOL, VERDICT
-from fluxcap.values.arrays import Array
 
 BAD_LISTED: Final = 50
-OF_CONNECTIONS: Final = ("conversations", "ports", "outcomes", "servers", "handshakes", "losses", "flow_sizes")
+OF_CONNECTIONS: Final = (
+    *("conversations", "ports", "outcomes", "servers"),
+    *("handshakes", "responses", "waits", "losses", "flow_sizes"),
+)
 
 
 class Findings(NamedTuple):
-    """The reports on captures, and the numbers of each picture by its name."""
+    """The reports on captures, the numbers of each picture by its name, and the packets that prove them."""
 
     info: CaptureInfo
     checksums: ChecksumReport
     step: int  # ns, of the pictures over time
     numbers: dict[str, Numbers]
+    proofs: dict[str, Proofs]  # of each picture
+    evidence: Evidence
 
 
 def collect(src: Captures, options: ReadOptions) -> Findings:
@@ -53,14 +60,20 @@ def collect(src: Captures, options: ReadOptions) -> Findings:
     survey = Survey(
         options._replace(threads=1),
         key=plan.spec(),
-        columns=PACKET_COLUMNS,
+        columns=(*PACKET_COLUMNS, *(name for name in COLUMNS if name not in PACKET_COLUMNS)),
         row_limit=BATCH_ROWS,
         stepwise=True,
     )
-    slices, lengths = Slices(), np.zeros(numbers.LENGTH_BITS + 1, np.int64)
+    slices, lengths, evidence = Slices(), np.zeros(numbers.LENGTH_BITS + 1, np.int64), Evidence()
+
+    def add(packets: PacketTable) -> None:
+        slices.add(packets)
+        evidence.add(packets)
+        lengths[:] += numbers.lengths_of(packets)
+
     ahead = options.ahead if options.order is None else 0  # all inputs are open at once
     with _each_warning_once(), SharedInputs(expand(src), 2, ahead) as inputs:
-        for _ in zip_longest(judging.judge(inputs.of(0)), _counted(survey, inputs.of(1), slices, lengths)):
+        for _ in zip_longest(judging.judge(inputs.of(0)), _counted(survey, inputs.of(1), add)):
             pass
     metadata = survey.metadata()
     connections = flow_table(ConnectionTable, survey, plan, last=True)
@@ -68,28 +81,25 @@ def collect(src: Captures, options: ReadOptions) -> Findings:
         "throughput": numbers.throughput(slices.timeline(PROTOCOL, metadata)),
         "verdicts": numbers.verdicts(slices.timeline(VERDICT, metadata)),
         "lengths": numbers.spans_of(lengths),
-        "hosts": numbers.hosts(host_table(connections, parse("address"))),
+        "hosts": numbers.hosts(host_table(connections, parse("address")), connections),
+        **{name: getattr(numbers, name)(connections) for name in OF_CONNECTIONS},
     }
     return Findings(
         survey.info(),
         judging.report(),
         interval(slices.duration),
-        found | {name: getattr(numbers, name)(connections) for name in OF_CONNECTIONS},
+        found,
+        proofs.of_all(found, connections, evidence),
+        evidence,
     )
 
 
-def _counted(reading: Reading, inputs: Iterable[Input], slices: Slices, lengths: Array) -> Iterator[None]:
-    """Read the inputs, and count their packets by time and by length."""
-
-    def add() -> None:
-        packets = packet_table(reading)
-        slices.add(packets)
-        lengths[:] += numbers.lengths_of(packets)
-
+def _counted(reading: Reading, inputs: Iterable[Input], add: Callable[[PacketTable], None]) -> Iterator[None]:
+    """Read the inputs, and add their packets as they come."""
     for _ in reading.read(inputs):
-        add()
+        add(packet_table(reading))
         yield
-    add()
+    add(packet_table(reading))
 
 
 @contextmanager

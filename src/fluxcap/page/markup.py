@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from fluxcap.errors import printable
 
-ROWS_SHOWN: Final = 200  # of a table, whatever the capture: the page stays small
+ROWS_SHOWN: Final = 100  # of a table, whatever the capture: the page stays small
 CELL: Final = 200  # characters; a longer text is cut
 ROOT: Final = re.compile(r'<svg [^>]*\bwidth="([\d.]+)" height="([\d.]+)"[^>]*>')
 
@@ -20,7 +20,7 @@ def escaped(text: str, most: int = CELL) -> str:
     return escape(plain if len(plain) <= most else f"{plain[:most]}…")
 
 
-def table(columns: Mapping[str, Sequence[Any]], label: str) -> str:
+def table(columns: Mapping[str, Sequence[Any]], label: str, most: int = ROWS_SHOWN) -> str:
     """A table, whose head the script makes sortable; integers are grouped by thousands."""
     names = list(columns)
     rows = list(zip(*columns.values(), strict=True))
@@ -29,9 +29,9 @@ def table(columns: Mapping[str, Sequence[Any]], label: str) -> str:
     head = "".join(f'<th scope="col"{kind}>{escaped(name)}</th>' for kind, name in zip(classes, names, strict=True))
     body = "\n".join(
         f"<tr>{''.join(f'<td{kind}>{_cell(value)}</td>' for kind, value in zip(classes, row, strict=True))}</tr>"
-        for row in rows[:ROWS_SHOWN]
+        for row in rows[:most]
     )
-    left = f"<p>… {len(rows) - ROWS_SHOWN:,} more rows.</p>" if len(rows) > ROWS_SHOWN else ""
+    left = f"<p>… {len(rows) - most:,} more rows.</p>" if len(rows) > most else ""
     around = f'<div class="wide" role="region" tabindex="0" aria-label="{escaped(label)}">'
     return f"{around}<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>{left}"
 

@@ -40,6 +40,11 @@ LOSSES: Final = ("retransmitted", "out_of_order", "zero_window")
 SUMS: Final = ", ".join(f"{name} + reverse_{name} AS {name}" for name in ("packets", *LOSSES))
 ENDS: Final = "protocol, src_ip, src_port, dst_ip, dst_port"
 TIMES: Final = "synack_rtt, ack_rtt"
+MEDIANS: Final = (
+    "count(*) AS connections, median(synack_rtt) FILTER (WHERE synack_rtt >= 0) AS handshake,"
+    " median(response_time) AS response, max(response_time) AS longest"
+)
+SLOWEST: Final = "GROUP BY ALL ORDER BY coalesce(handshake, 0) + response DESC"
 
 PICTURES: Final = (
     Picture(
@@ -108,6 +113,23 @@ PICTURES: Final = (
         "No handshake of TCP.",
         ("connections", "--columns", f"{ENDS}, {TIMES}".replace(" ", ""), "-s", "synack_rtt"),
         charts.handshakes,
+    ),
+    Picture(
+        "responses",
+        "Responses",
+        "How long the first request of a connection waited for the first data of its answer, seen from where it was"
+        " captured: the way to the server and back is in it.",
+        "No request with an answer.",
+        ("connections", "--columns", f"{ENDS},response_time".replace(" ", ""), "-s", "response_time"),
+        charts.responses,
+    ),
+    Picture(
+        "waits",
+        "Who keeps clients waiting",
+        "The sockets of the longest medians: the answer in the handshake of TCP, and after it the response.",
+        "No request with an answer.",
+        ("sql", f"SELECT protocol, dst_ip, dst_port, {MEDIANS} FROM connections WHERE response_time >= 0 {SLOWEST}"),
+        charts.waits,
     ),
     Picture(
         "losses",

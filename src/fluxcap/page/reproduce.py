@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from fluxcap.capture.inputs import STANDARD_INPUT, STANDARD_INPUT_NAME
 from fluxcap.errors import printable
 from fluxcap.plan.durations import UNITS
 from fluxcap.plan.read_options import ReadOptions
 
+if TYPE_CHECKING:
+    from fluxcap.page.evidence import Place
+
+SHOWN: Final = "time, protocol, src_ip, src_port, dst_ip, dst_port, wire_length, tcp_flags, verdict, ip_verdict"
 INPUTS_NAMED: Final = 20  # more would fill the page; then the reader puts the names in
 WRITTEN: Final = ("d", "s", "ms", "us", "ns")  # units of a length: the first of which it is a multiple
 
@@ -20,6 +24,22 @@ def command(words: Sequence[str], inputs: Sequence[str], options: ReadOptions) -
     named = map(_argument, inputs[:INPUTS_NAMED])
     more = ["..."] if len(inputs) > INPUTS_NAMED else []
     return " ".join(map(quoted, ["fluxcap", *words, *_selection(options), *named, *more]))
+
+
+def packets(places: Iterable[Place], several: bool) -> tuple[str, str]:
+    """The words that show some packets, of several inputs or of one."""
+    some = sorted(set(places))
+    key, numbers = "packet", [str(place.packet) for place in some]
+    if several:
+        key, numbers = "file, packet", [f"({place.file}, {place.packet})" for place in some]
+    chosen = f"({key})" if several else key
+    return "sql", f"SELECT {key}, {SHOWN} FROM packets WHERE {chosen} IN ({', '.join(numbers)}) ORDER BY {key}"
+
+
+def explain(place: Place, inputs: Sequence[str], options: ReadOptions) -> str:
+    """The command that takes a packet apart; of the options it knows those that say where headers are."""
+    which = ("-p", str(place.packet), *(("--file", str(place.file)) if place.file else ()))
+    return command(("explain", *which), inputs, ReadOptions(decap=options.decap, tunnels=options.tunnels))
 
 
 def _argument(name: str) -> str:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from typing import Any, Final, NamedTuple
 
 from fluxcap.errors import missing
-from fluxcap.page import markup, sentences
+from fluxcap.page import markup, reproduce, sentences
+from fluxcap.page.evidence import Evidence, Place
 from fluxcap.page.findings import Findings
 from fluxcap.page.markup import escaped
 from fluxcap.page.pictures import INTERVAL, PICTURES, Picture, is_empty
-from fluxcap.page.reproduce import command, length
+from fluxcap.page.proofs import Proofs
 from fluxcap.page.sentences import Sentence
 from fluxcap.plan.read_options import ReadOptions
-from fluxcap.plot.numbers import Numbers
+from fluxcap.plot.numbers import FLOW, Numbers
 from fluxcap.reports import info, verdicts
 from fluxcap.reports.hints import Hint
 from fluxcap.values import human, names, text
 from fluxcap.values.names import PROTOCOLS_WITH_PORTS
 
 HEADED: Final = 3  # inputs named in the title
+CAUSES: Final = 30  # hints and senders in a table
 FRACTION: Final = 9  # digits of a second
 SENTENCE: Final = 2000  # characters of a sentence
 # The page decides on light or dark: what is not data is drawn in the colour of its text.
@@ -45,7 +48,21 @@ class Source(NamedTuple):
 
     def command(self, *words: str) -> str:
         """The page's block for a command on the inputs."""
-        return markup.command(command(words, self.inputs, self.options))
+        return markup.command(reproduce.command(words, self.inputs, self.options))
+
+    def packets(self, places: Iterable[Place]) -> str:
+        """The block that shows some packets."""
+        return self.command(*reproduce.packets(places, len(self.inputs) > 1))
+
+    def named(self, places: Sequence[Place]) -> str:
+        """The numbers of some packets, those of each file together."""
+        files: dict[int, list[str]] = {}
+        for place in places:
+            files.setdefault(place.file, []).append(human.count(place.packet))
+        several = len(self.inputs) > 1
+        return "; ".join(
+            f"{', '.join(numbers)}{f' of {self.inputs[file]}' if several else ''}" for file, numbers in files.items()
+        )
 
 
 def title(found: Findings) -> str:
@@ -67,8 +84,8 @@ def _verdict(found: Findings, source: Source) -> Iterator[str]:
     yield f"<h1>{escaped(title(found), SENTENCE)}</h1>"
     whole = sentences.headline(found)
     yield f'<p class="verdict {whole.weight}">{escaped(whole.text, SENTENCE)}</p>'
-    yield from _told("What is wrong, and who sent it", sentences.wrong(found))
-    yield from _told("What can be believed", sentences.believed(found))
+    yield from _told("What is wrong, and who sent it", sentences.wrong(found), source)
+    yield from _told("What can be believed", sentences.believed(found), source)
     yield "<h3>What was read</h3>"
     facts = (f"<dt>{escaped(label)}</dt><dd>{escaped(said, SENTENCE)}</dd>" for label, said in info.facts(found.info))
     yield f"<dl>{''.join(facts)}</dl>"
@@ -82,10 +99,25 @@ def _links() -> str:
     return f'<nav aria-label="Sections"><ul>{"".join(links)}</ul></nav>'
 
 
-def _told(heading: str, said: Iterable[Sentence]) -> Iterator[str]:
-    items = [f'<li class="{one.weight}"><span>{escaped(one.text, SENTENCE)}</span></li>' for one in dict.fromkeys(said)]
-    if items:
-        yield f'<h3>{heading}</h3>\n<ul class="told">{"".join(items)}</ul>'
+def _told(heading: str, said: Iterable[Sentence], source: Source) -> Iterator[str]:
+    some = list(dict.fromkeys(said))
+    if not some:
+        return
+    items = [
+        f'<li class="{one.weight}"><span>{escaped(one.text, SENTENCE)}{_packets(one.places, source)}</span></li>'
+        for one in some
+    ]
+    yield f'<h3>{heading}</h3>\n<ul class="told">{"".join(items)}</ul>'
+    if places := [place for one in some for place in one.places]:
+        yield _details("Show these packets", source.packets(places))
+
+
+def _packets(places: Sequence[Place], source: Source) -> str:
+    """The numbers of packets behind what they prove."""
+    if not places:
+        return ""
+    word = "Packet" if len(places) == 1 else "Packets"
+    return f' <span class="packets">{word} {escaped(source.named(places), SENTENCE)}</span>'
 
 
 def _checksums(found: Findings, source: Source) -> Iterator[str]:
@@ -100,14 +132,14 @@ def _checksums(found: Findings, source: Source) -> Iterator[str]:
         shown = len(judged.bad)
         which = "All of them" if shown == judged.bad_records else f"The first {human.count(shown)}"
         yield f"<h3>{human.counted(judged.bad_records, 'packet')} with a bad or illegal checksum</h3>"
-        yield f"<p>{which}, by packet number:</p>"
-        yield markup.table(_bad(judged.bad, judged.metadata["inputs"]), "Packets with a bad checksum")
-        first = judged.bad["packet"][0], judged.bad["file"][0]
-        yield source.command("explain", "-p", str(first[0]), *(("--file", str(first[1])) if first[1] else ()))
+        listed = markup.table(_bad(judged.bad, judged.metadata["inputs"]), "Packets with a bad checksum")
+        yield _details(f"{which}, by packet number", listed)
+        first = Place(int(judged.bad["file"][0]), int(judged.bad["packet"][0]))
+        yield markup.command(reproduce.explain(first, source.inputs, source.options))
     if judged.hints:
-        yield _details("What they have in common", markup.table(_hints(judged.hints), "Hints at the cause"))
+        yield _details("What they have in common", markup.table(_hints(judged.hints), "Hints at the cause", CAUSES))
     if judged.by_address:
-        yield _details("Who sent them", markup.table(_origins(judged.by_address), "Senders of such checksums"))
+        yield _details("Who sent them", markup.table(_origins(judged.by_address), "Senders of such checksums", CAUSES))
     yield source.command("check")
 
 
@@ -155,9 +187,22 @@ def _pictures(found: Findings, source: Source) -> Iterator[str]:
             continue
         yield f"<p>{picture.shows}</p>"
         yield markup.drawing(_svg(picture, numbers, found.step), picture.name, f"{picture.title}. {picture.shows}")
-        yield _details("The numbers", markup.table(_readable(numbers), f"{picture.title}: the numbers"))
-        yield source.command(*(length(found.step) if word == INTERVAL else word for word in picture.command))
+        told, left = _without_empty(numbers) if picture.over_time else (numbers, 0)
+        rows = markup.table(_readable(told, found.evidence, source), f"{picture.title}: the numbers")
+        note = f"<p>{human.counted(left, 'interval')} without any left out.</p>" if left else ""
+        yield _details("The numbers", f"{rows}{note}")
+        yield source.command(*(reproduce.length(found.step) if word == INTERVAL else word for word in picture.command))
+        yield from _proved(found.proofs[picture.name], source)
         yield "</section>"
+
+
+def _proved(proofs: Proofs, source: Source) -> Iterator[str]:
+    """The packets that prove a picture, and the command that shows them."""
+    if not proofs:
+        return
+    said = "".join(f"<li>{escaped(proof.of)}: {_packets(proof.places, source)}</li>" for proof in proofs)
+    shown = source.packets(place for proof in proofs for place in proof.places)
+    yield _details("The packets that prove it", f'<ul class="proof">{said}</ul>{shown}')
 
 
 def _svg(picture: Picture, numbers: Numbers, step: int) -> str:
@@ -172,11 +217,23 @@ def _svg(picture: Picture, numbers: Numbers, step: int) -> str:
     return svg
 
 
-def _readable(numbers: Numbers) -> Numbers:
-    """The numbers with times in words."""
+def _without_empty(numbers: Numbers) -> tuple[Numbers, int]:
+    """The intervals in which something was counted, and how many others there are."""
+    counts = zip(*(values for name, values in numbers.items() if name != "start"), strict=True)
+    kept = list(map(any, counts))
+    return {name: list(compress(values, kept)) for name, values in numbers.items()}, kept.count(False)
+
+
+def _readable(numbers: Numbers, evidence: Evidence, source: Source) -> Numbers:
+    """The numbers with times in words, and with the packet that each connection began with."""
     shown: Numbers = {}
     for name, values in numbers.items():
-        if name == "start":
+        if name == FLOW:
+            places = evidence.flows.first(values)
+            if len(source.inputs) > 1:
+                shown["file"] = [source.inputs[place.file] for place in places]
+            shown["first packet"] = [place.packet for place in places]
+        elif name == "start":
             shown["time"] = _times(_nanoseconds(values))
         elif name.endswith("_ns"):
             shown[name.removesuffix("_ns")] = [human.duration(value) for value in values]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from fluxcap.page.evidence import FEW, Place
+from fluxcap.plot.numbers import FLOW
 from fluxcap.reports import verdicts
 from fluxcap.values import human, metadata
 
@@ -17,10 +19,11 @@ HINTS_TOLD: Final = 5
 
 
 class Sentence(NamedTuple):
-    """A sentence, and how much it matters."""
+    """A sentence, how much it matters, and the first packets that prove it."""
 
     weight: str
     text: str
+    places: tuple[Place, ...] = ()
 
 
 def headline(found: Findings) -> Sentence:
@@ -53,15 +56,18 @@ def believed(found: Findings) -> Iterator[Sentence]:
         skipped = human.counted(len(about["skipped"]), "file")
         yield Sentence(NOTABLE, f"{skipped} in the folder are not captures and were skipped.")
     if counts := metadata.uncounted(about):
-        yield Sentence(NOTABLE, f"Records that are in no connection: {counts}.")
-    if not info.in_order:
-        yield Sentence(NOTABLE, "Records are not in the order of time; --order time sorts them.")
+        yield Sentence(NOTABLE, f"Records that are in no connection: {counts}.", found.evidence.uncounted())
+    if late := about["late"]:
+        said = "Records are not in the order of time; --order time sorts them."
+        yield Sentence(NOTABLE, said, (Place(late.input, late.packet),))
     if about["without_time"]:
         counted = human.counted(about["without_time"], "record")
-        yield Sentence(NOTABLE, f"{counted} without a time; pictures over time leave them out.")
+        places = found.evidence.untimed.of(0)
+        yield Sentence(NOTABLE, f"{counted} without a time; pictures over time leave them out.", places)
     if info.captured_octets < info.wire_octets:
         cut = f"{human.octets(info.captured_octets)} captured of {human.octets(info.wire_octets)}"
-        yield Sentence(NOTABLE, f"Packets were cut when they were captured ({cut}): some checksums cannot be verified.")
+        said = f"Packets were cut when they were captured ({cut}): some checksums cannot be verified."
+        yield Sentence(NOTABLE, said, found.evidence.of_verdict("truncated"))
     for name, count in info.anomalies.items():
         if count:
             yield Sentence(NOTABLE, f"{human.count(count)} times: {name.replace('_', ' ')}.")
@@ -75,16 +81,17 @@ def wrong(found: Findings) -> Iterator[Sentence]:
     judged = found.checksums
     illegal = _illegal(found)
     if judged.blame:
-        yield Sentence(WRONG, judged.blame)
+        yield Sentence(WRONG, judged.blame, found.evidence.of_verdict("bad"))
     if headers := judged.ip_verdicts["bad"]:
-        yield Sentence(WRONG, f"{human.counted(headers, 'IPv4 header')} with a bad checksum.")
+        said = f"{human.counted(headers, 'IPv4 header')} with a bad checksum."
+        yield Sentence(WRONG, said, found.evidence.headers.of(verdicts.BAD))
     if illegal:
         what = "a coverage, or the lack of a checksum, that its protocol forbids"
-        yield Sentence(WRONG, f"{human.count(illegal)} illegal: {what}.")
+        yield Sentence(WRONG, f"{human.count(illegal)} illegal: {what}.", found.evidence.of_verdict("illegal"))
     for hint in judged.hints[:HINTS_TOLD]:
-        yield Sentence(NOTABLE, f"Hint: {hint.text}")
+        yield Sentence(NOTABLE, f"Hint: {hint.text}", tuple(Place(*place) for place in hint.in_packets))
     if judged.offload:
-        yield Sentence(SOUND, judged.offload)
+        yield Sentence(SOUND, judged.offload, found.evidence.of_verdict("partial"))
     yield from _of_connections(found)
 
 
@@ -94,14 +101,19 @@ def _illegal(found: Findings) -> int:
 
 def _of_connections(found: Findings) -> Iterator[Sentence]:
     ends: dict[str, int] = {}
-    for word, count in zip(*(found.numbers["outcomes"][name] for name in ("outcome", "connections")), strict=True):
+    first: dict[str, list[int]] = {}  # connections
+    outcomes = found.numbers["outcomes"]
+    for word, count, flow in zip(*(outcomes[name] for name in ("outcome", "connections", FLOW)), strict=True):
         ends[word] = ends.get(word, 0) + count
+        first.setdefault(word, []).append(flow)
     total = sum(ends.values())
     for word, said in (("refused", "were refused"), ("no answer", "were never answered")):
         if count := ends.get(word, 0):
-            yield Sentence(NOTABLE, f"{human.count(count)} of {human.counted(total, 'connection')} {said}.")
+            places = tuple(sorted(found.evidence.flows.first(first[word]))[:FEW])
+            yield Sentence(NOTABLE, f"{human.count(count)} of {human.counted(total, 'connection')} {said}.", places)
     losses = found.numbers["losses"]
     if worst := max(losses["retransmitted"], default=0):
         place = losses["retransmitted"].index(worst)
         between = f"{losses['client'][place]} and {losses['server'][place]}"
-        yield Sentence(NOTABLE, f"Most packets sent again: {human.count(worst)}, between {between}.")
+        places = found.evidence.again.of(losses[FLOW][place])
+        yield Sentence(NOTABLE, f"Most packets sent again: {human.count(worst)}, between {between}.", places)

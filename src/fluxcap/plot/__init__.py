@@ -9,9 +9,11 @@ from fluxcap.plot.pictures import (
     losses,
     outcomes,
     ports,
+    responses,
     servers,
     throughput,
     verdicts,
+    waits,
 )
 
 __all__ = [
@@ -23,7 +25,9 @@ __all__ = [
     "losses",
     "outcomes",
     "ports",
+    "responses",
     "servers",
     "throughput",
     "verdicts",
+    "waits",
 ]

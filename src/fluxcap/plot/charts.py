@@ -103,32 +103,22 @@ def outcomes(numbers: Numbers) -> Chart:
 
 def handshakes(numbers: Numbers) -> Chart:
     """Two histograms of the times that servers and clients took, on a logarithmic axis."""
-    alt = altair()
-    unit, scale = _unit(max(numbers["to_ns"], default=0) / NS_PER_SECOND)
-    rows = [
-        {
-            "from": row["from"] / NS_PER_SECOND / scale,
-            "to": row["to"] / NS_PER_SECOND / scale,
-            "n": row["n"],
-            "kind": kind,
-        }
-        for kind in ("server", "client")
-        for row in _rows(numbers, **{"from": "from_ns", "to": "to_ns", "n": kind})
-    ]
-    x = alt.X(
-        "from:Q",
-        title=f"time to the answer, {unit}",
-        scale=alt.Scale(type="log", nice=False),
-        axis=alt.Axis(format="~g", labelOverlap=True, grid=False),
-    )
-    colour = _colour({"server": BLUE, "client": ORANGE})
-    facet = alt.Row("kind:N", title=None, sort=["server", "client"], header=alt.Header(labels=False))
-    encoded = (
-        _chart(rows)
-        .mark_bar()
-        .encode(x=x, x2="to:Q", y=_count("handshakes", ticks=FEW_TICKS), y2=alt.datum(0), color=colour, row=facet)
-    )
-    return encoded.properties(width=WIDTH, height=LOW)
+    return _times(numbers, {"server": BLUE, "client": ORANGE}, "time to the answer", "handshakes")
+
+
+def responses(numbers: Numbers) -> Chart:
+    """Histograms of the times from a request to its answer, of TCP and of UDP, on a logarithmic axis."""
+    return _times(numbers, {"TCP": BLUE, "UDP": ORANGE}, "time to the first answer", "connections")
+
+
+def waits(numbers: Numbers) -> Chart:
+    """How long the clients of each socket waited: the median of the handshake, and that of the response after it."""
+    kinds = {"handshake_ns": ("handshake", ORANGE), "response_ns": ("response", BLUE)}
+    longest = max(map(sum, zip(*(numbers[name] for name in kinds), strict=True)), default=0)
+    unit, scale = _unit(longest / NS_PER_SECOND)
+    scaled = {name: [ns / NS_PER_SECOND / scale for ns in numbers[name]] for name in kinds}
+    labels = [" ".join(both) for both in zip(numbers["socket"], numbers["protocol"], strict=True)]
+    return _bars(labels, scaled, kinds, f"median time, {unit}")
 
 
 def losses(numbers: Numbers) -> Chart:
@@ -174,6 +164,33 @@ def servers(numbers: Numbers) -> Chart:
     return _bars(labels, numbers, kinds, "connections")
 
 
+def _times(numbers: Numbers, colours: Mapping[str, str], title: str, counted: str) -> Chart:
+    """A histogram for each kind of time, one under the other, on a logarithmic axis."""
+    alt = altair()
+    colours = {kind: colour for kind, colour in colours.items() if any(numbers[kind])} or colours
+    unit, scale = _unit(max(numbers["to_ns"], default=0) / NS_PER_SECOND)
+    rows = [
+        {
+            "from": row["from"] / NS_PER_SECOND / scale,
+            "to": row["to"] / NS_PER_SECOND / scale,
+            "n": row["n"],
+            "kind": kind,
+        }
+        for kind in colours
+        for row in _rows(numbers, **{"from": "from_ns", "to": "to_ns", "n": kind})
+    ]
+    x = alt.X(
+        "from:Q",
+        title=f"{title}, {unit}",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(format="~g", labelOverlap=True, grid=False),
+    )
+    facet = alt.Row("kind:N", title=None, sort=list(colours), header=alt.Header(labels=False))
+    y = _count(counted, ticks=FEW_TICKS)
+    encoded = _chart(rows).mark_bar().encode(x=x, x2="to:Q", y=y, y2=alt.datum(0), color=_colour(colours), row=facet)
+    return encoded.properties(width=WIDTH, height=LOW).resolve_scale(y="independent")
+
+
 def _bars(labels: Sequence[str], numbers: Numbers, kinds: Kinds, title: str) -> Chart:
     """A bar for each label, of a part for each kind."""
     alt = altair()
@@ -189,7 +206,11 @@ def _bars(labels: Sequence[str], numbers: Numbers, kinds: Kinds, title: str) -> 
     y = alt.Y("label:N", sort=None, title=None, axis=written)
     step = alt.Step(BAR_OF_TWO if any(BREAK in label for label in labels) else BAR)
     colours = dict(kinds.values())
-    colour = _colour(colours) if len(colours) > 1 else alt.value(*colours.values())
+    colour = _colour(colours)
+    if len(colours) == 1:  # there is no legend
+        (word,) = colours
+        title = title if word == title else f"{title}: {word}"
+        colour = alt.value(colours[word])
     marks = _chart(rows).mark_bar().encode(x=_count(title, "x"), y=y, color=colour, order="order:O")
     return marks.properties(width=BARS, height=step)
 

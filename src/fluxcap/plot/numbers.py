@@ -16,7 +16,8 @@ from fluxcap.formats.table.outcomes import outcomes as in_words
 from fluxcap.sockets.ends import distinct_rows, pairs
 from fluxcap.sockets.table import attempts
 from fluxcap.values import human, names, text
-from fluxcap.values.names import PROTOCOLS_WITH_PORTS
+from fluxcap.values.arrays import medians
+from fluxcap.values.names import PROTOCOLS_WITH_PORTS, TCP, UDP
 
 if TYPE_CHECKING:
     from fluxcap.sockets.hosts import HostTable
@@ -36,6 +37,7 @@ MOST_INTERVALS: Final = 2000  # no chart is wider, in pixels
 CURVE_POINTS: Final = 100
 LENGTH_BITS: Final = 32  # of the length of a packet
 STEPS_A_DECADE: Final = 4  # of a histogram of times
+FLOW: Final = "flow"  # the number of a connection behind a row, of several the first one
 NAMED: Final = ("good", "partial", "bad")
 OTHERS: Final = tuple(name for name in VERDICTS if name not in ("none", *NAMED))
 BAD_HEADER: Final = "bad IPv4 header"
@@ -70,12 +72,13 @@ def verdicts(timeline: TimelineTable) -> Numbers:
     return {"start": starts, **_lists(counted)}
 
 
-def hosts(table: HostTable) -> Numbers:
-    """The hosts of most bytes."""
+def hosts(table: HostTable, connections: ConnectionTable | None = None) -> Numbers:
+    """The hosts of most bytes; with the connections that they are of also the first one of each."""
     rows = _largest(table["bytes"])
     counts = {name: table[name][rows] for name in ("sent_bytes", "received_bytes", "packets", "peers")}
     ports = text.cells("ports", table["ports"][rows])
-    return {"address": text.addresses(table["address"][rows]), **_lists(counts), "ports": ports}
+    found = {"address": text.addresses(table["address"][rows]), **_lists(counts), "ports": ports}
+    return found if connections is None else found | {FLOW: _first_of_hosts(table["address"][rows], connections)}
 
 
 def conversations(connections: ConnectionTable) -> Numbers:
@@ -86,7 +89,7 @@ def conversations(connections: ConnectionTable) -> Numbers:
     rows, totals = _grouped(ends[:, 0] << 32 | ends[:, 1], _volume(connections))
     most = _largest(totals["bytes"])
     here, there = (text.addresses(both[firsts[ends[rows[most], side].astype(np.intp)]]) for side in (0, 1))
-    return {"address": here, "with": there, **_lists(totals, most)}
+    return {"address": here, "with": there, **_lists(totals, most), FLOW: _flows(connections, rows[most])}
 
 
 def ports(connections: ConnectionTable) -> Numbers:
@@ -102,14 +105,18 @@ def ports(connections: ConnectionTable) -> Numbers:
         most = most[np.isin(ranked, ranked[first])]
     places = rows[most]
     named = [f"{code & 0xFFFF}/{names.protocol(code >> 16).lower()}" for code in services[places].tolist()]
-    return {"client": text.addresses(c["src_ip"][places]), "port": named, **_lists(totals, most)}
+    addresses = text.addresses(c["src_ip"][places])
+    return {"client": addresses, "port": named, **_lists(totals, most), FLOW: _flows(c, places)}
 
 
 def outcomes(connections: ConnectionTable) -> Numbers:
     """What became of the connections of each protocol, in words."""
     _, refused, _ = attempts(connections)
     protocols = connections["protocol"].astype(np.intp)
-    counts = np.bincount(protocols << 9 | refused.astype(np.intp) << 8 | connections["state"], minlength=1)
+    codes = protocols << 9 | refused.astype(np.intp) << 8 | connections["state"]
+    counts = np.bincount(codes, minlength=1)
+    first = np.zeros(len(counts), np.intp)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # of several the first one stays
     there = _largest(counts, len(counts))
     states, of = (there & 0xFF).astype(np.uint8), (there >> 9).tolist()
     refusals = (there >> 8 & 1).tolist()
@@ -119,21 +126,40 @@ def outcomes(connections: ConnectionTable) -> Numbers:
         "state": text.cells("state", states),
         "outcome": [REFUSED if is_refused else word or OTHER for word, is_refused in words],
         "connections": counts[there].tolist(),
+        FLOW: _flows(connections, first[there]),
     }
 
 
 def handshakes(connections: ConnectionTable) -> Numbers:
     """How many TCP handshakes took how long: to the answer of the server, and from there to that of the client."""
-    known = {name: connections[name][connections[name] > 0] for name in ("synack_rtt", "ack_rtt")}
-    both = np.concatenate(list(known.values()))
-    if not len(both):
-        return {"from_ns": [], "to_ns": [], "server": [], "client": []}
-    low = int(np.floor(np.log10(both.min()) * STEPS_A_DECADE))
-    high = int(np.floor(np.log10(both.max()) * STEPS_A_DECADE)) + 1
-    edges = np.unique(np.round(10 ** (np.arange(low, high + 1) / STEPS_A_DECADE)).astype(np.int64))
-    edges[0], edges[-1] = min(edges[0], both.min()), max(edges[-1], both.max() + 1)
-    server, client = (np.histogram(times, edges)[0].tolist() for times in known.values())
-    return {"from_ns": edges[:-1].tolist(), "to_ns": edges[1:].tolist(), "server": server, "client": client}
+    return _spans({"server": connections["synack_rtt"], "client": connections["ack_rtt"]})
+
+
+def responses(connections: ConnectionTable) -> Numbers:
+    """How many connections of TCP and UDP waited how long for the answer to their first request."""
+    protocols, times = connections["protocol"], connections["response_time"]
+    return _spans({names.protocol(code): times[protocols == code] for code in (TCP, UDP)})
+
+
+def waits(connections: ConnectionTable) -> Numbers:
+    """The sockets whose clients waited longest: the medians of handshake and response, and the longest response."""
+    measured = np.isin(connections["protocol"], (TCP, UDP)) & (connections["response_time"] >= 0)
+    c = connections.filter(measured)
+    kinds, rows = distinct_rows(_services(c).view(np.uint8).reshape(len(c), 8))
+    n = len(rows)
+    handshakes, answers = c["synack_rtt"], c["response_time"]
+    known = handshakes >= 0
+    handshake = np.maximum(medians(handshakes[known], kinds[known], n), 0)  # none of UDP
+    response = medians(answers, kinds, n)
+    longest = np.lexsort((-answers, kinds))[
+        np.cumsum(np.bincount(kinds, minlength=n)) - np.bincount(kinds, minlength=n)
+    ]
+    most = _largest(handshake + response)
+    protocols = [names.protocol(code) for code in c["protocol"][rows[most]].tolist()]
+    times = {"handshake_ns": handshake, "response_ns": response, "longest_ns": answers[longest]}
+    counted = {"connections": np.bincount(kinds, minlength=n), **times}
+    sockets = _sockets(c, rows[most], "dst")
+    return {"protocol": protocols, "socket": sockets, **_lists(counted, most), FLOW: _flows(c, longest[most])}
 
 
 def losses(connections: ConnectionTable) -> Numbers:
@@ -143,7 +169,7 @@ def losses(connections: ConnectionTable) -> Numbers:
     rows = _largest(np.sum([counted[name] for name in list(counted)[1:]], axis=0))
     protocols = [names.protocol(code) for code in c["protocol"][rows].tolist()]
     ends = {end: _sockets(c, rows, side) for end, side in (("client", "src"), ("server", "dst"))}
-    return {"protocol": protocols, **ends, **_lists(counted, rows)}
+    return {"protocol": protocols, **ends, **_lists(counted, rows), FLOW: _flows(c, rows)}
 
 
 def lengths(packets: PacketTable) -> Numbers:
@@ -153,7 +179,13 @@ def lengths(packets: PacketTable) -> Numbers:
 
 def lengths_of(packets: PacketTable) -> Array:
     """How many packets have a length of so many bits: 64 to 127 bytes are seven."""
-    return np.bincount(np.frexp(packets["wire_length"])[1], minlength=LENGTH_BITS + 1)
+    return np.bincount(lengths_in_bits(packets), minlength=LENGTH_BITS + 1)
+
+
+def lengths_in_bits(packets: PacketTable) -> Array:
+    """How many bits the length of each packet has: 7 for 64 to 127 bytes."""
+    bits: Array = np.frexp(packets["wire_length"])[1]
+    return bits
 
 
 def spans_of(counts: Array) -> Numbers:
@@ -184,14 +216,16 @@ def servers(connections: ConnectionTable) -> Numbers:
     answered, refused, unanswered = attempts(c)
     answered = answered & ~refused & ~unanswered
     kinds = {"answered": answered, "refused": refused, "unanswered": unanswered}
-    hosts, _ = distinct_rows(c["dst_ip"])
-    keys = hosts.astype(np.uint64) << 24 | c["protocol"].astype(np.uint64) << 16 | c["dst_port"].astype(np.uint64)
+    keys = _services(c)
     rows, totals = _grouped(keys, kinds | {"midstream": ~(answered | refused | unanswered)})
     failing = _largest(totals["refused"] + totals["unanswered"], FAILING).tolist()
     most = np.array([*failing, *_largest(totals["answered"] + totals["midstream"]).tolist()], np.intp)
     most = most[np.sort(np.unique(most, return_index=True)[1])][:LISTED]
     protocols = [names.protocol(code) for code in c["protocol"][rows[most]].tolist()]
-    return {"protocol": protocols, "socket": _sockets(c, rows[most], "dst"), **_lists(totals, most)}
+    sockets = _sockets(c, rows[most], "dst")
+    # The connection that shows it: one that failed, where one did.
+    failed = _leading(keys, refused | unanswered)
+    return {"protocol": protocols, "socket": sockets, **_lists(totals, most), FLOW: _flows(c, failed[most])}
 
 
 def _intervals(timeline: TimelineTable, by: str) -> tuple[list[int], Array, Array]:
@@ -208,6 +242,52 @@ def _intervals(timeline: TimelineTable, by: str) -> tuple[list[int], Array, Arra
     if n > MOST_INTERVALS:
         raise ValueError(f"{human.count(n)} intervals are more than a picture shows; take longer ones")
     return [first + i * step for i in range(n)], ((times[rows] - first) // step).astype(np.intp), rows
+
+
+def _spans(times: Mapping[str, Array]) -> Numbers:
+    """How many times of each kind are how long, in spans that grow by equal ratios. Unknown ones do not count."""
+    known = {kind: values[values > 0] for kind, values in times.items()}
+    both = np.concatenate(list(known.values()))
+    if not len(both):
+        return {"from_ns": [], "to_ns": [], **{kind: [] for kind in known}}
+    low = int(np.floor(np.log10(both.min()) * STEPS_A_DECADE))
+    high = int(np.floor(np.log10(both.max()) * STEPS_A_DECADE)) + 1
+    edges = np.unique(np.round(10 ** (np.arange(low, high + 1) / STEPS_A_DECADE)).astype(np.int64))
+    edges[0], edges[-1] = min(edges[0], both.min()), max(edges[-1], both.max() + 1)
+    counted = {kind: np.histogram(values, edges)[0].tolist() for kind, values in known.items()}
+    return {"from_ns": edges[:-1].tolist(), "to_ns": edges[1:].tolist(), **counted}
+
+
+def _services(c: ConnectionTable) -> Array:
+    """The socket that each connection was begun with, as a number."""
+    hosts, _ = distinct_rows(c["dst_ip"])
+    keys: Array = (
+        hosts.astype(np.uint64) << 24 | c["protocol"].astype(np.uint64) << 16 | c["dst_port"].astype(np.uint64)
+    )
+    return keys
+
+
+def _leading(keys: Array, preferred: Array) -> Array:
+    """The first row of each key among those preferred, or among all where none is."""
+    n = len(keys)
+    kinds, firsts = distinct_rows(keys.view(np.uint8).reshape(n, 8))
+    leading = np.full(len(firsts), 2 * n, np.intp)
+    np.minimum.at(leading, kinds, np.arange(n) + np.where(preferred, 0, n))
+    found: Array = leading % max(n, 1)
+    return found
+
+
+def _flows(connections: ConnectionTable, rows: Array) -> list[int]:
+    numbers: list[int] = connections[FLOW][rows].tolist()
+    return numbers
+
+
+def _first_of_hosts(addresses: Array, connections: ConnectionTable) -> list[int]:
+    """The first connection of each address, which has one."""
+    sides = [connections[name].view(np.uint64) for name in ("src_ip", "dst_ip")]
+    wanted = np.ascontiguousarray(addresses).view(np.uint64)
+    mine = [np.any([(side == one).all(axis=1) for side in sides], axis=0) for one in wanted]
+    return _flows(connections, np.array([np.argmax(one) for one in mine], np.intp))
 
 
 def _both(table: ConnectionTable, name: str, rows: Any = ...) -> Array:

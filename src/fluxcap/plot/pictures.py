@@ -49,6 +49,16 @@ def handshakes(connections: ConnectionTable) -> Chart:
     return charts.handshakes(numbers.handshakes(connections))
 
 
+def responses(connections: ConnectionTable) -> Chart:
+    """How long the answers to the first requests took."""
+    return charts.responses(numbers.responses(connections))
+
+
+def waits(connections: ConnectionTable) -> Chart:
+    """The sockets whose clients waited longest, for the handshake and for the response."""
+    return charts.waits(numbers.waits(connections))
+
+
 def losses(connections: ConnectionTable) -> Chart:
     """Retransmissions, packets out of order and closed windows, by connection."""
     return charts.losses(numbers.losses(connections))

@@ -67,6 +67,18 @@ def kinds(columns: Sequence[Array]) -> tuple[Array, Array]:
     return first[order], place[kind]
 
 
+def medians(values: Array, groups: Array, n: int) -> Array:
+    """The median of the values of each of n groups; -1 of a group without any."""
+    order = np.lexsort((values, groups))
+    values, groups = values[order], groups[order]
+    starts = np.flatnonzero(np.diff(groups.astype(np.int64), prepend=-1))
+    ends = np.append(starts[1:], len(groups))
+    middle = np.full(n, -1, np.int64)
+    if len(starts):
+        middle[groups[starts]] = (values[(starts + ends - 1) // 2] + values[(starts + ends) // 2]) // 2
+    return middle
+
+
 def missing_last(times: Array) -> Array:
     """Each time less one nanosecond, so that NO_TIME, the least number, wraps round to the greatest."""
     shifted: Array = times - times.dtype.type(1)

@@ -14,7 +14,7 @@ from fluxcap.tables.connections import ConnectionTable
 from fluxcap.tables.flows import FlowTable, collect_from_flows, flow_table
 from fluxcap.tables.gathering import by_batch, gather
 from fluxcap.tables.timeline.intervals import UNTIMED, Span, Tally, filled
-from fluxcap.values.arrays import Array, kinds
+from fluxcap.values.arrays import Array, kinds, medians
 from fluxcap.values.units import BITS_PER_OCTET, NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ BAD, PARTIAL = map(VERDICTS.index, ("bad", "partial"))
 # What is summed, and the columns of packets that it comes from.
 SUMMED: Final = ("packets", "bytes", "bad", "partial", "ip_bad", "retransmitted")
 PACKET_COLUMNS: Final = ("time", "file", "protocol", "wire_length", "verdict", "ip_verdict", "_resent")
-UNKNOWN: Final = -1  # a round trip
 
 
 class Counting:
@@ -148,20 +147,8 @@ def _of_connections(c: ConnectionTable, groups: Array, grid: Grid, span: Span) -
     return {
         "flows": open_.astype(np.uint64),
         "new_flows": begun.astype(np.uint64),
-        "rtt_median": _medians(trips[known], rows[known], grid.n),
+        "rtt_median": medians(trips[known], rows[known], grid.n),
     }
-
-
-def _medians(values: Array, rows: Array, n: int) -> Array:
-    """The median of the values of each row, UNKNOWN without one."""
-    order = np.lexsort((values, rows))
-    values, rows = values[order], rows[order]
-    starts = np.flatnonzero(np.diff(rows, prepend=-1))
-    ends = np.append(starts[1:], len(rows))
-    medians = np.full(n, UNKNOWN, np.int64)
-    if len(starts):
-        medians[rows[starts]] = (values[(starts + ends - 1) // 2] + values[(starts + ends) // 2]) // 2
-    return medians
 
 
 def of_flows(
