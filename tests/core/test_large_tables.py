@@ -7,6 +7,8 @@ import pytest
 import builders as b
 from capture_files import Record, pcap
 from core_driver import FIVE_TUPLE, key, scan
+from fluxcap._core import Scanner
+from whole_readings import feed
 
 FLOWS = 300_000
 PIECE = 2**18  # flows to a piece of 2 MiB of a column of eight bytes
@@ -83,6 +85,18 @@ def test_a_table_read_the_last_time_holds_what_it_held_before(kind, octets):
     last = scanner.flows(last=True)
     assert [name for name, column in last.items() if memoryview(column).tobytes() != before[name]] == []
     assert list(last) == list(before)
+
+
+@pytest.mark.parametrize(("threads", "shards"), [(2, 1), (5, 1), (3, 4), (7, 32)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_threads_make_the_same_columns(kind, threads, shards, octets):
+    expected = scan(octets, columns=(), key=KINDS[kind]).flows()
+    scanner = Scanner(key=KINDS[kind], shards=shards)
+    scanner.begin()
+    feed(scanner, octets, [1 << 18], lambda: scanner.run(threads))
+    for last in (False, True):
+        found = scanner.flows(last=last)
+        assert [name for name in expected if memoryview(found[name]) != memoryview(expected[name])] == []
 
 
 def test_a_table_read_the_last_time_holds_what_the_capture_holds(octets):

@@ -85,13 +85,21 @@ typedef struct {
     char *piece[SPARE_MAX];
 } Spare;
 
+/* Begin with nothing, as one of so many that move pieces at once. */
+static inline void spare_open(Spare *spare, uint32_t many) {
+    spare->n = 0;
+    spare->moved = MOVED_MAX - MOVED_MAX / many;
+    spare->failed = 0;
+}
+
 static inline char *piece_at(void *at) { return (char *)at - (uintptr_t)at % HUGE_FROM; }
 
-/* Make the huge pages between `from` and `to` spare: they are not read again. Those before `from` are spare already. */
-static inline void pages_spare(Spare *spare, void *at, size_t from, size_t to) {
+/* Make the huge pages between `from` and `to` spare: they are not read again. Those from `begin` to `from` are spare
+ * already; those that begin before `begin` are another's. */
+static inline void pages_spare(Spare *spare, void *at, size_t begin, size_t from, size_t to) {
     char *piece = piece_at((char *)at + from), *end = (char *)at + to;
-    if (piece < (char *)at)
-        piece += HUGE_FROM;
+    if (piece < (char *)at + begin)
+        piece = piece_at((char *)at + begin + HUGE_FROM - 1);
     for (; piece + HUGE_FROM <= end; piece += HUGE_FROM) {
         if (spare->n < SPARE_MAX && spare->moved < MOVED_MAX)
             spare->piece[spare->n++] = piece;

@@ -7,10 +7,11 @@ from libc.string cimport memset
 
 from fluxcap.base.columns cimport Columns, free_columns, reserve_columns, resize_column
 from fluxcap.base.memory cimport block_free, block_least
-from fluxcap.flows.table cimport FlowRecord, Flows
-from fluxcap.tables.export cimport FlowColumns, RECORDS_AT_ONCE, split_rows
-from fluxcap.tables.rows cimport Rows, close_rows_of, open_rows
+from fluxcap.flows.table cimport Flows
+from fluxcap.tables.export cimport FlowColumns, RowRange, close_ranges, open_ranges, ranges_of, split_range
+from fluxcap.tables.rows cimport drop_all_rows
 from fluxcap.tables.shards cimport rows_in
+from fluxcap.threads.crew cimport Crew, do_jobs
 
 # Formats of the struct module by the typestr of numpy, without the byte order, which is that of this machine. Letters
 # ("S") have a length besides.
@@ -84,12 +85,17 @@ cdef int plan_columns(Columns* c, tuple fields) except -1:
     return 0
 
 
-cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last):
-    """The columns of a flow table, see split_rows(). `fields`: of rows, features, first packets."""
+cdef void split_one(void* ranges, uint32_t i) noexcept nogil:
+    split_range(&(<RowRange*>ranges)[i])
+
+
+cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last, Crew* crew=NULL):
+    """The columns of a flow table, see split_range(). `fields`: of rows, features, first packets. `crew`: a settled one,
+    whose threads share the work."""
     cdef FlowColumns c
-    cdef FlowRecord* records = <FlowRecord*>calloc(RECORDS_AT_ONCE, sizeof(FlowRecord))
-    cdef uint64_t n = rows_in(f)
-    cdef Rows rows
+    cdef uint64_t rows = rows_in(f)
+    cdef uint32_t n = ranges_of(f, rows, crew.n + 1 if crew != NULL else 1)
+    cdef RowRange* ranges = <RowRange*>calloc(n, sizeof(RowRange))
     cdef bint done
     plain, features, firsts = fields
     memset(&c, 0, sizeof(FlowColumns))
@@ -97,17 +103,24 @@ cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last):
     plan_columns(&c.features, features)
     plan_columns(&c.firsts, firsts)
     try:
-        if not open_rows(&rows, f) or records == NULL or not (
-                reserve_columns(&c.plain, n) and reserve_columns(&c.features, n) and reserve_columns(&c.firsts, n)):
+        if ranges == NULL or not (reserve_columns(&c.plain, rows) and reserve_columns(&c.features, rows) and
+                                  reserve_columns(&c.firsts, rows)):
             raise MemoryError
         with nogil:
-            done = split_rows(&rows, &c, records, newest, last)
+            done = open_ranges(ranges, n, f, &c, newest, last)
+            if done:
+                if n > 1:
+                    do_jobs(crew, split_one, ranges, n)
+                else:
+                    split_range(ranges)
+                if last:
+                    drop_all_rows(f)
+            done = close_ranges(ranges, n, &c) and done
         if not done:
             raise MemoryError
         return {**hand_over(&c.plain, plain), **hand_over(&c.features, features), **hand_over(&c.firsts, firsts)}
     finally:
-        close_rows_of(&rows)
-        free(records)
+        free(ranges)
         free_columns(&c.plain)
         free_columns(&c.features)
         free_columns(&c.firsts)

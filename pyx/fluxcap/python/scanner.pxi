@@ -277,7 +277,7 @@ cdef class Scanner(Window):
     def flows(self, bint last=False, int64_t newest=NO_TIME_VALUE):
         with self.claim:
             self.settle_crew()
-            return read_rows(&self.line.flows, self.fields_of(&self.line.flows), newest, last)
+            return read_rows(&self.line.flows, self.fields_of(&self.line.flows), newest, last, self.crew)
 
     def unseen(self):
         cdef Flows none

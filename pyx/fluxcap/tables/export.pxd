@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.columns cimport Columns, lay_pieces, put_column
-from fluxcap.base.memory cimport Spare
+from fluxcap.base.memory cimport HUGE_FROM, Spare, spare_open
 from fluxcap.base.types cimport VERDICTS_END, VERDICT_BAD
 from fluxcap.flows.features cimport features_at, read_features
 from fluxcap.flows.follow cimport read_connection
@@ -13,7 +13,8 @@ from fluxcap.flows.key cimport Shape, five_tuple, same_shape, unproject
 from fluxcap.flows.table cimport (
     EndReason, FORCED_END, FlowRecord, FlowRow, Flows, MARK_FLIPPED, RareCounts, expired, is_flipped, key_of, mark_of,
     row_at)
-from fluxcap.tables.rows cimport ROWS_AT_ONCE, Rows, drop_all_rows, next_rows, spare_index, spare_rows
+from fluxcap.tables.rows cimport (
+    ROWS_AT_ONCE, Rows, close_rows_of, next_rows, open_rows, rows_before_range, spare_index, spare_rows)
 
 cdef enum:
     RECORDS_AT_ONCE = ROWS_AT_ONCE
@@ -119,10 +120,10 @@ cdef inline void put_rows(const Flows* f, uint64_t first, uint32_t n, const Flow
         put_column(c, i, <const uint8_t*>features_at(f, first) + c.offset[i], f.features_stride, n)
     c.n += n
 
-cdef inline void lay_rows(FlowColumns* columns, Spare* spare, uint32_t n) noexcept nogil:
-    lay_pieces(&columns.plain, spare, n)
-    lay_pieces(&columns.features, spare, n)
-    lay_pieces(&columns.firsts, spare, n)
+cdef inline void lay_rows(FlowColumns* columns, Spare* spare, uint32_t n, uint64_t end) noexcept nogil:
+    lay_pieces(&columns.plain, spare, n, end)
+    lay_pieces(&columns.features, spare, n, end)
+    lay_pieces(&columns.firsts, spare, n, end)
 
 cdef inline uint32_t end_rows(const Flows* f, uint64_t first, uint32_t n, const FlowRecord* records,
                               int64_t newest) noexcept nogil:
@@ -144,20 +145,72 @@ cdef inline void reopen_rows(const Flows* f, uint64_t first, uint32_t found) noe
         if found >> i & 1:
             row_at(f, first + i).end_reason = FORCED_END
 
-cdef inline bint split_rows(Rows* rows, FlowColumns* columns, FlowRecord* records, int64_t newest,
-                            bint last) noexcept nogil:
-    """Append every row to the columns, in order; rows that have been silent or active for too long at the time `newest`
-    have ended. The caller has reserved room in the columns and zeroed the records. With `last` the columns take over
-    the memory of rows that have been read, and the table is empty in the end. False when memory is out."""
+cdef struct RowRange:           # some rows of a table on their way to columns
+    Rows rows
+    uint32_t place              # this range,
+    uint32_t ranges             # ... of so many
+    uint64_t end                # the row after it; room of the columns: it is the last range
+    FlowColumns columns         # those of the table, up to the next row of the range
+    FlowRecord records[RECORDS_AT_ONCE]
+    int64_t newest              # rows that have been silent or active for too long at this time have ended
+    bint last                   # the columns take over the memory of rows that have been read
+    bint failed                 # memory is out
+
+cdef enum:
+    LEAST_RANGE = 4096          # rows: fewer take less time than another thread does to wake up
+    KEPT_TWICE = 64 << 20       # bytes of rows whose memory need not become columns at once
+    PIECES_A_RANGE = 8          # of each shard: the piece where two ranges meet becomes no column
+
+cdef inline uint32_t ranges_of(const Flows* f, uint64_t rows, uint32_t threads) noexcept nogil:
+    """How many ranges of so many rows are worth making for so many threads."""
+    cdef uint64_t octets = rows * (f.stride + f.features_stride + f.connections_stride)
+    cdef uint64_t ranges = min(<uint64_t>threads, rows // LEAST_RANGE)
+    if octets > KEPT_TWICE:
+        ranges = min(ranges, octets // (<uint64_t>max(f.n_shards, 1) * PIECES_A_RANGE * HUGE_FROM))
+    return <uint32_t>max(ranges, 1)
+
+cdef inline bint open_ranges(RowRange* all, uint32_t n, Flows* f, const FlowColumns* columns, int64_t newest,
+                             bint last) noexcept nogil:
+    """Divide the rows of a table into n zeroed ranges, in order. The caller has reserved room in the columns. False when
+    memory is out. close_ranges() frees what they have, also after False."""
+    cdef bint done = True
+    cdef uint32_t i
+    for i in range(n):
+        all[i].place = i
+        all[i].ranges = n
+        all[i].newest = newest
+        all[i].last = last
+        all[i].columns = columns[0]
+        done = open_rows(&all[i].rows, f, i, n) and done
+        all[i].columns.plain.n = all[i].columns.features.n = all[i].columns.firsts.n = rows_before_range(&all[i].rows)
+    for i in range(n):
+        all[i].end = all[i + 1].columns.plain.n if i + 1 < n else columns.plain.room
+    return done
+
+cdef inline bint close_ranges(RowRange* all, uint32_t n, FlowColumns* columns) noexcept nogil:
+    """The columns have all rows now. False when memory is out."""
+    cdef bint done = True
+    cdef uint32_t i
+    for i in range(n):
+        close_rows_of(&all[i].rows)
+        done = done and not all[i].failed
+    columns.plain.n = columns.features.n = columns.firsts.n = all[n - 1].columns.plain.n
+    return done
+
+cdef inline void split_range(RowRange* r) noexcept nogil:
+    """Write the rows of a range into the columns, in order."""
+    cdef Rows* rows = &r.rows
+    cdef FlowColumns* columns = &r.columns
+    cdef FlowRecord* records = r.records
     cdef uint64_t first
     cdef uint32_t n, i, ended
     cdef bint counted_before = False, counted, rarely
     cdef Flows* f = rows.there
     cdef FlowRow all
     cdef Spare spare
-    memset(&spare, 0, sizeof(Spare))
-    if last:
-        spare_index(rows.table, &spare)
+    spare_open(&spare, r.ranges)
+    if r.last:
+        spare_index(rows.table, r.place, r.ranges, &spare)
     while next_rows(rows):
         first = rows.first
         n = rows.n
@@ -171,16 +224,14 @@ cdef inline bint split_rows(Rows* rows, FlowColumns* columns, FlowRecord* record
                 read_record(f, first + i, rarely, &records[i])
         counted_before = counted
         columns.plain.zero = zero_columns(&columns.plain, records, &all)
-        if last:
-            lay_rows(columns, &spare, n)
+        if r.last:
+            lay_rows(columns, &spare, n, r.end)
             if spare.failed:
                 break
-        ended = end_rows(f, first, n, records, newest)
+        ended = end_rows(f, first, n, records, r.newest)
         put_rows(f, first, n, records, columns)
-        if last:
+        if r.last:
             spare_rows(rows, &spare)
         else:
             reopen_rows(f, first, ended)
-    if last:
-        drop_all_rows(rows.table)
-    return not spare.failed
+    r.failed = spare.failed

@@ -1,5 +1,5 @@
-# The rows of a table in first-seen order, some at a time. Rows of several shards are copied into a block, which is a
-# small table by itself, in the order of the records that they began with.
+# The rows of a table in first-seen order, or a range of them, some at a time. Rows of several shards are copied into a
+# block, which is a small table by itself, in the order of the records that they began with.
 
 from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -18,13 +18,41 @@ cdef struct Rows:
     Flows* there                # where the rows at hand lie,
     uint64_t first              # ... and the first of them,
     uint32_t n                  # ... and how many there are
-    uint64_t at[MAX_SHARDS]     # of each shard: the next row,
+    uint64_t begin[MAX_SHARDS]  # of each shard, or of the one table: the first row of the range,
+    uint64_t end[MAX_SHARDS]    # ... the row after it,
+    uint64_t at[MAX_SHARDS]     # ... the next row,
     uint64_t next[MAX_SHARDS]   # ... the number of its record, UINT64_MAX behind the last one,
     uint64_t spared[MAX_SHARDS]     # ... rows whose memory was given away
     Flows block
 
-cdef inline uint64_t number_at(const Flows* shard, uint64_t i) noexcept nogil:
-    return shard.numbers[i] if i < shard.n else UINT64_MAX
+cdef inline uint64_t rows_before(const Flows* shard, uint64_t number) noexcept nogil:
+    """The rows of a shard that began before the record of this number."""
+    cdef uint64_t low = 0, high = shard.n, middle
+    while low < high:
+        middle = low + (high - low) // 2
+        if shard.numbers[middle] < number:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+cdef inline uint64_t border(const Flows* f, uint32_t i, uint32_t n) noexcept nogil:
+    """Where range i of n ranges of about as many rows begins: the number of a record, in one table that of a row. Keys
+    are spread over the shards at random, so the shard with most rows says it for all."""
+    cdef const Flows* most = f
+    cdef uint32_t k
+    if f.n_shards == 0:
+        return f.n * i // n
+    for k in range(f.n_shards):
+        if most == f or f.shards[k].n > most.n:
+            most = &f.shards[k]
+    if i == 0 or most.n == 0:
+        return 0
+    return UINT64_MAX if i == n else most.numbers[most.n * i // n]
+
+cdef inline uint64_t number_of(const Rows* r, uint32_t shard) noexcept nogil:
+    """The number of the record that the next row of a shard began with."""
+    return r.table.shards[shard].numbers[r.at[shard]] if r.at[shard] < r.end[shard] else UINT64_MAX
 
 cdef inline bint open_block(Flows* block, const Flows* f) noexcept nogil:
     cdef bint done = True
@@ -54,15 +82,21 @@ cdef inline bint open_block(Flows* block, const Flows* f) noexcept nogil:
         done = done and block.connections != NULL and block.blocks != NULL
     return done
 
-cdef inline bint open_rows(Rows* r, Flows* f) noexcept nogil:
-    """Begin before the first row; False when memory is out. close_rows_of() frees the block, also after False."""
+cdef inline bint open_rows(Rows* r, Flows* f, uint32_t place, uint32_t ranges) noexcept nogil:
+    """Begin before the first row of a range; False when memory is out. close_rows_of() frees the block, also after
+    False."""
+    cdef uint64_t begin = border(f, place, ranges), end = border(f, place + 1, ranges)
     cdef uint32_t i
     memset(r, 0, sizeof(Rows))
     r.table = r.there = f
     if f.n_shards == 0:
+        r.first = r.begin[0] = r.at[0] = r.spared[0] = begin
+        r.end[0] = end
         return True
     for i in range(f.n_shards):
-        r.next[i] = number_at(&f.shards[i], 0)
+        r.begin[i] = r.at[i] = r.spared[i] = rows_before(&f.shards[i], begin)
+        r.end[i] = rows_before(&f.shards[i], end)
+        r.next[i] = number_of(r, i)
     r.there = &r.block
     return open_block(&r.block, f)
 
@@ -110,7 +144,7 @@ cdef inline void fill_block(Rows* r) noexcept nogil:
             break
         copy_row(&r.table.shards[i], r.at[i], &r.block)
         r.at[i] += 1
-        r.next[i] = number_at(&r.table.shards[i], r.at[i])
+        r.next[i] = number_of(r, i)
     r.n = <uint32_t>r.block.n
 
 cdef inline bint next_rows(Rows* r) noexcept nogil:
@@ -119,31 +153,42 @@ cdef inline bint next_rows(Rows* r) noexcept nogil:
         fill_block(r)
     else:
         r.first += r.n
-        r.n = <uint32_t>min(r.table.n - r.first, <uint64_t>ROWS_AT_ONCE)
+        r.n = <uint32_t>min(r.end[0] - r.first, <uint64_t>ROWS_AT_ONCE)
+        r.at[0] = r.first + r.n
     return r.n != 0
 
-cdef inline void spare_index(const Flows* f, Spare* spare) noexcept nogil:
+cdef inline void spare_index(const Flows* f, uint32_t place, uint32_t ranges, Spare* spare) noexcept nogil:
+    """The memory of the index is free to use; each range has a share of it."""
+    cdef uint64_t octets = index_octets(f)
+    cdef uint64_t begin = octets * place // ranges
     cdef uint32_t i
-    pages_spare(spare, f.index, 0, index_octets(f))
+    pages_spare(spare, f.index, begin, begin, octets * (place + 1) // ranges)
     for i in range(f.n_shards):
-        spare_index(&f.shards[i], spare)
+        spare_index(&f.shards[i], place, ranges, spare)
 
-cdef inline void spare_between(const Flows* f, uint64_t first, uint64_t end, Spare* spare) noexcept nogil:
-    pages_spare(spare, f.rows, first * f.stride, end * f.stride)
-    if f.features_stride:
-        pages_spare(spare, f.features, first * f.features_stride, end * f.features_stride)
-    if f.connections_stride:
-        pages_spare(spare, f.connections, first * f.connections_stride, end * f.connections_stride)
+cdef inline void spare_octets(Spare* spare, void* at, uint64_t stride, const Rows* r, uint32_t i) noexcept nogil:
+    if stride:
+        pages_spare(spare, at, r.begin[i] * stride, r.spared[i] * stride, r.at[i] * stride)
 
 cdef inline void spare_rows(Rows* r, Spare* spare) noexcept nogil:
     """The memory of the rows at hand and those before them is free to use: they are not read again."""
+    cdef const Flows* f
     cdef uint32_t i
-    if r.table.n_shards == 0:
-        spare_between(r.table, r.first, r.first + r.n, spare)
-    for i in range(r.table.n_shards):
+    for i in range(max(r.table.n_shards, 1)):
+        f = &r.table.shards[i] if r.table.n_shards else r.table
         if r.spared[i] < r.at[i]:
-            spare_between(&r.table.shards[i], r.spared[i], r.at[i], spare)
+            spare_octets(spare, f.rows, f.stride, r, i)
+            spare_octets(spare, f.features, f.features_stride, r, i)
+            spare_octets(spare, f.connections, f.connections_stride, r, i)
             r.spared[i] = r.at[i]
+
+cdef inline uint64_t rows_before_range(const Rows* r) noexcept nogil:
+    """The rows of all ranges before this one."""
+    cdef uint64_t rows = 0
+    cdef uint32_t i
+    for i in range(max(r.table.n_shards, 1)):
+        rows += r.begin[i]
+    return rows
 
 cdef inline void drop_all_rows(Flows* f) noexcept nogil:
     cdef uint32_t i

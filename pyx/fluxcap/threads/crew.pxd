@@ -27,6 +27,7 @@ from fluxcap.capture.reader cimport Reader
 from fluxcap.capture.window cimport WINDOW, octets_come
 from fluxcap.pipeline.scan cimport OUTCOME_NO_MEMORY, OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline
 from fluxcap.tables.shards cimport MAX_SHARDS
+from fluxcap.threads.jobs cimport Job, Jobs
 from fluxcap.threads.posix cimport (
     pthread_cond_broadcast, pthread_cond_destroy, pthread_cond_init, pthread_cond_signal, pthread_cond_t,
     pthread_cond_wait, pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
@@ -65,6 +66,7 @@ cdef struct Crew:
     uint32_t n_lanes            # 0: the flow table has no shards
     uint32_t counting           # threads that count a span or a part of one
     bint alone                  # one thread counts for all lanes
+    Jobs jobs                   # for members that have no span to work on
     bint leaving
     int file                    # read a window at a time; NO_FILE: none
     Reader* reader              # the reader of that file
@@ -251,9 +253,36 @@ cdef inline uint32_t lane_due(const Crew* crew) noexcept nogil:
             found = i
     return found
 
+cdef inline bint do_job(Crew* crew) noexcept nogil:
+    """Do a job; False if all were begun. Called with the lock held; releases it meanwhile."""
+    cdef Jobs* jobs = &crew.jobs
+    cdef uint32_t i = jobs.begun
+    if i == jobs.n:
+        return False
+    jobs.begun += 1
+    pthread_mutex_unlock(&crew.lock)
+    jobs.job(jobs.on, i)
+    pthread_mutex_lock(&crew.lock)
+    jobs.done += 1
+    return True
+
+cdef inline void do_jobs(Crew* crew, Job job, void* on, uint32_t n) noexcept nogil:
+    """Do n jobs with all threads of a settled crew."""
+    pthread_mutex_lock(&crew.lock)
+    crew.jobs = Jobs(job, on, n, 0, 0)
+    pthread_cond_broadcast(&crew.work)
+    while do_job(crew):
+        pass
+    while crew.jobs.done < n:
+        pthread_cond_wait(&crew.progress, &crew.lock)
+    pthread_mutex_unlock(&crew.lock)
+
 cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
     """Do what is most urgent; False if there is nothing to do. Called with the lock held; releases it meanwhile."""
     cdef uint32_t lane
+    if do_job(crew):
+        tell(crew)
+        return True
     if crew.outcome != OUTCOME_WANTS_INPUT:
         return False
     lane = lane_due(crew)
