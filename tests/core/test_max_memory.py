@@ -10,7 +10,7 @@ import builders as b
 import fluxcap
 from capture_files import pcap, records
 from command_line import fluxcap as run
-from fluxcap.capture import reading
+from fluxcap.plan import processors
 from fluxcap.plan.sizes import octets
 
 FLOWS = 30_000
@@ -35,7 +35,7 @@ def test_what_is_no_size_is_refused_by_name(wrong):
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("read", [fluxcap.read_flows, fluxcap.read_connections])
 def test_what_was_read_before_the_bound_is_exact(read, threads, monkeypatch):
-    monkeypatch.setattr(reading, "SHARED_FROM", 0)
+    monkeypatch.setattr(processors, "OCTETS_A_THREAD", 1)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(threads)))
     with pytest.warns(UserWarning, match="stopped at max_memory"):
         table = read(CAPTURE, max_memory="2M", threads=threads)
@@ -120,7 +120,7 @@ HOLES = [
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_holes_of_connections_stop_the_reading_at_the_same_record_in_any_batch(threads, monkeypatch):
-    monkeypatch.setattr(reading, "SHARED_FROM", 0)
+    monkeypatch.setattr(processors, "OCTETS_A_THREAD", 1)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(threads)))
     with pytest.warns(UserWarning, match="stopped at max_memory"):
         table = fluxcap.read_connections(pcap(records(HOLES)), max_memory="1500K", threads=threads)

@@ -14,8 +14,8 @@ import fluxcap
 from capture_files import pcap, records
 from core_driver import ALL_COLUMNS, FIVE_TUPLE, key
 from fluxcap._core import Scanner
-from fluxcap.capture import reading
-from fluxcap.plan.processors import shards_for
+from fluxcap.plan import processors
+from fluxcap.plan.processors import ONE_TABLE, divides, shards_for, threads_for, threads_worth
 from real_captures import CORPUS, index, needs_corpus
 from strategies import (
     captures,
@@ -29,6 +29,7 @@ from strategies import (
 from whole_readings import LONG, ONE, again, everything, feed, numbered, read, read_file
 
 SECOND = 1_000_000_000
+MIB = 1 << 20
 PORTS = ({53, 80, 1024}, set(range(0, 65536, 3)))  # of TCP and of UDP: likely servers
 SHARDS = (1, 2, 4, 8, 16, 32)
 frames = st.one_of(
@@ -176,7 +177,6 @@ def test_every_real_capture_reads_the_same_with_any_number_of_shards(by):
 @pytest.mark.parametrize(
     ("by", "threads", "shards"),
     [
-        (None, 16, 1),
         (key(*FIVE_TUPLE), 1, 1),
         (key(*FIVE_TUPLE), 4, 1),
         (key(*FIVE_TUPLE), 5, 8),
@@ -189,14 +189,43 @@ def test_every_real_capture_reads_the_same_with_any_number_of_shards(by):
         (CONNECTIONS, 8, 8),
     ],
 )
-def test_a_table_has_as_many_shards_as_its_threads_can_use(by, threads, shards):
-    assert shards_for(threads, by) == shards
-    Scanner(key=by, shards=shards)
+def test_a_table_that_divides_has_as_many_shards_as_its_threads_can_use(by, threads, shards):
+    assert divides(by) is (threads <= ONE_TABLE or shards > 1)
+    Scanner(key=by, shards=shards_for(threads) if divides(by) else 1)
+    assert not divides(by) or shards_for(threads) == shards
+
+
+@pytest.mark.parametrize(
+    ("asked", "shares", "there", "threads"),
+    [
+        (None, True, 1, 1),
+        (None, True, 2, 2),
+        (None, True, 48, 48),
+        (None, True, 200, 64),
+        (None, False, 48, 4),
+        (None, False, 3, 3),
+        (7, True, 48, 7),
+        (7, False, 48, 7),
+        (7, True, 2, 2),
+        (100, True, 200, 64),
+    ],
+)
+def test_all_processors_read_where_all_have_something_to_do(monkeypatch, asked, shares, there, threads):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(there)))
+    assert threads_for(asked, shares) == threads
+
+
+@pytest.mark.parametrize(
+    ("threads", "octets", "worth"),
+    [(2, 0, 1), (2, 1, 1), (2, MIB, 1), (2, MIB + 1, 2), (64, 10 * MIB, 10), (64, 1 << 40, 64), (1, 1 << 40, 1)],
+)
+def test_small_inputs_are_read_by_few_threads(threads, octets, worth):
+    assert threads_worth(threads, octets) == worth
 
 
 @pytest.mark.parametrize("options", [{}, {"features": True}, {"splt": 3}, {"interval": "1s"}])
 def test_tables_are_the_same_read_by_many_threads(monkeypatch, tmp_path, options):
-    monkeypatch.setattr(reading, "SHARED_FROM", 0)
+    monkeypatch.setattr(processors, "OCTETS_A_THREAD", 1)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)))  # there may be fewer processors
     path = tmp_path / "long.pcap"
     path.write_bytes(LONG["mixed"])

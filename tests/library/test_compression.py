@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 import fluxcap
 from capture_files import pcap, records
-from fluxcap.capture import compression, reading
+from fluxcap.capture import compression
 from fluxcap.capture.ahead import one_input
 from fluxcap.errors import DamagedCaptureWarning, NotACaptureError, UnsupportedError
+from fluxcap.plan import processors
 
 lz4_frame = pytest.importorskip("lz4.frame")
 zstd = pytest.importorskip("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
@@ -281,7 +282,7 @@ def test_memory_that_runs_out_while_decompressing_is_no_damage(name, monkeypatch
 @pytest.mark.parametrize("stop", ["limit", "damage"])
 def test_what_stops_the_reading_first_does_so_with_any_number_of_threads(stop, threads, monkeypatch):
     """The thread that counts can be behind the decompressor, which fails just after."""
-    monkeypatch.setattr(reading, "SHARED_FROM", 0)
+    monkeypatch.setattr(processors, "OCTETS_A_THREAD", 1)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(threads)))
     packets = [fluxcap.segment(bytes(900), ("192.0.2.1", 1 + at), ("192.0.2.2", 53)) for at in range(300)]
     capture = pcap(records(packets))

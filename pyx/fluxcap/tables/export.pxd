@@ -171,8 +171,8 @@ cdef inline uint32_t ranges_of(const Flows* f, uint64_t rows, uint32_t threads) 
 
 cdef inline bint open_ranges(RowRange* all, uint32_t n, Flows* f, const FlowColumns* columns, int64_t newest,
                              bint last) noexcept nogil:
-    """Divide the rows of a table into n zeroed ranges, in order. The caller has reserved room in the columns. False when
-    memory is out. close_ranges() frees what they have, also after False."""
+    """Divide the rows of a table into n zeroed ranges, in order. The caller has reserved room in the columns.
+    close_ranges() frees what the ranges have, also after False: memory is out."""
     cdef bint done = True
     cdef uint32_t i
     for i in range(n):

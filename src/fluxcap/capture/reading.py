@@ -32,7 +32,7 @@ from fluxcap.errors import (
     OutOfOrderWarning,
     printable,
 )
-from fluxcap.plan.processors import ahead_for, shards_for, threads_for
+from fluxcap.plan.processors import ahead_for, divides, shards_for, threads_for, threads_worth
 from fluxcap.plan.read_options import DEFAULT, ReadOptions
 from fluxcap.plan.tunnels import codes
 from fluxcap.values import human
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ALL_VERDICTS = 0xFFFFFFFF
-# Bytes of an input before other threads join: a millisecond of work, much more than starting the threads takes.
-SHARED_FROM = 1 << 20
 
 
 class Reading:
@@ -65,8 +63,9 @@ class Reading:
         options.check()
         self.options = options
         self.filter = compiler(options.where)
-        self._threads = threads_for(1 if options.order else options.threads)  # the merged stream is for one thread
-        whole = columns or stepwise  # rows of flows are asked for by number, or leave before the end
+        # Without shards: rows of flows that are asked for by number, or leave before the end.
+        shares = divides(key) and not columns and not stepwise
+        self._threads = threads_for(1 if options.order else options.threads, shares)  # one reads the merged stream
         self.scanner = self._scanner(
             key=key,
             columns=columns,
@@ -78,7 +77,7 @@ class Reading:
             inner=options.inner,
             decap=options.decap,
             tunnels=codes(options.tunnels),
-            shards=1 if whole else shards_for(self._threads, key),
+            shards=shards_for(self._threads) if shares else 1,
         )
         self.inputs: list[str] = []
         self._begins: list[int] = []  # records before each input
@@ -307,7 +306,7 @@ class Reading:
 
     def _process(self, step: Callable[[int], int], octets: int, busy: int = 0) -> Generator[None, None, int]:
         """Take a step of the scanner, in an input of so many bytes, until all rows of the step are taken."""
-        threads = max(self._threads - busy, 1) if octets > SHARED_FROM else 1
+        threads = threads_worth(max(self._threads - busy, 1), octets)
         while (state := step(threads)) == ROWS_FULL:
             self.rows_wait = True
             yield

@@ -217,7 +217,7 @@ def add_common(parser: Parser, drawings: Mapping[str, str] = NO_DRAWINGS) -> Non
 
 def add_threads(parser: Parser) -> None:
     """--threads."""
-    parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: a few)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: one a processor)")
 
 
 def add_rows(parser: Parser, columns: Sequence[str] = ()) -> None:

@@ -8,30 +8,46 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from fluxcap._core import KeySpec
 
+MAX_THREADS: Final = 64  # of the core
+MAX_SHARDS: Final = 32  # of the core
 # A third of the work on small packets is counting: so many threads keep one that counts for all of them busy.
-THREADS: Final = 4
+ONE_TABLE: Final = 4
+# Small packets of so many bytes take a millisecond, ten times what it takes to start a thread.
+OCTETS_A_THREAD: Final = 1 << 20
 # More decompressors make more than one table can count; without a bound, 128 processors would hold 8 GiB.
 AHEAD: Final = 16
-MAX_SHARDS: Final = 32  # of the core
 
 
-def threads_for(asked: int | None) -> int:
-    """The number of threads to read with: as many as asked for, or a few, at most one a processor."""
-    return min(asked or THREADS, _processors())
+def threads_for(asked: int | None, divides: bool) -> int:
+    """The number of threads to read with: as many as asked for, or all that find work, at most one a processor.
 
-
-def shards_for(threads: int, key: KeySpec | None) -> int:
-    """The shards of a flow table that so many threads make: a power of two, one a thread or more.
-
-    1 for up to THREADS threads, as shards take a sixth more work, and twice that for a flood. 1 also where only one
-    table will do: with a bound on flows or memory, and where the direction of a flow depends on its row in an earlier
-    interval.
+    `divides`: the flow table divides into shards, so that more threads than ONE_TABLE have something to do.
     """
-    if key is None or threads <= THREADS:
-        return 1
-    if key["max_flows"] or key.get("max_memory") or (key["interval"] and key.get("server_ports")):
-        return 1
-    return min(1 << (threads - 1).bit_length(), MAX_SHARDS)
+    return min(asked or (MAX_THREADS if divides else ONE_TABLE), MAX_THREADS, _processors())
+
+
+def threads_worth(threads: int, octets: int) -> int:
+    """How many of so many threads an input of so many bytes keeps busy."""
+    return max(min(threads, -(-octets // OCTETS_A_THREAD)), 1)
+
+
+def divides(key: KeySpec | None) -> bool:
+    """Does a flow table with this key divide into shards?
+
+    It does not where only one table will do: with a bound on flows or memory, and where the direction of a flow depends
+    on its row in an earlier interval.
+    """
+    if key is None or key["max_flows"] or key.get("max_memory"):
+        return False
+    return not (key["interval"] and key.get("server_ports"))
+
+
+def shards_for(threads: int) -> int:
+    """The shards of a flow table that divides: a power of two, one a thread or more.
+
+    One for up to ONE_TABLE threads, as shards take a sixth more work, and twice that for a flood.
+    """
+    return 1 if threads <= ONE_TABLE else min(1 << (threads - 1).bit_length(), MAX_SHARDS)
 
 
 def ahead_for(asked: int | None) -> int:

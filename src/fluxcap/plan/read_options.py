@@ -27,7 +27,7 @@ class ReadOptions(NamedTuple):
 
     where: str | None = None  # only records that this filter accepts, in the language of tcpdump
     decap: bool = True  # look into tunnels
-    threads: int | None = 1  # at most this many; None: a few
+    threads: int | None = 1  # at most this many; None: one a processor
     on_damage: OnDamage = "warn"
     on_interrupt: OnInterrupt = "raise"
     inner: bool = False  # the filter sees the innermost IP packet, not the headers around it

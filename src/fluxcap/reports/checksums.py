@@ -73,7 +73,7 @@ def read_checksums(
     list_limit : int, default 1000
         Bad records to list, at least 0.
     threads : int, optional
-        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+        Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"

@@ -52,7 +52,7 @@ def read_info(
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     threads : int, optional
-        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+        Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"

@@ -88,7 +88,7 @@ def read_sockets(
         Stop, with a warning, before the connections that the sockets are gathered from take more than this: bytes,
         or a text such as "512M" or "2GiB". What was read before is exact.
     threads : int, optional
-        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+        Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"

@@ -66,7 +66,7 @@ class FlowAggregator:
     splt : int, default 0
         Add direction, size and gap of this many first packets, as in read_flows().
     threads : int, optional
-        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+        Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     on_damage : {"warn", "raise"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
 

@@ -162,7 +162,7 @@ def scan_flows(
     splt : int, default 0
         Add direction, size and gap of this many first packets, as in read_flows().
     threads : int, optional
-        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+        Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     follow : bool, default False

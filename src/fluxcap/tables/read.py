@@ -142,7 +142,7 @@ def read_flows(
         Add direction (0 forward, 1 reverse), size (bytes) and gap (ns) of this many first packets, at most 255,
         in columns of shape (n, splt); -1 after the last packet.
     threads : int, optional
-        Threads to read with, at most one a processor. None: a few, or one for small inputs. The result is the same.
+        Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise"}, default "warn"
