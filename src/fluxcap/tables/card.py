@@ -7,7 +7,6 @@ readable on dark and on light pages. Everything that comes from a file is escape
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import TYPE_CHECKING, Final
 
 from fluxcap.errors import printable
@@ -44,6 +43,8 @@ def card(title: str, facts: Iterable[tuple[str, str]], shown: Table, rows: int) 
 
 
 def _safe(words: str) -> str:
+    from html import escape  # only for a notebook: its table of entities takes two milliseconds
+
     return escape(printable(words))
 
 
