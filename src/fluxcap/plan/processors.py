@@ -43,11 +43,13 @@ def divides(key: KeySpec | None) -> bool:
 
 
 def shards_for(threads: int) -> int:
-    """The shards of a flow table that divides: a power of two, one a thread or more.
+    """The shards of a flow table that divides: a power of two, one for two threads or more.
 
-    One for up to ONE_TABLE threads, as shards take a sixth more work, and twice that for a flood.
+    Counting is less than half of the work, and more shards are more work. One for up to ONE_TABLE threads, as shards
+    take a sixth more work, and twice that for a flood.
     """
-    return 1 if threads <= ONE_TABLE else min(1 << (threads - 1).bit_length(), MAX_SHARDS)
+    half = (threads + 1) // 2
+    return 1 if threads <= ONE_TABLE else min(1 << (half - 1).bit_length(), MAX_SHARDS)
 
 
 def ahead_for(asked: int | None) -> int:
