@@ -59,6 +59,13 @@ def test_a_filter_leaves_the_numbers_as_they_are_in_the_file(tmp_path):
     assert {"10", "7"} <= set(told.values())
 
 
+def test_explain_is_given_the_options_that_it_knows(tmp_path):
+    text = html.unescape(written(SAMPLES / "verdicts.pcap", tmp_path, where="udp", decap=False))
+    (command,) = re.findall("<code>(fluxcap explain .*?)</code>", text)
+    assert "--no-decap" in command
+    assert shell(command).returncode == 0
+
+
 @pytest.mark.parametrize("name", ["session.pcap", "office.pcap", "verdicts.pcap", "datagram-in-fragments.pcap"])
 def test_the_command_shows_the_packets_that_are_named(name, tmp_path):
     pytest.importorskip("duckdb")

@@ -15,6 +15,7 @@ from fluxcap.plot import charts, numbers
 from fluxcap.values import text
 from pages import many_hosts
 from real_captures import SAMPLES
+from tcp_talks import talk
 
 CAPTURES = ["office.pcap", "session.pcap", "servers.pcap", "encapsulations.pcap", "every-transport-good-and-bad.pcap"]
 PROTOCOLS = {6: "TCP", 17: "UDP", 1: "ICMP", 58: "ICMPv6"}
@@ -218,6 +219,13 @@ def test_the_connection_behind_a_row_is_one_of_those_that_the_row_counts(name):
         assert socket == text.socket(address(rows[flow]["dst_ip"]), rows[flow]["dst_port"])
         if protocol == "TCP" and failed and not {*refused}.isdisjoint({row["state"] for row in rows}):
             assert rows[flow]["state"] in (*refused, fluxcap.STATES.index("S0"))
+
+
+def test_the_connection_behind_a_socket_is_one_that_failed_where_one_did():
+    talks = (">S <SA >A >D5 <D5", ">S <RA", ">S <SA >A")
+    captures = [talk(line, client=("192.0.2.1", 40000 + at)) for at, line in enumerate(talks)]
+    found = numbers.servers(fluxcap.read_connections(captures))
+    assert (found["answered"], found["refused"], found["flow"]) == ([2], [1], [1])
 
 
 @each_capture

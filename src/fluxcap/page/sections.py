@@ -189,7 +189,7 @@ def _pictures(found: Findings, source: Source) -> Iterator[str]:
         yield markup.drawing(_svg(picture, numbers, found.step), picture.name, f"{picture.title}. {picture.shows}")
         told, left = _without_empty(numbers) if picture.over_time else (numbers, 0)
         rows = markup.table(_readable(told, found.evidence, source), f"{picture.title}: the numbers")
-        note = f"<p>{human.counted(left, 'interval')} without any left out.</p>" if left else ""
+        note = f"<p>Left out: {human.counted(left, 'interval')} in which nothing was counted.</p>" if left else ""
         yield _details("The numbers", f"{rows}{note}")
         yield source.command(*(reproduce.length(found.step) if word == INTERVAL else word for word in picture.command))
         yield from _proved(found.proofs[picture.name], source)
