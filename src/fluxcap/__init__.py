@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from fluxcap.tables.packets import PacketTable
     from fluxcap.tables.read import read_flows, read_packets, scan_packets
     from fluxcap.tables.scan import PacketScan
+    from fluxcap.tables.timeline.scan import TimelineScan, scan_timeline
     from fluxcap.tables.timeline.table import TimelineTable, read_timeline
 
     __version__: str
@@ -67,6 +68,7 @@ _HOMES = {
     "tables.packets": ("PacketTable",),
     "tables.read": ("read_flows", "read_packets", "scan_packets"),
     "tables.scan": ("PacketScan",),
+    "tables.timeline.scan": ("TimelineScan", "scan_timeline"),
     "tables.timeline.table": ("TimelineTable", "read_timeline"),
     "rewrite.repair": ("Repair", "repair"),
     "rewrite.segment": ("segment",),
@@ -99,6 +101,7 @@ __all__ = [
     "PacketTable",
     "Repair",
     "SocketTable",
+    "TimelineScan",
     "TimelineTable",
     "TruncatedError",
     "UnsupportedError",
@@ -120,6 +123,7 @@ __all__ = [
     "report",
     "scan_flows",
     "scan_packets",
+    "scan_timeline",
     "segment",
 ]
 

@@ -5,6 +5,9 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 
 FAR: Final[int]  # bytes ahead from which a segment of TCP is believed only when it is acknowledged
 NO_TIME: Final[int]  # in a column of times: the record has none. numpy and pandas read it as NaT
+# Bits of `_mark`, where connections are followed: a retransmission; the record that completes a handshake.
+RESENT: Final[int]
+SHAKEN: Final[int]
 VERDICTS: Final[tuple[str, ...]]
 DISPOSITIONS: Final[tuple[str, ...]]
 REASONS: Final[tuple[str, ...]]  # why a record is `malformed` or `truncated_header`, by code; 0 is "none"
@@ -237,6 +240,10 @@ class Scanner(Window):
         """Merge n rows of flows() or unseen() of the same key into this table (exact; not with active_timeout)."""
     def totals(self) -> Totals: ...
     def format(self) -> CaptureFormat: ...
+
+def round_trips(scanner: Scanner, rows: Any, trips: Any) -> None:
+    """Write how long the handshakes of connections took, from the SYN to the ACK that completes it, into int64 `trips`
+    (ns), for the row numbers of as many. What has no row or no handshake leaves its place as it is."""
 
 def dictionary(values: Any) -> tuple[bytes, bytes, bytes]:
     """What the (n, 16) or (n, 6) octets of addresses are as dictionary-encoded texts, made without holding the GIL.

@@ -84,6 +84,10 @@ cdef enum Sum:
     SUM_PSEUDO                  # ... with a pseudo-header (UDP, TCP, UDP-Lite, DCCP, ICMPv6)
     SUM_CRC32C                  # SCTP
 
+cdef enum:                      # what a record is to its connection
+    RESENT = 1                  # a retransmission
+    SHAKEN = 2                  # the last part of the handshake: from here on both of its round trips are known
+
 # The direction of a record at its interface, in the numbers of pcapng (epb_flags, bits 0 and 1).
 cdef enum:                      # Direction
     DIRECTION_UNKNOWN
@@ -171,7 +175,7 @@ cdef struct Packet:
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none
     uint64_t datagram           # serial number of that datagram
     uint16_t ip_header_length
-    uint8_t resent              # flows: a retransmission; 0 where connections are not followed. Here it takes no room
+    uint8_t mark                # flows: RESENT, SHAKEN; 0 where connections are not followed. Here it takes no room
     uint32_t ip_at              # place of the IP header in data
     uint32_t sum_at             # place of the summed bytes in data
     uint32_t sum_length         # bytes covered
@@ -233,7 +237,7 @@ cdef struct Digest:
     # ... to here
     uint8_t protocol
     uint8_t flip                # the ends are swapped in the words of the key
-    uint8_t resent              # a retransmission; set where connections are followed and `row` is not 0
+    uint8_t mark                # RESENT, SHAKEN; set where connections are followed and `row` is not 0
     uint32_t octets             # the bytes that a flow counts: of the frame or of the IP packet
     uint32_t tag                # 32 bits of the hash of the key's words
     uint32_t row                # in the flow table, plus 1; 0 = in none

@@ -268,7 +268,7 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
         d.row = number
         if beside:
             note_beside(f, d.row - 1, row, d)
-            d.resent = f.resent
+            d.mark = f.mark
         if d.quote:
             join_error(f, d, key)
     return n

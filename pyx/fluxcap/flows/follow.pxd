@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 from fluxcap.base.numbers cimport ACK, FIN, IP_TCP, IP_UDP, RST, SYN
 from fluxcap.base.sequence cimport ASIDE_FIN, FAR, ahead
 from fluxcap.base.times cimport NO_TIME, later_by
-from fluxcap.base.types cimport COUNTED, Digest, VERDICT_BAD, VERDICT_ILLEGAL
+from fluxcap.base.types cimport COUNTED, Digest, RESENT, SHAKEN, VERDICT_BAD, VERDICT_ILLEGAL
 from fluxcap.flows.aside cimport Aside, Hole
 from fluxcap.flows.connection cimport (
     BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, INACTIVE, NOT_MEASURED,
@@ -195,6 +195,10 @@ cdef inline void weigh_acks(Flows* f, Connection* c, uint32_t way, const Digest*
 cdef inline int64_t since(int64_t time, int64_t then) noexcept nogil:
     return <int64_t>(<uint64_t>time - <uint64_t>then) if time >= then and then != NO_TIME else UNKNOWN
 
+cdef inline bint is_timed(const Connection* c) noexcept nogil:
+    """Are both round trips of the handshake known?"""
+    return c.synack_rtt != UNKNOWN and c.ack_rtt != UNKNOWN
+
 cdef inline void time_handshake(Connection* c, uint32_t way, const Digest* d) noexcept nogil:
     """Measure the round trips of the handshake, from the last SYN before the answer."""
     cdef Side* peer = &c.sides[way ^ 1]
@@ -244,7 +248,7 @@ cdef inline void follow_segment(Flows* f, Connection* c, uint32_t way, const Dig
     cdef uint32_t flags = d.tcp_flags, length = d.payload_length, seq = d.tcp_seq, before
     cdef uint32_t end = seq + (flags >> 1 & 1) + (flags & 1) + (0 if flags & RST else length)
     cdef Coverage coverage
-    cdef bint acknowledged = False, alive, between
+    cdef bint acknowledged = False, alive, between, timed
     if flags & (SYN | RST | FIN) == SYN:
         if is_foreign_syn(f, c, way, d):
             return
@@ -257,7 +261,10 @@ cdef inline void follow_segment(Flows* f, Connection* c, uint32_t way, const Dig
     add_segment(c, way, flags, seq - s.start, length)
     if d.tcp_window == 0 and flags & RST == 0 and peer.state != CLOSED and s.state != RESET:
         add_scaled(c, way, &s.zero_window, LETTER_W)
+    timed = is_timed(c)
     time_handshake(c, way, d)
+    if not timed and is_timed(c):
+        f.mark |= SHAKEN
     s.fins |= flags & FIN
     before = peer.ack
     if flags & ACK and (peer.state == INACTIVE or is_acceptable_ack(f, c, way ^ 1, d.tcp_ack)):
@@ -279,10 +286,11 @@ cdef inline void follow_segment(Flows* f, Connection* c, uint32_t way, const Dig
             s.floor = seq       # a SYN that came late, or the byte before the first one seen
         alive = alive and (coverage != COVERS_HOLE or seq == s.start)
         s.keep_alives += alive
-        f.resent = coverage == COVERS_OLD and not alive
-        s.retransmitted += f.resent
+        if coverage == COVERS_OLD and not alive:
+            f.mark |= RESENT
+            s.retransmitted += 1
         s.out_of_order += coverage == COVERS_HOLE and not alive
-        if length and not f.resent and not alive and tells_response(c, flags):
+        if length and f.mark & RESENT == 0 and not alive and tells_response(c, flags):
             time_response(c, way, d)
 
 cdef inline bint has_header(const Digest* d) noexcept nogil:
@@ -293,7 +301,7 @@ cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
     """Apply a record to its connection. The row has counted the record already."""
     cdef Connection* c = connection_at(f, i)
     cdef uint32_t way = d.flip ^ is_flipped(row)
-    f.resent = False
+    f.mark = 0
     if d.disposition != COUNTED or (d.protocol != IP_TCP and d.protocol != IP_UDP):
         return
     if is_corrupt(f, d):
@@ -303,6 +311,17 @@ cdef inline void follow(Flows* f, uint64_t i, const FlowRow* row, const Digest* 
         time_response(c, way, d)
     elif has_header(d):
         follow_segment(f, c, way, d)
+
+cdef inline void read_round_trips(const Flows* f, const int64_t* rows, int64_t* trips, uint64_t n) noexcept nogil:
+    """Read the round trips of the handshakes of some rows: from the SYN to the ACK that completes it. A row that there
+    is not, and one without a handshake, leaves a place as it is."""
+    cdef Connection* c
+    cdef uint64_t i
+    for i in range(n):
+        if <uint64_t>rows[i] < f.n:
+            c = connection_at(f, rows[i])
+            if is_timed(c):
+                trips[i] = c.synack_rtt + c.ack_rtt
 
 cdef inline void read_last_gaps(const Connection* c, FlowRecord* record) noexcept nogil:
     """An acknowledgment that nothing follows is believed."""

@@ -117,7 +117,7 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
         for i in range(batch.n):
             batch.packets[i].flow = <int64_t>digests[i].row - 1
             if p.flows.connections_stride and digests[i].row:
-                batch.packets[i].resent = digests[i].resent
+                batch.packets[i].mark = digests[i].mark
             if batch.packets[i].quote:
                 batch.packets[i].quoted_flow = p.flows.quoted[batch.packets[i].quote - 1].row
         if not collect_rows(p, batch):

@@ -87,7 +87,7 @@ cdef dict PACKET = {row[0]: row for row in (
     field("flow", in_packet(&packet_.flow), 8, "i"),
     field("quoted_flow", in_packet(&packet_.quoted_flow), 8, "i"),
     field("reason", in_packet(&packet_.reason), 1, "u"),
-    field("_resent", in_packet(&packet_.resent), 1, "u"),
+    field("_mark", in_packet(&packet_.mark), 1, "u"),
     field("expected", in_packet(&packet_.expected), 4, "u"),
     field("ip_checksum", in_packet(&packet_.ip_checksum), 2, "u"),
     field("ip_expected", in_packet(&packet_.ip_expected), 2, "u"),

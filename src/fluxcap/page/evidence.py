@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from fluxcap._core import DISPOSITIONS, NO_TIME, VERDICTS
+from fluxcap._core import DISPOSITIONS, NO_TIME, RESENT, VERDICTS
 from fluxcap.plot.numbers import lengths_in_bits
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Evidence:
             (self.dispositions, packets["disposition"], every),
             (self.bits, lengths_in_bits(packets), every),
             (self.flows, flows, flows >= 0),
-            (self.again, flows, (packets["_resent"] != 0) & (flows >= 0)),
+            (self.again, flows, (packets["_mark"] & RESENT != 0) & (flows >= 0)),
             (self.untimed, np.zeros(len(packets), np.int64), times == NO_TIME),
         ):
             if which is every:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HELP: Final = "what was sent in each interval of time, empty ones too"
 DESCRIPTION: Final = """\
 A row an interval, in the order of time: packets, bytes, rates, checksums, flows
-under way and begun, retransmissions, the median round trip. With --by a row an
+that send and that begin, retransmissions, the median round trip. With --by a row an
 interval and protocol, verdict, or value of a key of flows.
 
 Intervals begin at multiples of their length since 1970, UTC.

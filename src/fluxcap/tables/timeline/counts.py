@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from fluxcap._core import NO_TIME, VERDICTS
+from fluxcap._core import NO_TIME, RESENT, SHAKEN, VERDICTS
 from fluxcap.capture.inputs import Captures, expand
-from fluxcap.plan.flow_plan import FlowPlan
-from fluxcap.tables.connections import ConnectionTable
-from fluxcap.tables.flows import FlowTable, collect_from_flows, flow_table
+from fluxcap.plan.flow_plan import FLOW, FlowPlan
+from fluxcap.tables.flows import FlowTable, collect_from_flows, flow_metadata
 from fluxcap.tables.gathering import by_batch, gather
-from fluxcap.tables.timeline.intervals import UNTIMED, Span, Tally, filled
+from fluxcap.tables.timeline.connections import Connections
+from fluxcap.tables.timeline.intervals import UNTIMED, Cells, Span, Tally, filled
 from fluxcap.values.arrays import Array, kinds, medians
+from fluxcap.values.names import TIMELINE_FLOWS
 from fluxcap.values.units import BITS_PER_OCTET, NS_PER_SECOND
 
 if TYPE_CHECKING:
+    from fluxcap.capture.reading import Reading
     from fluxcap.plan.read_options import ReadOptions
     from fluxcap.tables.packets import PacketTable
     from fluxcap.values.metadata import Metadata
@@ -27,82 +29,89 @@ T = TypeVar("T")
 BAD, PARTIAL = map(VERDICTS.index, ("bad", "partial"))
 # What is summed, and the columns of packets that it comes from.
 SUMMED: Final = ("packets", "bytes", "bad", "partial", "ip_bad", "retransmitted")
-PACKET_COLUMNS: Final = ("time", "file", "protocol", "wire_length", "verdict", "ip_verdict", "_resent")
+PACKET_COLUMNS: Final = ("time", "file", "protocol", "wire_length", "verdict", "ip_verdict", "_mark")
+GROUP: Final = "_group"  # the column of the number of a row's group
 
 
 class Counting:
     """Packets by interval and group, as they are read."""
 
-    def __init__(self, interval: int, by: str | None) -> None:
+    def __init__(self, interval: int, by: str | None, connections: Connections | None = None) -> None:
         self.span = Span(interval)
-        self.tally = Tally(len(SUMMED))
+        self.names = SUMMED if connections is None else (*SUMMED, *TIMELINE_FLOWS)
+        self.tally = Tally(len(self.names))
         self.by = by
+        self.connections = connections
         self._before = NO_TIME, 0  # time and file of the last record
 
-    def add(self, packets: PacketTable) -> None:
-        """Count the packets of a batch."""
+    def add(self, packets: PacketTable) -> Array:
+        """Count the packets of a batch; gives the time of each."""
         if not len(packets):
-            return
+            return np.zeros(0, np.int64)
         times = filled(packets["time"], packets["file"], self._before)
         self._before = int(times[-1]), int(packets["file"][-1])
-        verdicts = packets["verdict"]
-        counts = {
-            "packets": np.ones_like(verdicts),
-            "bytes": packets["wire_length"],
-            "bad": verdicts == BAD,
-            "partial": verdicts == PARTIAL,
-            "ip_bad": packets["ip_verdict"] == BAD,
-            "retransmitted": packets["_resent"],
-        }
-        self.tally.add(self.span.place(times), self.groups(packets), [counts[name] for name in SUMMED])
+        verdicts, marks = packets["verdict"], packets["_mark"]
+        places, groups = self.span.place(times), self.groups(packets)
+        counts = [
+            np.ones_like(verdicts),
+            packets["wire_length"],
+            verdicts == BAD,
+            verdicts == PARTIAL,
+            packets["ip_verdict"] == BAD,
+            marks & RESENT,
+        ]
+        if self.connections is not None:
+            flows = packets[FLOW]
+            begin, come = self.connections.follow(flows, places)
+            counts += [come, begin]
+            shaken = np.flatnonzero(marks & SHAKEN)
+            self.connections.shake(flows[shaken], places[shaken], groups[shaken])
+        self.tally.add(places, groups, counts)
+        return times
 
     def groups(self, packets: PacketTable) -> Array:
         """The group of each packet."""
         return packets[self.by].astype(np.int64) if self.by else np.zeros(len(packets), np.int64)
 
-    def grid(self) -> Grid:
-        """The rows: every interval and group, with the sums of each."""
+    def columns(self) -> dict[str, Array]:
+        """The columns of a row for every interval and group, with the sums of each; then one for each group that has
+        records without a time."""
         cells = self.tally.cells()
-        untimed = cells.places == UNTIMED
-        grid = Grid(self.span, np.unique(cells.groups), cells.groups[untimed])
-        rows = grid.rows(cells.places, cells.groups)
-        sums = np.zeros((len(SUMMED), grid.n), np.uint64)
+        groups = np.unique(cells.groups)
+        self.span.check(max(len(groups), 1))
+        untimed = cells.groups[cells.places == UNTIMED]
+        spanned = self.span.places()
+        places = np.concatenate((np.repeat(spanned, len(groups)), np.full(len(untimed), UNTIMED)))
+        return self.laid(places, np.concatenate((np.tile(groups, len(spanned)), untimed)), cells)
+
+    def laid(self, places: Array, groups: Array, cells: Cells) -> dict[str, Array]:
+        """The columns of rows in the order of place and group, to which these cells are all that there is."""
+        rows = _rows(places, groups, cells.places, cells.groups)
+        sums = np.zeros((len(self.names), len(places)), np.uint64)
         sums[:, rows] = cells.sums
+        columns = {"time": self.span.times(places), GROUP: groups, **dict(zip(self.names, sums, strict=True))}
         seconds = self.span.interval / NS_PER_SECOND
-        grid.columns |= {
-            "time": grid.times(),
-            **dict(zip(SUMMED, sums, strict=True)),
-            "packets_per_second": sums[SUMMED.index("packets")] / seconds,
-            "bits_per_second": sums[SUMMED.index("bytes")] * float(BITS_PER_OCTET) / seconds,
-        }
-        return grid
+        columns["packets_per_second"] = columns["packets"] / seconds
+        columns["bits_per_second"] = columns["bytes"] * float(BITS_PER_OCTET) / seconds
+        if self.connections is not None:
+            trips = self.connections.trips(int(places[-1]) + 1 if len(places) else -UNTIMED)
+            rows = _rows(places, groups, trips.places, trips.groups)
+            columns["rtt_median"] = medians(trips.values, rows, len(places))
+        if self.by is not None:
+            columns[self.by] = groups.astype(np.uint8)
+        return columns
 
 
-class Grid:
-    """A row an interval and group; then one for each group that has records without a time."""
+def _rows(places: Array, groups: Array, of_places: Array, of_groups: Array) -> Array:
+    """The row, among those in the order of place and group, of each of some places and groups."""
+    if not len(places):
+        return np.zeros(0, np.int64)
+    spanned, present = np.unique(places), np.unique(groups)
 
-    def __init__(self, span: Span, groups: Array, untimed: Array) -> None:
-        span.check(max(len(groups), 1))
-        self.groups, self.untimed = groups, untimed
-        self.timed = span.intervals * len(groups)
-        self.n = self.timed + len(untimed)
-        self.columns: dict[str, Array] = {}
-        self._span = span
+    def codes(places: Array, groups: Array) -> Array:
+        return np.searchsorted(spanned, places) * len(present) + np.searchsorted(present, groups)
 
-    def rows(self, places: Array, groups: Array) -> Array:
-        """The rows of some cells."""
-        rows = self._span.rows(places) * len(self.groups) + np.searchsorted(self.groups, groups)
-        return np.where(places == UNTIMED, self.timed + np.searchsorted(self.untimed, groups), rows)
-
-    def times(self) -> Array:
-        """When the interval of each row begins."""
-        times = np.full(self.n, NO_TIME)
-        times[: self.timed] = np.repeat(self._span.starts(), len(self.groups))
-        return times
-
-    def codes(self) -> Array:
-        """The group of each row."""
-        return np.concatenate((np.tile(self.groups, self._span.intervals), self.untimed))
+    return np.searchsorted(codes(places, groups), codes(of_places, of_groups))
 
 
 def of_packets(
@@ -114,41 +123,23 @@ def of_packets(
     build: Callable[[dict[str, Array], Metadata], T],
 ) -> T:
     """Read packets into the columns of a timeline; with a plan also the connections that they make."""
-    counting = Counting(interval, by)
-    reading = by_batch(options, PACKET_COLUMNS, plan)
+    reading, counting = begin(interval, by, plan, options)
 
-    def built() -> T:
-        grid = counting.grid()
-        if by is not None:
-            grid.columns[by] = grid.codes().astype(np.uint8)
-        if plan is None:
-            return build(grid.columns, reading.metadata())
-        connections = flow_table(ConnectionTable, reading, plan, last=True)
-        groups = connections[by].astype(np.int64) if by else np.zeros(len(connections), np.int64)
-        columns = _of_connections(connections, groups, grid, counting.span)
-        return build(grid.columns | columns, connections.metadata)
+    def add(packets: PacketTable) -> None:
+        counting.add(packets)
 
-    return gather(reading, expand(src), counting.add, built)
+    return gather(reading, expand(src), add, lambda: build(counting.columns(), about(reading, plan)))
 
 
-def _of_connections(c: ConnectionTable, groups: Array, grid: Grid, span: Span) -> dict[str, Array]:
-    """How many connections began and were under way, and the median of the round trips of those that began."""
-    timed = c["first"] != NO_TIME
-    first, last = span.place(c["first"][timed]), span.place(c["last"][timed])
-    rows = grid.rows(first, groups[timed])
-    begun = np.bincount(rows, minlength=grid.n)
-    # Each is under way from its first record on, and no longer after the interval of its last one.
-    over = np.bincount(grid.rows(last + 1, groups[timed]), minlength=grid.n + len(grid.groups))
-    changes = (begun - over[: grid.n])[: grid.timed].reshape(-1, max(len(grid.groups), 1))
-    open_ = np.zeros(grid.n, np.int64)
-    open_[: grid.timed] = changes.cumsum(axis=0).reshape(-1)
-    trips = (c["synack_rtt"] + c["ack_rtt"])[timed]
-    known = ((c["synack_rtt"] >= 0) & (c["ack_rtt"] >= 0))[timed]
-    return {
-        "flows": open_.astype(np.uint64),
-        "new_flows": begun.astype(np.uint64),
-        "rtt_median": medians(trips[known], rows[known], grid.n),
-    }
+def begin(interval: int, by: str | None, plan: FlowPlan | None, options: ReadOptions) -> tuple[Reading, Counting]:
+    """What reads packets, and what counts them; with a plan also the connections that they make."""
+    reading = by_batch(options, PACKET_COLUMNS if plan is None else (*PACKET_COLUMNS, FLOW), plan)
+    return reading, Counting(interval, by, None if plan is None else Connections(reading.scanner))
+
+
+def about(reading: Reading, plan: FlowPlan | None) -> Metadata:
+    """The metadata of a timeline, about what was read up to now."""
+    return reading.metadata() if plan is None else flow_metadata(reading, plan)
 
 
 def of_flows(
@@ -173,9 +164,8 @@ def _of_flows(flows: FlowTable, interval: int, key: tuple[str, ...]) -> dict[str
     }
     counting = Counting(interval, None)
     counting.tally.add(counting.span.place(flows["interval"]), groups, [counts[name] for name in SUMMED])
-    grid = counting.grid()
-    codes = grid.codes()
-    return grid.columns | {name: flows[name][rows[codes]] for name in key}
+    columns = counting.columns()
+    return columns | {name: flows[name][rows[columns[GROUP]]] for name in key}
 
 
 def _kinds_of_flows(flows: FlowTable, key: tuple[str, ...]) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ from fluxcap.plan.durations import nanoseconds
 from fluxcap.values.arrays import Array
 
 MOST_ROWS: Final = 1_000_000  # of a timeline: 100 MB, and more than anybody looks at
-UNTIMED: Final = 2 * MOST_ROWS  # the interval of records without a time, counted from the first; none is that far away
+UNTIMED: Final = 1 << 40  # the interval of records without a time, counted from the first; none is that far away
 GROWN: Final = 1 << 20  # cells that wait to be added up
 # Lengths that people use: the next that makes few enough rows is advised.
 ROUND: Final = (
@@ -22,12 +22,13 @@ ROUND: Final = (
 
 
 class Span:
-    """The intervals from the first to the last one that holds a record."""
+    """The intervals from the first to the last one that holds a record; those that have passed need not be there."""
 
     def __init__(self, interval: int) -> None:
         self.interval = interval
         self.first: int | None = None  # its number, counted from 1970
         self.last = self.origin = 0
+        self._passed: int | None = None  # intervals before this one have passed
 
     @property
     def intervals(self) -> int:
@@ -43,6 +44,8 @@ class Span:
             least, most = int(numbers.min()), int(numbers.max())
             if self.first is None:
                 self.first = self.last = self.origin = least
+            if self._passed is not None:
+                least = max(least, self._passed)
             self.first, self.last = min(self.first, least), max(self.last, most)
             self.check(1)
             numbers -= self.origin
@@ -50,9 +53,15 @@ class Span:
         places[timed] = numbers
         return places
 
-    def rows(self, places: Array) -> Array:
-        """The numbers of rows of a table that begins with the first interval."""
-        return places + ((self.origin - self.first) if self.first is not None else 0)
+    def places(self) -> Array:
+        """The places of all intervals."""
+        first = self.origin if self.first is None else self.first
+        return np.arange(first, first + self.intervals) - self.origin
+
+    def leave(self, place: int) -> None:
+        """Forget the intervals before a place: they have passed."""
+        self.first = self._passed = place + self.origin
+        self.last = max(self.last, self.first - 1)
 
     def check(self, groups: int) -> None:
         """TooManyRowsError if a row for each interval and group would be too many."""
@@ -67,12 +76,6 @@ class Span:
         raise TooManyRowsError(
             f"{self.intervals:,} intervals{by}, and a timeline has {MOST_ROWS:,} rows at most; {advice}"
         )
-
-    def starts(self) -> Array:
-        """When each interval begins."""
-        if self.first is None:
-            return np.zeros(0, np.int64)
-        return self._begins(np.arange(self.first, self.last + 1))
 
     def times(self, places: Array) -> Array:
         """When the intervals at some places begin."""
@@ -92,6 +95,10 @@ class Cells(NamedTuple):
     groups: Array
     sums: Array  # (counts, cells)
 
+    def of(self, chosen: slice) -> Cells:
+        """Those that are chosen."""
+        return Cells(self.places[chosen], self.groups[chosen], self.sums[:, chosen])
+
 
 class Tally:
     """Cells that grow batch by batch; the same cell may wait several times to be added up."""
@@ -106,6 +113,14 @@ class Tally:
         self._waiting += len(self._parts[-1].places)
         if self._waiting > self._most:
             self.cells()
+
+    def take(self, below: int) -> Cells:
+        """Take the cells of the intervals below a place."""
+        whole = self.cells()
+        n = int(np.searchsorted(whole.places, below))
+        self._parts = [whole.of(slice(n, None))]
+        self._waiting = len(self._parts[0].places)
+        return whole.of(slice(n))
 
     def cells(self) -> Cells:
         """What was added up to now, each cell once."""

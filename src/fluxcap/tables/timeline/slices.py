@@ -53,15 +53,15 @@ class Slices(Counting):
         super().__init__(LEAST, None)
         self._times: tuple[int, int] | None = None  # the earliest and the latest
 
-    def add(self, packets: PacketTable) -> None:
-        """Count the packets of a batch."""
+    def add(self, packets: PacketTable) -> Array:
+        """Count the packets of a batch; gives the time of each."""
         times = packets["time"]
         timed = times[times != NO_TIME]
         if len(timed):
             ends = [int(timed.min()), int(timed.max()), *(self._times or ())]
             self._times = min(ends), max(ends)
             self._coarsen()
-        super().add(packets)
+        return super().add(packets)
 
     def groups(self, packets: PacketTable) -> Array:
         """The protocol and the verdict of each packet as one number."""
@@ -78,9 +78,8 @@ class Slices(Counting):
         counted = Counting(interval(self.duration), by)
         groups = cells.groups >> BITS if by == PROTOCOL else cells.groups & ((1 << BITS) - 1)
         counted.tally.add(counted.span.place(self.span.times(cells.places)), groups, list(cells.sums))
-        grid = counted.grid()
-        grid.columns[by] = grid.codes().astype(np.uint8)
-        columns = {name: grid.columns[name] for name in ("time", by, *SUMMED)}
+        found = counted.columns()
+        columns = {name: found[name] for name in ("time", by, *SUMMED)}
         return TimelineTable(columns, {**metadata, "interval": counted.span.interval, "group": by})
 
     def _coarsen(self) -> None:

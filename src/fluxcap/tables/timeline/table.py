@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fluxcap.capture.inputs import Captures
 from fluxcap.plan import keys
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SECOND = "1s"  # the interval, unless another is asked for
 IP_BAD = "ip_bad"
 PROTOCOL, VERDICT = "protocol", "verdict"  # groups that are no keys of flows
+OF_PACKETS: Final = (None, PROTOCOL, VERDICT)
 
 
 class TimelineTable(Table):
@@ -58,6 +59,22 @@ def columns_of(by: str | None) -> tuple[str, ...]:
     if by == VERDICT:
         return ("time", by, *TIMELINE_COUNTS, IP_BAD)
     return ("time", *keys.parse(by).names, *TIMELINE_COUNTS, *TIMELINE_VERDICTS)
+
+
+def table_of(columns: Mapping[str, Array], interval: int, by: str | None, metadata: Metadata) -> TimelineTable:
+    """A timeline of these columns, in their order."""
+    wanted = {name: columns[name] for name in columns_of(by)}
+    return TimelineTable(wanted, {**metadata, "interval": interval, "group": by})
+
+
+def plan_of(by: str | None, ignore_checksums: bool, max_memory: int | str | None) -> FlowPlan | None:
+    """The plan of the connections that a timeline of packets follows; None for one that follows none. ValueError by a
+    key of flows."""
+    if by not in OF_PACKETS:
+        raise ValueError(f"rows by {by} are known when the input has ended; read_timeline() has them then")
+    if by == VERDICT:
+        return None
+    return FlowPlan(connections=True, ignore_checksums=ignore_checksums, max_memory=max_memory)
 
 
 def read_timeline(
@@ -165,13 +182,12 @@ def collect_timeline(
 ) -> TimelineTable:
     """Read captures into a timeline: packet by packet, or from the flows of a key."""
     length = nanoseconds(interval, "interval")
-    wanted = columns_of(by)
+    columns_of(by)  # is it one?
 
     def build(columns: Mapping[str, Array], metadata: Metadata) -> TimelineTable:
-        return TimelineTable({name: columns[name] for name in wanted}, {**metadata, "interval": length, "group": by})
+        return table_of(columns, length, by, metadata)
 
-    if by in (None, PROTOCOL, VERDICT):
-        plan = FlowPlan(connections=True, ignore_checksums=ignore_checksums, max_memory=max_memory)
-        return of_packets(src, length, by, None if by == VERDICT else plan, options, build)
+    if by in OF_PACKETS:
+        return of_packets(src, length, by, plan_of(by, ignore_checksums, max_memory), options, build)
     key = keys.parse(by)
     return of_flows(src, length, FlowPlan(key, interval=interval, max_memory=max_memory), options, build)
