@@ -5,9 +5,8 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 
 FAR: Final[int]  # bytes ahead from which a segment of TCP is believed only when it is acknowledged
 NO_TIME: Final[int]  # in a column of times: the record has none. numpy and pandas read it as NaT
-# Bits of `_mark`, where connections are followed: a retransmission; the record that completes a handshake.
-RESENT: Final[int]
-SHAKEN: Final[int]
+RESENT: Final[int]  # in `_mark`, where connections are followed: a retransmission
+SHAKEN: Final[int]  # ... the record that completes a handshake
 VERDICTS: Final[tuple[str, ...]]
 DISPOSITIONS: Final[tuple[str, ...]]
 REASONS: Final[tuple[str, ...]]  # why a record is `malformed` or `truncated_header`, by code; 0 is "none"
@@ -182,11 +181,9 @@ class Window:
         """The current input has ended; an incomplete record makes run() say DAMAGED."""
 
 class Scanner(Window):
-    """Reads one or several inputs as one capture. RuntimeError where another thread is in one of its methods.
-
-    For each input: begin(), then readinto(space()), advance(n), run() again and again, at its end finish() and run()
-    until it no longer says ROWS_FULL.
-    """
+    """Reads one or several inputs as one capture. RuntimeError where another thread is in one of its methods. For each
+    input: begin(), then readinto(space()), advance(n), run() again and again, at its end finish() and run() until it no
+    longer says ROWS_FULL."""
 
     def __init__(
         self,
@@ -215,7 +212,6 @@ class Scanner(Window):
     def begin(self) -> None: ...
     def run(self, threads: int = 1) -> int:
         """Process what is in the buffer without holding the GIL, or hand it to so many `threads`, this one among them.
-
         The result is the same. Handed over, it may be under way when this comes back; what asks for results waits.
         Threads are no gain where every packet makes a row: rows are made in order."""
     def read(self, file: int, threads: int = 1) -> int:
@@ -242,8 +238,7 @@ class Scanner(Window):
     def format(self) -> CaptureFormat: ...
 
 def round_trips(scanner: Scanner, rows: Any, trips: Any) -> None:
-    """Write how long the handshakes of connections took, from the SYN to the ACK that completes it, into int64 `trips`
-    (ns), for the row numbers of as many. What has no row or no handshake leaves its place as it is."""
+    """Write from SYN to ACK of the handshakes of connections with these row numbers into int64 `trips` (ns)."""
 
 def dictionary(values: Any) -> tuple[bytes, bytes, bytes]:
     """What the (n, 16) or (n, 6) octets of addresses are as dictionary-encoded texts, made without holding the GIL.

@@ -167,6 +167,47 @@ def test_flows_that_end_are_rows_while_a_file_is_followed(tmp_path):
     assert (code, rest, said) == (130, row(2) + row(3), "")
 
 
+@pytest.mark.parametrize("ring", [1000, 12])
+def test_intervals_of_a_rotating_capture_lose_and_double_nothing(ring, tmp_path):
+    """Two files a second of the capture; the writer waits for lines, which are four files behind the reading."""
+    written = threading.Semaphore(8)
+
+    def capture() -> None:
+        for number in range(20):
+            with (tmp_path / f"x.pcap{number % ring}").open("wb", buffering=0) as file:
+                written.acquire()
+                file.write(HEADER)
+                for port in range(12):
+                    file.write(packet(port, number // 2))
+
+    writer = threading.Thread(target=capture)
+    with following("timeline", tmp_path, "-f", "ndjson", "--columns", "time,packets") as one:
+        writer.start()
+        lines = []
+        for _ in range(8):
+            lines.append(one.stdout.readline())
+            written.release(2)
+        writer.join()
+        time.sleep(0.5)  # it waits for more by now
+        code, rest, said = end(one)
+    lines += rest.splitlines(keepends=True)
+    assert lines == [b'{"time": "1970-01-01T00:00:%02d.000000000Z", "packets": 24}\n' % second for second in range(10)]
+    assert (code, said) == (130, "")
+
+
+def test_intervals_of_a_file_that_grows_are_lines(tmp_path):
+    path = tmp_path / "x.pcap"
+    path.write_bytes(HEADER + packet(1, 100) + packet(2, 101))
+    shown = ("-f", "ndjson", "--columns", "packets")
+    with following("timeline", path, *shown, "--grace", "500ms") as one:
+        append(path, packet(3, 102)[:20])
+        append(path, packet(3, 102)[20:] + packet(4, 102))
+        assert [one.stdout.readline() for _ in range(1)] == [b'{"packets": 1}\n']
+        append(path, packet(5, 104))
+        assert [one.stdout.readline() for _ in range(2)] == [b'{"packets": 1}\n', b'{"packets": 2}\n']
+        assert end(one) == (130, b'{"packets": 0}\n{"packets": 1}\n', "")
+
+
 def test_python_follows_too_and_again_from_the_beginning(tmp_path):
     path = tmp_path / "x.pcap"
     path.write_bytes(HEADER + packet(1))

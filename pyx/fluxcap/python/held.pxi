@@ -1,9 +1,11 @@
-# Reading the tables of a scanner while packets are held back, with these packets counted.
+# Reading the tables of a scanner before the input has ended: with packets counted that are held back, and handshakes.
 
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from fluxcap.capture.reader cimport InterfaceCounts
+from fluxcap.flows.follow cimport read_round_trips
 from fluxcap.flows.table cimport Flows
 from fluxcap.fragments.holding cimport held_count
 from fluxcap.pipeline.ledger cimport Totals
@@ -59,3 +61,11 @@ cdef class HeldCounted:
             free(s.reader.counts)
             s.line.flows, s.line.totals, s.reader.counts = self.flows, self.totals, self.counts
             self.totals = NULL
+
+
+def round_trips(Scanner scanner not None, const int64_t[::1] rows, int64_t[::1] trips):
+    cdef uint64_t n = min(rows.shape[0], trips.shape[0])
+    with scanner.claim:
+        scanner.settle_crew()
+        if n and scanner.line.flows.connections_stride:
+            read_round_trips(&scanner.line.flows, &rows[0], &trips[0], n)

@@ -8,9 +8,10 @@ HEIGHTS: Final = "▁▂▃▄▅▆▇█"
 WIDTH: Final = 12  # of the longest bar
 
 
-def bars(values: Sequence[float], width: int = WIDTH) -> list[str]:
-    """A bar for each value, the longest for the greatest; a value above zero has an eighth of a character at least."""
-    most = max(values, default=0)
+def bars(values: Sequence[float], width: int = WIDTH, most: float = 0) -> list[str]:
+    """A bar for each value, the longest for the greatest, or for `most` if that is greater; a value above zero has an
+    eighth of a character at least."""
+    most = max((most, *values))
     lengths = [max(round(8 * width * value / most), 1) if value > 0 else 0 for value in values]
     return ["█" * (length // 8) + EIGHTHS[length % 8] for length in lengths]
 

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import inputs, options, summary
 from fluxcap.cli.commands import flow_rows
-from fluxcap.cli.exits import Exit
+from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
-from fluxcap.cli.output import choose
+from fluxcap.cli.output import Output, choose
 from fluxcap.cli.progress import Progress
+from fluxcap.cli.rows import streamed
+from fluxcap.formats import Rows
+from fluxcap.plan.read_options import REORDER
 from fluxcap.values import bars, human
 
 if TYPE_CHECKING:
@@ -23,7 +26,8 @@ A row an interval, in the order of time: packets, bytes, rates, checksums, flows
 that send and that begin, retransmissions, the median round trip. With --by a row an
 interval and protocol, verdict, or value of a key of flows.
 
-Intervals begin at multiples of their length since 1970, UTC.
+Intervals begin at multiples of their length since 1970, UTC. Those of a pipe, and
+with --follow, are written when the time of the capture has passed them.
 """
 LINE_WIDTH: Final = 60  # characters of the line of heights, beside its title, in 80
 
@@ -38,6 +42,9 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--by", type=options.checked_by(_check), metavar="KEY", help=what)
     options.add_ignore_checksums(parser)
     options.add_max_memory(parser)
+    options.add_follow(parser)
+    what = f"how late a packet may come to an interval of a pipe that leaves (default: {REORDER})"
+    flow_rows.add_time(parser, "--grace", what)
 
 
 def _check(by: str) -> None:
@@ -47,13 +54,25 @@ def _check(by: str) -> None:
 
 
 def run(given: Options, messages: Messages) -> Exit:
-    """Read the timeline, sort and cut the rows as asked for, write them."""
-    from fluxcap.tables.timeline.table import columns_of
+    """Read the timeline, sort and cut the rows as asked for, write them; or write them as their intervals pass."""
+    from fluxcap.tables.timeline.table import OF_PACKETS, columns_of
 
     output = choose(given.format, given.output, given.color, wide=given.wide)
-    sources = inputs.find(given.inputs, output)
+    sources = inputs.find(given.inputs, output, given.follow)
     options.check_columns(given, columns_of(given.by))
     names = options.names(given, output)
+    alone = given.by in OF_PACKETS  # an interval is complete when it has passed
+    if given.follow and not alone:
+        raise UsageError(
+            f"--follow has no end, and rows by {given.by} are written at the end",
+            "Leave out --by, or say --by protocol or --by verdict.",
+        )
+    if alone and (given.follow or (sources.live and not given.sort and not output.binary)):
+        return _write_as_they_pass(given, sources, output, messages)
+    if given.grace is not None:
+        raise UsageError(
+            "--grace is about intervals that leave before the input ends, and these do not", "Leave out --grace."
+        )
     table = _read(given, sources, messages)
     total = len(table)
     heading = "\n".join((summary.heading(table.metadata), *_line(table, given.by))) if output.for_people else ""
@@ -63,6 +82,31 @@ def run(given: Options, messages: Messages) -> Exit:
     output.write(rows._replace(heading=heading, names=names))
     messages.hints(table.metadata)
     return flow_rows.how_it_ended(table.metadata, human.counted(total, "row"), messages)
+
+
+def _write_as_they_pass(given: Options, sources: Sources, output: Output, messages: Messages) -> Exit:
+    """Write each interval when the time of the capture has passed it."""
+    from fluxcap.tables.timeline.scan import TimelineScan
+    from fluxcap.tables.timeline.table import columns_of
+
+    scan = TimelineScan(
+        sources.inputs,
+        given.interval,
+        given.by,
+        given.grace or REORDER,
+        given.reading,
+        given.ignore_checksums,
+        given.max_memory,
+    )
+    rows = Rows(
+        (),
+        given.columns or columns_of(given.by),
+        chosen=given.columns is not None,
+        noun="rows" if given.by else "intervals",
+        names=options.names(given, output),
+    )
+    metadata, written = streamed.write(rows, scan, given.rows or 0, sources, output, messages)
+    return flow_rows.how_it_ended(metadata, human.counted(written, "row"), messages)
 
 
 def _line(table: TimelineTable, by: str | None) -> list[str]:

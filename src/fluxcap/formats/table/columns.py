@@ -1,7 +1,7 @@
 """The columns of a table for people: which, under which titles, in which words, and which are dropped first."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
 from typing import Any, Final
@@ -109,11 +109,15 @@ def clock(digits: int) -> Callable[[Values], list[str]]:
     return cells
 
 
-def marks(times: Values) -> list[str]:
-    """Multiples of an interval as times of day, with as many digits as they need."""
+def fraction_digits(times: Values) -> int:
+    """How many digits of a second some times need."""
     fractions = {int(time) % NS_PER_SECOND for time in times.tolist() if time != NO_TIME}
-    digits = next(n for n in (0, 3, 6, 9) if all(fraction % 10 ** (9 - n) == 0 for fraction in fractions))
-    return [cell.removesuffix(".") for cell in clock(digits)(times)]
+    return next(n for n in (0, 3, 6, 9) if all(fraction % 10 ** (9 - n) == 0 for fraction in fractions))
+
+
+def marks(times: Values, digits: int = 0) -> list[str]:
+    """Multiples of an interval as times of day, with as many digits as they need, so many at least."""
+    return [cell.removesuffix(".") for cell in clock(max(digits, fraction_digits(times)))(times)]
 
 
 def unknown(values: Values) -> bool:
@@ -264,6 +268,7 @@ ABOUT_IP: Final = frozenset(
     )
 )
 # Columns that are abridged on the screen are written in full when they are asked for.
+TRAFFIC: Final = "bits_per_second"  # of a timeline, drawn as bars
 FULL: Final[Mapping[str, Callable[[Values], list[str]]]] = {
     "time": text.times,
     "interval": text.times,
@@ -280,18 +285,36 @@ def chosen(values: Mapping[str, Values], ip: Sequence[bool] | None = None) -> li
     return [_of_ip(name, _by_itself(name, column), ip) for name, column in values.items()]
 
 
+@dataclass
+class Before:
+    """What the rows that stand above in the same box were."""
+
+    told: set[str] = field(default_factory=set)  # columns that mattered
+    most: float = 0  # the greatest rate of a timeline
+    digits: int = 0  # of the times of a timeline
+
+    def add(self, values: Mapping[str, Values]) -> None:
+        """Add rows."""
+        self.told.update(name for name in values if tells(name, values))
+        if "time" in values and TRAFFIC in values:
+            self.most = max((self.most, *values[TRAFFIC].tolist()))
+            self.digits = max(self.digits, fraction_digits(values["time"]))
+
+
 def worthwhile(
-    values: Mapping[str, Values], ip: Sequence[bool] | None = None, told: Container[str] = ()
+    values: Mapping[str, Values], ip: Sequence[bool] | None = None, before: Before | None = None
 ) -> list[Shown]:
-    """The columns that matter, in the order of the screen; those in `told` mattered in rows before."""
+    """The columns that matter, in the order of the screen, and those that mattered in rows before."""
+    before = before or Before()
     if "duration" in derived.names(values):
         values = {**values, "duration": derived.make("duration", values, values)}
     if "state" in values:
         values = {**values, "state": outcomes.outcomes(values["state"], values["protocol"].tolist())}
-    times = SPECS["time"]
-    if "time" in values and "bits_per_second" in values:  # a timeline
-        values, times = {**values, "traffic": values["bits_per_second"]}, Spec(KEY, marks)
-    specs = {**SPECS, "time": times}
+    specs = {**SPECS}
+    if "time" in values and TRAFFIC in values:  # a timeline
+        values = {**values, "traffic": values[TRAFFIC]}
+        rates = replace(SPECS["traffic"], cells=lambda rates: bars.bars(rates.tolist(), most=before.most))
+        specs |= {"time": Spec(KEY, partial(marks, digits=before.digits)), "traffic": rates}
     leading = [_of_ip(name, _abridged(name, values[name], specs[name]), ip) for name in LEADING if name in values]
     sockets = [] if values.keys().isdisjoint(ENDPOINTS) else [_endpoints(values)]
     # A flow table begins with its key, which tells rows apart: all of the key is shown.
@@ -299,7 +322,7 @@ def worthwhile(
     of_key = [name for name in before_values if name not in (*LEADING, *ENDPOINTS)]
     key = [_by_itself(name, values[name]) for name in of_key]
     done = {*LEADING, *of_key}
-    others = [name for name in SPECS if name not in done and (name in told or tells(name, values))]
+    others = [name for name in SPECS if name not in done and (name in before.told or tells(name, values))]
     rest = [_of_ip(name, _abridged(name, values[name], specs[name]), ip) for name in others]
     return leading + sockets + key + rest
 

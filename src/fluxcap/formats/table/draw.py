@@ -21,13 +21,13 @@ def draw(out: BinaryIO, rows: Rows, screen: Screen) -> None:
         canvas.line(rows.heading)
     drawn = hidden = 0
     roll = Roll(canvas)
-    told: set[str] = set()  # columns of the box that grows
+    before = columns.Before()  # in the box that grows
     for values, ip in _pages(rows):
-        wanted = columns.chosen(values, ip) if rows.chosen else columns.worthwhile(values, ip, told)
+        wanted = columns.chosen(values, ip) if rows.chosen else columns.worthwhile(values, ip, before)
         hidden = max(hidden, roll.add(wanted) if rows.live else canvas.table(wanted))
         drawn += len(wanted[0].cells)
         if rows.live:
-            told.update(name for name in values if columns.tells(name, values))
+            before.add(values)
     roll.close()
     canvas.footer(rows.left_out(), rows.noun, "-n 0 for all, -f csv to export")
     canvas.hidden(hidden, "-w" if rows.chosen else "-w or --columns")
