@@ -151,6 +151,7 @@ def test_the_quick_check_knows_every_room_and_only_tests_that_are_there():
 ROOMS = {
     "cli": {"cli", "__main__"},
     "the public names": {""},
+    "cluster": {"cluster"},
     "page": {"page"},
     "plot": {"plot"},
     "explaining": {"explaining"},

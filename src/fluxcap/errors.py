@@ -95,6 +95,17 @@ class UnsupportedError(CaptureError):
         return self.packet == 0
 
 
+class UnreadableError(CaptureError):
+    """The input cannot be opened."""
+
+    _state = "not read"
+
+
+def unreadable(path: str, reason: str) -> UnreadableError:
+    """The error for an input that cannot be opened."""
+    return UnreadableError(path, reason=reason, help="Check the name, and whether it can be read from there.")
+
+
 class FilterError(ValueError):
     """libpcap does not understand a filter, or cannot apply it to a link type of the capture.
 

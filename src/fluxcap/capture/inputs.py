@@ -287,9 +287,13 @@ def _raise(error: OSError) -> NoReturn:
     raise error
 
 
+def open_file(path: str) -> io.FileIO:
+    """A file as an input is read from it; unbuffered, since the core's read buffer is the buffer."""
+    return open(path, "rb", buffering=0)
+
+
 def _opener(path: str) -> Callable[[], AbstractContextManager[Source]]:
-    # Unbuffered: the core's read buffer is the buffer.
-    return lambda: open(path, "rb", buffering=0)
+    return partial(open_file, path)
 
 
 class Memory:

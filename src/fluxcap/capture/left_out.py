@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import ANOMALIES
 from fluxcap.capture.warn import warn
-from fluxcap.errors import printable
+from fluxcap.errors import NotACaptureError, printable
 from fluxcap.values import human, names
 
 if TYPE_CHECKING:
@@ -38,6 +38,15 @@ def about_left_out(totals: Totals, skipped: Sequence[str]) -> Iterator[str]:
         shown = [printable(name) for name in skipped[:NAMES_SHOWN]]
         more = ", ..." if len(skipped) > NAMES_SHOWN else ""
         yield f"skipped files that are not captures: {len(skipped)} ({', '.join(shown)}{more})"
+
+
+def no_capture(directory: str, skipped: Sequence[str]) -> NotACaptureError:
+    """The error for a directory without a capture."""
+    return NotACaptureError(
+        directory,
+        reason=f"none of the {len(skipped)} files in it is one",
+        help="Give the path of a pcap or pcapng file.",
+    )
 
 
 def _kinds(totals: Totals) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.damaged import Failure, broken_off, damaged, failure
 from fluxcap.capture.filters import about_filter, compiler
 from fluxcap.capture.inputs import Input, Opened
-from fluxcap.capture.left_out import about_left_out
+from fluxcap.capture.left_out import about_left_out, no_capture
 from fluxcap.capture.magic import HEAD, is_capture
 from fluxcap.capture.merging import Counted, Merging, Part
 from fluxcap.capture.times import Units, about_order, about_times, untimed
@@ -28,7 +28,6 @@ from fluxcap.errors import (
     DamagedCaptureWarning,
     FilterError,
     Late,
-    NotACaptureError,
     OutOfOrderWarning,
     printable,
 )
@@ -129,14 +128,14 @@ class Reading:
         if self.options.on_end is not None and not self.interrupted:
             self.options.on_end()
         if not self.inputs and not self.interrupted:
-            raise NotACaptureError(
-                self._directory,
-                reason=f"none of the {len(self.skipped)} files in it is one",
-                help="Give the path of a pcap or pcapng file.",
-            )
+            self.nothing_read()
         self.check()
         for said in about_left_out(self.scanner.totals(), self.skipped):
             warn(UserWarning(said))
+
+    def nothing_read(self) -> None:
+        """Raise a NotACaptureError: no file of a directory is a capture."""
+        raise no_capture(self._directory, self.skipped)
 
     def check(self) -> None:
         """Warn of what a result cannot be trusted for. FilterError if the filter fits nothing that was read."""
@@ -187,13 +186,14 @@ class Reading:
         """Read the inputs to their ends, one after the other."""
         with closing(InputsAhead(inputs, ahead_for(self.options.ahead))) as ahead:
             for item in inputs:
-                yield from self._read_one(item, ahead)
+                yield from self.read_one(item, ahead)
                 if self.flows_full:
                     break
 
-    def _read_one(self, item: Input, ahead: InputsAhead) -> Iterator[None]:
+    def read_one(self, item: Input, ahead: InputsAhead) -> Iterator[None]:
+        """Read an input to its end."""
         with ahead.open(item) as octets:
-            if self._is_skipped(item, octets):
+            if self.is_skipped(item, octets):
                 return
             self.begin(item.name, octets.compression)
             try:
@@ -224,7 +224,7 @@ class Reading:
             merging = Merging(self.scanner, self.options.window, self._part_ended)
             for item in inputs:
                 octets = opened.enter_context(item.open())
-                if not self._is_skipped(item, octets):
+                if not self.is_skipped(item, octets):
                     merging.add(item, octets)
                     self.inputs.append(item.name)
             self.merging = merging
@@ -256,7 +256,7 @@ class Reading:
         """Look back at the input that was begun last."""
         self._units.end(self.inputs[-1], self.scanner.totals(), self.scanner.format())
 
-    def _is_skipped(self, item: Input, octets: Opened) -> bool:
+    def is_skipped(self, item: Input, octets: Opened) -> bool:
         """Whether an input was found in a directory and is not a capture; it is named in the end."""
         if not item.directory or is_capture(octets.head):
             return False

@@ -23,7 +23,7 @@ def threads_for(asked: int | None, divides: bool) -> int:
 
     `divides`: the flow table divides into shards, so that more threads than ONE_TABLE have something to do.
     """
-    return min(asked or (MAX_THREADS if divides else ONE_TABLE), MAX_THREADS, _processors())
+    return min(asked or (MAX_THREADS if divides else ONE_TABLE), MAX_THREADS, processors())
 
 
 def threads_worth(threads: int, octets: int) -> int:
@@ -54,9 +54,9 @@ def shards_for(threads: int) -> int:
 
 def ahead_for(asked: int | None) -> int:
     """The number of inputs to decompress ahead: as many as asked for, or one a processor."""
-    return min(AHEAD, _processors()) if asked is None else asked
+    return min(AHEAD, processors()) if asked is None else asked
 
 
-def _processors() -> int:
+def processors() -> int:
     """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final, NamedTuple
 
@@ -159,6 +159,33 @@ class CaptureInfo(NamedTuple):
         read = values.pop("metadata")  # CaptureInfo has the rest of the metadata already
         rates = {name: getattr(self, name) for name in ("duration", "packets_per_second", "octets_per_second")}
         return values | rates | {"damage": read["damage"], "skipped": read["skipped"]}
+
+
+def together(several: Sequence[CaptureInfo]) -> CaptureInfo:
+    """The description of inputs that were described in parts, in order."""
+    from fluxcap.tables.flows import added_up  # only here: a survey starts fast
+
+    read = added_up([one.metadata for one in several])
+    sums = ("link_types", "ip_versions", "protocols", "reasons", "verdicts", "ip_verdicts", "gre_verdicts", "anomalies")
+    return CaptureInfo(
+        inputs=tuple(described for one in several for described in one.inputs),
+        **{name: read[name] for name in ("packets", "captured_octets", "wire_octets", "first", "last", "in_order")},
+        ledger=read["ledger"],
+        **{name: _sum([getattr(one, name) for one in several]) for name in sums},
+        metadata=read,
+    )
+
+
+def _sum(several: Sequence[Any]) -> Any:
+    """The sums of numbers, and of what dicts have under the same names."""
+    if isinstance(several[0], dict):
+        names = sorted({name for one in several for name in one}) if _numbered(several) else list(several[0])
+        return {name: _sum([one[name] for one in several if name in one]) for name in names}
+    return sum(several)
+
+
+def _numbered(several: Sequence[Mapping[Any, Any]]) -> bool:
+    return all(isinstance(name, int) for one in several for name in one)
 
 
 def facts(info: CaptureInfo) -> Iterator[tuple[str, str]]:

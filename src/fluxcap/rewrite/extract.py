@@ -55,7 +55,7 @@ def copy_records(flows: Flows, out: BinaryIO) -> None:
     before = None
     copier = Copier()
     for item, records in _found(flows):
-        for octets in _copied(copier, item, records, before):
+        for octets in copied(copier, item, records, before):
             out.write(octets)
         before = before or item
 
@@ -102,8 +102,9 @@ def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
         yield flows.inputs[file], np.sort(found["packet"][found["file"] == file])
 
 
-def _copied(copier: Copier, item: Input, records: Array, before: Input | None) -> Iterator[memoryview]:
-    """The bytes of the copy from one input, in pieces; each piece is valid until the next is asked for."""
+def copied(copier: Copier, item: Input, records: Array, before: Input | None = None) -> Iterator[memoryview]:
+    """The bytes of the copy from one input, behind that of the inputs before, in pieces; each piece is valid until the
+    next is asked for."""
     copier.begin(records)
     state, n = WANTS_INPUT, 1
     with item.open() as source:

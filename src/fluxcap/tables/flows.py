@@ -264,39 +264,9 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     for part in parts:
         if not isinstance(part, FlowTable):
             raise ValueError(f"a {type(part).__name__} does not merge: only tables of flows do")
+    if said := refusal([part.metadata for part in parts]):
+        raise ValueError(said)
     made = parts[0].metadata
-    for part in parts:
-        for name in _ALIKE:
-            if part.metadata[name] != made[name]:
-                raise ValueError(f"tables of different {name} do not merge: {made[name]!r} and {part.metadata[name]!r}")
-        if part.metadata["features"] or part.metadata["splt"]:
-            raise ValueError(
-                "tables with features do not merge: the gap between the last packet of one and the first of the next is"
-                " in neither; read the captures together instead"
-            )
-        if part.metadata["connections"]:
-            raise ValueError(
-                "tables of connections do not merge: what became of one depends on all its segments; read the captures"
-                " together instead"
-            )
-        if part.metadata["active_timeout"]:
-            raise ValueError(
-                "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
-                " read the captures together instead"
-            )
-        if part.metadata["interval"] and part.metadata["direction"] == "server ports":
-            raise ValueError(
-                "tables with intervals in these semantics do not merge: who began a flow depends on the intervals"
-                " before; read the captures together instead"
-            )
-    if made["idle_timeout"] and any(part.metadata["without_time"] for part in parts[1:]):
-        raise ValueError(
-            "records without a time do not merge with an idle timeout: whether one ends a flow of the table before is"
-            " not known; read the captures together instead"
-        )
-    if made["idle_timeout"] and _goes_back([part.metadata for part in parts]):
-        raise ValueError(f"time goes back between these tables, and an idle timeout depends on its order; {_IN_ORDER}")
-    common = {name: value for name, value in made.items() if all(part.metadata.get(name) == value for part in parts)}
     import numpy as np
 
     scanner = Scanner(key=spec_of(made | {"max_flows": 0}))
@@ -309,10 +279,53 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
             scanner.add_flows(columns, len(part))
         except ValueError as error:
             raise ValueError(f"time goes back between these tables: {error}; {_IN_ORDER}") from error
-    return table_of(FlowTable, scanner, common | _sums([part.metadata for part in parts]), True)
+    return table_of(FlowTable, scanner, added_up([part.metadata for part in parts]), True)
 
 
-def _goes_back(parts: list[Metadata]) -> bool:
+def refusal(parts: Sequence[Metadata]) -> str:
+    """Why tables with this metadata do not merge exactly; "" if they do."""
+    made = parts[0]
+    for part in parts:
+        for name in _ALIKE:
+            if part[name] != made[name]:
+                return f"tables of different {name} do not merge: {made[name]!r} and {part[name]!r}"
+        if part["features"] or part["splt"]:
+            return (
+                "tables with features do not merge: the gap between the last packet of one and the first of the next is"
+                " in neither; read the captures together instead"
+            )
+        if part["connections"]:
+            return (
+                "tables of connections do not merge: what became of one depends on all its segments; read the captures"
+                " together instead"
+            )
+        if part["active_timeout"]:
+            return (
+                "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
+                " read the captures together instead"
+            )
+        if part["interval"] and part["direction"] == "server ports":
+            return (
+                "tables with intervals in these semantics do not merge: who began a flow depends on the intervals"
+                " before; read the captures together instead"
+            )
+    if made["idle_timeout"] and any(part["without_time"] for part in parts[1:]):
+        return (
+            "records without a time do not merge with an idle timeout: whether one ends a flow of the table before is"
+            " not known; read the captures together instead"
+        )
+    if made["idle_timeout"] and _goes_back(parts):
+        return f"time goes back between these tables, and an idle timeout depends on its order; {_IN_ORDER}"
+    return ""
+
+
+def added_up(parts: Sequence[Metadata]) -> Metadata:
+    """The metadata of the table that tables with this metadata become."""
+    common = {name: value for name, value in parts[0].items() if all(part.get(name) == value for part in parts)}
+    return common | _sums(parts)
+
+
+def _goes_back(parts: Sequence[Metadata]) -> bool:
     """Whether a table has records from before the end of an earlier table."""
     timed = [part for part in parts if part["first"] is not None]
     return any(after["first"] < before["last"] for before, after in pairwise(timed))
@@ -344,7 +357,7 @@ def _in_time_order(parts: list[FlowTable]) -> FlowTable:
     return FlowTable({name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]._columns})
 
 
-def _late(parts: list[Metadata]) -> Late | None:
+def _late(parts: Sequence[Metadata]) -> Late | None:
     """The late records within the parts; records that are late between two parts are not known."""
     found: list[Late] = []
     before = 0
@@ -357,7 +370,7 @@ def _late(parts: list[Metadata]) -> Late | None:
     return found[0]._replace(records=sum(late.records for late in found), by=max(late.by for late in found))
 
 
-def _sums(parts: list[Metadata]) -> Metadata:
+def _sums(parts: Sequence[Metadata]) -> Metadata:
     """The metadata of the merged table: sums over the parts."""
     timed = [part for part in parts if part["first"] is not None]
     ledger = {
@@ -376,7 +389,7 @@ def _sums(parts: list[Metadata]) -> Metadata:
         "last": max((part["last"] for part in timed), default=None),
         "late": late,
         "in_order": late is None and not _goes_back(parts),
-        "flows_full": any(part["flows_full"] for part in parts),
-        "limit": next((part["limit"] for part in parts if part["limit"]), ""),
+        "flows_full": any(part.get("flows_full") for part in parts),
+        "limit": next((part["limit"] for part in parts if part.get("limit")), ""),
         "interrupted": any(part["interrupted"] for part in parts),
     }

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import CONNECTION_COLUMNS, FLOW_COLUMNS
-from fluxcap.cli import inputs, options
+from fluxcap.cli import inputs, options, sharing
 from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
-from fluxcap.cli.progress import Progress
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
 from fluxcap.values import human
@@ -40,6 +39,7 @@ SHOWN: Final = (
 def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
+    sharing.add(parser)
     options.add_rows(parser, FLOW_COLUMNS)
     options.add_resolve(parser)
     flow_rows.add_semantics(parser)
@@ -49,6 +49,7 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Read the connections, sort and cut them as asked for, write them."""
+    sharing.check(given)
     output = choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
     fields = (name for name, *_ in keys.parse("5tuple").fields)
@@ -66,7 +67,6 @@ def run(given: Options, messages: Messages) -> Exit:
 
 def _read(given: Options, sources: Sources, messages: Messages) -> ConnectionTable:
     from fluxcap.tables.connections import ConnectionTable
-    from fluxcap.tables.flows import collect_flows
 
     plan = FlowPlan(
         semantics=given.semantics,
@@ -76,5 +76,4 @@ def _read(given: Options, sources: Sources, messages: Messages) -> ConnectionTab
         ignore_checksums=given.ignore_checksums,
         max_memory=given.max_memory,
     )
-    with Progress(sources, messages):
-        return collect_flows(sources.captures, plan, given.reading, ConnectionTable)
+    return sharing.read_flows(given, sources, plan, ConnectionTable, messages)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import FLOW_COLUMNS, feature_columns
-from fluxcap.cli import inputs, options
+from fluxcap.cli import inputs, options, sharing
 from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
-from fluxcap.cli.progress import Progress
 from fluxcap.cli.rows import extract, streamed
 from fluxcap.formats import Rows
 from fluxcap.plan import keys, semantics
@@ -35,6 +34,7 @@ REVERSE: Final = "reverse_"
 def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
+    sharing.add(parser)
     options.add_rows(parser, FLOW_COLUMNS)
     options.add_resolve(parser)
     parser.add_argument(
@@ -63,6 +63,7 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Read the flows, sort and limit them as asked for, write them; or extract the packets of some."""
+    sharing.check(given)
     if given.as_they_end:
         return _write_as_they_end(given, messages)
     if given.grace is not None:
@@ -142,10 +143,9 @@ def _plan(given: Options) -> FlowPlan:
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:
-    from fluxcap.tables.flows import FlowTable, collect_flows
+    from fluxcap.tables.flows import FlowTable
 
-    with Progress(sources, messages):
-        return collect_flows(sources.captures, _plan(given), given.reading, FlowTable)
+    return sharing.read_flows(given, sources, _plan(given), FlowTable, messages)
 
 
 def _hint(table: FlowTable, messages: Messages) -> None:

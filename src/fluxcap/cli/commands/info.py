@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from fluxcap import formats
-from fluxcap.cli import inputs, options
+from fluxcap.cli import inputs, options, sharing
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
@@ -28,16 +29,23 @@ protocols, what became of every record, and how sound the checksums are.
 def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
+    sharing.add(parser)
 
 
 def run(given: Options, messages: Messages) -> Exit:
     """Survey the inputs and describe them."""
+    sharing.check(given)
     from fluxcap.reports.survey import collect_info
 
     output = choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
-    with Progress(sources, messages), _fetching(sources, messages):
-        info = collect_info(sources.captures, given.reading)
+    if given.scheduler is not None:
+        from fluxcap.cluster import collect
+
+        info = sharing.share(given, partial(collect.collect_info, sources.captures, given.reading))
+    else:
+        with Progress(sources, messages), _fetching(sources, messages):
+            info = collect_info(sources.captures, given.reading)
     with output.stream() as out:
         if output.for_people:
             from fluxcap.cli.drawings.reports import draw_info

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fluxcap.cli import inputs, options
+from fluxcap.cli import inputs, options, sharing
 from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose, choose_of
 from fluxcap.cli.progress import Progress
+from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.values import human
 from fluxcap.values.names import LIFE_COLUMNS, SOCKET_COLUMNS
 
@@ -39,6 +40,7 @@ DRAWINGS: Final = {
 def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser, DRAWINGS)
+    sharing.add(parser)
     options.add_rows(parser, SOCKET_COLUMNS)
     options.add_resolve(parser)
     options.add_ignore_checksums(parser)
@@ -55,6 +57,7 @@ def _check(socket: str) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Read the sockets, or the life of one; sort and cut the rows as asked for, write them."""
+    sharing.check(given)
     if given.format in DRAWINGS or (given.format == options.AUTO and (given.output or "").endswith(tuple(SUFFIXES))):
         return _draw(given, messages)
     output = choose(given.format, given.output, given.color, wide=given.wide)
@@ -80,8 +83,13 @@ def run(given: Options, messages: Messages) -> Exit:
 
 def _read(given: Options, sources: Sources, messages: Messages) -> SocketTable | LifeTable:
     from fluxcap.sockets.life import collect_life
-    from fluxcap.sockets.table import collect_sockets
+    from fluxcap.sockets.table import collect_sockets, socket_table
 
+    if given.scheduler is not None:
+        from fluxcap.tables.connections import ConnectionTable
+
+        plan = FlowPlan(connections=True, ignore_checksums=given.ignore_checksums)
+        return socket_table(sharing.read_flows(given, sources, plan, ConnectionTable, messages))
     with Progress(sources, messages):
         if given.life:
             return collect_life(sources.captures, given.life, given.reading, given.ignore_checksums)

@@ -1,0 +1,106 @@
+"""What became of each input, in a reading that goes on behind those that cannot be read."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fluxcap.capture.inputs import Input, contents
+from fluxcap.capture.magic import is_capture
+from fluxcap.capture.reading import Reading
+from fluxcap.capture.warn import warn
+from fluxcap.errors import CaptureError, FilterError, damage_error, printable, unreadable
+
+if TYPE_CHECKING:
+    from fluxcap.capture.ahead.next_inputs import InputsAhead
+    from fluxcap.capture.inputs import Opened
+    from fluxcap.plan.read_options import ReadOptions
+
+
+class Outcome(NamedTuple):
+    """What became of one input: an entry of `metadata["files"]`."""
+
+    path: str
+    size: int | None  # bytes as stored
+    packets: int
+    seconds: float
+    worker: str
+    error: str  # "" if all of it was read
+
+
+class Account(NamedTuple):
+    """What became of some inputs."""
+
+    outcomes: tuple[Outcome, ...] = ()
+    failed: tuple[CaptureError, ...] = ()  # one for each input of which nothing was read
+    damaged: tuple[CaptureError, ...] = ()
+    warnings: tuple[Warning, ...] = ()  # the others
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What became of each input, for the metadata of a result."""
+        return [outcome._asdict() for outcome in self.outcomes]
+
+    def __add__(self, other: Account) -> Account:  # type: ignore[override]
+        """Of those and of others behind them."""
+        return Account(
+            self.outcomes + other.outcomes,
+            self.failed + other.failed,
+            self.damaged + other.damaged,
+            self.warnings + other.warnings,
+        )
+
+
+class Accounting(Reading):
+    """A reading that keeps such an account. With `collect` an input that cannot be read is passed over."""
+
+    def __init__(self, options: ReadOptions, collect: bool, **told: Any) -> None:
+        super().__init__(options, **told)
+        self.begun: list[Input] = []  # those that count as inputs
+        self._collect = collect
+        self._outcomes: list[Outcome] = []
+        self._failed: list[CaptureError] = []
+
+    def account(self, warnings: list[Warning]) -> Account:
+        """The account up to now. `warnings` are those that came meanwhile."""
+        said = tuple(one for one in warnings if not hasattr(one, "error"))
+        return Account(tuple(self._outcomes), tuple(self._failed), tuple(self.damage), said)
+
+    def read_one(self, item: Input, ahead: InputsAhead) -> Iterator[None]:
+        """Read an input to its end."""
+        began, packets, damage = time.monotonic(), self.scanner.totals()["packets"], len(self.damage)
+        error: CaptureError | None = None
+        try:
+            yield from super().read_one(item, ahead)
+        except (CaptureError, OSError) as caught:
+            why = caught.strerror if isinstance(caught, OSError) else ""
+            error = caught if isinstance(caught, CaptureError) else unreadable(item.name, why or str(caught))
+            if not self._collect:
+                raise error from None
+            self._failed.append(error)
+        error = error or next(iter(self.damage[damage:]), None)
+        packets = self.scanner.totals()["packets"] - packets
+        worker, said = f"{socket.gethostname()}/{os.getpid()}", "" if error is None else str(error)
+        self._outcomes.append(Outcome(item.name, item.size, packets, time.monotonic() - began, worker, said))
+
+    def is_skipped(self, item: Input, octets: Opened) -> bool:
+        """Whether an input is passed over; what is no capture raises before it counts as an input."""
+        if super().is_skipped(item, octets):
+            return True
+        if not is_capture(octets.head):
+            kind, what = "not_a_capture" if octets.head else "empty", contents(octets.head, octets.compression)
+            raise damage_error(kind, path=item.name, offset=0, packet=0, what=what)
+        self.begun.append(item)
+        return False
+
+    def check(self) -> None:
+        """Warn of what a result cannot be trusted for; also of a filter that fits nothing: it may fit other groups."""
+        try:
+            super().check()
+        except FilterError as error:
+            warn(UserWarning(f"{error}; no record of {printable(self.inputs[0])} and those read with it is counted"))
+
+    def nothing_read(self) -> None:
+        """Raise nothing: other groups may have captures."""

@@ -1,0 +1,233 @@
+"""The reading functions, for many machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from fluxcap.capture.inputs import Captures
+from fluxcap.cluster.collect import collect_flows, collect_info
+from fluxcap.cluster.sharing import OnError, Sharing
+from fluxcap.plan import keys
+from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.read_options import ReadOptions
+from fluxcap.plan.tunnels import Tunnels
+from fluxcap.reports.info import CaptureInfo
+from fluxcap.sockets.table import SocketTable, socket_table
+from fluxcap.tables.connections import ConnectionTable
+from fluxcap.tables.flows import FlowTable
+
+if TYPE_CHECKING:
+    from distributed import Client  # type: ignore[import-untyped,unused-ignore]
+
+    from fluxcap.plan.durations import Duration
+
+
+def read_flows(
+    src: Captures,
+    by: str | Iterable[str] = "5tuple",
+    *,
+    biflow: bool = True,
+    where: str | None = None,
+    inner: bool = False,
+    decap: bool = True,
+    tunnels: Tunnels | None = None,
+    semantics: str | None = None,
+    idle_timeout: Duration | None = None,
+    active_timeout: Duration | None = None,
+    interval: Duration | None = None,
+    features: bool = False,
+    splt: int = 0,
+    client: Client | None = None,
+    task_bytes: int | str = "512MB",
+    fan_in: int = 8,
+    on_error: OnError = "collect",
+    retries: int = 2,
+) -> FlowTable:
+    """Read captures into one table of flows: that of fluxcap.read_flows(), made by many machines.
+
+    Parameters
+    ----------
+    src : path, URL, or a list of these
+        Captures to read as one, in this order, as fluxcap.read_flows() takes them. Every worker has to reach them.
+    by, biflow, where, inner, decap, tunnels, semantics, idle_timeout, active_timeout, interval, features, splt
+        As in fluxcap.read_flows(). `file` is no field here.
+    client : distributed.Client, optional
+        Whose workers read. None: threads of this process.
+    task_bytes : int or str, default "512MB"
+        Inputs that are smaller are read together, up to so many bytes as stored.
+    fan_in : int, default 8
+        Tables that are merged at a time.
+    on_error : {"collect", "raise"}, default "collect"
+        An input that is damaged or cannot be read: "collect" warns and goes on, "raise" raises the CaptureError.
+    retries : int, default 2
+        How often a task is tried again, after it has failed by an error of another kind.
+
+    Returns
+    -------
+    FlowTable
+        The rows of fluxcap.read_flows(), in the same order. `metadata["files"]` says what became of each input: path,
+        size, packets, seconds, worker, error.
+
+    Raises
+    ------
+    CaptureError
+        An input cannot be read and `on_error` is "raise", or no input can be read.
+    ValueError
+        An option is not one of those described, or an input is in this process alone.
+
+    Warns
+    -----
+    DamagedCaptureWarning
+        An input is damaged or could not be read.
+
+    Examples
+    --------
+    >>> import fluxcap.cluster
+    >>> flows = fluxcap.cluster.read_flows("samples/v*.pcap")  # doctest: +SKIP
+    """
+    plan = FlowPlan(
+        keys.parse(by, biflow),
+        semantics=semantics,
+        idle_timeout=idle_timeout,
+        active_timeout=active_timeout,
+        interval=interval,
+        features=features,
+        splt=splt,
+    )
+    options = ReadOptions(where, decap, 1, inner=inner, tunnels=tunnels)
+    return collect_flows(src, plan, options, FlowTable, Sharing(client, task_bytes, fan_in, on_error, retries))
+
+
+def read_connections(
+    src: Captures,
+    *,
+    where: str | None = None,
+    inner: bool = False,
+    decap: bool = True,
+    tunnels: Tunnels | None = None,
+    semantics: str | None = None,
+    idle_timeout: Duration | None = None,
+    active_timeout: Duration | None = None,
+    ignore_checksums: bool = False,
+    client: Client | None = None,
+    task_bytes: int | str = "512MB",
+    fan_in: int = 8,
+    on_error: OnError = "collect",
+    retries: int = 2,
+) -> ConnectionTable:
+    """Read captures into one table of connections: that of fluxcap.read_connections(), made by many machines.
+
+    Parameters
+    ----------
+    src, client, task_bytes, fan_in, on_error, retries
+        As in read_flows() of this module.
+    where, inner, decap, tunnels, semantics, idle_timeout, active_timeout, ignore_checksums
+        As in fluxcap.read_connections().
+
+    Returns
+    -------
+    ConnectionTable
+        The rows of fluxcap.read_connections(), in the same order.
+
+    See Also
+    --------
+    read_flows : says more about the options.
+
+    Examples
+    --------
+    >>> import fluxcap.cluster
+    >>> connections = fluxcap.cluster.read_connections("samples/s*.pcap")  # doctest: +SKIP
+    """
+    plan = FlowPlan(
+        semantics=semantics,
+        idle_timeout=idle_timeout,
+        active_timeout=active_timeout,
+        connections=True,
+        ignore_checksums=ignore_checksums,
+    )
+    options = ReadOptions(where, decap, 1, inner=inner, tunnels=tunnels)
+    return collect_flows(src, plan, options, ConnectionTable, Sharing(client, task_bytes, fan_in, on_error, retries))
+
+
+def read_sockets(
+    src: Captures,
+    *,
+    where: str | None = None,
+    inner: bool = False,
+    decap: bool = True,
+    tunnels: Tunnels | None = None,
+    ignore_checksums: bool = False,
+    client: Client | None = None,
+    task_bytes: int | str = "512MB",
+    fan_in: int = 8,
+    on_error: OnError = "collect",
+    retries: int = 2,
+) -> SocketTable:
+    """Read captures into one table of sockets: that of fluxcap.read_sockets(), made by many machines.
+
+    Parameters
+    ----------
+    src, client, task_bytes, fan_in, on_error, retries
+        As in read_flows() of this module.
+    where, inner, decap, tunnels, ignore_checksums
+        As in fluxcap.read_sockets().
+
+    Returns
+    -------
+    SocketTable
+        The rows of fluxcap.read_sockets(), in the same order.
+
+    See Also
+    --------
+    read_flows : says more about the options.
+
+    Examples
+    --------
+    >>> import fluxcap.cluster
+    >>> sockets = fluxcap.cluster.read_sockets("samples/s*.pcap")  # doctest: +SKIP
+    """
+    plan = FlowPlan(connections=True, ignore_checksums=ignore_checksums)
+    options = ReadOptions(where, decap, 1, inner=inner, tunnels=tunnels)
+    sharing = Sharing(client, task_bytes, fan_in, on_error, retries)
+    return socket_table(collect_flows(src, plan, options, ConnectionTable, sharing))
+
+
+def read_info(
+    src: Captures,
+    *,
+    where: str | None = None,
+    inner: bool = False,
+    decap: bool = True,
+    tunnels: Tunnels | None = None,
+    client: Client | None = None,
+    task_bytes: int | str = "512MB",
+    fan_in: int = 8,
+    on_error: OnError = "collect",
+    retries: int = 2,
+) -> CaptureInfo:
+    """Survey captures: what fluxcap.read_info() says, found by many machines.
+
+    Parameters
+    ----------
+    src, client, task_bytes, fan_in, on_error, retries
+        As in read_flows() of this module.
+    where, inner, decap, tunnels
+        As in fluxcap.read_info().
+
+    Returns
+    -------
+    CaptureInfo
+        The description that fluxcap.read_info() gives.
+
+    See Also
+    --------
+    read_flows : says more about the options.
+
+    Examples
+    --------
+    >>> import fluxcap.cluster
+    >>> info = fluxcap.cluster.read_info("samples/v*.pcap")  # doctest: +SKIP
+    """
+    options = ReadOptions(where, decap, 1, inner=inner, tunnels=tunnels)
+    return collect_info(src, options, Sharing(client, task_bytes, fan_in, on_error, retries))

@@ -1,0 +1,188 @@
+"""How the tables of groups become one where merging their rows is not exact: the flows that records of several groups
+belong to are read again, from these records alone, in order.
+
+What becomes of a flow depends on its own records, on ICMP errors about it, and on fragments. So the records of flows in
+several groups, all ICMP, and the flows that may have fragments, if datagrams may be in several groups, are read as one
+capture. Every other row is final in its group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from fluxcap._core import NO_TIME, Copier
+from fluxcap.capture.inputs import Input, expand
+from fluxcap.capture.warn import keeping_warnings
+from fluxcap.cluster.part import FILE_BITS, ICMP, Beginnings, Part, Work, open_table, planned, positions, read_all
+from fluxcap.plan.flow_plan import FLOW
+from fluxcap.rewrite.extract import copied
+from fluxcap.tables.flows import FlowTable
+from fluxcap.values.arrays import Array
+from fluxcap.values.metadata import Metadata
+
+IDLE, ACTIVE, OPEN = 1, 2, 4  # end reasons
+TCP = 6
+
+
+class Excerpt(NamedTuple):
+    """Some records of an input, as a capture."""
+
+    file: int  # in its group
+    packets: Array  # their numbers there
+    octets: bytes
+
+
+class Again(NamedTuple):
+    """The flows that were read again."""
+
+    table: FlowTable
+    groups: Array
+    begins: Array  # in the group: the position of the first record of each row
+    fragments: Array  # whether each row has a fragment
+
+
+class Keys(NamedTuple):
+    """What tells whether flows are in several groups."""
+
+    rows: Array
+    unseen: Array  # of flows that only ICMP errors of the group are about
+    suspects: Array  # which rows may have fragments
+
+
+def keys_of(part: Part) -> Keys:
+    """The keys of a part."""
+    unseen, biflow = part.table._unseen, part.table.metadata["biflow"]
+    rows = _keys(part.table, biflow)
+    return Keys(rows, rows[:0] if unseen is None else _keys(unseen, biflow), part.suspects)
+
+
+def _keys(table: FlowTable, biflow: bool) -> Array:
+    """The key of each row as bytes, the same for both directions of a flow."""
+    names = table.columns[: table.columns.index("packets")]
+    whole = _joined(table, names)
+    if biflow:
+        turned = _joined(table, [_turned(name) for name in names])
+        rows = np.arange(len(whole))
+        differ = np.argmax(whole != turned, axis=1) if len(whole) else rows
+        whole = np.where((whole[rows, differ] <= turned[rows, differ])[:, None], whole, turned)
+    return np.ascontiguousarray(whole).view(np.dtype((np.void, whole.shape[1]))).reshape(-1)
+
+
+def _joined(table: FlowTable, names: Sequence[str]) -> Array:
+    columns = [np.ascontiguousarray(table[name]) for name in names]
+    widths = [column.dtype.itemsize * (column.shape[1] if column.ndim > 1 else 1) for column in columns]
+    octets = [column.view(np.uint8).reshape(len(table), width) for column, width in zip(columns, widths, strict=True)]
+    return np.concatenate(octets, axis=1)
+
+
+def _turned(name: str) -> str:
+    side, _, what = name.partition("_")
+    return {"src": f"dst_{what}", "dst": f"src_{what}"}.get(side, name)
+
+
+def across(keys: Sequence[Keys], split: bool) -> Array:
+    """The keys, in order, of flows that are to be read again. `split`: datagrams may be in several groups."""
+    groups = [np.unique(np.concatenate((one.rows, one.unseen))) for one in keys]
+    found, times = np.unique(np.concatenate(groups), return_counts=True)
+    shared = found[times > 1]
+    return np.unique(np.concatenate((shared, *(one.rows[one.suspects] for one in keys)))) if split else shared
+
+
+def excerpts(part: Part, inputs: Sequence[Input], work: Work, shared: Array) -> list[Excerpt]:
+    """The records of a group that these flows depend on."""
+    keys = keys_of(part)
+    numbers = np.flatnonzero(np.isin(keys.rows, shared))
+    if not len(numbers) and not np.isin(keys.unseen, shared).any():
+        return []
+    found: dict[int, list[Array]] = {}
+
+    def add(rows: dict[str, Array]) -> None:
+        wanted = np.isin(rows[FLOW], numbers) | np.isin(rows["protocol"], ICMP)
+        for file in np.unique(rows["file"][wanted]):
+            found.setdefault(int(file), []).append(rows["packet"][wanted & (rows["file"] == file)])
+
+    reading = planned(work)
+    with keeping_warnings():  # the first reading has them
+        read_all(reading, inputs, add)
+    return [_excerpt(reading.begun[file], file, np.sort(np.concatenate(found[file]))) for file in sorted(found)]
+
+
+def _excerpt(item: Input, file: int, packets: Array) -> Excerpt:
+    octets = bytearray()
+    for piece in copied(Copier(), item, packets):
+        octets += piece
+    return Excerpt(file, packets, bytes(octets))
+
+
+def read_again(groups: Sequence[Sequence[Excerpt]], work: Work) -> Again:
+    """The flows in the excerpts of all groups."""
+    several = [(group, one) for group, made in enumerate(groups) for one in made]
+    reading, beginnings = planned(work._replace(collect=False)), Beginnings()
+    with keeping_warnings():
+        read_all(reading, expand([one.octets for _, one in several]), beginnings.add)
+        table = open_table(reading, work)
+    places = beginnings.of_all()
+    file, packet = places >> FILE_BITS, places & ((1 << FILE_BITS) - 1)
+    begins = np.zeros(len(places), np.int64)
+    for number, (_, one) in enumerate(several):
+        here = file == number
+        begins[here] = positions(np.full(here.sum(), one.file), one.packets[packet[here] - 1])
+    of_files = np.array([group for group, _ in several], np.int64)
+    return Again(table, of_files[file], begins, beginnings.with_fragments(len(table))[0])
+
+
+def strayed(keys: Sequence[Keys], shared: Array, again: Again, biflow: bool) -> tuple[Array, bool]:
+    """The keys again, and those of flows that fragments turned out to belong to with their first fragment from another
+    group; and whether a group has rows of these, so that all their records are to be read too."""
+    found = _keys(again.table, biflow)
+    new = np.unique(found[again.fragments & ~np.isin(found, shared)])
+    return np.union1d(shared, new), any(np.isin(new, np.concatenate((one.rows, one.unseen))).any() for one in keys)
+
+
+def joined(parts: Sequence[Part], shared: Array, again: Again | None, work: Work, metadata: Metadata) -> FlowTable:
+    """One table: rows of the parts that are final there, and rows that were read again."""
+    tables, groups, begins = [], [], []
+    for group, part in enumerate(parts):
+        final = ~np.isin(keys_of(part).rows, shared)
+        tables.append(part.table.filter(final))
+        groups.append(np.full(final.sum(), group))
+        begins.append(part.begins[final])
+    if again is not None:
+        wanted = np.isin(_keys(again.table, metadata["biflow"]), shared)
+        tables.append(again.table.filter(wanted))
+        groups.append(again.groups[wanted])
+        begins.append(again.begins[wanted])
+    order = np.lexsort((np.concatenate(begins), np.concatenate(groups)))
+    columns = {name: np.concatenate([table[name] for table in tables])[order] for name in tables[0]._columns}
+    columns["end_reason"] = _ended(columns, metadata)
+    return work.kind(columns, metadata)
+
+
+def _ended(columns: dict[str, Array], metadata: Metadata) -> Array:
+    """Why each row has ended, now that the time of the last record is known."""
+    reasons, newest = columns["end_reason"].copy(), metadata["last"]
+    if newest is None:
+        return reasons
+    is_open = (reasons == OPEN) & (columns["last"] != NO_TIME)
+    if metadata["active_timeout"]:
+        reasons[is_open & (newest - columns["first"] >= metadata["active_timeout"])] = ACTIVE
+    idle = np.full(len(reasons), metadata["idle_timeout"])
+    if "protocol" in columns:
+        idle[columns["protocol"] == TCP] = metadata["tcp_idle_timeout"]
+    reasons[is_open & (idle > 0) & (newest - columns["last"] >= idle)] = IDLE
+    return reasons
+
+
+def corrected(metadata: Metadata, groups: Sequence[Sequence[Excerpt]], again: Again, work: Work) -> Metadata:
+    """The metadata with a ledger in which fragments of a datagram in several groups are counted as one capture has
+    them."""
+    ledger = {name: np.array(counted) for name, counted in metadata["ledger"].items()}
+    alone = [read_again([made], work).table.metadata for made in groups if made]
+    for sign, several in ((1, [again.table.metadata]), (-1, alone)):
+        for one in several:
+            for name, counted in one["ledger"].items():
+                ledger[name] += sign * np.array(counted)
+    return metadata | {"ledger": {name: tuple(map(int, counted)) for name, counted in ledger.items()}}
