@@ -50,6 +50,21 @@ static inline uint64_t file64(const uint8_t *at, int swapped) {
 
 static inline uint32_t count_bits(uint64_t v) { return (uint32_t)__builtin_popcountll(v); }
 
+/* Words of a flow key (struct Key in types.pxd), from a packet: the second half of ::ffff:a.b.c.d, and the ports of a
+ * transport header with the protocol. Both have to be what the same fields, stored one by one, are as words. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static inline uint64_t mapped_word(const uint8_t *at) { return (uint64_t)native32(at) << 32 | 0xFFFF0000; }
+static inline uint64_t ports_word(const uint8_t *at, uint8_t protocol) {
+    uint32_t pair = be32(at);
+    return (pair << 16 | pair >> 16) | (uint64_t)protocol << 48;
+}
+#else
+static inline uint64_t mapped_word(const uint8_t *at) { return native32(at) | 0xFFFF00000000; }
+static inline uint64_t ports_word(const uint8_t *at, uint8_t protocol) {
+    return (uint64_t)native32(at) << 32 | (uint64_t)protocol << 8;
+}
+#endif
+
 /* Is the 128-bit number a greater than b? Compiled to one subtraction with borrow and no branch: the order of the two
  * ends of a flow is as good as random, and a mispredicted branch would cost more than the rest of the key. */
 static inline int greater128(uint64_t a_high, uint64_t a_low, uint64_t b_high, uint64_t b_low) {

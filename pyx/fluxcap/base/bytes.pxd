@@ -20,6 +20,8 @@ cdef extern from "base/bytes.h" nogil:
     uint32_t file32(const uint8_t* at, bint swapped)
     uint64_t file64(const uint8_t* at, bint swapped)
     uint32_t count_bits(uint64_t value)
+    uint64_t mapped_word(const uint8_t* at)
+    uint64_t ports_word(const uint8_t* at, uint8_t protocol)
     bint greater128(uint64_t a_high, uint64_t a_low, uint64_t b_high, uint64_t b_low)
     uint64_t multiply_high(uint64_t a, uint64_t b)
     uint64_t ones_add(uint64_t a, uint64_t b)

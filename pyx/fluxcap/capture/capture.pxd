@@ -1,12 +1,13 @@
 # From bytes to records: which format does an input have, and what are its next packets?
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport be32, file32
 from fluxcap.base.types cimport Batch, Packet
 from fluxcap.capture.magic cimport SECTION_HEADER, SNOOP_MAGIC
 from fluxcap.capture.merged cimport fill_merged
-from fluxcap.capture.pcap cimport CAPTURED_FIRST, RECORD_HEADER, is_pcap, is_usual, pcap_header, pcap_record
+from fluxcap.capture.pcap cimport (
+    CAPTURED_FIRST, RECORD_HEADER, Usual, is_pcap, is_usual, pcap_header, pcap_record, usual_of, usual_record)
 from fluxcap.capture.pcapng cimport pcapng_block
 from fluxcap.capture.reader cimport (
     EMPTY, FILE_HEADER_CUT, FORMAT_MERGED, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, MORE,
@@ -56,11 +57,38 @@ cdef inline Step next_record(Reader* r, Packet* p) noexcept nogil:
         step = next_step(r, p)
     return step
 
+cdef inline void fill_usual(Reader* r, Batch* batch, uint32_t limit) noexcept nogil:
+    """Put the next records of a usual pcap into the batch, up to the first that is odd in any way. What the loop reads
+    of the reader is kept beside it: the compiler cannot know that a packet is no part of the reader."""
+    cdef Usual usual = usual_of(r)
+    cdef const uint8_t* buffer = r.buffer
+    cdef const uint8_t* at = buffer + r.start
+    cdef const uint8_t* end = buffer + r.end
+    cdef Packet* p = &batch.packets[batch.n]
+    cdef Packet* last = &batch.packets[limit]
+    cdef uint64_t number = r.number, base = r.base
+    cdef const uint8_t* next
+    while p < last:
+        next = usual_record(&usual, at, end, base + <uint64_t>(at - buffer), p)
+        if next == NULL:
+            break
+        at = next
+        number += 1
+        p.number = number
+        p += 1
+    r.start = <size_t>(at - buffer)
+    r.number = number
+    batch.n = <uint32_t>(p - batch.packets)
+
 cdef inline Step fill_records(Reader* r, Batch* batch, uint32_t limit, bint usual) noexcept nogil:
     cdef Step step = RECORD
     cdef Packet* p
     batch.n = 0
     while batch.n < limit:
+        if usual:
+            fill_usual(r, batch, limit)
+            if batch.n == limit:
+                break
         p = &batch.packets[batch.n]
         step = pcap_record(r, p, False, CAPTURED_FIRST, RECORD_HEADER) if usual else next_record(r, p)
         if step != RECORD:

@@ -80,6 +80,57 @@ cdef inline bint is_usual(const Reader* r) noexcept nogil:
     return r.format == FORMAT_PCAP and not r.swapped and r.lengths == CAPTURED_FIRST and \
         r.record_header == RECORD_HEADER
 
+# What most records of a pcap have in common, read once for a batch.
+cdef struct Usual:
+    uint32_t most               # bytes captured that are neither damage nor an anomaly; 0 where every record is odd
+    uint32_t fraction_ns
+    uint32_t fraction_max
+    uint16_t link_type
+    uint8_t fcs
+
+cdef inline Usual usual_of(const Reader* r) noexcept nogil:
+    cdef Usual u
+    u.most = min(<uint32_t>MAX_CAPTURED, r.interfaces[0].snaplen)
+    u.fraction_ns = r.fraction_ns
+    u.fraction_max = r.fraction_max
+    u.link_type = r.interfaces[0].link_type
+    u.fcs = r.interfaces[0].fcs
+    return u
+
+cdef inline void put_record(const uint8_t* at, uint32_t header, uint64_t offset, uint32_t captured, uint32_t wire,
+                            int64_t time, uint16_t link_type, uint8_t fcs, Packet* p) noexcept nogil:
+    """What a packet gets from a record of a pcap."""
+    p.data = at + header
+    p.time = time
+    p.captured = captured
+    p.wire = wire
+    p.interface = 0
+    p.link_type = link_type
+    p.fcs = fcs
+    p.refused = False
+    p.direction = DIRECTION_UNKNOWN
+    p.offload_flags = 0
+    p.offset = offset + header
+
+cdef inline int64_t record_time(const uint8_t* at, bint swapped, uint32_t fraction, uint32_t unit) noexcept nogil:
+    return <int64_t>file32(at + SECONDS, swapped) * 1000000000 + <int64_t>fraction * unit
+
+cdef inline const uint8_t* usual_record(const Usual* u, const uint8_t* at, const uint8_t* end, uint64_t offset,
+                                        Packet* p) noexcept nogil:
+    """The end of a whole record in which nothing is odd; NULL: it is for pcap_record()."""
+    cdef uint32_t captured, wire, fraction
+    if end - at < RECORD_HEADER:
+        return NULL
+    captured = file32(at + CAPTURED_LENGTH, False)
+    wire = file32(at + WIRE_LENGTH, False)
+    fraction = file32(at + FRACTION, False)
+    # No sum overflows: what is captured is compared with MAX_CAPTURED first.
+    if captured - 1 >= u.most or at + RECORD_HEADER + captured > end or captured > wire or fraction > u.fraction_max:
+        return NULL
+    put_record(at, RECORD_HEADER, offset, captured, wire, record_time(at, False, fraction, u.fraction_ns),
+               u.link_type, u.fcs, p)
+    return at + RECORD_HEADER + captured
+
 cdef inline Step odd_record(Reader* r, uint32_t captured, uint32_t header) noexcept nogil:
     """A record that states no byte, or too many: RECORD where it is one all the same. Of zeros one record header can be
     a packet without bytes, of 1970; two in a row, or one and a part of one at the end, are padding."""
@@ -115,16 +166,8 @@ cdef inline Step pcap_record(Reader* r, Packet* p, bint swapped, int lengths, ui
     if there - header < captured:
         return more_unless_joined(r, RECORD_CUT, <uint64_t>header + captured)
     fraction = file32(at + FRACTION, swapped)
-    p.data = at + header
-    p.time = <int64_t>file32(at + SECONDS, swapped) * 1000000000 + <int64_t>fraction * r.fraction_ns
-    p.captured = captured
-    p.wire = wire
-    p.interface = 0
-    p.link_type = interface.link_type
-    p.fcs = interface.fcs
-    p.direction = DIRECTION_UNKNOWN
-    p.offload_flags = 0
-    p.offset = position(r) + header
+    put_record(at, header, position(r), captured, wire, record_time(at, swapped, fraction, r.fraction_ns),
+               interface.link_type, interface.fcs, p)
     if fraction > r.fraction_max or captured > wire or captured > interface.snaplen:
         if begins_capture(at):
             return broken(r, JOINED, 0, 0)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "base/bytes.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -18,7 +20,7 @@
 typedef struct {
     const uint8_t *at;
     uint32_t length;  /* bytes; at most MAX_CAPTURED, far below the 2 MiB where 32-bit lanes could overflow */
-    uint32_t sum;     /* folded, 0..0xFFFF, in this machine's byte order */
+    uint64_t sum;     /* before: what else belongs to the sum; after: all of it, not folded */
 } SumJob;
 
 typedef void (*SumKernel)(SumJob *jobs, size_t n);
@@ -29,6 +31,10 @@ static inline uint32_t fold(uint64_t sum) {
     uint32_t half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
     return (half + (half << 16 | half >> 16)) >> 16;
 }
+
+/* Is a sum 0xFFFF when it is folded? The sum is not zero then, and divides by 0xFFFF. A number divides by an odd one where
+ * its product with the inverse of that one, modulo 2^64, is a possible quotient. */
+static inline int is_right(uint64_t sum) { return sum * 0xFFFEFFFEFFFEFFFF - 1 < 0x0001000100010001; }
 
 static inline uint32_t sum_octets(const uint8_t *at, size_t length) {
     uint64_t sum = 0, word;
@@ -46,51 +52,70 @@ static inline uint32_t sum_octets(const uint8_t *at, size_t length) {
 
 static void sum_scalar(SumJob *jobs, size_t n) {
     for (size_t i = 0; i < n; i++)
-        jobs[i].sum = sum_octets(jobs[i].at, jobs[i].length);
+        jobs[i].sum = ones_add(jobs[i].sum, sum_octets(jobs[i].at, jobs[i].length));
 }
 
 #if defined(__x86_64__)
 /* The two 16-bit words of a 32-bit lane are added separately: the lower one by masking, the upper one by shifting. */
+__attribute__((target("avx2"))) static inline __m256i add_words_avx2(__m256i sum, __m256i v) {
+    v = _mm256_add_epi32(_mm256_and_si256(v, _mm256_set1_epi32(0xFFFF)), _mm256_srli_epi32(v, 16));
+    return _mm256_add_epi32(sum, v);
+}
+
+/* A word of two 32-bit lanes has the ones'-complement sum of both, so that lanes need not be added one by one. */
+__attribute__((target("avx2"))) static inline uint64_t add_lanes_avx2(__m256i sum) {
+    __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    return ones_add((uint64_t)_mm_cvtsi128_si64(half), (uint64_t)_mm_extract_epi64(half, 1));
+}
+
 __attribute__((target("avx2"))) static void sum_avx2(SumJob *jobs, size_t n) {
-    const __m256i low = _mm256_set1_epi32(0xFFFF), low32 = _mm256_set1_epi64x(0xFFFFFFFF);
-    static const int32_t masks[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t masks[64] = {[32 ... 63] = 0xFF};
     for (size_t i = 0; i < n; i++) {
         const uint8_t *at = jobs[i].at;
-        uint32_t length = jobs[i].length, tail = 0;
+        size_t length = jobs[i].length;
         __m256i sum = _mm256_setzero_si256(), v;
-        for (; length >= 32; at += 32, length -= 32) {
-            v = _mm256_loadu_si256((const __m256i *)at);
-            sum = _mm256_add_epi32(sum, _mm256_add_epi32(_mm256_and_si256(v, low), _mm256_srli_epi32(v, 16)));
+        if (length < 32) {
+            jobs[i].sum = ones_add(jobs[i].sum, sum_octets(at, length));
+            continue;
         }
-        /* The masked load takes whole 32-bit words; memcpy() takes the last three bytes at most. */
-        v = _mm256_maskload_epi32((const int *)at, _mm256_loadu_si256((const __m256i *)(masks + 8 - length / 4)));
-        sum = _mm256_add_epi32(sum, _mm256_add_epi32(_mm256_and_si256(v, low), _mm256_srli_epi32(v, 16)));
-        memcpy(&tail, at + (length & ~3u), length & 3);
-        sum = _mm256_add_epi64(_mm256_and_si256(sum, low32), _mm256_srli_epi64(sum, 32));
-        __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-        half = _mm_add_epi64(half, _mm_unpackhi_epi64(half, half));
-        jobs[i].sum = fold((uint64_t)_mm_cvtsi128_si64(half) + tail);
+        const uint8_t *last = at + (length & ~(size_t)1) - 32;
+        uint64_t odd = at[length - 1] & (0 - (length & 1));
+        for (; last - at >= 32; at += 64) {
+            sum = add_words_avx2(sum, _mm256_loadu_si256((const __m256i *)at));
+            sum = add_words_avx2(sum, _mm256_loadu_si256((const __m256i *)(at + 32)));
+        }
+        if (at < last) {
+            sum = add_words_avx2(sum, _mm256_loadu_si256((const __m256i *)at));
+            at += 32;
+        }
+        /* The last 32 bytes of an even number, without those that were added: no byte past the end is touched, and no
+         * branch is taken on how many are left, which is as good as random. */
+        v = _mm256_loadu_si256((const __m256i *)(masks + 32 + (last - at)));
+        sum = add_words_avx2(sum, _mm256_and_si256(v, _mm256_loadu_si256((const __m256i *)last)));
+        jobs[i].sum = ones_add(jobs[i].sum + odd, add_lanes_avx2(sum));
     }
 }
 
+__attribute__((target("avx512f,avx512bw,avx512vl,bmi2"))) static inline __m512i add_words_avx512(__m512i sum, __m512i v) {
+    v = _mm512_add_epi32(_mm512_and_si512(v, _mm512_set1_epi32(0xFFFF)), _mm512_srli_epi32(v, 16));
+    return _mm512_add_epi32(sum, v);
+}
+
 __attribute__((target("avx512f,avx512bw,avx512vl,bmi2"))) static void sum_avx512(SumJob *jobs, size_t n) {
-    const __m512i low = _mm512_set1_epi32(0xFFFF), low32 = _mm512_set1_epi64(0xFFFFFFFF);
     for (size_t i = 0; i < n; i++) {
         const uint8_t *at = jobs[i].at;
         uint32_t length = jobs[i].length;
         __m512i sum = _mm512_setzero_si512(), v;
-        for (; length > 128; at += 64, length -= 64) {
-            v = _mm512_loadu_si512(at);
-            sum = _mm512_add_epi32(sum, _mm512_add_epi32(_mm512_and_si512(v, low), _mm512_srli_epi32(v, 16)));
-        }
+        for (; length > 128; at += 64, length -= 64)
+            sum = add_words_avx512(sum, _mm512_loadu_si512(at));
         /* Two masked loads take 0 to 128 bytes: no scalar tail, no byte past the end is touched, and no branch on the
          * lengths of small packets, which are as good as random. */
         v = _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, length < 64 ? length : 64), at);
-        sum = _mm512_add_epi32(sum, _mm512_add_epi32(_mm512_and_si512(v, low), _mm512_srli_epi32(v, 16)));
+        sum = add_words_avx512(sum, v);
         v = _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, length < 64 ? 0 : length - 64), at + 64);
-        sum = _mm512_add_epi32(sum, _mm512_add_epi32(_mm512_and_si512(v, low), _mm512_srli_epi32(v, 16)));
-        sum = _mm512_add_epi64(_mm512_and_si512(sum, low32), _mm512_srli_epi64(sum, 32));
-        jobs[i].sum = fold((uint64_t)_mm512_reduce_add_epi64(sum));
+        sum = add_words_avx512(sum, v);
+        __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
+        jobs[i].sum = ones_add(jobs[i].sum, add_lanes_avx2(half));
     }
 }
 #endif

@@ -12,7 +12,7 @@ cdef extern from "checksums/kernels.h" nogil:
     ctypedef struct SumJob:
         const uint8_t* at
         uint32_t length
-        uint32_t sum
+        uint64_t sum
     ctypedef void (*SumKernel)(SumJob* jobs, size_t n) noexcept nogil
     ctypedef struct KernelRow:
         const char* name
@@ -21,6 +21,7 @@ cdef extern from "checksums/kernels.h" nogil:
     enum: KERNELS_MAX
     size_t list_kernels(KernelRow* rows)
     uint32_t fold(uint64_t sum)
+    bint is_right(uint64_t sum)
     uint32_t sum_octets(const uint8_t* at, size_t length)
     uint32_t crc32c_update(uint32_t crc, const uint8_t* at, size_t length)
 
@@ -40,10 +41,8 @@ cdef inline uint64_t pseudo_sum(const Packet* p) noexcept nogil:
     return ones_add(sum, add_address(p.key.dst_ip) if p.pseudo_dst == NULL else
                     add_override(p.pseudo_dst, p.pseudo_octets))
 
-cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
-    """Set the verdict from `sum`, the sum of all bytes that the checksum covers, its own field included."""
-    cdef uint64_t seed = pseudo_sum(p) if p.sum_kind == SUM_PSEUDO else 0
-    cdef uint32_t total = fold(ones_add(seed, sum))
+cdef inline void judge(Packet* p, uint32_t total) noexcept nogil:
+    """Set the verdict from the sum of all that the checksum covers, the pseudo-header and its own field included."""
     cdef uint16_t field = net16(p.checksum)
     if total == 0xFFFF:
         p.verdict = VERDICT_GOOD
@@ -51,13 +50,20 @@ cdef inline void judge(Packet* p, uint32_t sum) noexcept nogil:
         return
     p.expected = right_field(total, field, sent_for_zero(p))
     # Only a sum with a pseudo-header can be partial: an ICMP message leaves nothing for a card to complete.
-    if p.sum_kind == SUM_PSEUDO and field == fold(seed):
-        p.verdict = VERDICT_PARTIAL
-    elif is_segmented(p.key.protocol) and field == fold(ones_add(seed, 0xFFFF - fold(net32(p.pseudo_length)))):
-        p.verdict = VERDICT_PARTIAL
-        p.reason = SEGMENTATION_OFFLOAD
+    if p.sum_kind == SUM_PSEUDO:
+        p.verdict = judge_wrong(field, pseudo_sum(p), p.key.protocol, p.pseudo_length, &p.reason)
     else:
         p.verdict = VERDICT_BAD
+
+cdef inline uint8_t judge_wrong(uint16_t field, uint64_t pseudo, uint32_t protocol, uint32_t length,
+                                uint8_t* reason) noexcept nogil:
+    """The verdict on a field that is not right. A card completes what holds the sum of the pseudo-header alone."""
+    if field == fold(pseudo):
+        return VERDICT_PARTIAL
+    if is_segmented(protocol) and field == fold(ones_add(pseudo, 0xFFFF - fold(net32(length)))):
+        reason[0] = SEGMENTATION_OFFLOAD
+        return VERDICT_PARTIAL
+    return VERDICT_BAD
 
 cdef inline bint is_segmented(uint32_t protocol) noexcept nogil:
     """Does a network card cut segments of this protocol? The card adds the length of each piece, so Windows (LSO, USO)
@@ -85,12 +91,20 @@ cdef inline void judge_crc(Packet* p) noexcept nogil:
     p.expected = ~crc32c_update(crc, at + 12, p.sum_length - 12)
     p.verdict = VERDICT_GOOD if p.expected == p.checksum else VERDICT_BAD
 
+cdef inline uint64_t sum_ipv4(const uint8_t* at) noexcept nogil:
+    """The sum over an IPv4 header without options, not folded."""
+    return ones_add(ones_add(native64(at), native64(at + 8)), native32(at + 16))
+
+cdef inline uint8_t judge_wrong_ipv4(uint16_t field) noexcept nogil:
+    """Zero is partial: a card is handed a zero field to fill in."""
+    return VERDICT_PARTIAL if field == 0 else VERDICT_BAD
+
 cdef inline void judge_ipv4(Packet* p) noexcept nogil:
-    """The sum over the header (RFC 791 section 3.1). Zero is partial: a card is handed a zero field to fill in."""
+    """The sum over the header (RFC 791 section 3.1)."""
     cdef const uint8_t* at = p.data + p.ip_at
     cdef uint32_t total
     if p.ip_header_length == 20:
-        total = fold(ones_add(ones_add(native64(at), native64(at + 8)), native32(at + 16)))
+        total = fold(sum_ipv4(at))
     else:
         total = sum_octets(at, p.ip_header_length)
     if total == 0xFFFF:
@@ -98,7 +112,7 @@ cdef inline void judge_ipv4(Packet* p) noexcept nogil:
         p.ip_expected = p.ip_checksum
         return
     p.ip_expected = right_field(total, net16(p.ip_checksum), 0)
-    p.ip_verdict = VERDICT_PARTIAL if p.ip_checksum == 0 else VERDICT_BAD
+    p.ip_verdict = judge_wrong_ipv4(p.ip_checksum)
 
 cdef inline void verify_batch(Batch* batch, SumKernel kernel) noexcept nogil:
     cdef SumJob jobs[BATCH]
@@ -116,8 +130,9 @@ cdef inline void verify_batch(Batch* batch, SumKernel kernel) noexcept nogil:
             continue
         jobs[n].at = p.data + p.sum_at
         jobs[n].length = p.sum_length
+        jobs[n].sum = pseudo_sum(p) if p.sum_kind == SUM_PSEUDO else 0
         asked[n] = p
         n += 1
     kernel(jobs, n)
     for i in range(n):
-        judge(asked[i], jobs[i].sum)
+        judge(asked[i], fold(jobs[i].sum))

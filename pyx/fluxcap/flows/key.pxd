@@ -1,7 +1,7 @@
 # A flow key: the Key struct under a mask, packed to the words that the mask keeps, in one canonical direction.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport greater128, multiply_fold
 from fluxcap.base.times cimport NO_TIME
@@ -50,6 +50,21 @@ cdef inline Shape five_tuple() noexcept nogil:
 cdef inline bint same_shape(Shape a, Shape b) noexcept nogil:
     return a.n == b.n and a.leading == b.leading and a.prefixes == b.prefixes and a.biflow == b.biflow and \
         a.ip_at == b.ip_at and a.ports_at == b.ports_at and a.mac_at == b.mac_at
+
+cdef inline bint is_five_tuple(const KeyPlan* plan) noexcept nogil:
+    """Is this the default key, with whole addresses?"""
+    cdef Key whole
+    cdef uint64_t* words = <uint64_t*>&whole
+    cdef bint same = same_shape(plan.shape, five_tuple())
+    cdef uint32_t i
+    memset(&whole, 0, sizeof(Key))
+    memset(&whole.src_ip, 0xFF, sizeof(whole.src_ip))
+    memset(&whole.dst_ip, 0xFF, sizeof(whole.dst_ip))
+    whole.src_port = whole.dst_port = 0xFFFF
+    whole.protocol = 0xFF
+    for i in range(FIVE_TUPLE_WORDS):
+        same = same and plan.mask[i] == words[i]
+    return same
 
 cdef inline int64_t interval_start(int64_t time, int64_t interval) noexcept nogil:
     """The multiple of `interval` at or before `time`, or the earliest time if that does not fit int64; NO_TIME of
@@ -115,6 +130,12 @@ cdef inline void turn(const KeyPlan* plan, Shape shape, uint64_t* words, uint32_
         # Direction and offload flags share a word with the source MAC address and stay where they are.
         exchange(&words[shape.mac_at], &words[shape.mac_at + 1], mask & plan.mask[shape.mac_at + 1])
 
+cdef inline uint32_t canonical(const KeyPlan* plan, Shape shape, uint64_t* words) noexcept nogil:
+    """Turn words to the canonical direction; 1 if they are turned."""
+    cdef uint32_t flip = direction(plan, shape, words)
+    turn(plan, shape, words, flip)
+    return flip
+
 cdef inline uint32_t project(const KeyPlan* plan, Shape shape, const Key* key, uint64_t* words) noexcept nogil:
     """Write the canonical words of a key; 1 if they are turned. `shape` is the shape of the plan."""
     cdef const uint64_t* raw = <const uint64_t*>key
@@ -125,8 +146,7 @@ cdef inline uint32_t project(const KeyPlan* plan, Shape shape, const Key* key, u
     if shape.prefixes:
         mask_prefixes(plan, raw, kept)
     if shape.biflow:
-        flip = direction(plan, shape, kept)
-        turn(plan, shape, kept, flip)
+        flip = canonical(plan, shape, kept)
     for i in range(shape.n):
         words[i] = kept[i]
     return flip

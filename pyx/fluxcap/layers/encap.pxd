@@ -93,13 +93,16 @@ cdef inline Next ieee802_3(uint32_t length, Cursor* c, Packet* p) noexcept nogil
         narrow(c, length)
     return llc(c, p)
 
+cdef inline bint is_tag(uint32_t ethertype) noexcept nogil:
+    return ethertype == ETHERTYPE_VLAN or ethertype == ETHERTYPE_QINQ or ethertype == ETHERTYPE_QINQ_OLD
+
 cdef inline Next by_ethertype(uint32_t ethertype, Cursor* c, Packet* p) noexcept nogil:
     p.key.ethertype = <uint16_t>ethertype
     if ethertype == ETHERTYPE_IPV4:
         return ipv4(c, p)
     elif ethertype == ETHERTYPE_IPV6:
         return ipv6(c, p)
-    elif ethertype == ETHERTYPE_VLAN or ethertype == ETHERTYPE_QINQ or ethertype == ETHERTYPE_QINQ_OLD:
+    elif is_tag(ethertype):
         return vlan(c, p)
     elif ethertype == ETHERTYPE_MPLS or ethertype == ETHERTYPE_MPLS_MULTICAST:
         return mpls(c, p)

@@ -5,7 +5,8 @@ from libc.string cimport memcpy
 
 from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport Batch, Digest, Packet
-from fluxcap.flows.key cimport KeyPlan, Shape, five_tuple, hash_words, interval_start, project, same_shape
+from fluxcap.flows.key cimport (
+    FIVE_TUPLE_WORDS, KeyPlan, Shape, five_tuple, hash_words, interval_start, project, same_shape)
 
 cdef inline void digest_packet(const Packet* p, uint32_t octets_at, Digest* d) noexcept nogil:
     # One copy takes all fields that both structs have in the same order; fields.pxi asserts that they lie alike.
@@ -13,6 +14,11 @@ cdef inline void digest_packet(const Packet* p, uint32_t octets_at, Digest* d) n
     d.protocol = p.key.protocol
     d.octets = (<const uint32_t*>(<const char*>p + octets_at))[0]
     d.row = 0
+
+cdef inline void digest_key(const KeyPlan* plan, Shape shape, const Packet* p, Digest* d,
+                            uint64_t* words) noexcept nogil:
+    d.flip = <uint8_t>project(plan, shape, &p.key, words)
+    d.tag = <uint32_t>(hash_words(plan, words, shape.n) >> 32)
 
 cdef inline void digest_words(const KeyPlan* plan, Shape shape, Batch* batch, int64_t before, Digest* digests,
                               uint64_t* words) noexcept nogil:
@@ -24,9 +30,17 @@ cdef inline void digest_words(const KeyPlan* plan, Shape shape, Batch* batch, in
         if plan.interval:
             before = p.time if p.time != NO_TIME else before
             p.key.interval = interval_start(before, plan.interval)
-        digests[i].flip = <uint8_t>project(plan, shape, &p.key, words)
-        digests[i].tag = <uint32_t>(hash_words(plan, words, shape.n) >> 32)
+        digest_key(plan, shape, p, &digests[i], words)
         words += shape.n
+
+cdef inline void digest_scattered(const KeyPlan* plan, const Batch* batch, const uint32_t* places, Digest* digests,
+                                  uint64_t* words) noexcept nogil:
+    """Fill the digest at places[i] for packet i of a batch, under the default key."""
+    cdef uint32_t i, at
+    for i in range(batch.n):
+        at = places[i]
+        digest_packet(&batch.packets[i], plan.octets_at, &digests[at])
+        digest_key(plan, five_tuple(), &batch.packets[i], &digests[at], words + at * FIVE_TUPLE_WORDS)
 
 cdef inline void digest_batch(const KeyPlan* plan, Batch* batch, int64_t before, Digest* digests,
                               uint64_t* words) noexcept nogil:

@@ -32,14 +32,22 @@ cdef inline void open_totals(Totals* t) noexcept nogil:
     t.first = t.last = t.before = NO_TIME
 
 cdef inline uint64_t kind(const Digest* d) noexcept nogil:
-    """The bytes that are the same in nearly all records, in one word: disposition to protocol, without TCP flags,
-    verdict and protocol. python/fields.pxi asserts that these eight bytes lie together."""
-    cdef uint8_t[8] common = [0xFF, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0]
-    return native64(&d.disposition) & native64(common)
+    """Disposition to protocol, in one word. python/fields.pxi asserts that these eight bytes lie together."""
+    return native64(&d.disposition)
+
+# Which of them are the same in nearly all records, and which tell the sums apart; TCP flags are in neither.
+cdef inline uint64_t common_bytes() noexcept nogil:
+    cdef uint8_t[8] mask = [0xFF, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0]
+    return native64(mask)
+
+cdef inline uint64_t sum_bytes() noexcept nogil:
+    """Of verdict and protocol."""
+    cdef uint8_t[8] mask = [0, 0, 0, 0, 0xFF, 0, 0, 0xFF]
+    return native64(mask)
 
 cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Digest* digests, uint32_t n,
-                             uint64_t wire) noexcept nogil:
-    """Count digests that all have the same kind() and interface."""
+                             uint64_t wire, bint one_sum) noexcept nogil:
+    """Count digests that all have the same common_bytes() and interface; `one_sum`: the same sum_bytes(), too."""
     cdef const Digest* d = digests
     cdef uint32_t i
     t.records[d.disposition] += n
@@ -50,7 +58,9 @@ cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Diges
     if d.disposition == UNKNOWN_LINK:
         interfaces[d.interface].unknown += n
     t.reasons[d.reason] += n
-    if d.ip_version:
+    if d.ip_version and one_sum:
+        t.verdicts[d.protocol][d.verdict] += n
+    elif d.ip_version:
         for i in range(n):
             t.verdicts[digests[i].protocol][digests[i].verdict] += 1
     t.ip_verdicts[d.ip_verdict] += n
@@ -78,7 +88,7 @@ cdef inline void note_times(Totals* t, const Digest* digests, uint32_t n) noexce
 cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Digest* digests,
                                uint32_t n) noexcept nogil:
     cdef const Digest* d
-    cdef uint64_t captured = 0, wire = 0, went_back = 0, unlike = 0, first_kind
+    cdef uint64_t captured = 0, wire = 0, went_back = 0, unlike = 0, interfaces_differ = 0, first_kind
     cdef int64_t before = t.last
     cdef uint32_t i
     if n == 0:
@@ -90,17 +100,18 @@ cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Dig
         wire += d.wire
         went_back += d.time < before
         before = d.time
-        unlike |= kind(d) ^ first_kind | d.interface ^ digests[0].interface
+        unlike |= kind(d) ^ first_kind
+        interfaces_differ |= d.interface ^ digests[0].interface
     if went_back or digests[0].time == NO_TIME:
         note_times(t, digests, n)
     else:                       # in order, each with a time: NO_TIME is less than any
         t.first = earliest(t.first, digests[0].time)
         t.last = t.before = before
-    if unlike:
+    if unlike & common_bytes() or interfaces_differ:
         for i in range(n):
-            tally_alike(t, interfaces, &digests[i], 1, digests[i].wire)
+            tally_alike(t, interfaces, &digests[i], 1, digests[i].wire, True)
     else:
-        tally_alike(t, interfaces, digests, n, wire)
+        tally_alike(t, interfaces, digests, n, wire, unlike & sum_bytes() == 0)
     t.packets += n
     t.captured += captured
     t.wire += wire

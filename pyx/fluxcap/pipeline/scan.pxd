@@ -1,19 +1,22 @@
 # The whole data path: a batch goes through all stages, one after the other.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from fluxcap.base.columns cimport Columns, collect_batch, octets_of
-from fluxcap.base.types cimport BATCH, Batch, Decoder, Digest, KEY_WORDS
+from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Decoder, Digest, FRAGMENTS, KEY_WORDS
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport BROKEN, FORMAT_MERGED, InterfaceCounts, MORE, MORE_INTERFACES, RECORD, Reader, Step
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
 from fluxcap.flows.count cimport close_rows, count_digests, prefetch_slots
+from fluxcap.flows.key cimport FIVE_TUPLE_WORDS
 from fluxcap.flows.table cimport Flows, octets_for, reserve
 from fluxcap.fragments.holding cimport Holding, copy_held, gather, held_count, needs_holding, open_holding, release
 from fluxcap.layers.decode cimport decode_packets
-from fluxcap.pipeline.digest cimport digest_batch
+from fluxcap.pipeline.digest cimport digest_batch, digest_scattered
 from fluxcap.pipeline.filter cimport Filters, filter_batch
 from fluxcap.pipeline.inside cimport filter_inside, look_inside
+from fluxcap.pipeline.lane cimport take_lane
 from fluxcap.pipeline.ledger cimport Totals, tally_digests
 from fluxcap.pipeline.origins cimport decode_merged
 from fluxcap.pipeline.quotation cimport quote_batch
@@ -31,6 +34,11 @@ cdef enum Tapped:
     TAPPED
     TAPPED_FULL                 # the consumer has to be emptied before it takes more
     TAPPED_NO_MEMORY
+
+cdef enum Digested:
+    DIGESTED
+    NOT_DIGESTED                # the batch is for the walk
+    NO_MEMORY_TO_DIGEST
 
 # A consumer that is called with each examined batch while the bytes of its packets are in the window.
 ctypedef Tapped (*Tap)(void* to, const Batch* batch) noexcept nogil
@@ -50,17 +58,49 @@ cdef struct Pipeline:
     Columns columns
     uint64_t row_limit
     uint64_t max_octets         # bytes of memory for the columns, and the flows beside them; 0 = no bound
+    bint lane                   # the lane may take packets: the key is the default, and nothing needs their Packet
     Tap tap                     # NULL: no consumer
     void* tapped
 
-cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
-    """Filter, decode and verify a batch: the stages that do not depend on earlier packets. False: a filter program is
-    missing."""
+cdef inline bint admit_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
+    """Run the filter on the outermost headers. False: a filter program is missing."""
     if p.filtered:
         if not filter_batch(&p.filters, r, batch):
             return False
         if p.filters.inside.n:
             look_inside(&p.filters.inside, batch, &p.decoder, r.anomalies)
+    return True
+
+cdef inline Digested digest_by_lane(Pipeline* p, const Reader* r, Batch* batch, uint32_t refused, Digest* digests,
+                                    uint64_t* words) noexcept nogil:
+    """Fill the digests of an admitted batch by the lane, and by the walk for what the lane leaves. With a packet that has
+    one of the Special bits `refused`, or where the lane takes none, the batch is as it was."""
+    cdef uint64_t anomalies[ANOMALIES_END]
+    cdef uint32_t places[BATCH]
+    cdef Batch rest
+    cdef int i
+    take_lane(&p.flows.plan, p.decoder.ports, p.kernel, batch, digests, words, &rest, places)
+    if rest.n == 0:
+        return DIGESTED
+    if rest.n == batch.n:
+        return NOT_DIGESTED
+    memset(anomalies, 0, sizeof(anomalies))
+    if r.format == FORMAT_MERGED:
+        rest.special = decode_merged(&p.decoder, r, &rest, anomalies)
+    else:
+        rest.special = p.decoder.decode(rest.packets, rest.n, p.decoder.ports, p.decoder.max_depth, p.file, anomalies)
+    if rest.special & refused:
+        return NOT_DIGESTED
+    verify_batch(&rest, p.kernel)
+    if not quote_batch(&p.flows, &rest, &p.decoder):
+        return NO_MEMORY_TO_DIGEST
+    for i in range(ANOMALIES_END):
+        r.anomalies[i] += anomalies[i]
+    digest_scattered(&p.flows.plan, &rest, places, digests, words)
+    return DIGESTED
+
+cdef inline void examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
+    """Decode and verify an admitted batch. With admit_batch(), the stages that do not depend on earlier packets."""
     if r.format == FORMAT_MERGED:
         batch.special = decode_merged(&p.decoder, r, batch, r.anomalies)
     else:
@@ -69,7 +109,6 @@ cdef inline bint examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexc
     if p.filters.inside.n and not p.filtered:
         filter_inside(&p.filters.inside, batch)
     verify_batch(batch, p.kernel)
-    return True
 
 cdef inline Outcome count_digests_and_ledger(Pipeline* p, InterfaceCounts* interfaces, Digest* digests,
                                              const uint64_t* words, uint32_t* n) noexcept nogil:
@@ -124,6 +163,16 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
             return OUTCOME_NO_MEMORY
     return outcome
 
+cdef inline Digested count_by_lane(Pipeline* p, const Reader* r, Batch* batch, Outcome* outcome) noexcept nogil:
+    """Count an admitted batch by the lane, unless it is for the walk."""
+    cdef Digest digests[BATCH]
+    cdef uint64_t words[BATCH * FIVE_TUPLE_WORDS]
+    cdef Digested digested = digest_by_lane(p, r, batch, FRAGMENTS, digests, words)
+    if digested == DIGESTED:
+        prefetch_slots(&p.flows, digests, batch.n)
+        outcome[0] = count_digests_and_ledger(p, r.counts, digests, words, &batch.n)
+    return digested
+
 cdef inline Outcome count_held(Pipeline* p, const Reader* r) noexcept nogil:
     """Count the packets that are held back, as they are now, and go on holding them: for tables that are copies."""
     cdef Batch batch
@@ -142,6 +191,7 @@ cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
     cdef Outcome outcome
     cdef uint32_t limit = BATCH
     cdef Tapped tapped = TAPPED
+    cdef Digested digested
     while True:
         if p.row_limit and p.columns.n + BATCH > p.row_limit:
             limit = <uint32_t>(p.row_limit - p.columns.n)
@@ -161,8 +211,17 @@ cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
                 p.filters.waiting = 0
             else:
                 step = fill_batch(r, batch, limit)
-            if not examine_batch(p, r, batch):
+            if not admit_batch(p, r, batch):
                 return OUTCOME_WANTS_PROGRAM
+            if p.lane and batch.n and held_count(&p.holding) == 0:
+                digested = count_by_lane(p, r, batch, &outcome)
+                if digested == NO_MEMORY_TO_DIGEST:
+                    return OUTCOME_NO_MEMORY
+                if digested == DIGESTED:
+                    if outcome != OUTCOME_WANTS_INPUT:
+                        return outcome
+                    continue
+            examine_batch(p, r, batch)
             if p.tap != NULL:
                 tapped = p.tap(p.tapped, batch)
                 if tapped == TAPPED_NO_MEMORY:

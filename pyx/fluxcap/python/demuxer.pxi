@@ -117,6 +117,7 @@ cdef class Demuxer(Scanner):
         d.anomalies = self.line.totals.anomalies
         # Columns are made twice: of all streams, and of those that are listed.
         d.reassembly.table.column_octets = 2 * sum([size for _, _, size, _, _ in STREAM_FIELDS])
+        self.line.lane = False
         self.line.tap = tap
         self.line.tapped = d
 

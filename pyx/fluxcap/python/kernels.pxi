@@ -50,8 +50,9 @@ def ones_sum(const uint8_t[::1] data, str kernel=None):
             # At most WINDOW bytes at a time: an even number, and few enough for the 32-bit lanes of a kernel.
             job.at = &data[at]
             job.length = <uint32_t>(left if left < WINDOW else WINDOW)
+            job.sum = sum
             run(&job, 1)
-            sum += job.sum
+            sum = job.sum
             at += job.length
             left -= job.length
     return net16(<uint16_t>fold(sum))

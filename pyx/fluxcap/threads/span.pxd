@@ -26,7 +26,8 @@ from fluxcap.fragments.holding cimport held_count
 from fluxcap.pipeline.digest cimport digest_batch
 from fluxcap.pipeline.ledger cimport tally_digests
 from fluxcap.pipeline.scan cimport (
-    OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, count_digests_and_ledger, examine_batch, scan)
+    DIGESTED, OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, admit_batch, count_digests_and_ledger,
+    digest_by_lane, examine_batch, scan)
 from fluxcap.tables.shards cimport MAX_SHARDS, count_shard
 
 cdef enum:
@@ -148,16 +149,32 @@ cdef inline bint join_window(Span* s, Reader* r, const Pipeline* p) noexcept nog
     begin_span(s, r, &hop)
     return True
 
-cdef inline bint is_plain(const Pipeline* p, const Batch* batch, const uint64_t* anomalies) noexcept nogil:
+cdef inline bint has_anomalies(const uint64_t* anomalies) noexcept nogil:
+    cdef uint64_t found = 0
+    cdef int anomaly
+    for anomaly in range(ANOMALIES_END):
+        found |= anomalies[anomaly]
+    return found != 0
+
+cdef inline bint is_plain(const Pipeline* p, const Batch* batch) noexcept nogil:
     cdef uint64_t found = batch.special & (FRAGMENTS | QUOTATIONS if p.counts_flows else FRAGMENTS)
     cdef uint32_t i
-    cdef int anomaly
     if p.columns.n_columns:
         for i in range(batch.n):
             found |= is_wanted(&p.columns, &batch.packets[i])
-    for anomaly in range(ANOMALIES_END):
-        found |= anomalies[anomaly]
     return found == 0
+
+cdef inline bint digest_plain(Pipeline* p, const Reader* r, Batch* batch, Digest* digests,
+                              uint64_t* words) noexcept nogil:
+    """Fill the digests of an admitted batch; False where it has something special."""
+    if p.lane and digest_by_lane(p, r, batch, FRAGMENTS | QUOTATIONS, digests, words) == DIGESTED:
+        return not has_anomalies(r.anomalies)
+    examine_batch(p, r, batch)
+    if has_anomalies(r.anomalies) or not is_plain(p, batch):
+        return False
+    # Each has a time: a record without one is an anomaly.
+    digest_batch(&p.flows.plan, batch, NO_TIME, digests, words)
+    return True
 
 cdef inline uint32_t digests_end(const Span* s, uint32_t stretch) noexcept nogil:
     """The number after the last record of a stretch; only a plain one has digests."""
@@ -212,15 +229,13 @@ cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil
         step = fill_batch(&r, batch, BATCH)
         if step != BROKEN and batch.n == 0:
             break
-        examine_batch(p, &r, batch)
+        admit_batch(p, &r, batch)
         stretch.first = done
         stretch.n = batch.n
-        stretch.plain = step != BROKEN and is_plain(p, batch, anomalies)
+        stretch.plain = step != BROKEN and digest_plain(
+            p, &r, batch, s.digests + done, s.words + done * p.flows.plan.shape.n)
         s.n += 1
-        if stretch.plain:
-            # Each has a time: a record without one is an anomaly.
-            digest_batch(&p.flows.plan, batch, NO_TIME, s.digests + done, s.words + done * p.flows.plan.shape.n)
-        else:
+        if not stretch.plain:
             memset(anomalies, 0, sizeof(anomalies))
         done += batch.n
     if p.flows.n_shards:

@@ -80,6 +80,7 @@ cdef class Explainer(Demuxer):
     def __cinit__(self, **options):
         self.target.demux = &self.demux
         self.target.whole.decoder = &self.line.decoder
+        self.line.lane = False
         self.line.tap = watch
         self.line.tapped = &self.target
 
