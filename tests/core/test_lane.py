@@ -126,8 +126,18 @@ def test_keys_columns_and_tunnels_that_are_asked_for_are_the_same(
 @pytest.mark.parametrize("inner", [False, True])
 def test_a_filter_is_the_same(patch: pytest.MonkeyPatch, inner: bool) -> None:
     pytest.importorskip("cypcap")
-    where = {"where": compiler("udp port 53"), "inside": compiler("udp port 53")(b.LINK_RAW, False)}
-    both(patch, pcap(records([*FRAMES.values()] * 4)), [1 << 18], key=CONNECTIONS, inner=inner, **where)
+    where = compiler("udp port 53")
+    assert where is not None
+    inside = where(b.LINK_RAW, False)
+    both(
+        patch,
+        pcap(records([*FRAMES.values()] * 4)),
+        [1 << 18],
+        key=CONNECTIONS,
+        inner=inner,
+        where=where,
+        inside=inside,
+    )
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -16,6 +16,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import builders as b
 import fluxcap
 from capture_pieces import pieces
@@ -29,6 +31,7 @@ from whole_readings import read as whole
 
 IN_A_FLOW = "counted", "unknown_transport", "orphan_fragment"
 KEY = key(*FIVE_TUPLE)
+CONNECTIONS = key(*FIVE_TUPLE, server_ports=({53}, {53}), connections=True, features=True)
 
 
 def same_in_pieces(octets: bytes, draw: random.Random) -> None:
@@ -40,6 +43,15 @@ def same_in_pieces(octets: bytes, draw: random.Random) -> None:
     one = whole(octets, [len(octets)], ONE, **options)
     other = whole(octets, [*sizes, 1 << 18], itertools.cycle([draw.randrange(1, 4) for _ in range(5)]), **options)
     assert one == other
+
+
+def same_by_the_walk(octets: bytes, draw: random.Random) -> None:
+    """Assert that the lane, which takes most packets past the walk, changes nothing in the result."""
+    options = {"key": draw.choice([KEY, CONNECTIONS]), "decap": draw.random() < 0.8}
+    by_lane = whole(octets, [draw.choice([60, 500, 1 << 18])], itertools.repeat(draw.randrange(1, 4)), **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLUXCAP_LANE", "0")
+        assert by_lane == whole(octets, [len(octets)], ONE, **options)
 
 
 def ledger_adds_up(table: Any, n: int) -> None:
@@ -171,6 +183,7 @@ def drive(octets: bytes, draw: random.Random, folder: Path) -> None:
         warnings.simplefilter("ignore")
         delivered_twice(octets, folder, draw)
         same_in_pieces(octets, draw)
+        same_by_the_walk(octets, draw)
         flows_and_packets(octets, n, draw.random() < 0.8)
         connections_and_sockets(octets, n)
         aggregated(octets, draw)

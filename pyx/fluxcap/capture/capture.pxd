@@ -63,13 +63,15 @@ cdef inline void fill_usual(Reader* r, Batch* batch, uint32_t limit) noexcept no
     cdef Usual usual = usual_of(r)
     cdef const uint8_t* buffer = r.buffer
     cdef const uint8_t* at = buffer + r.start
-    cdef const uint8_t* end = buffer + r.end
+    cdef const uint8_t* until = buffer + r.end - RECORD_HEADER
     cdef Packet* p = &batch.packets[batch.n]
     cdef Packet* last = &batch.packets[limit]
     cdef uint64_t number = r.number, base = r.base
     cdef const uint8_t* next
+    if available(r) < RECORD_HEADER:
+        return
     while p < last:
-        next = usual_record(&usual, at, end, base + <uint64_t>(at - buffer), p)
+        next = usual_record(&usual, at, until, base + <uint64_t>(at - buffer), p)
         if next == NULL:
             break
         at = next

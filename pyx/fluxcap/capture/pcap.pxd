@@ -115,17 +115,18 @@ cdef inline void put_record(const uint8_t* at, uint32_t header, uint64_t offset,
 cdef inline int64_t record_time(const uint8_t* at, bint swapped, uint32_t fraction, uint32_t unit) noexcept nogil:
     return <int64_t>file32(at + SECONDS, swapped) * 1000000000 + <int64_t>fraction * unit
 
-cdef inline const uint8_t* usual_record(const Usual* u, const uint8_t* at, const uint8_t* end, uint64_t offset,
+cdef inline const uint8_t* usual_record(const Usual* u, const uint8_t* at, const uint8_t* until, uint64_t offset,
                                         Packet* p) noexcept nogil:
-    """The end of a whole record in which nothing is odd; NULL: it is for pcap_record()."""
+    """The end of a whole record in which nothing is odd; NULL: it is for pcap_record(). The last record without a byte
+    could begin at `until`."""
     cdef uint32_t captured, wire, fraction
-    if end - at < RECORD_HEADER:
+    if at > until:
         return NULL
     captured = file32(at + CAPTURED_LENGTH, False)
     wire = file32(at + WIRE_LENGTH, False)
     fraction = file32(at + FRACTION, False)
     # No sum overflows: what is captured is compared with MAX_CAPTURED first.
-    if captured - 1 >= u.most or at + RECORD_HEADER + captured > end or captured > wire or fraction > u.fraction_max:
+    if captured - 1 >= u.most or at + captured > until or captured > wire or fraction > u.fraction_max:
         return NULL
     put_record(at, RECORD_HEADER, offset, captured, wire, record_time(at, False, fraction, u.fraction_ns),
                u.link_type, u.fcs, p)

@@ -32,8 +32,8 @@ static inline uint32_t fold(uint64_t sum) {
     return (half + (half << 16 | half >> 16)) >> 16;
 }
 
-/* Is a sum 0xFFFF when it is folded? The sum is not zero then, and divides by 0xFFFF. A number divides by an odd one where
- * its product with the inverse of that one, modulo 2^64, is a possible quotient. */
+/* Is a sum 0xFFFF when it is folded? Then it is a multiple of 0xFFFF and not zero. A number is a multiple of an odd one
+ * where its product with the inverse of that one, modulo 2^64, is a possible quotient. */
 static inline int is_right(uint64_t sum) { return sum * 0xFFFEFFFEFFFEFFFF - 1 < 0x0001000100010001; }
 
 static inline uint32_t sum_octets(const uint8_t *at, size_t length) {
@@ -56,13 +56,19 @@ static void sum_scalar(SumJob *jobs, size_t n) {
 }
 
 #if defined(__x86_64__)
-/* The two 16-bit words of a 32-bit lane are added separately: the lower one by masking, the upper one by shifting. */
-__attribute__((target("avx2"))) static inline __m256i add_words_avx2(__m256i sum, __m256i v) {
-    v = _mm256_add_epi32(_mm256_and_si256(v, _mm256_set1_epi32(0xFFFF)), _mm256_srli_epi32(v, 16));
-    return _mm256_add_epi32(sum, v);
+/* The two 16-bit words of a 32-bit lane are added separately, in three operations: `whole` has the sum of both, modulo
+ * 2^32, and `high` that of the upper ones; the sum of the lower ones is what `whole` has beside those. */
+typedef struct {
+    __m256i whole, high;
+} Lanes256;
+
+__attribute__((target("avx2"))) static inline Lanes256 add_avx2(Lanes256 sum, __m256i v) {
+    sum.whole = _mm256_add_epi32(sum.whole, v);
+    sum.high = _mm256_add_epi32(sum.high, _mm256_srli_epi32(v, 16));
+    return sum;
 }
 
-/* A word of two 32-bit lanes has the ones'-complement sum of both, so that lanes need not be added one by one. */
+/* A word of two 32-bit lanes has the ones'-complement sum of both, so that not all lanes have to be added. */
 __attribute__((target("avx2"))) static inline uint64_t add_lanes_avx2(__m256i sum) {
     __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
     return ones_add((uint64_t)_mm_cvtsi128_si64(half), (uint64_t)_mm_extract_epi64(half, 1));
@@ -73,7 +79,7 @@ __attribute__((target("avx2"))) static void sum_avx2(SumJob *jobs, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const uint8_t *at = jobs[i].at;
         size_t length = jobs[i].length;
-        __m256i sum = _mm256_setzero_si256(), v;
+        Lanes256 sum = {_mm256_setzero_si256(), _mm256_setzero_si256()};
         if (length < 32) {
             jobs[i].sum = ones_add(jobs[i].sum, sum_octets(at, length));
             continue;
@@ -81,40 +87,47 @@ __attribute__((target("avx2"))) static void sum_avx2(SumJob *jobs, size_t n) {
         const uint8_t *last = at + (length & ~(size_t)1) - 32;
         uint64_t odd = at[length - 1] & (0 - (length & 1));
         for (; last - at >= 32; at += 64) {
-            sum = add_words_avx2(sum, _mm256_loadu_si256((const __m256i *)at));
-            sum = add_words_avx2(sum, _mm256_loadu_si256((const __m256i *)(at + 32)));
+            sum = add_avx2(sum, _mm256_loadu_si256((const __m256i *)at));
+            sum = add_avx2(sum, _mm256_loadu_si256((const __m256i *)(at + 32)));
         }
         if (at < last) {
-            sum = add_words_avx2(sum, _mm256_loadu_si256((const __m256i *)at));
+            sum = add_avx2(sum, _mm256_loadu_si256((const __m256i *)at));
             at += 32;
         }
         /* The last 32 bytes of an even number, without those that were added: no byte past the end is touched, and no
          * branch is taken on how many are left, which is as good as random. */
-        v = _mm256_loadu_si256((const __m256i *)(masks + 32 + (last - at)));
-        sum = add_words_avx2(sum, _mm256_and_si256(v, _mm256_loadu_si256((const __m256i *)last)));
-        jobs[i].sum = ones_add(jobs[i].sum + odd, add_lanes_avx2(sum));
+        __m256i mask = _mm256_loadu_si256((const __m256i *)(masks + 32 + (last - at)));
+        sum = add_avx2(sum, _mm256_and_si256(mask, _mm256_loadu_si256((const __m256i *)last)));
+        __m256i words = _mm256_sub_epi32(_mm256_add_epi32(sum.whole, sum.high), _mm256_slli_epi32(sum.high, 16));
+        jobs[i].sum = ones_add(jobs[i].sum + odd, add_lanes_avx2(words));
     }
 }
 
-__attribute__((target("avx512f,avx512bw,avx512vl,bmi2"))) static inline __m512i add_words_avx512(__m512i sum, __m512i v) {
-    v = _mm512_add_epi32(_mm512_and_si512(v, _mm512_set1_epi32(0xFFFF)), _mm512_srli_epi32(v, 16));
-    return _mm512_add_epi32(sum, v);
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,bmi2")))
+
+typedef struct {
+    __m512i whole, high;
+} Lanes512;
+
+AVX512 static inline Lanes512 add_avx512(Lanes512 sum, __m512i v) {
+    sum.whole = _mm512_add_epi32(sum.whole, v);
+    sum.high = _mm512_add_epi32(sum.high, _mm512_srli_epi32(v, 16));
+    return sum;
 }
 
-__attribute__((target("avx512f,avx512bw,avx512vl,bmi2"))) static void sum_avx512(SumJob *jobs, size_t n) {
+AVX512 static void sum_avx512(SumJob *jobs, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const uint8_t *at = jobs[i].at;
         uint32_t length = jobs[i].length;
-        __m512i sum = _mm512_setzero_si512(), v;
+        Lanes512 sum = {_mm512_setzero_si512(), _mm512_setzero_si512()};
         for (; length > 128; at += 64, length -= 64)
-            sum = add_words_avx512(sum, _mm512_loadu_si512(at));
+            sum = add_avx512(sum, _mm512_loadu_si512(at));
         /* Two masked loads take 0 to 128 bytes: no scalar tail, no byte past the end is touched, and no branch on the
          * lengths of small packets, which are as good as random. */
-        v = _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, length < 64 ? length : 64), at);
-        sum = add_words_avx512(sum, v);
-        v = _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, length < 64 ? 0 : length - 64), at + 64);
-        sum = add_words_avx512(sum, v);
-        __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
+        sum = add_avx512(sum, _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, length < 64 ? length : 64), at));
+        sum = add_avx512(sum, _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, length < 64 ? 0 : length - 64), at + 64));
+        __m512i words = _mm512_sub_epi32(_mm512_add_epi32(sum.whole, sum.high), _mm512_slli_epi32(sum.high, 16));
+        __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(words), _mm512_extracti64x4_epi64(words, 1));
         jobs[i].sum = ones_add(jobs[i].sum, add_lanes_avx2(half));
     }
 }

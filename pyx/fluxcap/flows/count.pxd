@@ -2,7 +2,6 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from fluxcap.base.bytes cimport rarely
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.numbers cimport ACK, FIN, IP_ICMP, IP_TCP, RST, SYN
 from fluxcap.base.sequence cimport ASIDE_SYN
@@ -32,7 +31,7 @@ cdef inline void count_packet(Flows* f, FlowRow* row, const Digest* d) noexcept 
         row.good += 1
     elif d.verdict > VERDICT_GOOD:
         add_verdicts(f, row, d.verdict, 1)
-    if rarely(d.ip_verdict == VERDICT_BAD):
+    if d.ip_verdict == VERDICT_BAD:
         rare_of(f, row).ip_bad += 1
 
 cdef inline void note_errors(RareCounts* rare, uint64_t n, int64_t last, uint8_t kind, uint8_t code) noexcept nogil:

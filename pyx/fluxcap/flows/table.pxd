@@ -164,10 +164,6 @@ cdef struct FlowRecord:
     # only in a table with connections
     ConnectionFacts connection
 
-cdef inline uint64_t stride_of(uint32_t key_words) noexcept nogil:
-    """Bytes of a row with a key of so many words."""
-    return sizeof(FlowRow) + <uint64_t>key_words * sizeof(uint64_t)
-
 cdef inline FlowRow* row_at(const Flows* f, uint64_t i) noexcept nogil:
     return <FlowRow*>(f.rows + i * f.stride)
 

@@ -73,8 +73,8 @@ cdef inline bint admit_batch(Pipeline* p, const Reader* r, Batch* batch) noexcep
 
 cdef inline Digested digest_by_lane(Pipeline* p, const Reader* r, Batch* batch, uint32_t refused, Digest* digests,
                                     uint64_t* words) noexcept nogil:
-    """Fill the digests of an admitted batch by the lane, and by the walk for what the lane leaves. With a packet that has
-    one of the Special bits `refused`, or where the lane takes none, the batch is as it was."""
+    """Fill the digests of an admitted batch by the lane, and by the walk for what the lane leaves. With a packet that
+    has one of the Special bits `refused`, or where the lane takes none, the batch is as it was."""
     cdef uint64_t anomalies[ANOMALIES_END]
     cdef uint32_t places[BATCH]
     cdef Batch rest

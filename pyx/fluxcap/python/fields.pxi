@@ -98,7 +98,9 @@ cdef dict PACKET = {row[0]: row for row in (
 cdef Digest digest_
 assert <char*>&digest_.protocol - <char*>&digest_.time == <char*>&packet_.depth - <char*>&packet_.time
 assert <char*>&digest_.disposition - <char*>&digest_ == <char*>&packet_.disposition - <char*>&packet_.time
-# kind() in pipeline/ledger.pxd reads these fields as one word and masks three of them.
+# is_plain_ethernet() in pipeline/lane.pxd compares these fields as one word.
+assert (<char*>&packet_.fcs - <char*>&packet_.link_type, <char*>&packet_.refused - <char*>&packet_.link_type) == (2, 3)
+# kind() in pipeline/ledger.pxd reads these fields as one word.
 assert (&digest_.reason - &digest_.disposition, &digest_.ip_version - &digest_.disposition,
         &digest_.tcp_flags - &digest_.disposition, &digest_.verdict - &digest_.disposition,
         &digest_.ip_verdict - &digest_.disposition, &digest_.gre_verdict - &digest_.disposition,

@@ -100,7 +100,7 @@ cdef class Scanner(Window):
         free_holding(&self.line.holding)
 
     cdef bint serves_lane(self) except -1:
-        """May the lane take packets? FLUXCAP_LANE=0 leaves all of them to the walk, which has to give the same result."""
+        """May the lane take packets? FLUXCAP_LANE=0 leaves all of them to the walk: the result has to be the same."""
         cdef Pipeline* line = &self.line
         return (line.counts_flows and is_five_tuple(&line.flows.plan) and line.columns.n_columns == 0
                 and (line.filtered or line.filters.inside.n == 0) and os.environ.get("FLUXCAP_LANE") != "0")
