@@ -62,7 +62,7 @@ cdef inline bint is_five_tuple(const KeyPlan* plan) noexcept nogil:
     memset(&whole.dst_ip, 0xFF, sizeof(whole.dst_ip))
     whole.src_port = whole.dst_port = 0xFFFF
     whole.protocol = 0xFF
-    for i in range(FIVE_TUPLE_WORDS):
+    for i in range(<uint32_t>FIVE_TUPLE_WORDS):
         same = same and plan.mask[i] == words[i]
     return same
 

@@ -117,12 +117,12 @@ cdef inline bint recognise_transport(Packet* p, const uint8_t* at, uint32_t seen
         kept[WORD_SRC_IP + 1] = mapped_word(ends)
         kept[WORD_DST_IP + 1] = mapped_word(ends + 4)
     else:
-        for i in range(WORD_PORTS):
+        for i in range(<uint32_t>WORD_PORTS):
             kept[i] = native64(ends + 8 * i)
     kept[WORD_PORTS] = ports_word(at, <uint8_t>protocol)
     d.flip = <uint8_t>canonical(plan, five_tuple(), kept)
     d.tag = <uint32_t>(hash_words(plan, kept, FIVE_TUPLE_WORDS) >> 32)
-    for i in range(FIVE_TUPLE_WORDS):
+    for i in range(<uint32_t>FIVE_TUPLE_WORDS):
         words[i] = kept[i]
     return True
 
