@@ -9,7 +9,7 @@ from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport BROKEN, FORMAT_MERGED, InterfaceCounts, MORE, MORE_INTERFACES, RECORD, Reader, Step
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
 from fluxcap.flows.count cimport close_rows, count_digests, prefetch_slots
-from fluxcap.flows.key cimport FIVE_TUPLE_WORDS
+from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, is_five_tuple
 from fluxcap.flows.table cimport Flows, octets_for, reserve
 from fluxcap.fragments.holding cimport Holding, copy_held, gather, held_count, needs_holding, open_holding, release
 from fluxcap.layers.decode cimport decode_packets
@@ -61,6 +61,12 @@ cdef struct Pipeline:
     bint lane                   # the lane may take packets: the key is the default, and nothing needs their Packet
     Tap tap                     # NULL: no consumer
     void* tapped
+
+cdef inline bint may_take_lane(const Pipeline* p) noexcept nogil:
+    """Does the lane give all that is asked for? Nothing may need a Packet: no column, no filter on the innermost IP
+    packet; who taps the pipeline closes the lane."""
+    return p.counts_flows and is_five_tuple(&p.flows.plan) and p.columns.n_columns == 0 and \
+        (p.filtered or p.filters.inside.n == 0)
 
 cdef inline bint admit_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
     """Run the filter on the outermost headers. False: a filter program is missing."""

@@ -16,7 +16,7 @@ from fluxcap.flows.connection cimport connections_stride
 from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, Merged, merge_row
 from fluxcap.flows.features cimport MAX_FIRST_PACKETS, features_stride
 from fluxcap.flows.follow cimport follow
-from fluxcap.flows.key cimport ABSENT as NO_WORD, is_five_tuple
+from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.roles cimport accepts, answers
 from fluxcap.flows.table cimport FlowRecord, Flows, MAX_ROWS, free_flows, open_unseen, reserve
 from fluxcap.fragments.holding cimport free_holding
@@ -25,7 +25,8 @@ from fluxcap.layers.decode cimport decode_packets
 from fluxcap.layers.udp_tunnel cimport set_registered
 from fluxcap.pipeline.ledger cimport Totals, open_totals
 from fluxcap.pipeline.scan cimport (
-    OUTCOME_DAMAGED, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome, Pipeline, scan)
+    OUTCOME_DAMAGED, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome, Pipeline,
+    may_take_lane, scan)
 from fluxcap.tables.ended cimport take_ended
 from fluxcap.tables.shards cimport errors_not_kept, free_shards, rows_in
 from fluxcap.threads.crew cimport Crew, broken_span, dismiss, hire, is_orphaned, settle, share, share_file
@@ -83,7 +84,7 @@ cdef class Scanner(Window):
             self.plan_flows(key)
             if shards > 1:
                 plan_shards(line, shards)
-        line.lane = self.serves_lane()
+        line.lane = may_take_lane(line) and os.environ.get("FLUXCAP_LANE") != "0"
 
     def __dealloc__(self):
         # Do not call methods here: if Window.__cinit__ failed, the object has none yet.
@@ -98,12 +99,6 @@ cdef class Scanner(Window):
         free_shards(&self.line.flows)
         free_flows(&self.line.flows)
         free_holding(&self.line.holding)
-
-    cdef bint serves_lane(self) except -1:
-        """May the lane take packets? FLUXCAP_LANE=0 leaves all of them to the walk: the result has to be the same."""
-        cdef Pipeline* line = &self.line
-        return (line.counts_flows and is_five_tuple(&line.flows.plan) and line.columns.n_columns == 0
-                and (line.filtered or line.filters.inside.n == 0) and os.environ.get("FLUXCAP_LANE") != "0")
 
     cdef int plan_decoder(self, bint decap, tunnels) except -1:
         cdef Decoder* decoder = &self.line.decoder

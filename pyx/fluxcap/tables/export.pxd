@@ -167,7 +167,7 @@ cdef inline uint32_t ranges_of(const Flows* f, uint64_t rows, uint32_t threads) 
     cdef uint64_t ranges = min(<uint64_t>threads, rows // LEAST_RANGE)
     if octets > KEPT_TWICE:
         ranges = min(ranges, octets // (<uint64_t>max(f.n_shards, 1) * PIECES_A_RANGE * HUGE_FROM))
-    return <uint32_t>max(ranges, 1)
+    return <uint32_t>max(ranges, <uint64_t>1)
 
 cdef inline bint open_ranges(RowRange* all, uint32_t n, Flows* f, const FlowColumns* columns, int64_t newest,
                              bint last) noexcept nogil:
