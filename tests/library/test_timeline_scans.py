@@ -198,3 +198,13 @@ def test_a_scan_of_an_empty_capture_has_a_table_without_a_row():
     (table,) = scanned(pcap([]))
     assert len(table) == 0
     assert table.columns == fluxcap.read_timeline(pcap([])).columns
+
+
+@pytest.mark.parametrize("batch", [1, 2, 9])
+@pytest.mark.parametrize("grace", ["1ns", "1s", "1h"])
+def test_a_clock_that_jumps_past_a_million_intervals_takes_no_row_that_was_counted_before(batch, grace) -> None:
+    tables = iter(fluxcap.scan_timeline(at(1000, 1001, 1003, 4_000_000_000, 1004), "1s", grace=grace))
+    found: list[int] = []
+    with mock.patch.object(gathering, "BATCH_ROWS", batch), pytest.raises(ValueError, match="rows at most"):
+        found.extend(packets for table in tables for packets in table["packets"].tolist())
+    assert found == [1, 1, 0, 1]

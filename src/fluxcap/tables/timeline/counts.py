@@ -48,10 +48,10 @@ class Counting:
         """Count the packets of a batch; gives the time of each."""
         if not len(packets):
             return np.zeros(0, np.int64)
-        times = filled(packets["time"], packets["file"], self._before)
+        times = self.times(packets)
+        places, groups = self.span.place(times), self.groups(packets)
         self._before = int(times[-1]), int(packets["file"][-1])
         verdicts, marks = packets["verdict"], packets["_mark"]
-        places, groups = self.span.place(times), self.groups(packets)
         counts = [
             np.ones_like(verdicts),
             packets["wire_length"],
@@ -68,6 +68,10 @@ class Counting:
             self.connections.shake(flows[shaken], places[shaken], groups[shaken])
         self.tally.add(places, groups, counts)
         return times
+
+    def times(self, packets: PacketTable) -> Array:
+        """The time of each packet of a batch that is to be counted next."""
+        return filled(packets["time"], packets["file"], self._before)
 
     def groups(self, packets: PacketTable) -> Array:
         """The group of each packet."""

@@ -41,17 +41,28 @@ class Span:
         timed = times != NO_TIME
         numbers = times[timed] // self.interval
         if len(numbers):
-            least, most = int(numbers.min()), int(numbers.max())
+            first, last = self._widened(numbers)
+            _check(int(last[-1] - first[-1]) + 1, self.interval, 1)
             if self.first is None:
-                self.first = self.last = self.origin = least
-            if self._passed is not None:
-                least = max(least, self._passed)
-            self.first, self.last = min(self.first, least), max(self.last, most)
-            self.check(1)
+                self.origin = int(first[-1])
+            self.first, self.last = int(first[-1]), int(last[-1])
             numbers -= self.origin
         places = np.full(len(times), UNTIMED, np.int64)
         places[timed] = numbers
         return places
+
+    def room(self, times: Array) -> int:
+        """How many of these records, from the first on, are not too far apart."""
+        timed = np.flatnonzero(times != NO_TIME)
+        first, last = self._widened(times[timed] // self.interval)
+        apart = timed[last - first >= MOST_ROWS]
+        return int(apart[0]) if len(apart) else len(times)
+
+    def _widened(self, numbers: Array) -> tuple[Array, Array]:
+        """The first and the last interval after each of these; what has passed moves the first one back no more."""
+        first = numbers if self._passed is None else np.maximum(numbers, self._passed)
+        least, most = np.minimum.accumulate(first), np.maximum.accumulate(numbers)
+        return (least, most) if self.first is None else (np.minimum(least, self.first), np.maximum(most, self.last))
 
     def places(self) -> Array:
         """The places of all intervals."""
@@ -65,17 +76,7 @@ class Span:
 
     def check(self, groups: int) -> None:
         """TooManyRowsError if a row for each interval and group would be too many."""
-        if (rows := self.intervals * groups) <= MOST_ROWS:
-            return
-        by = f" by {groups:,} groups are {rows:,} rows" if groups > 1 else ""
-        spanned = self.intervals * self.interval
-        # The first and the last interval may reach beyond the time spanned.
-        fits = (text for text in ROUND if (spanned // nanoseconds(text, "interval") + 2) * groups <= MOST_ROWS)
-        longer = next(fits, None)
-        advice = f"take an interval of {longer} or more" if longer else "take a key of fewer values"
-        raise TooManyRowsError(
-            f"{self.intervals:,} intervals{by}, and a timeline has {MOST_ROWS:,} rows at most; {advice}"
-        )
+        _check(self.intervals, self.interval, groups)
 
     def times(self, places: Array) -> Array:
         """When the intervals at some places begin."""
@@ -86,6 +87,19 @@ class Span:
         least = (NO_TIME + 1) // self.interval  # it begins before the earliest time that there is
         begins: Array = np.where(numbers > least, numbers * self.interval, NO_TIME + 1)
         return begins
+
+
+def _check(intervals: int, interval: int, groups: int) -> None:
+    """TooManyRowsError if a row for each interval and group would be too many."""
+    if (rows := intervals * groups) <= MOST_ROWS:
+        return
+    by = f" by {groups:,} groups are {rows:,} rows" if groups > 1 else ""
+    spanned = intervals * interval
+    # The first and the last interval may reach beyond the time spanned.
+    fits = (text for text in ROUND if (spanned // nanoseconds(text, "interval") + 2) * groups <= MOST_ROWS)
+    longer = next(fits, None)
+    advice = f"take an interval of {longer} or more" if longer else "take a key of fewer values"
+    raise TooManyRowsError(f"{intervals:,} intervals{by}, and a timeline has {MOST_ROWS:,} rows at most; {advice}")
 
 
 class Cells(NamedTuple):

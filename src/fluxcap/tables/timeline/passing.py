@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fluxcap._core import NO_TIME
+from fluxcap.errors import TooManyRowsError
 from fluxcap.tables.timeline.intervals import UNTIMED
 from fluxcap.values.arrays import Array
 
@@ -30,8 +31,12 @@ class Passing:
         self._begins: dict[int, int] = {}  # place of the interval in which each group was first seen
 
     def add(self, packets: PacketTable) -> None:
-        """Count the packets of a batch."""
-        times = self._counting.add(packets)
+        """Count the packets of a batch. TooManyRowsError if a clock jumps too far: those before it are counted."""
+        try:
+            times = self._counting.add(packets)
+        except TooManyRowsError:
+            self.add(packets.head(self._counting.span.room(self._counting.times(packets))))
+            raise
         times = times[times != NO_TIME]
         if not len(times):
             return

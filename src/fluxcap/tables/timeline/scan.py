@@ -9,7 +9,7 @@ from fluxcap.capture.inputs import Captures, Input, refuse_once
 from fluxcap.capture.live.following import as_read, named
 from fluxcap.capture.steps import each
 from fluxcap.capture.warn import warn
-from fluxcap.errors import OutOfOrderWarning
+from fluxcap.errors import OutOfOrderWarning, TooManyRowsError
 from fluxcap.plan.durations import nanoseconds
 from fluxcap.plan.read_options import REORDER, OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
@@ -100,8 +100,12 @@ class TimelineScan:
             return table_of(passing.rest(), self._interval, self._by, metadata)
 
         with reading.partial(rest):  # intervals that were not handed out yet
-            yield from each(reading, as_read(self._inputs, self._options.follow), take)
-        last = rest()
+            try:
+                yield from each(reading, as_read(self._inputs, self._options.follow), take)
+                last = rest()
+            except TooManyRowsError:  # a clock jumped: what was counted before the jump has passed
+                yield table_of(passing.rest(), self._interval, self._by, about(reading, self._plan))
+                raise
         about_late()
         self.metadata = last.metadata
         yield last  # perhaps without a row: its columns are those of all tables
