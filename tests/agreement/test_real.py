@@ -26,7 +26,7 @@ DECODE_TESTS = Path(__file__).parents[1] / "core" / "test_decode.py"
 LAYERS = Path(__file__).parents[2] / "pyx" / "fluxcap" / "layers"
 REGISTRIES = [
     ("link.pxd", "by_link_type"), ("encap.pxd", "by_ethertype"), ("encap.pxd", "by_ppp_protocol"),
-    ("encap.pxd", "is_tag"), ("protocol.pxd", "by_protocol"), ("protocol.pxd", "by_extension"), ("tunnel.pxd", "gre"),
+    ("link.pxd", "is_tag"), ("protocol.pxd", "by_protocol"), ("protocol.pxd", "by_extension"), ("tunnel.pxd", "gre"),
     ("tunnel.pxd", "gre_payload"), ("udp_tunnel.pxd", "set_registered"), ("juniper.pxd", "juniper_link"),
     ("juniper.pxd", "has_cookie"),
 ]  # fmt: skip

@@ -8,12 +8,11 @@ from fluxcap.base.bytes cimport be16, be24
 from fluxcap.base.numbers cimport (
     ETHERTYPE_ARISTA, ETHERTYPE_CISCO_METADATA, ETHERTYPE_E_TAG, ETHERTYPE_FABRICPATH, ETHERTYPE_FIRST, ETHERTYPE_IPV4,
     ETHERTYPE_IPV6, ETHERTYPE_MACSEC, ETHERTYPE_MPLS, ETHERTYPE_MPLS_MULTICAST, ETHERTYPE_NSH, ETHERTYPE_PBB,
-    ETHERTYPE_PPPOE_SESSION, ETHERTYPE_QINQ, ETHERTYPE_QINQ_OLD, ETHERTYPE_TRANSPARENT, ETHERTYPE_VLAN,
-    ETHERTYPE_VN_TAG)
+    ETHERTYPE_PPPOE_SESSION, ETHERTYPE_TRANSPARENT, ETHERTYPE_VN_TAG)
 from fluxcap.base.types cimport MALFORMED, Packet, SHORT_LINK, TOO_MANY_TAGS
 from fluxcap.layers.cursor cimport (
     Cursor, ETHERTYPE, LINK, MAX_TAGS, Next, STOP, captured_left, give_up, here, narrow, short, wire_left)
-from fluxcap.layers.link cimport LINKTYPE_ETHERNET, ppp_protocol
+from fluxcap.layers.link cimport LINKTYPE_ETHERNET, is_tag, ppp_protocol
 from fluxcap.layers.network cimport ipv4, ipv6
 from fluxcap.layers.pseudowire cimport under_labels
 from fluxcap.layers.shims cimport arista, backbone, fabricpath, macsec, nsh, tagged
@@ -92,9 +91,6 @@ cdef inline Next ieee802_3(uint32_t length, Cursor* c, Packet* p) noexcept nogil
     if length <= wire_left(c):
         narrow(c, length)
     return llc(c, p)
-
-cdef inline bint is_tag(uint32_t ethertype) noexcept nogil:
-    return ethertype == ETHERTYPE_VLAN or ethertype == ETHERTYPE_QINQ or ethertype == ETHERTYPE_QINQ_OLD
 
 cdef inline Next by_ethertype(uint32_t ethertype, Cursor* c, Packet* p) noexcept nogil:
     p.key.ethertype = <uint16_t>ethertype

@@ -6,7 +6,9 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
 from fluxcap.base.bytes cimport be16, be24, be32, le32
-from fluxcap.base.numbers cimport ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPPOE_SESSION
+from fluxcap.base.numbers cimport (
+    ETHERTYPE_FIRST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPPOE_SESSION, ETHERTYPE_QINQ, ETHERTYPE_QINQ_OLD,
+    ETHERTYPE_VLAN)
 from fluxcap.base.types cimport (
     DIRECTION_UNKNOWN, INBOUND, MAC_OCTETS, NON_IP, OUTBOUND, Packet, REASON_NONE, SHORT_LINK)
 from fluxcap.layers.cursor cimport (
@@ -52,6 +54,11 @@ cdef enum:                      # Ethernet II, IEEE 802.3
     ETHERNET_SOURCE = 6
     ETHERNET_TYPE = 12
     ETHERNET_HEADER = 14
+    VLAN_TAG = 4
+
+cdef inline bint is_tag(uint32_t ethertype) noexcept nogil:
+    """Does a VLAN tag follow, and then another ethertype?"""
+    return ethertype == ETHERTYPE_VLAN or ethertype == ETHERTYPE_QINQ or ethertype == ETHERTYPE_QINQ_OLD
 
 cdef inline Next ethernet(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)

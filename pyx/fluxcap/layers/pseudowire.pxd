@@ -8,21 +8,16 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.base.bytes cimport be16
 from fluxcap.base.numbers cimport (
-    ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_LLDP, ETHERTYPE_MPLS, ETHERTYPE_PPPOE_SESSION,
-    ETHERTYPE_QINQ, ETHERTYPE_QINQ_OLD, ETHERTYPE_VLAN)
+    ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_LLDP, ETHERTYPE_MPLS, ETHERTYPE_PPPOE_SESSION)
 from fluxcap.base.types cimport Packet, SHORT_LINK
 from fluxcap.layers.cursor cimport Cursor, LINK, Next, captured_left, here, short, wire_left
-from fluxcap.layers.link cimport ETHERNET_HEADER, ETHERNET_TYPE, LINKTYPE_ETHERNET
+from fluxcap.layers.link cimport ETHERNET_HEADER, ETHERNET_TYPE, LINKTYPE_ETHERNET, VLAN_TAG, is_tag
 from fluxcap.layers.network cimport IPV4_HEADER, IPV6_HEADER, IPV6_PAYLOAD_LENGTH, checks_out, ip_of
 
 cdef enum:
     CONTROL_WORD = 4            # RFC 4385 section 3: its first four bits are zero
-    TAG = 4
     LLC_HEADER = 3              # the least that a length of IEEE 802.3 counts
     MAX_FRAME_TAGS = 2          # tags that are skipped to find the ethertype behind them
-
-cdef inline bint is_tag(uint32_t ethertype) noexcept nogil:
-    return ethertype == ETHERTYPE_VLAN or ethertype == ETHERTYPE_QINQ or ethertype == ETHERTYPE_QINQ_OLD
 
 cdef inline bint frame_checks_out(const Cursor* c, uint32_t skip) noexcept nogil:
     """Is there an Ethernet frame `skip` bytes from here whose ethertype announces an IP header that checks out? An IP
@@ -32,9 +27,9 @@ cdef inline bint frame_checks_out(const Cursor* c, uint32_t skip) noexcept nogil
     if captured_left(c) <= n:
         return False
     kind = be16(at + skip + ETHERNET_TYPE)
-    while is_tag(kind) and tags < MAX_FRAME_TAGS and captured_left(c) > n + TAG:
+    while is_tag(kind) and tags < MAX_FRAME_TAGS and captured_left(c) > n + VLAN_TAG:
         kind = be16(at + n + 2)
-        n += TAG
+        n += VLAN_TAG
         tags += 1
     version = at[n] >> 4
     left = captured_left(c) - n

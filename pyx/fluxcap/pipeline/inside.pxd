@@ -4,14 +4,10 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport be16
-from fluxcap.base.numbers cimport ETHERTYPE_QINQ, ETHERTYPE_QINQ_OLD, ETHERTYPE_VLAN
 from fluxcap.base.types cimport (
     ANOMALIES_END, Batch, Decoder, FILTERED, Packet, REFUSED_INSIDE, REFUSED_TAGGED, reset)
-from fluxcap.layers.link cimport ETHERNET_HEADER, LINKTYPE_ETHERNET
+from fluxcap.layers.link cimport ETHERNET_HEADER, LINKTYPE_ETHERNET, VLAN_TAG, is_tag
 from fluxcap.pipeline.filter cimport FilterProgram, run_filter
-
-cdef enum:
-    VLAN_TAG = 4
 
 cdef inline bint accepts_inside(const FilterProgram* f, const Packet* p) noexcept nogil:
     """Does the filter accept the innermost IP packet of a decoded record? A record without IP is refused."""
@@ -32,7 +28,7 @@ cdef inline bint has_one_tag(const Packet* p) noexcept nogil:
     """Does one VLAN tag, and nothing else, stand between the Ethernet header and the IP header?"""
     cdef uint32_t tag = be16(p.data + ETHERNET_HEADER - 2) if p.captured >= ETHERNET_HEADER else 0
     return (p.depth == 0 and p.link_type == LINKTYPE_ETHERNET and p.ip_at == ETHERNET_HEADER + VLAN_TAG
-            and (tag == ETHERTYPE_VLAN or tag == ETHERTYPE_QINQ or tag == ETHERTYPE_QINQ_OLD))      # as in `vlan`
+            and is_tag(tag))    # as in `vlan`
 
 cdef inline void look_inside(const FilterProgram* f, const Batch* batch, const Decoder* decoder,
                              uint64_t* anomalies) noexcept nogil:

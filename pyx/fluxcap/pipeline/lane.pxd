@@ -15,15 +15,13 @@ from fluxcap.base.types cimport (
 from fluxcap.checksums.verify cimport SumJob, SumKernel, add_address, is_right, judge_wrong, judge_wrong_ipv4, sum_ipv4
 from fluxcap.flows.key cimport (
     FIVE_TUPLE_WORDS, KeyPlan, WORD_DST_IP, WORD_PORTS, WORD_SRC_IP, canonical, five_tuple, hash_words)
-from fluxcap.layers.encap cimport is_tag
-from fluxcap.layers.link cimport ETHERNET_HEADER, ETHERNET_TYPE, LINKTYPE_ETHERNET
+from fluxcap.layers.link cimport ETHERNET_HEADER, ETHERNET_TYPE, LINKTYPE_ETHERNET, VLAN_TAG, is_tag
 from fluxcap.layers.network cimport (
     FRAGMENT_MASK, IPV4_CHECKSUM, IPV4_FRAGMENT, IPV4_HEADER, IPV4_PROTOCOL,
     IPV4_TOTAL_LENGTH, IPV6_HEADER, IPV6_NEXT_HEADER, IPV6_PAYLOAD_LENGTH)
 from fluxcap.layers.transport cimport (
     TCP_ACKNOWLEDGMENT, TCP_DATA_OFFSET, TCP_FLAGS, TCP_HEADER, TCP_SEQUENCE, TCP_WINDOW, UDP_CHECKSUM, UDP_HEADER,
     UDP_LENGTH, checksum_at)
-from fluxcap.pipeline.inside cimport VLAN_TAG
 
 cdef enum:
     VERSION_4_NO_OPTIONS = 0x45     # version 4, a header of 5 words

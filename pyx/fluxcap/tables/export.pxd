@@ -17,7 +17,6 @@ from fluxcap.tables.rows cimport (
     ROWS_AT_ONCE, Rows, close_rows_of, next_rows, open_rows, rows_before_range, spare_index, spare_rows)
 
 cdef enum:
-    RECORDS_AT_ONCE = ROWS_AT_ONCE
     ROW_WORDS = sizeof(FlowRow) // 8
 
 # The columns of a flow table: `plain` and `features` are fields of FlowRecord (together more than one Columns holds),
@@ -141,7 +140,7 @@ cdef inline uint32_t end_rows(const Flows* f, uint64_t first, uint32_t n, const 
 
 cdef inline void reopen_rows(const Flows* f, uint64_t first, uint32_t found) noexcept nogil:
     cdef uint32_t i
-    for i in range(<uint32_t>RECORDS_AT_ONCE):
+    for i in range(<uint32_t>ROWS_AT_ONCE):
         if found >> i & 1:
             row_at(f, first + i).end_reason = FORCED_END
 
@@ -151,7 +150,7 @@ cdef struct RowRange:           # some rows of a table on their way to columns
     uint32_t ranges             # ... of so many
     uint64_t end                # the row after it; room of the columns: it is the last range
     FlowColumns columns         # those of the table, up to the next row of the range
-    FlowRecord records[RECORDS_AT_ONCE]
+    FlowRecord records[ROWS_AT_ONCE]
     int64_t newest              # rows that have been silent or active for too long at this time have ended
     bint last                   # the columns take over the memory of rows that have been read
     bint failed                 # memory is out
