@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 class Sources(NamedTuple):
     """The inputs of a command."""
 
-    inputs: list[Input]
-
-    @property
-    def captures(self) -> list[Input]:
-        """The same, for functions that take captures: names are looked up once."""
-        return self.inputs
+    inputs: list[Input]  # found once: the reading functions take them as they are
 
     @property
     def live(self) -> bool:

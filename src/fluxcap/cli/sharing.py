@@ -56,11 +56,11 @@ def read_flows(given: Options, sources: Sources, plan: FlowPlan, kind: type[F], 
     if given.scheduler is not None:
         from fluxcap.cluster import collect
 
-        return share(given, partial(collect.collect_flows, sources.captures, plan, given.reading, kind))
+        return share(given, partial(collect.collect_flows, sources.inputs, plan, given.reading, kind))
     from fluxcap.tables.flows import collect_flows
 
     with Progress(sources, messages):
-        return collect_flows(sources.captures, plan, given.reading, kind)
+        return collect_flows(sources.inputs, plan, given.reading, kind)
 
 
 def share(given: Options, collect: Callable[[Sharing], T]) -> T:

@@ -27,7 +27,6 @@ FRAGMENT: Final = VERDICTS.index("fragment")
 # The verdicts that a first fragment cannot have.
 OF_WHOLE: Final = tuple(map(VERDICTS.index, ("good", "bad", "partial", "truncated")))
 ORPHAN: Final = DISPOSITIONS.index("orphan_fragment")
-ICMP: Final = (1, 58)
 
 
 class Work(NamedTuple):

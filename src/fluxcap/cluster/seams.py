@@ -16,15 +16,15 @@ import numpy as np
 from fluxcap._core import NO_TIME, Copier
 from fluxcap.capture.inputs import Input, expand
 from fluxcap.capture.warn import keeping_warnings
-from fluxcap.cluster.part import FILE_BITS, ICMP, Beginnings, Part, Work, open_table, planned, positions, read_all
+from fluxcap.cluster.part import FILE_BITS, Beginnings, Part, Work, open_table, planned, positions, read_all
 from fluxcap.plan.flow_plan import FLOW
 from fluxcap.rewrite.extract import copied
 from fluxcap.tables.flows import FlowTable
 from fluxcap.values.arrays import Array
 from fluxcap.values.metadata import Metadata
+from fluxcap.values.names import ICMP, ICMPV6, TCP
 
 IDLE, ACTIVE, OPEN = 1, 2, 4  # end reasons
-TCP = 6
 
 
 class Excerpt(NamedTuple):
@@ -100,7 +100,7 @@ def excerpts(part: Part, inputs: Sequence[Input], work: Work, shared: Array) -> 
     found: dict[int, list[Array]] = {}
 
     def add(rows: dict[str, Array]) -> None:
-        wanted = np.isin(rows[FLOW], numbers) | np.isin(rows["protocol"], ICMP)
+        wanted = np.isin(rows[FLOW], numbers) | np.isin(rows["protocol"], (ICMP, ICMPV6))
         for file in np.unique(rows["file"][wanted]):
             found.setdefault(int(file), []).append(rows["packet"][wanted & (rows["file"] == file)])
 

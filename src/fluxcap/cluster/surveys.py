@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fluxcap._core import VERDICTS
 from fluxcap.capture.inputs import Input
 from fluxcap.capture.warn import keeping_warnings
 from fluxcap.cluster.account import Account, Accounting
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.reports.info import CaptureInfo
 from fluxcap.reports.survey import Survey
-
-FRAGMENT = VERDICTS[VERDICTS.index("fragment")]
 
 
 class Surveyed(NamedTuple):
@@ -25,7 +22,7 @@ class Surveyed(NamedTuple):
     @property
     def fragments(self) -> bool:
         """Whether the group has fragments whose datagram may go on in another."""
-        found = any(counts[FRAGMENT] for counts in self.info.verdicts.values())
+        found = any(counts["fragment"] for counts in self.info.verdicts.values())
         return found or self.info.ledger["orphan_fragment"][0] > 0
 
 

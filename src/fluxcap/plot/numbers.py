@@ -151,13 +151,12 @@ def waits(connections: ConnectionTable) -> Numbers:
     known = handshakes >= 0
     handshake = np.maximum(medians(handshakes[known], kinds[known], n), 0)  # none of UDP
     response = medians(answers, kinds, n)
-    longest = np.lexsort((-answers, kinds))[
-        np.cumsum(np.bincount(kinds, minlength=n)) - np.bincount(kinds, minlength=n)
-    ]
+    counts = np.bincount(kinds, minlength=n)
+    longest = np.lexsort((-answers, kinds))[np.cumsum(counts) - counts]
     most = _largest(handshake + response)
     protocols = [names.protocol(code) for code in c["protocol"][rows[most]].tolist()]
     times = {"handshake_ns": handshake, "response_ns": response, "longest_ns": answers[longest]}
-    counted = {"connections": np.bincount(kinds, minlength=n), **times}
+    counted = {"connections": counts, **times}
     sockets = _sockets(c, rows[most], "dst")
     return {"protocol": protocols, "socket": sockets, **_lists(counted, most), FLOW: _flows(c, longest[most])}
 

@@ -46,9 +46,7 @@ def run(given: Options, messages: Messages) -> Exit:
     default = SCREEN_ROWS if output.for_people else FILE_ROWS
     sources = inputs.find(given.inputs, output)
     with Progress(sources, messages):
-        report = collect_checksums(
-            sources.captures, default if given.list is None else given.list or ALL, given.reading
-        )
+        report = collect_checksums(sources.inputs, default if given.list is None else given.list or ALL, given.reading)
     with output.stream() as out:
         if output.for_people:
             from fluxcap.cli.drawings.reports import draw_check

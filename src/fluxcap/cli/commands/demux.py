@@ -72,7 +72,7 @@ def _job(given: Options, sources: Sources) -> Demultiplexing | Splitting:
 
     try:
         options = given.reading._replace(on_interrupt="raise", on_end=None)  # an interrupt ends the job between steps
-        return job(sources.captures, given.output, given.form, given.keep_bad, given.max_memory, options)
+        return job(sources.inputs, given.output, given.form, given.keep_bad, given.max_memory, options)
     except FileExistsError as error:
         what = f"{printable(given.output)} is not an empty directory"
         raise UsageError(what, "Name one that is not there yet: what is in it could not be told apart.") from error

@@ -59,7 +59,7 @@ def run(given: Options, messages: Messages) -> Exit:
     sources = inputs.find(given.inputs, output)
     try:
         with Progress(sources, messages):
-            explanation = collect_explanation(sources.captures, given.packet, given.file, given.reading)
+            explanation = collect_explanation(sources.inputs, given.packet, given.file, given.reading)
     except ValueError as error:
         raise UsageError.of(error) from error
     if given.quiz:

@@ -72,4 +72,4 @@ def _read(by: By, given: Options, sources: Sources, messages: Messages) -> HostT
     from fluxcap.sockets.hosts import collect_hosts
 
     with Progress(sources, messages):
-        return collect_hosts(sources.captures, by, given.reading, given.ignore_checksums, given.max_memory)
+        return collect_hosts(sources.inputs, by, given.reading, given.ignore_checksums, given.max_memory)

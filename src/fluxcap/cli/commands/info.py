@@ -42,10 +42,10 @@ def run(given: Options, messages: Messages) -> Exit:
     if given.scheduler is not None:
         from fluxcap.cluster import collect
 
-        info = sharing.share(given, partial(collect.collect_info, sources.captures, given.reading))
+        info = sharing.share(given, partial(collect.collect_info, sources.inputs, given.reading))
     else:
         with Progress(sources, messages), _fetching(sources, messages):
-            info = collect_info(sources.captures, given.reading)
+            info = collect_info(sources.inputs, given.reading)
     with output.stream() as out:
         if output.for_people:
             from fluxcap.cli.drawings.reports import draw_info

@@ -64,7 +64,7 @@ def run(given: Options, messages: Messages) -> Exit:
     most = COLUMNAR_ROWS if output.binary else BATCH_ROWS
     batch = min(limit + 1, most) if limit else most  # one row past the limit tells whether there are more
     scan = PacketScan(sources.inputs, chosen, plan, batch, given.reading)
-    whole = partial(collect_packets, sources.captures, chosen, plan, given.reading, given.max_memory)
+    whole = partial(collect_packets, sources.inputs, chosen, plan, given.reading, given.max_memory)
     rows = Rows(
         (),
         columns,

@@ -41,7 +41,7 @@ def run(given: Options, messages: Messages) -> Exit:
     sources = inputs.find(given.inputs, output)
     reading = given.reading._replace(on_interrupt="raise")
     with Progress(sources, messages):
-        found = collect(sources.captures, reading)
+        found = collect(sources.inputs, reading)
         whole = page(found, reading)
     with output.stream() as out:
         out.write(whole)

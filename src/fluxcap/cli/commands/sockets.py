@@ -92,8 +92,8 @@ def _read(given: Options, sources: Sources, messages: Messages) -> SocketTable |
         return socket_table(sharing.read_flows(given, sources, plan, ConnectionTable, messages))
     with Progress(sources, messages):
         if given.life:
-            return collect_life(sources.captures, given.life, given.reading, given.ignore_checksums)
-        return collect_sockets(sources.captures, given.reading, given.ignore_checksums, given.max_memory)
+            return collect_life(sources.inputs, given.life, given.reading, given.ignore_checksums)
+        return collect_sockets(sources.inputs, given.reading, given.ignore_checksums, given.max_memory)
 
 
 def _draw(given: Options, messages: Messages) -> Exit:
@@ -106,7 +106,7 @@ def _draw(given: Options, messages: Messages) -> Exit:
     sources = inputs.find(given.inputs, output)
     try:
         with Progress(sources, messages):
-            found = ladder.collect_ladder(sources.captures, given.life, given.reading, given.ignore_checksums)
+            found = ladder.collect_ladder(sources.inputs, given.life, given.reading, given.ignore_checksums)
     except ValueError as error:
         raise UsageError.of(error) from error
     with output.stream() as out:

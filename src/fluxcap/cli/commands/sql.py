@@ -81,7 +81,7 @@ def run(given: Options, messages: Messages) -> Exit:
         connection = _connection(duckdb)
         with Progress(sources, messages, len(named)):
             for name in named:
-                table = _table(name, sources.captures, options, besides)
+                table = _table(name, sources.inputs, options, besides)
                 tables.append(table)
                 _add(connection, name, _watched(table, scans), zoned)
             _write(connection, connection.sql(given.query), output, limit)

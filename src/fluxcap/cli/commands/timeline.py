@@ -122,5 +122,5 @@ def _read(given: Options, sources: Sources, messages: Messages) -> TimelineTable
 
     with Progress(sources, messages):
         return collect_timeline(
-            sources.captures, given.interval, given.by, given.reading, given.ignore_checksums, given.max_memory
+            sources.inputs, given.interval, given.by, given.reading, given.ignore_checksums, given.max_memory
         )

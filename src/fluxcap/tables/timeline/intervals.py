@@ -41,7 +41,7 @@ class Span:
         timed = times != NO_TIME
         numbers = times[timed] // self.interval
         if len(numbers):
-            first, last = self._widened(numbers)
+            first, last = self._widened(np.array((numbers.min(), numbers.max())))
             _check(int(last[-1] - first[-1]) + 1, self.interval, 1)
             if self.first is None:
                 self.origin = int(first[-1])
