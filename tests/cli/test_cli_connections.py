@@ -76,7 +76,7 @@ def test_zeeks_names(capture):
 
 def test_people_see_ends_state_history_and_counts_and_what_was_retransmitted(capture):
     screen = terminal("connections", capture, columns=160)
-    for shown in ("192.0.2.1:40000 → 192.0.2.2:9999", "ShADTafF", "state", "history", "duration", "retransmitted"):
+    for shown in ("192.0.2.1:40000 → 192.0.2.2:9999", "ShADTafF", "state", "history", "duration", "retrans"):
         assert shown in screen.text
     assert "verdict" not in screen.text
     assert "good" not in screen.text

@@ -9,6 +9,7 @@ import pytest
 from capture_files import enhanced_packet, interface, pcapng
 from cli_captures import BAD, CUT, GOOD, PACKETS
 from command_line import error_lines, fluxcap, rows
+from real_captures import SAMPLES
 
 COMMANDS = ("info", "flows", "connections", "sockets", "hosts", "timeline", "check", "packets")
 DAMAGE_OFFSET = len(GOOD) - len(PACKETS[-1]) - 16  # where the last record begins
@@ -146,3 +147,23 @@ def test_a_file_name_that_is_no_utf8_is_escaped(tmp_path):
         done = fluxcap("info", "-f", format, path)
         assert done.returncode == 3
         assert r"\xff.pcap" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("packets", "-n", "0"),
+        ("flows", "--as-they-end", "--idle-timeout", "100ms", "-n", "0"),
+        ("timeline", "--interval", "100ms", "-n", "0"),
+    ],
+    ids=lambda given: given[0],
+)
+def test_rows_read_before_an_input_that_cannot_be_read_are_written(arguments, tmp_path):
+    text = tmp_path / "text"
+    text.write_text("not a capture\n")
+    session = (SAMPLES / "session.pcap").read_bytes()
+    alone = fluxcap(*arguments, "-", stdin=session)
+    before = fluxcap(*arguments, "-", text, stdin=session)
+    assert before.returncode == 2
+    assert before.stdout == alone.stdout
+    assert f"{text}: not a capture" in before.stderr

@@ -54,10 +54,22 @@ def talks(tmp_path: Path) -> Path:
 def test_connections_lead_with_the_outcome_in_words_the_round_trip_and_what_was_sent_again(talks, columns):
     shown = lines("connections", talks, columns=columns)
     titles = next(line for line in shown if "destination" in line)
-    assert re.search(r"destination +state +rtt( +rtt)? +retransmitted ", titles), titles
+    assert re.search(r"destination +state +rtt( +rtt)? +retrans ", titles), titles
     for port, outcome in enumerate(TALKS, 40000):
         assert outcome in row_with(shown, f":{port}")
     assert re.search(r"closed( +1\.0 ms)+ +1 ", row_with(shown, ":40000"))
+
+
+def test_80_columns_show_what_either_side_sent_again_and_the_bytes_of_both(tmp_path):
+    client, server = ("203.0.113.201", 40000), ("203.0.113.202", 8080)
+    path = tmp_path / "again.pcap"
+    path.write_bytes(
+        pcap(talk(">S <SA >A >D10 >D10@-10 <D1000 <D1000@-1000 <D1000@-1000", client=client, server=server))
+    )
+    shown = lines("connections", path, columns=80)
+    titles = next(line for line in shown if "destination" in line)
+    assert re.search(r"state +rtt +retrans +retrans( +packets)? +bytes +bytes", titles), titles
+    assert re.search(r"1 +2 ", row_with(shown, ":40000"))
 
 
 def test_the_state_asked_for_by_name_has_the_letters_of_zeek(talks):

@@ -11,8 +11,8 @@ from fluxcap.explaining.boxes import Row, fitted, rows
 from fluxcap.explaining.lines import sum_lines
 from fluxcap.explaining.quiz import exercise, sheet
 from fluxcap.formats import Screen
-from fluxcap.formats.table.columns import verdict_style
 from fluxcap.formats.table.frame import Canvas
+from fluxcap.formats.table.styles import verdict_style
 
 if TYPE_CHECKING:
     from fluxcap.explaining.explanation import Explanation

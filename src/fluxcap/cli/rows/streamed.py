@@ -12,6 +12,7 @@ from fluxcap.cli.interrupts import Interruptible
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.output import Output
 from fluxcap.cli.progress import Progress
+from fluxcap.errors import CaptureError
 from fluxcap.formats import Rows
 from fluxcap.tables.table import Table
 from fluxcap.values.metadata import Metadata
@@ -48,6 +49,16 @@ class Selection:
             room -= len(table)
 
 
+def _to_the_error(tables: Iterable[Table]) -> Iterator[Table]:
+    """The tables; where an input cannot be read, also the rows before it that were not handed out, then the error."""
+    try:
+        yield from tables
+    except CaptureError as error:
+        if isinstance(error.partial, Table) and len(error.partial):
+            yield error.partial
+        raise
+
+
 def write(
     rows: Rows,
     scan: Scan,
@@ -65,7 +76,7 @@ def write(
     # Rows that appear on the terminal show the progress themselves.
     waiting = nullcontext() if output.on_terminal else Progress(sources, messages)
     with waiting, Interruptible() as interruptible:
-        selection = Selection(interruptible.until_interrupted(scan if tables is None else tables), limit)
+        selection = Selection(_to_the_error(interruptible.until_interrupted(scan if tables is None else tables)), limit)
         selection.metadata = {"inputs": [item.name for item in sources.inputs]}
         output.write(
             rows._replace(

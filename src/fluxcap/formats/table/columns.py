@@ -13,6 +13,7 @@ from fluxcap.formats.table import outcomes
 from fluxcap.formats.table.endpoints import COLUMNS as ENDPOINTS
 from fluxcap.formats.table.endpoints import Endpoints
 from fluxcap.formats.table.narrow import Narrower, Times, Words
+from fluxcap.formats.table.styles import alarm, notice, unstyled, verdict_style
 from fluxcap.values import bars, derived, human, names, text
 from fluxcap.values.units import NS_PER_SECOND
 
@@ -21,38 +22,9 @@ Values = Any  # a numpy array, one value a row
 GAP: Final = 2  # blanks between columns
 FRAME: Final = 4  # a line and a blank at either side
 
-# Ranks: without room the highest are dropped first, of one rank the last column.
-KEY, ESSENTIAL, USEFUL, MINOR = range(4)
+# Ranks: without room the highest are dropped first, of one rank the last column. IMPLIED: other columns say it too.
+KEY, ESSENTIAL, IMPLIED, USEFUL, MINOR = range(5)
 NOTHING: Final = -1  # below every rank
-
-
-def unstyled(cell: str) -> str:
-    """The style of every other text."""
-    return ""
-
-
-def alarm(cell: str) -> str:
-    """For counts that should be zero."""
-    return "dim" if cell == "0" else "bold red"
-
-
-def notice(cell: str) -> str:
-    """For counts that need a word of explanation unless they are zero."""
-    return "dim" if cell == "0" else "yellow"
-
-
-def verdict_style(cell: str) -> str:
-    """The style of a name: that of a verdict, none for other names."""
-    return VERDICT_STYLES.get(cell, "")
-
-
-VERDICT_STYLES: Final[Mapping[str, str]] = {
-    "good": "green",
-    "bad": "bold red",
-    "illegal": "bold red",
-    "bad_length": "bold red",
-    "partial": "yellow",
-}
 
 
 @dataclass(frozen=True)
@@ -166,6 +138,8 @@ FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
 # Of 80 characters, those that two addresses, or the counts of a socket, need beside the endpoints.
 TITLES: Final[Mapping[str, str]] = {"protocol": "proto", "connections": "conns"}
+# Of 80, those that the bytes of both directions need; whoever asks for the column by its name reads its name.
+ABRIDGED: Final[Mapping[str, str]] = {"retransmitted": "retrans", "reverse_retransmitted": "reverse_retrans"}
 LEADING: Final = ("flow", "packet", "time", "interval", "protocol", "call")  # before source and destination
 # In the order of the screen. A column that is not here is shown if it is asked for or part of the key.
 WORDED: Final[Mapping[str, Spec]] = {
@@ -308,9 +282,12 @@ def worthwhile(
     before = before or Before()
     if "duration" in derived.names(values):
         values = {**values, "duration": derived.make("duration", values, values)}
-    if "state" in values:
-        values = {**values, "state": outcomes.outcomes(values["state"], values["protocol"].tolist())}
     specs = {**SPECS}
+    if "state" in values:
+        protocols = values["protocol"].tolist()
+        values = {**values, "state": outcomes.outcomes(values["state"], protocols)}
+        if set(protocols) == {names.TCP}:  # the words of other protocols are others
+            specs["protocol"] = replace(specs["protocol"], rank=IMPLIED)
     if "time" in values and TRAFFIC in values:  # a timeline
         values = {**values, "traffic": values[TRAFFIC]}
         rates = replace(SPECS["traffic"], cells=lambda rates: bars.bars(rates.tolist(), most=before.most))
@@ -328,8 +305,8 @@ def worthwhile(
 
 
 def fit(columns: Sequence[Shown], width: int) -> list[Shown]:
-    """As many of the columns as there is room for. Before an essential one goes, the longest cells take two lines."""
-    flat = _dropped(columns, width, keep=ESSENTIAL)
+    """As many of the columns as there is room for. Before one that matters goes, the longest cells take two lines."""
+    flat = _dropped(columns, width, keep=IMPLIED)
     excess = _total(flat) - width
     if excess <= 0:
         return flat
@@ -368,7 +345,7 @@ def _of_ip(name: str, column: Shown, ip: Sequence[bool] | None) -> Shown:
 
 
 def _abridged(name: str, values: Values, spec: Spec) -> Shown:
-    return Shown(_title(name), spec.cells(values), spec.rank, spec.right, spec.style)
+    return Shown(_title(ABRIDGED.get(name, name)), spec.cells(values), spec.rank, spec.right, spec.style)
 
 
 def _by_itself(name: str, values: Values) -> Shown:

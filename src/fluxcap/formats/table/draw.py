@@ -22,13 +22,15 @@ def draw(out: BinaryIO, rows: Rows, screen: Screen) -> None:
     drawn = hidden = 0
     roll = Roll(canvas)
     before = columns.Before()  # in the box that grows
-    for values, ip in _pages(rows):
-        wanted = columns.chosen(values, ip) if rows.chosen else columns.worthwhile(values, ip, before)
-        hidden = max(hidden, roll.add(wanted) if rows.live else canvas.table(wanted))
-        drawn += len(wanted[0].cells)
-        if rows.live:
-            before.add(values)
-    roll.close()
+    try:
+        for values, ip in _pages(rows):
+            wanted = columns.chosen(values, ip) if rows.chosen else columns.worthwhile(values, ip, before)
+            hidden = max(hidden, roll.add(wanted) if rows.live else canvas.table(wanted))
+            drawn += len(wanted[0].cells)
+            if rows.live:
+                before.add(values)
+    finally:  # an input that cannot be read is said below the box
+        roll.close()
     canvas.footer(rows.left_out(), rows.noun, "-n 0 for all, -f csv to export")
     canvas.hidden(hidden, "-w" if rows.chosen else "-w or --columns")
     if not drawn:
