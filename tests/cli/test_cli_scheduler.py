@@ -14,7 +14,16 @@ INPUTS = [SAMPLES / "office.pcap", SAMPLES / "session.pcap", SAMPLES / "sockets.
 
 
 @pytest.mark.parametrize(
-    "command", [("flows", "--active-timeout", "5s"), ("connections",), ("sockets",), ("info", "-f", "tsv")], ids=str
+    "command",
+    [
+        ("flows", "--active-timeout", "5s"),
+        ("connections",),
+        ("sockets",),
+        ("info", "-f", "tsv"),
+        ("check", "--list", "0"),
+        ("timeline", "--interval", "1000d"),
+    ],
+    ids=str,
 )
 def test_the_output_is_that_of_one_process(command):
     here = fluxcap(*command, *INPUTS, "-q")

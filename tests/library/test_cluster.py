@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fluxcap
@@ -18,7 +18,7 @@ import strategies as drawn
 from capture_files import pcap, records
 from capture_pieces import picked, pieces
 from fluxcap.capture.inputs import expand
-from fluxcap.cluster import collect
+from fluxcap.cluster import collect, gathering, reports, timelines
 from fluxcap.cluster.groups import groups_of
 from fluxcap.cluster.sharing import Alone, Sharing, Workers
 from fluxcap.plan import keys
@@ -34,6 +34,7 @@ distributed = pytest.importorskip("distributed")
 from fluxcap import cluster  # noqa: E402 (its public names need no package, only their calls)
 
 SAMPLES = Path(__file__).parents[2] / "samples"
+WITH_VERDICTS = ("verdicts", "veth-checksums-offloaded", "veth-checksums-computed", "verdicts")
 CUT_UP = ("office", "session", "datagram-in-fragments", "fragments-out-of-order", "port-refused", "vxlan-tunnel")
 PLANS = [
     *({"by": by} for by in ("5tuple", "ports", "src_ip/24,dst_port", "hosts", "sockets")),
@@ -55,8 +56,8 @@ def here() -> Iterator[None]:
     """Groups are given as lists of captures, and no cluster is needed."""
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        patch.setattr(collect, "groups_of", lambda src, size: [expand(group) for group in src])
-        patch.setattr(collect, "workers", lambda sharing: _just(Alone()))
+        patch.setattr(gathering, "groups_of", lambda src, size: [expand(group) for group in src])
+        patch.setattr(gathering, "workers", lambda sharing: _just(Alone()))
         yield
 
 
@@ -127,6 +128,28 @@ def test_a_survey_is_that_of_one_process(size, folder, client):
         assert cluster.read_info(src, client=client, task_bytes=size).to_dict() == fluxcap.read_info(src).to_dict()
 
 
+def told(report):
+    """A report without what is known of each group alone."""
+    made = report.to_dict()
+    made["metadata"] = {name: made["metadata"][name] for name in ("inputs", "packets", "ledger", "first", "last")}
+    return made
+
+
+@pytest.mark.parametrize("limit", [0, 3, 1000])
+def test_a_report_on_checksums_is_that_of_one_process(limit, folder, client):
+    samples = [SAMPLES / f"{name}.pcap" for name in WITH_VERDICTS] + [SAMPLES / "sockets.pcapng"]
+    for src in (samples, folder):
+        made = cluster.read_checksums(src, list_limit=limit, client=client, task_bytes=1)
+        assert told(made) == told(fluxcap.read_checksums(src, list_limit=limit))
+
+
+@pytest.mark.parametrize("by", [None, "protocol", "verdict", "ports"])
+def test_a_timeline_is_that_of_one_process(by, folder, client):
+    for src, interval in ((sorted(folder.glob("*session*")), "10ms"), (folder, "1000d")):
+        made = cluster.read_timeline(src, interval, by=by, client=client, task_bytes=70_000)
+        assert made == fluxcap.read_timeline(src, interval, by=by)
+
+
 frames = st.one_of(
     drawn.dialogue_frames, drawn.icmp_errors, drawn.fragment_frames, drawn.simple_frames, drawn.tunnelled_frames
 )
@@ -169,9 +192,35 @@ def test_whatever_crosses_a_seam_the_connections_are_those_of_one_reading(groups
 @given(groups=inputs)
 def test_whatever_crosses_a_seam_the_survey_is_that_of_one_reading(groups):
     with here():
-        made = collect.collect_info(groups, ReadOptions(), Sharing()).to_dict()
+        made = reports.collect_info(groups, ReadOptions(), Sharing()).to_dict()
         whole = fluxcap.read_info([one for group in groups for one in group]).to_dict()
     assert made == whole
+
+
+@settings(max_examples=40)
+@given(groups=inputs, list_limit=st.integers(0, 3))
+def test_whatever_crosses_a_seam_the_report_on_checksums_is_that_of_one_reading(groups, list_limit):
+    with here():
+        made = reports.collect_checksums(groups, list_limit, ReadOptions(), Sharing())
+        whole = fluxcap.read_checksums([one for group in groups for one in group], list_limit=list_limit)
+    assert told(made) == told(whole)
+
+
+@settings(max_examples=100)
+@given(
+    groups=inputs,
+    by=st.sampled_from([None, "protocol", "verdict", "hosts"]),
+    interval=st.sampled_from(["100us", "1ms"]),
+    ignore_checksums=st.booleans(),
+)
+def test_whatever_crosses_a_seam_the_timeline_is_that_of_one_reading(groups, by, interval, ignore_checksums):
+    with here():
+        made = timelines.collect_timeline(groups, interval, by, ReadOptions(), Sharing(), ignore_checksums)
+        whole = fluxcap.read_timeline(
+            [one for group in groups for one in group], interval, by=by, ignore_checksums=ignore_checksums
+        )
+    assert made == whole
+    assert made.metadata["ledger"] == whole.metadata["ledger"]
 
 
 # What becomes of each input -------------------------------------------------------------------------------------------

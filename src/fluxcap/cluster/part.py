@@ -11,6 +11,7 @@ from fluxcap._core import DISPOSITIONS, VERDICTS
 from fluxcap.capture.inputs import Input
 from fluxcap.capture.warn import keeping_warnings
 from fluxcap.cluster.account import Account, Accounting
+from fluxcap.cluster.gathering import Summary
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.tables.flows import FlowTable, flow_metadata, table_of
@@ -46,6 +47,11 @@ class Part(NamedTuple):
     fragments: Array  # whether each row has a fragment
     suspects: Array  # whether each row may have the first fragment of a datagram, which no column tells
     account: Account
+
+    @property
+    def summary(self) -> Summary:
+        """What is to be known of it to join it to others."""
+        return Summary(self.table.metadata, self.account, bool(self.fragments.any()), bool(self.suspects.any()))
 
 
 def positions(files: Array, packets: Array) -> Array:
@@ -92,17 +98,27 @@ def _marked(several: Sequence[Array], n: int) -> Array:
 
 def read_part(inputs: Sequence[Input], work: Work) -> Part:
     """Read a group of inputs."""
-    reading, beginnings = planned(work), Beginnings()
+    return part_of(planned(work), inputs, work, lambda rows: None)
+
+
+def part_of(reading: Accounting, inputs: Sequence[Input], work: Work, add: Callable[[dict[str, Array]], None]) -> Part:
+    """What such a reading makes of a group. `add` has the records too."""
+    beginnings = Beginnings()
+
+    def add_both(rows: dict[str, Array]) -> None:
+        beginnings.add(rows)
+        add(rows)
+
     with keeping_warnings() as warnings:
-        read_all(reading, inputs, beginnings.add)
+        read_all(reading, inputs, add_both)
         table = open_table(reading, work)
     return Part(table, beginnings.of_all(), *beginnings.with_fragments(len(table)), reading.account(warnings))
 
 
-def planned(work: Work) -> Accounting:
-    """A reading of flows that gives its records in batches."""
-    options = work.options._replace(threads=1)
-    return Accounting(options, work.collect, key=work.plan.spec(), columns=COLUMNS, row_limit=BATCH_ROWS)
+def planned(work: Work, more: Sequence[str] = ()) -> Accounting:
+    """A reading of flows that gives its records in batches, with more columns than are needed here."""
+    options, columns = work.options._replace(threads=1), tuple(dict.fromkeys((*COLUMNS, *more)))
+    return Accounting(options, work.collect, key=work.plan.spec(), columns=columns, row_limit=BATCH_ROWS)
 
 
 def read_all(reading: Accounting, inputs: Sequence[Input], add: Callable[[dict[str, Array]], None]) -> None:

@@ -6,16 +6,20 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fluxcap.capture.inputs import Captures
-from fluxcap.cluster.collect import collect_flows, collect_info
+from fluxcap.cluster.collect import collect_flows
+from fluxcap.cluster.reports import collect_checksums, collect_info
 from fluxcap.cluster.sharing import OnError, Sharing
+from fluxcap.cluster.timelines import collect_timeline
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.plan.tunnels import Tunnels
+from fluxcap.reports.checksum_report import ChecksumReport
 from fluxcap.reports.info import CaptureInfo
 from fluxcap.sockets.table import SocketTable, socket_table
 from fluxcap.tables.connections import ConnectionTable
 from fluxcap.tables.flows import FlowTable
+from fluxcap.tables.timeline.table import SECOND, TimelineTable
 
 if TYPE_CHECKING:
     from distributed import Client  # type: ignore[import-untyped,unused-ignore]
@@ -231,3 +235,88 @@ def read_info(
     """
     options = ReadOptions(where, decap, 1, inner=inner, tunnels=tunnels)
     return collect_info(src, options, Sharing(client, task_bytes, fan_in, on_error, retries))
+
+
+def read_checksums(
+    src: Captures,
+    *,
+    where: str | None = None,
+    inner: bool = False,
+    decap: bool = True,
+    tunnels: Tunnels | None = None,
+    list_limit: int = 1000,
+    client: Client | None = None,
+    task_bytes: int | str = "512MB",
+    fan_in: int = 8,
+    on_error: OnError = "collect",
+    retries: int = 2,
+) -> ChecksumReport:
+    """Judge every checksum of captures: the report of fluxcap.read_checksums(), made by many machines.
+
+    Parameters
+    ----------
+    src, client, task_bytes, fan_in, on_error, retries
+        As in read_flows() of this module.
+    where, inner, decap, tunnels, list_limit
+        As in fluxcap.read_checksums().
+
+    Returns
+    -------
+    ChecksumReport
+        The report that fluxcap.read_checksums() gives.
+
+    See Also
+    --------
+    read_flows : says more about the options.
+
+    Examples
+    --------
+    >>> import fluxcap.cluster
+    >>> report = fluxcap.cluster.read_checksums("samples/v*.pcap")  # doctest: +SKIP
+    """
+    options = ReadOptions(where, decap, 1, inner=inner, tunnels=tunnels)
+    return collect_checksums(src, list_limit, options, Sharing(client, task_bytes, fan_in, on_error, retries))
+
+
+def read_timeline(
+    src: Captures,
+    interval: Duration = SECOND,
+    *,
+    by: str | None = None,
+    where: str | None = None,
+    inner: bool = False,
+    decap: bool = True,
+    tunnels: Tunnels | None = None,
+    ignore_checksums: bool = False,
+    client: Client | None = None,
+    task_bytes: int | str = "512MB",
+    fan_in: int = 8,
+    on_error: OnError = "collect",
+    retries: int = 2,
+) -> TimelineTable:
+    """Read captures into one row an interval of time: the table of fluxcap.read_timeline(), made by many machines.
+
+    Parameters
+    ----------
+    src, client, task_bytes, fan_in, on_error, retries
+        As in read_flows() of this module.
+    interval, by, where, inner, decap, tunnels, ignore_checksums
+        As in fluxcap.read_timeline().
+
+    Returns
+    -------
+    TimelineTable
+        The rows of fluxcap.read_timeline(), in the same order.
+
+    See Also
+    --------
+    read_flows : says more about the options.
+
+    Examples
+    --------
+    >>> import fluxcap.cluster
+    >>> timeline = fluxcap.cluster.read_timeline("samples/s*.pcap", "1m")  # doctest: +SKIP
+    """
+    options = ReadOptions(where, decap, 1, inner=inner, tunnels=tunnels)
+    sharing = Sharing(client, task_bytes, fan_in, on_error, retries)
+    return collect_timeline(src, interval, by, options, sharing, ignore_checksums)

@@ -9,7 +9,7 @@ capture. Every other row is final in its group.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,11 @@ from fluxcap.tables.flows import FlowTable
 from fluxcap.values.arrays import Array
 from fluxcap.values.metadata import Metadata
 from fluxcap.values.names import ICMP, ICMPV6, TCP
+
+if TYPE_CHECKING:
+    from distributed import Future  # type: ignore[import-untyped,unused-ignore]
+
+    from fluxcap.cluster.sharing import Workers
 
 IDLE, ACTIVE, OPEN = 1, 2, 4  # end reasons
 
@@ -140,6 +145,22 @@ def strayed(keys: Sequence[Keys], shared: Array, again: Again, biflow: bool) -> 
     found = _keys(again.table, biflow)
     new = np.unique(found[again.fragments & ~np.isin(found, shared)])
     return np.union1d(shared, new), any(np.isin(new, np.concatenate((one.rows, one.unseen))).any() for one in keys)
+
+
+def crossing(
+    sharers: Workers, parts: list[Future], groups: Sequence[Sequence[Input]], work: Work, split: bool
+) -> tuple[Any, list[Future], Any]:
+    """The keys of flows that records of several groups belong to, the excerpts of each group that have these records,
+    and what was read from them; None in its place if there are none. `split`: datagrams may be in several groups."""
+    keys = sharers.each(keys_of, parts)
+    shared, more = sharers.do(across, keys, split), True
+    while more:
+        made = [sharers.do(excerpts, part, group, work, shared) for part, group in zip(parts, groups, strict=True)]
+        again = sharers.do(read_again, made, work) if any(sharers.results(sharers.each(len, made))) else None
+        more = split and again is not None
+        if more:
+            shared, more = sharers.result(sharers.do(strayed, keys, shared, again, work.plan.metadata()["biflow"]))
+    return shared, made, again
 
 
 def joined(parts: Sequence[Part], shared: Array, again: Again | None, work: Work, metadata: Metadata) -> FlowTable:

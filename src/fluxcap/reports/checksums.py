@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fluxcap._core import REASONS, VERDICTS
 from fluxcap.capture.inputs import Captures, Input, expand
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fluxcap.capture.merging import Merging
     from fluxcap.plan.durations import Duration
     from fluxcap.reports.hints import Hint
+    from fluxcap.values.metadata import Metadata
 
 SEGMENTATION_OFFLOAD = REASONS.index("segmentation_offload")
 BAD_COLUMNS = (
@@ -121,13 +122,38 @@ def read_checksums(
 
 def collect_checksums(src: Captures, list_limit: int, options: ReadOptions) -> ChecksumReport:
     """Read captures and judge their checksums."""
-    if list_limit < 0:
-        raise ValueError(f"list_limit is at least 0, not {list_limit}")
+    check_limit(list_limit)
     reading = Judging(options, list_limit)
     with reading.partial(reading.report):
         for _ in reading.judge(expand(src)):
             pass
     return reading.report()
+
+
+def check_limit(list_limit: int) -> None:
+    """ValueError for a number of bad records to list that is none."""
+    if list_limit < 0:
+        raise ValueError(f"list_limit is at least 0, not {list_limit}")
+
+
+def kept(list_limit: int) -> int:
+    """How many bad records are kept where so many are listed."""
+    return max(list_limit, EXAMINED)
+
+
+class Judged(NamedTuple):
+    """What a reading found of checksums: report_on() puts it into words."""
+
+    packets: int
+    verdicts: dict[int, dict[str, int]]
+    ip_verdicts: dict[str, int]
+    gre_verdicts: dict[str, int]
+    segmented: int  # partial checksums that leave out the length
+    bad_records: int
+    bad: Mapping[str, Any]  # columns of the first of these
+    flows: Mapping[str, Any]  # columns of flows by origins.KEY
+    interfaces: list[list[Named]]  # of each input
+    metadata: Metadata
 
 
 class Judging(Reading):
@@ -136,7 +162,7 @@ class Judging(Reading):
 
     def __init__(self, options: ReadOptions, list_limit: int, stepwise: bool = False) -> None:
         spec = FlowPlan(keys.parse(origins.KEY)).spec()
-        rows = max(list_limit, EXAMINED)
+        rows = kept(list_limit)
         super().__init__(options, key=spec, columns=BAD_COLUMNS, verdicts=LISTED, row_limit=rows, stepwise=stepwise)
         self.depends_on_order = False  # counts by origin have no direction
         self.interfaces: list[list[Named]] = []
@@ -154,24 +180,23 @@ class Judging(Reading):
 
     def report(self) -> ChecksumReport:
         """The report on what was read up to now."""
+        return report_on(self.judged(), self._list_limit)
+
+    def judged(self) -> Judged:
+        """What was found up to now."""
         self._take_bad()
         totals = self.scanner.totals()
-        metadata = self.metadata()
-        found = origins.find(self.scanner.flows(), self.interfaces)
-        listed = PacketTable(self._bad, metadata)
-        return ChecksumReport(
+        return Judged(
             packets=totals["packets"],
             verdicts={protocol: verdict_names(counts) for protocol, counts in sorted(totals["verdicts"].items())},
             ip_verdicts=verdict_names(totals["ip_verdicts"]),
             gre_verdicts=verdict_names(totals["gre_verdicts"]),
+            segmented=totals["reasons"][SEGMENTATION_OFFLOAD],
             bad_records=self._bad_records,
-            bad=listed.head(self._list_limit) if len(listed) > self._list_limit else listed,
-            sources=_sources(found.by_address),
-            offload=origins.offload(found, totals["reasons"][SEGMENTATION_OFFLOAD]),
-            metadata=metadata,
-            **{name: getattr(found, name) for name in BY},
-            blame=origins.blame(found),
-            hints=_hints(self._bad),
+            bad=self._bad,
+            flows=self.scanner.flows(),
+            interfaces=self.interfaces,
+            metadata=self.metadata(),
         )
 
     def note(self, item: Input) -> None:
@@ -186,6 +211,26 @@ class Judging(Reading):
         columns = self.scanner.take()
         self._bad_records += len(columns["packet"])
         self._bad = self._bad or columns
+
+
+def report_on(judged: Judged, list_limit: int) -> ChecksumReport:
+    """The report on what was found, with so many bad records."""
+    found = origins.find(judged.flows, judged.interfaces)
+    listed = PacketTable(judged.bad, judged.metadata)
+    return ChecksumReport(
+        packets=judged.packets,
+        verdicts=judged.verdicts,
+        ip_verdicts=judged.ip_verdicts,
+        gre_verdicts=judged.gre_verdicts,
+        bad_records=judged.bad_records,
+        bad=listed.head(list_limit) if len(listed) > list_limit else listed,
+        sources=_sources(found.by_address),
+        offload=origins.offload(found, judged.segmented),
+        metadata=judged.metadata,
+        **{name: getattr(found, name) for name in BY},
+        blame=origins.blame(found),
+        hints=_hints(judged.bad),
+    )
 
 
 def _numbered(form: CaptureFormat) -> list[Named]:

@@ -171,16 +171,16 @@ def together(several: Sequence[CaptureInfo]) -> CaptureInfo:
         inputs=tuple(described for one in several for described in one.inputs),
         **{name: read[name] for name in ("packets", "captured_octets", "wire_octets", "first", "last", "in_order")},
         ledger=read["ledger"],
-        **{name: _sum([getattr(one, name) for one in several]) for name in sums},
+        **{name: summed([getattr(one, name) for one in several]) for name in sums},
         metadata=read,
     )
 
 
-def _sum(several: Sequence[Any]) -> Any:
+def summed(several: Sequence[Any]) -> Any:
     """The sums of numbers, and of what dicts have under the same names."""
     if isinstance(several[0], dict):
         names = sorted({name for one in several for name in one}) if _numbered(several) else list(several[0])
-        return {name: _sum([one[name] for one in several if name in one]) for name in names}
+        return {name: summed([one[name] for one in several if name in one]) for name in names}
     return sum(several)
 
 

@@ -13,13 +13,15 @@ from fluxcap.values import text
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def arrays(columns: Mapping[str, Column]) -> dict[str, Array]:
+def arrays(columns: Mapping[str, Column | Array]) -> dict[str, Array]:
     """Columns of the core as arrays over the same memory: (n,), or (n, width) where a value has several items."""
     return {name: array(column) for name, column in columns.items()}
 
 
-def array(column: Column) -> Array:
-    """One column of the core as an array over the same memory."""
+def array(column: Column | Array) -> Array:
+    """One column of the core as an array over the same memory; an array is one already."""
+    if isinstance(column, np.ndarray):
+        return column
     values: Array = np.frombuffer(memoryview(column), dtype=np.dtype(column.dtype))
     return values if column.width == 1 else values.reshape(-1, column.width)
 

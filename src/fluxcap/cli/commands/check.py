@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from fluxcap import formats
-from fluxcap.cli import inputs, options
+from fluxcap.cli import inputs, options, sharing
 from fluxcap.cli.exits import Exit
+from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
@@ -14,6 +16,9 @@ from fluxcap.cli.progress import Progress
 from fluxcap.formats import Rows
 from fluxcap.reports import verdicts
 from fluxcap.values.metadata import members
+
+if TYPE_CHECKING:
+    from fluxcap.reports.checksum_report import ChecksumReport
 
 HELP: Final = "a verdict on every checksum; exit code 1 if any is bad"
 DESCRIPTION: Final = """\
@@ -33,6 +38,7 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
     options.add_wide(parser)
+    sharing.add(parser)
     parser.add_argument("--max-bad", type=options.natural, default=0, metavar="N", help="bad ones allowed (default 0)")
     shown = f"list N of the bad packets, 0 = all (default: {SCREEN_ROWS} in a table, {FILE_ROWS} in json)"
     parser.add_argument("--list", type=options.natural, metavar="N", help=shown)
@@ -40,13 +46,11 @@ def configure(parser: Parser) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Judge, report, compare with what is allowed."""
-    from fluxcap.reports.checksums import collect_checksums
-
+    sharing.check(given)
     output = choose(given.format, given.output, given.color, wide=given.wide)
     default = SCREEN_ROWS if output.for_people else FILE_ROWS
     sources = inputs.find(given.inputs, output)
-    with Progress(sources, messages):
-        report = collect_checksums(sources.inputs, default if given.list is None else given.list or ALL, given.reading)
+    report = _judge(given, sources, default if given.list is None else given.list or ALL, messages)
     with output.stream() as out:
         if output.for_people:
             from fluxcap.cli.drawings.reports import draw_check
@@ -66,3 +70,14 @@ def run(given: Options, messages: Messages) -> Exit:
     # If nothing was judged, nothing is proven, however large --max-bad is.
     unproven = report.packets > 0 and verdicts.examined(report) == 0
     return Exit.TOO_MANY_BAD if unproven or verdicts.bad(report) > given.max_bad else Exit.DONE
+
+
+def _judge(given: Options, sources: Sources, list_limit: int, messages: Messages) -> ChecksumReport:
+    if given.scheduler is not None:
+        from fluxcap.cluster import reports
+
+        return sharing.share(given, partial(reports.collect_checksums, sources.inputs, list_limit, given.reading))
+    from fluxcap.reports.checksums import collect_checksums
+
+    with Progress(sources, messages):
+        return collect_checksums(sources.inputs, list_limit, given.reading)

@@ -40,9 +40,9 @@ def run(given: Options, messages: Messages) -> Exit:
     output = choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
     if given.scheduler is not None:
-        from fluxcap.cluster import collect
+        from fluxcap.cluster import reports
 
-        info = sharing.share(given, partial(collect.collect_info, sources.inputs, given.reading))
+        info = sharing.share(given, partial(reports.collect_info, sources.inputs, given.reading))
     else:
         with Progress(sources, messages), _fetching(sources, messages):
             info = collect_info(sources.inputs, given.reading)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fluxcap.cli import inputs, options, summary
+from fluxcap.cli import inputs, options, sharing, summary
 from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.inputs import Sources
@@ -18,6 +18,7 @@ from fluxcap.plan.read_options import REORDER
 from fluxcap.values import bars, human
 
 if TYPE_CHECKING:
+    from fluxcap.cluster.sharing import Sharing
     from fluxcap.tables.timeline.table import TimelineTable
 
 HELP: Final = "what was sent in each interval of time, empty ones too"
@@ -43,6 +44,7 @@ def configure(parser: Parser) -> None:
     options.add_ignore_checksums(parser)
     options.add_max_memory(parser)
     options.add_follow(parser)
+    sharing.add(parser)
     what = f"how late a packet may come to an interval of a pipe that leaves (default: {REORDER})"
     flow_rows.add_time(parser, "--grace", what)
 
@@ -55,6 +57,7 @@ def _check(by: str) -> None:
 
 def run(given: Options, messages: Messages) -> Exit:
     """Read the timeline, sort and cut the rows as asked for, write them; or write them as their intervals pass."""
+    sharing.check(given)
     from fluxcap.tables.timeline.table import OF_PACKETS, columns_of
 
     output = choose(given.format, given.output, given.color, wide=given.wide)
@@ -67,7 +70,7 @@ def run(given: Options, messages: Messages) -> Exit:
             f"--follow has no end, and rows by {given.by} are written at the end",
             "Leave out --by, or say --by protocol or --by verdict.",
         )
-    if alone and (given.follow or (sources.live and not given.sort and not output.binary)):
+    if alone and given.scheduler is None and (given.follow or (sources.live and not given.sort and not output.binary)):
         return _write_as_they_pass(given, sources, output, messages)
     if given.grace is not None:
         raise UsageError(
@@ -118,6 +121,15 @@ def _line(table: TimelineTable, by: str | None) -> list[str]:
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> TimelineTable:
+    if given.scheduler is not None:
+        from fluxcap.cluster import timelines
+
+        def collect(sharers: Sharing) -> TimelineTable:
+            return timelines.collect_timeline(
+                sources.inputs, given.interval, given.by, given.reading, sharers, given.ignore_checksums
+            )
+
+        return sharing.share(given, collect)
     from fluxcap.tables.timeline.table import collect_timeline
 
     with Progress(sources, messages):

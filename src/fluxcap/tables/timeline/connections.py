@@ -82,6 +82,10 @@ class Connections:
             round_trips(self._scanner, np.ascontiguousarray(flows), values)
             self._trips.append(Trips(places, groups, values))
 
+    def add_trips(self, trips: Trips) -> None:
+        """Note handshakes that others have seen."""
+        self._trips.append(trips)
+
     def trips(self, below: int) -> Trips:
         """Take the round trips of the intervals below a place."""
         if not self._trips:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from fluxcap.capture.inputs import Captures, expand
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
 from fluxcap.tables.flows import FlowTable, collect_from_flows, flow_metadata
 from fluxcap.tables.gathering import by_batch, gather
-from fluxcap.tables.timeline.connections import Connections
-from fluxcap.tables.timeline.intervals import UNTIMED, Cells, Span, Tally, filled
+from fluxcap.tables.timeline.connections import Connections, Trips
+from fluxcap.tables.timeline.intervals import EVERY, UNTIMED, Cells, Span, Tally, filled
 from fluxcap.values.arrays import Array, kinds, medians
 from fluxcap.values.names import TIMELINE_FLOWS
 from fluxcap.values.units import BITS_PER_OCTET, NS_PER_SECOND
@@ -33,6 +33,13 @@ PACKET_COLUMNS: Final = ("time", "file", "protocol", "wire_length", "verdict", "
 GROUP: Final = "_group"  # the column of the number of a row's group
 
 
+class Sums(NamedTuple):
+    """What was counted, by the times at which intervals begin: those of several readings add up."""
+
+    cells: Cells
+    trips: Trips | None  # where connections are followed
+
+
 class Counting:
     """Packets by interval and group, as they are read."""
 
@@ -43,6 +50,20 @@ class Counting:
         self.by = by
         self.connections = connections
         self._before = NO_TIME, 0  # time and file of the last record
+
+    def sums(self) -> Sums:
+        """Give up all that was counted up to now."""
+        cells = self.tally.take(EVERY)
+        trips = None if self.connections is None else self.connections.trips(EVERY)
+        if trips is not None:
+            trips = trips._replace(places=self.span.times(trips.places))
+        return Sums(cells._replace(places=self.span.times(cells.places)), trips)
+
+    def add_sums(self, sums: Sums) -> None:
+        """Count what others have counted."""
+        self.tally.add(self.span.place(sums.cells.places), sums.cells.groups, [*sums.cells.sums])
+        if sums.trips is not None and self.connections is not None:
+            self.connections.add_trips(sums.trips._replace(places=self.span.place(sums.trips.places)))
 
     def add(self, packets: PacketTable) -> Array:
         """Count the packets of a batch; gives the time of each."""
@@ -152,12 +173,13 @@ def of_flows(
     """Read the flows of a key, cut at every interval, into the columns of a timeline."""
 
     def built(flows: FlowTable) -> T:
-        return build(_of_flows(flows, interval, plan.key.names), flows.metadata)
+        return build(from_flows(flows, interval, plan.key.names), flows.metadata)
 
     return collect_from_flows(src, plan, options, FlowTable, built)
 
 
-def _of_flows(flows: FlowTable, interval: int, key: tuple[str, ...]) -> dict[str, Array]:
+def from_flows(flows: FlowTable, interval: int, key: tuple[str, ...]) -> dict[str, Array]:
+    """The columns of a timeline, from flows that are cut at every interval."""
     rows, groups = _kinds_of_flows(flows, key)
     biflow = flows.metadata["biflow"]
     counts: dict[str, Array] = {

@@ -13,6 +13,7 @@ from fluxcap.values.arrays import Array
 
 MOST_ROWS: Final = 1_000_000  # of a timeline: 100 MB, and more than anybody looks at
 UNTIMED: Final = 1 << 40  # the interval of records without a time, counted from the first; none is that far away
+EVERY: Final = UNTIMED + 1  # all intervals are before it, and the records without a time
 GROWN: Final = 1 << 20  # cells that wait to be added up
 # Lengths that people use: the next that makes few enough rows is advised.
 ROUND: Final = (

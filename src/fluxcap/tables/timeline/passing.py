@@ -8,7 +8,7 @@ import numpy as np
 
 from fluxcap._core import NO_TIME
 from fluxcap.errors import TooManyRowsError
-from fluxcap.tables.timeline.intervals import UNTIMED
+from fluxcap.tables.timeline.intervals import EVERY
 from fluxcap.values.arrays import Array
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Passing:
 
     def rest(self) -> dict[str, Array]:
         """The columns of everything else: the capture has ended."""
-        return self._rows(self._first() + self._counting.span.intervals, UNTIMED + 1)
+        return self._rows(self._first() + self._counting.span.intervals, EVERY)
 
     def _first(self) -> int:
         """The place of the first interval that has not passed."""

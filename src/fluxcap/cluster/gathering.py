@@ -1,0 +1,116 @@
+"""What the workers make of groups of inputs, and what is to be known of it to join it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from fluxcap.capture.inputs import Captures, Input
+from fluxcap.capture.left_out import no_capture
+from fluxcap.capture.warn import warn
+from fluxcap.cluster.account import Account
+from fluxcap.cluster.groups import groups_of
+from fluxcap.cluster.sharing import Alone, Sharing, Workers, workers
+from fluxcap.errors import DamagedCaptureWarning
+from fluxcap.plan.read_options import ReadOptions
+
+if TYPE_CHECKING:
+    from distributed import Future  # type: ignore[import-untyped,unused-ignore]
+
+    from fluxcap.values.metadata import Metadata
+
+
+class Summary(NamedTuple):
+    """What is to be known of the part of a group to join it to others."""
+
+    metadata: Metadata
+    account: Account
+    fragments: bool  # whether there are any
+    suspects: bool  # whether there may be a first fragment of a datagram
+
+
+class HasSummary(Protocol):
+    """What is made of a group."""
+
+    @property
+    def summary(self) -> Summary:
+        """What is to be known of it."""
+
+
+class Gathered(NamedTuple):
+    """The parts of all groups, where they were made."""
+
+    sharers: Workers
+    parts: list[Future]
+    groups: list[list[Input]]
+    summaries: list[Summary]
+    account: Account
+    interrupted: bool
+
+    @property
+    def split(self) -> bool:
+        """Whether datagrams may be in several groups."""
+        return any(one.fragments for one in self.summaries) and sum(one.suspects for one in self.summaries) > 1
+
+    @property
+    def metadata(self) -> list[Metadata]:
+        """That of each part."""
+        return [one.metadata for one in self.summaries]
+
+    def told(self, metadata: Metadata) -> Metadata:
+        """The metadata of the result, with what became of its inputs. Warns of what the workers met."""
+        for error in (*self.account.failed, *self.account.damaged):
+            warn(DamagedCaptureWarning(error))
+        for warning in {str(one): one for one in self.account.warnings}.values():
+            warn(warning)
+        made = self.metadata
+        # Of a part alone the other hints may be wrong, such as that no record passed the filter.
+        hints = [hint for hint in made[0]["hints"] if all(hint in one["hints"] for one in made)]
+        return {**metadata, "hints": hints, "files": self.account.rows(), "interrupted": self.interrupted}
+
+
+@contextmanager
+def gathered(
+    src: Captures, options: ReadOptions, sharing: Sharing, read: Callable[..., HasSummary], *arguments: Any
+) -> Iterator[Gathered]:
+    """Let workers read groups of inputs: a part of each is what `read` makes of the group and these arguments."""
+    options.check()
+    if options.order is not None:
+        raise ValueError("order='time' merges all inputs, and each machine has some; name the inputs in order instead")
+    groups = groups_of(src, sharing.task_bytes)
+    with workers(sharing) as sharers:
+        parts = sharers.each(read, groups, *arguments)
+        interrupted = False
+        try:
+            sharers.wait_for(parts)
+        except KeyboardInterrupt:
+            if options.on_interrupt == "raise" or not (there := sharers.finished(parts)):
+                raise
+            interrupted, sharers = True, Alone()
+            parts, groups = list(there.values()), [groups[place] for place in there]
+        summaries: list[Summary] = sharers.results(sharers.each(_summary, parts))
+        account = sum((one.account for one in summaries), Account())
+        _check(account, [one.metadata["inputs"] for one in summaries], groups, sharing)
+        captures = [number for number, one in enumerate(summaries) if one.metadata["inputs"]]
+        yield Gathered(
+            sharers,
+            [parts[number] for number in captures],
+            [groups[number] for number in captures],
+            [summaries[number] for number in captures],
+            account,
+            interrupted,
+        )
+
+
+def _summary(part: HasSummary) -> Summary:
+    return part.summary
+
+
+def _check(account: Account, read: Sequence[object], groups: Sequence[Sequence[Input]], sharing: Sharing) -> None:
+    """CaptureError for the first input that is damaged, if that is wanted, or if none could be read."""
+    if sharing.on_error == "raise" and account.damaged:
+        raise account.damaged[0]
+    if not any(read):
+        names = [item.name for group in groups for item in group]
+        raise next(iter(account.failed), no_capture(groups[0][0].directory, names))
