@@ -25,7 +25,7 @@ def _escape(match: re.Match[str]) -> str:
 
 def printable(text: str) -> str:
     """The text with everything that would control a terminal written as \\xNN (or \\uNNNN)."""
-    return re.sub(_UNPRINTABLE, _escape, text)
+    return text if text.isprintable() else re.sub(_UNPRINTABLE, _escape, text)
 
 
 class CaptureError(Exception):

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import timing
 import workloads
 
-FLUXCAP = f"{shlex.quote(sys.executable)} -m fluxcap"
+# As installed: with the bytecode of its modules beside them, which some environments forbid a source tree to write.
+FLUXCAP = f"env -u PYTHONDONTWRITEBYTECODE {shlex.quote(sys.executable)} -m fluxcap"
 
 
 class Work(NamedTuple):

@@ -140,10 +140,19 @@ def test_a_filter_is_the_same(patch: pytest.MonkeyPatch, inner: bool) -> None:
     )
 
 
+@pytest.mark.parametrize("by", [CONNECTIONS, None], ids=["connections", "no table"])
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("name", LONG)
-def test_long_captures_are_the_same(patch: pytest.MonkeyPatch, name: str, threads: int) -> None:
-    both(patch, LONG[name], [20_000], itertools.repeat(threads), key=CONNECTIONS)
+def test_long_captures_are_the_same(patch: pytest.MonkeyPatch, name: str, threads: int, by: Any) -> None:
+    both(patch, LONG[name], [20_000], itertools.repeat(threads), key=by)
+
+
+def test_damage_behind_the_limit_on_flows_is_not_seen(patch: pytest.MonkeyPatch) -> None:
+    ends = [b.ethernet(b.ipv4(b.udp(b"?", 40000 + at, 53))) for at in range(4)]
+    capture = pcap(records(ends)) + b"\xff" * 16
+    for threads in (1, 2):
+        both(patch, capture, [1 << 18], itertools.repeat(threads), key=key(*FIVE_TUPLE, max_flows=3))
+    assert read(capture, [1 << 18], ONE, key=key(*FIVE_TUPLE, max_flows=3))["damage"] is None
 
 
 frames = st.one_of(
@@ -193,6 +202,7 @@ def damaged(draw: st.DrawFn) -> bytes:
             key(*FIVE_TUPLE, idle_timeout=200_000, active_timeout=300_000),
             key(*FIVE_TUPLE, ip_octets=True),
             key(*FIVE_TUPLE, max_flows=3),
+            None,
         ]
     ),
 )

@@ -75,29 +75,30 @@ __attribute__((target("avx2"))) static inline uint64_t add_lanes_avx2(__m256i su
 }
 
 __attribute__((target("avx2"))) static void sum_avx2(SumJob *jobs, size_t n) {
-    static const uint8_t masks[64] = {[32 ... 63] = 0xFF};
+    static const uint8_t masks[64] = {[32 ... 63] = 0xFF}; /* from i on: the last i of 32 bytes */
     for (size_t i = 0; i < n; i++) {
         const uint8_t *at = jobs[i].at;
         size_t length = jobs[i].length;
-        Lanes256 sum = {_mm256_setzero_si256(), _mm256_setzero_si256()};
         if (length < 32) {
             jobs[i].sum = ones_add(jobs[i].sum, sum_octets(at, length));
             continue;
         }
-        const uint8_t *last = at + (length & ~(size_t)1) - 32;
+        size_t even = length & ~(size_t)1;
         uint64_t odd = at[length - 1] & (0 - (length & 1));
-        for (; last - at >= 32; at += 64) {
-            sum = add_avx2(sum, _mm256_loadu_si256((const __m256i *)at));
-            sum = add_avx2(sum, _mm256_loadu_si256((const __m256i *)(at + 32)));
-        }
-        if (at < last) {
+        /* First what is left behind whole vectors: the last 32 bytes of an even number, without those that belong to a
+         * whole one. No byte past the end is touched, and no branch is taken on how many are left, which is as good as
+         * random. */
+        __m256i mask = _mm256_loadu_si256((const __m256i *)(masks + even % 32));
+        __m256i rest = _mm256_and_si256(mask, _mm256_loadu_si256((const __m256i *)(at + even - 32)));
+        Lanes256 sum = {rest, _mm256_srli_epi32(rest, 16)};
+        if (even & 32) {
             sum = add_avx2(sum, _mm256_loadu_si256((const __m256i *)at));
             at += 32;
         }
-        /* The last 32 bytes of an even number, without those that were added: no byte past the end is touched, and no
-         * branch is taken on how many are left, which is as good as random. */
-        __m256i mask = _mm256_loadu_si256((const __m256i *)(masks + 32 + (last - at)));
-        sum = add_avx2(sum, _mm256_and_si256(mask, _mm256_loadu_si256((const __m256i *)last)));
+        for (const uint8_t *end = at + (even & ~(size_t)63); at != end; at += 64) {
+            sum = add_avx2(sum, _mm256_loadu_si256((const __m256i *)at));
+            sum = add_avx2(sum, _mm256_loadu_si256((const __m256i *)(at + 32)));
+        }
         __m256i words = _mm256_sub_epi32(_mm256_add_epi32(sum.whole, sum.high), _mm256_slli_epi32(sum.high, 16));
         jobs[i].sum = ones_add(jobs[i].sum + odd, add_lanes_avx2(words));
     }

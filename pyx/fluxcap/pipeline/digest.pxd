@@ -35,12 +35,14 @@ cdef inline void digest_words(const KeyPlan* plan, Shape shape, Batch* batch, in
 
 cdef inline void digest_scattered(const KeyPlan* plan, const Batch* batch, const uint32_t* places, Digest* digests,
                                   uint64_t* words) noexcept nogil:
-    """Fill the digest at places[i] for packet i of a batch, under the default key."""
+    """Fill the digest at places[i] for packet i of a batch: under the default key, or without a key where there is no
+    plan, because no flow is counted."""
     cdef uint32_t i, at
     for i in range(batch.n):
         at = places[i]
-        digest_packet(&batch.packets[i], plan.octets_at, &digests[at])
-        digest_key(plan, five_tuple(), &batch.packets[i], &digests[at], words + at * FIVE_TUPLE_WORDS)
+        digest_packet(&batch.packets[i], plan.octets_at if plan != NULL else 0, &digests[at])
+        if plan != NULL:
+            digest_key(plan, five_tuple(), &batch.packets[i], &digests[at], words + at * FIVE_TUPLE_WORDS)
 
 cdef inline void digest_batch(const KeyPlan* plan, Batch* batch, int64_t before, Digest* digests,
                               uint64_t* words) noexcept nogil:

@@ -12,7 +12,7 @@ from fluxcap.base.numbers cimport ETHERTYPE_IPV4, ETHERTYPE_IPV6, IP_TCP, IP_UDP
 from fluxcap.base.tunnels cimport TunnelPorts, has_tunnel
 from fluxcap.base.types cimport (
     BATCH, Batch, COUNTED, Digest, Packet, REASON_NONE, VERDICT_ABSENT, VERDICT_GOOD, VERDICT_NONE, VERDICT_TRUNCATED)
-from fluxcap.checksums.verify cimport SumJob, SumKernel, add_address, is_right, judge_wrong, judge_wrong_ipv4, sum_ipv4
+from fluxcap.checksums.verify cimport SumJob, SumKernel, is_right, judge_wrong, judge_wrong_ipv4, sum_ipv4
 from fluxcap.flows.key cimport (
     FIVE_TUPLE_WORDS, KeyPlan, WORD_DST_IP, WORD_PORTS, WORD_SRC_IP, canonical, five_tuple, hash_words)
 from fluxcap.layers.link cimport ETHERNET_HEADER, ETHERNET_TYPE, LINKTYPE_ETHERNET, VLAN_TAG, is_tag
@@ -80,6 +80,26 @@ cdef inline bint read_tcp(const uint8_t* at, uint32_t seen, uint32_t left, uint3
     job.sum = <uint64_t>net16(IP_TCP) + net16(<uint16_t>left)
     return True
 
+cdef inline void write_key(const Packet* p, const KeyPlan* plan, const uint8_t* at, uint32_t version,
+                           uint32_t protocol, Digest* d, uint64_t* words) noexcept nogil:
+    """Write what only flows need: the words of the key, their hash, and the length that flows sum up. `at`: the
+    transport header, behind the addresses."""
+    cdef uint64_t kept[FIVE_TUPLE_WORDS]    # a local copy, as in project()
+    cdef uint32_t i
+    if version == 4:
+        kept[WORD_SRC_IP] = kept[WORD_DST_IP] = 0
+        kept[WORD_SRC_IP + 1] = mapped_word(at - 8)
+        kept[WORD_DST_IP + 1] = mapped_word(at - 4)
+    else:
+        for i in range(<uint32_t>WORD_PORTS):
+            kept[i] = native64(at - ADDRESSES_V6 + 8 * i)
+    kept[WORD_PORTS] = ports_word(at, <uint8_t>protocol)
+    d.flip = <uint8_t>canonical(plan, five_tuple(), kept)
+    d.tag = <uint32_t>(hash_words(plan, kept, FIVE_TUPLE_WORDS) >> 32)
+    for i in range(<uint32_t>FIVE_TUPLE_WORDS):
+        words[i] = kept[i]
+    d.octets = (<const uint32_t*>(<const char*>p + plan.octets_at))[0]
+
 cdef inline bint recognise_transport(Packet* p, const uint8_t* at, uint32_t seen, uint32_t left, uint32_t version,
                                      uint32_t protocol, const KeyPlan* plan, const TunnelPorts* tunnels, Digest* d,
                                      uint64_t* words, SumJob* job) noexcept nogil:
@@ -87,8 +107,6 @@ cdef inline bint recognise_transport(Packet* p, const uint8_t* at, uint32_t seen
     the IP packet."""
     cdef uint32_t addresses = ADDRESSES_V4 if version == 4 else ADDRESSES_V6
     cdef const uint8_t* ends = at - addresses
-    cdef uint64_t kept[FIVE_TUPLE_WORDS]    # a local copy, as in project()
-    cdef uint32_t i
     # One copy, as in digest_packet().
     memcpy(d, &p.time, <char*>&d.payload_length - <char*>d)
     d.quote = 0
@@ -99,7 +117,6 @@ cdef inline bint recognise_transport(Packet* p, const uint8_t* at, uint32_t seen
     d.protocol = <uint8_t>protocol
     d.verdict = VERDICT_GOOD                # unless the sum is wrong
     d.row = 0
-    d.octets = (<const uint32_t*>(<const char*>p + plan.octets_at))[0]
     if protocol == IP_UDP:
         if not read_udp(at, left, addresses, tunnels, d, job):
             return False
@@ -110,18 +127,8 @@ cdef inline bint recognise_transport(Packet* p, const uint8_t* at, uint32_t seen
     if rarely(job.length > addresses + seen):
         d.verdict = VERDICT_TRUNCATED
         ask_nothing(job)
-    if version == 4:
-        kept[WORD_SRC_IP] = kept[WORD_DST_IP] = 0
-        kept[WORD_SRC_IP + 1] = mapped_word(ends)
-        kept[WORD_DST_IP + 1] = mapped_word(ends + 4)
-    else:
-        for i in range(<uint32_t>WORD_PORTS):
-            kept[i] = native64(ends + 8 * i)
-    kept[WORD_PORTS] = ports_word(at, <uint8_t>protocol)
-    d.flip = <uint8_t>canonical(plan, five_tuple(), kept)
-    d.tag = <uint32_t>(hash_words(plan, kept, FIVE_TUPLE_WORDS) >> 32)
-    for i in range(<uint32_t>FIVE_TUPLE_WORDS):
-        words[i] = kept[i]
+    if plan != NULL:
+        write_key(p, plan, at, version, protocol, d, words)
     return True
 
 cdef inline bint recognise_ipv4(Packet* p, const uint8_t* at, uint32_t captured, uint32_t wire, const KeyPlan* plan,
@@ -167,13 +174,14 @@ cdef inline bint recognise(Packet* p, const KeyPlan* plan, const TunnelPorts* tu
             return False
     return recognise_ipv4(p, at + ip, captured - ip, wire - ip, plan, tunnels, d, words, job)
 
-cdef inline void judge_wrong_digest(Digest* d, const uint64_t* words, const SumJob* job) noexcept nogil:
+cdef inline void judge_wrong_digest(Digest* d, const SumJob* job) noexcept nogil:
     """Set the verdict on a sum that is not right."""
     cdef uint32_t addresses = ADDRESSES_V4 if d.ip_version == 4 else ADDRESSES_V6
     cdef uint32_t length = job.length - addresses
     cdef uint64_t pseudo = <uint64_t>net16(d.protocol) + net32(length)
-    pseudo = ones_add(pseudo, add_address(<const uint8_t*>&words[WORD_SRC_IP]))
-    pseudo = ones_add(pseudo, add_address(<const uint8_t*>&words[WORD_DST_IP]))
+    cdef uint32_t i
+    for i in range(addresses // 8):
+        pseudo = ones_add(pseudo, native64(job.at + 8 * i))
     d.verdict = judge_wrong(native16(job.at + addresses + checksum_at(d.protocol)), pseudo, d.protocol, length,
                             &d.reason)
 
@@ -184,7 +192,7 @@ cdef inline void leave(const Packet* p, Packet* to) noexcept nogil:
 cdef inline void take_lane(const KeyPlan* plan, const TunnelPorts* tunnels, SumKernel kernel, Batch* batch,
                            Digest* digests, uint64_t* words, Batch* rest, uint32_t* places) noexcept nogil:
     """Fill the digests of a batch, and the words of their keys, for the packets of the lane. The others become `rest`;
-    `places` are theirs in the batch."""
+    `places` are theirs in the batch. Without a plan, which only flows need, no key is made."""
     cdef SumJob jobs[BATCH]
     cdef uint32_t asked[BATCH]
     cdef uint32_t i, n = 0
@@ -200,4 +208,4 @@ cdef inline void take_lane(const KeyPlan* plan, const TunnelPorts* tunnels, SumK
     kernel(jobs, n)
     for i in range(n):
         if rarely(not is_right(jobs[i].sum)):
-            judge_wrong_digest(&digests[asked[i]], words + asked[i] * FIVE_TUPLE_WORDS, &jobs[i])
+            judge_wrong_digest(&digests[asked[i]], &jobs[i])

@@ -9,7 +9,7 @@ from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport BROKEN, FORMAT_MERGED, InterfaceCounts, MORE, MORE_INTERFACES, RECORD, Reader, Step
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
 from fluxcap.flows.count cimport close_rows, count_digests, prefetch_slots
-from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, is_five_tuple
+from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, KeyPlan, is_five_tuple
 from fluxcap.flows.table cimport Flows, octets_for, reserve
 from fluxcap.fragments.holding cimport Holding, copy_held, gather, held_count, needs_holding, open_holding, release
 from fluxcap.layers.decode cimport decode_packets
@@ -58,14 +58,14 @@ cdef struct Pipeline:
     Columns columns
     uint64_t row_limit
     uint64_t max_octets         # bytes of memory for the columns, and the flows beside them; 0 = no bound
-    bint lane                   # the lane may take packets: the key is the default, and nothing needs their Packet
+    bint lane                   # the lane may take packets: the key is the default or none, nothing needs their Packet
     Tap tap                     # NULL: no consumer
     void* tapped
 
 cdef inline bint may_take_lane(const Pipeline* p) noexcept nogil:
     """Does the lane give all that is asked for? Nothing may need a Packet: no column, no filter on the innermost IP
     packet; who taps the pipeline closes the lane."""
-    return p.counts_flows and is_five_tuple(&p.flows.plan) and p.columns.n_columns == 0 and \
+    return (not p.counts_flows or is_five_tuple(&p.flows.plan)) and p.columns.n_columns == 0 and \
         (p.filtered or p.filters.inside.n == 0)
 
 cdef inline bint admit_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
@@ -84,8 +84,9 @@ cdef inline Digested digest_by_lane(Pipeline* p, const Reader* r, Batch* batch, 
     cdef uint64_t anomalies[ANOMALIES_END]
     cdef uint32_t places[BATCH]
     cdef Batch rest
+    cdef const KeyPlan* plan = &p.flows.plan if p.counts_flows else NULL
     cdef int i
-    take_lane(&p.flows.plan, p.decoder.ports, p.kernel, batch, digests, words, &rest, places)
+    take_lane(plan, p.decoder.ports, p.kernel, batch, digests, words, &rest, places)
     if rest.n == 0:
         return DIGESTED
     if rest.n == batch.n:
@@ -98,11 +99,11 @@ cdef inline Digested digest_by_lane(Pipeline* p, const Reader* r, Batch* batch, 
     if rest.special & refused:
         return NOT_DIGESTED
     verify_batch(&rest, p.kernel)
-    if not quote_batch(&p.flows, &rest, &p.decoder):
+    if p.counts_flows and not quote_batch(&p.flows, &rest, &p.decoder):
         return NO_MEMORY_TO_DIGEST
     for i in range(ANOMALIES_END):
         r.anomalies[i] += anomalies[i]
-    digest_scattered(&p.flows.plan, &rest, places, digests, words)
+    digest_scattered(plan, &rest, places, digests, words)
     return DIGESTED
 
 cdef inline void examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
@@ -175,7 +176,8 @@ cdef inline Digested count_by_lane(Pipeline* p, const Reader* r, Batch* batch, O
     cdef uint64_t words[BATCH * FIVE_TUPLE_WORDS]
     cdef Digested digested = digest_by_lane(p, r, batch, FRAGMENTS, digests, words)
     if digested == DIGESTED:
-        prefetch_slots(&p.flows, digests, batch.n)
+        if p.counts_flows:
+            prefetch_slots(&p.flows, digests, batch.n)
         outcome[0] = count_digests_and_ledger(p, r.counts, digests, words, &batch.n)
     return digested
 

@@ -11,7 +11,7 @@ from fluxcap.base.columns cimport Columns, free_columns
 from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.tunnels cimport TUNNEL_KINDS_END, TunnelPorts, UDP_PORTS, set_tunnel
 from fluxcap.base.types cimport Batch, Decoder, DISPOSITIONS_END, ERRORS_NOT_KEPT, REASONS_END, TIME_WENT_BACK
-from fluxcap.capture.reader cimport Interface, InterfaceCounts
+from fluxcap.capture.reader cimport Damage, Interface, InterfaceCounts
 from fluxcap.flows.connection cimport connections_stride
 from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, Merged, merge_row
 from fluxcap.flows.features cimport MAX_FIRST_PACKETS, features_stride
@@ -25,8 +25,8 @@ from fluxcap.layers.decode cimport decode_packets
 from fluxcap.layers.udp_tunnel cimport set_registered
 from fluxcap.pipeline.ledger cimport Totals, open_totals
 from fluxcap.pipeline.scan cimport (
-    OUTCOME_DAMAGED, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome, Pipeline,
-    may_take_lane, scan)
+    OUTCOME_DAMAGED, OUTCOME_FLOWS_FULL, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome,
+    Pipeline, may_take_lane, scan)
 from fluxcap.tables.ended cimport take_ended
 from fluxcap.tables.shards cimport errors_not_kept, free_shards, rows_in
 from fluxcap.threads.crew cimport Crew, broken_span, dismiss, hire, is_orphaned, settle, share, share_file
@@ -197,6 +197,8 @@ cdef class Scanner(Window):
         if outcome == OUTCOME_NO_MEMORY:
             self.out_of_memory = True
             raise MemoryError("no room for more rows")
+        if outcome == OUTCOME_FLOWS_FULL:   # damage after the last record that counts may have been seen, or not
+            memset(&self.reader.damage, 0, sizeof(Damage))
         return <int>outcome
 
     def read(self, int file, uint32_t threads=1):
@@ -372,9 +374,7 @@ cdef class Scanner(Window):
             t.anomalies[ERRORS_NOT_KEPT] = errors_not_kept(&self.line.flows)
             link_types, unknown_links = self.count_link_types()
             return {
-                "packets": t.packets,
-                "captured_octets": t.captured,
-                "wire_octets": t.wire,
+                "packets": t.packets, "captured_octets": t.captured, "wire_octets": t.wire,
                 "first": None if t.first == NO_TIME_VALUE else t.first,
                 "last": None if t.last == NO_TIME_VALUE else t.last,
                 "in_order": t.anomalies[TIME_WENT_BACK] == 0,

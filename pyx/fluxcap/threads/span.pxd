@@ -156,8 +156,12 @@ cdef inline bint has_anomalies(const uint64_t* anomalies) noexcept nogil:
         found |= anomalies[anomaly]
     return found != 0
 
+cdef inline uint32_t special_bits(const Pipeline* p) noexcept nogil:
+    """What a plain batch has none of. A quotation is special where its flow is counted."""
+    return FRAGMENTS | QUOTATIONS if p.counts_flows else FRAGMENTS
+
 cdef inline bint is_plain(const Pipeline* p, const Batch* batch) noexcept nogil:
-    cdef uint64_t found = batch.special & (FRAGMENTS | QUOTATIONS if p.counts_flows else FRAGMENTS)
+    cdef uint64_t found = batch.special & special_bits(p)
     cdef uint32_t i
     if p.columns.n_columns:
         for i in range(batch.n):
@@ -167,7 +171,7 @@ cdef inline bint is_plain(const Pipeline* p, const Batch* batch) noexcept nogil:
 cdef inline bint digest_plain(Pipeline* p, const Reader* r, Batch* batch, Digest* digests,
                               uint64_t* words) noexcept nogil:
     """Fill the digests of an admitted batch; False where it has something special."""
-    if p.lane and digest_by_lane(p, r, batch, FRAGMENTS | QUOTATIONS, digests, words) == DIGESTED:
+    if p.lane and digest_by_lane(p, r, batch, special_bits(p), digests, words) == DIGESTED:
         return not has_anomalies(r.anomalies)
     examine_batch(p, r, batch)
     if has_anomalies(r.anomalies) or not is_plain(p, batch):

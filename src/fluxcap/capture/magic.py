@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from typing import NamedTuple
 
 HEAD = 512  # bytes of an input kept to tell what it is: one tar header
@@ -54,7 +53,7 @@ _OTHERS = (
 )
 _MARKUP = ((b"<!doctype html", "an HTML page"), (b"<html", "an HTML page"), (b"<?xml", "an XML document"))
 
-_TEXT = frozenset(string.printable.encode())
+_TEXT = frozenset((*b"\t\n\v\f\r", *range(ord(" "), ord("~") + 1)))
 _SHOWN = 4  # bytes that are quoted of a file of no known format
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from typing import Final
 
+# Patterns, which `re` compiles for the first URL: most commands meet none.
 # One letter before the colon is no scheme: it is a drive of Windows.
-_BEGINNING: Final = re.compile(r"[a-z][a-z0-9+.-]+(://|::)", re.IGNORECASE)
-_PART: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<place>[^/?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-_IN_TEXT: Final = re.compile(r"[a-z][a-z0-9+.-]+://[^\s'\"<>()]+", re.IGNORECASE)
+_BEGINNING: Final = r"(?i)[a-z][a-z0-9+.-]+(://|::)"
+_PART: Final = r"(?is)(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<place>[^/?#]*)(?P<rest>.*)"
+_IN_TEXT: Final = r"(?i)[a-z][a-z0-9+.-]+://[^\s'\"<>()]+"
 CHAIN: Final = "::"  # between the URL of a member and that of its archive, as fsspec writes it
 LEFT_OUT: Final = "..."
 
 
 def is_url(name: str) -> bool:
     """Whether a name is a URL rather than a path."""
-    return _BEGINNING.match(name) is not None and "://" in name
+    return "://" in name and re.match(_BEGINNING, name) is not None
 
 
 def scheme(url: str) -> str:
@@ -29,7 +30,7 @@ def shown(name: str) -> str:
 
 
 def _shown(part: str) -> str:
-    found = _PART.fullmatch(part)
+    found = re.fullmatch(_PART, part)
     if found is None:
         return part
     place, rest = found["place"], found["rest"]
@@ -46,4 +47,4 @@ def _shown(part: str) -> str:
 
 def without_secrets(text: str) -> str:
     """A text, such as that of an error, with every URL in it as shown() has it."""
-    return _IN_TEXT.sub(lambda match: shown(match[0]), text)
+    return re.sub(_IN_TEXT, lambda match: shown(match[0]), text)
