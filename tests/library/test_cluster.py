@@ -4,9 +4,12 @@ import os
 import re
 import signal
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,8 +22,10 @@ from capture_files import pcap, records
 from capture_pieces import picked, pieces
 from fluxcap.capture.inputs import expand
 from fluxcap.cluster import collect, gathering, reports, timelines
+from fluxcap.cluster.account import Accounting
 from fluxcap.cluster.groups import groups_of
-from fluxcap.cluster.sharing import Alone, Sharing, Workers
+from fluxcap.cluster.part import Work, read_part
+from fluxcap.cluster.sharing import Sharing, Workers
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
@@ -49,6 +54,28 @@ PLANS = [
     {"semantics": "zeek", "interval": "10s"},
     {"where": "udp", "active_timeout": "1s"},
 ]
+
+
+class Alone(Workers):
+    """This process, which does a task when it is begun; a result stands for its future."""
+
+    def __init__(self) -> None:
+        self.fan_in = Sharing().fan_in
+
+    def do(self, work, *arguments):
+        return work(*arguments)
+
+    def begin(self, work, several, *arguments):
+        return self.each(work, several, *arguments)
+
+    def tries(self, futures):
+        return [1 for _ in futures]
+
+    def results(self, futures):
+        return list(futures)
+
+    def wait_for(self, futures, done=None):
+        pass
 
 
 @contextmanager
@@ -265,16 +292,15 @@ def test_hundreds_of_objects_over_two_processes_with_some_that_cannot_be_read(tm
 
 
 class Trap(dict):
-    """Objects; when one of them is asked for the first time, something happens."""
+    """Objects; when one of them is asked for the second time, something happens: the first one asks for its size."""
 
-    def __init__(self, objects, trapped, spring):
+    def __init__(self, objects, trapped):
         super().__init__(objects)
-        self.trapped, self.spring = trapped, spring
+        self.trapped, self.springs = trapped, []
 
     def get(self, path, default=None):
-        if path == self.trapped and self.spring is not None:
-            spring, self.spring = self.spring, None
-            spring()
+        if path == self.trapped and self.springs:
+            self.springs.pop()()
         return super().get(path, default)
 
 
@@ -287,13 +313,15 @@ def test_a_worker_that_dies_changes_nothing():
         distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local,
         distributed.Client(local) as two,
     ):
+        two.run(import_module, "fluxcap.cluster.collect")  # so that both are at work when one dies
         victim = next(iter(two.run(os.getpid).values()))
-        objects = Trap(parts, "/5.pcap", None)
+        objects = Trap(parts, "/5.pcap")
         with serving(objects) as server:
             urls = [server.url + path for path in parts]
-            expand(urls)
-            objects.spring = lambda: os.kill(victim, signal.SIGKILL)
-            assert cluster.read_connections(urls, client=two, task_bytes=1) == fluxcap.read_connections(octets)
+            objects.springs = [lambda: os.kill(victim, signal.SIGKILL), lambda: None]
+            made = cluster.read_connections(urls, client=two, task_bytes=1)
+            assert made == fluxcap.read_connections(octets)
+            assert max(one["tries"] for one in made.metadata["files"]) > 1
 
 
 @pytest.mark.parametrize("read", [cluster.read_flows, cluster.read_info])
@@ -313,22 +341,64 @@ def test_damage_is_raised_where_that_is_wanted(client):
 def test_ctrl_c_gives_the_rows_of_the_groups_that_are_read(folder, client, monkeypatch):
     inputs = sorted(folder.glob("*office*"))
     finished = Workers.finished
-    monkeypatch.setattr(Workers, "finished", lambda self, parts: dict(list(finished(self, parts).items())[:3]))
+    wait_for = Workers.wait_for
+    monkeypatch.setattr(Workers, "finished", lambda self, parts: finished(self, parts)[:3])
 
-    def interrupted(self, parts):
-        distributed.wait(parts)
-        raise KeyboardInterrupt
+    def interrupted(self, parts, done=None):
+        wait_for(self, parts)
+        if done is not None:  # while the groups are read
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(Workers, "wait_for", interrupted)
     for plan in (FlowPlan(), FlowPlan(active_timeout="5s")):
-        made = collect.collect_flows(
-            inputs, plan, ReadOptions(on_interrupt="return"), FlowTable, Sharing(client, task_bytes=1)
-        )
-        options = {"active_timeout": plan.active_timeout}
-        assert made == fluxcap.read_flows(inputs[:3], **options)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            made = collect.collect_flows(
+                inputs, plan, ReadOptions(on_interrupt="return"), FlowTable, Sharing(client, task_bytes=1)
+            )
+        said = [one for one in caught if "has a row in each" in str(one.message)]
+        if plan.active_timeout is None:
+            assert (made, said) == (fluxcap.read_flows(inputs[:3]), [])
+        else:  # not read again to join them
+            rows = [fluxcap.read_flows(path, active_timeout="5s") for path in inputs[:3]]
+            assert made["packets"].tolist() == [n for one in rows for n in one["packets"].tolist()]
+            assert len(said) == 1
         assert made.metadata["interrupted"]
         with pytest.raises(KeyboardInterrupt):
             collect.collect_flows(inputs, plan, ReadOptions(), FlowTable, Sharing(client, task_bytes=1))
+
+
+def test_what_is_read_is_told_while_it_goes_on(folder, client):
+    inputs = sorted(folder.glob("*office*"))
+    told = []
+    sharing = Sharing(client, task_bytes=1, on_read=told.append)
+    collect.collect_flows(inputs, FlowPlan(), ReadOptions(), FlowTable, sharing)
+    assert sorted(told) == sorted(path.stat().st_size for path in inputs)
+
+
+def test_a_task_that_nobody_waits_for_ends_before_its_next_input(folder, client, monkeypatch):
+    """Else a worker would still be busy with it after Ctrl-C."""
+    began, go_on, names = threading.Event(), threading.Event(), []
+    begin = Accounting.begin
+
+    def begin_slowly(self, name, *more):
+        names.append(name)
+        began.set()
+        assert go_on.wait(60)
+        begin(self, name, *more)
+
+    monkeypatch.setattr(Accounting, "begin", begin_slowly)
+    inputs = sorted(folder.glob("*office*"))
+    task = client.submit(read_part, expand(inputs), Work(FlowPlan(), ReadOptions(), FlowTable, False), pure=False)
+    assert began.wait(60)
+    client.cancel([task])
+    (worker,) = client.cluster.workers.values()
+    while worker.state.tasks[task.key].state != "cancelled":
+        time.sleep(0.01)
+    go_on.set()
+    while task.key in worker.state.tasks:
+        time.sleep(0.01)
+    assert names == [str(inputs[0])]
 
 
 # What is asked for ----------------------------------------------------------------------------------------------------

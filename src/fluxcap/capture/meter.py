@@ -27,6 +27,10 @@ class Meter:
         """Bytes of all inputs."""
         return self._ended + sum(one.reached for one in tuple(self._under_way.values()))
 
+    def add(self, octets: int) -> None:
+        """Count what another process has read."""
+        self._ended += octets
+
     @contextmanager
     def reading(self, measured: Measured) -> Iterator[None]:
         """Count this input from here on."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from fluxcap.capture.meter import METER
 from fluxcap.cli.exits import UsageError
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
@@ -56,19 +57,23 @@ def read_flows(given: Options, sources: Sources, plan: FlowPlan, kind: type[F], 
     if given.scheduler is not None:
         from fluxcap.cluster import collect
 
-        return share(given, partial(collect.collect_flows, sources.inputs, plan, given.reading, kind))
+        collected = partial(collect.collect_flows, sources.inputs, plan, given.reading, kind)
+        return share(given, sources, messages, collected)
     from fluxcap.tables.flows import collect_flows
 
     with Progress(sources, messages):
         return collect_flows(sources.inputs, plan, given.reading, kind)
 
 
-def share(given: Options, collect: Callable[[Sharing], T]) -> T:
+def share(given: Options, sources: Sources, messages: Messages, collect: Callable[[Sharing], T]) -> T:
     """Let `collect` share out its work over the cluster of --scheduler."""
-    from fluxcap.cluster.sharing import Sharing, scheduler
+    from fluxcap.cluster.sharing import Sharing, dashboard, scheduler
 
     try:
         with scheduler(given.scheduler) as client:
-            return collect(Sharing(client, on_error="raise" if given.strict else "collect"))
+            if link := dashboard(client):
+                messages.hint(f"the workers: {link}")
+            with Progress(sources, messages):
+                return collect(Sharing(client, on_error="raise" if given.strict else "collect", on_read=METER.add))
     except ValueError as error:
         raise UsageError.of(error) from error

@@ -12,6 +12,7 @@ from fluxcap.capture.inputs import Input, contents
 from fluxcap.capture.magic import is_capture
 from fluxcap.capture.reading import Reading
 from fluxcap.capture.warn import warn
+from fluxcap.cluster.sharing import stop_if_unwanted
 from fluxcap.errors import CaptureError, FilterError, damage_error, printable, unreadable
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Outcome(NamedTuple):
     seconds: float
     worker: str
     error: str  # "" if all of it was read
+    tries: int = 1  # of the task that read it
 
 
 class Account(NamedTuple):
@@ -42,6 +44,10 @@ class Account(NamedTuple):
     def rows(self) -> list[dict[str, Any]]:
         """What became of each input, for the metadata of a result."""
         return [outcome._asdict() for outcome in self.outcomes]
+
+    def tried(self, times: int) -> Account:
+        """The same, of a task that was begun so many times."""
+        return self._replace(outcomes=tuple(outcome._replace(tries=times) for outcome in self.outcomes))
 
     def __add__(self, other: Account) -> Account:  # type: ignore[override]
         """Of those and of others behind them."""
@@ -73,7 +79,10 @@ class Accounting(Reading):
         began, packets, damage = time.monotonic(), self.scanner.totals()["packets"], len(self.damage)
         error: CaptureError | None = None
         try:
-            yield from super().read_one(item, ahead)
+            stop_if_unwanted()
+            for step in super().read_one(item, ahead):
+                yield step
+                stop_if_unwanted()
         except (CaptureError, OSError) as caught:
             why = caught.strerror if isinstance(caught, OSError) else ""
             error = caught if isinstance(caught, CaptureError) else unreadable(item.name, why or str(caught))

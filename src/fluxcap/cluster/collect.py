@@ -34,7 +34,7 @@ def collect_flows(src: Captures, plan: FlowPlan, options: ReadOptions, kind: typ
 
 def _by_seams(found: Gathered, work: Work) -> Any:
     sharers, metadata = found.sharers, added_up(found.metadata)
-    shared, made, again = crossing(sharers, found.parts, found.groups, work, found.split)
+    shared, made, again = crossing(found, found.parts, work)
     corrections = sharers.do(corrected, metadata, made, again, work) if found.split and again is not None else metadata
     return sharers.result(sharers.do(joined, found.parts, shared, again, work, corrections))
 

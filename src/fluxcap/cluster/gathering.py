@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fluxcap.capture.inputs import Captures, Input
@@ -11,7 +12,7 @@ from fluxcap.capture.left_out import no_capture
 from fluxcap.capture.warn import warn
 from fluxcap.cluster.account import Account
 from fluxcap.cluster.groups import groups_of
-from fluxcap.cluster.sharing import Alone, Sharing, Workers, workers
+from fluxcap.cluster.sharing import Sharing, Workers, workers
 from fluxcap.errors import DamagedCaptureWarning
 from fluxcap.plan.read_options import ReadOptions
 
@@ -80,17 +81,19 @@ def gathered(
         raise ValueError("order='time' merges all inputs, and each machine has some; name the inputs in order instead")
     groups = groups_of(src, sharing.task_bytes)
     with workers(sharing) as sharers:
-        parts = sharers.each(read, groups, *arguments)
+        parts = sharers.begin(read, groups, *arguments)
         interrupted = False
         try:
-            sharers.wait_for(parts)
+            sharers.wait_for(parts, partial(_tell, sharing, groups))
         except KeyboardInterrupt:
-            if options.on_interrupt == "raise" or not (there := sharers.finished(parts)):
+            there = sharers.finished(parts)
+            if options.on_interrupt == "raise" or not there:
                 raise
-            interrupted, sharers = True, Alone()
-            parts, groups = list(there.values()), [groups[place] for place in there]
+            interrupted = True
+            parts, groups = [parts[place] for place in there], [groups[place] for place in there]
         summaries: list[Summary] = sharers.results(sharers.each(_summary, parts))
-        account = sum((one.account for one in summaries), Account())
+        tries = sharers.tries(parts)
+        account = sum((one.account.tried(n) for one, n in zip(summaries, tries, strict=True)), Account())
         _check(account, [one.metadata["inputs"] for one in summaries], groups, sharing)
         captures = [number for number, one in enumerate(summaries) if one.metadata["inputs"]]
         yield Gathered(
@@ -101,6 +104,11 @@ def gathered(
             account,
             interrupted,
         )
+
+
+def _tell(sharing: Sharing, groups: Sequence[Sequence[Input]], place: int) -> None:
+    if sharing.on_read is not None:
+        sharing.on_read(sum(item.size or 0 for item in groups[place]))
 
 
 def _summary(part: HasSummary) -> Summary:

@@ -88,7 +88,7 @@ def collect_checksums(src: Captures, list_limit: int, options: ReadOptions, shar
 def _found(parts: Gathered, examine: Callable[..., Reported], *arguments: Any) -> list[Any]:
     """What was found in each group. Where datagrams may be in several, one worker reads all of them."""
     made = parts.parts
-    if len(made) > 1 and any(one.fragments for one in parts.summaries):
+    if len(made) > 1 and any(one.fragments for one in parts.summaries) and not parts.interrupted:
         made = [parts.sharers.do(examine, [item for group in parts.groups for item in group], *arguments)]
     return parts.sharers.results(parts.sharers.each(_result, made))
 

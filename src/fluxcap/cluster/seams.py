@@ -9,13 +9,14 @@ capture. Every other row is final in its group.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from fluxcap._core import NO_TIME, Copier
 from fluxcap.capture.inputs import Input, expand
-from fluxcap.capture.warn import keeping_warnings
+from fluxcap.capture.warn import keeping_warnings, warn
 from fluxcap.cluster.part import FILE_BITS, Beginnings, Part, Work, open_table, planned, positions, read_all
 from fluxcap.plan.flow_plan import FLOW
 from fluxcap.rewrite.extract import copied
@@ -27,8 +28,9 @@ from fluxcap.values.names import ICMP, ICMPV6, TCP
 if TYPE_CHECKING:
     from distributed import Future  # type: ignore[import-untyped,unused-ignore]
 
-    from fluxcap.cluster.sharing import Workers
+    from fluxcap.cluster.gathering import Gathered
 
+CUT_UP: Final = "interrupted: a flow that crosses from one group of inputs to the next has a row in each"
 IDLE, ACTIVE, OPEN = 1, 2, 4  # end reasons
 
 
@@ -147,11 +149,16 @@ def strayed(keys: Sequence[Keys], shared: Array, again: Again, biflow: bool) -> 
     return np.union1d(shared, new), any(np.isin(new, np.concatenate((one.rows, one.unseen))).any() for one in keys)
 
 
-def crossing(
-    sharers: Workers, parts: list[Future], groups: Sequence[Sequence[Input]], work: Work, split: bool
-) -> tuple[Any, list[Future], Any]:
+def crossing(found: Gathered, parts: Sequence[Future], work: Work) -> tuple[Any, list[Future], Any]:
     """The keys of flows that records of several groups belong to, the excerpts of each group that have these records,
-    and what was read from them; None in its place if there are none. `split`: datagrams may be in several groups."""
+    and what was read from them; None in its place if there are none.
+
+    After Ctrl-C nothing is read again: the flows stay as the groups have them, and that is said.
+    """
+    if found.interrupted:
+        warn(UserWarning(CUT_UP))
+        return np.zeros(0, np.void), [], None
+    sharers, groups, split = found.sharers, found.groups, found.split
     keys = sharers.each(keys_of, parts)
     shared, more = sharers.do(across, keys, split), True
     while more:
@@ -159,7 +166,8 @@ def crossing(
         again = sharers.do(read_again, made, work) if any(sharers.results(sharers.each(len, made))) else None
         more = split and again is not None
         if more:
-            shared, more = sharers.result(sharers.do(strayed, keys, shared, again, work.plan.metadata()["biflow"]))
+            strays = sharers.do(strayed, keys, shared, again, work.plan.metadata()["biflow"])
+            shared, more = sharers.do(itemgetter(0), strays), sharers.result(sharers.do(itemgetter(1), strays))
     return shared, made, again
 
 
@@ -167,7 +175,7 @@ def joined(parts: Sequence[Part], shared: Array, again: Again | None, work: Work
     """One table: rows of the parts that are final there, and rows that were read again."""
     tables, groups, begins = [], [], []
     for group, part in enumerate(parts):
-        final = ~np.isin(keys_of(part).rows, shared)
+        final = ~np.isin(keys_of(part).rows, shared) if len(shared) else np.ones(len(part.table), bool)
         tables.append(part.table.filter(final))
         groups.append(np.full(final.sum(), group))
         begins.append(part.begins[final])

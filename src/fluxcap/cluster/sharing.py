@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from uuid import uuid4
 
 from fluxcap.errors import missing
 from fluxcap.plan.processors import processors
@@ -26,6 +30,7 @@ class Sharing(NamedTuple):
     fan_in: int = 8
     on_error: OnError = "collect"
     retries: int = 2
+    on_read: Callable[[int], None] | None = None  # is told the bytes of inputs, as stored, whenever some are read
 
     def check(self) -> None:
         """ValueError for a value that the option does not have."""
@@ -43,6 +48,7 @@ class Workers:
     def __init__(self, client: Client, sharing: Sharing) -> None:
         self._client = client
         self._retries = sharing.retries
+        self._topic = f"fluxcap-{uuid4()}"
         self.fan_in = sharing.fan_in
 
     def do(self, work: Callable[..., Any], *arguments: Any) -> Future:
@@ -54,28 +60,40 @@ class Workers:
         """Begin a task for each."""
         return [self.do(work, one, *arguments) for one in several]
 
+    def begin(self, work: Callable[..., Any], several: Sequence[Any], *arguments: Any) -> list[Future]:
+        """Begin a task for each, and have its tries counted."""
+        return self.each(partial(_counted, self._topic, work), several, *arguments)
+
+    def tries(self, futures: Sequence[Future]) -> list[int]:
+        """How often each of these tasks was begun."""
+        begun = Counter(key for _, key in self._client.get_events(self._topic))
+        return [begun[one.key] for one in futures]
+
     def results(self, futures: Sequence[Future]) -> list[Any]:
         """The results in order, here."""
         self.wait_for(futures)
         made: list[Any] = self._client.gather(list(futures))
         return made
 
-    def wait_for(self, futures: Sequence[Future]) -> None:
-        """Wait for tasks whose results stay where they are. The first exception ends all that is under way."""
+    def wait_for(self, futures: Sequence[Future], done: Callable[[int], None] | None = None) -> None:
+        """Wait for tasks whose results stay where they are, and tell `done` the place of each that ends. The first
+        exception ends all that is under way."""
         from distributed import as_completed
 
+        places = {one.key: place for place, one in enumerate(futures)}
         try:
             for one in as_completed(futures):
                 if one.status == "error":
                     raise one.exception()
+                if done is not None:
+                    done(places[one.key])
         except BaseException:
             self._client.cancel([one for one in futures if not one.done()])
             raise
 
-    def finished(self, futures: Sequence[Future]) -> dict[int, Any]:
-        """The results that there are by now, by place. They come at once, also from workers that are busy."""
-        places = [place for place, one in enumerate(futures) if one.status == "finished"]
-        return dict(zip(places, self._client.gather([futures[place] for place in places]), strict=True))
+    def finished(self, futures: Sequence[Future]) -> list[int]:
+        """The places of the tasks that have ended."""
+        return [place for place, one in enumerate(futures) if one.status == "finished"]
 
     def result(self, future: Future) -> Any:
         """The result of one task."""
@@ -90,22 +108,30 @@ class Workers:
         return level[0]
 
 
-class Alone(Workers):
-    """This process, which does a task when it is begun: after Ctrl-C the machines may be busy for a while."""
+def _counted(topic: str, work: Callable[..., Any], *arguments: Any) -> Any:
+    from distributed import get_worker
 
-    def __init__(self) -> None:
-        self.fan_in = Sharing().fan_in
+    worker = get_worker()
+    worker.log_event(topic, worker.get_current_task())
+    return work(*arguments)
 
-    def do(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Do a task; what stands for futures elsewhere are results."""
-        return work(*arguments)
 
-    def results(self, futures: Sequence[Any]) -> list[Any]:
-        """The results."""
-        return list(futures)
+def stop_if_unwanted() -> None:
+    """End the task that calls this, if nobody waits for its result any more: after Ctrl-C its worker has other work."""
+    from distributed import get_worker
 
-    def wait_for(self, futures: Sequence[Any]) -> None:
-        """Everything is done."""
+    try:
+        worker = get_worker()
+        key = worker.get_current_task()
+    except ValueError:  # no task
+        return
+    task = worker.state.tasks.get(key)
+    if task is None or task.state == "cancelled":
+        raise UnwantedError
+
+
+class UnwantedError(Exception):
+    """Nobody waits for the result of a task."""
 
 
 @contextmanager
@@ -142,3 +168,11 @@ def scheduler(address: str) -> Iterator[Client]:
     deaf = "fluxcap.cluster.deaf"
     with LocalCluster(number, threads_per_worker=1, preload=deaf, **QUIET) as cluster, Client(cluster) as client:
         yield client
+
+
+def dashboard(client: Client) -> str:
+    """The address of the page that shows what the workers do; "" if there is none."""
+    if client.cluster is not None and find_spec("bokeh") is None:  # the scheduler is here, and has nothing to show
+        return ""
+    link: str | None = client.dashboard_link
+    return link or ""

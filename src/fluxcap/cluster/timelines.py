@@ -112,11 +112,11 @@ def collect_timeline(
 def _counted(found: Gathered, work: Work, counts: Counts) -> tuple[list[Sums], list[Sums], Any]:
     """What adds up to the timeline, what is taken away from it, and its metadata."""
     sharers, metadata = found.sharers, added_up(found.metadata)
-    if len(found.parts) > 1 and metadata["without_time"]:
+    if len(found.parts) > 1 and metadata["without_time"] and not found.interrupted:
         # A record without a time counts at that of the record before it, which an excerpt need not have.
         whole = sharers.do(count_part, [item for group in found.groups for item in group], work, counts)
         return [sharers.result(sharers.do(_sums, whole))], [], sharers.result(sharers.do(_metadata, whole))
-    _, made, again = crossing(sharers, sharers.each(_part, found.parts), found.groups, work, found.split)
+    _, made, again = crossing(found, sharers.each(_part, found.parts), work)
     several, less = sharers.each(_sums, found.parts), []
     if again is not None:
         several.append(sharers.do(count_again, made, work, counts))

@@ -76,7 +76,9 @@ def _judge(given: Options, sources: Sources, list_limit: int, messages: Messages
     if given.scheduler is not None:
         from fluxcap.cluster import reports
 
-        return sharing.share(given, partial(reports.collect_checksums, sources.inputs, list_limit, given.reading))
+        return sharing.share(
+            given, sources, messages, partial(reports.collect_checksums, sources.inputs, list_limit, given.reading)
+        )
     from fluxcap.reports.checksums import collect_checksums
 
     with Progress(sources, messages):

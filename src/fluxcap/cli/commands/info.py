@@ -42,7 +42,7 @@ def run(given: Options, messages: Messages) -> Exit:
     if given.scheduler is not None:
         from fluxcap.cluster import reports
 
-        info = sharing.share(given, partial(reports.collect_info, sources.inputs, given.reading))
+        info = sharing.share(given, sources, messages, partial(reports.collect_info, sources.inputs, given.reading))
     else:
         with Progress(sources, messages), _fetching(sources, messages):
             info = collect_info(sources.inputs, given.reading)

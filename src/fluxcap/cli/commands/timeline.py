@@ -129,7 +129,7 @@ def _read(given: Options, sources: Sources, messages: Messages) -> TimelineTable
                 sources.inputs, given.interval, given.by, given.reading, sharers, given.ignore_checksums
             )
 
-        return sharing.share(given, collect)
+        return sharing.share(given, sources, messages, collect)
     from fluxcap.tables.timeline.table import collect_timeline
 
     with Progress(sources, messages):
