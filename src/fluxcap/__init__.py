@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fluxcap._core import DIRECTION_BASES, DISPOSITIONS, NO_TIME, STATES, VERDICTS
+    from fluxcap._core import DIRECTION_BASES, DISPOSITIONS, FLOW_COLUMNS, NO_TIME, STATES, VERDICTS
     from fluxcap.errors import (
         CaptureError,
         DamagedCaptureWarning,
@@ -41,11 +41,12 @@ if TYPE_CHECKING:
     from fluxcap.tables.scan import PacketScan
     from fluxcap.tables.timeline.scan import TimelineScan, scan_timeline
     from fluxcap.tables.timeline.table import TimelineTable, read_timeline
+    from fluxcap.values.names import END_REASONS, PROTOCOLS
 
     __version__: str
 
 _HOMES = {
-    "_core": ("DIRECTION_BASES", "DISPOSITIONS", "NO_TIME", "STATES", "VERDICTS"),
+    "_core": ("DIRECTION_BASES", "DISPOSITIONS", "FLOW_COLUMNS", "NO_TIME", "STATES", "VERDICTS"),
     "tables.aggregator": ("FlowAggregator",),
     "reports.checksum_report": ("ChecksumReport",),
     "reports.checksums": ("read_checksums",),
@@ -73,13 +74,17 @@ _HOMES = {
     "rewrite.repair": ("Repair", "repair"),
     "rewrite.segment": ("segment",),
     "sockets.table": ("SocketTable", "read_sockets"),
+    "values.names": ("END_REASONS", "PROTOCOLS"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DIRECTION_BASES",
     "DISPOSITIONS",
+    "END_REASONS",
+    "FLOW_COLUMNS",
     "NO_TIME",
+    "PROTOCOLS",
     "STATES",
     "VERDICTS",
     "CaptureError",
@@ -142,4 +147,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)  # what people complete; modules and private names are not for them

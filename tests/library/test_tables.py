@@ -169,11 +169,6 @@ def test_columns_of_unequal_length_make_no_table():
         Table({"a": np.zeros(1), "b": np.zeros(2)})
 
 
-def test_a_table_is_not_iterated_by_mistake(flows):
-    with pytest.raises(TypeError, match="not iterable"):
-        list(flows)
-
-
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_pickling_keeps_class_columns_metadata_and_that_arrays_are_read_only(flows, protocol):
     again = pickle.loads(pickle.dumps(flows, protocol))

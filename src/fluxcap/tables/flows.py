@@ -26,7 +26,6 @@ T = TypeVar("T", bound="FlowTable")
 Result = TypeVar("Result")
 
 _IN_ORDER = "merge them in the order of time, or read the captures together"
-
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
 # Metadata that the tables of a merge must have in common.
 _ALIKE = ("by", "biflow", "interval", "semantics", "idle_timeout", "tcp_idle_timeout", "bytes", "direction")
@@ -70,9 +69,9 @@ class FlowTable(Table):
     def __reduce__(self) -> tuple[Any, ...]:
         return *super().__reduce__()[:1], (self._arrays(), self.metadata, self._unseen, self._numbers)
 
-    def __getitem__(self, name: str) -> Array:
+    def _array(self, name: str) -> Array:
         if name != FLOW:
-            return super().__getitem__(name)
+            return super()._array(name)
         if self._numbers is None:
             from fluxcap.values.arrays import numbers
 
@@ -109,6 +108,11 @@ class FlowTable(Table):
 
     def _widened(self, more: Mapping[str, Array]) -> Self:
         return type(self)({**self._arrays(), **more}, self.metadata, self._unseen, self._numbers, self._inputs)
+
+    def _selected(self, names: Sequence[str]) -> Self:
+        chosen = super()._selected(names)
+        chosen._numbers, chosen._inputs = self[FLOW], self._inputs
+        return chosen
 
     def _rows(self, which: Any) -> Self:
         rows = super()._rows(which)
@@ -277,6 +281,8 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
         columns = {name: np.ascontiguousarray(values) for name, values in part._arrays().items()}
         try:
             scanner.add_flows(columns, len(part))
+        except KeyError as name:
+            raise ValueError(f"a table without its column {name} does not merge: merge first, then select") from None
         except ValueError as error:
             raise ValueError(f"time goes back between these tables: {error}; {_IN_ORDER}") from error
     return table_of(FlowTable, scanner, added_up([part.metadata for part in parts]), True)
@@ -338,8 +344,7 @@ def _counted_through(parts: list[FlowTable]) -> list[FlowTable]:
     counted, before = [], 0
     for part in parts:
         counted.append(_renumbered(part, before))
-        if part._unseen is not None:
-            counted[-1]._unseen = _renumbered(part._unseen, before)
+        counted[-1]._unseen = part._unseen and _renumbered(part._unseen, before)
         before += len(part.metadata["inputs"])
     return counted
 

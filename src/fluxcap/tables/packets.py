@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
 from fluxcap.capture.inputs import Captures, expand
@@ -42,6 +42,12 @@ class PacketTable(Table):
         if name not in keys.ADDRESSES:
             return None
         return next((self.raw(witness) for witness in (IP_VERSION, UNSHOWN) if witness in self._columns), None)
+
+    def _selected(self, names: Sequence[str]) -> Self:
+        chosen = super()._selected(names)
+        if IP_VERSION in self._columns and IP_VERSION not in names:
+            chosen._columns[UNSHOWN] = self[IP_VERSION]
+        return chosen
 
     def _title(self) -> str:
         return f"{human.counted(len(self), 'packet')}, {len(self.columns)} columns"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from fluxcap import formats
 from fluxcap._core import Column
 from fluxcap.tables import export
+from fluxcap.tables.choosing.selecting import Selectable
 from fluxcap.values import derived, human, other_names
 from fluxcap.values.metadata import Metadata, facts, notes
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from fluxcap.values.arrow import IpForm, Stream, View
 
 
-class Table(export.Exportable):
+class Table(export.Exportable, Selectable):
     """Columns of equal length, in order: the base of every table.
 
     `table["name"]` is the array of a column: shape (n,), (n, 16) for IP addresses, (n, 6) for MAC addresses;
@@ -70,7 +71,7 @@ class Table(export.Exportable):
     def __len__(self) -> int:
         return len(next(iter(self._columns.values()), ()))
 
-    def __getitem__(self, name: str) -> Array:
+    def _array(self, name: str) -> Array:
         values: Array | Column = self.raw(name)
         if isinstance(values, Column):
             from fluxcap.values.arrays import array
@@ -146,7 +147,6 @@ class Table(export.Exportable):
         return self.columns == other.columns and all(equal(self[name], other[name]) for name in self.columns)
 
     __hash__ = None  # type: ignore[assignment]
-    __iter__ = None  # a table has columns; its rows are not objects
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._arrays(), self.metadata)
@@ -172,55 +172,6 @@ class Table(export.Exportable):
         shown = self.head(PREVIEW_ROWS)
         title = self._title() if self.metadata else Table._title(self)
         return card(f"{type(self).__name__}: {title}", facts(self.metadata).items(), shown, len(self))
-
-    def head(self, n: int = 5) -> Self:
-        """Give the first rows.
-
-        Parameters
-        ----------
-        n : int, default 5
-            How many.
-
-        Returns
-        -------
-        Table
-            Of the same kind.
-
-        Examples
-        --------
-        >>> import fluxcap
-        >>> len(fluxcap.read_packets("samples/verdicts.pcap").head(2))
-        2
-        """
-        return self._rows(slice(max(n, 0)))
-
-    def filter(self, mask: Any) -> Self:
-        """Keep some of the rows.
-
-        Parameters
-        ----------
-        mask : array of bool, shape (n,)
-            True for the rows to keep.
-
-        Returns
-        -------
-        Table
-            Of the same kind.
-
-        Raises
-        ------
-        ValueError
-            `mask` is not one bool a row.
-
-        Examples
-        --------
-        >>> import fluxcap
-        >>> packets = fluxcap.read_packets("samples/verdicts.pcap")
-        >>> bad = packets.filter(packets["verdict"] == fluxcap.VERDICTS.index("bad"))
-        """
-        from fluxcap.values.arrays import checked
-
-        return self._rows(checked(mask, len(self)))
 
     def sort(self, by: str | Sequence[str], descending: bool = True) -> Self:
         """Sort the rows by one or several columns, the first column first.
@@ -287,6 +238,10 @@ class Table(export.Exportable):
     def _widened(self, more: Mapping[str, Array]) -> Self:
         return type(self)({**self._arrays(), **more}, self.metadata)
 
+    def _selected(self, names: Sequence[str]) -> Self:
+        hidden = {name: self[name] for name in self._columns if name.startswith("_")}
+        return type(self)({**{name: self[name] for name in names}, **hidden}, self.metadata)
+
     def _rows(self, which: Any) -> Self:
         return type(self)({name: array[which] for name, array in self._arrays().items()}, self.metadata)
 
@@ -305,6 +260,10 @@ class Table(export.Exportable):
         ['ttl']
         """
         return {name: self[name] for name in self.columns}
+
+    def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> object:
+        """The frame as the interchange protocol of data frames, by pandas: seaborn and altair take a table by it."""
+        return self.to_pandas().__dataframe__(nan_as_null, allow_copy)
 
     def to_pandas(self, *, ip: IpForm = "text", labels: bool | None = None) -> pd.DataFrame:
         """Give a pandas DataFrame.

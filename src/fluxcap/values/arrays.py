@@ -44,6 +44,18 @@ def checked(mask: Any, n: int) -> Array:
     return given
 
 
+def places(which: Any, n: int) -> Array:
+    """The rows that a mask or numbers of rows choose. TypeError for anything else, IndexError for a row that is not."""
+    given: Array = np.asarray(which)
+    if given.dtype == np.bool_ and given.ndim == 1:
+        return checked(given, n)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        raise TypeError("a table takes the name of a column, a list of names, a slice, a mask, or numbers of rows")
+    if given.size and not -n <= given.min() <= given.max() < n:
+        raise IndexError(f"rows from {given.min()} to {given.max()} of a table that has {n}")
+    return given.astype(np.intp)
+
+
 def order(columns: Mapping[str, Array], descending: bool) -> Array:
     """Row numbers in the order of the columns, the first column counting most; equal rows stay in their order, and
     missing times, lengths of time and rates come last."""

@@ -108,6 +108,15 @@ LINK_TYPES: Final[Mapping[int, str]] = {
 # Bit 7 to bit 0 of byte 13 of the TCP header (RFC 9293 section 3.1), as nfdump writes them.
 TCP_FLAGS: Final = "CEUAPRSF"
 
+# Column `end_reason`: IPFIX's flowEndReason (RFC 5102 section 5.11.3); 3 is its "end of flow".
+END_REASONS: Final[Mapping[int, str]] = {
+    1: "idle timeout",
+    2: "active timeout",
+    3: "another connection began",
+    4: "end of the capture",
+    5: "lack of resources",
+}
+
 # For sockets: their roles, the calls that a program makes, and the evidence for these calls.
 ROLES: Final = ("listener", "both", "datagram", "connector", "none")
 CALLS: Final = (
