@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import CONNECTION_COLUMNS, FLOW_COLUMNS
 from fluxcap.cli import inputs, options, sharing
-from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
+from fluxcap.cli.rows import flow_rows
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
 from fluxcap.values import human

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import inputs, options
-from fluxcap.cli.commands.flow_rows import how_it_ended
 from fluxcap.cli.exits import Exit, OutputError, UsageError
 from fluxcap.cli.interrupts import Interruptible
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import Output
 from fluxcap.cli.progress import Progress
+from fluxcap.cli.rows.flow_rows import how_it_ended
 from fluxcap.errors import CaptureError, printable
 from fluxcap.formats import PLAIN
 from fluxcap.values import human

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import FLOW_COLUMNS, feature_columns
 from fluxcap.cli import inputs, options, sharing
-from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
-from fluxcap.cli.rows import extract, streamed
+from fluxcap.cli.rows import extract, flow_rows, streamed
 from fluxcap.formats import Rows
 from fluxcap.plan import keys, semantics
 from fluxcap.plan.flow_plan import FLOW, FlowPlan

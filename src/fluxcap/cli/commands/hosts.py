@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import inputs, options
-from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
+from fluxcap.cli.rows import flow_rows
 from fluxcap.values import human
 from fluxcap.values.names import HOST_COLUMNS
 

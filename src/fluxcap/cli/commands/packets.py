@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS
 from fluxcap.cli import inputs, options
-from fluxcap.cli.commands.flow_rows import besides, how_it_ended
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.rows import streamed
+from fluxcap.cli.rows.flow_rows import besides, how_it_ended
 from fluxcap.formats import Rows
 from fluxcap.values import derived, human
 from fluxcap.values.names import IP_VERSION

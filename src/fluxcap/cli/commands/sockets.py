@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import inputs, options, sharing
-from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose, choose_of
 from fluxcap.cli.progress import Progress
+from fluxcap.cli.rows import flow_rows
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.values import human
 from fluxcap.values.names import LIFE_COLUMNS, SOCKET_COLUMNS

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fluxcap.cli import inputs, options, sharing, summary
-from fluxcap.cli.commands import flow_rows
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import Output, choose
 from fluxcap.cli.progress import Progress
-from fluxcap.cli.rows import streamed
+from fluxcap.cli.rows import flow_rows, streamed
 from fluxcap.formats import Rows
 from fluxcap.plan.read_options import REORDER
 from fluxcap.values import bars, human
