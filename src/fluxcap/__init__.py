@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from fluxcap.explaining.explanation import Explanation
     from fluxcap.explaining.reading import explain
     from fluxcap.page.report import report
+    from fluxcap.reports.audit.reading import read_audit
+    from fluxcap.reports.audit.report import AuditReport
     from fluxcap.reports.checksum_report import ChecksumReport
     from fluxcap.reports.checksums import read_checksums
     from fluxcap.reports.info import CaptureInfo
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "_core": ("DIRECTION_BASES", "DISPOSITIONS", "FLOW_COLUMNS", "NO_TIME", "STATES", "VERDICTS"),
     "tables.aggregator": ("FlowAggregator",),
+    "reports.audit.reading": ("read_audit",),
+    "reports.audit.report": ("AuditReport",),
     "reports.checksum_report": ("ChecksumReport",),
     "reports.checksums": ("read_checksums",),
     "tables.connections": ("ConnectionTable", "read_connections"),
@@ -87,6 +91,7 @@ __all__ = [
     "PROTOCOLS",
     "STATES",
     "VERDICTS",
+    "AuditReport",
     "CaptureError",
     "CaptureInfo",
     "ChecksumReport",
@@ -115,6 +120,7 @@ __all__ = [
     "explain",
     "merge",
     "mux",
+    "read_audit",
     "read_checksums",
     "read_connections",
     "read_flows",

@@ -7,6 +7,8 @@ FAR: Final[int]  # bytes ahead from which a segment of TCP is believed only when
 NO_TIME: Final[int]  # in a column of times: the record has none. numpy and pandas read it as NaT
 RESENT: Final[int]  # in `_mark`, where connections are followed: a retransmission
 SHAKEN: Final[int]  # ... the record that completes a handshake
+ACKS_UNSEEN: Final[int]  # ... an acknowledgment of bytes that were not seen before it
+AFTER_ACK: Final[int]  # ... a segment whose bytes were acknowledged before it
 VERDICTS: Final[tuple[str, ...]]
 DISPOSITIONS: Final[tuple[str, ...]]
 REASONS: Final[tuple[str, ...]]  # why a record is `malformed` or `truncated_header`, by code; 0 is "none"
@@ -104,12 +106,11 @@ class Interface(TypedDict):
     link_type: int
     snaplen: int
     packets: int
+    dropped: int | None  # packets that there was no room for, as the file says; None: it does not say
     name: bytes
     ticks_per_second: float
 
-class Totals(TypedDict):
-    """What was seen since the scanner was made."""
-
+class Totals(TypedDict):  # what was seen since the scanner was made
     packets: int
     captured_octets: int
     wire_octets: int
@@ -130,9 +131,7 @@ class Totals(TypedDict):
     anomalies: list[int]
     rows_left_out: int  # packet rows that `max_octets` left no room for: the last ones
 
-class CaptureFormat(TypedDict):
-    """The input being read, or the last one read."""
-
+class CaptureFormat(TypedDict):  # the input being read, or the last one read
     name: str  # "pcap" "pcapng" "snoop" ("" before anything is known)
     variant: str  # e.g. "us" "ns" "us modified"; "" for pcapng
     byte_order: str  # "little" "big"
@@ -239,6 +238,9 @@ class Scanner(Window):
 
 def round_trips(scanner: Scanner, rows: Any, trips: Any) -> None:
     """Write from SYN to ACK of the handshakes of connections with these row numbers into int64 `trips` (ns)."""
+
+def losses(scanner: Scanner, lost: Any) -> None:
+    """Write into uint64 `lost`, of a row a connection and a column a side, the bytes acknowledged and not captured."""
 
 def dictionary(values: Any) -> tuple[bytes, bytes, bytes]:
     """What the (n, 16) or (n, 6) octets of addresses are as dictionary-encoded texts, made without holding the GIL.
@@ -360,9 +362,7 @@ def segment(
 ) -> bytes:
     """The packet that carries a message. ValueError: it does not fit into one, or addresses of different lengths."""
 
-class Muxer:
-    """Messages as the records of a pcap of Ethernet and nanoseconds."""
-
+class Muxer:  # messages as the records of a pcap of Ethernet and nanoseconds
     def add(
         self,
         message: bytes,

@@ -11,9 +11,9 @@ from hypothesis import given, strategies
 import fluxcap
 from capture_files import pcap
 from command_line import shell
-from fluxcap.page.evidence import Firsts, Place
 from fluxcap.page.findings import collect
 from fluxcap.plan.read_options import ReadOptions
+from fluxcap.reports.places import Firsts, Place
 from real_captures import SAMPLES
 from tcp_talks import records, talk
 

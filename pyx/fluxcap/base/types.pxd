@@ -87,6 +87,8 @@ cdef enum Sum:
 cdef enum:                      # what a record is to its connection
     RESENT = 1                  # a retransmission
     SHAKEN = 2                  # the last part of the handshake: from here on both of its round trips are known
+    ACKS_UNSEEN = 4             # acknowledges bytes that were not seen before it
+    AFTER_ACK = 8               # its bytes were acknowledged before it
 
 # The direction of a record at its interface, in the numbers of pcapng (epb_flags, bits 0 and 1).
 cdef enum:                      # Direction
@@ -175,7 +177,8 @@ cdef struct Packet:
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none
     uint64_t datagram           # serial number of that datagram
     uint16_t ip_header_length
-    uint8_t mark                # flows: RESENT, SHAKEN; 0 where connections are not followed. Here it takes no room
+    uint8_t mark                # flows: RESENT to AFTER_ACK; 0 where connections are not followed
+    uint8_t completes           # a fragment after which its datagram is whole
     uint32_t ip_at              # place of the IP header in data
     uint32_t sum_at             # place of the summed bytes in data
     uint32_t sum_length         # bytes covered
@@ -184,6 +187,7 @@ cdef struct Packet:
     const uint8_t* pseudo_src   # where it is not src_ip: the home address (RFC 6275 section 11.3.1); else NULL
     const uint8_t* pseudo_dst   # where it is not dst_ip: the last hop of a live route (RFC 8200 section 8.1); else NULL
     uint32_t quote_at           # ICMP errors: place of the quoted IP header in data; 0 = none
+    uint32_t tcp_mss            # of a SYN: the largest segment that its sender takes; 0 = not said
     # checksum
     uint32_t checksum           # as the record holds it (SCTP: 32 bits)
     uint32_t expected           # the right value; 0 where none was computed
@@ -237,7 +241,7 @@ cdef struct Digest:
     # ... to here
     uint8_t protocol
     uint8_t flip                # the ends are swapped in the words of the key
-    uint8_t mark                # RESENT, SHAKEN; set where connections are followed and `row` is not 0
+    uint8_t mark                # RESENT to AFTER_ACK; set where connections are followed and `row` is not 0
     uint32_t octets             # the bytes that a flow counts: of the frame or of the IP packet
     uint32_t tag                # 32 bits of the hash of the key's words
     uint32_t row                # in the flow table, plus 1; 0 = in none

@@ -6,7 +6,8 @@ from fluxcap.base.bytes cimport file16, file32
 from fluxcap.capture.magic cimport SECTION_HEADER, is_zero
 from fluxcap.capture.pcap cimport CAPTURED_FIRST, CAPTURED_LENGTH
 from fluxcap.capture.pcapng cimport (
-    BLOCK_HEADER, ENHANCED_PACKET, INTERFACE_DESCRIPTION, OBSOLETE_PACKET, SIMPLE_PACKET, block_minimum)
+    BLOCK_HEADER, ENHANCED_PACKET, INTERFACE_DESCRIPTION, INTERFACE_STATISTICS, OBSOLETE_PACKET, SIMPLE_PACKET,
+    block_minimum)
 from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, MAX_BLOCK, MAX_CAPTURED, Reader
 
 cdef struct Hop:
@@ -40,8 +41,9 @@ cdef inline void hop_pcapng(const Reader* r, bint filtered, Hop* hop) noexcept n
     while r.end - at >= BLOCK_HEADER:
         kind = file32(r.buffer + at, r.swapped)
         length = file32(r.buffer + at + 4, r.swapped)
-        hop.stopped = kind == SECTION_HEADER or kind == INTERFACE_DESCRIPTION or length < block_minimum(kind) or \
-            length > MAX_BLOCK or length & 3
+        # Statistics are read in order too: the ledger counts beside them.
+        hop.stopped = kind == SECTION_HEADER or kind == INTERFACE_DESCRIPTION or kind == INTERFACE_STATISTICS or \
+            length < block_minimum(kind) or length > MAX_BLOCK or length & 3
         if hop.stopped or r.end - at < length:
             break
         packet = kind == ENHANCED_PACKET or kind == SIMPLE_PACKET or kind == OBSOLETE_PACKET

@@ -6,8 +6,8 @@ from libc.string cimport memcpy, memset
 from fluxcap.base.bytes cimport file16, file32, file64
 from fluxcap.base.times cimport NO_TIME, scale_ticks
 from fluxcap.base.types cimport (
-    CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTIONS_END, DIRECTION_UNKNOWN, OPTION_OVERRUN, Packet,
-    TIME_OUT_OF_RANGE, TSRESOL_LENGTH, WITHOUT_TIME)
+    CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTIONS_END, DIRECTION_UNKNOWN, DROPPED_BEFORE, OPTION_OVERRUN,
+    Packet, TIME_OUT_OF_RANGE, TSRESOL_LENGTH, WITHOUT_TIME)
 from fluxcap.capture.magic cimport ORDER_MAGIC, ORDER_MAGIC_VALUE, SECTION_HEADER, more_unless_joined, no_record
 from fluxcap.capture.reader cimport (
     BLOCK_CUT, BLOCK_MISALIGNED, BLOCK_TOO_LONG, BLOCK_TOO_SHORT, BLOCK_TRAILER, BYTE_ORDER_MAGIC, CAPLEN_PAST_BLOCK,
@@ -19,6 +19,7 @@ cdef enum:                      # block types; SECTION_HEADER is in magic.pxd
     INTERFACE_DESCRIPTION = 1
     OBSOLETE_PACKET = 2
     SIMPLE_PACKET = 3
+    INTERFACE_STATISTICS = 5
     ENHANCED_PACKET = 6
 
 cdef enum:                      # any block: type, length, body, length; sizes in bytes
@@ -31,6 +32,7 @@ cdef enum:                      # any block: type, length, body, length; sizes i
     OBSOLETE_MINIMUM = 32
     SIMPLE_MINIMUM = 16
     ENHANCED_MINIMUM = 32
+    STATISTICS_MINIMUM = 24
 
 cdef enum:                      # section header body
     SECTION_MAJOR = 12
@@ -47,6 +49,11 @@ cdef enum:                      # options of a packet block
     FLAGS_DIRECTION = 3         # bits 0 and 1
     FLAGS_OFFLOAD_SHIFT = 9     # bits 9 to 11: OffloadFlag
     FLAGS_OFFLOAD = 7
+    OPTION_DROPCOUNT = 4        # epb_dropcount: packets dropped between this one and the one before it
+
+cdef enum:                      # options of interface statistics
+    OPTION_IFDROP = 5           # packets that the interface had no room for
+    OPTION_OSDROP = 7           # ... the operating system
 
 cdef enum:                      # options of an interface description
     OPTION_NAME = 2
@@ -146,8 +153,30 @@ cdef inline Step interface_description(Reader* r, const uint8_t* at, uint32_t le
             interface.offset_s = <int64_t>file64(o.value, r.swapped)
     return SKIPPED
 
+cdef inline Step interface_statistics(Reader* r, const uint8_t* at, uint32_t length) noexcept nogil:
+    """Note the drops of an interface. They are counted from the beginning of the capture: the last block has all."""
+    cdef uint32_t index = file32(at + 8, r.swapped)
+    cdef InterfaceCounts* counts
+    cdef uint64_t dropped = 0
+    cdef bint told = False
+    cdef Options o
+    if index >= r.n_interfaces - r.section_interfaces:
+        return SKIPPED          # it says nothing about any packet
+    o.at = at + 20
+    o.left = length - STATISTICS_MINIMUM
+    while next_option(r, &o):
+        if (o.code == OPTION_IFDROP or o.code == OPTION_OSDROP) and o.size == 8:
+            dropped += file64(o.value, r.swapped)
+            told = True
+    if told:
+        counts = &r.counts[r.section_interfaces + index]
+        counts.dropped = dropped
+        counts.counts_drops = True
+    return SKIPPED
+
 cdef inline void packet_options(Reader* r, Packet* p, uint64_t room) noexcept nogil:
-    """Read direction and offload from the options behind the data; `room` bytes lie between p.data and their end."""
+    """Read direction, offload and drops from the options behind the data; `room` bytes lie between p.data and their
+    end."""
     cdef Options o
     cdef uint32_t flags
     cdef uint64_t padded = (<uint64_t>p.captured + 3) & ~<uint64_t>3
@@ -162,6 +191,8 @@ cdef inline void packet_options(Reader* r, Packet* p, uint64_t room) noexcept no
             p.offload_flags = flags >> FLAGS_OFFLOAD_SHIFT & FLAGS_OFFLOAD
             if p.direction >= DIRECTIONS_END:       # both bits set: not a direction
                 p.direction = DIRECTION_UNKNOWN
+        elif o.code == OPTION_DROPCOUNT and o.size == 8:
+            r.anomalies[DROPPED_BEFORE] += file64(o.value, r.swapped)
 
 cdef inline Step packet_block(Reader* r, Packet* p, uint32_t index, const uint8_t* lengths, const uint8_t* times,
                               const uint8_t* data, uint64_t room) noexcept nogil:
@@ -268,6 +299,8 @@ cdef inline Step pcapng_block(Reader* r, Packet* p) noexcept nogil:
         step = interface_description(r, at, length)
     elif kind == SECTION_HEADER:
         step = section_header(r, at)
+    elif kind == INTERFACE_STATISTICS and length >= STATISTICS_MINIMUM:
+        step = interface_statistics(r, at, length)
     else:
         step = SKIPPED
     if step == RECORD or step == SKIPPED:

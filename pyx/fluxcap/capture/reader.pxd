@@ -83,6 +83,8 @@ cdef struct Interface:
 cdef struct InterfaceCounts:
     uint64_t packets
     uint64_t unknown            # ... whose link type is not read
+    uint64_t dropped            # by the interface and the system, as the last statistics block of the interface says
+    bint counts_drops           # there is such a block, and it says so
 
 cdef struct Reader:
     # the window

@@ -6,12 +6,13 @@ from libc.string cimport memcpy
 from fluxcap.base.numbers cimport ACK, FIN, IP_TCP, IP_UDP, RST, SYN
 from fluxcap.base.sequence cimport ASIDE_FIN, FAR, ahead
 from fluxcap.base.times cimport NO_TIME, later_by
-from fluxcap.base.types cimport COUNTED, Digest, RESENT, SHAKEN, VERDICT_BAD, VERDICT_ILLEGAL
+from fluxcap.base.types cimport (
+    ACKS_UNSEEN, AFTER_ACK, COUNTED, Digest, RESENT, SHAKEN, VERDICT_BAD, VERDICT_ILLEGAL)
 from fluxcap.flows.aside cimport Aside, Hole
 from fluxcap.flows.connection cimport (
     BASIS_FIRST, BASIS_PORT, BASIS_SYN, BASIS_SYNACK, CLOSED, Connection, ESTABLISHED, INACTIVE, NOT_MEASURED,
-    REQUESTED, RESET, SEEN_ABORT, SEEN_DATA, SEEN_SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, aside_of, connection_at,
-    is_closed, is_over, open_aside)
+    REQUESTED, RESET, SEEN_ABORT, SEEN_ACK, SEEN_DATA, SEEN_SYN, SYN_ACK_SENT, SYN_SENT, Side, UNKNOWN, aside_of,
+    connection_at, is_closed, is_over, open_aside)
 from fluxcap.flows.doubt cimport (
     confirms_syn, is_acceptable_ack, is_acknowledged, is_doubtful, is_expected, is_foreign_syn, set_syn_aside)
 from fluxcap.flows.history cimport (
@@ -114,6 +115,15 @@ cdef inline void place(Side* s, uint32_t flags, uint32_t seq) noexcept nogil:
         s.last = s.edge = s.floor = seq
         s.placed = flags & RST == 0
 
+cdef inline bint is_late_syn(const Connection* c, uint32_t way, uint32_t flags, uint32_t seq) noexcept nogil:
+    """Is this SYN the first segment of a side, and was it acknowledged before? take_ack() has put the edge at its
+    number then; a peer that has sent a SYN alone has acknowledged nothing."""
+    cdef const Side* s = &c.sides[way]
+    cdef const Side* peer = &c.sides[way ^ 1]
+    if flags & (SYN | RST | FIN) != SYN or s.state != INACTIVE or peer.state == INACTIVE or s.edge != seq:
+        return False
+    return peer.state != SYN_SENT or c.seen[way ^ 1] & (SEEN_ACK | SEEN_DATA) != 0
+
 cdef inline bint take_ack(Side* peer, uint32_t flags, uint32_t ack) noexcept nogil:
     """Record that the bytes of `peer` up to `ack` were acknowledged; False if they had been before."""
     cdef int more
@@ -153,16 +163,21 @@ cdef inline void find_gaps(Flows* f, Connection* c, uint32_t way, uint32_t befor
     cdef Side* s = &c.sides[way]
     cdef Hole* holes
     cdef uint32_t i
+    cdef bint sound
     # In a connection under way, the first byte may be one that a keep-alive sent again.
     if not s.placed or (c.seen[way] & SEEN_SYN == 0 and ack - s.start <= 2):
         return
     if ahead(ack, s.edge) > 0 and not s.fins:
         s.unseen = max(s.unseen, 1)
-    if s.n_holes and is_sound(s) and is_sound(&c.sides[way ^ 1]):
+        f.mark |= ACKS_UNSEEN
+    if s.n_holes:
         holes = holes_of(f, s)
+        sound = is_sound(s) and is_sound(&c.sides[way ^ 1])
         for i in range(s.n_holes):
             if ahead(holes[i].start, before) >= 0 and ahead(holes[i].start, ack) < 0:
-                add_scaled(c, way, &s.gaps, LETTER_G)
+                f.mark |= ACKS_UNSEEN
+                if sound:
+                    add_scaled(c, way, &s.gaps, LETTER_G)
 
 cdef inline void find_last_gap(Connection* c, uint32_t way) noexcept nogil:
     if is_sound(&c.sides[way]) and is_sound(&c.sides[way ^ 1]):
@@ -254,6 +269,8 @@ cdef inline void follow_segment(Flows* f, Connection* c, uint32_t way, const Dig
             return
     elif s.placed and flags & RST == 0 and is_doubtful(f, c, way, seq, end, flags):
         return
+    if is_late_syn(c, way, flags, seq):
+        f.mark |= AFTER_ACK
     place(s, flags, seq)
     if s.unseen | peer.unseen:
         weigh_acks(f, c, way, d)
@@ -280,6 +297,8 @@ cdef inline void follow_segment(Flows* f, Connection* c, uint32_t way, const Dig
     else:
         between = s.unseen and seq != end and ahead(end, s.edge) > 0 and ahead(end, s.ack) <= 0
         coverage = cover(f, s, seq, end)
+        if between or coverage == COVERS_HOLE and not alive and ahead(end, s.ack) <= 0:
+            f.mark |= AFTER_ACK
         if s.unseen:
             catch_up(s, between)
         if coverage == COVERS_HOLE and seq == s.start and not s.raised:

@@ -117,7 +117,7 @@ cdef struct Flows:
     int64_t attempt_timeout     # ns, 0 = none: for a TCP connection without an answer
     int64_t close_timeout       # ns, 0 = none: for a TCP connection that has ended
     bint ignores_checksums      # records with bad checksums take part in their connection
-    uint8_t mark                # RESENT, SHAKEN, of the record that was followed last
+    uint8_t mark                # RESENT to AFTER_ACK, of the record that was followed last
     Flows* unseen               # rows of flows quoted before their first packet: they have ICMP errors only
     uint64_t errors_not_kept    # ICMP errors about unseen flows, when `unseen` was full
     Flows* shards               # they have the rows, or NULL: shards.pxd

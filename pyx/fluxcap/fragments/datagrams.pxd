@@ -221,6 +221,7 @@ cdef inline Datagram* add_fragment(Fragments* f, Packet* p, uint64_t* anomalies)
     add_part(d, &part)
     if d.total and d.n_units == (d.total + UNIT - 1) // UNIT and not d.over:
         end_datagram(f, d)
+        p.completes = True
         if d.first_seen and not d.spoiled:
             judge_datagram(d, p)
     return d

@@ -6,7 +6,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from fluxcap.base.bytes cimport be16, be32, le32, rarely
-from fluxcap.base.numbers cimport IP_ICMPV6, IP_TCP
+from fluxcap.base.numbers cimport IP_ICMPV6, IP_TCP, SYN
 from fluxcap.base.tunnels cimport (
     GENEVE, GRE_IN_UDP, GTP, LISP, MPLS_IN_UDP, VXLAN, VXLAN_GPE, has_tunnel)
 from fluxcap.base.types cimport (
@@ -133,6 +133,26 @@ cdef inline void sequence_of(Packet* p, const uint8_t* at) noexcept nogil:
     p.tcp_flags = at[TCP_FLAGS]
     p.tcp_window = be16(at + TCP_WINDOW)
 
+cdef enum:                      # TCP options, RFC 9293 section 3.2
+    TCP_OPTION_END = 0
+    TCP_OPTION_NOTHING = 1
+    TCP_OPTION_MSS = 2
+    TCP_OPTION_MSS_LENGTH = 4
+
+cdef inline uint32_t maximum_segment_size(const uint8_t* at, uint32_t header) noexcept nogil:
+    """The option of a SYN that says it, in a TCP header of which so many bytes are there; 0 without the option."""
+    cdef uint32_t i = TCP_HEADER
+    while i + TCP_OPTION_MSS_LENGTH <= header and at[i] != TCP_OPTION_END:
+        if at[i] == TCP_OPTION_NOTHING:
+            i += 1
+        elif at[i] == TCP_OPTION_MSS:
+            return be16(at + i + 2) if at[i + 1] == TCP_OPTION_MSS_LENGTH else 0
+        elif at[i + 1] < 2:     # shorter than its own header
+            return 0
+        else:
+            i += at[i + 1]
+    return 0
+
 cdef inline Next tcp(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)
     cdef uint32_t header
@@ -149,6 +169,8 @@ cdef inline Next tcp(Cursor* c, Packet* p) noexcept nogil:
     p.checksum = be16(at + TCP_CHECKSUM)
     header = (at[TCP_DATA_OFFSET] >> 4) * 4
     payload_after(c, p, header)
+    if rarely(p.tcp_flags & SYN):
+        p.tcp_mss = maximum_segment_size(at, min(header, captured_left(c)))
     to_sum(c, p, SUM_PSEUDO, wire_left(c), wire_left(c))
     if header < TCP_HEADER or header > wire_left(c) and not p.fragmented:
         p.verdict = VERDICT_BAD_LENGTH

@@ -10,7 +10,7 @@ import sys
 
 from fluxcap.base.types cimport Digest, KEY_WORDS, Key, Packet, VERDICTS_END
 from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
-from fluxcap.capture.reader cimport FORMAT_PCAPNG, Interface, InterfaceCounts, Reader
+from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, Interface, InterfaceCounts, Reader
 from fluxcap.flows.features cimport FeatureRow, MAX_FIRST_PACKETS, first_directions, first_gaps, first_sizes
 from fluxcap.flows.key cimport ABSENT as NO_WORD, KeyPlan, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.table cimport (
@@ -94,6 +94,8 @@ cdef dict PACKET = {row[0]: row for row in (
     field("_datagram", in_packet(&packet_.datagram), 8, "u"),
     field("_fragment_length", in_packet(&packet_.fragment_length), 4, "u"),
     field("_more_fragments", in_packet(&packet_.more_fragments), 1, "u"),
+    field("_completes", in_packet(&packet_.completes), 1, "u"),
+    field("_tcp_mss", in_packet(&packet_.tcp_mss), 4, "u"),
 )}
 cdef Digest digest_
 assert <char*>&digest_.protocol - <char*>&digest_.time == <char*>&packet_.depth - <char*>&packet_.time
@@ -203,7 +205,7 @@ PACKET_COLUMNS = (
     "dst_ip", "protocol", "src_port", "dst_port", "payload_length", "checksum", "verdict", "ip_verdict", "tcp_flags",
     "tcp_seq", "tcp_ack", "tcp_window", "ttl", "ip_id", "fragment_offset", "depth", "disposition", "offset")
 # A column whose name begins with an underscore is for the library alone: merging flows, explaining a packet, counting
-# packets by time.
+# packets by time, auditing a capture.
 EXTRA_COLUMNS = tuple([name for name in PACKET if name not in PACKET_COLUMNS and name[0] != "_"])
 FLOW_COLUMNS = tuple([row[0] for row in FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING if row[0][0] != "_"])
 CONNECTION_COLUMNS = tuple([row[0] for row in CONNECTION])
@@ -327,15 +329,20 @@ cdef str pcap_variant(const Reader* r):
     return ("ns" if r.fraction_ns == 1 else "us") + (" modified" if r.record_header == MODIFIED_RECORD_HEADER else "")
 
 
-cdef dict interface_row(const Interface* interface, const InterfaceCounts* counts, int format):
+cdef dict interface_row(const Reader* r, uint32_t place):
+    cdef const Interface* interface = &r.interfaces[place]
+    cdef const InterfaceCounts* counts = &r.counts[place]
     cdef double ticks = 1e6
-    if format == FORMAT_PCAPNG and interface.divisor:
+    if r.format == FORMAT_PCAP:
+        ticks = 1e9 / <double>r.fraction_ns
+    elif r.format == FORMAT_PCAPNG and interface.divisor:
         ticks = 1e9 * <double>interface.divisor / <double>interface.multiplier
         ticks *= <double>(<uint64_t>1 << interface.shift)
     return {
         "link_type": interface.link_type,
         "snaplen": interface.snaplen,
         "packets": counts.packets,
+        "dropped": counts.dropped if counts.counts_drops else None,
         "name": (<const char*>interface.name)[:interface.name_length],
         "ticks_per_second": ticks,
     }

@@ -1,4 +1,4 @@
-# Reading the tables of a scanner before the input has ended: with packets counted that are held back, and handshakes.
+# Reading the tables of a scanner before it gives them up: with packets counted that are held back, handshakes, losses.
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
@@ -6,6 +6,7 @@ from libc.string cimport memcpy
 
 from fluxcap.capture.reader cimport InterfaceCounts
 from fluxcap.flows.follow cimport read_round_trips
+from fluxcap.flows.losses cimport read_losses
 from fluxcap.flows.table cimport Flows
 from fluxcap.fragments.holding cimport held_count
 from fluxcap.pipeline.ledger cimport Totals
@@ -69,3 +70,12 @@ def round_trips(Scanner scanner not None, const int64_t[::1] rows, int64_t[::1] 
         scanner.settle_crew()
         if n and scanner.line.flows.connections_stride:
             read_round_trips(&scanner.line.flows, &rows[0], &trips[0], n)
+
+
+def losses(Scanner scanner not None, uint64_t[:, ::1] lost):
+    if lost.shape[1] != 2:
+        raise ValueError("a connection has two sides")
+    with scanner.claim:
+        scanner.settle_crew()
+        if lost.shape[0] and scanner.line.flows.connections_stride:
+            read_losses(&scanner.line.flows, &lost[0, 0], lost.shape[0])

@@ -164,7 +164,7 @@ cdef class Window:
             "variant": pcap_variant(r) if r.format == FORMAT_PCAP else "",
             "byte_order": byte_order_name(r.swapped),
             "sections": r.sections,
-            "interfaces": [interface_row(&r.interfaces[i], &r.counts[i], r.format) for i in range(r.n_interfaces)],
+            "interfaces": [interface_row(r, i) for i in range(r.n_interfaces)],
         }
 
     def finish(self):

@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "hosts",
     "timeline",
     "check",
+    "audit",
     "packets",
     "explain",
     "report",
@@ -59,7 +60,8 @@ directory or a glob.
 EXIT_CODES: Final = """\
 exit codes:
     0  done, also without a single row
-    1  `check` found more bad checksums than --max-bad
+    1  `check` found more bad checksums than --max-bad, or `audit` what --fail-on
+       names
     2  wrong usage, or an input that cannot be read
     3  done, but an input was damaged or cut: standard error names it
     4  stopped at a limit you set; what was read before it is printed

@@ -41,6 +41,7 @@ _COMMANDS: Final = {
     "sockets": "netstat ss listeners ports services",
     "hosts": "endpoints talkers toptalkers",
     "check": "checksum checksums verify validate",
+    "audit": "quality trust health drops loss",
     "packets": "print dump read tshark tcpdump frames",
     "report": "html page dashboard plot plots graph",
     "sql": "query select duckdb",

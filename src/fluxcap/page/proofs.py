@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from fluxcap._core import VERDICTS
-from fluxcap.page.evidence import FEW, Evidence, Place
+from fluxcap.page.evidence import Evidence
 from fluxcap.plot.numbers import FLOW, NOT_IP, Numbers
+from fluxcap.reports.places import FEW, Place
 from fluxcap.values import names
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from fluxcap.plan.durations import UNITS
 from fluxcap.plan.read_options import ReadOptions
 
 if TYPE_CHECKING:
-    from fluxcap.page.evidence import Place
+    from fluxcap.reports.places import Place
 
 SHOWN: Final = "time, protocol, src_ip, src_port, dst_ip, dst_port, wire_length, tcp_flags, verdict, ip_verdict"
 INPUTS_NAMED: Final = 20  # more would fill the page; then the reader puts the names in

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from fluxcap.errors import missing
 from fluxcap.page import markup, reproduce, sentences
-from fluxcap.page.evidence import Evidence, Place
+from fluxcap.page.evidence import Evidence
 from fluxcap.page.findings import Findings
 from fluxcap.page.markup import escaped
 from fluxcap.page.pictures import INTERVAL, PICTURES, Picture, is_empty
@@ -18,6 +18,7 @@ from fluxcap.plan.read_options import ReadOptions
 from fluxcap.plot.numbers import FLOW, Numbers
 from fluxcap.reports import info, verdicts
 from fluxcap.reports.hints import Hint
+from fluxcap.reports.places import Place
 from fluxcap.values import human, names, text
 from fluxcap.values.names import PROTOCOLS_WITH_PORTS
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from fluxcap.page.evidence import FEW, Place
 from fluxcap.plot.numbers import FLOW
 from fluxcap.reports import verdicts
+from fluxcap.reports.places import FEW, Place
 from fluxcap.values import human, metadata
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ class InterfaceInfo(NamedTuple):
     snaplen: int  # bytes; 0 = no limit
     packets: int
     ticks_per_second: float  # of its time stamps
+    dropped: int | None = None  # packets that there was no room for, as the file says; None: it does not say
 
 
 class InputInfo(NamedTuple):

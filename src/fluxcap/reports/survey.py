@@ -182,4 +182,5 @@ def _interface(interface: Interface) -> InterfaceInfo:
         snaplen=interface["snaplen"],
         packets=interface["packets"],
         ticks_per_second=interface["ticks_per_second"],
+        dropped=interface["dropped"],
     )

@@ -93,6 +93,13 @@ def medians(values: Array, groups: Array, n: int) -> Array:
     return middle
 
 
+def grown(values: Array, n: int, fill: int) -> Array:
+    """At least n values: these, and `fill` behind them. Where there are too few, twice as many are made."""
+    if n <= len(values):
+        return values
+    return np.concatenate((values, np.full(max(n, 2 * len(values)) - len(values), fill, values.dtype)))
+
+
 def missing_last(times: Array) -> Array:
     """Each time less one nanosecond, so that NO_TIME, the least number, wraps round to the greatest."""
     shifted: Array = times - times.dtype.type(1)

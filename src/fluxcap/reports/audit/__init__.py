@@ -1,0 +1,1 @@
+"""What a capture can prove and what it cannot."""

@@ -1,0 +1,48 @@
+"""What files say about themselves: damage, and packets that the capturing machine had no room for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fluxcap.reports.audit.findings import Finding
+from fluxcap.reports.places import FEW, Place
+from fluxcap.values import human
+
+if TYPE_CHECKING:
+    from fluxcap.reports.info import CaptureInfo
+
+
+def drops(info: CaptureInfo) -> Iterator[Finding]:
+    """Drops that files admit: in statistics of interfaces and beside packets, which count the same packets twice."""
+    by_interface = sum(one.dropped or 0 for source in info.inputs for one in source.interfaces)
+    before_packets = info.anomalies["dropped_before"]
+    count = max(by_interface, before_packets)
+    if count:
+        were = "was" if count == 1 else "were"
+        yield Finding(
+            "drops",
+            count,
+            f"{human.counted(count, 'packet')} {were} dropped by the capturing machine, as the file says.",
+            "Counts of packets and bytes are too low, and retransmissions may be of packets that arrived.",
+            (),
+            {"by_interfaces": by_interface, "before_packets": before_packets},
+        )
+
+
+def damage(info: CaptureInfo) -> Iterator[Finding]:
+    """Inputs that could not be read to their ends."""
+    damaged = info.metadata["damage"]
+    if damaged:
+        inputs = info.metadata["inputs"]
+        first = damaged[0]
+        more = "" if len(damaged) == 1 else f", and {human.counted(len(damaged) - 1, 'other')}"
+        where = f"after packet {human.count(first.packet)}, at byte {human.count(first.offset)}"
+        yield Finding(
+            "damage",
+            len(damaged),
+            f"{human.counted(len(damaged), 'input')} {'is' if len(damaged) == 1 else 'are'} damaged.",
+            f"The first {where}{more}: {first.reason}. What comes behind damage was not read.",
+            tuple(Place(inputs.index(one.path), one.packet) for one in damaged[:FEW] if one.path in inputs),
+            {},
+        )
