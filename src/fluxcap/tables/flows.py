@@ -393,7 +393,7 @@ def _sums(parts: Sequence[Metadata]) -> Metadata:
         "first": min((part["first"] for part in timed), default=None),
         "last": max((part["last"] for part in timed), default=None),
         "late": late,
-        "in_order": late is None and not _goes_back(parts),
+        "in_order": all(part["in_order"] for part in parts) and not _goes_back(parts),
         "flows_full": any(part.get("flows_full") for part in parts),
         "limit": next((part["limit"] for part in parts if part.get("limit")), ""),
         "interrupted": any(part["interrupted"] for part in parts),
