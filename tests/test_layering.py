@@ -152,6 +152,7 @@ ROOMS = {
     "cli": {"cli", "__main__"},
     "the public names": {""},
     "cluster": {"cluster"},
+    "lake": {"lake"},
     "page": {"page"},
     "plot": {"plot"},
     "explaining": {"explaining"},

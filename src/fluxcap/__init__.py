@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     )
     from fluxcap.explaining.explanation import Explanation
     from fluxcap.explaining.reading import explain
+    from fluxcap.lake.export import Exported, export
+    from fluxcap.lake.scan import Lake, scan_lake
     from fluxcap.page.report import report
     from fluxcap.reports.audit.reading import read_audit
     from fluxcap.reports.audit.report import AuditReport
@@ -62,6 +64,8 @@ _HOMES = {
     ),
     "explaining.explanation": ("Explanation",),
     "explaining.reading": ("explain",),
+    "lake.export": ("Exported", "export"),
+    "lake.scan": ("Lake", "scan_lake"),
     "tables.flow_scan": ("FlowScan", "scan_flows"),
     "tables.flows": ("FlowTable", "merge"),
     "page.report": ("report",),
@@ -99,11 +103,13 @@ __all__ = [
     "DamagedCaptureWarning",
     "Delivered",
     "Explanation",
+    "Exported",
     "FilterError",
     "FlowAggregator",
     "FlowScan",
     "FlowTable",
     "HostTable",
+    "Lake",
     "LifeTable",
     "Muxed",
     "NotACaptureError",
@@ -118,6 +124,7 @@ __all__ = [
     "__version__",
     "demux",
     "explain",
+    "export",
     "merge",
     "mux",
     "read_audit",
@@ -133,6 +140,7 @@ __all__ = [
     "repair",
     "report",
     "scan_flows",
+    "scan_lake",
     "scan_packets",
     "scan_timeline",
     "segment",

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from typing import BinaryIO, Final, Protocol
 from fluxcap.stores.urls import is_url, shown
 
 BEGINNING: Final = 200  # bytes kept of a name; file systems allow 255
+_TEMPORARY: Final = re.compile(r"\.(.+)\.[0-9a-f]{8}")
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
@@ -75,6 +77,12 @@ class Unfinished(Protocol):
 
     def discard(self) -> None:
         """Remove the temporary file."""
+
+
+def target_of(name: str) -> str:
+    """The name that a temporary file was to have; a short name that is not of one stays as it is."""
+    found = _TEMPORARY.fullmatch(name)
+    return found[1] if found else name
 
 
 def unfinished(path: str | os.PathLike[str]) -> Unfinished:

@@ -31,6 +31,7 @@ COMMANDS: Final = (
     "explain",
     "report",
     "sql",
+    "export",
     "demux",
     "mux",
     "repair",
@@ -38,7 +39,10 @@ COMMANDS: Final = (
     "sample",
     "completion",
 )  # modules of cli/commands, in the order of --help
-TOOLS: Final = ("bench", "sample", "completion")  # of these the modules of cli/tools, which tell nothing of a capture
+FOLDERS: Final = {
+    **dict.fromkeys(("export", "demux", "mux"), "directories"),  # which they lay out, or read
+    **dict.fromkeys(("bench", "sample", "completion"), "tools"),  # which tell nothing of a capture
+}  # of these the modules of cli/directories and cli/tools
 COLLECT_EVERY: Final = 50_000  # new objects between two collections; starting makes about 20,000
 DESCRIBING: Final = "info"  # the command for a file that stands where a command should
 FOLLOW: Final = "Options follow a command: `fluxcap --help` lists the commands."
@@ -184,7 +188,7 @@ def _guarded(work: Callable[[], int], messages: Messages, debug: bool) -> int:
 
 def command_of(name: str) -> Command:
     """The module of a command."""
-    folder = "tools" if name in TOOLS else "commands"
+    folder = FOLDERS.get(name, "commands")
     return cast(Command, importlib.import_module(f"fluxcap.cli.{folder}.{name}"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from threading import Event
 from typing import Any, Final, NamedTuple
 
@@ -41,7 +42,7 @@ def find(url: str) -> list[Object]:
     """The objects that a URL names: itself, matches of a pattern, or all below a directory, in no order. OSError where
     there is none."""
     with naming(url):
-        store, path = _store(url)
+        store, path = store_of(url)
         store.invalidate_cache()  # another may have written since
         return patiently(lambda: _found(store, url, path))
 
@@ -123,7 +124,7 @@ def read(item: Object, start: int, end: int, stopped: Event) -> bytes:
     """These bytes of an object. NoRanges where the server sends whole objects only."""
 
     def once() -> bytes:
-        store, path = _store(item.url)
+        store, path = store_of(item.url)
         if scheme(item.url) not in HTTP:
             octets: bytes = store.cat_file(path, start=start, end=end)
         else:
@@ -167,7 +168,7 @@ def stream(item: Object, start: int, stopped: Event) -> Iterator[bytes]:
 
 def _pieces(item: Object, skip: int) -> Iterator[bytes]:
     """The bytes of an object behind those to skip, which are read as well."""
-    store, path = _store(item.url)
+    store, path = store_of(item.url)
     whole = {"block_size": 0} if scheme(item.url) in HTTP else {}
     with store.open(path, "rb", **whole) as file:
         while piece := file.read(PIECE):
@@ -184,17 +185,32 @@ def check_writable(url: str) -> None:
     if scheme(url) not in WRITABLE:
         raise ValueError(f"{shown(url)}: nothing is written to {scheme(url)}://, only to {'://, '.join(WRITABLE)}://")
     with naming(url):
-        _store(url)
+        store_of(url)
 
 
 def put(path: str, url: str) -> None:
     """Write a file to an object, which is there when all of it is."""
     with naming(url):
-        store, target = _store(url)
+        store, target = store_of(url)
         patiently(lambda: store.put_file(path, target))
 
 
-def _store(url: str) -> Any:
+def fetch(url: str) -> bytes:
+    """All bytes of a small object, as they are now."""
+    with naming(url):
+        store, path = store_of(url)
+        octets: bytes = patiently(lambda: store.cat_file(path))
+        return octets
+
+
+def remove(url: str) -> None:
+    """Remove an object, if it is there."""
+    with naming(url), suppress(FileNotFoundError):
+        store, path = store_of(url)
+        patiently(lambda: store.rm_file(path))
+
+
+def store_of(url: str) -> Any:
     """What reads and writes the objects of a URL, and their name there. ImportError if a package is missing."""
     try:
         import fsspec  # type: ignore[import-untyped,unused-ignore]
