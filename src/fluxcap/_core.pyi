@@ -70,12 +70,10 @@ TextKind = (
 )
 
 class TextRows:
-    """The rows of columns as text, in pieces of some ten KiB, made without holding the GIL.
-
-    `literals` are the octets before each cell of a row and, last, those behind it. `there` has, by the place of a
-    column of addresses, a byte for each row: zero where it has none. ValueError: columns of different lengths, or
-    literals that are not one more. TypeError: values that have no text of their kind.
-    """
+    """The rows of columns as text, in pieces of some ten KiB, made without holding the GIL. `literals` are the octets
+    before each cell of a row and, last, those behind it. `there` has, by the place of a column of addresses, a byte for
+    each row: zero where it has none. ValueError: columns of different lengths, or literals that are not one more.
+    TypeError: values that have no text of their kind."""
 
     def __init__(
         self, columns: Sequence[tuple[TextKind, Any]], literals: Sequence[bytes], there: Mapping[int, Any] = ...
@@ -84,10 +82,8 @@ class TextRows:
     def __next__(self) -> bytes: ...
 
 class Column:
-    """One column of a table: n values of `width` items of `dtype`, read-only.
-
-    Its buffer has the shape (n,), or (n, width) where a value has several items, and the format of the items.
-    """
+    """One column of a table: n values of `width` items of `dtype`, read-only. Its buffer has the shape (n,), or
+    (n, width) where a value has several items, and the format of the items."""
 
     name: str
     dtype: str  # numpy typestr of one item: "|u1" "<u2" "<u4" "<u8" "<i8" "|S28"
@@ -166,6 +162,8 @@ class Window:
     """Where the octets of one input after the other go in, through one reused buffer."""
 
     damage: Damage | None  # of the current input; begin() clears it
+    def strays(self) -> list[tuple[int, int, int, bool]]:
+        """New bytes between records: offset, records before, size, and whether another capture begins there."""
     def space(self) -> memoryview:
         """The free part of the read buffer (at least one octet), writable until the next call of any method."""
     def advance(self, n: int) -> None:
@@ -207,6 +205,7 @@ class Scanner(Window):
         # Shards of the flow table, a power of two up to 32: so many threads can count at once. ValueError for more than
         # one with packet columns, a bound on flows or memory, or intervals whose flows have a direction by ports.
         shards: int = 1,
+        resync: bool = False,  # read on behind damage, see strays()
     ) -> None: ...
     def begin(self) -> None: ...
     def run(self, threads: int = 1) -> int:
@@ -243,17 +242,13 @@ def losses(scanner: Scanner, lost: Any) -> None:
     """Write into uint64 `lost`, of a row a connection and a column a side, the bytes acknowledged and not captured."""
 
 def dictionary(values: Any) -> tuple[bytes, bytes, bytes]:
-    """What the (n, 16) or (n, 6) octets of addresses are as dictionary-encoded texts, made without holding the GIL.
-
-    The code of each row (uint32), where each text begins and the last one ends (int32), and the texts in the order of
-    their first rows. TypeError: of another width. ValueError: more rows or longer texts than 2^31 - 1.
-    """
+    """What the (n, 16) or (n, 6) octets of addresses are as dictionary-encoded texts, made without holding the GIL: the
+    code of each row (uint32), where each text begins and the last one ends (int32), and the texts in the order of their
+    first rows. TypeError: of another width. ValueError: more rows or longer texts than 2^31 - 1."""
 
 def distinct(values: Any) -> tuple[bytes, bytes]:
-    """Which values of (n, 16 or fewer) octets differ, told without holding the GIL.
-
-    The code of each row and the first row of each code, both uint32; codes are in the order of the first rows.
-    """
+    """Which values of (n, 16 or fewer) octets differ, told without holding the GIL: the code of each row and the first
+    row of each code, both uint32; codes are in the order of the first rows."""
 
 # The nodes of the Arrow C data interface: (format, name, metadata, nullable, children, dictionary), with no text that
 # holds a zero octet but the metadata, and (length, buffers, children, dictionary). The first buffer is the validity
@@ -307,12 +302,10 @@ class Source(Window):
     def format(self) -> CaptureFormat: ...
 
 class Merger:
-    """The records of several inputs in the order of time, as one stream that a scanner takes for an input.
-
-    add() all inputs, then run() again and again, until it says ENDED. What it says is about the source of add() number
-    `at`: WANTS_INPUT, which it is to be given, or INPUT_ENDED. After RECORDS_MADE lend `octets` to the scanner, and run
-    it until it wants more input.
-    """
+    """The records of several inputs in the order of time, as one stream that a scanner takes for an input. add() all
+    inputs, then run() again and again, until it says ENDED. What it says is about the source of add() number `at`:
+    WANTS_INPUT, which it is to be given, or INPUT_ENDED. After RECORDS_MADE lend `octets` to the scanner, and run it
+    until it wants more input."""
 
     at: int
     octets: memoryview  # whole records; good until the next run()
@@ -328,14 +321,23 @@ class Merger:
     def counted(self, place: int) -> tuple[int, int, int, int]:
         """What was read of a source: records, captured bytes, bytes on the wire, records of `fraction_over_second`."""
 
+class RecordFinder:
+    """Finds the next record, or block that a reading can begin with, from any offset on. A reading from before the
+    offset has to come to it: else it was found in a packet that holds a capture."""
+
+    needs: int  # octets behind an offset that decide whether a record begins there
+    def __init__(self, head: bytes | memoryview) -> None:
+        """`head`: what the capture begins with, to its first record. ValueError: no head of a pcap or pcapng."""
+    def find(self, octets: bytes | memoryview, at: int = 0, ended: bool = True) -> tuple[int | None, int]:
+        """The first record from `at` on or None, and where the search ended: `needs` before the end, if not `ended`."""
+
 class Copier(Window):
-    """Copies records, octet for octet, from one or several inputs into one capture.
+    """Copies records, octet for octet, from one or several inputs into one capture. For each input: begin(), then
+    readinto(space()), advance(n), run() and kept() again and again, at its end finish(), run() and kept(). Of a pcap
+    the file header is kept with the records, of a pcapng every block that holds no record; there only the length of a
+    section changes, to "not stated"."""
 
-    For each input: begin(), then readinto(space()), advance(n), run() and kept() again and again, at its end finish(),
-    run() and kept(). Of a pcap the file header is kept with the records, of a pcapng every block that holds no record;
-    there only the length of a section changes, to "not stated".
-    """
-
+    def __init__(self, *, resync: bool = False) -> None: ...
     missing: int  # wanted records of the current input that have not come yet
     def begin(self, wanted: Any) -> None:
         """The next input, of which the records with these numbers are wanted: uint64, ascending, 1 the first."""
@@ -379,13 +381,11 @@ class Muxer:  # messages as the records of a pcap of Ethernet and nanoseconds
         """What is to be written, the file header first, until the next call of any method."""
 
 class Repairer(Scanner):
-    """Completes checksums that were left to the network card: an input comes out as it went in, but for these.
-
-    run() says ROWS_FULL when mended() has something; until the next run() that and late() are there to be taken.
-    """
+    """Completes checksums that were left to the network card: an input comes out as it went in, but for these. run()
+    says ROWS_FULL when mended() has something; until the next run() that and late() are there to be taken."""
 
     repaired: tuple[int, int, int]  # records, transport and IPv4 header checksums that were changed
-    def __init__(self, *, tunnels: Iterable[tuple[int, int]] = ()) -> None: ...
+    def __init__(self, *, tunnels: Iterable[tuple[int, int]] = (), resync: bool = False) -> None: ...
     def mended(self) -> memoryview:
         """The octets that follow those of the last time, until the next call of space()."""
     def late(self) -> list[tuple[int, bytes]]:

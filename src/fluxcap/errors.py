@@ -45,6 +45,9 @@ class CaptureError(Exception):
         What was read before the damage.
     help : str
         One sentence on what to do next.
+    skipped : int
+        Bytes after `offset` that were skipped, and behind which the reading went on (`on_damage="resync"`); 0 where it
+        ended.
     """
 
     _state = "damaged"
@@ -59,6 +62,7 @@ class CaptureError(Exception):
         self.reason = reason
         self.partial = partial
         self.help = help
+        self.skipped = 0
 
     def __str__(self) -> str:
         after = f"after packet {self.packet}" if self.packet else "before any packet"
@@ -220,6 +224,15 @@ _KINDS = {
         "zeros where a record should begin",
         _KEPT + "the file was padded, or its end was never written.",
     ),
+    "resumed": _Kind(
+        CaptureError, "{found} bytes are not a record; skipped", "The records before and after them are read."
+    ),
+    "resumed_joined": _Kind(
+        CaptureError,
+        "another capture begins here, and is read on behind the {found} bytes of its header",
+        "`mergecap -a` joins captures, not `cat`.",
+    ),
+    "too_many_strays": _Kind(CaptureError, "more than {wanted} places without a record", _CORRUPT),
     "compressed": _Kind(CaptureError, "{what}", _CORRUPT),
     "compressed_cut": _Kind(TruncatedError, "{what}", _KEPT + "get a complete copy of the file if you can."),
     "compressed_too_large": _Kind(

@@ -37,6 +37,20 @@ def test_strict_refuses_a_cut_input_and_prints_nothing(command, cut):
     assert (done.returncode, done.stdout) == (2, "")
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_resync_reads_on_behind_damage_and_says_what_was_skipped(command, tmp_path):
+    path = tmp_path / "patched.pcap"
+    path.write_bytes(GOOD + b"damage" + GOOD[24:])
+    done = fluxcap(command, path, "--resync")
+    lines = [line for line in done.stderr.splitlines(True) if not line.startswith(("hint:", "warning:"))]
+    error, help = error_lines("".join(lines))
+    assert done.returncode == 3
+    where = f"damaged at byte {len(GOOD)}, after packet {len(PACKETS)}"
+    assert error == f"error: {path}: {where}: 6 bytes are not a record; skipped"
+    assert help == "help: The records before and after them are read."
+    assert fluxcap(command, path, "--resync", "--strict").returncode == 2
+
+
 def test_every_damaged_input_is_named(cut, tmp_path, good):
     other = tmp_path / "other.pcap"
     other.write_bytes(CUT)

@@ -242,7 +242,7 @@ def test_damage_is_named_with_its_place_and_the_two_numbers_and_what_was_before_
 
 
 def test_every_kind_of_damage_has_a_case():
-    assert {name for name, *_ in DAMAGED_CAPTURES} == set(DAMAGES) - {"none"}
+    assert {name for name, *_ in DAMAGED_CAPTURES} == set(DAMAGES) - {"none", "too_many_strays"}  # test_resync.py
 
 
 @pytest.mark.parametrize("octet", [20, 0xFF])

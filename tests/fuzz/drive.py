@@ -20,8 +20,9 @@ import pytest
 
 import builders as b
 import fluxcap
-from capture_pieces import pieces
+from capture_pieces import SECTION_HEADER, pieces
 from core_driver import ALL_COLUMNS, FIVE_TUPLE, address, key
+from damaged_captures import bytes_accounted, damaged, resync
 from delivered_directory import Delivery, read
 from fluxcap._core import DISPOSITIONS, TUNNELS
 from muxed_captures import delivered, there_and_back
@@ -128,6 +129,17 @@ def merged(octets: bytes, n: int, draw: random.Random) -> None:
     ledger_adds_up(fluxcap.read_flows(inputs, order="time", reorder=draw.choice(["1ns", "2us"])), n)
 
 
+def resynchronised(octets: bytes, n: int, draw: random.Random) -> None:
+    """Assert that of a damaged capture all bytes are accounted for, in whatever pieces they come."""
+    if not n:
+        return
+    broken = damaged(octets, draw)
+    reading = resync(broken.octets)
+    assert reading == resync(broken.octets, [draw.choice([1, 60, 5000]) for _ in range(5)])
+    if not octets.startswith(SECTION_HEADER):
+        assert bytes_accounted(broken.octets, 24, reading)
+
+
 def bounded(octets: bytes, n: int, draw: random.Random) -> None:
     """Assert that limits, a filter and ports named for a tunnel leave a ledger that adds up."""
     port = draw.choice(PORTS)
@@ -190,6 +202,7 @@ def drive(octets: bytes, draw: random.Random, folder: Path) -> None:
         merged(octets, n, draw)
         explained(octets, n)
         bounded(octets, n, draw)
+        resynchronised(octets, n, draw)
         if n:
             rewritten(octets, path, n, folder)
 

@@ -164,7 +164,7 @@ def test_the_column_flow_alone_is_by_five_tuple():
         ({"columns": "time,time"}, "none twice"),
         ({"columns": ["time"], "by": "ports"}, "not among the columns"),
         ({"columns": ["flow"], "by": "port"}, "unknown key field"),
-        ({"on_damage": "ignore"}, "'warn' or 'raise'"),
+        ({"on_damage": "ignore"}, "'warn', 'raise' or 'resync'"),
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_is_read(options, message):

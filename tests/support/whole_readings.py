@@ -57,6 +57,7 @@ def everything(scanner: Scanner, state: int, rows: list[dict[str, bytes]]) -> di
     return {
         "state": state,
         "damage": scanner.damage,
+        "strays": scanner.strays(),
         "totals": totals,
         "format": scanner.format() if state != FLOWS_FULL else None,
         "flows": octets(scanner.flows()),

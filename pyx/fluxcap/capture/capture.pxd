@@ -10,8 +10,9 @@ from fluxcap.capture.pcap cimport (
     CAPTURED_FIRST, RECORD_HEADER, Usual, is_pcap, is_usual, pcap_header, pcap_record, usual_of, usual_record)
 from fluxcap.capture.pcapng cimport pcapng_block
 from fluxcap.capture.reader cimport (
-    EMPTY, FILE_HEADER_CUT, FORMAT_MERGED, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, MORE,
-    NOT_A_CAPTURE, RECORD, Reader, SKIPPED, Step, available, broken, more)
+    EMPTY, FILE_HEADER_CUT, FORMAT_MERGED, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, MORE, NOT_A_CAPTURE, RECORD,
+    Reader, SKIPPED, STRAY, Step, available, broken, more)
+from fluxcap.capture.resync cimport resync_step
 from fluxcap.capture.snoop cimport snoop_header, snoop_record
 
 cdef enum:
@@ -43,6 +44,8 @@ cdef inline Step probe(Reader* r) noexcept nogil:
 
 cdef inline Step next_step(Reader* r, Packet* p) noexcept nogil:
     """Move past the next record, or past something that is not a record."""
+    if r.resync != NULL and (r.format == FORMAT_PCAP or r.format == FORMAT_PCAPNG):
+        return resync_step(r, p)
     if r.format == FORMAT_PCAP:
         return pcap_record(r, p, r.swapped, r.lengths, r.record_header)
     if r.format == FORMAT_PCAPNG:
@@ -53,7 +56,7 @@ cdef inline Step next_step(Reader* r, Packet* p) noexcept nogil:
 
 cdef inline Step next_record(Reader* r, Packet* p) noexcept nogil:
     cdef Step step = SKIPPED
-    while step == SKIPPED:
+    while step == SKIPPED or step == STRAY:
         step = next_step(r, p)
     return step
 
@@ -103,7 +106,7 @@ cdef inline Step fill_records(Reader* r, Batch* batch, uint32_t limit, bint usua
 
 cdef inline Step fill_batch(Reader* r, Batch* batch, uint32_t limit) noexcept nogil:
     """Put up to `limit` records into the batch. Returns the step that ended it; RECORD: the batch is full."""
-    if is_usual(r):
+    if is_usual(r) and r.resync == NULL:
         return fill_records(r, batch, limit, True)
     if r.format == FORMAT_MERGED:
         return fill_merged(r, batch, limit)

@@ -20,6 +20,7 @@ cdef enum Step:
     SKIPPED                     # the window is past a header, or a block without a packet
     MORE                        # the window ends inside the record: more bytes are needed
     MORE_INTERFACES             # the table of interfaces is full: make room and call again
+    STRAY                       # the window is past bytes that are not records, see resync.pxd
     BROKEN                      # reader.damage says how
 
 cdef enum Format:
@@ -54,6 +55,7 @@ cdef enum DamageCode:
     SNOOP_LINK                  # found = snoop's number of a link type that is not read
     JOINED                      # another capture begins where a record should
     PADDING                     # zeros where a record should begin
+    TOO_MANY_STRAYS             # wanted = MAX_STRAYS
     DAMAGES_END
 
 cdef struct Damage:
@@ -62,6 +64,51 @@ cdef struct Damage:
     uint64_t offset             # of the broken record or block
     uint64_t found              # the two numbers that disagree
     uint64_t wanted
+
+# What is known of the records of an input before one of them is read: chain.pxd tells by it whether bytes are records.
+cdef struct Framing:
+    int format                  # FORMAT_PCAP or FORMAT_PCAPNG
+    bint swapped
+    # pcap
+    uint32_t header             # bytes of a record header
+    int lengths                 # their order, as in the reader
+    uint32_t fraction_max
+    uint32_t snaplen
+    uint16_t link_type
+    uint32_t odd                # oddities that one record has had,
+    uint32_t loose              # ... and those of more than one: rules that this input does not keep
+    uint32_t cut                # the captured length of the last record that was cut, but not to the snap length
+    uint32_t largest            # captured length
+    bint timed                  # a record has been read:
+    uint32_t second             # ... its time
+    # pcapng
+    uint32_t interfaces         # of the section
+    bint sections_only          # the reading can go on only at a section header
+
+cdef struct Stray:              # bytes between two records that belong to neither
+    uint64_t offset
+    uint64_t packet             # whole records read before it
+    uint64_t size
+    bint joined                 # another capture begins in it
+
+cdef enum:
+    # Strays in one input. One in 10 MB of a file of 600 GB; a file with more is hardly a capture. Python makes an
+    # exception of each, so there has to be a limit.
+    MAX_STRAYS = 65536
+
+cdef struct Resync:             # where the reading goes on after damage, see resync.pxd
+    Framing framing
+    uint64_t trusted            # offset up to which a chain of records was checked
+    bint searching
+    uint64_t origin             # offset where the search began
+    Damage damage               # what was met there
+    bint fresh                  # pcapng: the next block is the first one behind stray bytes
+    bint unsure                 # ... interfaces of this section may have been among stray bytes
+    uint64_t before             # records before the section
+    Stray* strays
+    uint64_t strays_room
+    uint64_t n_strays
+    uint64_t* seen              # bits, see chain.pxd
 
 cdef struct Interface:
     uint16_t link_type
@@ -100,6 +147,7 @@ cdef struct Reader:
     uint64_t number             # records read
     Damage damage
     uint64_t* anomalies         # ANOMALIES_END counters; the owner of the reader says where they are
+    Resync* resync              # NULL: damage ends the reading
     # pcap
     uint32_t record_header      # 16 bytes, or 24 with Kuznetzov's modified header
     uint32_t fraction_ns        # ns a unit of the time stamp's fraction

@@ -18,6 +18,7 @@ cdef class Source(Window):
     def __cinit__(self, Scanner scanner):
         self.scanner = scanner
         self.reader.anomalies = scanner.line.totals.anomalies
+        self.read_past_damage(scanner.reader.resync != NULL)
         self.begin_input()
 
     def read_on(self, int file):

@@ -51,7 +51,7 @@ cdef class Scanner(Window):
     cdef bint out_of_memory     # in the middle of a batch, whose records are lost
 
     def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, max_octets=0, decap=True, tunnels=(),
-                  where=None, inside=None, bint inner=False, file=0, uint32_t shards=1):
+                  where=None, inside=None, bint inner=False, file=0, uint32_t shards=1, bint resync=False):
         cdef Pipeline* line = &self.line
         line.batch = <Batch*>malloc(sizeof(Batch))
         line.totals = <Totals*>calloc(1, sizeof(Totals))
@@ -59,6 +59,7 @@ cdef class Scanner(Window):
             raise MemoryError
         open_totals(line.totals)
         self.reader.anomalies = line.totals.anomalies
+        self.read_past_damage(resync)
         line.kernel = chosen.run
         self.where = where
         line.filtered = where is not None and not inner

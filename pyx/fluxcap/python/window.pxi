@@ -4,14 +4,16 @@
 
 from cpython.buffer cimport PyBUF_WRITE
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 import os
 
 from fluxcap.capture.reader cimport (
-    DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, FORMAT_UNKNOWN, Interface, InterfaceCounts, Reader)
+    DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, FORMAT_UNKNOWN, Interface, InterfaceCounts, Reader,
+    Resync)
+from fluxcap.capture.resync cimport begin_resync, free_resync, open_resync
 from fluxcap.capture.window cimport MAX_WINDOW, WINDOW, fill, make_space, octets_come
 from fluxcap.threads.claim cimport claim, release_claim
 
@@ -38,6 +40,7 @@ cdef class Window:
     cdef const uint8_t[::1] lent    # lent bytes that are the window, without a copy
     cdef uint8_t* own               # the memory of the window while bytes are lent, else NULL
     cdef size_t own_capacity        # the size of that memory
+    cdef uint64_t told              # strays that strays() has given
     cdef bint writes                # a subclass changes bytes in the window
 
     def __cinit__(self):
@@ -48,7 +51,16 @@ cdef class Window:
             raise MemoryError
         self.grow_interfaces()
 
+    cdef int read_past_damage(self, bint wanted) except -1:
+        """Have the reading go on behind damage, where that is wanted."""
+        if wanted:
+            self.reader.resync = open_resync()
+            if self.reader.resync == NULL:
+                raise MemoryError
+        return 0
+
     def __dealloc__(self):
+        free_resync(self.reader.resync)
         free(self.reader.buffer if self.own == NULL else self.own)
         free(self.reader.interfaces)
         free(self.reader.counts)
@@ -82,6 +94,9 @@ cdef class Window:
         memset(&r.damage, 0, sizeof(Damage))
         memset(r.interfaces, 0, sizeof(Interface))
         memset(r.counts, 0, sizeof(InterfaceCounts))
+        if r.resync != NULL:
+            begin_resync(r.resync)
+            self.told = 0
 
     def lend(self, const uint8_t[::1] octets, size_t at):
         cdef Reader* r = &self.reader
@@ -180,6 +195,18 @@ cdef class Window:
     def reached(self):
         """As octets, for another thread to look at while this one reads."""
         return octets_come(&self.reader)
+
+    def strays(self):
+        """Those passed since the last call: offset, whole records before it, size, whether a capture begins in it."""
+        cdef Resync* s = self.reader.resync
+        cdef uint64_t i
+        with self.claim:
+            if s == NULL:
+                return []
+            passed = [(s.strays[i].offset, s.strays[i].packet, s.strays[i].size, bool(s.strays[i].joined))
+                      for i in range(self.told, s.n_strays)]
+            self.told = s.n_strays
+            return passed
 
     @property
     def damage(self):

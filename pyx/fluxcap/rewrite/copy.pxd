@@ -8,7 +8,7 @@ from fluxcap.base.types cimport Packet
 from fluxcap.capture.capture cimport next_step
 from fluxcap.capture.pcap cimport FILE_HEADER
 from fluxcap.capture.pcapng cimport SECTION_LENGTH, SECTION_LENGTH_OCTETS
-from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_SNOOP, FORMAT_UNKNOWN, RECORD, Reader, SKIPPED, Step
+from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_SNOOP, FORMAT_UNKNOWN, RECORD, Reader, SKIPPED, STRAY, Step
 from fluxcap.capture.snoop cimport SNOOP_FILE_HEADER
 
 cdef struct Copy:
@@ -58,6 +58,8 @@ cdef inline Step copy_window(Copy* c, Reader* r) noexcept nogil:
             if c.n_found < c.n_wanted and c.wanted[c.n_found] == r.number:
                 c.n_found += 1
                 keep(c, r, start)
+        elif step == STRAY:
+            continue            # what is no record is not copied
         elif step != SKIPPED:
             return step
         elif r.format != format:

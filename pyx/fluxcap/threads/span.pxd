@@ -18,7 +18,7 @@ from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, KEY_WORDS, QUOTATIONS, in_a_flow
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.hop cimport Hop, hop_records
-from fluxcap.capture.reader cimport BROKEN, MAX_CAPTURED, RECORD, Reader, Step, available, position
+from fluxcap.capture.reader cimport BROKEN, FORMAT_PCAP, MAX_CAPTURED, RECORD, Reader, Step, available, position
 from fluxcap.capture.window cimport WINDOW
 from fluxcap.flows.count cimport prefetch_slots
 from fluxcap.flows.table cimport Flows
@@ -99,6 +99,10 @@ cdef inline void begin_span(Span* s, Reader* r, const Hop* hop) noexcept nogil:
     r.start = 0
     r.end = left
     r.number += hop.records
+    if r.resync != NULL and hop.records and r.format == FORMAT_PCAP:
+        r.resync.framing.timed = True
+        r.resync.framing.second = hop.second
+    s.reader.resync = NULL      # its records are sound
     s.reader.end = s.end = hop.end
     s.before = s.reader.number
     s.counted = 0

@@ -10,7 +10,9 @@ from fluxcap.capture.inputs import contents
 from fluxcap.errors import CaptureError, damage_error
 
 if TYPE_CHECKING:
-    from fluxcap._core import Damage
+    from collections.abc import Iterator
+
+    from fluxcap._core import Damage, Scanner, Source
 
 
 class Failure(NamedTuple):
@@ -38,6 +40,15 @@ def damaged(damage: Damage, path: str, head: bytes, compression: str) -> Capture
         wanted=damage["wanted"],
         what=contents(head, compression),
     )
+
+
+def skipped(source: Scanner | Source, path: str) -> Iterator[CaptureError]:
+    """What the core has skipped of an input, and not told yet."""
+    for offset, packet, size, joined in source.strays():
+        name = "resumed_joined" if joined else "resumed"
+        error = damage_error(name, path=path, offset=offset, packet=packet, found=size)
+        error.skipped = size
+        yield error
 
 
 def broken_off(why: Failure, path: str, damage: Damage | None, read: tuple[int, int]) -> CaptureError:

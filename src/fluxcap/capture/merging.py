@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import ENDED, INPUT_ENDED, RECORDS_MADE, Merger, Scanner, Source
 from fluxcap.capture.compression import DecompressionError
-from fluxcap.capture.damaged import Failure, broken_off, damaged, failure
+from fluxcap.capture.damaged import Failure, broken_off, damaged, failure, skipped
 from fluxcap.errors import CaptureError
 from fluxcap.plan.durations import nanoseconds
 
@@ -52,12 +52,14 @@ class Part:
             self.failure = failure(error)
             self.source.finish()
 
-    def error(self, read: int) -> CaptureError | None:
-        """What ended this input after so many packets; None where that is its end."""
+    def errors(self, read: int) -> Iterator[CaptureError]:
+        """What was skipped in this input, and what ended it after so many packets, if that is not its end."""
+        yield from skipped(self.source, self.item.name)
         damage = self.source.damage
         if self.failure is not None:
-            return broken_off(self.failure, self.item.name, damage, (read, self.source.octets))
-        return damage and damaged(damage, self.item.name, self.head, self.compression)
+            yield broken_off(self.failure, self.item.name, damage, (read, self.source.octets))
+        elif damage is not None:
+            yield damaged(damage, self.item.name, self.head, self.compression)
 
     def _lend(self, take: Callable[[], memoryview]) -> None:
         self._chunk, self._at = take(), 0

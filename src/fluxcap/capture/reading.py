@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fluxcap._core import DAMAGED, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
 from fluxcap.capture.ahead.next_inputs import InputsAhead
 from fluxcap.capture.compression import DecompressionError
-from fluxcap.capture.damaged import Failure, broken_off, damaged, failure
+from fluxcap.capture.damaged import Failure, broken_off, damaged, failure, skipped
 from fluxcap.capture.filters import about_filter, compiler
 from fluxcap.capture.inputs import Input, Opened
 from fluxcap.capture.left_out import about_left_out, no_capture
@@ -77,6 +77,7 @@ class Reading:
             decap=options.decap,
             tunnels=codes(options.tunnels),
             shards=shards_for(self._threads) if shares else 1,
+            resync=options.on_damage == "resync",
         )
         self.inputs: list[str] = []
         self._begins: list[int] = []  # records before each input
@@ -178,9 +179,7 @@ class Reading:
     def hints(self) -> list[str]:
         """Sentences about records that the filter refused, perhaps against what the user meant."""
         totals = self.scanner.totals()
-        if not totals["packets"]:
-            return []
-        return [*about_filter(self.filter, totals), *about_times(totals)]
+        return [*about_filter(self.filter, totals), *about_times(totals)] if totals["packets"] else []
 
     def _read_in_turn(self, inputs: Iterable[Input]) -> Iterator[None]:
         """Read the inputs to their ends, one after the other."""
@@ -246,7 +245,7 @@ class Reading:
         """An input that is merged with others ended, of which so much was read."""
         records, _, _, over_second = read
         self._units.add(part.item.name, over_second, records, part.source.format())
-        if (error := part.error(records)) is not None:
+        for error in part.errors(records):
             self._report(error)
 
     def note_merged(self, merging: Merging) -> None:
@@ -311,6 +310,8 @@ class Reading:
             self.rows_wait = True
             yield
             self.rows_wait = False
+        for error in skipped(self.scanner, self.inputs[-1]):
+            self._report(error)
         if self._stepwise:
             yield
         return state
@@ -326,12 +327,9 @@ class Reading:
             warn(UserWarning(f"{name}: stopped at {self.limit}; what comes after was not read"))
         elif state == DAMAGED:
             self.ended = True
-            self._damaged()
-
-    def _damaged(self) -> None:
-        damage = self.scanner.damage
-        assert damage is not None
-        self._report(damaged(damage, self.inputs[-1], self._head, self.compression))
+            damage = self.scanner.damage
+            assert damage is not None
+            self._report(damaged(damage, self.inputs[-1], self._head, self.compression))
 
     def _fail(self, why: Failure) -> Iterator[None]:
         """End the current input as damaged for a reason outside the core: reading or decompressing failed."""
@@ -383,6 +381,7 @@ class Reading:
             "inputs": list(self.inputs),
             "skipped": list(self.skipped),
             "damage": [Damage(e.path, e.packet, e.offset, e.reason) for e in self.damage],
+            "strays": [(e.path, e.offset, e.skipped) for e in self.damage if e.skipped],
             "ledger": ledger,
             "packets": totals["packets"],
             "captured_octets": totals["captured_octets"],

@@ -30,6 +30,7 @@ _OPTIONS: Final = {  # by what to type here
     "--color never": "no-color no-colour",
     "--color": "colour",
     "--strict": "fail-fast pedantic",
+    "--resync": "recover salvage fix keep-going continue-on-error skip-bad",
     "--no-decap": "outer outermost",
     "--max-bad": "allow tolerate",
     "--list": "all details",

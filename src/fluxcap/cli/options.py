@@ -28,8 +28,8 @@ class Options(argparse.Namespace):
 
     @property
     def reading(self) -> ReadOptions:
-        """How to read: what add_selection() and add_order() add, --threads and --strict, as far as the command has
-        them."""
+        """How to read: what add_selection() and add_order() add, --threads, --strict and --resync, as far as the
+        command has them."""
         typed = vars(self)
         if typed.get("inner") and typed.get("where") is None:
             raise UsageError("--inner is about a filter, and there is none", "Say which with --where FILTER.")
@@ -45,7 +45,7 @@ class Options(argparse.Namespace):
         return ReadOptions(
             **asked,
             tunnels=self._tunnels(),
-            on_damage="raise" if self.strict else "warn",
+            on_damage="raise" if self.strict else "resync" if self.resync else "warn",
             on_interrupt="return",
             on_end=WATCH.nothing_to_keep,
         )
@@ -157,8 +157,10 @@ def add_messages(parser: Parser) -> None:
 
 
 def add_strict(parser: Parser) -> None:
-    """--strict."""
-    parser.add_argument("--strict", action="store_true", help="refuse a damaged input: exit code 2, nothing written")
+    """--strict and --resync."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--strict", action="store_true", help="refuse a damaged input: exit code 2, nothing written")
+    either.add_argument("--resync", action="store_true", help="read on behind damage, where records are found again")
 
 
 def add_selection(parser: Parser) -> None:

@@ -11,7 +11,8 @@ from fluxcap.cluster.seams import corrected, crossing, joined
 from fluxcap.cluster.sharing import Sharing
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
-from fluxcap.tables.flows import FlowTable, added_up, merge, refusal
+from fluxcap.tables.flows import FlowTable, merge
+from fluxcap.tables.merging import added_up, refusal
 
 T = TypeVar("T", bound=FlowTable)
 

@@ -18,7 +18,7 @@ from fluxcap.reports.checksum_report import ChecksumReport
 from fluxcap.reports.checksums import Judged, Judging, check_limit, kept, report_on
 from fluxcap.reports.info import CaptureInfo, summed
 from fluxcap.reports.survey import Survey
-from fluxcap.tables.flows import added_up
+from fluxcap.tables.merging import added_up
 from fluxcap.values.arrays import arrays
 
 

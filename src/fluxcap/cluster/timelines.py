@@ -24,7 +24,8 @@ from fluxcap.plan import keys
 from fluxcap.plan.durations import nanoseconds
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
-from fluxcap.tables.flows import FlowTable, added_up
+from fluxcap.tables.flows import FlowTable
+from fluxcap.tables.merging import added_up
 from fluxcap.tables.packets import PacketTable
 from fluxcap.tables.timeline.connections import Connections, Trips
 from fluxcap.tables.timeline.counts import PACKET_COLUMNS, Counting, Sums, from_flows

@@ -58,8 +58,8 @@ def explain(
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
-    on_damage : {"warn", "raise"}, default "warn"
-        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_damage : {"warn", "raise", "resync"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage, "resync" what comes after it too; "raise" raises.
 
     Returns
     -------

@@ -34,7 +34,7 @@ def headline(found: Findings) -> Sentence:
     if not verdicts.examined(info):
         return Sentence(NOTABLE, f"No packet passed the filter, of {human.count(info.packets)}: nothing was judged.")
     troubles = [human.counted(bad, "bad checksum")] if bad else []
-    if damaged := len(info.metadata["damage"]):
+    if damaged := metadata.damaged_inputs(info.metadata):
         troubles.append(f"{human.counted(damaged, 'damaged input')}")
     if troubles:
         return Sentence(WRONG, f"Not sound: {' and '.join(troubles)}, {human.counted(info.packets, 'packet')} read.")
@@ -49,9 +49,10 @@ def believed(found: Findings) -> Iterator[Sentence]:
     info, about = found.info, found.info.metadata
     for damage in about["damage"][:DAMAGES_TOLD]:
         where = f"{damage.path}: {damage.reason}, after packet {human.count(damage.packet)}"
-        yield Sentence(WRONG, f"{where}. What comes after is not on this page.")
+        resumed = any((path, at) == (damage.path, damage.offset) for path, at, _ in about["strays"])
+        yield Sentence(WRONG, f"{where}." if resumed else f"{where}. What comes after is not on this page.")
     if (more := len(about["damage"]) - DAMAGES_TOLD) > 0:
-        yield Sentence(WRONG, f"{human.counted(more, 'more input')} damaged.")
+        yield Sentence(WRONG, f"{human.counted(more, 'more place')} damaged.")
     if about["skipped"]:
         skipped = human.counted(len(about["skipped"]), "file")
         yield Sentence(NOTABLE, f"{skipped} in the folder are not captures and were skipped.")

@@ -6,7 +6,7 @@ A NamedTuple is as frozen as a dataclass can be; importing `dataclasses` would t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 from fluxcap.plan.tunnels import Tunnels
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # which is a second in tcpdump and less in others: the queues of a network card, each with a buffer, are apart no more.
 REORDER: Final = "1s"
 
-OnDamage = Literal["warn", "raise"]
+OnDamage = Literal["warn", "raise", "resync"]
 OnInterrupt = Literal["raise", "return"]
 Order = Literal["time"]
 
@@ -57,8 +57,8 @@ class ReadOptions(NamedTuple):
             raise ValueError(f"threads is at least 1, not {self.threads}")
         if self.ahead is not None and self.ahead < 0:
             raise ValueError(f"ahead is at least 0, not {self.ahead}")
-        if self.on_damage not in ("warn", "raise"):
-            raise ValueError(f"on_damage is 'warn' or 'raise', not {self.on_damage!r}")
+        if self.on_damage not in get_args(OnDamage):
+            raise ValueError(f"on_damage is 'warn', 'raise' or 'resync', not {self.on_damage!r}")
         if self.on_interrupt not in ("raise", "return"):
             raise ValueError(f"on_interrupt is 'raise' or 'return', not {self.on_interrupt!r}")
 

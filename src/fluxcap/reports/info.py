@@ -164,7 +164,7 @@ class CaptureInfo(NamedTuple):
 
 def together(several: Sequence[CaptureInfo]) -> CaptureInfo:
     """The description of inputs that were described in parts, in order."""
-    from fluxcap.tables.flows import added_up  # only here: a survey starts fast
+    from fluxcap.tables.merging import added_up  # only here: a survey starts fast
 
     read = added_up([one.metadata for one in several])
     sums = ("link_types", "ip_versions", "protocols", "reasons", "verdicts", "ip_verdicts", "gre_verdicts", "anomalies")

@@ -53,7 +53,7 @@ def copy_records(flows: Flows, out: BinaryIO) -> None:
     """Write the records of these flows to a stream; FlowTable.extract() describes the capture."""
     _check_repeatable(flows)
     before = None
-    copier = Copier()
+    copier = Copier(resync=bool(flows.metadata["strays"]))
     for item, records in _found(flows):
         for octets in copied(copier, item, records, before):
             out.write(octets)
@@ -81,6 +81,7 @@ def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
         tunnels=read["tunnels"],
         order=read["order"],
         reorder=read["reorder"],
+        on_damage="resync" if read["strays"] else "warn",
     )
     reading = Reading(options, key=spec_of(read), columns=("file", "packet", FLOW), row_limit=ROWS_AT_ONCE)
 

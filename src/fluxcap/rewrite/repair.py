@@ -51,8 +51,8 @@ def repair(
         Capture to write; the file appears when it is whole.
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
-    on_damage : {"warn", "raise"}, default "warn"
-        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_damage : {"warn", "raise", "resync"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage, "resync" what comes after it too; "raise" raises.
 
     Returns
     -------
@@ -102,7 +102,7 @@ class _Mending(Reading):
     repairer: Repairer
 
     def _scanner(self, **told: Any) -> Repairer:
-        self.repairer = Repairer(tunnels=told["tunnels"])
+        self.repairer = Repairer(tunnels=told["tunnels"], resync=told["resync"])
         return self.repairer
 
 

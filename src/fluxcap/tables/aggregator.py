@@ -67,8 +67,8 @@ class FlowAggregator:
         Add direction, size and gap of this many first packets, as in read_flows().
     threads : int, optional
         Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
-    on_damage : {"warn", "raise"}, default "warn"
-        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_damage : {"warn", "raise", "resync"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage, "resync" what comes after it too; "raise" raises.
 
     Raises
     ------

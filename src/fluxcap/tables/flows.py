@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fluxcap._core import NO_TIME, Column, Scanner
 from fluxcap.capture.inputs import expand
 from fluxcap.capture.reading import Reading
-from fluxcap.errors import Late
 from fluxcap.plan.flow_plan import FLOW, FlowPlan, spec_of
+from fluxcap.tables.merging import IN_ORDER, added_up, refusal
 from fluxcap.tables.table import Table
 from fluxcap.values import human
 from fluxcap.values.metadata import Metadata
@@ -25,10 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="FlowTable")
 Result = TypeVar("Result")
 
-_IN_ORDER = "merge them in the order of time, or read the captures together"
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
-# Metadata that the tables of a merge must have in common.
-_ALIKE = ("by", "biflow", "interval", "semantics", "idle_timeout", "tcp_idle_timeout", "bytes", "direction")
 
 
 class FlowTable(Table):
@@ -284,57 +280,8 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
         except KeyError as name:
             raise ValueError(f"a table without its column {name} does not merge: merge first, then select") from None
         except ValueError as error:
-            raise ValueError(f"time goes back between these tables: {error}; {_IN_ORDER}") from error
+            raise ValueError(f"time goes back between these tables: {error}; {IN_ORDER}") from error
     return table_of(FlowTable, scanner, added_up([part.metadata for part in parts]), True)
-
-
-def refusal(parts: Sequence[Metadata]) -> str:
-    """Why tables with this metadata do not merge exactly; "" if they do."""
-    made = parts[0]
-    for part in parts:
-        for name in _ALIKE:
-            if part[name] != made[name]:
-                return f"tables of different {name} do not merge: {made[name]!r} and {part[name]!r}"
-        if part["features"] or part["splt"]:
-            return (
-                "tables with features do not merge: the gap between the last packet of one and the first of the next is"
-                " in neither; read the captures together instead"
-            )
-        if part["connections"]:
-            return (
-                "tables of connections do not merge: what became of one depends on all its segments; read the captures"
-                " together instead"
-            )
-        if part["active_timeout"]:
-            return (
-                "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
-                " read the captures together instead"
-            )
-        if part["interval"] and part["direction"] == "server ports":
-            return (
-                "tables with intervals in these semantics do not merge: who began a flow depends on the intervals"
-                " before; read the captures together instead"
-            )
-    if made["idle_timeout"] and any(part["without_time"] for part in parts[1:]):
-        return (
-            "records without a time do not merge with an idle timeout: whether one ends a flow of the table before is"
-            " not known; read the captures together instead"
-        )
-    if made["idle_timeout"] and _goes_back(parts):
-        return f"time goes back between these tables, and an idle timeout depends on its order; {_IN_ORDER}"
-    return ""
-
-
-def added_up(parts: Sequence[Metadata]) -> Metadata:
-    """The metadata of the table that tables with this metadata become."""
-    common = {name: value for name, value in parts[0].items() if all(part.get(name) == value for part in parts)}
-    return common | _sums(parts)
-
-
-def _goes_back(parts: Sequence[Metadata]) -> bool:
-    """Whether a table has records from before the end of an earlier table."""
-    timed = [part for part in parts if part["first"] is not None]
-    return any(after["first"] < before["last"] for before, after in pairwise(timed))
 
 
 def _counted_through(parts: list[FlowTable]) -> list[FlowTable]:
@@ -360,41 +307,3 @@ def _in_time_order(parts: list[FlowTable]) -> FlowTable:
 
     order = np.argsort(np.concatenate([part["first"] for part in parts]), kind="stable")
     return FlowTable({name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]._columns})
-
-
-def _late(parts: Sequence[Metadata]) -> Late | None:
-    """The late records within the parts; records that are late between two parts are not known."""
-    found: list[Late] = []
-    before = 0
-    for part in parts:
-        if part["late"] is not None:
-            found.append(part["late"]._replace(input=part["late"].input + before))
-        before += len(part["inputs"])
-    if not found:
-        return None
-    return found[0]._replace(records=sum(late.records for late in found), by=max(late.by for late in found))
-
-
-def _sums(parts: Sequence[Metadata]) -> Metadata:
-    """The metadata of the merged table: sums over the parts."""
-    timed = [part for part in parts if part["first"] is not None]
-    ledger = {
-        disposition: tuple(map(sum, zip(*(part["ledger"][disposition] for part in parts), strict=True)))
-        for disposition in parts[0]["ledger"]
-    }
-    late = _late(parts)
-    counts = ("packets", "captured_octets", "wire_octets", "without_time")
-    sums: dict[str, Any] = {name: sum(part[name] for part in parts) for name in counts}
-    lists = {name: [one for part in parts for one in part[name]] for name in ("inputs", "skipped", "damage", "hints")}
-    return {
-        **sums,
-        **lists,
-        "ledger": ledger,
-        "first": min((part["first"] for part in timed), default=None),
-        "last": max((part["last"] for part in timed), default=None),
-        "late": late,
-        "in_order": all(part["in_order"] for part in parts) and not _goes_back(parts),
-        "flows_full": any(part.get("flows_full") for part in parts),
-        "limit": next((part["limit"] for part in parts if part.get("limit")), ""),
-        "interrupted": any(part["interrupted"] for part in parts),
-    }

@@ -145,8 +145,8 @@ def read_flows(
         Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
-    on_damage : {"warn", "raise"}, default "warn"
-        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_damage : {"warn", "raise", "resync"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage, "resync" what comes after it too; "raise" raises.
     on_interrupt : {"raise", "return"}, default "raise"
         Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
     packets : bool, str or sequence of str, default False
@@ -262,8 +262,8 @@ def read_packets(
         says how many these are. A record that would need another flow than there is memory for ends the reading.
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
-    on_damage : {"warn", "raise"}, default "warn"
-        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_damage : {"warn", "raise", "resync"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage, "resync" what comes after it too; "raise" raises.
     on_interrupt : {"raise", "return"}, default "raise"
         Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
 
@@ -356,8 +356,8 @@ def scan_packets(
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     follow : bool, default False
         Go on where files end, and with files that come, as docs/live.md has it; Ctrl-C ends it. Paths alone.
-    on_damage : {"warn", "raise"}, default "warn"
-        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_damage : {"warn", "raise", "resync"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage, "resync" what comes after it too; "raise" raises.
     on_interrupt : {"raise", "return"}, default "raise"
         Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
 

@@ -64,7 +64,8 @@ def facts(metadata: Mapping[str, Any]) -> dict[str, str]:
 
 def notes(metadata: Mapping[str, Any]) -> list[str]:
     """What even a short description has to mention."""
-    skipped, damaged, untimed = len(metadata["skipped"]), len(metadata["damage"]), metadata["without_time"]
+    skipped, untimed = len(metadata["skipped"]), metadata["without_time"]
+    damaged = damaged_inputs(metadata)
     said = (
         f"{metadata['semantics']} semantics" if metadata.get("semantics") else "",
         timing(metadata) if "by" in metadata else "",
@@ -75,6 +76,11 @@ def notes(metadata: Mapping[str, Any]) -> list[str]:
         stopped(metadata),
     )
     return [note for note in said if note]
+
+
+def damaged_inputs(metadata: Mapping[str, Any]) -> int:
+    """How many inputs are damaged; one that is read on behind its damage may be so in several places."""
+    return len({damage.path for damage in metadata["damage"]})
 
 
 def uncounted(metadata: Mapping[str, Any]) -> str:

@@ -14,8 +14,9 @@ cdef class Copier(Window):
     cdef uint64_t anomalies[ANOMALIES_END]
     cdef const uint64_t[::1] wanted     # keeps alive the numbers that `copy` points to
 
-    def __cinit__(self):
+    def __cinit__(self, *, bint resync=False):
         self.reader.anomalies = self.anomalies
+        self.read_past_damage(resync)
 
     def begin(self, const uint64_t[::1] wanted):
         with self.claim:

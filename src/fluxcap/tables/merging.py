@@ -1,0 +1,105 @@
+"""The metadata of tables that become one, and whether they do so exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from fluxcap.values.metadata import Metadata
+
+if TYPE_CHECKING:
+    from fluxcap.errors import Late
+
+IN_ORDER: Final = "merge them in the order of time, or read the captures together"
+ALIKE: Final = (  # what they must have in common
+    *("by", "biflow", "interval", "semantics", "idle_timeout", "tcp_idle_timeout", "bytes", "direction"),
+)
+LISTS: Final = ("inputs", "skipped", "damage", "strays", "hints")  # those of all, one after the other
+
+
+def refusal(parts: Sequence[Metadata]) -> str:
+    """Why tables with this metadata do not merge exactly; "" if they do."""
+    made = parts[0]
+    for part in parts:
+        for name in ALIKE:
+            if part[name] != made[name]:
+                return f"tables of different {name} do not merge: {made[name]!r} and {part[name]!r}"
+        if part["features"] or part["splt"]:
+            return (
+                "tables with features do not merge: the gap between the last packet of one and the first of the next is"
+                " in neither; read the captures together instead"
+            )
+        if part["connections"]:
+            return (
+                "tables of connections do not merge: what became of one depends on all its segments; read the captures"
+                " together instead"
+            )
+        if part["active_timeout"]:
+            return (
+                "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
+                " read the captures together instead"
+            )
+        if part["interval"] and part["direction"] == "server ports":
+            return (
+                "tables with intervals in these semantics do not merge: who began a flow depends on the intervals"
+                " before; read the captures together instead"
+            )
+    if made["idle_timeout"] and any(part["without_time"] for part in parts[1:]):
+        return (
+            "records without a time do not merge with an idle timeout: whether one ends a flow of the table before is"
+            " not known; read the captures together instead"
+        )
+    if made["idle_timeout"] and _goes_back(parts):
+        return f"time goes back between these tables, and an idle timeout depends on its order; {IN_ORDER}"
+    return ""
+
+
+def added_up(parts: Sequence[Metadata]) -> Metadata:
+    """The metadata of the table that tables with this metadata become."""
+    common = {name: value for name, value in parts[0].items() if all(part.get(name) == value for part in parts)}
+    return common | _sums(parts)
+
+
+def _goes_back(parts: Sequence[Metadata]) -> bool:
+    """Whether a table has records from before the end of an earlier table."""
+    timed = [part for part in parts if part["first"] is not None]
+    return any(after["first"] < before["last"] for before, after in pairwise(timed))
+
+
+def _late(parts: Sequence[Metadata]) -> Late | None:
+    """The late records within the parts; records that are late between two parts are not known."""
+    found: list[Late] = []
+    before = 0
+    for part in parts:
+        if part["late"] is not None:
+            found.append(part["late"]._replace(input=part["late"].input + before))
+        before += len(part["inputs"])
+    if not found:
+        return None
+    return found[0]._replace(records=sum(late.records for late in found), by=max(late.by for late in found))
+
+
+def _sums(parts: Sequence[Metadata]) -> Metadata:
+    """The metadata of the merged table: sums over the parts."""
+    timed = [part for part in parts if part["first"] is not None]
+    ledger = {
+        disposition: tuple(map(sum, zip(*(part["ledger"][disposition] for part in parts), strict=True)))
+        for disposition in parts[0]["ledger"]
+    }
+    late = _late(parts)
+    counts = ("packets", "captured_octets", "wire_octets", "without_time")
+    sums: dict[str, Any] = {name: sum(part[name] for part in parts) for name in counts}
+    lists = {name: [one for part in parts for one in part[name]] for name in LISTS}
+    return {
+        **sums,
+        **lists,
+        "ledger": ledger,
+        "first": min((part["first"] for part in timed), default=None),
+        "last": max((part["last"] for part in timed), default=None),
+        "late": late,
+        "in_order": all(part["in_order"] for part in parts) and not _goes_back(parts),
+        "flows_full": any(part.get("flows_full") for part in parts),
+        "limit": next((part["limit"] for part in parts if part.get("limit")), ""),
+        "interrupted": any(part["interrupted"] for part in parts),
+    }
