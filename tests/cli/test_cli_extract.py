@@ -1,5 +1,10 @@
 """`fluxcap flows --extract`: the records of flows, by their numbers, as a capture."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from capture_pieces import picked
@@ -115,3 +120,22 @@ def test_what_cannot_be_written_is_exit_code_5(tmp_path):
     full = shell('fluxcap flows "$1" --extract 0 -o - > /dev/full', CAPTURE)
     assert "No space left on device" in error_lines(full.stderr)[0]
     assert full.returncode == 5
+
+
+THREADS = """
+import os
+from fluxcap.cli.main import entry
+try:
+    entry()
+finally:
+    import sys
+    print("numpy" in sys.modules, len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="the threads of a process are not listed here")
+def test_numpy_starts_no_threads_of_its_own(out):
+    command = [sys.executable, "-c", THREADS, "flows", CAPTURE, "--threads", "1", "--extract", "0", "-o", out]
+    others = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run(command, env=others, capture_output=True, text=True, check=True)
+    assert done.stdout == "True 2\n"  # the main thread, and the one that looks for signals

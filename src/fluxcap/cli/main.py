@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -93,6 +94,9 @@ def entry() -> NoReturn:
     # Imported modules stay to the end. Searching them for cycles, during the import and again at exit, takes a tenth of
     # a short run.
     gc.set_threshold(COLLECT_EVERY)
+    # Where a command imports numpy, numpy would start threads for linear algebra, which no command has: for a short run
+    # their search for work is a tenth of the processor time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     WATCH.start()
     code = main(sys.argv[1:])
     gc.freeze()
