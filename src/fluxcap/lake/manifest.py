@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from fluxcap.lake.layout import PATH, TIMES, VERSION, Layout
+from fluxcap.lake.layout import PATH, TIMES, UNTIMED, VERSION, Layout
 from fluxcap.lake.place import MANIFEST, Place
 from fluxcap.whole_files import replacing
 
@@ -26,6 +26,12 @@ class File(NamedTuple):
     def rows(self) -> int:
         """All rows."""
         return sum(self.exports.values())
+
+    @property
+    def values(self) -> dict[str, str | None]:
+        """What its folder says of all its rows; None for rows without a time."""
+        said = (part.split("=") for part in self.folder.split("/"))
+        return {level: None if value == UNTIMED else value for level, value in said}
 
     @property
     def folder(self) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap.lake import manifest
-from fluxcap.lake.layout import UNTIMED
 from fluxcap.lake.manifest import File, Manifest
 from fluxcap.lake.place import Place
 from fluxcap.tables.requirements import wanted
@@ -95,7 +94,7 @@ class Lake:
         system, root = self._place.arrow()
         form = ds.ParquetFileFormat()
         parts = [form.make_fragment(f"{root}/{file.path}", system, self._where(file)) for file in self._state.files]
-        return ds.FileSystemDataset(parts, self._schema(), form, system)
+        return ds.FileSystemDataset(parts, self.schema(), form, system)
 
     def to_duckdb(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
         """Give a DuckDB relation.
@@ -127,7 +126,7 @@ class Lake:
         library = wanted("duckdb")
         session = connection or library.default_connection()
         if not self.files:
-            empty: duckdb.DuckDBPyRelation = session.from_arrow(self._schema().empty_table())
+            empty: duckdb.DuckDBPyRelation = session.from_arrow(self.schema().empty_table())
             return empty
         if self._place.in_store:
             from fluxcap.stores.objects import store_of
@@ -176,7 +175,22 @@ class Lake:
         )
         return frame.select(self.columns)
 
-    def _schema(self) -> pa.Schema:
+    def schema(self) -> pa.Schema:
+        """Give the schema of the rows, as pyarrow has it.
+
+        Returns
+        -------
+        pyarrow.Schema
+            Also the columns of the folders.
+
+        Examples
+        --------
+        >>> import fluxcap, tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> done = fluxcap.export("samples/office.pcap", folder)
+        >>> fluxcap.scan_lake(folder).schema().field("first").type
+        TimestampType(timestamp[ns, tz=UTC])
+        """
         import pyarrow as pa
 
         schema = self._state.layout.schema()
@@ -190,12 +204,9 @@ class Lake:
         import pyarrow.compute as pc  # type: ignore[import-untyped,unused-ignore]
 
         known = None
-        for part in file.folder.split("/"):
-            level, _, value = part.partition("=")
+        for level, value in file.values.items():
             of = pc.field(level)
-            equal = (
-                of.is_null() if value == UNTIMED else of == pa.scalar(value).cast(pa.type_for_alias(IN_ARROW[level]))
-            )
+            equal = of.is_null() if value is None else of == pa.scalar(value).cast(pa.type_for_alias(IN_ARROW[level]))
             known = equal if known is None else known & equal
         return known
 
