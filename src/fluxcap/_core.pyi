@@ -124,6 +124,7 @@ class Totals(TypedDict):  # what was seen since the scanner was made
     link_types: dict[int, int]  # link type -> records
     unknown_links: dict[int, int]  # link type that is not read -> records
     ip_versions: dict[int, int]  # 0 (no IP), 4, 6 -> records
+    non_ip: dict[int, int]  # ethertype, 0 without one -> records without IP; of the first 32 ethertypes
     anomalies: list[int]
     rows_left_out: int  # packet rows that `max_octets` left no room for: the last ones
 
@@ -294,9 +295,7 @@ class Demuxer(Scanner):
     def streams(self) -> dict[str, Column]:
         """All sockets and streams up to now, in the order in which they were first seen."""
 
-class Source(Window):
-    """One of the inputs of a Merger."""
-
+class Source(Window):  # one of the inputs of a Merger
     def read_on(self, file: int) -> None:
         """readinto(space()) and advance() with the file of this descriptor, or finish() at its end. OSError."""
     def format(self) -> CaptureFormat: ...

@@ -150,7 +150,7 @@ def test_check_of_a_sound_capture_says_so(many):
 def test_info_is_one_screen(mixed):
     screen = terminal("info", mixed.name, cwd=mixed.parent)
     assert len(screen.lines) <= 24
-    assert re.search(r"^packets +4 · 2\d\d B on the wire$", screen.text, re.MULTILINE)
+    assert re.search(r"^packets +4 · 2\d\d B on the wire · \d\d B on average$", screen.text, re.MULTILINE)
     assert "pcap us, little-endian · ETHERNET" in screen.text
     assert screen.lines[-1] == "hint: `fluxcap check` lists the 2 bad checksums"
 

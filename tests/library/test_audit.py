@@ -294,6 +294,17 @@ def test_drops_that_a_file_admits_are_counted_by_the_last_statistics_of_each_int
     assert fluxcap.read_info(capture).packets == len(records)
 
 
+def test_statistics_between_packets_are_read_by_several_threads_as_by_one(tmp_path):
+    records = BASES["office"] * 10
+    enhanced = [enhanced_packet(one.data, one.time // US) for one in records]
+    blocks = [block for at, one in enumerate(enhanced) for block in (one, statistics(0, at, (5, at)))][:-1]
+    path = tmp_path / "many.pcapng"
+    path.write_bytes(pcapng(interface(), *blocks))
+    several = [fluxcap.read_info(path, threads=threads) for threads in (1, 2)]
+    assert [one.inputs[0].interfaces[0].dropped for one in several] == [len(records) - 2] * 2
+    assert [one.packets for one in several] == [len(records)] * 2
+
+
 def test_drops_before_packets_are_counted():
     dropped = [option(4, struct.pack("<Q", n)) for n in (3, 8)]
     base = BASES["session"]

@@ -242,6 +242,7 @@ cdef struct Digest:
     uint8_t protocol
     uint8_t flip                # the ends are swapped in the words of the key
     uint8_t mark                # RESENT to AFTER_ACK; set where connections are followed and `row` is not 0
+    uint16_t ethertype          # set by the walk; the lane takes nothing but IP
     uint32_t octets             # the bytes that a flow counts: of the frame or of the IP packet
     uint32_t tag                # 32 bits of the hash of the key's words
     uint32_t row                # in the flow table, plus 1; 0 = in none

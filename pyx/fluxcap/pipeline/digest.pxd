@@ -12,6 +12,7 @@ cdef inline void digest_packet(const Packet* p, uint32_t octets_at, Digest* d) n
     # One copy takes all fields that both structs have in the same order; fields.pxi asserts that they lie alike.
     memcpy(d, &p.time, <char*>&d.protocol - <char*>d)
     d.protocol = p.key.protocol
+    d.ethertype = p.key.ethertype
     d.octets = (<const uint32_t*>(<const char*>p + octets_at))[0]
     d.row = 0
 

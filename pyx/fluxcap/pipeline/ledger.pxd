@@ -1,12 +1,22 @@
 # The ledger: every record has exactly one disposition; reasons, verdicts and anomalies are counted beside it.
 
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport native64
+from fluxcap.base.numbers cimport ETHERTYPE_FIRST
 from fluxcap.base.times cimport NO_TIME, earliest, later_by
 from fluxcap.base.types cimport (
-    ANOMALIES_END, DISPOSITIONS_END, Digest, FILTERED, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK, VERDICTS_END)
+    ANOMALIES_END, DISPOSITIONS_END, Digest, FILTERED, NON_IP, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK, VERDICTS_END)
 from fluxcap.capture.reader cimport InterfaceCounts
+
+cdef enum:
+    # Ethertypes without IP that are counted one by one: a network has a handful, and a fuzzer's last ones are together
+    # what the disposition counts beyond these.
+    NAMED_OTHERS = 32
+
+cdef struct Others:             # records without IP
+    uint16_t ethertype          # 0: none, as in an LLC frame
+    uint64_t packets
 
 cdef struct Totals:
     uint64_t packets
@@ -25,6 +35,8 @@ cdef struct Totals:
     uint64_t ip_verdicts[VERDICTS_END]
     uint64_t gre_verdicts[VERDICTS_END]
     uint64_t ip_versions[7]                 # 0, 4 and 6 are used
+    Others others[NAMED_OTHERS]             # in the order in which they came first
+    uint32_t n_others
     uint64_t anomalies[ANOMALIES_END]
 
 cdef inline void open_totals(Totals* t) noexcept nogil:
@@ -45,6 +57,19 @@ cdef inline uint64_t sum_bytes() noexcept nogil:
     cdef uint8_t[8] mask = [0, 0, 0, 0, 0xFF, 0, 0, 0xFF]
     return native64(mask)
 
+cdef inline void tally_other(Totals* t, uint16_t ethertype) noexcept nogil:
+    """Count a record without IP by its ethertype; smaller numbers are lengths of frames that have none."""
+    cdef uint32_t i = 0
+    if ethertype < ETHERTYPE_FIRST:
+        ethertype = 0
+    while i < t.n_others and t.others[i].ethertype != ethertype:
+        i += 1
+    if i == NAMED_OTHERS:
+        return
+    t.n_others += i == t.n_others
+    t.others[i].ethertype = ethertype
+    t.others[i].packets += 1
+
 cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Digest* digests, uint32_t n,
                              uint64_t wire, bint one_sum) noexcept nogil:
     """Count digests that all have the same common_bytes() and interface; `one_sum`: the same sum_bytes(), too."""
@@ -57,6 +82,9 @@ cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Diges
         return
     if d.disposition == UNKNOWN_LINK:
         interfaces[d.interface].unknown += n
+    if d.disposition == NON_IP:
+        for i in range(n):
+            tally_other(t, digests[i].ethertype)
     t.reasons[d.reason] += n
     if d.ip_version and one_sum:
         t.verdicts[d.protocol][d.verdict] += n

@@ -13,9 +13,12 @@ from fluxcap.reports import verdicts
 from fluxcap.tables.card import card
 from fluxcap.values import human, metadata, names
 from fluxcap.values.metadata import JOINT, Metadata
+from fluxcap.values.units import BITS_PER_OCTET
 
 INPUT_LINES: Final = 5  # inputs described one by one
 INTERFACES_NAMED: Final = 3
+KINDS_NAMED: Final = 6  # ethertypes without IP
+RATES: Final = ("duration", "packets_per_second", "octets_per_second", "bits_per_second", "octets_per_packet")
 
 
 # Named tuples, no dataclasses, whose module takes a sixth of the start of `fluxcap info` to import.
@@ -46,6 +49,7 @@ class InputInfo(NamedTuple):
     packets: int
     captured_octets: int
     wire_octets: int
+    sha256: str | None = None  # of the bytes as stored, if it was asked for
 
 
 class CaptureInfo(NamedTuple):
@@ -75,6 +79,8 @@ class CaptureInfo(NamedTuple):
         Records by verdict on the IPv4 header and on GRE.
     anomalies : dict of str to int
         What was odd, and how often.
+    non_ip : dict of int to int
+        Records without IP by ethertype, 0 without one; of the first 32 ethertypes.
     metadata : dict
         As tables have it.
 
@@ -105,6 +111,7 @@ class CaptureInfo(NamedTuple):
     ip_verdicts: dict[str, int]
     gre_verdicts: dict[str, int]
     anomalies: dict[str, int]
+    non_ip: dict[int, int]
     metadata: Metadata
 
     def __repr__(self) -> str:
@@ -138,6 +145,16 @@ class CaptureInfo(NamedTuple):
         """float or None: mean rate of bytes on the wire; None if the capture lasts no time."""
         return self.wire_octets * human.NS_PER["s"] / self.duration if self.duration else None
 
+    @property
+    def bits_per_second(self) -> float | None:
+        """float or None: mean rate of bits on the wire; None if the capture lasts no time."""
+        return None if self.octets_per_second is None else self.octets_per_second * BITS_PER_OCTET
+
+    @property
+    def octets_per_packet(self) -> float | None:
+        """float or None: mean length on the wire; None without packets."""
+        return self.wire_octets / self.packets if self.packets else None
+
     def to_dict(self) -> dict[str, Any]:
         """Give the same, and the rates, as dicts, lists, texts and numbers.
 
@@ -158,7 +175,7 @@ class CaptureInfo(NamedTuple):
         )
         values = deepcopy({**self._asdict(), "inputs": inputs})
         read = values.pop("metadata")  # CaptureInfo has the rest of the metadata already
-        rates = {name: getattr(self, name) for name in ("duration", "packets_per_second", "octets_per_second")}
+        rates = {name: getattr(self, name) for name in RATES}
         return values | rates | {"damage": read["damage"], "skipped": read["skipped"]}
 
 
@@ -167,7 +184,17 @@ def together(several: Sequence[CaptureInfo]) -> CaptureInfo:
     from fluxcap.tables.merging import added_up  # only here: a survey starts fast
 
     read = added_up([one.metadata for one in several])
-    sums = ("link_types", "ip_versions", "protocols", "reasons", "verdicts", "ip_verdicts", "gre_verdicts", "anomalies")
+    sums = (
+        "link_types",
+        "ip_versions",
+        "protocols",
+        "reasons",
+        "verdicts",
+        "ip_verdicts",
+        "gre_verdicts",
+        "anomalies",
+        "non_ip",
+    )
     return CaptureInfo(
         inputs=tuple(described for one in several for described in one.inputs),
         **{name: read[name] for name in ("packets", "captured_octets", "wire_octets", "first", "last", "in_order")},
@@ -193,23 +220,35 @@ def facts(info: CaptureInfo) -> Iterator[tuple[str, str]]:
     """A label and a text for each fact; a text with an empty label belongs to the label before it."""
     for source in info.inputs[:INPUT_LINES]:
         yield "input", _source(source)
+        if source.sha256:
+            yield "", f"SHA-256 {source.sha256}"
     if len(info.inputs) > INPUT_LINES:
         yield "", f"and {human.count(len(info.inputs) - INPUT_LINES)} more"
     captured = "" if info.captured_octets == info.wire_octets else f"{human.octets(info.captured_octets)} captured"
     wire = f"{human.octets(info.wire_octets)} on the wire"
-    yield "packets", JOINT.join(filter(None, (human.count(info.packets), wire, captured)))
+    mean = "" if info.octets_per_packet is None else f"{human.octets(round(info.octets_per_packet))} on average"
+    yield "packets", JOINT.join(filter(None, (human.count(info.packets), wire, captured, mean)))
     if info.first is not None and info.last is not None:
         order = "" if info.in_order else "not in order"
-        when = human.span(info.first, info.last), human.duration(info.last - info.first), order
+        when = human.exact_span(info.first, info.last), human.duration(info.last - info.first), order
         yield "time", JOINT.join(filter(None, when))
     if info.packets_per_second is not None and info.octets_per_second is not None:
         packets = f"{human.rate(info.packets_per_second)} packets/s"
-        yield "rate", JOINT.join((packets, f"{human.octets(round(info.octets_per_second))}/s"))
+        octets = f"{human.octets(round(info.octets_per_second))}/s"
+        yield "rate", JOINT.join((packets, octets, human.bits(info.octets_per_second * BITS_PER_OCTET)))
     yield "records", _tally({name: records for name, (records, _) in info.ledger.items()}) or "none"
+    if without_ip := info.ledger["non_ip"][0]:
+        kinds = {names.ethertype(number): count for number, count in _most(info.non_ip)}
+        yield "not IP", _tally({**kinds, "others": without_ip - sum(kinds.values())})
     if reasons := _tally({name: count for name, count in info.reasons.items() if name != "none"}):
         yield "reasons", reasons
     if anomalies := _tally(info.anomalies):
         yield "anomalies", anomalies
+
+
+def _most(counts: Mapping[int, int]) -> list[tuple[int, int]]:
+    """The most frequent ones."""
+    return sorted(counts.items(), key=lambda one: -one[1])[:KINDS_NAMED]
 
 
 def _tally(counts: Mapping[str, int]) -> str:
@@ -222,7 +261,9 @@ def _source(source: InputInfo) -> str:
     sections = "" if source.sections < 2 else human.counted(source.sections, "section")
     variant = f"{source.format} {source.variant}".strip()
     form = ", ".join(filter(None, (variant, f"{source.byte_order}-endian", sections)))
-    return JOINT.join(filter(None, (printable(source.name), stored, form, _interfaces(source))))
+    snaplens = {interface.snaplen for interface in source.interfaces if interface.snaplen}
+    snaplen = f"snap length {', '.join(map(human.count, sorted(snaplens)[:INTERFACES_NAMED]))}" if snaplens else ""
+    return JOINT.join(filter(None, (printable(source.name), stored, form, _interfaces(source), snaplen)))
 
 
 def _interfaces(source: InputInfo) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap._core import ANOMALIES, REASONS, VERDICTS
-from fluxcap.capture.inputs import Captures, Input, expand
+from fluxcap.capture.inputs import Captures, Input, expand, refuse_once
 from fluxcap.capture.reading import Reading
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fluxcap._core import CaptureFormat, Interface
     from fluxcap.capture.merging import Merging
     from fluxcap.plan.durations import Duration
+
+HASHED_AT_ONCE: Final = 1 << 20  # bytes
 
 
 def read_info(
@@ -29,6 +31,7 @@ def read_info(
     reorder: Duration | None = None,
     threads: int | None = None,
     ahead: int | None = None,
+    sha256: bool = False,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
 ) -> CaptureInfo:
@@ -55,6 +58,8 @@ def read_info(
         Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
+    sha256 : bool, default False
+        Hash the bytes of each input as they are stored, which reads it a second time.
     on_damage : {"warn", "raise", "resync"}, default "warn"
         A damaged input: "warn" keeps what was read before the damage, "resync" what comes after it too; "raise" raises.
     on_interrupt : {"raise", "return"}, default "raise"
@@ -95,13 +100,33 @@ def read_info(
         ReadOptions(
             where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
         ),
+        sha256,
     )
 
 
-def collect_info(src: Captures, options: ReadOptions) -> CaptureInfo:
-    """Read captures and describe them."""
+def collect_info(src: Captures, options: ReadOptions, sha256: bool = False) -> CaptureInfo:
+    """Read captures and describe them; with `sha256` their bytes are hashed, too. ValueError if one can be read only
+    once."""
+    inputs = expand(src)
+    if sha256:
+        refuse_once(inputs, "hash it")
     reading = Survey(options)
-    return reading.collect(expand(src), reading.info)
+    info = reading.collect(inputs, reading.info)
+    if not sha256:
+        return info
+    hashes = {item.name: _sha256(item) for item in inputs if item.name in info.metadata["inputs"]}
+    return info._replace(inputs=tuple(one._replace(sha256=hashes[one.name]) for one in info.inputs))
+
+
+def _sha256(item: Input) -> str:
+    """The hash of an input as it is stored."""
+    import hashlib
+
+    hashed, buffer = hashlib.sha256(), memoryview(bytearray(HASHED_AT_ONCE))
+    with item.source() as source:
+        while n := source.readinto(buffer):
+            hashed.update(buffer[:n])
+    return hashed.hexdigest()
 
 
 class Survey(Reading):
@@ -150,6 +175,7 @@ class Survey(Reading):
             ip_verdicts=_named(VERDICTS, totals["ip_verdicts"]),
             gre_verdicts=_named(VERDICTS, totals["gre_verdicts"]),
             anomalies=_named(ANOMALIES, totals["anomalies"]),
+            non_ip=totals["non_ip"],
             metadata=metadata,
         )
 

@@ -66,9 +66,19 @@ def duration(ns: int) -> str:
     return f"{seconds // SECONDS_PER_DAY}d {seconds % SECONDS_PER_DAY // SECONDS_PER_HOUR:02d}h"
 
 
+def exact_span(first: int, last: int) -> str:
+    """Two times as span() gives them, to the microsecond, or the nanosecond where one has nanoseconds."""
+    microseconds = first % 1000 == last % 1000 == 0
+    return _span(first, last, len("2026-11-02T10:00:00.123456" if microseconds else "2026-11-02T10:00:00.123456789"))
+
+
 def span(first: int, last: int) -> str:
     """Two times, to the second and in UTC; the second time without the parts that equal those of the first."""
-    texts = [text.time(ns)[: len("2026-11-02T10:00:00")].replace("T", " ") for ns in (first, last)]
+    return _span(first, last, len("2026-11-02T10:00:00"))
+
+
+def _span(first: int, last: int, digits: int) -> str:
+    texts = [text.time(ns)[:digits].replace("T", " ") for ns in (first, last)]
     date = len("2026-11-02 ")
     if texts[0] == texts[1]:
         del texts[1]

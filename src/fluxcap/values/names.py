@@ -46,6 +46,35 @@ PROTOCOLS: Final[Mapping[int, str]] = {
     255: "Reserved",
 }
 
+# https://www.iana.org/assignments/ieee-802-numbers
+ETHERTYPES: Final[Mapping[int, str]] = {
+    0: "without ethertype",
+    0x0806: "ARP",
+    0x22F0: "AVTP",
+    0x22F3: "TRILL",
+    0x6003: "DECnet",
+    0x8035: "RARP",
+    0x809B: "AppleTalk",
+    0x80F3: "AARP",
+    0x8137: "IPX",
+    0x8808: "flow control",
+    0x8809: "slow protocols",
+    0x8863: "PPPoE discovery",
+    0x888E: "EAPOL",
+    0x8892: "PROFINET",
+    0x88A2: "AoE",
+    0x88A4: "EtherCAT",
+    0x88B8: "GOOSE",
+    0x88CC: "LLDP",
+    0x88E5: "MACsec",
+    0x88F7: "PTP",
+    0x8902: "CFM",
+    0x8906: "FCoE",
+    0x8914: "FIP",
+    0x893A: "IEEE 1905",
+    0x9000: "loopback test",
+}
+
 ICMP, TCP, UDP, DCCP, ICMPV6, SCTP, UDP_LITE = 1, 6, 17, 33, 58, 132, 136
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10  # RFC 9293 section 3.1
 IP_VERSION: Final = "ip_version"  # a column of packets, 0 without an IP header: there are no addresses then
@@ -150,6 +179,11 @@ LIFE_COLUMNS: Final = (
 def protocol(number: int) -> str:
     """The name of an IP protocol."""
     return PROTOCOLS.get(number, str(number))
+
+
+def ethertype(number: int) -> str:
+    """What an ethertype announces."""
+    return ETHERTYPES.get(number, f"{number:#06x}")
 
 
 def link_type(number: int) -> str:

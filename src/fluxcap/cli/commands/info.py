@@ -9,7 +9,7 @@ from typing import Final
 
 from fluxcap import formats
 from fluxcap.cli import inputs, options, sharing
-from fluxcap.cli.exits import Exit
+from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
@@ -30,6 +30,7 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
     sharing.add(parser)
+    parser.add_argument("--hash", action="store_true", help="the SHA-256 of each input, which reads it a second time")
 
 
 def run(given: Options, messages: Messages) -> Exit:
@@ -39,13 +40,15 @@ def run(given: Options, messages: Messages) -> Exit:
 
     output = choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
+    if given.hash:
+        _check_hash(given, sources)
     if given.scheduler is not None:
         from fluxcap.cluster import reports
 
         info = sharing.share(given, sources, messages, partial(reports.collect_info, sources.inputs, given.reading))
     else:
         with Progress(sources, messages), _fetching(sources, messages):
-            info = collect_info(sources.inputs, given.reading)
+            info = collect_info(sources.inputs, given.reading, given.hash)
     with output.stream() as out:
         if output.for_people:
             from fluxcap.cli.drawings.reports import draw_info
@@ -58,6 +61,18 @@ def run(given: Options, messages: Messages) -> Exit:
     if bad and output.for_people:
         messages.hint(f"`fluxcap check` lists the {human.counted(bad, 'bad checksum')}")
     return Exit.INTERRUPTED if info.metadata["interrupted"] else Exit.DONE
+
+
+def _check_hash(given: Options, sources: Sources) -> None:
+    """UsageError if the inputs cannot be hashed."""
+    from fluxcap.capture.inputs import refuse_once
+
+    if given.scheduler is not None:
+        raise UsageError("--hash reads the inputs here, and --scheduler elsewhere", "Leave out one of them.")
+    try:
+        refuse_once(sources.inputs, "hash it")
+    except ValueError as error:
+        raise UsageError.of(error) from error
 
 
 @contextmanager

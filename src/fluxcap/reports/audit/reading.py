@@ -69,8 +69,8 @@ def read_audit(
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
-    on_damage : {"warn", "raise"}, default "warn"
-        A damaged input: "warn" keeps what was read before the damage; "raise" raises the CaptureError.
+    on_damage : {"warn", "raise", "resync"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage, "resync" what comes after it too; "raise" raises.
     on_interrupt : {"raise", "return"}, default "raise"
         Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
 
