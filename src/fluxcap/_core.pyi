@@ -136,8 +136,7 @@ class CaptureFormat(TypedDict):  # the input being read, or the last one read
     interfaces: list[Interface]
 
 class Endings(TypedDict):
-    # ns, 0 = none: connections of TCP that nobody answers are forgotten after the one, those that have ended after the
-    # other; neither without the other.
+    # ns, 0 = none: when connections of TCP are forgotten that nobody answers, and that have ended; both or neither.
     attempt_timeout: NotRequired[int]
     close_timeout: NotRequired[int]
 
@@ -172,9 +171,8 @@ class Window:
     octets: int  # of the current input that have come
     reached: int  # the same, for another thread to look at
     def lend(self, octets: bytes | memoryview, at: int) -> int:
-        """Take the next octets of the input, from `at` on, as they lie, instead of filling space(): they are the window
-        until more is asked for. Where a record has begun before them only some are taken, copied. Where to go on; call
-        run() before that."""
+        """Take the next octets of the input, from `at` on, as they lie: they are the window until more is asked for.
+        Where a record has begun before them only some are taken, copied. Where to go on; call run() before that."""
     def finish(self) -> None:
         """The current input has ended; an incomplete record makes run() say DAMAGED."""
 
@@ -236,6 +234,8 @@ class Scanner(Window):
     def totals(self) -> Totals: ...
     def format(self) -> CaptureFormat: ...
 
+def trace_tasks(scanner: Scanner, room: int) -> None: ...  # kind, span, lane, begin, ns in all, ns on a processor
+def traced_tasks(scanner: Scanner) -> list[tuple[str, int, int, int, int, int]]: ...
 def round_trips(scanner: Scanner, rows: Any, trips: Any) -> None:
     """Write from SYN to ACK of the handshakes of connections with these row numbers into int64 `trips` (ns)."""
 

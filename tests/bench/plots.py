@@ -17,7 +17,7 @@ import timing
 from sweeps import FLOOR, PROCESS, READ_FLOWS, Point
 
 GREY, BLUE, ORANGE = "#6e7781", "#2f81f7", "#c4620c"
-COLOURS = {READ_FLOWS: BLUE, FLOOR: ORANGE, PROCESS: ORANGE}
+COLOURS = {READ_FLOWS: BLUE, FLOOR: ORANGE, PROCESS: ORANGE, "small": BLUE, "imix": ORANGE}
 WIDTH, HEIGHT = 560, 280
 DECADES = [10.0**n for n in range(-4, 4)]
 
@@ -97,6 +97,19 @@ def packets(points: list[Point]) -> Picture:
         lambda p: p.seconds,
         lambda value: f"{value:.2f} s" if value >= 0.1 else f"{value * 1e3:.2g} ms",
         log_y=True,
+    )
+
+
+def cores(points: list[Point], one: dict[str, float]) -> Picture:
+    """`one`: seconds of one thread, by workload."""
+    eight = ", ".join(f"{one[name] / seconds(points, name, 8):.1f} ({name})" for name in one)
+    return Picture(
+        f"{eight} times as fast on 8 processors, by a schedule of recorded tasks",
+        "times the speed of one thread: packets of 60 to 139 bytes (small); 64, 576 and 1500 bytes (imix)",
+        "processors",
+        "times as fast",
+        lambda p: one[p.series] / p.seconds,
+        lambda value: f"{value:.1f}",
     )
 
 

@@ -11,7 +11,8 @@ from fluxcap.flows.table cimport Flows
 from fluxcap.tables.export cimport FlowColumns, RowRange, close_ranges, open_ranges, ranges_of, split_range
 from fluxcap.tables.rows cimport drop_all_rows
 from fluxcap.tables.shards cimport rows_in
-from fluxcap.threads.crew cimport Crew, do_jobs
+from fluxcap.threads.crew cimport Crew
+from fluxcap.threads.share cimport do_jobs
 
 # Formats of the struct module by the typestr of numpy, without the byte order, which is that of this machine. Letters
 # ("S") have a length besides.

@@ -13,6 +13,7 @@ from fluxcap.pipeline.ledger cimport Totals
 from fluxcap.pipeline.quotation cimport QUOTED_MAX
 from fluxcap.pipeline.scan cimport OUTCOME_NO_MEMORY, count_held
 from fluxcap.tables.copy cimport copy_flows, drop_copy
+from fluxcap.threads.trace cimport TASK_KINDS_END, Task, open_trace
 
 
 cdef class HeldCounted:
@@ -79,3 +80,27 @@ def losses(Scanner scanner not None, uint64_t[:, ::1] lost):
         scanner.settle_crew()
         if lost.shape[0] and scanner.line.flows.connections_stride:
             read_losses(&scanner.line.flows, &lost[0, 0], lost.shape[0])
+
+
+# Which tasks the threads of a scanner did, and what each took.
+TASK_KINDS = ("read", "turn", "hop", "examine", "alone", "part", "job", "idle")
+assert len(TASK_KINDS) == TASK_KINDS_END
+
+
+def trace_tasks(Scanner scanner not None, uint64_t room):
+    with scanner.claim:
+        scanner.dismiss_crew()
+        if not open_trace(&scanner.traced, room):
+            raise MemoryError
+
+
+def traced_tasks(Scanner scanner not None):
+    cdef Task task
+    cdef list found = []
+    cdef uint64_t i
+    with scanner.claim:
+        scanner.settle_crew()
+        for i in range(min(scanner.traced.n, scanner.traced.room)):
+            task = scanner.traced.tasks[i]
+            found.append((TASK_KINDS[task.kind], task.span, task.lane, task.began, task.wall, task.processor))
+    return found

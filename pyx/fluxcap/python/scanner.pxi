@@ -29,7 +29,9 @@ from fluxcap.pipeline.scan cimport (
     Pipeline, may_take_lane, scan)
 from fluxcap.tables.ended cimport take_ended
 from fluxcap.tables.shards cimport errors_not_kept, free_shards, rows_in
-from fluxcap.threads.crew cimport Crew, broken_span, dismiss, hire, is_orphaned, settle, share, share_file
+from fluxcap.threads.crew cimport Crew, dismiss, hire, is_orphaned
+from fluxcap.threads.share cimport broken_span, settle, share, share_file
+from fluxcap.threads.trace cimport Trace, free_trace
 
 WANTS_INPUT, ROWS_FULL, FLOWS_FULL, DAMAGED, UNLIKE, ENDED = 0, 1, 2, 3, 4, 5
 assert DAMAGED == OUTCOME_DAMAGED
@@ -39,6 +41,7 @@ cdef class Scanner(Window):
     cdef Pipeline line
     cdef TunnelPorts* ports     # of UDP tunnels
     cdef Crew* crew             # NULL while one thread reads
+    cdef Trace traced           # tasks of its crews; without room: none
     cdef tuple packet_fields
     cdef tuple flow_fields
     cdef tuple feature_fields   # features of a flow; empty if not asked for
@@ -66,8 +69,7 @@ cdef class Scanner(Window):
         if inside is not None:
             line.filters.inside = checked_program(inside)
         self.programs = {}
-        self.link_types = {}
-        self.unknown_links = {}
+        self.link_types, self.unknown_links = {}, {}
         self.plan_decoder(decap, tunnels)
         seed = os.urandom(sizeof(uint64_t))
         memcpy(&line.holding.fragments.seed, <const char*>seed, sizeof(uint64_t))
@@ -89,9 +91,9 @@ cdef class Scanner(Window):
 
     def __dealloc__(self):
         # Do not call methods here: if Window.__cinit__ failed, the object has none yet.
-        if self.crew != NULL:
-            with nogil:
-                dismiss(self.crew)
+        with nogil:
+            dismiss(self.crew)
+        free_trace(&self.traced)
         free(self.line.batch)
         free(self.line.totals)
         free(self.ports)
@@ -208,10 +210,8 @@ cdef class Scanner(Window):
         with self.claim:
             while True:
                 state = self.step(1) if in_order else WANTS_INPUT
-                if state != WANTS_INPUT:
-                    return state
-                if self.reader.ended:
-                    return ENDED
+                if state != WANTS_INPUT or self.reader.ended:
+                    return ENDED if state == WANTS_INPUT else state
                 if threads > 1 and self.hire_crew():
                     self.check_crew()
                     with nogil:
@@ -228,7 +228,7 @@ cdef class Scanner(Window):
 
     cdef bint hire_crew(self) noexcept nogil:
         if self.crew == NULL:
-            self.crew = hire(&self.line)
+            self.crew = hire(&self.line, &self.traced)
         return self.crew != NULL
 
     cdef Outcome share_window(self, uint32_t threads, bint* in_order) noexcept:
@@ -251,9 +251,8 @@ cdef class Scanner(Window):
 
     cdef void dismiss_crew(self) noexcept:
         with nogil:
-            if self.crew != NULL:
-                dismiss(self.crew)
-                self.crew = NULL
+            dismiss(self.crew)
+        self.crew = NULL
 
     cdef Outcome scan_window(self) except *:
         cdef Outcome outcome

@@ -9,7 +9,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from fluxcap.base.memory cimport prefetch
+from fluxcap.base.memory cimport HUGE_FROM, prefetch
 from fluxcap.base.types cimport BATCH, Digest, in_a_flow
 from fluxcap.flows.count cimport count_digests
 from fluxcap.flows.table cimport FIRST_ROWS, Flows, find_tag, free_flows, home, make_room, reserve, row_of, shard_of
@@ -56,7 +56,11 @@ cdef inline uint64_t errors_not_kept(const Flows* f) noexcept nogil:
 
 cdef inline bint reserve_shard(Flows* shard) noexcept nogil:
     """Room for a batch; False when memory is out. Call before lend()."""
-    return reserve(shard, BATCH) and \
+    # Rows begin with a huge page, as many shards have no more rows than that: in small pages, counting takes a quarter
+    # more time.
+    cdef uint64_t least = HUGE_FROM // shard.stride + 1
+    return make_room(<void**>&shard.rows, &shard.room, shard.n + BATCH, least, shard.stride) and \
+        reserve(shard, BATCH) and \
         make_room(<void**>&shard.numbers, &shard.numbers_room, shard.n + BATCH, FIRST_ROWS, sizeof(uint64_t))
 
 cdef inline void lend(Flows* f, Flows* shard) noexcept nogil:

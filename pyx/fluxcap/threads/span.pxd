@@ -14,6 +14,7 @@ from posix.types cimport off_t
 from posix.unistd cimport pread
 
 from fluxcap.base.columns cimport is_wanted
+from fluxcap.base.memory cimport lines_new
 from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, KEY_WORDS, QUOTATIONS, in_a_flow
 from fluxcap.capture.capture cimport fill_batch
@@ -75,8 +76,8 @@ cdef inline bint open_span(Span* s, const Pipeline* p, uint64_t records) noexcep
         return True
     records += records // 4 + BATCH     # spans differ in size: without this the arrays would grow again and again
     free_room(s)
-    s.digests = <Digest*>malloc(records * sizeof(Digest))
-    s.words = <uint64_t*>malloc(records * max(p.flows.plan.shape.n, 1) * sizeof(uint64_t))
+    s.digests = <Digest*>lines_new(records * sizeof(Digest))
+    s.words = <uint64_t*>lines_new(records * max(p.flows.plan.shape.n, 1) * sizeof(uint64_t))
     # All batches are full but the last one; a damaged record may add one without records.
     s.stretches = <Stretch*>malloc((records // BATCH + 2) * sizeof(Stretch))
     s.sorted = <uint32_t*>malloc(records * sizeof(uint32_t))

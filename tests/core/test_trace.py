@@ -1,0 +1,74 @@
+"""A trace has each task of the threads that read a file once, and changes no result."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+import builders as b
+from capture_files import pcap, records
+from core_driver import FIVE_TUPLE, key
+from fluxcap._core import Scanner, trace_tasks, traced_tasks
+from whole_readings import LONG, read_file
+
+WINDOW = 256 << 10  # bytes
+BY = key(*FIVE_TUPLE)
+FRAMES = [b.ethernet(b.ipv4(b.udp(bytes(40), port, 53), "192.0.2.1", "192.0.2.2")) for port in range(1024, 1824)]
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    path = tmp_path_factory.mktemp("trace") / "long.pcap"
+    path.write_bytes(pcap(records(FRAMES * 50)))
+    return path
+
+
+def traced(path, shards, room=10_000):
+    scanner = Scanner(key=BY, shards=shards)
+    trace_tasks(scanner, room)
+    scanner.begin()
+    with path.open("rb", buffering=0) as file:
+        scanner.read(file.fileno(), 3)
+    columns = scanner.flows()
+    return traced_tasks(scanner), {name: bytes(memoryview(column)) for name, column in columns.items()}
+
+
+@pytest.mark.parametrize(("shards", "counts"), [(1, 1), (4, 5)])
+def test_every_window_of_a_file_is_examined_once_and_counted_once_in_each_lane(long, shards, counts):
+    tasks, _ = traced(long, shards)
+    done = Counter((span, kind) for kind, span, *_ in tasks if kind not in ("turn", "idle", "job"))
+    examined = {span for span, kind in done if kind == "examine"}
+    assert len(examined) in (long.stat().st_size // WINDOW - 1, long.stat().st_size // WINDOW)
+    for span in examined:
+        assert done[span, "examine"] == 1
+        assert done[span, "alone"] + done[span, "part"] == counts
+        # Windows are read again that were begun before one thread had read the header of the file.
+        assert done[span, "read"] >= 1
+        assert done[span, "hop"] >= 1
+
+
+def test_no_task_is_on_a_processor_for_longer_than_it_takes(long):
+    tasks, _ = traced(long, 4)
+    slack = 1_000_000  # ns: two clocks that are read one after the other
+    assert all(processor <= wall + slack for *_, wall, processor in tasks)
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+def test_a_trace_changes_no_row(long, shards):
+    assert traced(long, shards)[1] == read_file(long, 1, key=BY)["flows"]
+
+
+def test_a_trace_keeps_no_more_tasks_than_it_has_room_for(long):
+    assert len(traced(long, 4, room=7)[0]) == 7
+
+
+def test_one_thread_has_no_tasks(tmp_path):
+    path = tmp_path / "mixed.pcap"
+    path.write_bytes(LONG["mixed"])
+    scanner = Scanner(key=BY)
+    trace_tasks(scanner, 100)
+    scanner.begin()
+    with path.open("rb", buffering=0) as file:
+        scanner.read(file.fileno(), 1)
+    assert traced_tasks(scanner) == []
