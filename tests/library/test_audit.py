@@ -258,6 +258,21 @@ def test_more_datagrams_than_the_core_knows_at_once_are_all_counted():
     assert packets(report) == [1, 2, 3, 4, 5]
 
 
+def test_damage_that_is_read_past_is_said_to_have_been_skipped(tmp_path):
+    data = bytearray((SAMPLES / "session.pcap").read_bytes())
+    packets = fluxcap.read_packets(bytes(data), columns="offset")
+    middle = int(packets["offset"][500]) - 16  # where the header of a record begins
+    data[middle : middle + 16] = b"\xff" * 16
+    path = tmp_path / "damaged.pcap"
+    path.write_bytes(data)
+    with pytest.warns(fluxcap.DamagedCaptureWarning):
+        ended, resumed = fluxcap.read_audit(path), fluxcap.read_audit(path, on_damage="resync")
+    (end,), (skip,) = ([one for one in report.findings if one.code == "damage"] for report in (ended, resumed))
+    assert "not read" in end.meaning
+    assert "skipped" in skip.meaning
+    assert (ended.packets, resumed.packets) == (500, len(packets) - 1)
+
+
 @pytest.mark.filterwarnings("ignore::fluxcap.DamagedCaptureWarning")
 def test_an_input_that_ends_inside_a_record_is_damaged(tmp_path):
     path = tmp_path / "cut.pcap"

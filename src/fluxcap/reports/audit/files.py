@@ -31,18 +31,20 @@ def drops(info: CaptureInfo) -> Iterator[Finding]:
 
 
 def damage(info: CaptureInfo) -> Iterator[Finding]:
-    """Inputs that could not be read to their ends."""
-    damaged = info.metadata["damage"]
+    """Where inputs are damaged: the reading ended there, or went on where records were found again (`--resync`)."""
+    damaged, skipped = info.metadata["damage"], {(path, at) for path, at, _ in info.metadata["strays"]}
     if damaged:
         inputs = info.metadata["inputs"]
         first = damaged[0]
         more = "" if len(damaged) == 1 else f", and {human.counted(len(damaged) - 1, 'other')}"
         where = f"after packet {human.count(first.packet)}, at byte {human.count(first.offset)}"
+        resumed = all((one.path, one.offset) in skipped for one in damaged)
+        behind = "Bytes between the records were skipped." if resumed else "What comes behind damage was not read."
         yield Finding(
             "damage",
             len(damaged),
-            f"{human.counted(len(damaged), 'input')} {'is' if len(damaged) == 1 else 'are'} damaged.",
-            f"The first {where}{more}: {first.reason}. What comes behind damage was not read.",
+            f"{human.counted(len(damaged), 'place')} {'is' if len(damaged) == 1 else 'are'} damaged.",
+            f"The first {where}{more}: {first.reason}. {behind}",
             tuple(Place(inputs.index(one.path), one.packet) for one in damaged[:FEW] if one.path in inputs),
             {},
         )
