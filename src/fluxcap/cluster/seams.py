@@ -21,7 +21,7 @@ from fluxcap.cluster.part import FILE_BITS, Beginnings, Part, Work, open_table, 
 from fluxcap.plan.flow_plan import FLOW
 from fluxcap.rewrite.extract import copied
 from fluxcap.tables.flows import FlowTable
-from fluxcap.values.arrays import Array
+from fluxcap.values.arrays import Array, row_bytes
 from fluxcap.values.metadata import Metadata
 from fluxcap.values.names import ICMP, ICMPV6, TCP
 
@@ -75,7 +75,7 @@ def _keys(table: FlowTable, biflow: bool) -> Array:
         rows = np.arange(len(whole))
         differ = np.argmax(whole != turned, axis=1) if len(whole) else rows
         whole = np.where((whole[rows, differ] <= turned[rows, differ])[:, None], whole, turned)
-    return np.ascontiguousarray(whole).view(np.dtype((np.void, whole.shape[1]))).reshape(-1)
+    return row_bytes(whole)
 
 
 def _joined(table: FlowTable, names: Sequence[str]) -> Array:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap._core import PACKET_COLUMNS
 from fluxcap.capture.reading import Reading
-from fluxcap.formats import Listing
 from fluxcap.lake.layout import EXPORT, plain
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import REORDER, ReadOptions
@@ -66,7 +65,7 @@ class Rows:
         else:
             table = collect_flows(self._inputs, self._plan, self._options, self._kind)
             self.metadata = table.metadata
-            yield from _slices(table.to_dict())
+            yield from (table[start : start + BATCH_ROWS] for start in range(0, len(table), BATCH_ROWS))
             return
         yield from scan
         self.metadata = scan.metadata
@@ -75,11 +74,6 @@ class Rows:
         """Whether flows end before the capture does."""
         spec = self._plan.spec()
         return bool(spec["idle_timeout"] or spec["tcp_idle_timeout"] or spec["active_timeout"])
-
-
-def _slices(columns: Mapping[str, Any]) -> Iterator[Table]:
-    for start in range(0, len(next(iter(columns.values()))), BATCH_ROWS):
-        yield Listing({name: values[start : start + BATCH_ROWS] for name, values in columns.items()})
 
 
 def _in_arrow(table: Table, export: str) -> pa.Table:

@@ -47,10 +47,11 @@ def headline(found: Findings) -> Sentence:
 def believed(found: Findings) -> Iterator[Sentence]:
     """How far the numbers of the page can be trusted."""
     info, about = found.info, found.info.metadata
+    resumed = metadata.read_past(about)
     for damage in about["damage"][:DAMAGES_TOLD]:
         where = f"{damage.path}: {damage.reason}, after packet {human.count(damage.packet)}"
-        resumed = any((path, at) == (damage.path, damage.offset) for path, at, _ in about["strays"])
-        yield Sentence(WRONG, f"{where}." if resumed else f"{where}. What comes after is not on this page.")
+        read_on = (damage.path, damage.offset) in resumed
+        yield Sentence(WRONG, f"{where}." if read_on else f"{where}. What comes after is not on this page.")
     if (more := len(about["damage"]) - DAMAGES_TOLD) > 0:
         yield Sentence(WRONG, f"{human.counted(more, 'more place')} damaged.")
     if about["skipped"]:
@@ -63,7 +64,7 @@ def believed(found: Findings) -> Iterator[Sentence]:
         yield Sentence(NOTABLE, said, (Place(late.input, late.packet),))
     if about["without_time"]:
         counted = human.counted(about["without_time"], "record")
-        places = found.evidence.untimed.of(0)
+        places = found.evidence.untimed.of()
         yield Sentence(NOTABLE, f"{counted} without a time; pictures over time leave them out.", places)
     if info.captured_octets < info.wire_octets:
         cut = f"{human.octets(info.captured_octets)} captured of {human.octets(info.wire_octets)}"

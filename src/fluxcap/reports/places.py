@@ -42,7 +42,11 @@ class Firsts:
             rows = np.delete(rows, first)
             rows = rows[self._seen[kinds[rows]] < self._few]
 
-    def of(self, kind: int) -> tuple[Place, ...]:
+    def add_alike(self, files: Array, packets: Array) -> None:
+        """Look at some packets of one kind, where there is no other."""
+        self.add(np.zeros(len(packets), np.int64), files, packets)
+
+    def of(self, kind: int = 0) -> tuple[Place, ...]:
         """The first packets of a kind, in the order of reading."""
         kinds, files, packets = self._joined()
         mine = np.flatnonzero(kinds == kind)

@@ -67,14 +67,18 @@ def order(columns: Mapping[str, Array], descending: bool) -> Array:
     return len(turned) - 1 - turned
 
 
+def row_bytes(octets: Array) -> Array:
+    """Rows of bytes as one value each, to compare them whole."""
+    rows: Array = np.ascontiguousarray(octets).view(np.dtype((np.void, octets.shape[1] or 1))).reshape(-1)
+    return rows
+
+
 def kinds(columns: Sequence[Array]) -> tuple[Array, Array]:
     """Rows that are equal in all of these columns are of one kind. Gives the first row of each kind, in order, and the
     kind of each row, from 0."""
     n = len(columns[0])
     octets = [np.ascontiguousarray(column).reshape(n, column.size // max(n, 1)).view(np.uint8) for column in columns]
-    joined = np.concatenate(octets, axis=1)
-    whole = joined.view(np.dtype((np.void, joined.shape[1] or 1))).reshape(-1)
-    _, first, kind = np.unique(whole, return_index=True, return_inverse=True)
+    _, first, kind = np.unique(row_bytes(np.concatenate(octets, axis=1)), return_index=True, return_inverse=True)
     order = np.argsort(first)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))

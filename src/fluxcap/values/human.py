@@ -25,6 +25,11 @@ def counted(number: int, noun: str) -> str:
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
+def were(number: int) -> str:
+    """The verb behind so many: 1 -> 'was'."""
+    return "was" if number == 1 else "were"
+
+
 def octets(number: int) -> str:
     """1536 -> '1.5 KiB'."""
     if number < 1024:

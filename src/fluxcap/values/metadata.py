@@ -83,6 +83,11 @@ def damaged_inputs(metadata: Mapping[str, Any]) -> int:
     return len({damage.path for damage in metadata["damage"]})
 
 
+def read_past(metadata: Mapping[str, Any]) -> frozenset[tuple[str, int]]:
+    """The damage behind which reading went on: path and offset of each."""
+    return frozenset((path, offset) for path, offset, _ in metadata["strays"])
+
+
 def uncounted(metadata: Mapping[str, Any]) -> str:
     """The records that are not plainly counted in a flow, and why: '3 non_ip, 1 malformed'."""
     ledger = {name: records for name, (records, _) in metadata["ledger"].items() if name != "counted"}

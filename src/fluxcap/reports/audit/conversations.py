@@ -52,7 +52,7 @@ class Conversations:
         if len(after):
             self.after += len(after)
             self._turned[flows[after]] = True
-            self.afters.add(np.zeros(len(after), np.int64), files[after], numbers[after])
+            self.afters.add_alike(files[after], numbers[after])
 
     def _note_flows(self, packets: PacketTable, at: Array) -> None:
         """Note the first packet of each connection, and whether its acknowledgments move."""
@@ -90,7 +90,7 @@ class Conversations:
                 " acknowledgment.",
                 "One direction runs ahead of the other, as with two taps: round trips, responses and who began a"
                 " connection may be wrong.",
-                self.afters.of(0),
+                self.afters.of(),
                 {"connections": count},
             )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fluxcap.reports.audit.findings import Finding
 from fluxcap.reports.places import FEW, Place
-from fluxcap.values import human
+from fluxcap.values import human, metadata
 
 if TYPE_CHECKING:
     from fluxcap.reports.info import CaptureInfo
@@ -19,11 +19,10 @@ def drops(info: CaptureInfo) -> Iterator[Finding]:
     before_packets = info.anomalies["dropped_before"]
     count = max(by_interface, before_packets)
     if count:
-        were = "was" if count == 1 else "were"
         yield Finding(
             "drops",
             count,
-            f"{human.counted(count, 'packet')} {were} dropped by the capturing machine, as the file says.",
+            f"{human.counted(count, 'packet')} {human.were(count)} dropped by the capturing machine, as the file says.",
             "Counts of packets and bytes are too low, and retransmissions may be of packets that arrived.",
             (),
             {"by_interfaces": by_interface, "before_packets": before_packets},
@@ -32,14 +31,14 @@ def drops(info: CaptureInfo) -> Iterator[Finding]:
 
 def damage(info: CaptureInfo) -> Iterator[Finding]:
     """Where inputs are damaged: the reading ended there, or went on where records were found again (`--resync`)."""
-    damaged, skipped = info.metadata["damage"], {(path, at) for path, at, _ in info.metadata["strays"]}
+    damaged, resumed = info.metadata["damage"], metadata.read_past(info.metadata)
     if damaged:
         inputs = info.metadata["inputs"]
         first = damaged[0]
         more = "" if len(damaged) == 1 else f", and {human.counted(len(damaged) - 1, 'other')}"
         where = f"after packet {human.count(first.packet)}, at byte {human.count(first.offset)}"
-        resumed = all((one.path, one.offset) in skipped for one in damaged)
-        behind = "Bytes between the records were skipped." if resumed else "What comes behind damage was not read."
+        all_resumed = all((one.path, one.offset) in resumed for one in damaged)
+        behind = "Bytes between the records were skipped." if all_resumed else "What comes behind damage was not read."
         yield Finding(
             "damage",
             len(damaged),

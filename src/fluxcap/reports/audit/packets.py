@@ -41,7 +41,7 @@ class Cut:
             self.count += len(rows)
             self.octets += int((wire[rows] - captured[rows]).sum())
             self.headers += int(np.count_nonzero(packets["disposition"][rows] == HEADER_CUT))
-            self.first.add(np.zeros(len(rows), np.int64), packets["file"][rows], packets["packet"][rows])
+            self.first.add_alike(packets["file"][rows], packets["packet"][rows])
 
     def findings(self) -> Iterator[Finding]:
         """What was found."""
@@ -52,9 +52,9 @@ class Cut:
         yield Finding(
             "cut",
             self.count,
-            f"{human.counted(self.count, 'packet')} {_were(self.count)} cut by the snap length.",
+            f"{human.counted(self.count, 'packet')} {human.were(self.count)} cut by the snap length.",
             f"{headers} checksums of those cut cannot be verified, and {lost} cannot be delivered.",
-            self.first.of(0),
+            self.first.of(),
             {"bytes": self.octets, "headers": self.headers},
         )
 
@@ -73,7 +73,7 @@ class Offload:
         rows = np.flatnonzero(transport | header)
         if len(rows):
             self.count += int(np.count_nonzero(transport)) + int(np.count_nonzero(header))
-            self.first.add(np.zeros(len(rows), np.int64), packets["file"][rows], packets["packet"][rows])
+            self.first.add_alike(packets["file"][rows], packets["packet"][rows])
 
     def findings(self) -> Iterator[Finding]:
         """What was found."""
@@ -81,9 +81,9 @@ class Offload:
             yield Finding(
                 "offload",
                 self.count,
-                f"{human.counted(self.count, 'checksum')} {_were(self.count)} left to the sender's card.",
+                f"{human.counted(self.count, 'checksum')} {human.were(self.count)} left to the sender's card.",
                 "Whether these packets were sound on the wire is not known; `fluxcap repair` completes the checksums.",
-                self.first.of(0),
+                self.first.of(),
                 {},
             )
 
@@ -125,7 +125,7 @@ class Joined:
             at = which[rows]
             self.count += len(rows)
             self.segments += int((-(-sizes[at].astype(np.int64) // np.maximum(limits[rows], 1))).sum())
-            self.first.add(np.zeros(len(rows), np.int64), packets["file"][at], packets["packet"][at])
+            self.first.add_alike(packets["file"][at], packets["packet"][at])
 
     def findings(self) -> Iterator[Finding]:
         """What was found."""
@@ -137,7 +137,7 @@ class Joined:
                 f"{human.count(self.count)} {are} several segments in one, as the card takes or gives them.",
                 f"On the wire they were about {human.count(self.segments)} packets: their counts, lengths, spacings and"
                 " retransmissions are not in the tables.",
-                self.first.of(0),
+                self.first.of(),
                 {"segments": self.segments},
             )
 
@@ -185,7 +185,3 @@ class Fragments:
                 tuple([*self._first, *self._open.values()][:FEW]),
                 {},
             )
-
-
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"

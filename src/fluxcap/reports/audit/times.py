@@ -54,7 +54,7 @@ class Times:
         if len(late):
             self.back += len(late)
             self.back_by = max(self.back_by, -int(spacings[late].min()))
-            self.backs.add(np.zeros(len(late), np.int64), files[late + 1], numbers[late + 1])
+            self.backs.add_alike(files[late + 1], numbers[late + 1])
         self._find_gaps(spacings, files, numbers)
         kept = 2 * AROUND + 1
         self._judged = max(self._judged - max(len(times) - kept, 0), 0)
@@ -77,7 +77,7 @@ class Times:
         if len(at):
             self.gaps += len(at)
             self.longest = max(self.longest, int(spacings[at].max()))
-            self.silences.add(np.zeros(len(at), np.int64), files[at + 1], numbers[at + 1])
+            self.silences.add_alike(files[at + 1], numbers[at + 1])
 
     def findings(self) -> Iterator[Finding]:
         """What was found."""
@@ -88,7 +88,7 @@ class Times:
                 self.gaps,
                 f"{what} far longer than the spacing around: up to {human.duration(self.longest)}.",
                 "The capture paused, or its clock was set forward: rates and durations across it are too low.",
-                self.silences.of(0),
+                self.silences.of(),
                 {"longest_ns": self.longest},
             )
         if self.back:
@@ -98,7 +98,7 @@ class Times:
                 self.back,
                 f"Time goes back {times}, by up to {human.duration(self.back_by)}.",
                 "Timeouts, round trips and who began a flow may be wrong; --order time sorts what is late by a second.",
-                self.backs.of(0),
+                self.backs.of(),
                 {"by_ns": self.back_by},
             )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from fluxcap.errors import unknown
 from fluxcap.values import text
+from fluxcap.values.arrays import row_bytes
 from fluxcap.values.names import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def matches(table: Table, conditions: Mapping[str, Any]) -> Array:
             there = table.there(name)
             mask &= found if there is None else found & np.asarray(there).astype(np.bool_)
         elif kind == "mac":
-            mask &= np.isin(_joined(values), _joined(np.array([_mac(one) for one in _several(wanted)], np.uint8)))
+            mask &= np.isin(row_bytes(values), row_bytes(np.array([_mac(one) for one in _several(wanted)], np.uint8)))
         elif isinstance(wanted, range):
             mask &= _in_range(values, wanted)
         else:
@@ -80,12 +81,6 @@ def _mac(given: Any) -> list[int]:
     if len(octets) != MAC_SIZE:
         raise ValueError(f"{given!r} is no MAC address")
     return list(octets)
-
-
-def _joined(values: Array) -> Array:
-    """The bytes of each row as one value."""
-    joined: Array = np.ascontiguousarray(values).view(np.dtype((np.void, values.shape[1]))).reshape(-1)
-    return joined
 
 
 def _values(name: str, kind: Any, wanted: Iterable[Any]) -> Array:
