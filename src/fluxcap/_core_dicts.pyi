@@ -1,0 +1,72 @@
+"""Types of the dictionaries that go into the compiled core and come out of it. There is no such module: _core.pyi has
+these names too."""
+
+from collections.abc import Iterable, Sequence
+from typing import NotRequired, TypedDict
+
+class Damage(TypedDict):
+    code: int  # index into DAMAGES
+    packet: int  # records read whole before the damage
+    offset: int  # octets into the (decompressed) input
+    found: int  # the two numbers that disagree; their meaning depends on the code
+    wanted: int
+
+class Interface(TypedDict):
+    link_type: int
+    snaplen: int
+    packets: int
+    dropped: int | None  # packets that there was no room for, as the file says; None: it does not say
+    name: bytes
+    ticks_per_second: float
+
+class Totals(TypedDict):  # what was seen since the scanner was made
+    packets: int
+    captured_octets: int
+    wire_octets: int
+    first: int | None  # ns; the earliest, and with `last` the latest, time stamp; None where no record has one
+    last: int | None
+    in_order: bool  # no record is earlier than the one before it in its input
+    late: int  # records earlier than one before them, over all inputs,
+    first_late: int  # ... number of the first of them, over all inputs; 0: there is none
+    latest_by: int  # ... and by how much at most, in ns
+    dispositions: list[tuple[int, int]]  # (records, wire octets) by disposition code
+    reasons: list[int]  # records by reason code
+    verdicts: dict[int, list[int]]  # IP protocol -> records by transport verdict code
+    ip_verdicts: list[int]  # records by IPv4 header verdict code
+    gre_verdicts: list[int]
+    link_types: dict[int, int]  # link type -> records
+    unknown_links: dict[int, int]  # link type that is not read -> records
+    ip_versions: dict[int, int]  # 0 (no IP), 4, 6 -> records
+    non_ip: dict[int, int]  # ethertype, 0 without one -> records without IP; of the first 32 ethertypes
+    anomalies: list[int]
+    rows_left_out: int  # packet rows that `max_octets` left no room for: the last ones
+
+class CaptureFormat(TypedDict):  # the input being read, or the last one read
+    name: str  # "pcap" "pcapng" "snoop" ("" before anything is known)
+    variant: str  # e.g. "us" "ns" "us modified"; "" for pcapng
+    byte_order: str  # "little" "big"
+    sections: int
+    interfaces: list[Interface]
+
+class Endings(TypedDict):
+    # ns, 0 = none: when connections of TCP are forgotten that nobody answers, and that have ended; both or neither.
+    attempt_timeout: NotRequired[int]
+    close_timeout: NotRequired[int]
+
+class KeySpec(Endings):
+    fields: Sequence[tuple[str, int, int]]  # (name in KEY_FIELDS, IPv4 prefix length 0..32, IPv6 prefix length 0..128)
+    biflow: bool
+    idle_timeout: int  # ns, 0 = none
+    tcp_idle_timeout: NotRequired[int]  # ... of TCP; that of all protocols if it is not there
+    active_timeout: int  # ns, 0 = none
+    interval: int  # ns, 0 = none
+    max_flows: int  # 0 = as many as the core can hold
+    max_memory: NotRequired[int]  # octets that the table takes at most, as rows or as columns; 0 = no bound
+    features: NotRequired[bool]  # statistics of packet sizes and gaps, packets by TCP flag
+    ip_octets: NotRequired[bool]  # a flow's octets are of IP packets, not of frames
+    # Ports of TCP and of UDP: who sends the first packet of a flow from one of them answers.
+    server_ports: NotRequired[tuple[Iterable[int], Iterable[int]] | None]
+    # Follow connections, for CONNECTION_COLUMNS; of a biflow key with protocol, addresses and ports, and server_ports.
+    connections: NotRequired[bool]
+    ignore_checksums: NotRequired[bool]  # segments and datagrams that are corrupt take part in their connections
+    splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..MAX_SPLT
