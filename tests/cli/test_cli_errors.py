@@ -181,3 +181,11 @@ def test_rows_read_before_an_input_that_cannot_be_read_are_written(arguments, tm
     assert before.returncode == 2
     assert before.stdout == alone.stdout
     assert f"{text}: not a capture" in before.stderr
+
+
+@pytest.mark.parametrize("format", ["tsv", "csv", "json", "ndjson", "table"])
+@pytest.mark.parametrize("octets", [b"", b"not a capture\n"], ids=["empty", "no capture"])
+@pytest.mark.parametrize("command", ["packets", "timeline"])
+def test_where_nothing_could_be_read_nothing_is_written(command, octets, format):
+    done = fluxcap(command, "-f", format, "-", stdin=octets)
+    assert (done.returncode, done.stdout) == (2, "")

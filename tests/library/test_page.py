@@ -16,6 +16,7 @@ from capture_files import pcap
 from command_line import shell
 from fluxcap.page import markup, reproduce
 from fluxcap.plan.read_options import ReadOptions
+from fluxcap.reports.places import Place
 from pages import EVIL, Page, hostile_names, many_hosts
 from real_captures import SAMPLES
 
@@ -175,6 +176,12 @@ def test_the_commands_have_the_options_that_chose_the_records():
     )
     line = reproduce.command(["info"], ["-x.pcap"], options)
     assert line == "fluxcap info --where 'udp port 53' --inner --tunnel 7777=vxlan --order time --reorder 2s ./-x.pcap"
+
+
+def test_the_commands_read_past_damage_where_the_page_did():
+    options = ReadOptions(on_damage="resync")
+    assert reproduce.command(["check"], ["a.pcap"], options) == "fluxcap check --resync a.pcap"
+    assert reproduce.explain(Place(0, 7), ["a.pcap"], options) == "fluxcap explain -p 7 --resync a.pcap"
 
 
 @pytest.mark.parametrize("module", ["altair", "vl_convert"])

@@ -114,6 +114,11 @@ def test_a_mac_address_is_filtered_by_its_text():
     assert PACKETS.filter(src_mac=text) == PACKETS[np.array(expected)]
 
 
+@pytest.mark.parametrize("column", ["src_mac", "src_ip", "verdict", "protocol", "packet"])
+def test_no_value_at_all_chooses_no_row(column):
+    assert len(PACKETS.filter(**{column: []})) == 0
+
+
 def test_a_row_without_an_ip_header_is_in_no_network():
     packets = fluxcap.read_packets(SAMPLES / "session.pcap")
     assert len(packets.filter(ip_version=0)) > 0

@@ -6,6 +6,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -49,7 +50,7 @@ class Output(NamedTuple):
     def write(self, rows: Rows) -> None:
         """Write the rows, as they come."""
         with self.stream() as out:
-            flushed = rows._replace(tables=_flushed(rows.tables, out))
+            flushed = rows._replace(tables=_flushed(_begun(rows.tables), out))
             formats.find(self.format).write(out, flushed, self.screen)
 
     @contextmanager
@@ -169,6 +170,12 @@ def print_text(text: str) -> None:
     """Write a text to standard output; it fails as results do."""
     with _opened(None) as out:
         out.write(text.encode())
+
+
+def _begun(tables: Iterable[Table]) -> Iterator[Table]:
+    """The tables, of which the first is made now: an input that cannot be read leaves no header of a table behind."""
+    rest = iter(tables)
+    return chain([first] if (first := next(rest, None)) is not None else [], rest)
 
 
 def _flushed(tables: Iterable[Table], out: BinaryIO) -> Iterator[Table]:

@@ -189,6 +189,14 @@ def write_object(name: str, out: BinaryIO, members: Mapping[str, Any]) -> None:
     module.write(out, Rows([listing], listing.columns))
 
 
+def write_report(name: str, out: BinaryIO, whole: Mapping[str, Any], rows: Table) -> None:
+    """Write a report in a format for programs: whole as one JSON object, in the others the rows that sum it up."""
+    if name == "json":
+        write_object(name, out, whole)
+    else:
+        find(name).write(out, Rows([rows], rows.columns))
+
+
 def _fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """The leaves of nested members; the name of each is the names on the way to it, joined by dots."""
     if isinstance(value, Mapping):

@@ -37,9 +37,11 @@ def packets(places: Iterable[Place], several: bool) -> tuple[str, str]:
 
 
 def explain(place: Place, inputs: Sequence[str], options: ReadOptions) -> str:
-    """The command that takes a packet apart; of the options it knows those that say where headers are."""
+    """The command that takes a packet apart; of the options it knows those that say where headers are,
+    and whether damage is read past."""
     which = ("-p", str(place.packet), *(("--file", str(place.file)) if place.file else ()))
-    return command(("explain", *which), inputs, ReadOptions(decap=options.decap, tunnels=options.tunnels))
+    known = ReadOptions(decap=options.decap, tunnels=options.tunnels, on_damage=options.on_damage)
+    return command(("explain", *which), inputs, known)
 
 
 def _argument(name: str) -> str:
@@ -77,4 +79,6 @@ def _selection(options: ReadOptions) -> list[str]:
         words += ["--order", options.order]
     if options.reorder is not None:
         words += ["--reorder", str(options.reorder)]
+    if options.on_damage == "resync":
+        words.append("--resync")
     return words

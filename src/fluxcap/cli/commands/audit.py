@@ -12,7 +12,6 @@ from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
 from fluxcap.errors import unknown
-from fluxcap.formats import Rows
 from fluxcap.values.metadata import members
 
 HELP: Final = "what a capture can prove: losses, disorder, clocks, cut packets"
@@ -47,13 +46,10 @@ def run(given: Options, messages: Messages) -> Exit:
             from fluxcap.cli.drawings.audit import draw_audit
 
             draw_audit(report, out, output.screen)
-        elif output.format == "json":
-            formats.write_object(output.format, out, members(report.to_dict()))
         else:
             from fluxcap.reports.audit.report import listing
 
-            rows = listing(report)
-            formats.find(output.format).write(out, Rows([rows], rows.columns), output.screen)
+            formats.write_report(output.format, out, members(report.to_dict()), listing(report))
     messages.hints(report.metadata)
     if report.metadata["interrupted"]:
         return Exit.INTERRUPTED

@@ -13,7 +13,6 @@ from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
-from fluxcap.formats import Rows
 from fluxcap.reports import verdicts
 from fluxcap.values.metadata import members
 
@@ -56,11 +55,9 @@ def run(given: Options, messages: Messages) -> Exit:
             from fluxcap.cli.drawings.reports import draw_check
 
             draw_check(report, out, output.screen)
-        elif output.format == "json":
-            formats.write_object(output.format, out, members(report.to_dict()))
         else:
-            table = verdicts.by_header(report) if given.list is None else report.bad
-            formats.find(output.format).write(out, Rows([table], table.columns), output.screen)
+            rows = verdicts.by_header(report) if given.list is None else report.bad
+            formats.write_report(output.format, out, members(report.to_dict()), rows)
     if not output.for_people:
         for sentence in filter(None, (report.offload, *(hint.text for hint in report.hints[: verdicts.HINTS_SHOWN]))):
             messages.hint(sentence)

@@ -33,7 +33,8 @@ def matches(table: Table, conditions: Mapping[str, Any]) -> Array:
             there = table.there(name)
             mask &= found if there is None else found & np.asarray(there).astype(np.bool_)
         elif kind == "mac":
-            mask &= np.isin(row_bytes(values), row_bytes(np.array([_mac(one) for one in _several(wanted)], np.uint8)))
+            addresses = np.array([_mac(one) for one in _several(wanted)], np.uint8).reshape(-1, MAC_SIZE)
+            mask &= np.isin(row_bytes(values), row_bytes(addresses))
         elif isinstance(wanted, range):
             mask &= _in_range(values, wanted)
         else:
