@@ -65,9 +65,6 @@ class Alone(Workers):
     def do(self, work, *arguments):
         return work(*arguments)
 
-    def begin(self, work, several, *arguments):
-        return self.each(work, several, *arguments)
-
     def tries(self, futures):
         return [1 for _ in futures]
 

@@ -1,9 +1,11 @@
 """Machines and stores that fail: the tables are those of one process, or there is an error and no output."""
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import fluxcap
 from capture_pieces import picked, pieces
 from command_line import error_lines
 from command_line import fluxcap as run
+from fluxcap.capture.inputs import Input, Memory
 from object_server import Behaviour, serving
 
 distributed = pytest.importorskip("distributed")
@@ -20,7 +23,8 @@ pytest.importorskip("aiohttp")
 dask = pytest.importorskip("dask")
 from fluxcap import cluster  # noqa: E402 (its public names need no package, only their calls)
 
-SESSION = (Path(__file__).parents[2] / "samples" / "session.pcap").read_bytes()
+SAMPLES = Path(__file__).parents[2] / "samples"
+SESSION = (SAMPLES / "session.pcap").read_bytes()
 PACKETS = sum(packet for packet, _ in pieces(SESSION))
 PARTS = {f"/{at}.pcap": picked(SESSION, range(PACKETS * at // 8 + 1, PACKETS * (at + 1) // 8 + 1)) for at in range(8)}
 
@@ -61,6 +65,65 @@ def test_of_a_read_that_is_always_cut_there_is_an_error(client, monkeypatch):
     cut = Behaviour(cut_after=5000, always_cut=True)
     with serving(PARTS, cut) as server, pytest.raises(fluxcap.CaptureError, match=r"/\d\.pcap"):
         cluster.read_flows(urls(server), client=client, task_bytes=1, on_error="raise")
+
+
+FAILURES: list[Exception] = []  # of the next openings or reads, the last one first
+opened_names: list[str] = []
+FINAL = {"text": b"some text", "empty": b"", "cut": SESSION[:-5], "damaged": SESSION[:40] + b"\xff" * 40}
+REFUSALS = {"gone": FileNotFoundError(errno.ENOENT, "No such file"), "refused": PermissionError(errno.EACCES, "No")}
+
+
+class Unsteady(Memory):
+    """Bytes, of which not all can be read at first."""
+
+    parts = 0
+
+    def readinto(self, buffer):
+        self.parts += 1
+        if self.parts > 1 and FAILURES:
+            raise FAILURES.pop()
+        return super().readinto(buffer[: len(SESSION) // 2])
+
+
+def unsteady(inside):
+    """Open SESSION. A function of a module, so that an input that has it can be sent to a worker."""
+    if FAILURES and not inside:
+        raise FAILURES.pop()
+    return nullcontext(Unsteady(memoryview(SESSION)))
+
+
+def wrong(name):
+    """Open what cannot be read however often. A function of a module too."""
+    opened_names.append(name)
+    if name in REFUSALS:
+        raise REFUSALS[name]
+    return nullcontext(Memory(memoryview(FINAL[name])))
+
+
+@pytest.mark.parametrize("on_error", ["collect", "raise"])
+@pytest.mark.parametrize("inside", [False, True], ids=["when it is opened", "when it is read"])
+def test_a_task_is_tried_again_after_an_error_that_may_pass(inside, on_error, client):
+    source = Input("session", partial(unsteady, inside), len(SESSION))
+    FAILURES[:] = [OSError(errno.EIO, "Input/output error") for _ in range(2)]
+    made = cluster.read_flows(source, client=client, on_error=on_error)
+    assert made == fluxcap.read_flows(SESSION)
+    assert [(one["tries"], one["error"]) for one in made.metadata["files"]] == [(3, "")]
+    FAILURES[:] = [OSError(errno.EIO, "Input/output error") for _ in range(2)]
+    with pytest.raises(fluxcap.CaptureError, match="Input/output error"):
+        cluster.read_flows(source, client=client, on_error="raise", retries=1)
+
+
+@pytest.mark.parametrize("name", [*FINAL, *REFUSALS])
+def test_what_cannot_pass_is_tried_once(name, client):
+    opened_names.clear()
+    source = Input(name, partial(wrong, name), 100)
+    with pytest.raises(fluxcap.CaptureError, match=name):
+        cluster.read_flows(source, client=client, on_error="raise")
+    assert opened_names == [name]
+    with pytest.warns(fluxcap.DamagedCaptureWarning):
+        made = cluster.read_flows([SAMPLES / "session.pcap", source], client=client)
+    assert [one["tries"] for one in made.metadata["files"]] == [1, 1]
+    assert opened_names == [name, name]
 
 
 def test_after_an_error_nothing_is_written(tmp_path):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fluxcap._core import DAMAGED, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
 from fluxcap.capture.ahead.next_inputs import InputsAhead
 from fluxcap.capture.compression import DecompressionError
-from fluxcap.capture.damaged import Failure, broken_off, damaged, failure, skipped
+from fluxcap.capture.damaged import broken_off, damaged, failure, skipped
 from fluxcap.capture.filters import about_filter, compiler
 from fluxcap.capture.inputs import Input, Opened
 from fluxcap.capture.left_out import about_left_out, no_capture
@@ -209,7 +209,7 @@ class Reading:
                                 yield
                             yield from self.feed(octets.readinto)
                     except (DecompressionError, OSError) as error:
-                        yield from self._fail(failure(error))
+                        yield from self.fail(error)
             finally:
                 self.note(item)
                 self.end()
@@ -331,7 +331,7 @@ class Reading:
             assert damage is not None
             self._report(damaged(damage, self.inputs[-1], self._head, self.compression))
 
-    def _fail(self, why: Failure) -> Iterator[None]:
+    def fail(self, why: DecompressionError | OSError) -> Iterator[None]:
         """End the current input as damaged for a reason outside the core: reading or decompressing failed."""
         self.ended = True
         # Other threads may still have bytes to process; a stop of one of them before the damage counts.
@@ -342,7 +342,7 @@ class Reading:
         self.scanner.finish()
         yield from self._process(self.scanner.run, octets=0)
         read = self.scanner.totals()["packets"] - self._begins[-1], self.scanner.octets
-        self._report(broken_off(why, self.inputs[-1], self.scanner.damage, read))
+        self._report(broken_off(failure(why), self.inputs[-1], self.scanner.damage, read))
 
     def _report(self, error: CaptureError) -> None:
         self.damage.append(error)

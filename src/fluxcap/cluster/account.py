@@ -12,11 +12,12 @@ from fluxcap.capture.inputs import Input, contents
 from fluxcap.capture.magic import is_capture
 from fluxcap.capture.reading import Reading
 from fluxcap.capture.warn import warn
-from fluxcap.cluster.sharing import stop_if_unwanted
+from fluxcap.cluster.sharing import is_tried_again, stop_if_unwanted
 from fluxcap.errors import CaptureError, FilterError, damage_error, printable, unreadable
 
 if TYPE_CHECKING:
     from fluxcap.capture.ahead.next_inputs import InputsAhead
+    from fluxcap.capture.compression import DecompressionError
     from fluxcap.capture.inputs import Opened
     from fluxcap.plan.read_options import ReadOptions
 
@@ -84,6 +85,8 @@ class Accounting(Reading):
                 yield step
                 stop_if_unwanted()
         except (CaptureError, OSError) as caught:
+            if is_tried_again(caught):
+                raise
             why = caught.strerror if isinstance(caught, OSError) else ""
             error = caught if isinstance(caught, CaptureError) else unreadable(item.name, why or str(caught))
             if not self._collect:
@@ -93,6 +96,12 @@ class Accounting(Reading):
         packets = self.scanner.totals()["packets"] - packets
         worker, said = f"{socket.gethostname()}/{os.getpid()}", "" if error is None else str(error)
         self._outcomes.append(Outcome(item.name, item.size, packets, time.monotonic() - began, worker, said))
+
+    def fail(self, why: DecompressionError | OSError) -> Iterator[None]:
+        """End the current input as damaged, but for an error that the task is tried again after."""
+        if is_tried_again(why):
+            raise why
+        return super().fail(why)
 
     def is_skipped(self, item: Input, octets: Opened) -> bool:
         """Whether an input is passed over; what is no capture raises before it counts as an input."""

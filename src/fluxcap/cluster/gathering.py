@@ -81,7 +81,7 @@ def gathered(
         raise ValueError("order='time' merges all inputs, and each machine has some; name the inputs in order instead")
     groups = groups_of(src, sharing.task_bytes)
     with workers(sharing) as sharers:
-        parts = sharers.begin(read, groups, *arguments)
+        parts = sharers.each(read, groups, *arguments)
         interrupted = False
         try:
             sharers.wait_for(parts, partial(_tell, sharing, groups))

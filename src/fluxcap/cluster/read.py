@@ -65,7 +65,8 @@ def read_flows(
     on_error : {"collect", "raise"}, default "collect"
         An input that is damaged or cannot be read: "collect" warns and goes on, "raise" raises the CaptureError.
     retries : int, default 2
-        How often a task is tried again, after it has failed by an error of another kind.
+        How often a task is tried again after an error of a disk, a store or the network, which may pass. What is no
+        capture, or damaged, is read once.
 
     Returns
     -------

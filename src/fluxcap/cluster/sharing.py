@@ -6,13 +6,16 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from importlib.util import find_spec
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from uuid import uuid4
 
 from fluxcap.errors import missing
 from fluxcap.plan.processors import processors
+from fluxcap.stores.failures import is_last, may_pass
 
 if TYPE_CHECKING:
     from distributed import Client, Future  # type: ignore[import-not-found,unused-ignore]
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 OnError = Literal["collect", "raise"]
 # What goes wrong is an exception of the call; the worker would log it too.
 QUIET: Final = {"dashboard_address": ":0", "silence_logs": logging.CRITICAL}
+
+_retries_left: ContextVar[int] = ContextVar("retries of the task", default=0)
 
 
 class Sharing(NamedTuple):
@@ -53,16 +58,16 @@ class Workers:
 
     def do(self, work: Callable[..., Any], *arguments: Any) -> Future:
         """Begin a task. Futures among the arguments are waited for, and replaced by their results."""
-        # Not `pure`: a file may have changed since a task of the same arguments.
-        return self._client.submit(work, *arguments, retries=self._retries, pure=False)
+        from dask.utils import funcname
+
+        # Dask would try again after any error. The name is what the page of the cluster shows; it has to be new, since
+        # a file may have changed after a task of the same arguments.
+        key = f"{funcname(work)}-{uuid4()}"
+        return self._client.submit(partial(_tried, self._topic, self._retries, work), *arguments, key=key)
 
     def each(self, work: Callable[..., Any], several: Sequence[Any], *arguments: Any) -> list[Future]:
         """Begin a task for each."""
         return [self.do(work, one, *arguments) for one in several]
-
-    def begin(self, work: Callable[..., Any], several: Sequence[Any], *arguments: Any) -> list[Future]:
-        """Begin a task for each, and have its tries counted."""
-        return self.each(partial(_counted, self._topic, work), several, *arguments)
 
     def tries(self, futures: Sequence[Future]) -> list[int]:
         """How often each of these tasks was begun."""
@@ -108,12 +113,24 @@ class Workers:
         return level[0]
 
 
-def _counted(topic: str, work: Callable[..., Any], *arguments: Any) -> Any:
+def _tried(topic: str, retries: int, work: Callable[..., Any], *arguments: Any) -> Any:
+    """Do the work of a task, again where a failure may pass; and have the tries counted."""
     from distributed import get_worker
 
     worker = get_worker()
-    worker.log_event(topic, worker.get_current_task())
-    return work(*arguments)
+    for tried in count(1):
+        worker.log_event(topic, worker.get_current_task())
+        _retries_left.set(retries + 1 - tried)
+        try:
+            return work(*arguments)
+        except Exception as error:
+            if is_last(error, tried, tries=retries + 1):
+                raise
+
+
+def is_tried_again(error: Exception) -> bool:
+    """Whether the task that calls this is tried again after this error."""
+    return _retries_left.get() > 0 and may_pass(error)
 
 
 def stop_if_unwanted() -> None:

@@ -39,9 +39,9 @@ def patiently(work: Callable[[], T], stopped: Event = NEVER) -> T:
                 raise
 
 
-def is_last(error: Exception, tried: int, stopped: Event = NEVER) -> bool:
+def is_last(error: Exception, tried: int, stopped: Event = NEVER, tries: int = TRIES) -> bool:
     """Whether this failure of so many is the last; else the wait before the next try is over."""
-    return tried == TRIES or not may_pass(error) or stopped.wait(FIRST_WAIT * 2 ** (tried - 1))
+    return tried == tries or not may_pass(error) or stopped.wait(FIRST_WAIT * 2 ** (tried - 1))
 
 
 def may_pass(error: Exception) -> bool:
