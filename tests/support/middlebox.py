@@ -4,6 +4,7 @@ A packet is all bytes from its IP header on: IPv4, or IPv6 without extension hea
 """
 
 import struct
+from ipaddress import ip_address
 from typing import NamedTuple
 
 import builders as b
@@ -56,6 +57,16 @@ def payload_of(packet: bytes) -> bytes:
     at = places(packet)
     assert at is not None
     return packet[at.payload :]
+
+
+def ends(packet: bytes) -> tuple[End, End]:
+    """Source and target of a whole packet."""
+    at = places(packet)
+    assert at is not None
+    addresses = (packet[12:16], packet[16:20]) if at.over_ipv4 else (packet[8:24], packet[24:40])
+    ports = struct.unpack_from(">HH", packet, at.transport)
+    source, target = ((str(ip_address(address)), port) for address, port in zip(addresses, ports, strict=True))
+    return source, target
 
 
 def rewritten(packet: bytes, change: Change) -> bytes:

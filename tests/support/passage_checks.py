@@ -32,8 +32,8 @@ def packets(capture: bytes) -> list[Any]:
     return [dpkt.ethernet.Ethernet(frame.data).data for frame in oracle.frames(capture)]
 
 
-def disagreements(passages: Iterable[Passage], captures: dict[str, bytes], offloaded: bool = False) -> list[str]:
-    """What is not in the captures as the log has it; `offloaded`: A leaves the sums of whole packets to its card."""
+def disagreements(passages: Iterable[Passage], captures: dict[str, bytes], offloaded: str = "") -> list[str]:
+    """What is not in the captures as the log has it; `offloaded`: the points whose hosts leave sums to the card."""
     of_point = {point: packets(capture) for point, capture in captures.items()}
     found = []
     for one in passages:
@@ -44,7 +44,7 @@ def disagreements(passages: Iterable[Passage], captures: dict[str, bytes], offlo
         }
         found += [
             f"{what}: {one}"
-            for what, holds in claims(one, pieces, offloaded and one.sender == "A" and len(one.sent) == 1)
+            for what, holds in claims(one, pieces, one.sender in offloaded and len(one.sent) == 1)
             if not holds
         ]
     return found
@@ -68,7 +68,7 @@ def claims(one: Passage, pieces: dict[str, list[Any]], offloaded: bool) -> Itera
     yield "lost, or arrived", (one.fate == "lost") == (not one.arrived)
     before = carried(pieces[here])
     yield "ends at the sender", before.ends == one.flow.ends(here, here)
-    yield "sums at the sender", before.sums_are_right != offloaded
+    yield "sums at the sender", before.sums_are_right or offloaded
     yield "whole at the sender", (here in one.whole_at) == (len(pieces[here]) == 1)
     copies = 2 if one.fate == "duplicated" else 1
     size = len(one.arrived) // copies

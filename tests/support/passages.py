@@ -1,8 +1,6 @@
 """What packets met between two points at which they were recorded: the log of a network whose plan is known."""
 
-import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 from middlebox import Change, End
@@ -63,11 +61,3 @@ def in_order_of_arrival(passages: Iterable[Passage]) -> list[Passage]:
         else:
             out.append(one)
     return out[::-1]
-
-
-def write(passages: Iterable[Passage], path: Path) -> None:
-    """The log as text, a line a packet."""
-    with path.open("w") as out:
-        for one in passages:
-            plain = one._replace(flow=one.flow._asdict(), change=one.change._asdict())
-            out.write(json.dumps(plain._asdict()) + "\n")

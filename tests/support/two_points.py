@@ -8,7 +8,6 @@ a, b = between.write(folder)
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,22 +15,19 @@ from hypothesis import strategies as st
 
 import builders as b
 from capture_files import Record, pcap
-from middlebox import Change, in_pieces, payload_of, rewritten
-from passages import FATES, OTHER, PLAIN, Flow, Passage, in_order_of_arrival
-from speakers import SECOND, SPACING, START, Sent, flows_of, talk
+from fates import MS, US, Box, Treatment
+from middlebox import in_pieces, payload_of, rewritten
+from passages import FATES, OTHER, Flow, Passage, in_order_of_arrival
+from speakers import SECOND, START, Sent, flows_of, talk
 
-US, MS = 1_000, 1_000_000
 PIECE = 1000  # bytes, a multiple of 8
-CLAMPED_TO = 1200  # bytes of a segment
-STALL, HOLD, SECOND_COPY = (20 * MS, 200 * MS), (5 * MS, 500 * MS), (US, 20 * MS)  # ns of delay above the others
 MACS = {"A": (b.MAC_A, b.MAC_B), "B": (bytes.fromhex("020000000003"), bytes.fromhex("020000000004"))}
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How much of everything. A share is from 0 to 1: of all packets, where nothing else is said."""
+@dataclass(frozen=True, kw_only=True)
+class Plan(Treatment):
+    """What is sent, what happens to it, and which clocks record it."""
 
-    seed: int = 0
     packets: int = 100
     flows: int = 4
     seconds: float = 10.0
@@ -41,22 +37,8 @@ class Plan:
     alike: float = 0.0  # of UDP: the same bytes at each time; these are delayed at most, as nobody tells them apart
     offloaded: bool = False  # the checksums of what A sends are left to the card
 
-    lost: float = 0.0
-    duplicated: float = 0.0
-    held: float = 0.0
-    delayed: float = 0.0
-    changed: float = 0.0
-    mended: float = 0.0
-    remarked: float = 0.0  # to another DSCP
-    lowered: float = 0.0  # by one hop more than all others
-    translated: float = 0.0  # of all flows: the address and the port of the client are others on the far side
-    clamped: bool = False
-    hops: int = 0  # between the points
-
     offset: int = 0  # ns by which the clock of B is ahead of that of A at START
     drift: float = 0.0  # ppm by which it is faster
-    delay: int = 20 * MS  # the least, in each direction
-    jitter: int = MS  # the mean of what is above, exponential
 
     def clock(self, point: str, time: int) -> int:
         """What the clock of a point shows at this time of A."""
@@ -89,72 +71,42 @@ def two_points(plan: Plan) -> Between:
     return Between(plan, flows, *network.recorded())
 
 
+def possible(sent: Sent, payload: bytes) -> set[str]:
+    """Which fates the captures can show of a packet."""
+    if sent.kind == "alike":  # nobody can tell which of several is missing
+        return {"delayed"}
+    if sent.kind == "large":
+        return {"delayed", "lost"}
+    if sent.kind == "first" and sent.flow.translated:  # of this one the others are understood
+        return {"delayed", "duplicated"}
+    return set(FATES) if payload else set(FATES) - {"changed", "mended"}
+
+
 class Network:
     """What is between the points: it carries one packet after the other, and writes its log."""
 
     def __init__(self, plan: Plan, rng: random.Random) -> None:
         self.plan, self.rng = plan, rng
         self.seen: dict[str, list[Record]] = {"A": [], "B": []}
-        self.free = {"A": 0, "B": 0}  # from when on the queue for what is sent there lets the next one out
+        self.boxes = {point: Box(plan, rng) for point in self.seen}  # a queue for what is sent at each
         self.log: list[Passage] = []  # with places in `seen` where the numbers of records will be
 
     def carry(self, sent: Sent) -> None:
         """One packet, from its sender to the other point."""
-        here, there = sent.sender, OTHER[sent.sender]
-        fate = self._fate(sent)
-        change = self._change(sent, fate)
+        here, there, box = sent.sender, OTHER[sent.sender], self.boxes[sent.sender]
+        payload = payload_of(sent.packet)
+        fate = box.fate(possible(sent, payload))
+        change = box.change(fate, sent.flow, here, range(len(payload)), marked=sent.kind != "alike")
         whole_at = self.rng.choice(("A", "B", "")) if sent.kind == "large" else "AB"
         offloaded = self.plan.offloaded and here == "A" and here in whole_at  # pieces have their sums
         departed = self._record(here, sent.time, sent.offloaded if offloaded else sent.packet, here in whole_at)
-        arrived, delay = [], None
-        if fate != "lost":
-            time = self._arrival(sent, fate)
-            delay = time - sent.time
-            for moment in (time, time + self.rng.randrange(*SECOND_COPY))[: 1 + (fate == "duplicated")]:
-                arrived += self._record(there, moment, rewritten(sent.packet, change), there in whole_at)
+        arrived: list[int] = []
+        times = box.departures(fate, sent.time)
+        for time in times:
+            arrived += self._record(there, time, rewritten(sent.packet, change), there in whole_at)
+        delay = times[0] - sent.time if times else None
         places = tuple(departed), tuple(arrived)
         self.log.append(Passage(sent.flow, here, sent.kind, fate, change, *places, whole_at, delay))
-
-    def _fate(self, sent: Sent) -> str:
-        """What is drawn, unless nobody could tell from the captures that it was that."""
-        may = set(FATES)
-        if sent.kind in ("alike", "large"):
-            may = {"delayed"} if sent.kind == "alike" else {"delayed", "lost"}
-        if not payload_of(sent.packet):
-            may -= {"changed", "mended"}
-        if sent.kind == "first" and sent.flow.translated:  # of this one the others are understood
-            may = {"delayed", "duplicated"}
-        drawn, limits = self.rng.random(), accumulate(getattr(self.plan, fate) for fate in FATES)
-        fate = next((fate for fate, limit in zip(FATES, limits, strict=True) if drawn < limit), PLAIN)
-        return fate if fate in may else PLAIN
-
-    def _change(self, sent: Sent, fate: str) -> Change:
-        plan, rng = self.plan, self.rng
-        if fate == "lost":
-            return Change()
-        before, after = (sent.flow.ends(sent.sender, point) for point in (sent.sender, OTHER[sent.sender]))
-        source, target = (new if new != old else None for old, new in zip(before, after, strict=True))
-        alike = sent.kind == "alike"
-        return Change(
-            source,
-            target,
-            hops=plan.hops + (rng.random() < plan.lowered and not alike),
-            dscp=rng.randrange(1, 64) if rng.random() < plan.remarked and not alike else None,
-            mss=CLAMPED_TO if plan.clamped else None,
-            payload_at=rng.randrange(len(payload_of(sent.packet))) if fate in ("changed", "mended") else None,
-            mended=fate != "changed",
-        )
-
-    def _arrival(self, sent: Sent, fate: str) -> int:
-        """When it comes out of the queue; a held one waits behind that, alone."""
-        time = sent.time + self.plan.delay + round(self.rng.expovariate(1) * self.plan.jitter)
-        if fate == "delayed":
-            time += self.rng.randrange(*STALL)
-        time = max(time, self.free[sent.sender])
-        if fate == "held":
-            return time + self.rng.randrange(*HOLD)
-        self.free[sent.sender] = time + SPACING // 2
-        return time
 
     def _record(self, point: str, time: int, packet: bytes, whole: bool) -> range:
         """Records of a packet that passes a point whole or in pieces, a microsecond apart: their places."""

@@ -1,0 +1,37 @@
+"""Datagrams that are echoed, no two of a flow of the same length: `forwarded_traffic.py serve`, and `... HOST SEED`."""
+
+import random
+import socket
+import sys
+import time
+
+import programs
+
+SIZES = range(12, 1400, 5)  # bytes
+APART = 0.004  # seconds
+LAST_ANSWER = 1.5  # seconds, more than a packet is held
+
+
+def serve() -> None:
+    """Echo what comes."""
+    server = programs.wildcard(socket.SOCK_DGRAM, programs.ECHO_PORT)
+    print("ready", flush=True)
+    programs.echo_datagrams(server)
+
+
+def talk(host: str, seed: str) -> None:
+    """One flow."""
+    rng = random.Random(seed)
+    with programs.connected(host, socket.SOCK_DGRAM, programs.ECHO_PORT) as client:
+        for size in rng.sample(SIZES, len(SIZES)):
+            client.send(rng.randbytes(size))
+            time.sleep(APART)
+        time.sleep(LAST_ANSWER)
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["serve"]:
+            serve()
+        case [host, seed]:
+            talk(host, seed)

@@ -1,0 +1,147 @@
+"""A wire between two network devices, in user space: it does to TCP and UDP what a seeded treatment says, and logs it.
+
+`forwarder.py DEVICE_A DEVICE_B LOG TREATMENT` (this as JSON) runs until it is terminated. What is neither TCP nor UDP
+passes at once, unlogged. A line of the log has a passage, the digest of the packet that came, and of those that left.
+"""
+
+import heapq
+import json
+import random
+import select
+import signal
+import socket
+import sys
+import time
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import middlebox
+from fates import CLAMPED_TO, Box, Treatment
+from middlebox import Change, End, in_pieces, places, rewritten
+from passages import OTHER, PLAIN, Flow, Passage
+
+ETH_P_ALL, SOL_PACKET, PACKET_IGNORE_OUTGOING, SO_RCVBUFFORCE = 3, 263, 23, 33  # of Linux
+ETHERNET = 14  # bytes of a header
+SUPER_FRAME, QUEUE = 1 << 17, 1 << 26  # bytes
+MTU = 1500
+ALTERABLE = 1000  # bytes of payload from which on TCP carries a page of the server: one of its bytes may be another
+OUTSIDE = "192.0.2.77", "2001:db8::77"  # of translated clients
+FIRST_PORT = 20000  # of translated clients
+
+
+class Logged(NamedTuple):
+    """A passage whose records have no numbers yet: digests name their packets."""
+
+    passage: Passage
+    came: str
+    left: list[str]
+
+
+def digest(packet: bytes) -> str:
+    """By which a packet is found in a capture."""
+    return sha256(packet).hexdigest()[:20]
+
+
+def read_log(path: Path) -> list[Logged]:
+    """All that was logged."""
+    out = []
+    for line in path.read_text().splitlines():
+        (flow, sender, kind, fate, change, _, _, whole_at, *rest), came, left = json.loads(line)
+        source, target, *written = change
+        ends = (tuple(end) if end else None for end in (source, target))
+        flow = Flow(*flow[:3], *map(tuple, flow[3:]))
+        out.append(
+            Logged(Passage(flow, sender, kind, fate, Change(*ends, *written), (), (), whole_at, *rest), came, left)
+        )
+    return out
+
+
+class Forwarder:
+    """Two sockets, packets that wait for their time, and flows by their ends at either point."""
+
+    def __init__(self, devices: dict[str, str], treatment: Treatment, log: IO[str]) -> None:
+        self.treatment, self.log = treatment, log
+        self.sockets = {point: listen(device) for point, device in devices.items()}
+        self.waiting: list[tuple[int, int, str, bytes]] = []
+        self.order = count()
+        self.flows: dict[tuple[str, int, tuple[End, End]], Flow] = {}  # by point, protocol, source and target
+        self.boxes: dict[tuple[int, str], Box] = {}  # by flow and sender
+
+    def run(self) -> None:
+        """Take what comes, and send what it is time for."""
+        point_of = {own: point for point, own in self.sockets.items()}
+        while True:
+            wait = max(0, self.waiting[0][0] - time.monotonic_ns()) / 1e9 if self.waiting else None
+            for ready in select.select(point_of, [], [], wait)[0]:
+                self.take(point_of[ready], ready.recv(SUPER_FRAME))
+            while self.waiting and self.waiting[0][0] <= time.monotonic_ns():
+                _, _, point, frame = heapq.heappop(self.waiting)
+                self.sockets[point].send(frame)
+
+    def take(self, here: str, frame: bytes) -> None:
+        """One frame from this side."""
+        now, there = time.monotonic_ns(), OTHER[here]
+        header, packet = frame[:ETHERNET], frame[ETHERNET:]
+        at = places(packet) if header[12:] in (b"\x08\x00", b"\x86\xdd") else None
+        if at is None:
+            self.sockets[there].send(frame)
+            return
+        flow = self.flow(here, at.protocol, middlebox.ends(packet))
+        is_first = (flow.number, here) not in self.boxes
+        if is_first:
+            rng = random.Random(f"{self.treatment.seed} {flow.number} {here}")
+            self.boxes[flow.number, here] = Box(self.treatment, rng)
+        box, size = self.boxes[flow.number, here], len(packet) - at.payload
+        is_super_frame = len(packet) > MTU
+        may = (
+            {"delayed"}
+            if is_super_frame or (is_first and flow.translated)
+            else {"lost", "duplicated", "held", "delayed"}
+        )
+        if not is_super_frame and size and (at.protocol == socket.IPPROTO_UDP or size >= ALTERABLE):
+            may |= {"changed", "mended"}
+        fate = box.fate(may)
+        change = box.change(fate, flow, here, range(size // 2, size))
+        left = []
+        for moment in box.departures(fate, now):
+            whole = rewritten(packet, change)
+            pieces = in_pieces(whole, CLAMPED_TO - at.payload) if is_super_frame else [whole]
+            left += pieces
+            for piece in pieces:
+                heapq.heappush(self.waiting, (moment, next(self.order), there, header + piece))
+        kind = "large" if is_super_frame else "first" if is_first else PLAIN
+        passage = Passage(flow, here, kind, fate, change, (), (), here if is_super_frame else "AB", None)
+        self.log.write(json.dumps(Logged(passage, digest(packet), list(map(digest, left)))) + "\n")
+
+    def flow(self, here: str, protocol: int, ends: tuple[End, End]) -> Flow:
+        """The flow of a packet; its first packet is from its client."""
+        key = here, protocol, ends
+        if key not in self.flows:
+            number = len(self.flows) // 2
+            client, server = ends
+            is_translated = random.Random(f"{self.treatment.seed} {number}").random() < self.treatment.translated
+            afar = (OUTSIDE[":" in client[0]], FIRST_PORT + number) if is_translated else client
+            flow = Flow(number, protocol, here, client, server, afar)
+            for point in OTHER:
+                self.flows[point, protocol, flow.ends(point, point)] = flow
+        return self.flows[key]
+
+
+def listen(device: str) -> socket.socket:
+    """All frames that come from a device, and none that were sent to it."""
+    own = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    own.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+    own.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE)
+    own.bind((device, ETH_P_ALL))
+    return own
+
+
+if __name__ == "__main__":
+    first, second, path, given = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    with open(path, "w", buffering=1) as log:
+        forwarder = Forwarder({"A": first, "B": second}, Treatment(**json.loads(given)), log)
+        print("ready", flush=True)
+        forwarder.run()
