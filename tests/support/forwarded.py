@@ -77,6 +77,8 @@ def network(offloaded: bool) -> Iterator[None]:
                     state = "on" if offloaded and offload != "gro" else "off"
                     run(*inside(namespace), "ethtool", "-K", device, offload, state)
             recorded.bring_up(host, "veth", place, recorded.ADDRESSES[place])
+        for namespace, device in ((CLIENT, "veth"), (WIRE, "A")):
+            run("ip", "-n", namespace, "link", "set", device, "mtu", str(forwarder.DATAGRAMS_OF_A))
         for address in forwarder.OUTSIDE:  # of translated clients: the server finds them where the client is
             neighbour = (address, "lladdr", "02:00:00:00:00:01", "dev", "veth", "nud", "permanent")
             run("ip", "-n", SERVER, "neighbour", "add", *neighbour)
@@ -112,12 +114,12 @@ def numbered(logged: list[forwarder.Logged], paths: dict[str, Path]) -> list[Pas
         for number, frame in enumerate(own, 1):
             numbers[point][forwarder.digest(frame.data[forwarder.ETHERNET :])].append(number)
     out = []
-    times = Counter(came for _, came, _ in logged)
+    times = Counter(came[0] for _, came, _ in logged)
     for one, came, left in logged:
         here, there = one.sender, OTHER[one.sender]
-        sent = (numbers[here][came].popleft(),)
+        sent = tuple(numbers[here][digest].popleft() for digest in came)
         arrived = tuple(numbers[there][digest].popleft() for digest in left)
         delay = frames[there][arrived[0] - 1].time - frames[here][sent[0] - 1].time if arrived else None
-        kind = "alike" if times[came] > 1 else one.kind
+        kind = "alike" if times[came[0]] > 1 else one.kind
         out.append(one._replace(kind=kind, sent=sent, arrived=arrived, delay=delay))
     return in_order_of_arrival(out)

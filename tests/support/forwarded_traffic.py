@@ -7,7 +7,8 @@ import time
 
 import programs
 
-SIZES = range(12, 1400, 5)  # bytes
+SIZES = (*range(12, 1400, 5), *range(2000, 8000, 500))  # bytes; some need fragments where 1500 is the most
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0  # of Linux: routers may cut what it sends
 APART = 0.004  # seconds
 LAST_ANSWER = 1.5  # seconds, more than a packet is held
 
@@ -23,6 +24,8 @@ def talk(host: str, seed: str) -> None:
     """One flow."""
     rng = random.Random(seed)
     with programs.connected(host, socket.SOCK_DGRAM, programs.ECHO_PORT) as client:
+        if ":" not in host:
+            client.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
         for size in rng.sample(SIZES, len(SIZES)):
             client.send(rng.randbytes(size))
             time.sleep(APART)

@@ -1,7 +1,7 @@
 """A wire between two network devices, in user space: it does to TCP and UDP what a seeded treatment says, and logs it.
 
 `forwarder.py DEVICE_A DEVICE_B LOG TREATMENT` (this as JSON) runs until it is terminated. What is neither TCP nor UDP
-passes at once, unlogged. A line of the log has a passage, the digest of the packet that came, and of those that left.
+passes at once, unlogged. A line of the log has a passage, and the digests of what came and of what left.
 """
 
 import heapq
@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import time
+from collections import defaultdict
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -19,13 +20,14 @@ from typing import IO, NamedTuple
 
 import middlebox
 from fates import CLAMPED_TO, Box, Treatment
-from middlebox import Change, End, in_pieces, places, rewritten
+from middlebox import Change, End, Fragment, fragment_of, in_pieces, places, put_together, rewritten
 from passages import OTHER, PLAIN, Flow, Passage
 
 ETH_P_ALL, SOL_PACKET, PACKET_IGNORE_OUTGOING, SO_RCVBUFFORCE = 3, 263, 23, 33  # of Linux
 ETHERNET = 14  # bytes of a header
+IP = b"\x08\x00", b"\x86\xdd"  # types
 SUPER_FRAME, QUEUE = 1 << 17, 1 << 26  # bytes
-MTU = 1500
+MTU, DATAGRAMS_OF_A = 1500, 9000  # bytes of a packet
 ALTERABLE = 1000  # bytes of payload from which on TCP carries a page of the server: one of its bytes may be another
 OUTSIDE = "192.0.2.77", "2001:db8::77"  # of translated clients
 FIRST_PORT = 20000  # of translated clients
@@ -35,7 +37,7 @@ class Logged(NamedTuple):
     """A passage whose records have no numbers yet: digests name their packets."""
 
     passage: Passage
-    came: str
+    came: list[str]
     left: list[str]
 
 
@@ -68,6 +70,7 @@ class Forwarder:
         self.order = count()
         self.flows: dict[tuple[str, int, tuple[End, End]], Flow] = {}  # by point, protocol, source and target
         self.boxes: dict[tuple[int, str], Box] = {}  # by flow and sender
+        self.pieces: dict[bytes, list[tuple[Fragment, str]]] = defaultdict(list)  # with digests, by datagram
 
     def run(self) -> None:
         """Take what comes, and send what it is time for."""
@@ -81,39 +84,52 @@ class Forwarder:
                 self.sockets[point].send(frame)
 
     def take(self, here: str, frame: bytes) -> None:
-        """One frame from this side."""
-        now, there = time.monotonic_ns(), OTHER[here]
+        """One frame from this side. A fragment waits for the others: its datagram goes on as one packet."""
         header, packet = frame[:ETHERNET], frame[ETHERNET:]
-        at = places(packet) if header[12:] in (b"\x08\x00", b"\x86\xdd") else None
-        if at is None:
-            self.sockets[there].send(frame)
-            return
+        came = [digest(packet)]
+        fragment = fragment_of(packet) if header[12:] in IP else None
+        if fragment:
+            pieces = self.pieces[fragment.datagram]
+            pieces.append((fragment, *came))
+            whole = put_together([piece for piece, _ in pieces])
+            if whole is None:
+                return
+            packet, came = whole, [one for _, one in self.pieces.pop(fragment.datagram)]
+        if header[12:] in IP and places(packet):
+            self.forward(here, header, packet, came)
+        else:
+            self.sockets[OTHER[here]].send(frame)
+
+    def forward(self, here: str, header: bytes, packet: bytes, came: list[str]) -> None:
+        """One packet of TCP or UDP: let happen what is drawn, and log it."""
+        now, there, at = time.monotonic_ns(), OTHER[here], places(packet)
+        assert at is not None
+        over_udp, size = at.protocol == socket.IPPROTO_UDP, len(packet) - at.payload
         flow = self.flow(here, at.protocol, middlebox.ends(packet))
         is_first = (flow.number, here) not in self.boxes
         if is_first:
             rng = random.Random(f"{self.treatment.seed} {flow.number} {here}")
             self.boxes[flow.number, here] = Box(self.treatment, rng)
-        box, size = self.boxes[flow.number, here], len(packet) - at.payload
-        is_super_frame = len(packet) > MTU
-        may = (
-            {"delayed"}
-            if is_super_frame or (is_first and flow.translated)
-            else {"lost", "duplicated", "held", "delayed"}
-        )
-        if not is_super_frame and size and (at.protocol == socket.IPPROTO_UDP or size >= ALTERABLE):
+        box, is_large = self.boxes[flow.number, here], len(packet) > MTU
+        may = {"lost", "duplicated", "held", "delayed"}
+        if is_large or (is_first and flow.translated):
+            may = {"delayed"}
+        elif size and (over_udp or size >= ALTERABLE):
             may |= {"changed", "mended"}
         fate = box.fate(may)
         change = box.change(fate, flow, here, range(size // 2, size))
+        is_cut = len(packet) > (DATAGRAMS_OF_A if over_udp and there == "A" else MTU)
         left = []
         for moment in box.departures(fate, now):
             whole = rewritten(packet, change)
-            pieces = in_pieces(whole, CLAMPED_TO - at.payload) if is_super_frame else [whole]
+            pieces = in_pieces(whole, (CLAMPED_TO - at.payload) // 8 * 8) if is_cut else [whole]
             left += pieces
             for piece in pieces:
                 heapq.heappush(self.waiting, (moment, next(self.order), there, header + piece))
-        kind = "large" if is_super_frame else "first" if is_first else PLAIN
-        passage = Passage(flow, here, kind, fate, change, (), (), here if is_super_frame else "AB", None)
-        self.log.write(json.dumps(Logged(passage, digest(packet), list(map(digest, left)))) + "\n")
+        kind = "large" if is_large else "first" if is_first else PLAIN
+        whole_at = "".join(point for point, cut in ((here, len(came) > 1), (there, is_cut)) if not cut)
+        passage = Passage(flow, here, kind, fate, change, (), (), "".join(sorted(whole_at)), None)
+        self.log.write(json.dumps(Logged(passage, came, list(map(digest, left)))) + "\n")
 
     def flow(self, here: str, protocol: int, ends: tuple[End, End]) -> Flow:
         """The flow of a packet; its first packet is from its client."""

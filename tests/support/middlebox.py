@@ -1,9 +1,10 @@
-"""What boxes between two hosts do to one IP packet: they write fields anew, and they cut packets into pieces.
+"""What boxes between two hosts do to one IP packet: they write fields anew, cut it into pieces, put pieces together.
 
 A packet is all bytes from its IP header on: IPv4, or IPv6 without extension headers, and TCP or UDP in it.
 """
 
 import struct
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -148,6 +149,48 @@ def fragments(packet: bytes, size: int) -> list[bytes]:
             struct.pack_into(">HB", one, 4, len(own), b.FRAGMENT)
         out.append(bytes(one))
     return out
+
+
+class Fragment(NamedTuple):
+    """A part of a datagram that is not there whole."""
+
+    datagram: bytes  # by which its fragments are known: addresses, protocol and number
+    offset: int  # bytes
+    more: bool
+    header: bytes  # the datagram's own, with the length of this fragment
+    part: bytes
+
+
+def fragment_of(packet: bytes) -> Fragment | None:
+    """None of what is no fragment."""
+    if packet[0] >> 4 == 4:
+        field, size = int.from_bytes(packet[6:8], "big"), (packet[0] & 15) * 4
+        if not field & (MORE | OFFSET):
+            return None
+        header = packet[:6] + bytes(2) + packet[8:size]
+        return Fragment(
+            packet[4:6] + packet[9:10] + packet[12:20], (field & OFFSET) * 8, bool(field & MORE), header, packet[size:]
+        )
+    if packet[6] != b.FRAGMENT:
+        return None
+    field = int.from_bytes(packet[42:44], "big")
+    header = packet[:6] + packet[40:41] + packet[7:40]
+    return Fragment(packet[8:40] + packet[44:48], field & ~7, bool(field & 1), header, packet[48:])
+
+
+def put_together(fragments: Sequence[Fragment]) -> bytes | None:
+    """The datagram of these fragments with a right checksum; None while one is missing."""
+    data, more = b"", True
+    for one in sorted(fragments, key=lambda one: one.offset):
+        if one.offset != len(data):
+            return None
+        data, more = data + one.part, one.more
+    if more:
+        return None
+    out = bytearray(fragments[0].header + data)
+    over_ipv4 = out[0] >> 4 == 4
+    struct.pack_into(">H", out, 2 if over_ipv4 else 4, len(out) if over_ipv4 else len(data))
+    return rewritten(bytes(out), Change())
 
 
 def segments(packet: bytes, size: int) -> list[bytes]:
