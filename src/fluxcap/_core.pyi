@@ -102,8 +102,9 @@ class Window:
     """Where the octets of one input after the other go in, through one reused buffer."""
 
     damage: Damage | None  # of the current input; begin() clears it
-    def strays(self) -> list[tuple[int, int, int, bool]]:
-        """New bytes between records: offset, records before, size, and whether another capture begins there."""
+    joined: tuple[int, int, int]  # captures behind the first one of this input, records before the second, its offset
+    def strays(self) -> list[tuple[int, int, int]]:
+        """New bytes between records: offset, records before, size."""
     def space(self) -> memoryview:
         """The free part of the read buffer (at least one octet), writable until the next call of any method."""
     def advance(self, n: int) -> None:
@@ -276,7 +277,8 @@ class Copier(Window):
     the file header is kept with the records, of a pcapng every block that holds no record; there only the length of a
     section changes, to "not stated"."""
 
-    def __init__(self, *, resync: bool = False) -> None: ...
+    def __init__(self, *, resync: bool = False, joins: bool = False) -> None:
+        """With `joins`, captures that are joined in an input are joined in the copy."""
     missing: int  # wanted records of the current input that have not come yet
     def begin(self, wanted: Any) -> None:
         """The next input, of which the records with these numbers are wanted: uint64, ascending, 1 the first."""

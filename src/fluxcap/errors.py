@@ -216,8 +216,11 @@ _KINDS = {
     "snoop_link": _Kind(UnsupportedError, "link type {found} of snoop is not read", "See RFC 1761, section 3."),
     "joined": _Kind(
         CaptureError,
-        "another capture begins here",
-        "`mergecap -a` joins captures, not `cat`; `tail -c +{following} FILE` is the second one, once decompressed.",
+        "another capture begins here, and one of the two is a snoop file",
+        "`mergecap -a` joins captures of any kind; `tail -c +{following} FILE` is the second one, once decompressed.",
+    ),
+    "joined_cut": _Kind(
+        TruncatedError, "another capture begins here, whose file header needs {wanted} bytes, {found} are there", _CUT
     ),
     "padding": _Kind(
         CaptureError,
@@ -226,11 +229,6 @@ _KINDS = {
     ),
     "resumed": _Kind(
         CaptureError, "{found} bytes are not a record; skipped", "The records before and after them are read."
-    ),
-    "resumed_joined": _Kind(
-        CaptureError,
-        "another capture begins here, and is read on behind the {found} bytes of its header",
-        "`mergecap -a` joins captures, not `cat`.",
     ),
     "too_many_strays": _Kind(CaptureError, "more than {wanted} places without a record", _CORRUPT),
     "compressed": _Kind(CaptureError, "{what}", _CORRUPT),

@@ -1,16 +1,12 @@
 """Reading on behind damage in every way in which bytes come, and what results say of it."""
 
 import functools
-import gzip
-import io
-import os
 import random
-import threading
-from contextlib import closing, nullcontext
 
 import pytest
 
 import fluxcap
+from byte_ways import WAYS, written
 from capture_files import Record, pcap
 from damaged_captures import overwritten, places
 from fluxcap.errors import DamagedCaptureWarning
@@ -26,33 +22,6 @@ DAMAGED = functools.reduce(
 )
 KEPT = pcap([Record(FRAMES[at], (1_700_000_000 + at) * SECOND) for at in range(30) if at not in LOST])
 STRAYS = [(places(SOUND)[at].start, places(SOUND)[at].end - places(SOUND)[at].start) for at in LOST]
-
-
-def pipe(octets):
-    """A file of a pipe that somebody writes to, in small pieces."""
-    read, write = os.pipe()
-
-    def fill():
-        with os.fdopen(write, "wb", buffering=0) as out:
-            for at in range(0, len(octets), 100):
-                out.write(octets[at : at + 100])
-
-    threading.Thread(target=fill).start()
-    return os.fdopen(read, "rb")
-
-
-WAYS = {
-    "bytes": lambda octets, folder: nullcontext(octets),
-    "gzip": lambda octets, folder: nullcontext(gzip.compress(octets)),
-    "a stream": lambda octets, folder: nullcontext(io.BytesIO(octets)),
-    "a pipe": lambda octets, folder: closing(pipe(octets)),
-    "a file": lambda octets, folder: nullcontext(written(folder / "x.pcap", octets)),
-}
-
-
-def written(path, octets):
-    path.write_bytes(octets)
-    return path
 
 
 @pytest.mark.parametrize("options", [{}, {"threads": 4}, {"order": "time"}, {"ahead": 2}], ids=str)

@@ -30,8 +30,9 @@ class Reading(NamedTuple):
     """What a scanner read: offset and captured length of each record; stray bytes; what ended it, and where."""
 
     records: list[tuple[int, int]]
-    strays: list[tuple[int, int, int, bool]]
+    strays: list[tuple[int, int, int]]
     damage: tuple[str, int] | None
+    joined: int  # captures behind the first one
 
 
 def places(capture: bytes) -> list[Place]:
@@ -64,7 +65,7 @@ def resync(capture: bytes, sizes: Sequence[int] = ()) -> Reading:
     offsets, lengths = (np.frombuffer(memoryview(one), one.dtype).tolist() for one in columns.values())
     damage: Any = scanner.damage
     ended = None if damage is None else (DAMAGES[damage["code"]], damage["offset"])
-    return Reading(list(zip(offsets, lengths, strict=True)), scanner.strays(), ended)
+    return Reading(list(zip(offsets, lengths, strict=True)), scanner.strays(), ended, scanner.joined[0])
 
 
 def cut(capture: bytes, sizes: Sequence[int]) -> Iterator[bytes]:
@@ -114,10 +115,10 @@ def damaged(capture: bytes, draw: random.Random) -> Damaged:
 
 
 def bytes_accounted(octets: bytes, header: int, reading: Reading) -> bool:
-    """Do a file header, the records of a pcap and the stray bytes add up to what was read?"""
+    """Do file headers, the records of a pcap and the stray bytes add up to what was read?"""
     size = 24 if octets.startswith(MODIFIED) else 16
-    read = header + sum(size + captured for _, captured in reading.records)
-    read += sum(stray for _, _, stray, _ in reading.strays)
+    read = header * (1 + reading.joined) + sum(size + captured for _, captured in reading.records)
+    read += sum(stray for _, _, stray in reading.strays)
     return read == (len(octets) if reading.damage is None else reading.damage[1])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import builders as b
 import fluxcap
-from capture_files import Record, block, enhanced_packet, interface, pcap, pcapng, records
+from capture_files import Record, block, enhanced_packet, interface, pcap, pcapng, records, rewrapped
 from fluxcap._core import DAMAGED, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
 
 ONE = itertools.repeat(1)
@@ -58,6 +58,7 @@ def everything(scanner: Scanner, state: int, rows: list[dict[str, bytes]]) -> di
         "state": state,
         "damage": scanner.damage,
         "strays": scanner.strays(),
+        "joined": scanner.joined,
         "totals": totals,
         "format": scanner.format() if state != FLOWS_FULL else None,
         "flows": octets(scanner.flows()),
@@ -140,6 +141,10 @@ LONG = {
     "zeros that are a record": pcap([*records(numbered(1000)), Record(b""), *records(numbered(1000))] * 2),
     "joined": pcap(records(numbered(2000))) * 2,
     "joined with a time zone": pcap(records(numbered(2000))) + in_time_zone(pcap(records(numbered(2000))), 3600),
+    "joined with others": pcap(records(numbered(2000)))
+    + pcap(records(numbered(2000)), byteorder="big", ns=True)
+    + rewrapped(records(numbered(2000)), byteorder="big")
+    + pcap([Record(frame[14:], time) for frame, time, _ in records(numbered(4000, 300))], 101, byteorder="big"),
     "zeros at the end": pcap(records(numbered(2000))) + bytes(200_000),
     "an interface more in the middle": pcapng(
         interface(1),

@@ -1,17 +1,20 @@
-# From bytes to records: which format does an input have, and what are its next packets?
+# From bytes to records: which format does an input have, and what are its next packets? Captures that `cat` joined are
+# one input, whose parts are like the sections of a pcapng.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from fluxcap.base.bytes cimport be32, file32
 from fluxcap.base.types cimport Batch, Packet
-from fluxcap.capture.magic cimport SECTION_HEADER, SNOOP_MAGIC
+from fluxcap.capture.magic cimport SECTION_HEADER, SNOOP_MAGIC, is_snoop
 from fluxcap.capture.merged cimport fill_merged
 from fluxcap.capture.pcap cimport (
     CAPTURED_FIRST, RECORD_HEADER, Usual, is_pcap, is_usual, pcap_header, pcap_record, usual_of, usual_record)
 from fluxcap.capture.pcapng cimport pcapng_block
 from fluxcap.capture.reader cimport (
-    EMPTY, FILE_HEADER_CUT, FORMAT_MERGED, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, MORE, NOT_A_CAPTURE, RECORD,
-    Reader, SKIPPED, STRAY, Step, available, broken, more)
+    BROKEN, Damage, EMPTY, FILE_HEADER_CUT, FORMAT_MERGED, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, FORMAT_UNKNOWN,
+    Interface, InterfaceCounts, JOINED, JOINED_CUT, MAX_INTERFACES, MORE, MORE_INTERFACES, NOT_A_CAPTURE, RECORD,
+    Reader, SKIPPED, STRAY, Step, TOO_MANY_INTERFACES, available, broken, more, position)
 from fluxcap.capture.resync cimport resync_step
 from fluxcap.capture.snoop cimport snoop_header, snoop_record
 
@@ -42,8 +45,46 @@ cdef inline Step probe(Reader* r) noexcept nogil:
         return step
     return broken(r, NOT_A_CAPTURE, be32(at), 0)
 
-cdef inline Step next_step(Reader* r, Packet* p) noexcept nogil:
-    """Move past the next record, or past something that is not a record."""
+cdef inline bint is_same(const Interface* a, const Interface* b) noexcept nogil:
+    """Do the file headers of two pcaps describe the same interface?"""
+    return a.link_type == b.link_type and a.fcs == b.fcs and a.snaplen == b.snaplen and a.swapped == b.swapped and \
+        a.multiplier == b.multiplier
+
+cdef inline Step begin_joined(Reader* r) noexcept nogil:
+    """Another capture begins where a record should. A file header that can begin an input is believed here too, since
+    no record has these bytes, and says how all that follows is read. Before and behind a snoop file none is."""
+    cdef int format = r.format
+    cdef uint32_t before = r.section_interfaces
+    cdef uint64_t offset = position(r)
+    cdef Step step
+    if format == FORMAT_SNOOP or is_snoop(r.buffer + r.start):
+        return BROKEN
+    memset(&r.damage, 0, sizeof(Damage))
+    if r.n_interfaces == MAX_INTERFACES:
+        return broken(r, TOO_MANY_INTERFACES, r.n_interfaces, MAX_INTERFACES)
+    if r.n_interfaces == r.interfaces_room:
+        return MORE_INTERFACES
+    if available(r) < SMALLEST_FILE_HEADER:
+        return more(r, JOINED_CUT, SMALLEST_FILE_HEADER)
+    r.section_interfaces = r.n_interfaces
+    step = probe(r)
+    if step != SKIPPED:
+        r.section_interfaces = before
+        return step
+    if r.n_interfaces > r.section_interfaces:       # a pcap has one, a pcapng describes them later
+        memset(&r.counts[r.section_interfaces], 0, sizeof(InterfaceCounts))
+        if format == FORMAT_PCAP and is_same(&r.interfaces[before], &r.interfaces[r.section_interfaces]):
+            r.n_interfaces = r.section_interfaces
+            r.section_interfaces = before
+    if r.resync != NULL:
+        r.resync.framing.format = FORMAT_UNKNOWN    # it is learned anew
+    if r.joined == 0:
+        r.joined_packet = r.number
+        r.joined_offset = offset
+    r.joined += 1
+    return SKIPPED
+
+cdef inline Step step_in_format(Reader* r, Packet* p) noexcept nogil:
     if r.resync != NULL and (r.format == FORMAT_PCAP or r.format == FORMAT_PCAPNG):
         return resync_step(r, p)
     if r.format == FORMAT_PCAP:
@@ -53,6 +94,11 @@ cdef inline Step next_step(Reader* r, Packet* p) noexcept nogil:
     if r.format == FORMAT_SNOOP:
         return snoop_record(r, p)
     return probe(r)
+
+cdef inline Step next_step(Reader* r, Packet* p) noexcept nogil:
+    """Move past the next record, or past something that is not a record."""
+    cdef Step step = step_in_format(r, p)
+    return begin_joined(r) if step == BROKEN and r.damage.code == JOINED else step
 
 cdef inline Step next_record(Reader* r, Packet* p) noexcept nogil:
     cdef Step step = SKIPPED
@@ -88,7 +134,6 @@ cdef inline void fill_usual(Reader* r, Batch* batch, uint32_t limit) noexcept no
 cdef inline Step fill_records(Reader* r, Batch* batch, uint32_t limit, bint usual) noexcept nogil:
     cdef Step step = RECORD
     cdef Packet* p
-    batch.n = 0
     while batch.n < limit:
         if usual:
             fill_usual(r, batch, limit)
@@ -106,8 +151,12 @@ cdef inline Step fill_records(Reader* r, Batch* batch, uint32_t limit, bint usua
 
 cdef inline Step fill_batch(Reader* r, Batch* batch, uint32_t limit) noexcept nogil:
     """Put up to `limit` records into the batch. Returns the step that ended it; RECORD: the batch is full."""
-    if is_usual(r) and r.resync == NULL:
-        return fill_records(r, batch, limit, True)
+    cdef Step step
+    batch.n = 0
     if r.format == FORMAT_MERGED:
         return fill_merged(r, batch, limit)
+    if is_usual(r) and r.resync == NULL:
+        step = fill_records(r, batch, limit, True)
+        if step != BROKEN or r.damage.code != JOINED:
+            return step
     return fill_records(r, batch, limit, False)

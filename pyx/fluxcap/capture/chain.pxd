@@ -280,8 +280,8 @@ cdef inline void open_framing(const Reader* r, Framing* f) noexcept nogil:
     f.header = r.record_header
     f.lengths = r.lengths
     f.fraction_max = r.fraction_max
-    f.snaplen = r.interfaces[0].snaplen
-    f.link_type = r.interfaces[0].link_type
+    f.snaplen = r.interfaces[r.section_interfaces].snaplen
+    f.link_type = r.interfaces[r.section_interfaces].link_type
     f.interfaces = r.n_interfaces - r.section_interfaces
 
 cdef inline bint read_file_header(const uint8_t* at, Framing* f) noexcept nogil:
@@ -331,7 +331,7 @@ cdef inline bint find_joined(const Framing* f, const Walk* w, const uint8_t* oct
         found.at = c.near
         found.until = c.until
         return is_like(f, &other)
-    # One of the same kind that is short may lie in the last packet. Of another kind nothing can be read.
+    # One of the same kind that is short may lie in the last packet. Of another kind only its file header tells.
     return c.fate == CHAIN_GOES_ON or alone.seen == NULL
 
 cdef inline size_t search_led_to(const Framing* f, const uint8_t* octets, size_t n, size_t origin) noexcept nogil:

@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from fluxcap.base.bytes cimport file16, file32
 from fluxcap.capture.chain cimport Header, is_large, is_sound, leads_on, plausible_block, read_header
 from fluxcap.capture.magic cimport SECTION_HEADER, begins_capture, is_zero
-from fluxcap.capture.pcap cimport CAPTURED_FIRST, CAPTURED_LENGTH
+from fluxcap.capture.pcap cimport CAPTURED_FIRST, CAPTURED_LENGTH, WIRE_LENGTH
 from fluxcap.capture.pcapng cimport (
     BLOCK_HEADER, ENHANCED_PACKET, INTERFACE_DESCRIPTION, INTERFACE_STATISTICS, OBSOLETE_PACKET, SIMPLE_MINIMUM,
     SIMPLE_PACKET, block_minimum)
@@ -24,13 +24,15 @@ cdef inline bint has_program(const Reader* r, uint32_t index) noexcept nogil:
 
 cdef inline void hop_pcap(const Reader* r, bint filtered, Hop* hop) noexcept nogil:
     cdef size_t at = hop.end
-    cdef uint32_t captured
+    cdef uint32_t captured, wire
     # Records are read in order where the captured length may stand second, or a filter is not compiled yet.
     hop.stopped = r.lengths != CAPTURED_FIRST or filtered and not has_program(r, 0)
     while not hop.stopped and r.end - at >= r.record_header:
         captured = file32(r.buffer + at + CAPTURED_LENGTH, r.swapped)
-        # A header of zeros may be padding, which the bytes after it tell.
-        hop.stopped = captured > MAX_CAPTURED or captured == 0 and is_zero(r.buffer + at, r.record_header)
+        wire = file32(r.buffer + at + WIRE_LENGTH, r.swapped)
+        # A header of zeros may be padding, which the bytes after it tell. Another capture may be of another kind.
+        hop.stopped = captured > MAX_CAPTURED or (captured == 0 or captured > wire) and (
+            begins_capture(r.buffer + at) or is_zero(r.buffer + at, r.record_header))
         if hop.stopped or r.end - at - r.record_header < captured:
             break
         at += r.record_header + captured
@@ -54,6 +56,9 @@ cdef inline void hop_pcapng(const Reader* r, bint filtered, Hop* hop) noexcept n
             hop.stopped = True
             break
         packet = kind == ENHANCED_PACKET or kind == SIMPLE_PACKET or kind == OBSOLETE_PACKET
+        if not packet and begins_capture(r.buffer + at):
+            hop.stopped = True
+            break
         if packet and filtered:
             index = 0
             if kind == ENHANCED_PACKET:

@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
 from fluxcap.base.bytes cimport file16, file32
-from fluxcap.capture.reader cimport DamageCode, JOINED, PADDING, Reader, Step, broken, more
+from fluxcap.capture.reader cimport DamageCode, JOINED, PADDING, Reader, Step, broken
 
 cdef enum PcapKind:
     NO_PCAP
@@ -68,9 +68,3 @@ cdef inline Step no_record(Reader* r, size_t header, DamageCode code, uint64_t f
     if is_zero(at, header):
         return broken(r, PADDING, 0, 0)
     return broken(r, code, found, wanted)
-
-cdef inline Step more_unless_joined(Reader* r, DamageCode if_ended, uint64_t wanted) noexcept nogil:
-    """more(), unless it is the header of another capture that wants so many bytes."""
-    if begins_capture(r.buffer + r.start):
-        return broken(r, JOINED, 0, 0)
-    return more(r, if_ended, wanted)

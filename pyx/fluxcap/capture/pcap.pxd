@@ -1,13 +1,14 @@
 # pcap: a file header, then records of header and data. https://www.tcpdump.org/manpages/pcap-savefile.5.html
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from fluxcap.base.bytes cimport file16, file32
 from fluxcap.base.types cimport (
     CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTION_UNKNOWN, FRACTION_OVER_SECOND, Packet)
 from fluxcap.capture.magic cimport (
     NO_PCAP, PCAP_MODIFIED, PCAP_NANOSECONDS, PcapKind, VERSION_MAJOR, VERSION_MINOR, begins_capture, is_pcap_version,
-    is_zero, more_unless_joined, no_record, pcap_kind)
+    is_snoop, is_zero, no_record, pcap_kind)
 from fluxcap.capture.reader cimport (
     CAPLEN_TOO_BIG, FILE_HEADER_CUT, FORMAT_PCAP, Interface, JOINED, MAX_CAPTURED, MORE, PADDING, RECORD, RECORD_CUT,
     RECORD_HEADER_CUT, RESERVED_LINK_BITS, Reader, SKIPPED, Step, UNSUPPORTED_VERSION, available, broken, more,
@@ -65,8 +66,11 @@ cdef inline Step pcap_header(Reader* r) noexcept nogil:
     link_type = file32(at + LINK_TYPE, r.swapped)
     if link_type & RESERVED_BITS:
         return broken(r, RESERVED_LINK_BITS, link_type, 0)
-    interface = &r.interfaces[0]
-    r.n_interfaces = 1
+    interface = &r.interfaces[r.n_interfaces]
+    r.n_interfaces += 1
+    memset(interface, 0, sizeof(Interface))
+    interface.multiplier = r.fraction_ns
+    interface.divisor = 1
     interface.link_type = <uint16_t>(link_type & LINK_TYPE_MASK)
     interface.fcs = <uint8_t>((link_type >> FCS_SHIFT) * 2) if link_type & FCS_PRESENT else 0
     interface.snaplen = file32(at + SNAPLEN, r.swapped)
@@ -85,26 +89,30 @@ cdef struct Usual:
     uint32_t most               # bytes captured that are neither damage nor an anomaly; 0 where every record is odd
     uint32_t fraction_ns
     uint32_t fraction_max
+    uint32_t interface
     uint16_t link_type
     uint8_t fcs
 
 cdef inline Usual usual_of(const Reader* r) noexcept nogil:
     cdef Usual u
-    u.most = min(<uint32_t>MAX_CAPTURED, r.interfaces[0].snaplen)
+    cdef const Interface* interface = &r.interfaces[r.section_interfaces]
+    u.most = min(<uint32_t>MAX_CAPTURED, interface.snaplen)
     u.fraction_ns = r.fraction_ns
     u.fraction_max = r.fraction_max
-    u.link_type = r.interfaces[0].link_type
-    u.fcs = r.interfaces[0].fcs
+    u.interface = r.section_interfaces
+    u.link_type = interface.link_type
+    u.fcs = interface.fcs
     return u
 
 cdef inline void put_record(const uint8_t* at, uint32_t header, uint64_t offset, uint32_t captured, uint32_t wire,
-                            int64_t time, uint16_t link_type, uint8_t fcs, Packet* p) noexcept nogil:
+                            int64_t time, uint32_t interface, uint16_t link_type, uint8_t fcs,
+                            Packet* p) noexcept nogil:
     """What a packet gets from a record of a pcap."""
     p.data = at + header
     p.time = time
     p.captured = captured
     p.wire = wire
-    p.interface = 0
+    p.interface = interface
     p.link_type = link_type
     p.fcs = fcs
     p.refused = False
@@ -129,7 +137,7 @@ cdef inline const uint8_t* usual_record(const Usual* u, const uint8_t* at, const
     if captured - 1 >= u.most or at + captured > until or captured > wire or fraction > u.fraction_max:
         return NULL
     put_record(at, RECORD_HEADER, offset, captured, wire, record_time(at, False, fraction, u.fraction_ns),
-               u.link_type, u.fcs, p)
+               u.interface, u.link_type, u.fcs, p)
     return at + RECORD_HEADER + captured
 
 cdef inline Step odd_record(Reader* r, uint32_t captured, uint32_t header) noexcept nogil:
@@ -147,13 +155,17 @@ cdef inline Step odd_record(Reader* r, uint32_t captured, uint32_t header) noexc
         return MORE
     return broken(r, PADDING, 0, 0) if after and is_zero(at + header, after) else RECORD
 
+cdef inline bint is_joined(const uint8_t* at, uint32_t captured, uint32_t wire) noexcept nogil:
+    """Does another capture begin at these lengths, which no record has? Those of a pcap are its time zone and zero."""
+    return captured > wire and begins_capture(at) or is_snoop(at)
+
 cdef inline Step pcap_record(Reader* r, Packet* p, bint swapped, int lengths, uint32_t header) noexcept nogil:
     """`swapped`, `lengths` and `header` are those of the reader: as arguments they can be constants."""
     cdef const uint8_t* at = r.buffer + r.start
     cdef size_t there = available(r)
     cdef uint32_t captured, wire, fraction
     cdef Step step
-    cdef Interface* interface = &r.interfaces[0]
+    cdef Interface* interface = &r.interfaces[r.section_interfaces]
     if there < header:
         return more(r, RECORD_HEADER_CUT, header) if there else MORE
     captured = file32(at + CAPTURED_LENGTH, swapped)
@@ -165,12 +177,14 @@ cdef inline Step pcap_record(Reader* r, Packet* p, bint swapped, int lengths, ui
         if step != RECORD:
             return step
     if there - header < captured:
-        return more_unless_joined(r, RECORD_CUT, <uint64_t>header + captured)
+        if is_joined(at, captured, wire):
+            return broken(r, JOINED, 0, 0)
+        return more(r, RECORD_CUT, <uint64_t>header + captured)
     fraction = file32(at + FRACTION, swapped)
     put_record(at, header, position(r), captured, wire, record_time(at, swapped, fraction, r.fraction_ns),
-               interface.link_type, interface.fcs, p)
+               r.section_interfaces, interface.link_type, interface.fcs, p)
     if fraction > r.fraction_max or captured > wire or captured > interface.snaplen:
-        if begins_capture(at):
+        if is_joined(at, captured, wire):
             return broken(r, JOINED, 0, 0)
         r.anomalies[FRACTION_OVER_SECOND] += fraction > r.fraction_max
         r.anomalies[CAPTURED_OVER_WIRE] += captured > wire

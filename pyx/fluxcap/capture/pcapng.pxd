@@ -8,12 +8,12 @@ from fluxcap.base.times cimport NO_TIME, scale_ticks
 from fluxcap.base.types cimport (
     CAPTURED_OVER_SNAPLEN, CAPTURED_OVER_WIRE, DIRECTIONS_END, DIRECTION_UNKNOWN, DROPPED_BEFORE, OPTION_OVERRUN,
     Packet, TIME_OUT_OF_RANGE, TSRESOL_LENGTH, WITHOUT_TIME)
-from fluxcap.capture.magic cimport ORDER_MAGIC, ORDER_MAGIC_VALUE, SECTION_HEADER, more_unless_joined, no_record
+from fluxcap.capture.magic cimport ORDER_MAGIC, ORDER_MAGIC_VALUE, SECTION_HEADER, begins_capture, no_record
 from fluxcap.capture.reader cimport (
     BLOCK_CUT, BLOCK_MISALIGNED, BLOCK_TOO_LONG, BLOCK_TOO_SHORT, BLOCK_TRAILER, BYTE_ORDER_MAGIC, CAPLEN_PAST_BLOCK,
-    CAPLEN_TOO_BIG, DamageCode, Interface, InterfaceCounts, MAX_BLOCK, MAX_CAPTURED, MAX_INTERFACES, MORE_INTERFACES,
-    NAME_OCTETS, NO_INTERFACE, RECORD, Reader, SKIPPED, Step, TOO_MANY_INTERFACES, TSRESOL, UNSUPPORTED_VERSION,
-    available, broken, more)
+    CAPLEN_TOO_BIG, DamageCode, Interface, InterfaceCounts, JOINED, MAX_BLOCK, MAX_CAPTURED, MAX_INTERFACES,
+    MORE_INTERFACES, NAME_OCTETS, NO_INTERFACE, RECORD, Reader, SKIPPED, Step, TOO_MANY_INTERFACES, TSRESOL,
+    UNSUPPORTED_VERSION, available, broken, more)
 
 cdef enum:                      # block types; SECTION_HEADER is in magic.pxd
     INTERFACE_DESCRIPTION = 1
@@ -284,7 +284,10 @@ cdef inline Step pcapng_block(Reader* r, Packet* p) noexcept nogil:
     if length & 3:
         return no_block(r, kind, BLOCK_MISALIGNED, length, 4)
     if available(r) < length:
-        return more(r, BLOCK_CUT, length) if kind == SECTION_HEADER else more_unless_joined(r, BLOCK_CUT, length)
+        # The version of a pcap, and the end of the magic of a snoop file, can be a length too.
+        if kind != SECTION_HEADER and begins_capture(at):
+            return broken(r, JOINED, 0, 0)
+        return more(r, BLOCK_CUT, length)
     trailer = file32(at + length - BLOCK_TRAILER_SIZE, r.swapped)
     if trailer != length:
         return no_block(r, kind, BLOCK_TRAILER, trailer, length)

@@ -53,7 +53,8 @@ cdef enum DamageCode:
     CAPLEN_PAST_RECORD          # found = captured length, wanted = room in the record
     RECORD_TOO_LONG             # found > wanted = MAX_BLOCK
     SNOOP_LINK                  # found = snoop's number of a link type that is not read
-    JOINED                      # another capture begins where a record should
+    JOINED                      # another capture begins where a record should: read on, unless snoop is one of the two
+    JOINED_CUT                  # ... and ends in its file header: found < wanted bytes
     PADDING                     # zeros where a record should begin
     TOO_MANY_STRAYS             # wanted = MAX_STRAYS
     DAMAGES_END
@@ -89,7 +90,6 @@ cdef struct Stray:              # bytes between two records that belong to neith
     uint64_t offset
     uint64_t packet             # whole records read before it
     uint64_t size
-    bint joined                 # another capture begins in it
 
 cdef enum:
     # Strays in one input. One in 10 MB of a file of 600 GB; a file with more is hardly a capture. Python makes an
@@ -148,6 +148,9 @@ cdef struct Reader:
     Damage damage
     uint64_t* anomalies         # ANOMALIES_END counters; the owner of the reader says where they are
     Resync* resync              # NULL: damage ends the reading
+    uint64_t joined             # captures in this input that begin behind another one:
+    uint64_t joined_packet      # ... records before the first of them,
+    uint64_t joined_offset      # ... and where it begins
     # pcap
     uint32_t record_header      # 16 bytes, or 24 with Kuznetzov's modified header
     uint32_t fraction_ns        # ns a unit of the time stamp's fraction
@@ -157,7 +160,7 @@ cdef struct Reader:
     uint32_t drops              # records dropped before the one that was read last
     # pcapng
     uint32_t sections
-    uint32_t section_interfaces  # index of the section's first interface
+    uint32_t section_interfaces  # index of the section's first interface; of a pcap, the index of its interface
     Interface* interfaces
     InterfaceCounts* counts     # one for each of them
     uint32_t n_interfaces

@@ -11,11 +11,10 @@ from fluxcap.base.bytes cimport file32
 from fluxcap.base.types cimport Packet
 from fluxcap.capture.chain cimport (
     CHAIN_ENDS, CHAIN_GOES_ON, Chain, Found, Header, LINKS, NO_OFFSET, ODD_EMPTY, ODD_OR_NOT, SEARCH_FOUND,
-    SEARCH_NOTHING, SEEN_WORDS, Search, Walk, follow, is_in_time, is_large, is_like, is_near, is_possible, is_sound,
-    is_too_early, leads_on, learn, longest, open_framing, read_file_header, read_header, search_led_to, search_needs,
-    search_record)
+    SEARCH_NOTHING, SEEN_WORDS, Search, Walk, follow, is_in_time, is_large, is_near, is_possible, is_sound,
+    is_too_early, leads_on, learn, longest, open_framing, read_header, search_led_to, search_needs, search_record)
 from fluxcap.capture.magic cimport SECTION_HEADER, begins_capture
-from fluxcap.capture.pcap cimport FILE_HEADER, odd_record, pcap_record
+from fluxcap.capture.pcap cimport odd_record, pcap_record
 from fluxcap.capture.pcapng cimport BLOCK_HEADER, INTERFACE_DESCRIPTION, pcapng_block
 from fluxcap.capture.reader cimport (
     BROKEN, DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_UNKNOWN, Framing, JOINED, MAX_CAPTURED, MAX_STRAYS, MORE,
@@ -46,7 +45,7 @@ cdef inline void begin_resync(Resync* s) noexcept nogil:
     s.before = 0
     s.n_strays = 0
 
-cdef inline Step add_stray(Reader* r, uint64_t origin, bint joined) noexcept nogil:
+cdef inline Step add_stray(Reader* r, uint64_t origin) noexcept nogil:
     """The bytes from there to the window are no record."""
     cdef Resync* s = r.resync
     cdef Stray* stray
@@ -58,7 +57,6 @@ cdef inline Step add_stray(Reader* r, uint64_t origin, bint joined) noexcept nog
     stray.offset = origin
     stray.packet = r.number
     stray.size = position(r) - origin
-    stray.joined = joined
     return STRAY
 
 cdef inline Search search_untimed(Reader* r, size_t start, Found* found) noexcept nogil:
@@ -106,13 +104,13 @@ cdef inline Step search_on(Reader* r) noexcept nogil:
                 r.damage = s.damage
                 return BROKEN
             s.searching = False
-            return add_stray(r, s.origin, False)
+            return add_stray(r, s.origin)
     s.searching = False
     s.fresh = True
     s.unsure = s.unsure or r.number == s.before
     s.trusted = position(r) + found.until
     r.start += found.at
-    return add_stray(r, s.origin, False)
+    return add_stray(r, s.origin)
 
 cdef inline Step begin_search(Reader* r) noexcept nogil:
     """There is no record here. r.damage has what is wrong, if the reading as such would stop here."""
@@ -124,19 +122,6 @@ cdef inline Step begin_search(Reader* r) noexcept nogil:
     return search_on(r)
 
 # pcap -----------------------------------------------------------------------------------------------------------------
-
-cdef inline Step pass_file_header(Reader* r) noexcept nogil:
-    """Another capture begins here. It is read on where it is of the same kind."""
-    cdef Resync* s = r.resync
-    cdef Framing other
-    cdef uint64_t origin = position(r)
-    if available(r) < FILE_HEADER:
-        return more(r, JOINED, FILE_HEADER)
-    if not read_file_header(r.buffer + r.start, &other) or not is_like(&s.framing, &other):
-        return broken(r, JOINED, 0, 0)
-    s.framing.timed = False
-    r.start += FILE_HEADER
-    return add_stray(r, origin, True)
 
 cdef enum:
     NEVER = -1                  # as uint32_t: a chain that breaks will not do, however long it is
@@ -189,7 +174,7 @@ cdef inline Step judge_oddity(Reader* r, const Header* h, size_t size) noexcept 
     cdef Resync* s = r.resync
     cdef const uint8_t* at = r.buffer + r.start
     if begins_capture(at):
-        return pass_file_header(r)
+        return broken(r, JOINED, 0, 0)
     if available(r) < search_needs(&s.framing) + 1 and not r.ended:
         return MORE
     if size <= available(r) and is_possible(&s.framing, at, available(r), h) and is_odd_record(r, h, size):
@@ -248,7 +233,7 @@ cdef inline Step resync_pcap(Reader* r, Packet* p) noexcept nogil:
         step = pcap_record(r, p, r.swapped, r.lengths, r.record_header)
         if step == RECORD:
             learn(&s.framing, &h)
-        elif step == BROKEN:
+        elif step == BROKEN and r.damage.code != JOINED:
             step = begin_search(r)
     return step
 

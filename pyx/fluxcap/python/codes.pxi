@@ -24,7 +24,7 @@ REASONS = ("none", "short_link", "short_ip", "short_extension", "short_transport
 DAMAGES = ("none", "empty", "not_a_capture", "file_header_cut", "unsupported_version", "reserved_link_bits",
            "record_header_cut", "record_cut", "caplen_too_big", "block_too_short", "block_too_long", "block_misaligned",
            "block_trailer", "block_cut", "no_interface", "too_many_interfaces", "caplen_past_block", "byte_order_magic",
-           "tsresol", "caplen_past_record", "record_too_long", "snoop_link", "joined", "padding",
+           "tsresol", "caplen_past_record", "record_too_long", "snoop_link", "joined", "joined_cut", "padding",
            "too_many_strays")
 ANOMALIES = ("captured_over_wire", "captured_over_snaplen", "fraction_over_second", "time_went_back",
              "tunnels_too_deep", "datagrams_evicted", "fragments_not_held", "option_overrun", "tsresol_length",

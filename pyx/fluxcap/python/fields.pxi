@@ -10,7 +10,7 @@ import sys
 
 from fluxcap.base.types cimport Digest, KEY_WORDS, Key, Packet, VERDICTS_END
 from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
-from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, Interface, InterfaceCounts, Reader
+from fluxcap.capture.reader cimport Interface, InterfaceCounts, Reader
 from fluxcap.flows.features cimport FeatureRow, MAX_FIRST_PACKETS, first_directions, first_gaps, first_sizes
 from fluxcap.flows.key cimport ABSENT as NO_WORD, KeyPlan, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.table cimport (
@@ -333,9 +333,7 @@ cdef dict interface_row(const Reader* r, uint32_t place):
     cdef const Interface* interface = &r.interfaces[place]
     cdef const InterfaceCounts* counts = &r.counts[place]
     cdef double ticks = 1e6
-    if r.format == FORMAT_PCAP:
-        ticks = 1e9 / <double>r.fraction_ns
-    elif r.format == FORMAT_PCAPNG and interface.divisor:
+    if interface.divisor:       # snoop has microseconds
         ticks = 1e9 * <double>interface.divisor / <double>interface.multiplier
         ticks *= <double>(<uint64_t>1 << interface.shift)
     return {

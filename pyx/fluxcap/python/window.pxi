@@ -90,6 +90,7 @@ cdef class Window:
         r.number = 0
         r.sections = 0
         r.section_interfaces = 0
+        r.joined = 0
         r.n_interfaces = 0
         memset(&r.damage, 0, sizeof(Damage))
         memset(r.interfaces, 0, sizeof(Interface))
@@ -197,16 +198,21 @@ cdef class Window:
         return octets_come(&self.reader)
 
     def strays(self):
-        """Those passed since the last call: offset, whole records before it, size, whether a capture begins in it."""
+        """Those passed since the last call: offset, whole records before it, size."""
         cdef Resync* s = self.reader.resync
         cdef uint64_t i
         with self.claim:
             if s == NULL:
                 return []
-            passed = [(s.strays[i].offset, s.strays[i].packet, s.strays[i].size, bool(s.strays[i].joined))
-                      for i in range(self.told, s.n_strays)]
+            passed = [(s.strays[i].offset, s.strays[i].packet, s.strays[i].size) for i in range(self.told, s.n_strays)]
             self.told = s.n_strays
             return passed
+
+    @property
+    def joined(self):
+        """Captures behind the first one of this input, records before the first of them, and its offset."""
+        with self.claim:
+            return self.reader.joined, self.reader.joined_packet, self.reader.joined_offset
 
     @property
     def damage(self):

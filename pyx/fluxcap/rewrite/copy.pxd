@@ -17,6 +17,7 @@ cdef struct Copy:
     uint64_t n_found
     size_t kept                 # bytes at the front of the window, to be written
     bint unlike                 # this input has another format or header than those before it
+    bint joins                  # captures that are joined in an input are joined in the copy
     int format                  # format of the copy; FORMAT_UNKNOWN before its first header
     uint8_t header[FILE_HEADER]  # file header of the copy, if its format has one for all records
 
@@ -31,12 +32,14 @@ cdef inline uint32_t header_size(int format) noexcept nogil:
     return FILE_HEADER if format == FORMAT_PCAP else SNOOP_FILE_HEADER if format == FORMAT_SNOOP else 0
 
 cdef inline void open_copy(Copy* c, Reader* r, size_t start) noexcept nogil:
-    """The reader has found the format of an input. Where all records share a file header, that of a later input is left
-    out."""
+    """The reader has found the format of an input, or of a capture that is joined in it. Where all records share a file
+    header, that of a later one is left out."""
     cdef const uint8_t* header = r.buffer + start
     if c.format == FORMAT_UNKNOWN:
         c.format = r.format
         memcpy(c.header, header, header_size(r.format))
+        keep(c, r, start)
+    elif c.joins and r.joined:
         keep(c, r, start)
     else:
         c.unlike = c.format != r.format or memcmp(c.header, header, header_size(r.format)) != 0
@@ -47,11 +50,13 @@ cdef inline Step copy_window(Copy* c, Reader* r) noexcept nogil:
     cdef Step step
     cdef size_t start, before
     cdef uint32_t sections
+    cdef uint64_t joined
     cdef int format
     while True:
         start = r.start
         format = r.format
         sections = r.sections
+        joined = r.joined
         step = next_step(r, &p)
         if step == RECORD:
             r.number += 1
@@ -62,7 +67,7 @@ cdef inline Step copy_window(Copy* c, Reader* r) noexcept nogil:
             continue            # what is no record is not copied
         elif step != SKIPPED:
             return step
-        elif r.format != format:
+        elif r.format != format or r.joined != joined:
             open_copy(c, r, start)
             if c.unlike:
                 return step

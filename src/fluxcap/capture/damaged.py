@@ -44,9 +44,8 @@ def damaged(damage: Damage, path: str, head: bytes, compression: str) -> Capture
 
 def skipped(source: Scanner | Source, path: str) -> Iterator[CaptureError]:
     """What the core has skipped of an input, and not told yet."""
-    for offset, packet, size, joined in source.strays():
-        name = "resumed_joined" if joined else "resumed"
-        error = damage_error(name, path=path, offset=offset, packet=packet, found=size)
+    for offset, packet, size in source.strays():
+        error = damage_error("resumed", path=path, offset=offset, packet=packet, found=size)
         error.skipped = size
         yield error
 

@@ -11,12 +11,13 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fluxcap._core import DAMAGED, DISPOSITIONS, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
+from fluxcap._core import DAMAGED, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
 from fluxcap.capture.ahead.next_inputs import InputsAhead
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.damaged import broken_off, damaged, failure, skipped
 from fluxcap.capture.filters import about_filter, compiler
 from fluxcap.capture.inputs import Input, Opened
+from fluxcap.capture.joined import Joined, about_joined, joined
 from fluxcap.capture.left_out import about_left_out, no_capture
 from fluxcap.capture.magic import HEAD, is_capture
 from fluxcap.capture.merging import Counted, Merging, Part
@@ -35,7 +36,7 @@ from fluxcap.plan.processors import ahead_for, divides, shards_for, threads_for,
 from fluxcap.plan.read_options import DEFAULT, ReadOptions
 from fluxcap.plan.tunnels import codes
 from fluxcap.values import human
-from fluxcap.values.metadata import Metadata
+from fluxcap.values.metadata import Metadata, ledger
 
 if TYPE_CHECKING:
     from fluxcap._core import KeySpec
@@ -82,6 +83,7 @@ class Reading:
         self.inputs: list[str] = []
         self._begins: list[int] = []  # records before each input
         self._units = Units()
+        self.joined: list[Joined] = []
         self.skipped: list[str] = []  # files of a directory that are not captures
         self.damage: list[CaptureError] = []
         self.flows_full = False
@@ -177,9 +179,10 @@ class Reading:
         return Late(totals["late"], totals["latest_by"], place, packet)
 
     def hints(self) -> list[str]:
-        """Sentences about records that the filter refused, perhaps against what the user meant."""
+        """Sentences about what is perhaps not what the user meant: refused records, missing times, joined captures."""
         totals = self.scanner.totals()
-        return [*about_filter(self.filter, totals), *about_times(totals)] if totals["packets"] else []
+        about = [*about_filter(self.filter, totals), *about_times(totals)] if totals["packets"] else []
+        return about + about_joined(self.joined)
 
     def _read_in_turn(self, inputs: Iterable[Input]) -> Iterator[None]:
         """Read the inputs to their ends, one after the other."""
@@ -245,6 +248,7 @@ class Reading:
         """An input that is merged with others ended, of which so much was read."""
         records, _, _, over_second = read
         self._units.add(part.item.name, over_second, records, part.source.format())
+        self.joined += joined(part.source, part.item.name)
         for error in part.errors(records):
             self._report(error)
 
@@ -254,6 +258,7 @@ class Reading:
     def end(self) -> None:
         """Look back at the input that was begun last."""
         self._units.end(self.inputs[-1], self.scanner.totals(), self.scanner.format())
+        self.joined += joined(self.scanner, self.inputs[-1])
 
     def is_skipped(self, item: Input, octets: Opened) -> bool:
         """Whether an input was found in a directory and is not a capture; it is named in the end."""
@@ -370,19 +375,13 @@ class Reading:
     def metadata(self) -> Metadata:
         """The metadata that every table has, about what was read up to now."""
         totals = self.scanner.totals()
-        ledger = dict(zip(DISPOSITIONS, totals["dispositions"], strict=True))
-        sums = tuple(map(sum, zip(*ledger.values(), strict=True)))
-        if sums != (totals["packets"], totals["wire_octets"]):
-            raise RuntimeError(
-                f"the ledger does not add up: dispositions hold {sums} records and bytes, the inputs"
-                f" {totals['packets'], totals['wire_octets']}; this is a bug in fluxcap, please report it"
-            )
         return {
             "inputs": list(self.inputs),
             "skipped": list(self.skipped),
             "damage": [Damage(e.path, e.packet, e.offset, e.reason) for e in self.damage],
             "strays": [(e.path, e.offset, e.skipped) for e in self.damage if e.skipped],
-            "ledger": ledger,
+            "joined": list(self.joined),
+            "ledger": ledger(totals),
             "packets": totals["packets"],
             "captured_octets": totals["captured_octets"],
             "wire_octets": totals["wire_octets"],

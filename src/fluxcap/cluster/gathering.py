@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fluxcap.capture.inputs import Captures, Input
+from fluxcap.capture.joined import about_joined
 from fluxcap.capture.left_out import no_capture
 from fluxcap.capture.warn import warn
 from fluxcap.cluster.account import Account
@@ -67,8 +68,9 @@ class Gathered(NamedTuple):
             warn(warning)
         made = self.metadata
         # Of a part alone the other hints may be wrong, such as that no record passed the filter.
-        hints = [hint for hint in made[0]["hints"] if all(hint in one["hints"] for one in made)]
-        return {**metadata, "hints": hints, "files": self.account.rows(), "interrupted": self.interrupted}
+        common = [hint for hint in made[0]["hints"] if all(hint in one["hints"] for one in made)]
+        hints = dict.fromkeys((*common, *about_joined(metadata["joined"])))
+        return {**metadata, "hints": list(hints), "files": self.account.rows(), "interrupted": self.interrupted}
 
 
 @contextmanager

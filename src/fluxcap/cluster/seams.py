@@ -119,7 +119,7 @@ def excerpts(part: Part, inputs: Sequence[Input], work: Work, shared: Array) -> 
 
 def _excerpt(item: Input, file: int, packets: Array) -> Excerpt:
     octets = bytearray()
-    for piece in copied(Copier(), item, packets):
+    for piece in copied(Copier(joins=True), item, packets):
         octets += piece
     return Excerpt(file, packets, bytes(octets))
 

@@ -121,10 +121,9 @@ def copied(copier: Copier, item: Input, records: Array, before: Input | None = N
             state = copier.run()
             yield copier.kept()
     if state == UNLIKE:
-        assert before is not None
+        several = f"the captures joined in {item.name}" if before is None else f"{before.name} and {item.name}"
         raise ValueError(
-            f"{before.name} and {item.name} do not fit into one file: their formats or headers differ;"
-            " extract from each by itself"
+            f"{several} do not fit into one file: their formats or headers differ; extract from each by itself"
         )
     if copier.missing:
         raise ValueError(f"{CHANGED}: {item.name} ends {copier.missing:,} records too early; {AGAIN}")

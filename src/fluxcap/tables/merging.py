@@ -15,7 +15,7 @@ IN_ORDER: Final = "merge them in the order of time, or read the captures togethe
 ALIKE: Final = (  # what they must have in common
     *("by", "biflow", "interval", "semantics", "idle_timeout", "tcp_idle_timeout", "bytes", "direction"),
 )
-LISTS: Final = ("inputs", "skipped", "damage", "strays", "hints")  # those of all, one after the other
+LISTS: Final = ("inputs", "skipped", "damage", "strays", "joined", "hints")  # those of all, one after the other
 
 
 def refusal(parts: Sequence[Metadata]) -> str:

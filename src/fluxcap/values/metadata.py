@@ -1,9 +1,15 @@
 """The metadata of a result: as JSON beside its rows and inside files, in words at a terminal and on a card."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from fluxcap._core import DISPOSITIONS
 from fluxcap.values import human, text
+
+if TYPE_CHECKING:
+    from fluxcap._core import Totals
 
 Metadata = dict[str, Any]  # what was read and how
 
@@ -31,6 +37,8 @@ def members(metadata: Mapping[str, Any]) -> dict[str, Any]:
     plain = dict(metadata)
     if "damage" in plain:
         plain["damage"] = [damage._asdict() for damage in plain["damage"]]
+    if "joined" in plain:
+        plain["joined"] = [joined._asdict() for joined in plain["joined"]]
     if plain.get("late") is not None:
         plain["late"] = plain["late"]._asdict()
     if "ledger" in plain:
@@ -39,6 +47,18 @@ def members(metadata: Mapping[str, Any]) -> dict[str, Any]:
         if name in plain:
             plain[name] = None if plain[name] is None else text.time(plain[name])
     return plain
+
+
+def ledger(totals: Totals) -> dict[str, tuple[int, int]]:
+    """Records and wire bytes by disposition. RuntimeError if they do not add up, which is a bug."""
+    counted = dict(zip(DISPOSITIONS, totals["dispositions"], strict=True))
+    sums = tuple(map(sum, zip(*counted.values(), strict=True)))
+    if sums != (totals["packets"], totals["wire_octets"]):
+        raise RuntimeError(
+            f"the ledger does not add up: dispositions hold {sums} records and bytes, the inputs"
+            f" {totals['packets'], totals['wire_octets']}; this is a bug in fluxcap, please report it"
+        )
+    return counted
 
 
 def facts(metadata: Mapping[str, Any]) -> dict[str, str]:

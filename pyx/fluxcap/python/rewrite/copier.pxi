@@ -14,7 +14,8 @@ cdef class Copier(Window):
     cdef uint64_t anomalies[ANOMALIES_END]
     cdef const uint64_t[::1] wanted     # keeps alive the numbers that `copy` points to
 
-    def __cinit__(self, *, bint resync=False):
+    def __cinit__(self, *, bint resync=False, bint joins=False):
+        self.copy.joins = joins
         self.reader.anomalies = self.anomalies
         self.read_past_damage(resync)
 
