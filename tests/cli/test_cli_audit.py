@@ -1,5 +1,6 @@
 """`fluxcap audit`: on a screen, as rows and JSON, and the exit codes of --fail-on."""
 
+import hashlib
 import json
 
 import pytest
@@ -69,3 +70,21 @@ def test_a_finding_that_there_is_not_is_a_wrong_use():
     done = fluxcap("audit", CLEAN, "--fail-on", "losses")
     assert done.returncode == 2
     assert error_lines(done.stderr)[0].startswith("error: unknown finding 'losses'")
+
+
+def test_info_says_the_verdict_of_the_audit_where_it_is_asked_for():
+    sentence = json.loads(fluxcap("audit", "-f", "json", OFFLOADED).stdout)["sentence"]
+    plain, more = (json.loads(fluxcap("info", *audit, "-f", "json", OFFLOADED).stdout) for audit in ((), ("--audit",)))
+    assert "audit" not in plain
+    assert more == plain | {"audit": sentence}
+    drawn = fluxcap("info", "--audit", "-f", "table", SAMPLES / "session.pcap").stdout
+    assert "\naudit    Complete and in order.\n" in drawn
+
+
+def test_info_hashes_and_audits_at_once_but_not_on_a_cluster():
+    told = json.loads(fluxcap("info", "--audit", "--hash", "-f", "json", OFFLOADED).stdout)
+    assert told["audit"].startswith("Complete and in order; ")
+    assert told["inputs"][0]["sha256"] == hashlib.sha256(OFFLOADED.read_bytes()).hexdigest()
+    refused = fluxcap("info", "--audit", "--scheduler", "local", OFFLOADED)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--audit" in refused.stderr

@@ -329,6 +329,15 @@ def test_drops_before_packets_are_counted():
     assert fluxcap.read_info(capture).inputs[0].interfaces[0].dropped is None
 
 
+def test_drops_that_statistics_and_packets_both_admit_are_counted_once():
+    base = BASES["session"]
+    dropped = [option(4, struct.pack("<Q", n)) for n in (3, 8)]
+    blocks = [enhanced_packet(one.data, one.time // US, options=dropped[at : at + 1]) for at, one in enumerate(base)]
+    for of_all in (11, 20, 5):
+        capture = pcapng(interface(), *blocks, statistics(0, len(base), (5, of_all)))
+        assert said(audit(capture)) == [("drops", max(of_all, 11))]
+
+
 @each_base
 def test_several_faults_are_said_in_one_sentence_in_the_order_of_their_codes(base):
     ((segment, _),) = chosen(acknowledged_data(base), 1, seed=9)

@@ -112,8 +112,11 @@ def collect_info(src: Captures, options: ReadOptions, sha256: bool = False) -> C
         refuse_once(inputs, "hash it")
     reading = Survey(options)
     info = reading.collect(inputs, reading.info)
-    if not sha256:
-        return info
+    return with_hashes(info, inputs) if sha256 else info
+
+
+def with_hashes(info: CaptureInfo, inputs: Sequence[Input]) -> CaptureInfo:
+    """The same with the hashes of its inputs, which are read a second time."""
     hashes = {item.name: _sha256(item) for item in inputs if item.name in info.metadata["inputs"]}
     return info._replace(inputs=tuple(one._replace(sha256=hashes[one.name]) for one in info.inputs))
 

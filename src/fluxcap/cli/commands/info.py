@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fluxcap import formats
 from fluxcap.cli import inputs, options, sharing
@@ -19,6 +19,9 @@ from fluxcap.reports import verdicts
 from fluxcap.values import human
 from fluxcap.values.metadata import members
 
+if TYPE_CHECKING:
+    from fluxcap.reports.info import CaptureInfo
+
 HELP: Final = "what is in a capture: formats, times, protocols, health"
 DESCRIPTION: Final = """\
 What is in one or several captures, read as one: formats, times, the mix of
@@ -30,37 +33,51 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
     sharing.add(parser)
+    what = "what `fluxcap audit` says, in its first sentence; takes about twice as long"
+    parser.add_argument("--audit", action="store_true", help=what)
     parser.add_argument("--hash", action="store_true", help="the SHA-256 of each input, which reads it a second time")
 
 
 def run(given: Options, messages: Messages) -> Exit:
     """Survey the inputs and describe them."""
     sharing.check(given)
-    from fluxcap.reports.survey import collect_info
-
     output = choose(given.format, given.output, given.color)
     sources = inputs.find(given.inputs, output)
+    if given.audit and given.scheduler is not None:
+        raise UsageError("--audit reads the inputs here, and --scheduler elsewhere", "Leave out one of them.")
     if given.hash:
         _check_hash(given, sources)
-    if given.scheduler is not None:
-        from fluxcap.cluster import reports
-
-        info = sharing.share(given, sources, messages, partial(reports.collect_info, sources.inputs, given.reading))
-    else:
-        with Progress(sources, messages), _fetching(sources, messages):
-            info = collect_info(sources.inputs, given.reading, given.hash)
+    info, verdict = _survey(given, sources, messages)
     with output.stream() as out:
         if output.for_people:
             from fluxcap.cli.drawings.reports import draw_info
 
-            draw_info(info, out, output.screen)
+            draw_info(info, verdict, out, output.screen)
         else:
-            formats.write_object(output.format, out, members(info.to_dict()))
+            said = {"audit": verdict} if given.audit else {}
+            formats.write_object(output.format, out, members(info.to_dict() | said))
     messages.hints(info.metadata)
     bad = verdicts.bad(info)
     if bad and output.for_people:
         messages.hint(f"`fluxcap check` lists the {human.counted(bad, 'bad checksum')}")
     return Exit.INTERRUPTED if info.metadata["interrupted"] else Exit.DONE
+
+
+def _survey(given: Options, sources: Sources, messages: Messages) -> tuple[CaptureInfo, str]:
+    """The description, and the verdict of an audit; "" if it was not asked for."""
+    if given.scheduler is not None:
+        from fluxcap.cluster import reports
+
+        return sharing.share(given, sources, messages, partial(reports.collect_info, sources.inputs, given.reading)), ""
+    from fluxcap.reports.survey import collect_info, with_hashes
+
+    with Progress(sources, messages), _fetching(sources, messages):
+        if not given.audit:
+            return collect_info(sources.inputs, given.reading, given.hash), ""
+        from fluxcap.reports.audit.reading import collect_both
+
+        info, audit = collect_both(sources.inputs, given.reading)
+        return with_hashes(info, sources.inputs) if given.hash else info, audit.sentence
 
 
 def _check_hash(given: Options, sources: Sources) -> None:

@@ -25,10 +25,10 @@ BAD: Final = VERDICTS.index("bad")
 NOT_BAD: Final = frozenset(VERDICTS) - {"bad", "illegal"}
 
 
-def draw_info(info: CaptureInfo, out: BinaryIO, screen: Screen) -> None:
-    """A few labelled lines, then the mix of protocols with its verdicts."""
+def draw_info(info: CaptureInfo, audit: str, out: BinaryIO, screen: Screen) -> None:
+    """A few labelled lines, one of them what an audit says, then the mix of protocols with its verdicts."""
     canvas = Canvas(out, screen)
-    canvas.facts(facts(info))
+    canvas.facts([*facts(info), *([("audit", audit)] if audit else [])])
     if info.packets:
         canvas.hidden(canvas.table(_telling(mix(info))), "-f json")
     canvas.interrupted(info.metadata)

@@ -30,6 +30,7 @@ from fluxcap.values.names import TCP
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
+    from fluxcap.reports.info import CaptureInfo
 
 # A segment with a bad checksum was captured, whatever its receiver made of it: it is no loss.
 PLAN: Final = FlowPlan(connections=True, ignore_checksums=True)
@@ -116,6 +117,12 @@ def collect_audit(src: Captures, options: ReadOptions) -> AuditReport:
     """Read captures once and audit them."""
     audit = Audit(options)
     return gather(audit.survey, expand(src), audit.add, audit.report)
+
+
+def collect_both(src: Captures, options: ReadOptions) -> tuple[CaptureInfo, AuditReport]:
+    """Read captures once, describe and audit them."""
+    audit = Audit(options)
+    return gather(audit.survey, expand(src), audit.add, lambda: (audit.survey.info(), audit.report()))
 
 
 class Audit:
