@@ -68,7 +68,7 @@ def crc32c(data: bytes | bytearray | memoryview) -> int:
 # How the values of a column are written: integers raw, several integers a row with commas between them ("json
 # integers": in brackets), floats as repr() writes them and NaN as nothing ("json float": null, and so are infinities),
 # (n, 16) octets as IP text, (n, 6) octets as aa:bb:cc:dd:ee:ff, int64 nanoseconds as RFC 3339 in UTC with nine digits
-# ("json time": in quotes) and NO_TIME as nothing ("json time": null), at most 31 octets up to the first zero as they
+# ("json time": in quotes) and NO_TIME as nothing ("json time": null), octets up to the first zero as they
 # are, uint8 codes as their names, a list of octets as it is.
 TextKind = (
     Literal["integer", "integers", "float", "address", "mac", "time", "duration", "name", "letters", "text"]
@@ -191,6 +191,10 @@ def dictionary(values: Any) -> tuple[bytes, bytes, bytes]:
 def distinct(values: Any) -> tuple[bytes, bytes]:
     """Which values of (n, 16 or fewer) octets differ, told without holding the GIL: the code of each row and the first
     row of each code, both uint32; codes are in the order of the first rows."""
+
+def community_ids(*columns: Any) -> bytes:
+    """The Community IDs of rows, one after the other. Columns: protocol, src_ip, src_port, dst_ip, dst_port, `_icmp`
+    (1 + an ICMP type that the ports do not tell); then the seed, and whether digits are hexadecimal."""
 
 # The nodes of the Arrow C data interface: (format, name, metadata, nullable, children, dictionary), with no text that
 # holds a zero octet but the metadata, and (length, buffers, children, dictionary). The first buffer is the validity

@@ -171,7 +171,7 @@ def test_any_two_ends_are_turned(fields):
 
 def test_the_columns_stand_in_the_order_of_the_table():
     columns = list(scan(pcap(records([frame()])), columns=(), key=key(*FIVE_TUPLE, interval=SECOND)).flows())
-    assert columns == [*FIVE_TUPLE, "interval", *FLOW_COLUMNS, "_icmp_last"]
+    assert columns == [*FIVE_TUPLE, "interval", *FLOW_COLUMNS, "_icmp_last", "_icmp"]
 
 
 # Counters -------------------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def test_letters_are_written_up_to_the_first_zero():
     assert text.cells("history", letters[::2]) == ["ShADadFf", "x" * 31]
 
 
-@pytest.mark.parametrize("values", [np.array([b"x" * 32]), np.zeros((2, 8), np.uint8), np.zeros(2, np.uint64)])
+@pytest.mark.parametrize("values", [np.array(["x"]), np.zeros((2, 8), np.uint8), np.zeros(2, np.uint64)])
 def test_what_is_no_letters_is_not_written_as_such(values):
     with pytest.raises(TypeError, match="no such text"):
         text.cells("history", values)

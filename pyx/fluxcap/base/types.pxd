@@ -193,6 +193,7 @@ cdef struct Packet:
     uint32_t expected           # the right value; 0 where none was computed
     uint16_t ip_checksum
     uint16_t ip_expected
+    uint16_t icmp               # type_unread() of an ICMP message, else 0
     # flows
     int64_t flow                # row in the flow table, -1 = in none
     int64_t quoted_flow         # ICMP errors: row of the quoted packet's flow, -1 = none, or none seen yet
@@ -246,6 +247,7 @@ cdef struct Digest:
     uint32_t octets             # the bytes that a flow counts: of the frame or of the IP packet
     uint32_t tag                # 32 bits of the hash of the key's words
     uint32_t row                # in the flow table, plus 1; 0 = in none
+    uint16_t icmp               # of an ICMP message: as in Packet
 
 cdef inline void reset(Packet* p, Disposition disposition) noexcept nogil:
     """Clear what the stages after the capture write. A refused record gets nothing more."""

@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from fluxcap.base.bytes cimport rarely
+from fluxcap.base.icmp cimport is_icmp
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.numbers cimport ACK, FIN, IP_ICMP, IP_TCP, RST, SYN
 from fluxcap.base.sequence cimport ASIDE_SYN
@@ -260,6 +262,8 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
                 return i
             turned = first_direction(f, key, key_words, d, row_at(f, number - 1) if reason == ACTIVE_TIMEOUT else NULL)
             row = add_row(f, slot, key, key_words, d.tag, turned, d.time)
+            if rarely(is_icmp(d.protocol)) and d.icmp:
+                rare_of(f, row).icmp = d.icmp
             if beside:
                 begin_beside(f, f.n - 1, row, d, number, reason)
             if f.unseen != NULL:
@@ -318,7 +322,7 @@ cdef inline Merged merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     cdef const FlowRow* other = &record.row
     cdef RareCounts* rare
     cdef EndReason reason
-    cdef bint rarely = record.rare.ip_bad != 0 or record.rare.icmp_errors != 0
+    cdef bint counted = record.rare.ip_bad != 0 or record.rare.icmp_errors != 0
     if other.packets[0] == 0 and other.packets[1] == 0:
         rare = quoted_row(f, words, tag)
         if rare == NULL:
@@ -338,6 +342,8 @@ cdef inline Merged merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
         if f.n == f.max_rows:
             return MERGE_FULL
         row = add_row(f, slot, words, f.plan.shape.n, tag, flip, other.first)
+        if record.rare.icmp:
+            rare_of(f, row).icmp = record.rare.icmp
         if f.unseen != NULL:
             take_unseen(f, row, words, tag)
     flip ^= is_flipped(row)
@@ -353,7 +359,7 @@ cdef inline Merged merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
     for v in range(VERDICT_BAD, VERDICTS_END):
         if record.rare.verdicts[v]:
             add_verdicts(f, row, v, record.rare.verdicts[v])
-    if rarely:
+    if counted:
         rare = rare_of(f, row)
         rare.ip_bad += record.rare.ip_bad
         if record.rare.icmp_errors:

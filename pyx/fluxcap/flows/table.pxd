@@ -4,7 +4,7 @@
 # half. The upper bits of the tag are the home of the slot, so growing the index never touches a row. Tables grow
 # between batches only.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from fluxcap.base.memory cimport HUGE_FROM, pages_free, pages_grow, pages_new
@@ -60,6 +60,7 @@ cdef struct RareCounts:
     uint64_t unreachable[2]     # ICMP errors "port unreachable", by the canonical direction of the quoted packet
     uint8_t icmp_type           # of the last ICMP error
     uint8_t icmp_code
+    uint16_t icmp               # type_unread() of the record that the row began with
 
 # The key of the packet that an ICMP error quotes, and the type and code of the error.
 cdef struct Quoted:

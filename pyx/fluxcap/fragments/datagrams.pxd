@@ -103,6 +103,7 @@ cdef inline void note_first(Datagram* d, Packet* p) noexcept nogil:
     d.disposition = p.disposition
     d.first_verdict = p.verdict
     d.key = p.key
+    d.icmp = p.icmp
     d.sum_kind = p.sum_kind
     d.checksum = <uint16_t>p.checksum
     if p.sum_kind == SUM_NONE:
@@ -149,6 +150,7 @@ cdef inline void join(const Datagram* d, Packet* p) noexcept nogil:
     cdef Key own = p.key
     p.key = d.key
     copy_capture_fields(&p.key, &own)
+    p.icmp = d.icmp
     p.disposition = d.disposition
 
 cdef inline void judge_datagram(const Datagram* d, Packet* p) noexcept nogil:

@@ -63,6 +63,7 @@ cdef struct Datagram:
     uint8_t headless            # the checksum field lies in another piece
     uint8_t oversummed          # a piece was summed beyond what the checksum covers
     uint16_t checksum
+    uint16_t icmp
     Key key
     uint32_t skip               # bytes of extension headers before the transport header
     uint32_t covered            # bytes that the checksum covers: UDP length; 0 = all

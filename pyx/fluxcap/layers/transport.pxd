@@ -6,7 +6,8 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from fluxcap.base.bytes cimport be16, be32, le32, rarely
-from fluxcap.base.numbers cimport IP_ICMPV6, IP_TCP, SYN
+from fluxcap.base.icmp cimport ECHO_V6, ICMP_TYPES_END, is_request, request_of, type_unread
+from fluxcap.base.numbers cimport IP_ICMP, IP_ICMPV6, IP_TCP, SYN
 from fluxcap.base.tunnels cimport (
     GENEVE, GRE_IN_UDP, GTP, LISP, MPLS_IN_UDP, VXLAN, VXLAN_GPE, has_tunnel)
 from fluxcap.base.types cimport (
@@ -224,10 +225,6 @@ cdef enum:                      # ICMP, RFC 792; ICMPv6, RFC 4443
     ICMP_CHECKSUM = 2
     ICMP_ID = 4
     ICMP_HEADER = 8
-    ECHO_REPLY = 0
-    ECHO = 8
-    ECHO_V6 = 128               # smaller types are errors (RFC 4443 section 2.1)
-    ECHO_REPLY_V6 = 129
 
 cdef inline Next query(Cursor* c, Packet* p, bint request) noexcept nogil:
     """A request and its reply have the same identifier, which serves as the port of the side that asks."""
@@ -237,12 +234,14 @@ cdef inline Next query(Cursor* c, Packet* p, bint request) noexcept nogil:
     identifier = be16(here(c) + ICMP_ID)
     p.key.src_port = identifier if request else 0
     p.key.dst_port = 0 if request else identifier
+    p.icmp = type_unread(&p.key, here(c)[0])
     p.disposition = COUNTED
     return STOP
 
 cdef inline Next message(Cursor* c, Packet* p) noexcept nogil:
     p.key.src_port = here(c)[0]
     p.key.dst_port = here(c)[1]
+    p.icmp = type_unread(&p.key, here(c)[0])
     p.disposition = COUNTED
     return STOP
 
@@ -269,10 +268,8 @@ cdef inline Next icmp(Cursor* c, Packet* p) noexcept nogil:
     if not summed_message(c, p, SUM_PLAIN):
         return short(c, p, PORTS, SHORT_TRANSPORT)
     kind = here(c)[0]
-    if kind == ECHO or kind == ECHO_REPLY:
-        return query(c, p, kind == ECHO)
-    elif 13 <= kind <= 18:      # timestamp, information, address mask: a request is odd, and its reply is one more
-        return query(c, p, kind & 1)
+    if request_of(IP_ICMP, kind) != ICMP_TYPES_END:
+        return query(c, p, is_request(IP_ICMP, kind))
     elif is_error(kind):
         quotes(c, p)
     return message(c, p)
@@ -282,8 +279,8 @@ cdef inline Next icmpv6(Cursor* c, Packet* p) noexcept nogil:
     if not summed_message(c, p, SUM_PSEUDO):
         return short(c, p, PORTS, SHORT_TRANSPORT)
     kind = here(c)[0]
-    if kind == ECHO_V6 or kind == ECHO_REPLY_V6:
-        return query(c, p, kind == ECHO_V6)
+    if request_of(IP_ICMPV6, kind) != ICMP_TYPES_END:
+        return query(c, p, is_request(IP_ICMPV6, kind))
     elif kind < ECHO_V6:
         quotes(c, p)
     return message(c, p)

@@ -96,6 +96,7 @@ cdef dict PACKET = {row[0]: row for row in (
     field("_more_fragments", in_packet(&packet_.more_fragments), 1, "u"),
     field("_completes", in_packet(&packet_.completes), 1, "u"),
     field("_tcp_mss", in_packet(&packet_.tcp_mss), 4, "u"),
+    field("_icmp", in_packet(&packet_.icmp), 2, "u"),
 )}
 cdef Digest digest_
 assert <char*>&digest_.protocol - <char*>&digest_.time == <char*>&packet_.depth - <char*>&packet_.time
@@ -137,6 +138,8 @@ cdef tuple ENDING = COUNTS + (
     field("icmp_code", in_record(&record_.rare.icmp_code), 1, "u"),
     field("_icmp_last", in_record(&record_.rare.icmp_last), 8, "i"),
 )
+# Of a key with both whole addresses and both ports, which may be a type and a code: see base/icmp.pxd.
+cdef tuple ICMP = (field("_icmp", in_record(&record_.rare.icmp), 2, "u"),)
 
 cdef tuple CONNECTION = (
     field("state", in_record(&record_.connection.state), 1, "u"),
@@ -223,12 +226,19 @@ cdef tuple flow_fields(key):
     """The columns of a flow table with this key, in order. The key is first in FlowRecord, so offsets in Key hold."""
     cdef set asked = {name for name, _, _ in key["fields"]}
     cdef tuple fields = tuple([row for row in KEY.values() if row[0] in asked])
+    cdef tuple ending = ENDING + (ICMP if tells_ends(key) else ())
     if key["interval"]:
         fields += (INTERVAL,)
     if key["biflow"]:
-        return fields + FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING + (
+        return fields + FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ending + (
             CONNECTION if key.get("connections") else ())
-    return fields + FORWARD + TIMES + ENDING
+    return fields + FORWARD + TIMES + ending
+
+
+cdef bint tells_ends(key):
+    """Does a key have the protocol, both ports and both whole addresses?"""
+    cdef set whole = {name for name, *bits in key["fields"] if name[3:] != "_ip" or tuple(bits) == (32, 128)}
+    return {"protocol", "src_ip", "src_port", "dst_ip", "dst_port"} <= whole
 
 
 cdef int set_bits(uint8_t* at, int bits) except -1:

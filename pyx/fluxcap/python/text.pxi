@@ -116,9 +116,9 @@ cdef class TextRows:
         elif kind == "mac":
             c.kind = expect(CELL_MAC, c.size == 6, view)
         elif kind == "letters" or kind == "name":
-            c.kind = expect(CELL_LETTERS, c.size <= NAME_WIDTH and view.format == f"{c.size}s", view)
+            c.kind = expect(CELL_LETTERS, view.format == f"{c.size}s", view)
         elif kind == "json name":
-            c.kind = expect(CELL_JSON_NAME, c.size <= NAME_WIDTH and view.format == f"{c.size}s", view)
+            c.kind = expect(CELL_JSON_NAME, view.format == f"{c.size}s", view)
         elif kind == "time":
             c.kind = expect(CELL_TIME, is_int64(view), view)
         elif kind == "json time":

@@ -37,7 +37,7 @@ cdef enum Kind:                 # the kind of the cells of a column
     CELL_JSON_DURATION          # null there
     CELL_NAME                   # a code of one byte, written as its name
     CELL_JSON_NAME              # letters with their quotes; null for none
-    CELL_LETTERS                # bytes as they are, up to the first zero, at most NAME_WIDTH
+    CELL_LETTERS                # bytes as they are, up to the first zero
     CELL_TEXT                   # bytes as they are, of any length
 
 cdef enum:
@@ -82,15 +82,13 @@ cdef inline uint32_t widest_of(Kind kind) noexcept nogil:
         return ADDRESS_WIDTH
     elif kind == CELL_JSON_ADDRESS:
         return ADDRESS_WIDTH + 2
-    elif kind == CELL_JSON_NAME:
-        return NAME_WIDTH + 2
     elif kind == CELL_MAC:
         return MAC_WIDTH
     elif kind == CELL_TIME:
         return TIME_WIDTH
     elif kind == CELL_JSON_TIME:
         return JSON_TIME_WIDTH
-    elif kind == CELL_NAME or kind == CELL_LETTERS:
+    elif kind == CELL_NAME:
         return NAME_WIDTH
     return 0
 
@@ -98,6 +96,8 @@ cdef inline uint64_t widest(const Cells* c) noexcept nogil:
     """The most bytes that a cell can take; 0 for CELL_TEXT, where `ends` tells."""
     if c.kind == CELL_INTEGERS or c.kind == CELL_JSON_INTEGERS:
         return <uint64_t>c.n_items * (widest_of(c.item) + 2) + 2   # a comma and a space behind each; brackets
+    if c.kind == CELL_LETTERS or c.kind == CELL_JSON_NAME:
+        return <uint64_t>max(c.size, <uint32_t>4) + 2                # null, or quotes
     return widest_of(c.kind)
 
 cdef inline uint8_t* put_octets(uint8_t* to, const uint8_t* text, uint64_t length) noexcept nogil:

@@ -343,7 +343,7 @@ class Order(NamedTuple):
 def check_columns(options: Options, known: Sequence[str]) -> None:
     """UsageError if --columns or --sort names an unknown column, or --columns names a column twice. Columns on request
     are known where the columns are that they are made of."""
-    known = (*known, *derived.names(known))
+    known = (*(name for name in known if name != derived.ICMP), *derived.names(known))
     shown = options.columns or ()
     sorting = [] if options.sort is None else [options.sort.removeprefix("+")]
     for name in (*shown, *sorting):

@@ -38,6 +38,11 @@ class Key(NamedTuple):
         return {name: (ipv4, ipv6) for name, ipv4, ipv6 in self.fields if (ipv4, ipv6) != (IPV4_BITS, IPV6_BITS)}
 
     @property
+    def tells_ends(self) -> bool:
+        """Whether a row has the protocol, both whole addresses and both ports."""
+        return {*SETS["5tuple"]} <= {*self.names} - {*self.prefixes}
+
+    @property
     def text(self) -> str:
         """The key as `by=` takes it."""
         return ",".join(map(_text, self.fields))

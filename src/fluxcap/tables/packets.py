@@ -13,7 +13,7 @@ from fluxcap.plan.flow_plan import FLOW, QUOTED_FLOW, FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.plan.sizes import octets
 from fluxcap.tables.table import Table
-from fluxcap.values import human
+from fluxcap.values import derived, human
 from fluxcap.values.names import IP_VERSION
 
 UNSHOWN: Final = f"_{IP_VERSION}"  # the same in a table that was not asked for it
@@ -54,9 +54,12 @@ class PacketTable(Table):
 
 
 def witnessed(columns: Sequence[str]) -> Sequence[str]:
-    """The columns to read for a table of these: addresses go with the column that says whether there are any."""
-    needed = IP_VERSION not in columns and not set(keys.ADDRESSES).isdisjoint(columns)
-    return (*columns, IP_VERSION) if needed else columns
+    """The columns to read for a table of these: addresses go with the column that says whether there are any, and both
+    ends with the one that says what ICMP messages are."""
+    more = [IP_VERSION] if not set(keys.ADDRESSES).isdisjoint(columns) else []
+    if {*derived.ENDS} - {*columns} == {derived.ICMP}:
+        more.append(derived.ICMP)
+    return (*columns, *(name for name in more if name not in columns))
 
 
 def packet_table(reading: Reading, columns: Sequence[str] | None = None) -> PacketTable:
@@ -94,7 +97,7 @@ def choose(
         chosen = tuple(name.strip() for name in columns.split(",")) if isinstance(columns, str) else tuple(columns)
     known = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
     for name in chosen:
-        if name not in known:
+        if name not in (*known, derived.ICMP):
             from fluxcap.values.meanings import unknown_column  # only for a wrong name
 
             raise unknown_column(name, known)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fluxcap import formats
 from fluxcap._core import Column
+from fluxcap.errors import unknown
 from fluxcap.tables import export
 from fluxcap.tables.choosing.selecting import Selectable
 from fluxcap.values import derived, human, other_names
@@ -234,6 +235,44 @@ class Table(export.Exportable, Selectable):
         """
         names = columns.split(",") if isinstance(columns, str) else columns
         return self._widened({name: self[name] for name in map(str.strip, names)})
+
+    def with_community_id(self, seed: int = 0, encoding: derived.Encoding = "base64") -> Self:
+        """Add the column `community_id` for another seed, or in hexadecimal digits.
+
+        Parameters
+        ----------
+        seed : int, default 0
+            0 to 65535, as the other programs have it. With seed 0 and base64 with_columns("community_id") is the same.
+        encoding : {"base64", "hex"}, default "base64"
+            How the hash is written.
+
+        Returns
+        -------
+        Table
+            Of the same kind, with this column behind the others, or in the place of one of that name.
+
+        Raises
+        ------
+        KeyError
+            The rows of the table have no protocol, whole addresses and ports.
+        ValueError
+            The seed or the encoding is none of these.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> flows = fluxcap.read_flows("samples/session.pcap").with_community_id(seed=1, encoding="hex")
+        >>> flows["community_id"].dtype
+        dtype('S42')
+        """
+        if not 0 <= seed <= derived.MOST_SEED:
+            raise ValueError(f"the seed of a Community ID is 0 to {derived.MOST_SEED}, not {seed}")
+        if encoding not in derived.ENCODINGS:
+            raise unknown("encoding of a Community ID", encoding, derived.ENCODINGS)
+        if not set(derived.ENDS).issubset(self._columns):
+            raise KeyError("no Community ID: the rows do not have the protocol, whole addresses and ports")
+        made = derived.community_id(*(self[name] for name in derived.ENDS), seed=seed, encoding=encoding)
+        return self._widened({derived.COMMUNITY_ID: made})
 
     def _widened(self, more: Mapping[str, Array]) -> Self:
         return type(self)({**self._arrays(), **more}, self.metadata)

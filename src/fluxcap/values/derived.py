@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from itertools import chain
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
-from fluxcap._core import NO_TIME
+from fluxcap._core import NO_TIME, community_ids
 from fluxcap.values.names import protocol as protocol_name
 from fluxcap.values.services import LONGEST, service
 from fluxcap.values.units import BITS_PER_OCTET, NS_PER_SECOND
 
 Array = Any  # of numpy, which is imported when a column is made
 SPAN: Final = ("first", "last")  # what tables of flows, connections, sockets and hosts have
-NS, NAME = "ns", "name"  # units
+NS, NAME, IDENTIFIER = "ns", "name", "identifier"  # units
+COMMUNITY_ID: Final = "community_id"
+ICMP: Final = "_icmp"  # of tables whose rows have both ends: an ICMP type that the ports do not tell
+ENDS: Final = ("protocol", "src_ip", "src_port", "dst_ip", "dst_port", ICMP)
+Encoding = Literal["base64", "hex"]
+ENCODINGS: Final = {"base64": 30, "hex": 42}  # of a Community ID, and its letters
+MOST_SEED: Final = 0xFFFF
 NAMES: Final = f"S{LONGEST}"
 UNKNOWN: Final = -1  # a length of time that is not known
 
@@ -34,7 +40,7 @@ class Derived(NamedTuple):
 
     name: str
     dtype: str
-    unit: str  # NS: a length of time, null where it is negative; NAME: a text; a float is null where it is no number
+    unit: str  # NS: a length of time, null where negative; NAME, IDENTIFIER: a text; a float is null where it is NaN
     doc: str
     sources: tuple[tuple[str, ...], ...]  # the arguments of `make`: the first of these that a table has
     make: Callable[..., Array]
@@ -75,6 +81,14 @@ def _services(protocol: Array, port: Array) -> Array:
 
 def _protocol_names(protocol: Array) -> Array:
     return _looked_up(protocol, lambda number: protocol_name(number) if number else "")
+
+
+def community_id(*ends: Array, seed: int = 0, encoding: Encoding = "base64") -> Array:
+    """The Community IDs of ENDS, empty where there is no IP."""
+    import numpy as np
+
+    made = community_ids(*map(np.ascontiguousarray, ends), seed, encoding == "hex")
+    return np.frombuffer(made, f"S{ENCODINGS[encoding]}")
 
 
 def _looked_up(codes: Array, name: Callable[[int], str]) -> Array:
@@ -126,6 +140,14 @@ DERIVED: Final = {
         *(
             Derived(name, NAMES, NAME, f"service at `{port}`; null for none", (("protocol", port),), _services)
             for name, port in (("src_service", "src_port"), ("dst_service", "dst_port"), ("service", "port"))
+        ),
+        Derived(
+            COMMUNITY_ID,
+            f"S{ENCODINGS['base64']}",
+            IDENTIFIER,
+            "Community ID of both directions, seed 0: what other programs call this flow; null without IP",
+            (ENDS,),
+            community_id,
         ),
     )
 }

@@ -35,7 +35,11 @@ IPV4_BITS, IPV6_BITS = 32, 128
 IPV4_PREFIX = bytes(10) + b"\xff\xff"  # before the four bytes of an IPv4 address (RFC 4291 section 2.5.5.2)
 FLOAT, SIGNED = "d", "bhilq"  # formats of the struct module
 
-_OF_UNITS: Final[Mapping[str, TextKind]] = {derived.NS: "duration", derived.NAME: "name"}
+_OF_UNITS: Final[Mapping[str, TextKind]] = {
+    derived.NS: "duration",
+    derived.NAME: "name",
+    derived.IDENTIFIER: "name",
+}
 KINDS: Final[Mapping[str, TextKind]] = {
     "src_ip": "address",
     "dst_ip": "address",

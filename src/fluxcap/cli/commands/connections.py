@@ -11,10 +11,9 @@ from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
-from fluxcap.cli.rows import flow_rows
-from fluxcap.plan import keys
+from fluxcap.cli.rows import community_ids, flow_rows
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
-from fluxcap.values import human
+from fluxcap.values import derived, human
 
 if TYPE_CHECKING:
     from fluxcap.tables.connections import ConnectionTable
@@ -42,6 +41,7 @@ def configure(parser: Parser) -> None:
     sharing.add(parser)
     options.add_rows(parser, FLOW_COLUMNS)
     options.add_resolve(parser)
+    community_ids.add(parser)
     flow_rows.add_semantics(parser)
     options.add_ignore_checksums(parser)
     options.add_max_memory(parser)
@@ -52,11 +52,10 @@ def run(given: Options, messages: Messages) -> Exit:
     sharing.check(given)
     output = choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
-    fields = (name for name, *_ in keys.parse("5tuple").fields)
-    options.check_columns(given, [FLOW, *fields, *FLOW_COLUMNS, *CONNECTION_COLUMNS])
+    options.check_columns(given, [FLOW, *derived.ENDS, *FLOW_COLUMNS, *CONNECTION_COLUMNS])
     options.check_names(given, output)
-    table = _read(given, sources, messages)
-    shown = SHOWN if output.for_people else table.columns
+    table = community_ids.named(_read(given, sources, messages), given)
+    shown = (*SHOWN, *community_ids.column(given, SHOWN)) if output.for_people else table.columns
     output.write(flow_rows.chosen(table, given, output, shown, "connections"))
     messages.hints(table.metadata)
     if output.for_people and not given.ignore_checksums and (bad := int(table["bad"].sum())):

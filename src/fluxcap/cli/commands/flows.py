@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fluxcap._core import FLOW_COLUMNS, feature_columns
@@ -11,12 +12,12 @@ from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
-from fluxcap.cli.rows import extract, flow_rows, streamed
+from fluxcap.cli.rows import community_ids, extract, flow_rows, streamed
 from fluxcap.formats import Rows
 from fluxcap.plan import keys, semantics
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
 from fluxcap.plan.read_options import REORDER
-from fluxcap.values import human
+from fluxcap.values import derived, human
 
 if TYPE_CHECKING:
     from fluxcap.tables.flows import FlowTable
@@ -36,6 +37,7 @@ def configure(parser: Parser) -> None:
     sharing.add(parser)
     options.add_rows(parser, FLOW_COLUMNS)
     options.add_resolve(parser)
+    community_ids.add(parser)
     parser.add_argument(
         "--by",
         type=options.checked_by(keys.parse),
@@ -76,7 +78,7 @@ def run(given: Options, messages: Messages) -> Exit:
         extract.check(sources)
     options.check_columns(given, _columns(given))
     options.check_names(given, output)
-    table = _read(given, sources, messages)
+    table = community_ids.named(_read(given, sources, messages), given)
     metadata = table.metadata
     if not extracting:
         shown = (FLOW, *table.columns) if output.for_people else table.columns
@@ -99,18 +101,21 @@ def _write_as_they_end(given: Options, messages: Messages) -> Exit:
             raise UsageError(f"{option} is about all flows, and --as-they-end keeps none", f"Leave out {option}.")
     output = choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output, given.follow)
-    columns = [name for name in _columns(given) if name != FLOW]
-    options.check_columns(given, columns)
+    known = [name for name in _columns(given) if name != FLOW]
+    options.check_columns(given, known)
+    columns = [name for name in known if name != derived.ICMP]
     try:
         scan = FlowScan(sources.inputs, _plan(given), given.grace or REORDER, given.reading)
     except ValueError as error:
         raise UsageError(str(error), "Name --idle-timeout TIME, --active-timeout TIME or --interval TIME.") from error
     names = options.names(given, output, semantics.find(given.semantics).octets)
-    shown = given.columns or [*columns, *flow_rows.besides(columns, given, output)]
+    more = (*flow_rows.besides(columns, given, output), *community_ids.column(given, columns))
+    shown = given.columns or [*columns, *more]
     services = options.resolves(given)
     rows = Rows((), shown, chosen=given.columns is not None, noun="flows", names=names, services=services)
     limit = options.row_limit(given, output)
-    metadata, written = streamed.write(rows, scan, limit, sources, output, messages)
+    each = partial(community_ids.named, given=given)
+    metadata, written = streamed.write(rows, scan, limit, sources, output, messages, each=each)
     return flow_rows.how_it_ended(metadata, human.counted(written, "flow"), messages)
 
 
@@ -124,6 +129,7 @@ def _columns(given: Options) -> list[str]:
         *(["interval"] if given.interval else []),
         *values,
         *feature_columns(key.biflow, given.features, given.splt),
+        *([derived.ICMP] if key.tells_ends else []),
     ]
 
 

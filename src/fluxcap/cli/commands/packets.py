@@ -12,7 +12,7 @@ from fluxcap.cli.exits import Exit
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
-from fluxcap.cli.rows import streamed
+from fluxcap.cli.rows import community_ids, streamed
 from fluxcap.cli.rows.flow_rows import besides, how_it_ended
 from fluxcap.formats import Rows
 from fluxcap.values import derived, human
@@ -38,6 +38,7 @@ def configure(parser: Parser) -> None:
     options.add_rows(parser)
     options.add_follow(parser)
     options.add_resolve(parser)
+    community_ids.add(parser)
     options.add_max_memory(parser)
 
 
@@ -49,9 +50,10 @@ def run(given: Options, messages: Messages) -> Exit:
 
     output = choose(given.format, given.output, given.color, whole=given.strict, wide=given.wide)
     sources = inputs.find(given.inputs, output, given.follow)
-    known = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
+    known = (*PACKET_COLUMNS, *EXTRA_COLUMNS, derived.ICMP)
     options.check_columns(given, known)
-    columns = given.columns or (*PACKET_COLUMNS, *besides(PACKET_COLUMNS, given, output))
+    more = (*besides(PACKET_COLUMNS, given, output), *community_ids.column(given, PACKET_COLUMNS))
+    columns = given.columns or (*PACKET_COLUMNS, *more)
     names = options.names(given, output)
     order = Order.of(given)
     unshown = [order.column] if order else []
@@ -65,17 +67,18 @@ def run(given: Options, messages: Messages) -> Exit:
     batch = min(limit + 1, most) if limit else most  # one row past the limit tells whether there are more
     scan = PacketScan(sources.inputs, chosen, plan, batch, given.reading)
     whole = partial(collect_packets, sources.inputs, chosen, plan, given.reading, given.max_memory)
+    named = partial(community_ids.named, given=given)
     rows = Rows(
         (),
         columns,
         chosen=given.columns is not None,
         noun="packets",
-        like=without_rows(needed),
+        like=named(without_rows(needed)),
         names=names,
         services=options.resolves(given),
     )
     tables = None if order is None else _sorted(whole, order)
-    metadata, written = streamed.write(rows, scan, limit, sources, output, messages, tables)
+    metadata, written = streamed.write(rows, scan, limit, sources, output, messages, tables, named)
     return how_it_ended(metadata, human.counted(written, "row"), messages)
 
 

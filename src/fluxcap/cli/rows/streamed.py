@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any, Protocol
 
@@ -67,10 +67,11 @@ def write(
     output: Output,
     messages: Messages,
     tables: Iterable[Table] | None = None,
+    each: Callable[[Table], Table] = lambda table: table,
 ) -> tuple[Metadata, int]:
     """Write the rows of a scan, up to a limit, as `rows` says; gives the metadata of all, and the number of rows.
 
-    `tables`: those to write instead of the scan's own.
+    `tables`: those to write instead of the scan's own. `each`: what is made of a table before it is written.
     """
     messages.live = sources.live
     # Rows that appear on the terminal show the progress themselves.
@@ -80,7 +81,7 @@ def write(
         selection.metadata = {"inputs": [item.name for item in sources.inputs]}
         output.write(
             rows._replace(
-                tables=selection,
+                tables=map(each, selection),
                 heading=summary.named(item.name for item in sources.inputs),
                 metadata=lambda: {**(scan.metadata or selection.metadata), "interrupted": interruptible.interrupted},
                 left_out=lambda: selection.left_out,

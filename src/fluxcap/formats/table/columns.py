@@ -224,12 +224,15 @@ WORDED: Final[Mapping[str, Spec]] = {
     "depth": Spec(MINOR, COUNT, dull=zero),
     "interface": Spec(MINOR, COUNT, dull=uniform),
 }
-OF_UNITS: Final = {"packets": COUNT, "bytes": OCTETS, "bits/s": BITS, derived.NS: DURATION, derived.NAME: LETTERS}
+OF_UNITS: Final = {
+    **{"packets": COUNT, "bytes": OCTETS, "bits/s": BITS, derived.NS: DURATION},
+    **dict.fromkeys((derived.NAME, derived.IDENTIFIER), LETTERS),
+}
 # Columns on request are as their unit says.
 SPECS: Final[Mapping[str, Spec]] = {
     **WORDED,
     **{
-        name: Spec(KEY, OF_UNITS[one.unit], right=one.unit != derived.NAME)
+        name: Spec(KEY, OF_UNITS[one.unit], right=OF_UNITS[one.unit] is not LETTERS)
         for name, one in derived.DERIVED.items()
         if name not in WORDED
     },
