@@ -29,6 +29,8 @@ PACKETS = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
 HEADERS = [
     ("zeek", "sockets", ["ip_proto", "id.orig_h", "id.orig_p", "orig_pkts", "bytes", "payload_bytes", "ts", "last"]),
     ("nfstream", "ports", ["protocol", "src_port", "dst_port", "src2dst_packets", "src2dst_bytes", "payload_bytes"]),
+    ("ecs", "sockets", ["network.iana_number", "source.ip", "source.port", "source.packets", "source.bytes"]),
+    ("ocsf", "hosts", ["src_endpoint.ip", "dst_endpoint.ip", "traffic.packets_out", "traffic.bytes_out"]),
     ("ipfix", "hosts", ["sourceIPv6Address", "destinationIPv6Address", "packetDeltaCount", "layer2OctetDeltaCount"]),
 ]
 

@@ -347,7 +347,7 @@ class Table(export.Exportable, Selectable):
             .csv, .tsv, .ndjson, .json, .npz, .txt (for people); with the extra `parquet` .parquet, .arrow (file) and
             .arrows (stream). A text format with .gz or .zst behind it is compressed. The file appears under its name
             only when it is whole.
-        names : {"ipfix", "zeek", "nfstream"}, optional
+        names : {"ecs", "ipfix", "nfstream", "ocsf", "zeek"}, optional
             Give the columns the names that these programs use.
 
         Raises

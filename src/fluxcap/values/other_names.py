@@ -84,7 +84,50 @@ NFSTREAM: Final = (
     ),
     ("splt_size", "splt_ps"),
 )
-SCHEMES: Final = {"ipfix": IPFIX, "nfstream": NFSTREAM, "zeek": ZEEK}
+# https://www.elastic.co/docs/reference/ecs/ecs-field-reference. Its MAC addresses and names of transports have another
+# form than ours.
+ECS: Final = (
+    ("time", "@timestamp"),
+    ("first", "event.start"),
+    ("last", "event.end"),
+    ("duration", "event.duration"),  # nanoseconds
+    ("src_ip", "source.ip"),
+    ("src_port", "source.port"),
+    ("dst_ip", "destination.ip"),
+    ("dst_port", "destination.port"),
+    ("packets", "source.packets"),
+    ("bytes", "source.bytes"),
+    ("reverse_packets", "destination.packets"),
+    ("reverse_bytes", "destination.bytes"),
+    ("protocol", "network.iana_number"),
+    ("total_packets", "network.packets"),
+    ("total_bytes", "network.bytes"),
+    ("community_id", "network.community_id"),
+    ("vlan", "network.vlan.id"),
+    ("inner_vlan", "network.inner.vlan.id"),
+)
+# https://schema.ocsf.io/classes/network_activity (4001) with the profile datetime: its other times, and `duration`, are
+# in milliseconds.
+OCSF: Final = (
+    ("time", "time_dt"),
+    ("first", "start_time_dt"),
+    ("last", "end_time_dt"),
+    ("src_ip", "src_endpoint.ip"),
+    ("src_port", "src_endpoint.port"),
+    ("src_mac", "src_endpoint.mac"),
+    ("dst_ip", "dst_endpoint.ip"),
+    ("dst_port", "dst_endpoint.port"),
+    ("dst_mac", "dst_endpoint.mac"),
+    ("protocol", "connection_info.protocol_num"),
+    ("community_id", "connection_info.community_uid"),
+    ("packets", "traffic.packets_out"),
+    ("bytes", "traffic.bytes_out"),
+    ("reverse_packets", "traffic.packets_in"),
+    ("reverse_bytes", "traffic.bytes_in"),
+    ("total_packets", "traffic.packets"),
+    ("total_bytes", "traffic.bytes"),
+)
+SCHEMES: Final = {"ecs": ECS, "ipfix": IPFIX, "nfstream": NFSTREAM, "ocsf": OCSF, "zeek": ZEEK}
 # Their names for bytes of IP packets.
 OF_IP_PACKETS: Final = {
     "ipfix": {"bytes": "octetDeltaCount", "reverse_bytes": "reverseOctetDeltaCount"},  # 1
