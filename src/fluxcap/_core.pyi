@@ -196,6 +196,10 @@ def community_ids(*columns: Any) -> bytes:
     """The Community IDs of rows, one after the other. Columns: protocol, src_ip, src_port, dst_ip, dst_port, `_icmp`
     (1 + an ICMP type that the ports do not tell); then the seed, and whether digits are hexadecimal."""
 
+def icmp_ports(*columns: Any) -> bytes:
+    """Two uint16 a row, which stand for its ports in a Community ID and in conn.log: of ICMP the type, and the type
+    that answers it or else the code. Columns: protocol, src_port, dst_port, `_icmp`."""
+
 # The nodes of the Arrow C data interface: (format, name, metadata, nullable, children, dictionary), with no text that
 # holds a zero octet but the metadata, and (length, buffers, children, dictionary). The first buffer is the validity
 # bitmap, None where no value is missing.

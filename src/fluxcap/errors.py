@@ -126,6 +126,10 @@ class TooManyRowsError(ValueError):
     """The intervals of a timeline are too short for the time that a capture spans."""
 
 
+class UnfitRowsError(ValueError):
+    """An output format has no form for these rows, or for the choice of their columns."""
+
+
 class DamagedCaptureWarning(UserWarning):
     """An input was read up to where it is damaged.
 

@@ -99,7 +99,7 @@ cdef inline void put_base64(uint8_t* to, const uint8_t* digest) noexcept nogil:
     """RFC 4648 section 4, of 20 bytes: the last group lacks a byte."""
     cdef const char* digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     cdef uint32_t i, three
-    for i in range(0, SHA1_OCTETS, 3):
+    for i in range(0, <uint32_t>SHA1_OCTETS, 3):
         three = <uint32_t>digest[i] << 16 | <uint32_t>digest[i + 1] << 8
         three |= digest[i + 2] if i + 2 < SHA1_OCTETS else 0
         to[0] = digits[three >> 18]
@@ -120,6 +120,6 @@ cdef inline void put_community_id(uint8_t* to, const Key* key, uint32_t unread, 
     if not as_hex:
         put_base64(to + COMMUNITY_VERSION, digest)
         return
-    for i in range(SHA1_OCTETS):
+    for i in range(<uint32_t>SHA1_OCTETS):
         to[COMMUNITY_VERSION + 2 * i] = hex_digit(digest[i] >> 4)
         to[COMMUNITY_VERSION + 2 * i + 1] = hex_digit(digest[i])

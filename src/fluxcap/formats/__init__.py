@@ -9,6 +9,7 @@ may have
     write_object  write_object(out, members) for what is one object rather than rows of a table; without it the members
                   are written as rows of a table with the columns `field` and `value`
     BINARY        true if a terminal must not be sent it
+    SEMANTICS     the semantics of flows whose rows it is made for, unless others are asked for
 and imports neither numpy nor a package outside the standard library before write() is called.
 """
 

@@ -51,6 +51,7 @@ def run(given: Options, messages: Messages) -> Exit:
     """Read the connections, sort and cut them as asked for, write them."""
     sharing.check(given)
     output = choose(given.format, given.output, given.color, wide=given.wide)
+    flow_rows.settle_semantics(given, output)
     sources = inputs.find(given.inputs, output)
     options.check_columns(given, [FLOW, *derived.ENDS, *FLOW_COLUMNS, *CONNECTION_COLUMNS])
     options.check_names(given, output)

@@ -73,6 +73,8 @@ def run(given: Options, messages: Messages) -> Exit:
         raise UsageError("--follow has no end, and flows are written at the end", "Say --as-they-end as well.")
     extracting = given.extract is not None
     output = extract.output(given) if extracting else choose(given.format, given.output, given.color, wide=given.wide)
+    if not extracting:
+        flow_rows.settle_semantics(given, output, _key(given))
     sources = inputs.find(given.inputs, output)
     if extracting:
         extract.check(sources)
@@ -100,6 +102,7 @@ def _write_as_they_end(given: Options, messages: Messages) -> Exit:
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is about all flows, and --as-they-end keeps none", f"Leave out {option}.")
     output = choose(given.format, given.output, given.color, wide=given.wide)
+    flow_rows.settle_semantics(given, output, _key(given))
     sources = inputs.find(given.inputs, output, given.follow)
     known = [name for name in _columns(given) if name != FLOW]
     options.check_columns(given, known)
@@ -121,7 +124,7 @@ def _write_as_they_end(given: Options, messages: Messages) -> Exit:
 
 def _columns(given: Options) -> list[str]:
     """The columns that the table will have, so that a wrong name is refused before hours of reading."""
-    key = keys.parse(given.by, not given.uniflow)
+    key = _key(given)
     values = [name for name in FLOW_COLUMNS if key.biflow or not name.startswith(REVERSE)]
     return [
         FLOW,
@@ -133,9 +136,13 @@ def _columns(given: Options) -> list[str]:
     ]
 
 
+def _key(given: Options) -> keys.Key:
+    return keys.parse(given.by, not given.uniflow)
+
+
 def _plan(given: Options) -> FlowPlan:
     return FlowPlan(
-        keys.parse(given.by, not given.uniflow),
+        _key(given),
         semantics=given.semantics,
         idle_timeout=given.idle_timeout,
         active_timeout=given.active_timeout,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from fluxcap import formats
 from fluxcap.cli import options, summary
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.messages import Messages
@@ -12,6 +13,7 @@ from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import Output
 from fluxcap.formats import Rows
 from fluxcap.plan import keys, semantics
+from fluxcap.plan.keys import Key
 from fluxcap.values import derived, human
 from fluxcap.values.metadata import Metadata
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from fluxcap.tables.table import Table
 
 BIGGEST_FIRST: Final = Order("packets", descending=True)
+FIVE_TUPLE: Final = keys.parse("5tuple")
 IN_TIME: Final = Order("interval", descending=False)
 
 
@@ -33,6 +36,12 @@ def add_semantics(parser: Parser) -> None:
     )
     add_time(parser, "--idle-timeout", "a new row after a silence of this length, as in 30s or 500ms")
     add_time(parser, "--active-timeout", "a new row when one has lasted this long")
+
+
+def settle_semantics(given: Options, output: Output, key: Key = FIVE_TUPLE) -> None:
+    """Without --semantics, take those that the format is made for, if flows have both ends."""
+    if key.tells_ends:
+        given.semantics = given.semantics or getattr(formats.find(output.format), "SEMANTICS", None)
 
 
 def add_time(parser: Parser, name: str, what: str) -> None:
