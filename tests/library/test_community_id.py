@@ -161,6 +161,13 @@ def test_every_format_has_it(command):
     assert all(len(one) in (0, 30) for one in plain[1:])
 
 
+@pytest.mark.parametrize("table", ["flows", "connections"])
+def test_a_query_names_it(table):
+    ids = getattr(fluxcap, f"read_{table}")(SESSION)["community_id"].tolist()
+    done = run("sql", f"SELECT community_id FROM {table}", SESSION, "-f", "csv")
+    assert done.stdout.encode().split() == [b"community_id", *ids]
+
+
 @pytest.mark.parametrize("given", ["x", "70000", "1,base32", "-1", "1,hex,2"])
 def test_what_is_no_seed_is_refused_before_reading(given):
     done = run("flows", SESSION, f"--community-id={given}")

@@ -65,6 +65,11 @@ class Table(export.Exportable, Selectable):
         return tuple(name for name in self._columns if not name.startswith("_"))
 
     @property
+    def on_request(self) -> tuple[str, ...]:
+        """tuple of str: the names of the columns that are made when they are asked for, as by with_columns()."""
+        return derived.names(self._columns)
+
+    @property
     def nbytes(self) -> int:
         """int: bytes of memory that the columns take."""
         return sum(memoryview(self.raw(name)).nbytes for name in self._columns)
@@ -107,12 +112,11 @@ class Table(export.Exportable, Selectable):
         """
         if name in self._columns:
             return self._columns[name]
-        on_request = derived.names(self._columns)
-        if name in on_request:
+        if name in self.on_request:
             return derived.make(name, self, self._columns)
         from fluxcap.values.meanings import unknown_column  # only for a wrong name
 
-        raise KeyError(str(unknown_column(name, (*self.columns, *on_request))))
+        raise KeyError(str(unknown_column(name, (*self.columns, *self.on_request))))
 
     def there(self, name: str) -> Any:
         """Say which rows have a value in a column, where zeros can stand for one that is missing.

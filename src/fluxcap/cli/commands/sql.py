@@ -186,7 +186,7 @@ def _table(name: str, captures: Any, options: ReadOptions, besides: Sequence[str
     table = _read(name, captures, options)
     if not isinstance(table, Table):
         return table
-    return table.with_columns([column for column in derived.names(table.columns) if column in besides])
+    return table.with_columns([column for column in table.on_request if column in besides])
 
 
 def _read(name: str, captures: Any, options: ReadOptions) -> Any:
