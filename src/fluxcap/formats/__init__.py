@@ -98,6 +98,7 @@ class Rows(NamedTuple):
     noun: str = "rows"  # what a row is, in the plural
     heading: str = ""  # a line above the terminal form
     metadata: Callable[[], Mapping[str, Any]] = lambda: {}  # of all tables; complete once they are exhausted
+    apart: Callable[[], Mapping[str, Any]] = lambda: {}  # what files of Arrow have beside the metadata, to be read back
     left_out: Callable[[], int | None] = lambda: 0  # rows beyond the limit; None: some, not counted
     like: Table | None = None  # a table with the columns, for the case of no tables
     stream: Any = None  # the rows as an Arrow stream, where they are not in tables

@@ -34,7 +34,7 @@ def _stream(rows: Rows, encoded: bool, kept: list[BaseException], signals: HeldS
         first = next(tables, None)
     like = {} if first is None else columns_of(first, rows)
     whole = _keeping(chain(() if first is None else (first,), tables), kept, signals)
-    return Stream(like, whole, rows.metadata(), View(encoded=encoded), rows.names)
+    return Stream(like, whole, {**rows.metadata(), **rows.apart()}, View(encoded=encoded), rows.names)
 
 
 def package() -> Any:

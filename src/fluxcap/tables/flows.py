@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fluxcap.plan.read_options import ReadOptions
     from fluxcap.rewrite.extract import Flows, Rows
     from fluxcap.values.arrays import Array
+    from fluxcap.values.arrow import Stream, View
 
 T = TypeVar("T", bound="FlowTable")
 Result = TypeVar("Result")
@@ -157,6 +158,76 @@ class FlowTable(Table):
         from fluxcap.rewrite.extract import extract
 
         extract(flows_at(self, rows), path)
+
+    @classmethod
+    def from_parquet(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a table that was written as Parquet, by write() or by `fluxcap flows -o`. Extra `arrow`.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+
+        Returns
+        -------
+        FlowTable
+            The table that was written, with its metadata; without columns of with_columns(). It merges.
+
+        Raises
+        ------
+        ValueError
+            The file does not say how its rows were made, or its rows are none of one table of flows.
+        OSError
+            The file cannot be read.
+
+        Examples
+        --------
+        >>> import fluxcap, tempfile
+        >>> path = tempfile.mkdtemp() + "/flows.parquet"
+        >>> flows = fluxcap.read_flows("samples/office.pcap")
+        >>> flows.write(path)
+        >>> fluxcap.FlowTable.from_parquet(path) == flows
+        True
+        """
+        from fluxcap.tables.arrow.flows import flows_from_file
+
+        return flows_from_file(cls, path)
+
+    @classmethod
+    def from_arrow(cls, table: Any) -> Self:
+        """Make a table of what to_arrow() gave, or of a file of Arrow. Extra `arrow`.
+
+        Parameters
+        ----------
+        table : pyarrow.Table, or anything with `__arrow_c_stream__`
+            All rows of a table of flows, in their order; addresses and names as texts or not.
+
+        Returns
+        -------
+        FlowTable
+            The table that was handed out, with its metadata; without columns of with_columns(). It merges.
+
+        Raises
+        ------
+        ValueError
+            The schema does not say how the rows were made, or they are none of one table of flows.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> flows = fluxcap.read_flows("samples/office.pcap")
+        >>> fluxcap.FlowTable.from_arrow(flows.to_arrow(ip="binary")) == flows
+        True
+        """
+        from fluxcap.tables.arrow.flows import flows_from
+
+        return flows_from(cls, table)
+
+    def _stream(self, view: View) -> Stream:
+        from fluxcap.tables.arrow.apart import said
+        from fluxcap.values.arrow import Stream
+
+        return Stream(self.to_dict(), [self], {**self.metadata, **said(self)}, view)
 
     def __or__(self, other: FlowTable) -> FlowTable:
         return merge([self, other]) if isinstance(other, FlowTable) else NotImplemented

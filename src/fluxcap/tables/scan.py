@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from fluxcap import formats
 from fluxcap.capture.inputs import Input, refuse_once
 from fluxcap.capture.live.following import as_read
 from fluxcap.capture.reading import Reading
@@ -12,11 +14,13 @@ from fluxcap.capture.steps import each
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.tables.export import Exportable, as_asked
-from fluxcap.tables.packets import PacketTable, needs_flows, packet_table, without_rows, witnessed
+from fluxcap.tables.packets import PacketTable, joined, needs_flows, packet_table, without_rows, witnessed
 from fluxcap.tables.requirements import wanted
+from fluxcap.values import other_names
 from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # typed where pandas-stubs is installed
     import polars as pl
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
@@ -131,9 +135,78 @@ class PacketScan(Exportable):
     def _stream(self, view: View) -> Stream:
         from fluxcap.values.arrow import Stream
 
-        return Stream(
-            without_rows(self.columns).to_dict(), self, {"inputs": [item.name for item in self._inputs]}, view
+        return Stream(without_rows(self.columns).to_dict(), self, self._known(), view)
+
+    def write(self, path: str | os.PathLike[str], *, names: str | None = None) -> None:
+        """Write a file whose suffix decides the format, batch by batch, as the capture is read.
+
+        Parameters
+        ----------
+        path : path or URL
+            As in PacketTable.write(). The file appears under its name only when it is whole.
+        names : {"zeek", "nfstream"}, optional
+            Give the columns the names that these programs use.
+
+        Raises
+        ------
+        ValueError
+            The suffix or `names` is unknown, or an input can be read only once, and was.
+        CaptureError
+            As in read_packets(); no file is written.
+        OSError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import fluxcap, tempfile
+        >>> fluxcap.scan_packets("samples/verdicts.pcap").write(tempfile.mkdtemp() + "/packets.parquet")
+        """
+        formats.save(
+            path,
+            formats.Rows(
+                self,
+                self.columns,
+                metadata=lambda: self.metadata or self._known(),
+                like=without_rows(self.columns),
+                names=other_names.names(names),
+            ),
         )
+
+    def _known(self) -> Metadata:
+        """What is known before anything is read."""
+        return {"inputs": [item.name for item in self._inputs]}
+
+    def to_pandas(self, *, ip: IpForm = "text", labels: bool | None = None) -> pd.DataFrame:
+        """Give a pandas DataFrame of all packets.
+
+        Parameters
+        ----------
+        ip : {"text", "binary", "uint32"}, default "text"
+            Addresses as dictionary-encoded texts, as 16 bytes each (MAC addresses 6), or as IPv4 numbers.
+        labels : bool, optional
+            None: verdicts, dispositions and reasons by name, protocols by number. True: protocols by name too.
+            False: everything by number.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As PacketTable.to_pandas() gives it.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            The library is not installed; the message says how to install it.
+        ValueError
+            `ip="uint32"` and an address is IPv6.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> fluxcap.scan_packets("samples/verdicts.pcap", columns="time").to_pandas()["time"].dtype
+        datetime64[ns, UTC]
+        """
+        wanted("pandas")  # before anything is read
+        return joined(list(self) or [without_rows(self.columns)]).to_pandas(ip=ip, labels=labels)
 
     def to_arrow(self, *, ip: IpForm = "text", labels: bool | None = None) -> pa.RecordBatchReader:
         """Give a pyarrow RecordBatchReader, which reads the capture while it is read.

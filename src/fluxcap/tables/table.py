@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from fluxcap import formats
@@ -366,8 +367,12 @@ class Table(export.Exportable, Selectable):
         >>> import fluxcap, tempfile
         >>> fluxcap.read_flows("samples/verdicts.pcap").write(tempfile.mkdtemp() + "/flows.csv")
         """
+        from fluxcap.tables.arrow.apart import said
+
         called = other_names.names(names, self.metadata.get("bytes", "frame"))
-        rows = formats.Rows([self], self.columns, metadata=lambda: self.metadata, names=called)
+        rows = formats.Rows(
+            [self], self.columns, metadata=lambda: self.metadata, apart=partial(said, self), names=called
+        )
         formats.save(path, rows)
 
     def _stream(self, view: View) -> Stream:

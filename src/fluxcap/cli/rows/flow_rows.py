@@ -90,6 +90,8 @@ def besides(columns: Sequence[str], given: Options, output: Output) -> list[str]
 
 def limited(table: Table, given: Options, output: Output, shown: Sequence[str], noun: str) -> Rows:
     """The first rows of a table, as many as asked for, with the columns of --columns or else `shown`."""
+    from fluxcap.tables.arrow.apart import said
+
     limit = options.row_limit(given, output)
     first = table.head(limit) if limit else table
     return Rows(
@@ -99,6 +101,7 @@ def limited(table: Table, given: Options, output: Output, shown: Sequence[str], 
         noun=noun,
         heading=summary.heading(table.metadata),
         metadata=lambda: table.metadata,
+        apart=lambda: said(first),
         left_out=lambda: len(table) - len(first),
         services=options.resolves(given),
     )
