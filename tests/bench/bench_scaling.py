@@ -12,9 +12,12 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
+import os
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -176,11 +179,20 @@ class Schedule:
         return kind not in ("read", "hop")
 
 
-def ends_with(of: Run, cores: int) -> float:
-    """Seconds on so many processors. One thread hops over no records and takes no tasks."""
-    if cores == 1:
-        return of.in_order + of.took(("read", "examine", "alone", "job"))
-    return Schedule(of, cores).seconds
+def alone(of: Run) -> float:
+    """Seconds of one thread, which hops over no records and takes no tasks."""
+    return of.in_order + of.took(("read", "examine", "alone", "job"))
+
+
+@contextmanager
+def one_processor() -> Iterator[None]:
+    """The threads of this process share one processor: what a task takes without another processor beside it."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 @dataclass(frozen=True)
@@ -189,18 +201,21 @@ class Scaling:
 
     one: list[float]  # of one thread, on a processor: each round
     two: list[float]  # of two threads, wall: each round
-    recorded: dict[int, Run]  # by shards
+    shared: Run  # two threads on one processor
+    recorded: dict[int, Run]  # two threads on two processors, by shards
     ends: dict[int, float]  # by cores
 
     @classmethod
     def measure(cls, path: Path, rounds: int) -> Scaling:
         """Run all in turn, so that other load falls on all. Of traced runs the one counts whose tasks took least."""
         shards = sorted({shards_for(cores) for cores in CORES})
-        one, two = [], []
+        one, two, shared = [], [], []
         traced: dict[int, list[Run]] = defaultdict(list)
         untraced: dict[int, list[float]] = defaultdict(list)
         for _ in range(rounds):
             one.append(run(path, 1, 1, trace=False).processor)
+            with one_processor():
+                shared.append(run(path, 2, 1, trace=True))
             for n in shards:
                 plain = run(path, 2, n, trace=False)
                 untraced[n].append(plain.processor)
@@ -208,7 +223,14 @@ class Scaling:
                 if n == 1:
                     two.append(plain.wall)
         recorded = {n: replace(min(traced[n], key=Run.all_tasks), processor=min(untraced[n])) for n in shards}
-        return cls(one, two, recorded, {cores: ends_with(recorded[shards_for(cores)], cores) for cores in CORES})
+        least = min(shared, key=Run.all_tasks)
+        ends = {1: alone(least)} | {n: Schedule(recorded[shards_for(n)], n).seconds for n in CORES if n > 1}
+        return cls(one, two, least, recorded, ends)
+
+    @property
+    def dearer(self) -> float:
+        """How many times a task takes on two processors what it takes on one: their caches pass digests on."""
+        return self.recorded[1].all_tasks() / self.shared.all_tasks()
 
     def gain(self, cores: int) -> float:
         """How many times as fast as one thread, which takes no task and sorts nothing."""
@@ -223,6 +245,7 @@ def show(name: str, scaling: Scaling, packets: int) -> None:
             f"{name}, {cores}: scheduled {scheduled * 1e3:.1f} ms, {scheduled / least - 1:+.1%} of the least measured"
         )
         print(f"    measured: median {median(measured) * 1e3:.1f} ms, least {least * 1e3:.1f} ms")
+    print(f"{name}: tasks take {scaling.dearer:.2f} times as much on two processors as on one")
     for shards, of in scaling.recorded.items():
         parts = ", ".join(f"{kind} {of.took((kind,)) * a_packet:.1f}" for kind in (*WORK, "job"))
         waits = {kind: sum(task.wall for task in of.tasks if task.kind == kind) / packets for kind in WAITS}
@@ -236,7 +259,7 @@ def draw(found: dict[str, Scaling], packets: dict[str, int], folder: Path) -> No
     import plots  # it needs the extra `report`
 
     points = [
-        Point("cores", name, cores, seconds, packets[name], 0)
+        Point("cores", name, cores, packets[name], 0, seconds)
         for name, scaling in found.items()
         for cores, seconds in scaling.ends.items()
     ]

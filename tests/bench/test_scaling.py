@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest
 
-from bench_scaling import WINDOW, Run, Schedule, Task, ends_with
+from bench_scaling import WINDOW, Run, Schedule, Task, alone
 
 MS = 1_000_000  # ns
 
@@ -32,7 +32,7 @@ def seconds(of: Run, cores: int) -> float:
 
 def test_one_processor_does_one_task_after_the_other():
     assert seconds(recorded(5, ONE_MS), 1) == 0.020
-    assert round(ends_with(recorded(5, ONE_MS), 1), 6) == 0.015  # without hops
+    assert round(alone(recorded(5, ONE_MS)), 6) == 0.015  # without hops
 
 
 def test_counting_in_one_table_is_never_done_by_two():
