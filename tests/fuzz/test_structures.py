@@ -1,6 +1,6 @@
 """A few captures by structure, read in every way: the generator runs, and what it asserts holds.
 
-`tests/fuzz/run SECONDS [SEED]` reads more of them, with sanitizers."""
+`tests/fuzz/run SECONDS` reads more of them, with sanitizers."""
 
 import random
 

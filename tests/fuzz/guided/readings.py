@@ -1,0 +1,166 @@
+"""The targets of the fuzzer, by name; those that read any bytes as a capture by the functions of the library.
+
+`python tests/fuzz/guided/readings.py TARGET FILE...` reads files as the fuzzer does, in any build of the core.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import random
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fluxcap
+from capture_files import Record, pcap
+from core_driver import ALL_COLUMNS, FIVE_TUPLE, key
+from fluxcap._core import DISPOSITIONS, kernels, ones_sum
+from muxed_captures import there_and_back
+from whole_readings import ONE, read
+
+BEFORE_PACKET = 5  # targets.pyx
+RECORD = ("packet", "offset", "time", "captured_length", "wire_length", "interface", "link_type", "direction")
+KEYS = {
+    "flows": key(*FIVE_TUPLE),
+    "connections": key(*FIVE_TUPLE, server_ports=({53, 80}, {53}), connections=True, features=True, splt=3),
+    "networks": key("src_ip", "dst_port", idle_timeout=10**9, active_timeout=3 * 10**9),
+}
+
+
+def in_pieces(octets: bytes, resync: bool) -> None:
+    """Assert that pieces change no record: what the targets `records` and `records_past_damage` are given."""
+    whole = read(octets, [len(octets)], ONE, columns=RECORD, resync=resync)
+    for size in (1, 7, 60):
+        assert whole == read(octets, [size], ONE, columns=RECORD, resync=resync)
+
+
+def in_any_pieces(octets: bytes) -> None:
+    """Assert that pieces, threads, shards and the lane change nothing that a scanner says."""
+    draw = random.Random(octets)
+    name = draw.choice([*KEYS, "columns"])
+    options: dict[str, Any] = {"columns": ALL_COLUMNS} if name == "columns" else {"key": KEYS[name]}
+    options |= {"decap": draw.random() < 0.8, "resync": draw.random() < 0.3}
+    shards = {} if name == "columns" else {"shards": draw.choice([1, 4])}
+    sizes = [draw.choice([1, 7, 60, 500]) for _ in range(9)]
+    one = read(octets, [len(octets)], ONE, **options)
+    threads = itertools.cycle([draw.randrange(1, 4) for _ in range(3)])
+    other = read(octets, [*sizes, 1 << 18], threads, **options, **shards)
+    assert one == other, name
+
+
+@contextlib.contextmanager
+def wrong_files_allowed() -> Iterator[None]:
+    """What is no capture is refused by name, and what is damaged is warned of: anything else is a fault."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(fluxcap.CaptureError):
+            yield
+
+
+def tables(octets: bytes) -> None:
+    """Assert that the ledger of every table adds up to the records that the capture has."""
+    with wrong_files_allowed():
+        packets = fluxcap.read_packets(octets)
+        n = packets.metadata["packets"]
+        for table in (
+            packets,
+            fluxcap.read_flows(octets),
+            fluxcap.read_connections(octets),
+            fluxcap.read_sockets(octets),
+            fluxcap.read_timeline(octets, "1000d"),
+            fluxcap.read_hosts(octets),
+        ):
+            assert set(table.metadata["ledger"]) == set(DISPOSITIONS)
+            assert sum(records for records, _ in table.metadata["ledger"].values()) == n
+        fluxcap.read_info(octets)
+        fluxcap.read_audit(octets)
+
+
+def explanations(octets: bytes) -> None:
+    """Assert that every packet can be explained, and that the lines of its headers lie inside it."""
+    with wrong_files_allowed():
+        for number in range(1, min(fluxcap.read_packets(octets).metadata["packets"], 20) + 1):
+            fluxcap.explain(octets, packet=number)
+
+
+def rewritten(octets: bytes) -> None:
+    """Assert that a repaired copy is as long, and that extracted records are those of the flows."""
+    with wrong_files_allowed(), tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "in"
+        path.write_bytes(octets)
+        flows = fluxcap.read_flows(path)
+        flows.extract(slice(None), folder / "extracted")
+        again = fluxcap.read_flows(folder / "extracted")
+        assert int(again["packets"].sum()) == int(flows["packets"].sum())
+        fluxcap.repair(path, folder / "repaired")
+        assert (folder / "repaired").stat().st_size <= len(octets)
+
+
+def delivered(octets: bytes) -> None:
+    """Assert that what demux() delivers comes back when it is put into packets and delivered again."""
+    with wrong_files_allowed(), tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        done = fluxcap.demux(octets, folder / "x")
+        muxed, _ = there_and_back(folder / "x", decap=False)
+        assert muxed.messages == done.messages
+
+
+def by_lane_and_walk(octets: bytes) -> None:
+    """Assert that a packet is the same by the lane and by the walk: what the target `packets` is given."""
+    if len(octets) < BEFORE_PACKET:
+        return
+    kind, wire = (int.from_bytes(octets[at : at + 2], "little") for at in (0, 3))
+    packet = octets[BEFORE_PACKET:]
+    frame_check = 0x2400_0000 if octets[2] & 4 else 0  # four bytes of it: bits 26 and 28 to 31 of the link type
+    capture = pcap([Record(packet, wire_length=len(packet) + wire)], link_type=kind % 300 | frame_check)
+    options = {"key": KEYS["flows"], "decap": bool(octets[2] & 1)}
+    by_lane = read(capture, [len(capture)], ONE, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLUXCAP_LANE", "0")
+        assert by_lane == read(capture, [len(capture)], ONE, **options)
+
+
+def by_every_kernel(octets: bytes) -> None:
+    """Assert that the kernels give one sum of every end of the bytes."""
+    for at in range(min(len(octets), 70)):
+        assert len({ones_sum(octets[at:], kernel) for kernel in kernels()}) == 1
+
+
+# In the order of IN_THE_CORE, what reads the inputs of these targets where there is no fuzzer.
+BESIDE_THE_CORE = (
+    partial(in_pieces, resync=False),
+    partial(in_pieces, resync=True),
+    by_lane_and_walk,
+    by_every_kernel,
+)
+IN_THE_CORE = "records", "records_past_damage", "packets", "sums"
+READINGS: dict[str, Callable[[bytes], object]] = {
+    **dict(zip(IN_THE_CORE, BESIDE_THE_CORE, strict=True)),
+    "pieces": in_any_pieces,
+    "tables": tables,
+    "explanations": explanations,
+    "rewritten": rewritten,
+    "delivered": delivered,
+}
+
+
+def address_of_target() -> int:
+    """The address of the function that harness.c calls: that of the target in FLUXCAP_TARGET."""
+    import targets
+
+    name = os.environ["FLUXCAP_TARGET"]
+    return int(targets.address(name, None if name in IN_THE_CORE else READINGS[name]))
+
+
+if __name__ == "__main__":
+    for path in sys.argv[2:]:
+        READINGS[sys.argv[1]](Path(path).read_bytes())
