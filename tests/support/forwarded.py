@@ -38,7 +38,7 @@ class Forwarded(NamedTuple):
 
 
 def forwarded(folder: Path, treatment: Treatment, offloaded: bool = False) -> Forwarded:
-    """Pages of nginx that curl fetches, and datagrams that are echoed, as they are recorded at both hosts."""
+    """Pages of nginx that curl fetches, and datagrams that are answered, as they are recorded at both hosts."""
     paths = {point: folder / f"{point.lower()}.pcap" for point in HOSTS}
     log = folder / "log"
     wire = [forwarder.__file__, "A", "B", str(log), json.dumps(asdict(treatment))]

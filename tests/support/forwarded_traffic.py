@@ -1,4 +1,4 @@
-"""Datagrams that are echoed, no two of a flow of the same length: `forwarded_traffic.py serve`, and `... HOST SEED`."""
+"""Datagrams and answers, no two with the same bytes: `forwarded_traffic.py serve`, and `... HOST SEED`."""
 
 import random
 import socket
@@ -14,10 +14,12 @@ LAST_ANSWER = 1.5  # seconds, more than a packet is held
 
 
 def serve() -> None:
-    """Echo what comes."""
-    server = programs.wildcard(socket.SOCK_DGRAM, programs.ECHO_PORT)
+    """Answer what comes with as many bytes, even what comes twice with others."""
+    server, rng = programs.wildcard(socket.SOCK_DGRAM, programs.ECHO_PORT), random.Random(0)
     print("ready", flush=True)
-    programs.echo_datagrams(server)
+    while True:
+        message, client = server.recvfrom(65535)
+        server.sendto(rng.randbytes(len(message)), client)
 
 
 def talk(host: str, seed: str) -> None:
