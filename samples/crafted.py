@@ -10,6 +10,7 @@ import builders as b
 import fluxcap
 import office
 from capture_files import Record, enhanced_packet, interface, pcap, pcapng, records, rewrapped
+from two_points import Plan, two_points
 
 START = 1_700_000_000_000_000_000  # ns; a whole second, so that every resolution can express it
 ARP_REQUEST = bytes.fromhex("0001080006040001020000000001c0000201000000000000c0000202")
@@ -164,6 +165,14 @@ def two_sections() -> bytes:
     return first + rewrapped(records([HELLO], START + 1_000_000_000), byteorder="big")
 
 
+def at_two_points() -> list[bytes]:
+    """The same traffic in front of a firewall and behind it, by two clocks."""
+    happens = {"lost": 0.04, "duplicated": 0.02, "held": 0.03, "mended": 0.02, "changed": 0.02, "remarked": 0.03}
+    path = {"translated": 0.5, "clamped": True, "hops": 1, "offset": 1_500_000_000, "drift": 20.0}
+    between = two_points(Plan(seed=1, packets=200, flows=4, large=0.02, again=0.02, **happens, **path))
+    return [pcap(of_point, ns=True) for of_point in between.records.values()]
+
+
 def damaged_record_length() -> bytes:
     """Three records; the header of the third claims more bytes than any packet has."""
     capture = bytearray(pcap(records([HELLO] * 3, START)))
@@ -184,6 +193,7 @@ FILES = {
     "two-resolutions.pcapng": two_resolutions(),
     "two-sections-two-byte-orders.pcapng": two_sections(),
     "link-types.pcapng": link_types(),
+    **dict(zip(("before-a-firewall.pcap", "behind-a-firewall.pcap"), at_two_points(), strict=True)),
     "damaged-record-length.pcap": damaged_record_length(),
     "office.pcap": pcap(office.records(START)),
     "cut-inside-a-record.pcap": pcap(records([HELLO] * 3, START))[:-10],
