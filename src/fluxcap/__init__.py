@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fluxcap._core import DIRECTION_BASES, DISPOSITIONS, FLOW_COLUMNS, NO_TIME, STATES, VERDICTS
+    from fluxcap.capture.index.making import Indexed, index
     from fluxcap.errors import (
         CaptureError,
         DamagedCaptureWarning,
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from fluxcap.tables.flow_scan import FlowScan, scan_flows
     from fluxcap.tables.flows import FlowTable, merge
     from fluxcap.tables.packets import PacketTable
-    from fluxcap.tables.read import read_flows, read_packets, scan_packets
-    from fluxcap.tables.scan import PacketScan
+    from fluxcap.tables.read import read_flows, read_packets
+    from fluxcap.tables.scan import PacketScan, scan_packets
     from fluxcap.tables.timeline.scan import TimelineScan, scan_timeline
     from fluxcap.tables.timeline.table import TimelineTable, read_timeline
     from fluxcap.values.names import END_REASONS, PROTOCOLS
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "_core": ("DIRECTION_BASES", "DISPOSITIONS", "FLOW_COLUMNS", "NO_TIME", "STATES", "VERDICTS"),
+    "capture.index.making": ("Indexed", "index"),
     "tables.aggregator": ("FlowAggregator",),
     "reports.audit.reading": ("read_audit",),
     "reports.audit.report": ("AuditReport",),
@@ -75,8 +77,8 @@ _HOMES = {
     "sockets.life": ("LifeTable", "read_life"),
     "rewrite.mux": ("Muxed", "mux"),
     "tables.packets": ("PacketTable",),
-    "tables.read": ("read_flows", "read_packets", "scan_packets"),
-    "tables.scan": ("PacketScan",),
+    "tables.read": ("read_flows", "read_packets"),
+    "tables.scan": ("PacketScan", "scan_packets"),
     "tables.timeline.scan": ("TimelineScan", "scan_timeline"),
     "tables.timeline.table": ("TimelineTable", "read_timeline"),
     "rewrite.repair": ("Repair", "repair"),
@@ -109,6 +111,7 @@ __all__ = [
     "FlowScan",
     "FlowTable",
     "HostTable",
+    "Indexed",
     "Lake",
     "LifeTable",
     "Muxed",
@@ -125,6 +128,7 @@ __all__ = [
     "demux",
     "explain",
     "export",
+    "index",
     "merge",
     "mux",
     "read_audit",

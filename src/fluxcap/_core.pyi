@@ -116,6 +116,13 @@ class Window:
         Where a record has begun before them only some are taken, copied. Where to go on; call run() before that."""
     def finish(self) -> None:
         """The current input has ended; an incomplete record makes run() say DAMAGED."""
+    def pass_to(self, number: int | None = None, time: int | None = None) -> int | None:
+        """Move past what is in the buffer up to the first record of this number or higher, or of this time (ns) or
+        later; nothing of it is counted. None: more is wanted. Else the records before that one, before damage, or in
+        all, where the input has ended."""
+    def go_on(self, offset: int, number: int) -> None:
+        """The octets that come next are those from this offset of the input on, behind so many records. ValueError
+        where octets before them were not read."""
 
 class Scanner(Window):
     """Reads one or several inputs as one capture. RuntimeError where another thread is in one of its methods. For each
@@ -278,6 +285,17 @@ class RecordFinder:
         """`head`: what the capture begins with, to its first record. ValueError: no head of a pcap or pcapng."""
     def find(self, octets: bytes | memoryview, at: int = 0, ended: bool = True) -> tuple[int | None, int]:
         """The first record from `at` on or None, and where the search ended: `needs` before the end, if not `ended`."""
+
+class Walker(Window):
+    """Finds the beginnings of records by their framing alone."""
+
+    position: int  # offset of the next record
+    packets: int  # records before it
+    newest: int | None  # the latest time of these (ns)
+    headers: bytearray  # before it: those of the file and of sections, and descriptions of interfaces
+    def walk(self, offset: int) -> bool:
+        """Move to the first record that begins at this offset or behind it. False: not with the octets that have come,
+        or not past damage."""
 
 class Copier(Window):
     """Copies records, octet for octet, from one or several inputs into one capture. For each input: begin(), then

@@ -1,12 +1,16 @@
-# Where does the next record of a capture begin, from any offset of its bytes? For readings that begin in the middle.
+# Where does a record of a capture begin? For readings that begin in the middle: from any offset of its bytes on, and
+# by walking there.
 
 from libc.stdint cimport uint8_t, uint64_t
 
+from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.types cimport ANOMALIES_END, Packet
 from fluxcap.capture.capture cimport next_step
 from fluxcap.capture.chain cimport (
     Found, SEARCH_FOUND, SEARCH_WANTS_MORE, Search, longest, open_framing, search_needs, search_record)
-from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, Framing, MORE_INTERFACES, SKIPPED, Step
+from fluxcap.capture.passing cimport Goal, Passed
+from fluxcap.capture.reader cimport (
+    FORMAT_PCAP, FORMAT_PCAPNG, Framing, MORE_INTERFACES, RECORD, Reader, SKIPPED, Step, position)
 
 
 cdef class RecordFinder(Window):
@@ -43,3 +47,38 @@ cdef class RecordFinder(Window):
                     break
                 at += longest(&self.framing)
         return (found.at, found.at) if search == SEARCH_FOUND else (None, min(at, n))
+
+
+cdef class Walker(Window):
+    cdef uint64_t anomalies[ANOMALIES_END]
+    cdef Passed passed
+    cdef readonly bytearray headers
+
+    def __cinit__(self):
+        self.reader.anomalies = self.anomalies
+        self.passed.newest = NO_TIME_VALUE
+        self.headers = bytearray()
+
+    def walk(self, uint64_t offset):
+        cdef Goal goal
+        cdef Step step = SKIPPED
+        cdef Reader* r = &self.reader
+        goal.number, goal.offset, goal.timed = <uint64_t>NO_NUMBER, offset, False
+        with self.claim:
+            while step == SKIPPED:
+                step = self.pass_on_to(&goal, &self.passed)
+                if step == SKIPPED:
+                    self.headers += (<const char*>r.buffer)[self.passed.header:r.start]
+            return step == RECORD
+
+    @property
+    def position(self):
+        return position(&self.reader)
+
+    @property
+    def packets(self):
+        return self.reader.number
+
+    @property
+    def newest(self):
+        return None if self.passed.newest == NO_TIME_VALUE else self.passed.newest

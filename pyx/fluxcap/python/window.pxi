@@ -10,9 +10,12 @@ from libc.string cimport memcpy, memset
 
 import os
 
+from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
+from fluxcap.base.types cimport ANOMALIES_END
+from fluxcap.capture.passing cimport Goal, Passed, pass_records
 from fluxcap.capture.reader cimport (
-    DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, FORMAT_UNKNOWN, Interface, InterfaceCounts, Reader,
-    Resync)
+    DAMAGE_NONE, Damage, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, FORMAT_UNKNOWN, Interface, InterfaceCounts, MORE,
+    MORE_INTERFACES, Reader, Resync, SKIPPED, Step, available)
 from fluxcap.capture.resync cimport begin_resync, free_resync, open_resync
 from fluxcap.capture.window cimport MAX_WINDOW, WINDOW, fill, make_space, octets_come
 from fluxcap.threads.claim cimport claim, release_claim
@@ -20,6 +23,7 @@ from fluxcap.threads.claim cimport claim, release_claim
 cdef enum:
     # Bytes that are copied from lent ones at a time, until a record that began before them is whole. Most records fit.
     BRIDGE = 4096
+    NO_NUMBER = -1              # as uint64_t: behind every record and every offset
 
 
 cdef class Claim:
@@ -165,6 +169,44 @@ cdef class Window:
         if error:
             raise OSError(error, os.strerror(error))
         return 0
+
+    cdef Step pass_on_to(self, const Goal* goal, Passed* passed) except *:
+        """Move towards a record. What is odd about those before it is counted nowhere, and neither are they."""
+        cdef uint64_t uncounted[ANOMALIES_END]
+        cdef uint64_t* counted = self.reader.anomalies
+        cdef Step step = MORE_INTERFACES
+        memset(uncounted, 0, sizeof(uncounted))
+        self.reader.anomalies = uncounted
+        try:
+            while step == MORE_INTERFACES:
+                with nogil:
+                    step = pass_records(&self.reader, goal, passed)
+                if step == MORE_INTERFACES:
+                    self.grow_interfaces()
+        finally:
+            self.reader.anomalies = counted
+        return step
+
+    def pass_to(self, number=None, time=None):
+        cdef Goal goal
+        cdef Passed passed
+        cdef Step step = SKIPPED
+        goal.number, goal.offset = <uint64_t>NO_NUMBER if number is None else number, <uint64_t>NO_NUMBER
+        goal.timed, goal.time = time is not None, 0 if time is None else time
+        passed.newest = NO_TIME_VALUE
+        with self.claim:
+            while step == SKIPPED:
+                step = self.pass_on_to(&goal, &passed)
+            return None if step == MORE and not self.reader.ended else self.reader.number
+
+    def go_on(self, uint64_t offset, uint64_t number):
+        cdef Reader* r = &self.reader
+        with self.claim:
+            if available(r):
+                raise ValueError("bytes before that offset are left")
+            self.take_back()
+            r.start = r.end = 0
+            r.base, r.number = offset, number
 
     def advance(self, size_t n):
         with self.claim:

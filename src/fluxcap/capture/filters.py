@@ -90,6 +90,18 @@ class Filter:
         return error
 
 
+def inside(made: Filter | None, inner: bool) -> bytes | None:
+    """The program of a filter for an IP packet by itself; None where it needs outer headers, if not `inner`."""
+    if made is None:
+        return None
+    try:
+        return made.inside()
+    except FilterError:
+        if inner:
+            raise
+        return None
+
+
 def compiler(expression: str | None) -> Filter | None:
     """The filter of an expression; None without one. ModuleNotFoundError if libpcap's compiler is not installed."""
     if expression is None:

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from fluxcap.capture.compression import DecompressionError, decompressed, is_ahead, recognise, skippable
+from fluxcap.capture.index import SUFFIX
 from fluxcap.capture.live.handover import Handover, waiting
 from fluxcap.capture.magic import HEAD, describe, is_capture
 from fluxcap.capture.meter import METER, Measured
+from fluxcap.capture.sources import Fetched, File, Iterated, Memory
 from fluxcap.stores.urls import is_url, shown
 from fluxcap.whole_files import naming
 
@@ -82,6 +84,14 @@ class Opened:
             n = self._source.readinto(buffer)
         self._handed += n
         return n
+
+    def seek(self, offset: int) -> bool:
+        """Hand out the bytes from there on, next. False, and nothing changes, where these are made out of others."""
+        if (seek := getattr(self._source, "seek", None)) is None:
+            return False
+        seek(offset)
+        self._ahead = b""
+        return True
 
     @property
     def reached(self) -> int:
@@ -176,7 +186,7 @@ def _expand(captures: Captures) -> Iterator[Input]:
         view = memoryview(captures).cast("B")
         yield Input("<bytes>", lambda: nullcontext(Memory(view)), size=len(view))
     elif isinstance(captures, str) and captures == STANDARD_INPUT:
-        yield Input(STANDARD_INPUT_NAME, lambda: nullcontext(_File(_standard_input())), once=True)
+        yield Input(STANDARD_INPUT_NAME, lambda: nullcontext(File(_standard_input())), once=True)
     elif isinstance(captures, Input):
         yield captures
     elif isinstance(captures, (str, os.PathLike)):
@@ -186,7 +196,7 @@ def _expand(captures: Captures) -> Iterator[Input]:
         raise TypeError("a capture is bytes: open the file in binary mode ('rb')")
     elif hasattr(captures, "readinto") or hasattr(captures, "read"):
         name = getattr(captures, "name", None)
-        file = _File(captures)
+        file = File(captures)
         yield Input(name if isinstance(name, str) else "<file>", lambda: nullcontext(file), once=True)
     elif isinstance(captures, Iterable):
         for capture in captures:
@@ -205,6 +215,8 @@ def _objects(url: str) -> Iterator[Input]:
     from fluxcap.stores import objects
 
     for one in sorted(objects.find(url), key=lambda one: as_counted(one.url)):
+        if one.directory and one.url.endswith(SUFFIX):
+            continue
         yield Input(shown(one.url), partial(_fetched, one), one.size, directory=one.directory)
 
 
@@ -212,8 +224,8 @@ def _objects(url: str) -> Iterator[Input]:
 def _fetched(item: Object) -> Iterator[Source]:
     from fluxcap.capture.ahead.objects import fetched
 
-    with closing(fetched(item)) as octets:
-        yield Iterated(octets)
+    with closing(Fetched(partial(fetched, item))) as octets:
+        yield octets
 
 
 def _paths(path: str) -> Iterator[Input]:
@@ -223,7 +235,8 @@ def _paths(path: str) -> Iterator[Input]:
         if not matches:
             raise FileNotFoundError(errno.ENOENT, "No file matches", path)
         for match in matches:
-            yield from _path(match)
+            if not match.endswith(SUFFIX):
+                yield from _path(match)
     else:
         yield from _path(path)
 
@@ -279,7 +292,7 @@ def _files_below(directory: str) -> Iterator[str]:
     for folder, _, names in os.walk(directory, onerror=_raise):
         for name in names:
             path = Path(folder, name)
-            if path.is_file():  # no socket, FIFO, dangling link
+            if path.is_file() and not name.endswith(SUFFIX):  # no socket, FIFO, dangling link
                 yield str(path)
 
 
@@ -294,86 +307,3 @@ def open_file(path: str) -> io.FileIO:
 
 def _opener(path: str) -> Callable[[], AbstractContextManager[Source]]:
     return partial(open_file, path)
-
-
-class Memory:
-    """A source over bytes in memory."""
-
-    def __init__(self, octets: memoryview) -> None:
-        self.left = octets
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Write the next bytes into the buffer and say how many; 0 at the end."""
-        n = min(len(buffer), len(self.left))
-        buffer[:n] = self.left[:n]
-        self.left = self.left[n:]
-        return n
-
-
-class Iterated:
-    """A source over bytes that an iterator makes. An error of the iterator is raised again at each call."""
-
-    def __init__(self, octets: Iterator[bytes | bytearray | memoryview]) -> None:
-        self.made = 0  # bytes
-        self._octets = octets
-        self._left = memoryview(b"")
-        self._error: Exception | None = None
-
-    def take(self) -> memoryview:
-        """The next bytes, as they were made; none at the end."""
-        if self._error is not None:
-            raise self._error
-        left, self._left = self._left, memoryview(b"")
-        if left:
-            return left
-        try:
-            made = memoryview(next(self._octets, b""))
-        except Exception as error:
-            self._error = error
-            raise
-        self.made += len(made)
-        return made
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Write the next bytes into the buffer and say how many; 0 at the end."""
-        octets = self.take()
-        n = min(len(buffer), len(octets))
-        buffer[:n] = octets[:n]
-        self._left = octets[n:]
-        return n
-
-
-def _keeps_nothing(file: Any) -> bool:
-    """Whether a file is known not to keep the buffer that it fills, so that it may be lent the memory of the core."""
-    return type(file.raw if type(file) is io.BufferedReader else file) in (io.FileIO, io.BytesIO)
-
-
-class _File:
-    """A source over an open binary file, from its current position. The caller closes the file."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self._trusted = _keeps_nothing(file)
-        # readinto1() returns with what a pipe has at the moment, readinto() waits until the buffer is full.
-        self._readinto = getattr(file, "readinto1", None) or getattr(file, "readinto", None)
-
-    def fileno(self) -> int:
-        """The descriptor that the bytes come from. OSError where there is none, or other bytes come as well."""
-        if not self._trusted:
-            raise io.UnsupportedOperation("fileno")
-        return int(self._file.fileno())
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        if self._readinto is None:
-            octets = self._file.read(len(buffer))
-            n = None if octets is None else len(octets)
-            buffer[: n or 0] = octets or b""
-        elif self._trusted:
-            n = self._readinto(buffer)
-        else:
-            lent = bytearray(len(buffer))
-            n = self._readinto(memoryview(lent))
-            buffer[: n or 0] = lent[: n or 0]
-        if n is None:
-            raise BlockingIOError(errno.EAGAIN, "the file is in non-blocking mode and has nothing to give")
-        return int(n)

@@ -15,7 +15,7 @@ from fluxcap._core import DAMAGED, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Sc
 from fluxcap.capture.ahead.next_inputs import InputsAhead
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.damaged import broken_off, damaged, failure, skipped
-from fluxcap.capture.filters import about_filter, compiler
+from fluxcap.capture.filters import about_filter, compiler, inside
 from fluxcap.capture.inputs import Input, Opened
 from fluxcap.capture.joined import Joined, about_joined, joined
 from fluxcap.capture.left_out import about_left_out, no_capture
@@ -27,7 +27,6 @@ from fluxcap.errors import (
     CaptureError,
     Damage,
     DamagedCaptureWarning,
-    FilterError,
     Late,
     OutOfOrderWarning,
     printable,
@@ -40,6 +39,7 @@ from fluxcap.values.metadata import Metadata, ledger
 
 if TYPE_CHECKING:
     from fluxcap._core import KeySpec
+    from fluxcap.capture.index.beginning import Way
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ class Reading:
             row_limit=row_limit,
             max_octets=max_octets,
             where=self.filter,
-            inside=self._inside(),
+            inside=inside(self.filter, options.inner),
             inner=options.inner,
             decap=options.decap,
             tunnels=codes(options.tunnels),
@@ -81,7 +81,8 @@ class Reading:
             resync=options.on_damage == "resync",
         )
         self.inputs: list[str] = []
-        self._begins: list[int] = []  # records before each input
+        self._begins: list[int] = []  # records that were read before each input
+        self._passed: list[int] = []  # records of each input that lie before those that are read
         self._units = Units()
         self.joined: list[Joined] = []
         self.skipped: list[str] = []  # files of a directory that are not captures
@@ -101,17 +102,6 @@ class Reading:
 
     def _scanner(self, **told: Any) -> Scanner:
         return Scanner(**told)
-
-    def _inside(self) -> bytes | None:
-        """The program for an IP packet by itself; None where the filter needs outer headers, if not `inner`."""
-        if self.filter is None:
-            return None
-        try:
-            return self.filter.inside()
-        except FilterError:
-            if self.options.inner:
-                raise
-            return None
 
     def read(self, inputs: Iterable[Input]) -> Iterator[None]:
         """Read the inputs to their ends; yields whenever `row_limit` rows wait to be taken, or an input has paused.
@@ -175,14 +165,18 @@ class Reading:
             assert first is not None
             return Late(totals["late"], totals["latest_by"], *first)
         place = bisect_left(self._begins, totals["first_late"]) - 1
-        packet = totals["first_late"] - self._begins[place]
+        packet = totals["first_late"] - self._begins[place] + self._passed[place]
         return Late(totals["late"], totals["latest_by"], place, packet)
 
     def hints(self) -> list[str]:
         """Sentences about what is perhaps not what the user meant: refused records, missing times, joined captures."""
         totals = self.scanner.totals()
-        about = [*about_filter(self.filter, totals), *about_times(totals)] if totals["packets"] else []
-        return about + about_joined(self.joined)
+        said = [*about_filter(self.filter, totals), *about_times(totals)] if totals["packets"] else []
+        if any(self._passed):
+            from fluxcap.capture.index.beginning import about_passed
+
+            said += about_passed(sum(self._passed), totals)
+        return said + about_joined(self.joined)
 
     def _read_in_turn(self, inputs: Iterable[Input]) -> Iterator[None]:
         """Read the inputs to their ends, one after the other."""
@@ -198,10 +192,14 @@ class Reading:
             if self.is_skipped(item, octets):
                 return
             self.begin(item.name, octets.compression)
+            way = self._way(item, octets)
             try:
                 while not self.ended:
                     try:
-                        if octets.file is not None and item.size is not None and not self._stepwise:
+                        if way is not None:
+                            if way.pass_on():
+                                self._passed[-1], way = way.passed, None
+                        elif octets.file is not None and item.size is not None and not self._stepwise:
                             octets.by_core = self.scanner
                             yield from self._read_file(octets.file, item.size)
                         elif octets.take_chunk is not None:
@@ -216,6 +214,14 @@ class Reading:
             finally:
                 self.note(item)
                 self.end()
+
+    def _way(self, item: Input, octets: Opened) -> Way | None:
+        """The way to the record at which an input begins to be read; None: it is the first."""
+        if self.options.at is None:
+            return None
+        from fluxcap.capture.index.beginning import Way
+
+        return Way(self.scanner, self.options.at, item, octets)
 
     def note(self, item: Input) -> None:
         """Note what a result says about an input; called when its reading ends, by an error too. For subclasses."""
@@ -277,6 +283,7 @@ class Reading:
         self._head = b""
         totals = self.scanner.totals()
         self._begins.append(totals["packets"])
+        self._passed.append(0)
         self._units.begin(totals)
 
     def feed(self, fill: Callable[[memoryview], int]) -> Iterator[None]:
@@ -346,7 +353,7 @@ class Reading:
             return
         self.scanner.finish()
         yield from self._process(self.scanner.run, octets=0)
-        read = self.scanner.totals()["packets"] - self._begins[-1], self.scanner.octets
+        read = self.scanner.totals()["packets"] - self._begins[-1] + self._passed[-1], self.scanner.octets
         self._report(broken_off(failure(why), self.inputs[-1], self.scanner.damage, read))
 
     def _report(self, error: CaptureError) -> None:

@@ -13,7 +13,8 @@ from typing import Final, Self
 
 from fluxcap.capture.ahead.next_inputs import InputsAhead
 from fluxcap.capture.compression import DecompressionError
-from fluxcap.capture.inputs import Input, Iterated, Opened
+from fluxcap.capture.inputs import Input, Opened
+from fluxcap.capture.sources import Iterated
 from fluxcap.plan.processors import ahead_for
 
 CHUNK: Final = 4 << 20  # bytes of an input that is not decompressed, at a time

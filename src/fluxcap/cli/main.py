@@ -33,6 +33,7 @@ COMMANDS: Final = (
     "report",
     "sql",
     "export",
+    "index",
     "demux",
     "mux",
     "repair",
@@ -42,7 +43,7 @@ COMMANDS: Final = (
 )  # modules of cli/commands, in the order of --help
 FOLDERS: Final = {
     **dict.fromkeys(("export", "demux", "mux"), "directories"),  # which they lay out, or read
-    **dict.fromkeys(("bench", "sample", "completion"), "tools"),  # which tell nothing of a capture
+    **dict.fromkeys(("index", "bench", "sample", "completion"), "tools"),  # which tell nothing of a capture
 }  # of these the modules of cli/directories and cli/tools
 COLLECT_EVERY: Final = 50_000  # new objects between two collections; starting makes about 20,000
 DESCRIBING: Final = "info"  # the command for a file that stands where a command should

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
+from fluxcap.plan.places import Place
 from fluxcap.plan.tunnels import Tunnels
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class ReadOptions(NamedTuple):
     reorder: Duration | None = None  # how far records are sorted; None: REORDER
     ahead: int | None = None  # inputs after the current one that are decompressed while it is read; None: one a core
     follow: bool = False  # go on at the ends of files, and with the files that come next
+    at: Place | None = None  # begin at this record; None: at the first
     on_end: Callable[[], None] | None = None  # called at the end of the inputs, not when Ctrl-C ends the reading
 
     @property
@@ -53,6 +55,9 @@ class ReadOptions(NamedTuple):
             raise ValueError("reorder is about an order, and there is none; say order='time'")
         if self.follow and self.order is not None:
             raise ValueError("order='time' needs the ends of all inputs, and a file that is followed has none")
+        if self.at is not None and (self.order is not None or self.follow):
+            other = "follow" if self.follow else "order='time'"
+            raise ValueError(f"at is a place in each input as it stands; it does not go with {other}")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads is at least 1, not {self.threads}")
         if self.ahead is not None and self.ahead < 0:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
 from fluxcap._core import HeldCounted
-from fluxcap.capture.inputs import Memory, Octets
+from fluxcap.capture.inputs import Octets
 from fluxcap.capture.reading import Reading
+from fluxcap.capture.sources import Memory
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import OnDamage, ReadOptions

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, Self
 
 from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
+from fluxcap.capture.index.beginning import check_place
 from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
@@ -78,8 +79,10 @@ def collect_packets(
     """Read captures into one table of these columns of their packets, which takes so much memory at most."""
     key = None if plan is None else plan._replace(max_memory=max_memory).spec()
     bound = octets(max_memory, "max_memory")
+    inputs = expand(src)
+    check_place(inputs, options.at)
     reading = Reading(options._replace(threads=1), key=key, columns=witnessed(columns), max_octets=bound)
-    return reading.collect(expand(src), lambda: packet_table(reading, columns))
+    return reading.collect(inputs, lambda: packet_table(reading, columns))
 
 
 def without_rows(columns: Sequence[str]) -> PacketTable:

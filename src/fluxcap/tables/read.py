@@ -6,19 +6,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, overload
 
 from fluxcap.capture.inputs import Captures, expand
-from fluxcap.capture.live.following import named
 from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.places import place_of
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
-from fluxcap.plan.sizes import octets
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.flows import FlowTable, collect_flows, flow_table
 from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, collect_packets, packet_table, witnessed
-from fluxcap.tables.scan import BATCH_ROWS, PacketScan
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
+    from fluxcap.plan.places import At
 
 
 @overload
@@ -227,6 +226,7 @@ def read_packets(
     order: Order | None = None,
     reorder: Duration | None = None,
     by: str | Iterable[str] | None = None,
+    at: At | None = None,
     max_memory: int | str | None = None,
     ahead: int | None = None,
     on_damage: OnDamage = "warn",
@@ -256,6 +256,10 @@ def read_packets(
     by : str or iterable of str, optional
         Make flows by this key in the same pass, and give the row of each packet in that flow table as the
         column `flow`. With `flow` in `columns` and no `by`: by five-tuple.
+    at : int, str, datetime or numpy.datetime64, optional
+        Begin at the packet of this number, or at the first one of this time or later, such as "2026-11-29T21:05Z" (UTC
+        where no zone is said), in the order of the file. An index leads there (docs/capture-index.md). None: at the
+        first.
     max_memory : int or str, optional
         Make no further rows, with a warning, before the table and its flows take more than this: bytes, or a text
         such as "512M" or "2GiB". The ledger counts the packets without a row too, and `metadata["rows_left_out"]`
@@ -283,7 +287,7 @@ def read_packets(
     OSError
         An input cannot be opened.
     ValueError
-        A column or the key is unknown, or a column is named twice.
+        A column or the key is unknown, a column is named twice, or `at` is no place in these inputs.
 
     Warns
     -----
@@ -301,89 +305,9 @@ def read_packets(
     """
     chosen, plan = choose(columns, by)
     options = ReadOptions(
-        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
+        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, at=place_of(at)
     )
     return collect_packets(src, chosen, plan, options, max_memory)
-
-
-def scan_packets(
-    src: Captures,
-    *,
-    columns: str | Sequence[str] | None = None,
-    where: str | None = None,
-    inner: bool = False,
-    decap: bool = True,
-    tunnels: Tunnels | None = None,
-    order: Order | None = None,
-    reorder: Duration | None = None,
-    batch_size: int = BATCH_ROWS,
-    by: str | Iterable[str] | None = None,
-    max_memory: int | str | None = None,
-    ahead: int | None = None,
-    follow: bool = False,
-    on_damage: OnDamage = "warn",
-    on_interrupt: OnInterrupt = "raise",
-) -> PacketScan:
-    """Scan the packets of captures in tables of bounded size, for captures larger than memory.
-
-    Parameters
-    ----------
-    src : path, URL, "-", binary file, bytes, or a list of these
-        Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
-    columns : str or sequence of str, optional
-        Columns to make, comma-separated or a sequence. None: the default ones.
-    where : str, optional
-        Count only records that match this filter, in tcpdump's language (extra `where`).
-    inner : bool, default False
-        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
-    decap : bool, default True
-        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
-    tunnels : dict of int to str, optional
-        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
-    order : {"time"}, optional
-        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
-        stand.
-    reorder : float or str, optional
-        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
-    batch_size : int, default 65536
-        Rows of each table; the last one may be shorter, and so are those of a pipe that pauses.
-    by : str or iterable of str, optional
-        Make flows by this key in the same pass, for the column `flow`, as in read_packets().
-    max_memory : int or str, optional
-        Stop, with a warning, before the flows that the column `flow` numbers take more than this: bytes, or a text such
-        as "512M" or "2GiB". A batch takes the same memory whatever the capture.
-    ahead : int, optional
-        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
-    follow : bool, default False
-        Go on where files end, and with files that come, as docs/live.md has it; Ctrl-C ends it. Paths alone.
-    on_damage : {"warn", "raise", "resync"}, default "warn"
-        A damaged input: "warn" keeps what was read before the damage, "resync" what comes after it too; "raise" raises.
-    on_interrupt : {"raise", "return"}, default "raise"
-        Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
-
-    Returns
-    -------
-    PacketScan
-        Iterable. Nothing is read before the first iteration; each iteration reads the inputs anew.
-
-    Raises
-    ------
-    ValueError
-        A column or the key is unknown, or `batch_size` is less than 1.
-    CaptureError
-        While iterating, as in read_packets().
-
-    Examples
-    --------
-    >>> import fluxcap
-    >>> scan = fluxcap.scan_packets("samples/v*.pcap", columns=["time", "verdict"], batch_size=50)
-    >>> all(len(packets) <= 50 for packets in scan)
-    True
-    """
-    chosen, plan = choose(columns, by)
-    octets(max_memory, "max_memory")  # refused even where there are no flows
-    options = ReadOptions(where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, follow)
-    return PacketScan(named(src, follow), chosen, plan and plan._replace(max_memory=max_memory), batch_size, options)
 
 
 def collect_both(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap import formats
-from fluxcap.capture.inputs import Input, refuse_once
-from fluxcap.capture.live.following import as_read
+from fluxcap.capture.index.beginning import check_place
+from fluxcap.capture.inputs import Captures, Input, refuse_once
+from fluxcap.capture.live.following import as_read, named
 from fluxcap.capture.reading import Reading
 from fluxcap.capture.steps import each
 from fluxcap.plan.flow_plan import FlowPlan
-from fluxcap.plan.read_options import ReadOptions
+from fluxcap.plan.places import place_of
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
+from fluxcap.plan.sizes import octets
+from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.export import Exportable, as_asked
-from fluxcap.tables.packets import PacketTable, joined, needs_flows, packet_table, without_rows, witnessed
+from fluxcap.tables.packets import PacketTable, choose, joined, needs_flows, packet_table, without_rows, witnessed
 from fluxcap.tables.requirements import wanted
 from fluxcap.values import other_names
 from fluxcap.values.metadata import Metadata
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
+    from fluxcap.plan.durations import Duration
+    from fluxcap.plan.places import At
     from fluxcap.values.arrow import IpForm, Stream, View
 
 BATCH_ROWS: Final = 65536  # default rows of a batch
@@ -67,6 +73,7 @@ class PacketScan(Exportable):
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is at least 1, not {batch_size}")
+        check_place(inputs, options.at)
         self.columns = columns
         self.batch_size = batch_size
         self.metadata: Metadata = {}
@@ -305,3 +312,88 @@ class PacketScan(Exportable):
         """
         frame = self.lazy(ip=ip, labels=labels)
         return frame if lazy else frame.collect()
+
+
+def scan_packets(
+    src: Captures,
+    *,
+    columns: str | Sequence[str] | None = None,
+    where: str | None = None,
+    inner: bool = False,
+    decap: bool = True,
+    tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
+    batch_size: int = BATCH_ROWS,
+    by: str | Iterable[str] | None = None,
+    at: At | None = None,
+    max_memory: int | str | None = None,
+    ahead: int | None = None,
+    follow: bool = False,
+    on_damage: OnDamage = "warn",
+    on_interrupt: OnInterrupt = "raise",
+) -> PacketScan:
+    """Scan the packets of captures in tables of bounded size, for captures larger than memory.
+
+    Parameters
+    ----------
+    src : path, URL, "-", binary file, bytes, or a list of these
+        Captures to read as one, in this order. A path may be a glob or a directory (read with its sub-directories).
+    columns : str or sequence of str, optional
+        Columns to make, comma-separated or a sequence. None: the default ones.
+    where : str, optional
+        Count only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
+    order : {"time"}, optional
+        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
+        stand.
+    reorder : float or str, optional
+        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    batch_size : int, default 65536
+        Rows of each table; the last one may be shorter, and so are those of a pipe that pauses.
+    by : str or iterable of str, optional
+        Make flows by this key in the same pass, for the column `flow`, as in read_packets().
+    at : int, str, datetime or numpy.datetime64, optional
+        Begin at the packet of this number, or at the first one of this time or later, as in read_packets().
+    max_memory : int or str, optional
+        Stop, with a warning, before the flows that the column `flow` numbers take more than this: bytes, or a text such
+        as "512M" or "2GiB". A batch takes the same memory whatever the capture.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
+    follow : bool, default False
+        Go on where files end, and with files that come, as docs/live.md has it; Ctrl-C ends it. Paths alone.
+    on_damage : {"warn", "raise", "resync"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage, "resync" what comes after it too; "raise" raises.
+    on_interrupt : {"raise", "return"}, default "raise"
+        Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
+
+    Returns
+    -------
+    PacketScan
+        Iterable. Nothing is read before the first iteration; each iteration reads the inputs anew.
+
+    Raises
+    ------
+    ValueError
+        A column or the key is unknown, `batch_size` is less than 1, or `at` is no place in these inputs.
+    CaptureError
+        While iterating, as in read_packets().
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> scan = fluxcap.scan_packets("samples/v*.pcap", columns=["time", "verdict"], batch_size=50)
+    >>> all(len(packets) <= 50 for packets in scan)
+    True
+    """
+    chosen, plan = choose(columns, by)
+    octets(max_memory, "max_memory")  # refused even where there are no flows
+    options = ReadOptions(
+        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, follow, place_of(at)
+    )
+    return PacketScan(named(src, follow), chosen, plan and plan._replace(max_memory=max_memory), batch_size, options)

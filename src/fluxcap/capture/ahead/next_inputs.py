@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 
 from fluxcap.capture.ahead.belt import Belt, start
 from fluxcap.capture.compression import STEP_LARGE, decompressed_here, recognise
-from fluxcap.capture.inputs import Input, Iterated, Opened
+from fluxcap.capture.inputs import Input, Opened
 from fluxcap.capture.meter import METER
+from fluxcap.capture.sources import Iterated
 
 # Decompressed bytes of each input that wait for its turn. Two threads decompress inputs of twice that without a pause.
 ROOM: Final = 64 << 20

@@ -23,14 +23,14 @@ BLOCKS: Final = 4  # fetched side by side: a store sends several together faster
 PIECES: Final = 16  # of a stream, read ahead
 
 
-def fetched(item: Object) -> Generator[bytes, None, None]:
-    """The bytes of an object, in order. An OSError comes after all bytes before it."""
+def fetched(item: Object, start: int = 0) -> Generator[bytes, None, None]:
+    """The bytes of an object from there on, in order. An OSError comes after all bytes before it."""
     stopped = Event()
-    at = 0
+    at = start
     try:
         if item.ranges:
             try:
-                for block in _blocks(item, stopped):
+                for block in _blocks(item, start, stopped):
                     yield block
                     at += len(block)
                 return
@@ -41,10 +41,10 @@ def fetched(item: Object) -> Generator[bytes, None, None]:
         stopped.set()
 
 
-def _blocks(item: Object, stopped: Event) -> Generator[bytes, None, None]:
+def _blocks(item: Object, start: int, stopped: Event) -> Generator[bytes, None, None]:
     assert item.size is not None
     waiting: deque[Callable[[], bytes]] = deque()
-    at, size, side_by_side = 0, FIRST, 1
+    at, size, side_by_side = start, FIRST, 1
     while at < item.size or waiting:
         while at < item.size and len(waiting) < side_by_side:
             end = min(at + size, item.size)
