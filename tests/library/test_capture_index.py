@@ -9,6 +9,7 @@ import io
 import os
 import struct
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,21 @@ def test_with_an_index_only_the_place_and_what_is_behind_it_is_fetched(tmp_path)
         assert made["packet"].tolist() == list(range(3900, 4001))
 
 
+def test_an_index_is_written_beside_an_object_of_a_store():
+    fsspec = pytest.importorskip("fsspec")
+    store = fsspec.filesystem("memory")
+    store.pipe("/captures/x.pcap", CAPTURES["pcap"])
+    try:
+        made = fluxcap.index("memory://captures", every=1000)
+        assert [one.path for one in made] == ["memory:///captures/x.pcap.fluxcap-index.parquet"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            packets = fluxcap.read_packets("memory://captures", columns="packet", at=290)
+        assert packets["packet"].tolist() == list(range(290, 301))
+    finally:
+        store.rm("/captures", recursive=True)
+
+
 def touched(path: Path) -> None:
     os.utime(path, ns=(0, 0))
 
@@ -238,9 +254,21 @@ def without_metadata(path: Path) -> None:
     pq.write_table(pa.table({"packet": [1]}), f"{path}.fluxcap-index.parquet")
 
 
+def with_rows(path: Path, **columns: list[int]) -> None:
+    index = f"{path}.fluxcap-index.parquet"
+    table = pq.read_table(index)
+    for name, values in columns.items():
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, pa.array(values * len(table), pa.uint64()))
+    pq.write_table(table, index)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (partial(with_rows, packet=[0]), "it cannot be read"),
+        (partial(with_rows, offset=[1 << 60]), "it cannot be read"),
+        (partial(with_rows, headers=[1 << 60]), "it cannot be read"),
         (touched, "x.pcap has changed since it was made"),
         (grown, "x.pcap has changed since it was made"),
         (of_another_version, "another version of fluxcap has made it"),

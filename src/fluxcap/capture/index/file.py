@@ -6,6 +6,7 @@ import json
 import os
 from base64 import b64decode, b64encode
 from bisect import bisect_left, bisect_right
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fluxcap.capture.index.identity import Identity, identity_of, path_of
@@ -127,7 +128,20 @@ def _read(octets: bytes) -> Index | None:
     columns: list[list[Any]] = [
         (table[name].cast(pa.int64()) if name == "newest" else table[name]).to_pylist() for name in names
     ]
-    return Index([Checkpoint(*row) for row in zip(*columns, strict=True)], b64decode(metadata[HEADERS]), Identity(**of))
+    made = Index([Checkpoint(*row) for row in zip(*columns, strict=True)], b64decode(metadata[HEADERS]), Identity(**of))
+    _check(made)
+    return made
+
+
+def _check(index: Index) -> None:
+    """ValueError for places that no capture of that size has."""
+    for before, after in pairwise((Checkpoint(0, -1, None, 0), *index.checkpoints)):
+        if not (
+            before.packet < after.packet
+            and before.offset < after.offset < index.identity.size
+            and before.headers <= after.headers <= len(index.headers)
+        ):
+            raise ValueError(f"packet {after.packet} does not begin at {after.offset}")
 
 
 def _arrow(need: str) -> tuple[Any, Any]:
