@@ -101,6 +101,18 @@ static inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* A hash of n bytes, two words at a time. A key of two random words, drawn for a process, keeps a sender from choosing
+ * bytes that meet: each multiplication has one word of it, or the hash so far, on both sides. */
+static inline uint64_t hash_bytes(const uint8_t *at, uint64_t n, const uint64_t key[2]) {
+    uint64_t hash = multiply_fold(key[0] ^ n, key[1]);
+    uint8_t rest[16] = {0};
+    for (; n >= sizeof rest; at += sizeof rest, n -= sizeof rest)
+        hash = multiply_fold(native64(at) ^ key[0], native64(at + 8) ^ hash);
+    memcpy(rest, at, n);
+    hash = multiply_fold(native64(rest) ^ key[0], native64(rest + 8) ^ hash);
+    return multiply_fold(hash ^ key[1], key[0] | 1);
+}
+
 /* A condition that few packets meet: the compiler then allocates registers for the other path. */
 #define rarely(condition) __builtin_expect(!!(condition), 0)
 

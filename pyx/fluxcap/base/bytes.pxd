@@ -28,4 +28,5 @@ cdef extern from "base/bytes.h" nogil:
     void add_square(uint64_t* sum, int64_t value)
     double squared_deviations(uint64_t n, int64_t sum, const uint64_t* squares)
     uint64_t multiply_fold(uint64_t a, uint64_t b)
+    uint64_t hash_bytes(const uint8_t* at, uint64_t n, const uint64_t* key)
     bint rarely(bint condition)

@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.memory cimport HUGE_FROM, Spare, block_free, block_octets, block_resize, block_zeroed, pages_take
-from fluxcap.base.types cimport BATCH, Batch, FILTERED, Packet
+from fluxcap.base.types cimport BATCH, Batch, Packet, is_left_out
 
 cdef enum:
     MAX_COLUMNS = 64            # a bit each in `zero`; a table has about forty columns
@@ -136,7 +136,7 @@ cdef inline void put_column(const Columns* c, uint32_t i, const uint8_t* base, u
 cdef inline bint is_wanted(const Columns* c, const Packet* p) noexcept nogil:
     """Is a row to be made of this packet?"""
     cdef uint32_t verdicts = <uint32_t>1 << p.verdict | <uint32_t>1 << (p.ip_verdict + IP_VERDICT_SHIFT)
-    return (verdicts & c.verdicts != 0) & (p.disposition != FILTERED)
+    return (verdicts & c.verdicts != 0) & (not is_left_out(p.disposition))
 
 cdef inline bint collect_batch(Columns* c, const Batch* batch, uint64_t octets) noexcept nogil:
     """Append a row for each packet that is wanted, while the columns take so many bytes at most (0: any number). False

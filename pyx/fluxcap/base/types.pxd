@@ -37,10 +37,11 @@ cdef enum:                      # Disposition
     TRUNCATED_HEADER
     MALFORMED
     ORPHAN_FRAGMENT
-    FILTERED
+    FILTERED                    # from here on records that count nowhere else
+    DUPLICATE
     DISPOSITIONS_END
 
-# Why a record is MALFORMED or TRUNCATED_HEADER: where the walk stopped.
+# Why a record is MALFORMED or TRUNCATED_HEADER: where the walk stopped. Why it is DUPLICATE: how it differs.
 ctypedef uint8_t Reason
 cdef enum:                      # Reason
     REASON_NONE
@@ -56,6 +57,12 @@ cdef enum:                      # Reason
     TOO_MANY_LAYERS             # over MAX_LAYERS headers in all
     # Why a verdict is `partial`, where the reason is not the usual one; the walk did not stop.
     SEGMENTATION_OFFLOAD        # the card was to cut the packet up: the pseudo-header was summed without the length
+    # How a copy of a packet differs most from the first record of it.
+    EXACT_COPY                  # not at all from the IP header on, nor by what follows here
+    OTHER_VLAN                  # another VLAN or MPLS label
+    OTHER_TUNNEL                # another tunnel around it, or none
+    ROUTED                      # another TTL or hop limit
+    OTHER_INTERFACE             # captured at another interface
     REASONS_END
 
 # Anomalies: counted, none of them fatal.
@@ -75,6 +82,7 @@ cdef enum:                      # Anomaly
     WITHOUT_TIME                # a simple packet block, which has no time
     TIME_OUT_OF_RANGE           # a time that 64 bits of nanoseconds cannot hold: NO_TIME as well
     DROPPED_BEFORE              # records that the capturing machine dropped, by the count of a snoop file
+    COPIES_FORGOTTEN            # records that made room for others while copies of them could still come
     ANOMALIES_END
 
 # Which sum the checksum stage takes; decode sets it.
@@ -197,6 +205,10 @@ cdef struct Packet:
     # flows
     int64_t flow                # row in the flow table, -1 = in none
     int64_t quoted_flow         # ICMP errors: row of the quoted packet's flow, -1 = none, or none seen yet
+    # copies; written only where copies are looked for, so that no other reading clears them
+    uint64_t duplicate_of       # number of the first record of this packet; 0 = this one
+    uint8_t duplicate_kind      # EXACT_COPY to OTHER_INTERFACE; REASON_NONE = it is no copy
+    uint8_t duplicate_hops      # by how much the TTL differs from that of the first record
 
 # What a decoded batch holds that further stages look at.
 cdef enum:                      # Special
@@ -251,7 +263,7 @@ cdef struct Digest:
 
 cdef inline void reset(Packet* p, Disposition disposition) noexcept nogil:
     """Clear what the stages after the capture write. A refused record gets nothing more."""
-    clear(&p.payload_length, sizeof(Packet) - (<char*>&p.payload_length - <char*>p))
+    clear(&p.payload_length, <char*>&p.duplicate_of - <char*>&p.payload_length)
     p.disposition = disposition
     p.flow = p.quoted_flow = -1
 
@@ -261,6 +273,10 @@ cdef inline void copy_capture_fields(Key* to, const Key* from_) noexcept nogil:
     to.interface = from_.interface
     to.direction = from_.direction
     to.offload_flags = from_.offload_flags
+
+cdef inline bint is_left_out(Disposition disposition) noexcept nogil:
+    """Does a record count nowhere but in the ledger?"""
+    return disposition >= FILTERED
 
 cdef inline bint in_a_flow(Disposition disposition) noexcept nogil:
     return (1 << COUNTED | 1 << UNKNOWN_TRANSPORT | 1 << ORPHAN_FRAGMENT) >> disposition & 1

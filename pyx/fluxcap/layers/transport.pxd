@@ -140,19 +140,25 @@ cdef enum:                      # TCP options, RFC 9293 section 3.2
     TCP_OPTION_MSS = 2
     TCP_OPTION_MSS_LENGTH = 4
 
-cdef inline uint32_t maximum_segment_size(const uint8_t* at, uint32_t header) noexcept nogil:
-    """The option of a SYN that says it, in a TCP header of which so many bytes are there; 0 without the option."""
+cdef inline uint32_t mss_option(const uint8_t* at, uint32_t header) noexcept nogil:
+    """The place of the option that says the maximum segment size, in a TCP header of which so many bytes are there; 0
+    without the option."""
     cdef uint32_t i = TCP_HEADER
     while i + TCP_OPTION_MSS_LENGTH <= header and at[i] != TCP_OPTION_END:
         if at[i] == TCP_OPTION_NOTHING:
             i += 1
         elif at[i] == TCP_OPTION_MSS:
-            return be16(at + i + 2) if at[i + 1] == TCP_OPTION_MSS_LENGTH else 0
+            return i if at[i + 1] == TCP_OPTION_MSS_LENGTH else 0
         elif at[i + 1] < 2:     # shorter than its own header
             return 0
         else:
             i += at[i + 1]
     return 0
+
+cdef inline uint32_t maximum_segment_size(const uint8_t* at, uint32_t header) noexcept nogil:
+    """What that option says; 0 without it."""
+    cdef uint32_t option = mss_option(at, header)
+    return be16(at + option + 2) if option else 0
 
 cdef inline Next tcp(Cursor* c, Packet* p) noexcept nogil:
     cdef const uint8_t* at = here(c)

@@ -6,7 +6,8 @@ from fluxcap.base.bytes cimport native64
 from fluxcap.base.numbers cimport ETHERTYPE_FIRST
 from fluxcap.base.times cimport NO_TIME, earliest, later_by
 from fluxcap.base.types cimport (
-    ANOMALIES_END, DISPOSITIONS_END, Digest, FILTERED, NON_IP, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK, VERDICTS_END)
+    ANOMALIES_END, DISPOSITIONS_END, Digest, NON_IP, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK,
+    VERDICTS_END, is_left_out)
 from fluxcap.capture.reader cimport InterfaceCounts
 
 cdef enum:
@@ -78,7 +79,8 @@ cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Diges
     t.records[d.disposition] += n
     t.octets[d.disposition] += wire
     interfaces[d.interface].packets += n
-    if d.disposition == FILTERED:
+    if is_left_out(d.disposition):
+        t.reasons[d.reason] += n
         return
     if d.disposition == UNKNOWN_LINK:
         interfaces[d.interface].unknown += n

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.columns cimport Columns, collect_batch, octets_of
-from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Decoder, Digest, FRAGMENTS, KEY_WORDS
+from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, COPIES_FORGOTTEN, Decoder, Digest, FRAGMENTS, KEY_WORDS
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport BROKEN, FORMAT_MERGED, InterfaceCounts, MORE, MORE_INTERFACES, RECORD, Reader, Step
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
@@ -13,6 +13,7 @@ from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, KeyPlan, is_five_tuple
 from fluxcap.flows.table cimport Flows, octets_for, reserve
 from fluxcap.fragments.holding cimport Holding, copy_held, gather, held_count, needs_holding, open_holding, release
 from fluxcap.layers.decode cimport decode_packets
+from fluxcap.pipeline.copies cimport Copies, mark_copies
 from fluxcap.pipeline.digest cimport digest_batch, digest_scattered
 from fluxcap.pipeline.filter cimport Filters, filter_batch
 from fluxcap.pipeline.inside cimport filter_inside, look_inside
@@ -59,14 +60,15 @@ cdef struct Pipeline:
     uint64_t row_limit
     uint64_t max_octets         # bytes of memory for the columns, and the flows beside them; 0 = no bound
     bint lane                   # the lane may take packets: the key is the default or none, nothing needs their Packet
+    Copies* copies              # NULL: copies are not looked for
     Tap tap                     # NULL: no consumer
     void* tapped
 
 cdef inline bint may_take_lane(const Pipeline* p) noexcept nogil:
     """Does the lane give all that is asked for? Nothing may need a Packet: no column, no filter on the innermost IP
-    packet; who taps the pipeline closes the lane."""
+    packet, no look for copies; who taps the pipeline closes the lane."""
     return (not p.counts_flows or is_five_tuple(&p.flows.plan)) and p.columns.n_columns == 0 and \
-        (p.filtered or p.filters.inside.n == 0)
+        (p.filtered or p.filters.inside.n == 0) and p.copies == NULL
 
 cdef inline bint admit_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
     """Run the filter on the outermost headers. False: a filter program is missing."""
@@ -230,6 +232,8 @@ cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
                         return outcome
                     continue
             examine_batch(p, r, batch)
+            if p.copies != NULL:
+                mark_copies(p.copies, batch, &r.anomalies[COPIES_FORGOTTEN])
             if p.tap != NULL:
                 tapped = p.tap(p.tapped, batch)
                 if tapped == TAPPED_NO_MEMORY:

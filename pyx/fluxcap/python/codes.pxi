@@ -15,12 +15,12 @@ FAR = FAR_VALUE
 RESENT, SHAKEN, ACKS_UNSEEN, AFTER_ACK = RESENT_VALUE, SHAKEN_VALUE, ACKS_UNSEEN_VALUE, AFTER_ACK_VALUE
 VERDICTS = ("none", "good", "bad", "partial", "absent", "illegal", "truncated", "fragment", "bad_length")
 DISPOSITIONS = ("counted", "non_ip", "unknown_link", "unknown_transport", "truncated_header", "malformed",
-                "orphan_fragment", "filtered")
+                "orphan_fragment", "filtered", "duplicate")
 STATES = ("S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH")
 DIRECTION_BASES = ("first", "port", "synack", "syn")
 REASONS = ("none", "short_link", "short_ip", "short_extension", "short_transport", "wrong_version", "header_length",
            "total_length", "too_many_tags", "too_many_extensions", "too_many_layers",
-           "segmentation_offload")
+           "segmentation_offload", "exact", "other_vlan", "other_tunnel", "routed", "other_interface")
 DAMAGES = ("none", "empty", "not_a_capture", "file_header_cut", "unsupported_version", "reserved_link_bits",
            "record_header_cut", "record_cut", "caplen_too_big", "block_too_short", "block_too_long", "block_misaligned",
            "block_trailer", "block_cut", "no_interface", "too_many_interfaces", "caplen_past_block", "byte_order_magic",
@@ -29,7 +29,7 @@ DAMAGES = ("none", "empty", "not_a_capture", "file_header_cut", "unsupported_ver
 ANOMALIES = ("captured_over_wire", "captured_over_snaplen", "fraction_over_second", "time_went_back",
              "tunnels_too_deep", "datagrams_evicted", "fragments_not_held", "option_overrun", "tsresol_length",
              "errors_not_kept", "refused_tagged", "refused_inside", "without_time", "time_out_of_range",
-             "dropped_before")
+             "dropped_before", "copies_forgotten")
 TUNNELS = ("none", "vxlan", "vxlan_gpe", "geneve", "gtp", "teredo", "capwap", "gre", "mpls", "l2tp", "tzsp", "lisp",
            "ayiya")
 DIRECTIONS = ("unknown", "inbound", "outbound")

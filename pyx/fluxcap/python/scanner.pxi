@@ -10,7 +10,7 @@ import os
 from fluxcap.base.columns cimport Columns, free_columns
 from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.tunnels cimport TUNNEL_KINDS_END, TunnelPorts, UDP_PORTS, set_tunnel
-from fluxcap.base.types cimport Batch, Decoder, DISPOSITIONS_END, ERRORS_NOT_KEPT, REASONS_END, TIME_WENT_BACK
+from fluxcap.base.types cimport Batch, Decoder, ERRORS_NOT_KEPT
 from fluxcap.capture.reader cimport Damage, Interface, InterfaceCounts
 from fluxcap.flows.connection cimport connections_stride
 from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, Merged, merge_row
@@ -23,6 +23,7 @@ from fluxcap.fragments.holding cimport free_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.decode cimport decode_packets
 from fluxcap.layers.udp_tunnel cimport set_registered
+from fluxcap.pipeline.copies cimport COPY_WINDOW, free_copies, next_input
 from fluxcap.pipeline.ledger cimport Totals, open_totals
 from fluxcap.pipeline.scan cimport (
     OUTCOME_DAMAGED, OUTCOME_FLOWS_FULL, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome,
@@ -54,7 +55,8 @@ cdef class Scanner(Window):
     cdef bint out_of_memory     # in the middle of a batch, whose records are lost
 
     def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, max_octets=0, decap=True, tunnels=(),
-                  where=None, inside=None, bint inner=False, file=0, uint32_t shards=1, bint resync=False):
+                  where=None, inside=None, bint inner=False, file=0, uint32_t shards=1, bint resync=False,
+                  bint dedupe=False, int64_t copy_window=0):
         cdef Pipeline* line = &self.line
         line.batch = <Batch*>malloc(sizeof(Batch))
         line.totals = <Totals*>calloc(1, sizeof(Totals))
@@ -79,6 +81,8 @@ cdef class Scanner(Window):
         self.packet_fields = tuple([packet_field(name) for name in columns])
         plan_columns(&line.columns, self.packet_fields)
         line.columns.verdicts = verdicts
+        if dedupe or not COPY_COLUMNS.isdisjoint(columns):
+            line.copies = look_for_copies(copy_window or COPY_WINDOW, dedupe)
         self.flow_fields = ()
         self.feature_fields = ()
         self.first_fields = ()
@@ -94,6 +98,7 @@ cdef class Scanner(Window):
         with nogil:
             dismiss(self.crew)
         free_trace(&self.traced)
+        free_copies(self.line.copies)
         free(self.line.batch)
         free(self.line.totals)
         free(self.ports)
@@ -166,6 +171,7 @@ cdef class Scanner(Window):
                 self.line.file += 1
             self.begun = True
             self.line.filters.waiting = 0
+            next_input(self.line.copies)
             self.line.totals.before = NO_TIME_VALUE
             self.line.earlier = self.line.totals.packets
             self.begin_input()
@@ -368,30 +374,12 @@ cdef class Scanner(Window):
 
     def totals(self):
         cdef Totals* t = self.line.totals
-        cdef int i
         with self.claim:
             self.settle_crew()
             t.anomalies[ERRORS_NOT_KEPT] = errors_not_kept(&self.line.flows)
             link_types, unknown_links = self.count_link_types()
-            return {
-                "packets": t.packets, "captured_octets": t.captured, "wire_octets": t.wire,
-                "first": None if t.first == NO_TIME_VALUE else t.first,
-                "last": None if t.last == NO_TIME_VALUE else t.last,
-                "in_order": t.anomalies[TIME_WENT_BACK] == 0,
-                "late": t.late, "first_late": t.first_late,
-                "latest_by": t.latest_by,
-                "dispositions": [(t.records[i], t.octets[i]) for i in range(DISPOSITIONS_END)],
-                "reasons": [t.reasons[i] for i in range(REASONS_END)],
-                "verdicts": {i: t.verdicts[i] for i in range(256) if any(t.verdicts[i])},
-                "ip_verdicts": t.ip_verdicts,
-                "gre_verdicts": t.gre_verdicts,
-                "link_types": link_types,
-                "unknown_links": unknown_links,
-                "non_ip": {t.others[i].ethertype: t.others[i].packets for i in range(<int>t.n_others)},
-                "ip_versions": {i: t.ip_versions[i] for i in range(7) if t.ip_versions[i]},
-                "anomalies": t.anomalies,
-                "rows_left_out": self.line.columns.left_out,
-            }
+            return {**totals_of(t), "link_types": link_types, "unknown_links": unknown_links,
+                    "rows_left_out": self.line.columns.left_out}
 
     def format(self):
         with self.claim:
