@@ -18,7 +18,9 @@ ACKS_UNSEEN: Final[int]  # ... an acknowledgment of bytes that were not seen bef
 AFTER_ACK: Final[int]  # ... a segment whose bytes were acknowledged before it
 VERDICTS: Final[tuple[str, ...]]
 DISPOSITIONS: Final[tuple[str, ...]]
-REASONS: Final[tuple[str, ...]]  # why a record is `malformed` or `truncated_header`, by code; 0 is "none"
+# Why a record is `malformed` or `truncated_header`, or how it differs from what it duplicates, by code; 0 is "none".
+REASONS: Final[tuple[str, ...]]
+COPY_WINDOW_MAX: Final[int]  # ns
 DAMAGES: Final[tuple[str, ...]]  # what is wrong with a file, by code; 0 is "none"
 DIRECTIONS: Final[tuple[str, ...]]  # which way a record went past its interface
 TUNNELS: Final[tuple[str, ...]]  # kinds in UDP; "none": a port that carries none whatever its number
@@ -28,7 +30,7 @@ ANOMALIES: Final[tuple[str, ...]]  # anomalies that are counted, never fatal; or
 
 PACKET_COLUMNS: Final[tuple[str, ...]]  # the columns made when none are asked for, in order
 # The columns made only by name; among them `expected` (the transport checksum that would be right, where one was
-# computed), `ip_checksum` and `ip_expected`, and `reason` (index into REASONS).
+# computed), `ip_checksum` and `ip_expected`, `reason` and `duplicate_kind` (indices into REASONS).
 EXTRA_COLUMNS: Final[tuple[str, ...]]
 FLOW_COLUMNS: Final[tuple[str, ...]]  # every value column a flow table can have, in order (key columns not among them)
 CONNECTION_COLUMNS: Final[tuple[str, ...]]  # those that a table of connections has after them, in order
@@ -153,6 +155,10 @@ class Scanner(Window):
         # one with packet columns, a bound on flows or memory, or intervals whose flows have a direction by ports.
         shards: int = 1,
         resync: bool = False,  # read on behind damage, see strays()
+        # Leave out copies of a packet: `duplicate`, in no table. One comes within `copy_window` ns, 0: 10 ms, at most
+        # COPY_WINDOW_MAX. The columns duplicate_* look for copies too. One thread reads.
+        dedupe: bool = False,
+        copy_window: int = 0,
     ) -> None: ...
     def begin(self) -> None: ...
     def run(self, threads: int = 1) -> int:

@@ -137,7 +137,8 @@ def test_every_reason_has_a_case_here_or_among_the_malformed():
     named = {"wrong_version", "header_length", "total_length"}  # test_decode.py
     judged = {"segmentation_offload"}  # test_hints.py
     limits = {"too_many_tags", "too_many_extensions", "too_many_layers"}  # below
-    assert seen | named | limits | judged == set(REASONS) - {"none"}
+    copied = {"exact", "other_vlan", "other_tunnel", "routed", "other_interface"}  # test_copies.py
+    assert seen | named | limits | judged | copied == set(REASONS) - {"none"}
 
 
 # Limits ---------------------------------------------------------------------------------------------------------------

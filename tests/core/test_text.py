@@ -124,7 +124,7 @@ def test_every_day_that_a_time_can_fall_on_has_its_date():
 def test_codes_are_written_as_their_names():
     assert text.cells("verdict", np.arange(9, dtype=np.uint8)) == list(VERDICTS)
     assert text.cells("ip_verdict", np.array([2, 1], np.uint8)) == ["bad", "good"]
-    assert text.cells("disposition", np.arange(8, dtype=np.uint8)) == list(DISPOSITIONS)
+    assert text.cells("disposition", np.arange(len(DISPOSITIONS), dtype=np.uint8)) == list(DISPOSITIONS)
 
 
 def test_a_code_without_a_name_is_written_as_its_number():

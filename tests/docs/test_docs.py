@@ -29,7 +29,7 @@ UNITLESS = {
     *("protocol", "src_port", "dst_port", "port", "peer_port", "vlan", "inner_vlan", "ethertype", "mpls_label"),
     *("tunnel_id", "tos", "flow_label", "file", "interface", "packet", "flow", "quoted_flow", "link_type"),
     *("ip_version", "checksum", "expected", "ip_checksum", "ip_expected", "tcp_seq", "tcp_ack", "tcp_window", "ttl"),
-    *("ip_id", "depth", "end_reason", "icmp_type", "icmp_code"),
+    *("ip_id", "depth", "duplicate_of", "duplicate_hops", "end_reason", "icmp_type", "icmp_code"),
 }
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

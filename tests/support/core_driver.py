@@ -31,7 +31,7 @@ ALL_COLUMNS = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
 NAMES_OF_CODES = {
     **dict.fromkeys(("verdict", "ip_verdict"), VERDICTS),
     "disposition": DISPOSITIONS,
-    "reason": REASONS,
+    **dict.fromkeys(("reason", "duplicate_kind"), REASONS),
     "direction": DIRECTIONS,
 }
 FIVE_TUPLE = ("protocol", "src_ip", "src_port", "dst_ip", "dst_port")

@@ -14,8 +14,8 @@ from fluxcap.base.types cimport (
     VERDICT_GOOD, VERDICT_ILLEGAL, VERDICT_PARTIAL, VERDICT_TRUNCATED, copy_capture_fields, in_a_flow)
 from fluxcap.checksums.verify cimport fold, pseudo_sum, right_field, sent_for_zero, sum_octets
 from fluxcap.fragments.table cimport (
-    Datagram, Fragments, Identity, KNOWN_PIECES, LONGEST_DATAGRAM, KnownPiece, UNIT, begin_datagram, end_datagram,
-    find_datagram, identify, outlives)
+    Datagram, DatagramName, Fragments, KNOWN_PIECES, LONGEST_DATAGRAM, KnownPiece, UNIT, begin_datagram, end_datagram,
+    find_datagram, name_of, outlives)
 from fluxcap.layers.transport cimport TCP_HEADER
 
 # A fragment as far as it was captured.
@@ -189,12 +189,12 @@ cdef inline void judge_datagram(const Datagram* d, Packet* p) noexcept nogil:
 cdef inline Datagram* datagram_of(Fragments* f, const Packet* p, Part* part, bint* known,
                                   uint64_t* anomalies) noexcept nogil:
     """The datagram that a fragment belongs to; the fragment may begin a new one. `known`: the fragment came before."""
-    cdef Identity identity = identify(p)
-    cdef Datagram* d = find_datagram(f, &identity)
+    cdef DatagramName name = name_of(p)
+    cdef Datagram* d = find_datagram(f, &name)
     cdef bint contested
     known[0] = False
     if d == NULL or outlives(d.time, p.time):
-        return begin_datagram(f, d, &identity, p.time, anomalies)
+        return begin_datagram(f, d, &name, p.time, anomalies)
     d.time = p.time if d.time == NO_TIME else d.time
     part.there = units_there(d, part)
     known[0] = is_known(d, part, p)
@@ -202,7 +202,7 @@ cdef inline Datagram* datagram_of(Fragments* f, const Packet* p, Part* part, bin
         return d
     contested = not d.over
     part.there = 0
-    d = begin_datagram(f, d, &identity, p.time, anomalies)
+    d = begin_datagram(f, d, &name, p.time, anomalies)
     d.contested = contested
     return d
 

@@ -27,7 +27,7 @@ cdef enum:
 
 # What tells datagrams apart: addresses, identification, over IPv4 the protocol (RFC 791 section 2.3; RFC 8200 section
 # 4.5), and the number of tunnels around them, because addresses inside and outside of a tunnel are of two networks.
-cdef struct Identity:
+cdef struct DatagramName:
     uint8_t addresses[32]       # as in the header; 8 bytes of IPv4
     uint32_t id
     uint8_t version
@@ -42,7 +42,7 @@ cdef struct KnownPiece:
     uint16_t sum                # of the captured bytes; folded, in this machine's byte order
 
 cdef struct Datagram:
-    Identity identity
+    DatagramName name
     uint64_t serial
     uint32_t next               # 1 + place of the next one in its bucket, 0 = none
     uint8_t over                # all of it has come; kept so that fragments which come again are recognised
@@ -100,39 +100,39 @@ cdef inline void free_fragments(Fragments* f) noexcept nogil:
 cdef inline uint32_t place_of(const Fragments* f, const Datagram* d) noexcept nogil:
     return <uint32_t>(d - f.datagrams)
 
-cdef inline Identity identify(const Packet* p) noexcept nogil:
-    cdef Identity identity
+cdef inline DatagramName name_of(const Packet* p) noexcept nogil:
+    cdef DatagramName name
     cdef const uint8_t* ip = p.data + p.ip_at
-    memset(&identity, 0, sizeof(Identity))
-    identity.id = p.fragment_id
-    identity.version = ip[0] >> 4
-    identity.depth = p.depth
-    if identity.version == 4:
-        memcpy(identity.addresses, ip + 12, 8)
-        identity.protocol = ip[9]
+    memset(&name, 0, sizeof(DatagramName))
+    name.id = p.fragment_id
+    name.version = ip[0] >> 4
+    name.depth = p.depth
+    if name.version == 4:
+        memcpy(name.addresses, ip + 12, 8)
+        name.protocol = ip[9]
     else:
-        memcpy(identity.addresses, ip + 8, 32)
-    return identity
+        memcpy(name.addresses, ip + 8, 32)
+    return name
 
-cdef inline uint32_t* bucket_of(const Fragments* f, const Identity* identity) noexcept nogil:
-    cdef const uint8_t* at = <const uint8_t*>identity
+cdef inline uint32_t* bucket_of(const Fragments* f, const DatagramName* name) noexcept nogil:
+    cdef const uint8_t* at = <const uint8_t*>name
     cdef uint64_t hash = f.seed
     cdef uint32_t i
-    for i in range(0, <uint32_t>sizeof(Identity), 8):
+    for i in range(0, <uint32_t>sizeof(DatagramName), 8):
         hash = multiply_fold(hash ^ native64(at + i), f.seed | 1) + i
     return f.buckets + hash % BUCKETS
 
-cdef inline Datagram* find_datagram(const Fragments* f, const Identity* identity) noexcept nogil:
-    """The newest datagram of this identity, under way or over; NULL if none is known."""
-    cdef uint32_t at = bucket_of(f, identity)[0]
+cdef inline Datagram* find_datagram(const Fragments* f, const DatagramName* name) noexcept nogil:
+    """The newest datagram of this name, under way or over; NULL if none is known."""
+    cdef uint32_t at = bucket_of(f, name)[0]
     while at:
-        if memcmp(&f.datagrams[at - 1].identity, identity, sizeof(Identity)) == 0:
+        if memcmp(&f.datagrams[at - 1].name, name, sizeof(DatagramName)) == 0:
             return &f.datagrams[at - 1]
         at = f.datagrams[at - 1].next
     return NULL
 
 cdef inline void leave_bucket(Fragments* f, const Datagram* d) noexcept nogil:
-    cdef uint32_t* at = bucket_of(f, &d.identity)
+    cdef uint32_t* at = bucket_of(f, &d.name)
     while at[0] != place_of(f, d) + 1:
         at = &f.datagrams[at[0] - 1].next
     at[0] = d.next
@@ -156,9 +156,9 @@ cdef inline Datagram* make_place(Fragments* f, uint64_t* anomalies) noexcept nog
     leave_bucket(f, d)
     return d
 
-cdef inline Datagram* begin_datagram(Fragments* f, Datagram* before, const Identity* identity, int64_t time,
+cdef inline Datagram* begin_datagram(Fragments* f, Datagram* before, const DatagramName* name, int64_t time,
                                      uint64_t* anomalies) noexcept nogil:
-    """Begin a datagram, in the place of the one that had this identity before, if there is one."""
+    """Begin a datagram, in the place of the one that had this name before, if there is one."""
     cdef Datagram* d = before
     cdef uint32_t* bucket
     cdef uint32_t next
@@ -167,13 +167,13 @@ cdef inline Datagram* begin_datagram(Fragments* f, Datagram* before, const Ident
         next = d.next
     else:
         d = make_place(f, anomalies)
-        bucket = bucket_of(f, identity)
+        bucket = bucket_of(f, name)
         next = bucket[0]
         bucket[0] = place_of(f, d) + 1
     memset(d, 0, sizeof(Datagram) - sizeof(d.pieces))
     f.serial += 1
     d.serial = f.serial
-    d.identity = identity[0]
+    d.name = name[0]
     d.next = next
     d.time = time
     join_queue(&f.under_way, f.links, place_of(f, d))

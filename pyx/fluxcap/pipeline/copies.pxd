@@ -1,12 +1,12 @@
-# Copies: records of a packet that an earlier record holds, because two mirror ports, a trunk, a router or a tunnel showed
-# it to the capturing machine twice.
+# Copies: records of a packet that an earlier record holds, because two mirror ports, a trunk, a router or a tunnel
+# showed it to the capturing machine twice.
 #
-# A record is a copy if the identity of its packet (identity.pxd) was seen within a window. What a sender sends again has
-# the same identity only where the sender numbers nothing: then a copy has to lie elsewhere (another VLAN, tunnel, TTL or
-# interface) or to come much sooner than any sender repeats itself.
+# A record is a copy if the identity of its packet (identity.pxd) was seen within a window. What a sender sends again
+# has the same identity only where the sender numbers nothing: then a copy has to lie elsewhere (another VLAN, tunnel,
+# TTL or interface) or to come much sooner than any sender repeats itself.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 
 from fluxcap.base.memory cimport pages_free, pages_new
 from fluxcap.base.times cimport NO_TIME
@@ -116,7 +116,7 @@ cdef inline Reason kind_of_copy(const Lying* a, const Lying* b) noexcept nogil:
     return EXACT_COPY
 
 cdef inline Reason copy_of(const Copies* c, const Seen* seen, const Seen* record) noexcept nogil:
-    """Is a record a copy of the packet that was seen with the same identity, and which kind? REASON_NONE: it is none."""
+    """Which copy of the packet seen with the same identity is a record? REASON_NONE: it is none."""
     cdef Reason kind = kind_of_copy(&seen.lying, &record.lying)
     if record.identity.own:
         return kind if is_within(seen.time, record.time, c.window) else <Reason>REASON_NONE

@@ -1,11 +1,11 @@
-# The identity of a packet, from its innermost IP header on: three hashes of what neither a hop nor a mirror changes. Two
-# records with the same identity hold one packet, or one that its sender sent again, byte for byte.
+# The identity of a packet, from its innermost IP header on: three hashes of what neither a hop nor a mirror changes.
+# Two records with the same identity hold one packet, or one that its sender sent again, byte for byte.
 #
-# In none of the hashes: link headers, tags and tunnels around the packet; TTL or hop limit, DSCP and ECN, the flow label
-# (RFC 6437 section 3 lets a router set one of zero), the options of the IP header, which routers write into; the
+# In none of the hashes: link headers, tags and tunnels around the packet; TTL or hop limit, DSCP and ECN, the flow
+# label (RFC 6437 section 3 lets a router set one of zero), the options of the IP header, which routers write into; the
 # checksums, which follow from the rest; and the MSS of a SYN, which routers lower to what fits a tunnel.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport be16, hash_bytes

@@ -187,7 +187,11 @@ cdef class Scanner(Window):
 
     def run(self, uint32_t threads=1):
         with self.claim:
-            return self.step(threads)
+            return self.step(self.worth(threads))
+
+    cdef uint32_t worth(self, uint32_t threads) noexcept:
+        """How many of so many threads may read: copies are looked for among the records in their order."""
+        return threads if self.line.copies == NULL else 1
 
     cdef int step(self, uint32_t threads) except -1:
         """Process the bytes in the window with so many threads."""
@@ -213,6 +217,7 @@ cdef class Scanner(Window):
     def read(self, int file, uint32_t threads=1):
         cdef int state
         cdef bint in_order = True       # the next bytes are for one thread
+        threads = self.worth(threads)
         with self.claim:
             while True:
                 state = self.step(1) if in_order else WANTS_INPUT

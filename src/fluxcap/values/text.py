@@ -57,6 +57,7 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "ip_verdict": VERDICTS,
     "disposition": DISPOSITIONS,
     "reason": REASONS,
+    "duplicate_kind": REASONS,
     "side": SIDES,
     "began": BEGINNINGS,
     "ended": ENDINGS,
