@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fluxcap.reports.checksums import read_checksums
     from fluxcap.reports.info import CaptureInfo
     from fluxcap.reports.survey import read_info
+    from fluxcap.rewrite.dedupe import Deduped, dedupe
     from fluxcap.rewrite.demux import Delivered, demux
     from fluxcap.rewrite.mux import Muxed, mux
     from fluxcap.rewrite.repair import Repair, repair
@@ -59,6 +60,7 @@ _HOMES = {
     "reports.checksum_report": ("ChecksumReport",),
     "reports.checksums": ("read_checksums",),
     "tables.connections": ("ConnectionTable", "read_connections"),
+    "rewrite.dedupe": ("Deduped", "dedupe"),
     "rewrite.demux": ("Delivered", "demux"),
     "errors": (
         *("CaptureError", "DamagedCaptureWarning", "FilterError"),
@@ -103,6 +105,7 @@ __all__ = [
     "ChecksumReport",
     "ConnectionTable",
     "DamagedCaptureWarning",
+    "Deduped",
     "Delivered",
     "Explanation",
     "Exported",
@@ -125,6 +128,7 @@ __all__ = [
     "TruncatedError",
     "UnsupportedError",
     "__version__",
+    "dedupe",
     "demux",
     "explain",
     "export",

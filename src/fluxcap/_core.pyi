@@ -20,7 +20,6 @@ VERDICTS: Final[tuple[str, ...]]
 DISPOSITIONS: Final[tuple[str, ...]]
 # Why a record is `malformed` or `truncated_header`, or how it differs from what it duplicates, by code; 0 is "none".
 REASONS: Final[tuple[str, ...]]
-COPY_WINDOW_MAX: Final[int]  # ns
 DAMAGES: Final[tuple[str, ...]]  # what is wrong with a file, by code; 0 is "none"
 DIRECTIONS: Final[tuple[str, ...]]  # which way a record went past its interface
 TUNNELS: Final[tuple[str, ...]]  # kinds in UDP; "none": a port that carries none whatever its number
@@ -156,7 +155,7 @@ class Scanner(Window):
         shards: int = 1,
         resync: bool = False,  # read on behind damage, see strays()
         # Leave out copies of a packet: `duplicate`, in no table. One comes within `copy_window` ns, 0: 10 ms, at most
-        # COPY_WINDOW_MAX. The columns duplicate_* look for copies too. One thread reads.
+        # 200 ms. The columns duplicate_* look for copies too. One thread reads.
         dedupe: bool = False,
         copy_window: int = 0,
     ) -> None: ...
@@ -311,9 +310,9 @@ class Copier(Window):
 
     def __init__(self, *, resync: bool = False, joins: bool = False) -> None:
         """With `joins`, captures that are joined in an input are joined in the copy."""
-    missing: int  # wanted records of the current input that have not come yet
-    def begin(self, wanted: Any) -> None:
-        """The next input, of which the records with these numbers are wanted: uint64, ascending, 1 the first."""
+    missing: int  # named records of the current input that have not come yet
+    def begin(self, named: Any, leave_out: bool = False) -> None:
+        """The next input, of which the records with these numbers, or all others, are wanted: uint64, ascending."""
     def run(self) -> int:
         """WANTS_INPUT; DAMAGED; UNLIKE if the input has another format than those before, or another pcap header."""
     def kept(self) -> memoryview:

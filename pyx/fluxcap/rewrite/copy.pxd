@@ -12,9 +12,10 @@ from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_SNOOP, FORMAT_UNKNOWN, R
 from fluxcap.capture.snoop cimport SNOOP_FILE_HEADER
 
 cdef struct Copy:
-    const uint64_t* wanted      # numbers of the wanted records of this input, ascending
-    uint64_t n_wanted
+    const uint64_t* named       # numbers of records of this input, ascending
+    uint64_t n_named
     uint64_t n_found
+    bint leaves_out             # all records but these are wanted
     size_t kept                 # bytes at the front of the window, to be written
     bint unlike                 # this input has another format or header than those before it
     bint joins                  # captures that are joined in an input are joined in the copy
@@ -52,6 +53,7 @@ cdef inline Step copy_window(Copy* c, Reader* r) noexcept nogil:
     cdef uint32_t sections
     cdef uint64_t joined
     cdef int format
+    cdef bint named
     while True:
         start = r.start
         format = r.format
@@ -60,8 +62,9 @@ cdef inline Step copy_window(Copy* c, Reader* r) noexcept nogil:
         step = next_step(r, &p)
         if step == RECORD:
             r.number += 1
-            if c.n_found < c.n_wanted and c.wanted[c.n_found] == r.number:
-                c.n_found += 1
+            named = c.n_found < c.n_named and c.named[c.n_found] == r.number
+            c.n_found += named
+            if named != c.leaves_out:
                 keep(c, r, start)
         elif step == STRAY:
             continue            # what is no record is not copied

@@ -79,6 +79,8 @@ class Reading:
             tunnels=codes(options.tunnels),
             shards=shards_for(self._threads) if shares else 1,
             resync=options.on_damage == "resync",
+            dedupe=options.dedupe is not False,
+            copy_window=options.copy_window if options.dedupe else 0,
         )
         self.inputs: list[str] = []
         self._begins: list[int] = []  # records that were read before each input
@@ -103,7 +105,7 @@ class Reading:
     def _scanner(self, **told: Any) -> Scanner:
         return Scanner(**told)
 
-    def read(self, inputs: Iterable[Input]) -> Iterator[None]:
+    def read(self, inputs: Iterable[Input]) -> Generator[None, None, None]:
         """Read the inputs to their ends; yields whenever `row_limit` rows wait to be taken, or an input has paused.
 
         An input that is not a capture raises; damage after its header raises or warns, as `on_damage` says, and the

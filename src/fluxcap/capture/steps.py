@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sized
-from typing import TYPE_CHECKING, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import TYPE_CHECKING, TypeVar
 
 from fluxcap.capture.left_out import LeftOut
 from fluxcap.held_signals import HeldSignals
@@ -21,7 +21,7 @@ def each(reading: Reading, inputs: Iterable[Input], take: Callable[[], T | None]
     With `on_interrupt="return"` Ctrl-C ends the reading as the end of the inputs does, also while `take` is at work,
     which is not broken off, and when a KeyboardInterrupt is thrown into this generator.
     """
-    steps = cast("Generator[None]", reading.read(inputs))
+    steps = reading.read(inputs)
     left_out = LeftOut()
     made: T | None = None
     tell = told = False  # whether the reading is to hear of an interrupt, and did

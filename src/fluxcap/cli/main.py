@@ -34,6 +34,7 @@ COMMANDS: Final = (
     "sql",
     "export",
     "index",
+    "dedupe",
     "demux",
     "mux",
     "repair",
@@ -43,8 +44,9 @@ COMMANDS: Final = (
 )  # modules of cli/commands, in the order of --help
 FOLDERS: Final = {
     **dict.fromkeys(("export", "demux", "mux"), "directories"),  # which they lay out, or read
+    "dedupe": "captures",  # which it writes
     **dict.fromkeys(("index", "bench", "sample", "completion"), "tools"),  # which tell nothing of a capture
-}  # of these the modules of cli/directories and cli/tools
+}  # of these the modules of cli/directories, cli/captures and cli/tools
 COLLECT_EVERY: Final = 50_000  # new objects between two collections; starting makes about 20,000
 DESCRIBING: Final = "info"  # the command for a file that stands where a command should
 FOLLOW: Final = "Options follow a command: `fluxcap --help` lists the commands."

@@ -11,7 +11,7 @@ from fluxcap.cli.exits import UsageError
 from fluxcap.cli.leaving import WATCH
 from fluxcap.cli.output import Output, print_text
 from fluxcap.errors import suggestion, unknown
-from fluxcap.plan.read_options import REORDER, ReadOptions
+from fluxcap.plan.read_options import COPY_WINDOW, REORDER, ReadOptions, copy_window
 from fluxcap.values import derived, other_names
 from fluxcap.values.other_names import Octets
 
@@ -40,11 +40,14 @@ class Options(argparse.Namespace):
             raise UsageError(
                 f"{option} needs the ends of all inputs, and --follow waits for none", f"Leave out {option}."
             )
+        if typed.get("window") and not typed.get("dedupe"):
+            raise UsageError("--window is about copies of packets", "Say --dedupe as well.")
         names = ("where", "inner", "decap", "threads", "order", "reorder", "ahead", "follow")
         asked = {name: typed[name] for name in names if name in typed}
         return ReadOptions(
             **asked,
             tunnels=self._tunnels(),
+            dedupe=typed.get("window") or typed.get("dedupe", False),
             on_damage="raise" if self.strict else "resync" if self.resync else "warn",
             on_interrupt="return",
             on_end=WATCH.nothing_to_keep,
@@ -164,11 +167,21 @@ def add_strict(parser: Parser) -> None:
 
 
 def add_selection(parser: Parser) -> None:
-    """--where, --inner, --no-decap and --tunnel."""
+    """--where, --inner, --no-decap, --tunnel, --dedupe and --window."""
     parser.add_argument("--where", metavar="FILTER", help="only packets matching this tcpdump filter")
     parser.add_argument("--inner", action="store_true", help="put that filter to the innermost IP packet")
     parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
     add_tunnels(parser)
+    what = "leave out copies of packets, which a mirror port or a hop shows again"
+    parser.add_argument("--dedupe", action="store_true", help=what)
+    add_window(parser)
+
+
+def add_window(parser: Parser) -> None:
+    """--window, of every command that looks for copies of packets."""
+    what = f"how soon a copy comes (default: {COPY_WINDOW}, at most 200ms)"
+    check = checked_by(lambda text: copy_window(text, "--window"))
+    parser.add_argument("--window", type=check, metavar="TIME", help=what)
 
 
 def add_tunnels(parser: Parser) -> None:

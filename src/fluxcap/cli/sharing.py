@@ -24,6 +24,7 @@ T = TypeVar("T")
 # Options about one reading of all inputs, in one process.
 OF_ONE_PROCESS: Final = (
     *("order", "reorder", "ahead", "threads", "max_memory", "max_flows", "extract", "as_they_end", "follow", "life"),
+    "dedupe",  # a copy may lie in another group of inputs than the packet
 )
 
 

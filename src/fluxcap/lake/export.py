@@ -72,6 +72,7 @@ def export(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -113,6 +114,9 @@ def export(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
@@ -167,7 +171,17 @@ def export(
         keys.parse(by, biflow), semantics=semantics, idle_timeout=idle_timeout, active_timeout=active_timeout
     )
     options = ReadOptions(
-        where, decap, threads, on_damage, "raise", inner, tunnels, order=order, reorder=reorder, ahead=ahead
+        where,
+        decap,
+        threads,
+        on_damage,
+        "raise",
+        inner,
+        tunnels,
+        order=order,
+        reorder=reorder,
+        ahead=ahead,
+        dedupe=dedupe,
     )
     return Exporting(expand(src), path, Wanted(table, plan, partition, by_time, max_file), options).run()
 

@@ -33,6 +33,7 @@ def report(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     threads: int | None = None,
     ahead: int | None = None,
     on_damage: OnDamage = "warn",
@@ -58,6 +59,9 @@ def report(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     threads : int, optional
         Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
@@ -95,7 +99,16 @@ def report(
     >>> fluxcap.report("samples/office.pcap", tempfile.mkdtemp() + "/report.html")
     """
     options = ReadOptions(
-        where, decap, threads, on_damage, inner=inner, tunnels=tunnels, order=order, reorder=reorder, ahead=ahead
+        where,
+        decap,
+        threads,
+        on_damage,
+        inner=inner,
+        tunnels=tunnels,
+        order=order,
+        reorder=reorder,
+        ahead=ahead,
+        dedupe=dedupe,
     )
     found = collect(src, options)
     check_target(output, found.info.metadata["inputs"])

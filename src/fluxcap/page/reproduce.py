@@ -81,4 +81,8 @@ def _selection(options: ReadOptions) -> list[str]:
         words += ["--reorder", str(options.reorder)]
     if options.on_damage == "resync":
         words.append("--resync")
+    if options.dedupe is not False:
+        words.append("--dedupe")
+    if not isinstance(options.dedupe, bool):
+        words += ["--window", str(options.dedupe)]
     return words

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 # which is a second in tcpdump and less in others: the queues of a network card, each with a buffer, are apart no more.
 REORDER: Final = "1s"
 
+# A copy of a packet comes within this time, if nothing else is said, and at most within the longest (ns), from which on
+# a sender may have sent it again: pipeline/copies.pxd of the core has the reasons.
+COPY_WINDOW: Final = "10ms"
+COPY_WINDOW_MAX: Final = 200_000_000
+
 OnDamage = Literal["warn", "raise", "resync"]
 OnInterrupt = Literal["raise", "return"]
 Order = Literal["time"]
@@ -38,12 +43,18 @@ class ReadOptions(NamedTuple):
     ahead: int | None = None  # inputs after the current one that are decompressed while it is read; None: one a core
     follow: bool = False  # go on at the ends of files, and with the files that come next
     at: Place | None = None  # begin at this record; None: at the first
+    dedupe: bool | Duration = False  # leave out copies of packets; True: that come within COPY_WINDOW
     on_end: Callable[[], None] | None = None  # called at the end of the inputs, not when Ctrl-C ends the reading
 
     @property
     def window(self) -> Duration:
         """`reorder`, or what it is if nothing is said."""
         return REORDER if self.reorder is None else self.reorder
+
+    @property
+    def copy_window(self) -> int:
+        """Nanoseconds within which a copy of a packet comes."""
+        return copy_window(COPY_WINDOW if isinstance(self.dedupe, bool) else self.dedupe, "dedupe")
 
     def check(self) -> None:
         """ValueError for a value that the option does not have."""
@@ -66,6 +77,16 @@ class ReadOptions(NamedTuple):
             raise ValueError(f"on_damage is 'warn', 'raise' or 'resync', not {self.on_damage!r}")
         if self.on_interrupt not in ("raise", "return"):
             raise ValueError(f"on_interrupt is 'raise' or 'return', not {self.on_interrupt!r}")
+
+
+def copy_window(duration: Duration, name: str) -> int:
+    """The time within which a copy comes, in nanoseconds. ValueError or TypeError naming the parameter `name`."""
+    from fluxcap.plan.durations import nanoseconds  # most runs look for no copies, and start sooner without it
+
+    window = nanoseconds(duration, name)
+    if window > COPY_WINDOW_MAX:
+        raise ValueError(f"{name} is at most 200ms, from which on a sender may repeat itself, not {duration!r}")
+    return window
 
 
 DEFAULT: Final = ReadOptions()

@@ -46,6 +46,7 @@ def read_checksums(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     list_limit: int = 1000,
     threads: int | None = None,
     ahead: int | None = None,
@@ -71,6 +72,9 @@ def read_checksums(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     list_limit : int, default 1000
         Bad records to list, at least 0.
     threads : int, optional
@@ -115,7 +119,17 @@ def read_checksums(
     [17]
     """
     options = ReadOptions(
-        where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
+        where,
+        decap,
+        threads,
+        on_damage,
+        on_interrupt,
+        inner,
+        tunnels,
+        order=order,
+        reorder=reorder,
+        ahead=ahead,
+        dedupe=dedupe,
     )
     return collect_checksums(src, list_limit, options)
 

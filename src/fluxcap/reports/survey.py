@@ -29,6 +29,7 @@ def read_info(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     threads: int | None = None,
     ahead: int | None = None,
     sha256: bool = False,
@@ -54,6 +55,9 @@ def read_info(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     threads : int, optional
         Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
@@ -98,7 +102,17 @@ def read_info(
     return collect_info(
         src,
         ReadOptions(
-            where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
+            where,
+            decap,
+            threads,
+            on_damage,
+            on_interrupt,
+            inner,
+            tunnels,
+            order=order,
+            reorder=reorder,
+            ahead=ahead,
+            dedupe=dedupe,
         ),
         sha256,
     )

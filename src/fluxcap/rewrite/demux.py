@@ -106,6 +106,7 @@ def demux(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     keep_bad: bool = False,
     form: Literal["octets"] = "octets",
     max_memory: int | str | None = None,
@@ -123,6 +124,7 @@ def demux(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     form: Literal["pcap"],
     max_memory: int | str | None = None,
     ahead: int | None = None,
@@ -138,6 +140,7 @@ def demux(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     keep_bad: bool = False,
     form: Form = "octets",
     max_memory: int | str | None = None,
@@ -165,6 +168,9 @@ def demux(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     keep_bad : bool, default False
         Deliver packets with bad checksums too, which a kernel would drop.
     form : {"octets", "pcap"}, default "octets"
@@ -219,7 +225,15 @@ def demux(
         keep_bad,
         max_memory,
         ReadOptions(
-            where, decap, on_damage=on_damage, inner=inner, tunnels=tunnels, order=order, reorder=reorder, ahead=ahead
+            where,
+            decap,
+            on_damage=on_damage,
+            inner=inner,
+            tunnels=tunnels,
+            order=order,
+            reorder=reorder,
+            ahead=ahead,
+            dedupe=dedupe,
         ),
     ).run()
 

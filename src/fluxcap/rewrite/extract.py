@@ -81,6 +81,7 @@ def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
         tunnels=read["tunnels"],
         order=read["order"],
         reorder=read["reorder"],
+        dedupe=read["dedupe"],
         on_damage="resync" if read["strays"] else "warn",
     )
     reading = Reading(options, key=spec_of(read), columns=("file", "packet", FLOW), row_limit=ROWS_AT_ONCE)
@@ -103,10 +104,12 @@ def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
         yield flows.inputs[file], np.sort(found["packet"][found["file"] == file])
 
 
-def copied(copier: Copier, item: Input, records: Array, before: Input | None = None) -> Iterator[memoryview]:
+def copied(
+    copier: Copier, item: Input, records: Array, before: Input | None = None, *, leave_out: bool = False
+) -> Iterator[memoryview]:
     """The bytes of the copy from one input, behind that of the inputs before, in pieces; each piece is valid until the
-    next is asked for."""
-    copier.begin(records)
+    next is asked for. `leave_out`: of all records but these."""
+    copier.begin(records, leave_out)
     state, n = WANTS_INPUT, 1
     with item.open() as source:
         while state == WANTS_INPUT and n:

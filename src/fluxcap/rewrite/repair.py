@@ -89,10 +89,10 @@ def repair(
         return copy_repaired(item, out, ReadOptions(on_damage=on_damage, tunnels=tunnels))
 
 
-def single(inputs: list[Input]) -> Input:
-    """The one input. ValueError if there are several."""
+def single(inputs: list[Input], done: str = "repaired") -> Input:
+    """The one input, to which something is done. ValueError if there are several."""
     if len(inputs) > 1:
-        raise ValueError(f"one capture is repaired at a time, and these are {len(inputs):,}; name one of them")
+        raise ValueError(f"one capture is {done} at a time, and these are {len(inputs):,}; name one of them")
     return inputs[0]
 
 

@@ -95,6 +95,7 @@ def read_hosts(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     ignore_checksums: bool = False,
     max_memory: int | str | None = None,
     threads: int | None = None,
@@ -124,6 +125,9 @@ def read_hosts(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     ignore_checksums : bool, default False
         Let records with a bad checksum take part in their connection, as `zeek -C` does; it matters to `listening`.
     max_memory : int or str, optional
@@ -174,7 +178,17 @@ def read_hosts(
     '443/tcp'
     """
     options = ReadOptions(
-        where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
+        where,
+        decap,
+        threads,
+        on_damage,
+        on_interrupt,
+        inner,
+        tunnels,
+        order=order,
+        reorder=reorder,
+        ahead=ahead,
+        dedupe=dedupe,
     )
     return collect_hosts(src, parse(by), options, ignore_checksums, max_memory)
 

@@ -82,6 +82,7 @@ def read_life(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     ignore_checksums: bool = False,
     ahead: int | None = None,
     on_damage: OnDamage = "warn",
@@ -108,6 +109,9 @@ def read_life(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     ignore_checksums : bool, default False
         Let records with a bad checksum take part in their connection, as `zeek -C` does.
     ahead : int, optional
@@ -158,7 +162,17 @@ def read_life(
         src,
         socket,
         ReadOptions(
-            where, decap, 1, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
+            where,
+            decap,
+            1,
+            on_damage,
+            on_interrupt,
+            inner,
+            tunnels,
+            order=order,
+            reorder=reorder,
+            ahead=ahead,
+            dedupe=dedupe,
         ),
         ignore_checksums,
     )

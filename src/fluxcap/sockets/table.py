@@ -56,6 +56,7 @@ def read_sockets(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     ignore_checksums: bool = False,
     max_memory: int | str | None = None,
     threads: int | None = None,
@@ -82,6 +83,9 @@ def read_sockets(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     ignore_checksums : bool, default False
         Let records with a bad checksum take part in their connection, as `zeek -C` does.
     max_memory : int or str, optional
@@ -130,7 +134,17 @@ def read_sockets(
     True
     """
     options = ReadOptions(
-        where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
+        where,
+        decap,
+        threads,
+        on_damage,
+        on_interrupt,
+        inner,
+        tunnels,
+        order=order,
+        reorder=reorder,
+        ahead=ahead,
+        dedupe=dedupe,
     )
     return collect_sockets(src, options, ignore_checksums, max_memory)
 

@@ -49,6 +49,7 @@ def read_connections(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -82,6 +83,9 @@ def read_connections(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
@@ -148,7 +152,17 @@ def read_connections(
         src,
         plan,
         ReadOptions(
-            where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
+            where,
+            decap,
+            threads,
+            on_damage,
+            on_interrupt,
+            inner,
+            tunnels,
+            order=order,
+            reorder=reorder,
+            ahead=ahead,
+            dedupe=dedupe,
         ),
         ConnectionTable,
     )

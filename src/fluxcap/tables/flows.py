@@ -274,6 +274,7 @@ def flow_metadata(reading: Reading, plan: FlowPlan) -> Metadata:
         **plan.metadata(),
         "where": reading.options.where,
         "inner": reading.options.inner,
+        "dedupe": reading.options.dedupe,
         "decap": reading.options.decap,
         "tunnels": dict(reading.options.tunnels or {}),
         "flows_full": reading.flows_full,

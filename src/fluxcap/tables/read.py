@@ -32,6 +32,7 @@ def read_flows(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -58,6 +59,7 @@ def read_flows(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -83,6 +85,7 @@ def read_flows(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
@@ -121,6 +124,9 @@ def read_flows(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
@@ -208,7 +214,17 @@ def read_flows(
         splt=splt,
     )
     options = ReadOptions(
-        where, decap, threads, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
+        where,
+        decap,
+        threads,
+        on_damage,
+        on_interrupt,
+        inner,
+        tunnels,
+        order=order,
+        reorder=reorder,
+        ahead=ahead,
+        dedupe=dedupe,
     )
     if packets is False:
         return collect_flows(src, plan, options, FlowTable)
@@ -225,6 +241,7 @@ def read_packets(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     by: str | Iterable[str] | None = None,
     at: At | None = None,
     max_memory: int | str | None = None,
@@ -253,6 +270,9 @@ def read_packets(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     by : str or iterable of str, optional
         Make flows by this key in the same pass, and give the row of each packet in that flow table as the
         column `flow`. With `flow` in `columns` and no `by`: by five-tuple.
@@ -305,7 +325,18 @@ def read_packets(
     """
     chosen, plan = choose(columns, by)
     options = ReadOptions(
-        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, at=place_of(at)
+        where,
+        decap,
+        1,
+        on_damage,
+        on_interrupt,
+        inner,
+        tunnels,
+        order=order,
+        reorder=reorder,
+        ahead=ahead,
+        at=place_of(at),
+        dedupe=dedupe,
     )
     return collect_packets(src, chosen, plan, options, max_memory)
 

@@ -324,6 +324,7 @@ def scan_packets(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     batch_size: int = BATCH_ROWS,
     by: str | Iterable[str] | None = None,
     at: At | None = None,
@@ -354,6 +355,9 @@ def scan_packets(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     batch_size : int, default 65536
         Rows of each table; the last one may be shorter, and so are those of a pipe that pauses.
     by : str or iterable of str, optional
@@ -394,6 +398,18 @@ def scan_packets(
     chosen, plan = choose(columns, by)
     octets(max_memory, "max_memory")  # refused even where there are no flows
     options = ReadOptions(
-        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, follow, place_of(at)
+        where,
+        decap,
+        1,
+        on_damage,
+        on_interrupt,
+        inner,
+        tunnels,
+        order=order,
+        reorder=reorder,
+        ahead=ahead,
+        follow=follow,
+        at=place_of(at),
+        dedupe=dedupe,
     )
     return PacketScan(named(src, follow), chosen, plan and plan._replace(max_memory=max_memory), batch_size, options)

@@ -12,20 +12,21 @@ from fluxcap.rewrite.copy cimport Copy, copy_window
 cdef class Copier(Window):
     cdef Copy copy
     cdef uint64_t anomalies[ANOMALIES_END]
-    cdef const uint64_t[::1] wanted     # keeps alive the numbers that `copy` points to
+    cdef const uint64_t[::1] named      # keeps alive the numbers that `copy` points to
 
     def __cinit__(self, *, bint resync=False, bint joins=False):
         self.copy.joins = joins
         self.reader.anomalies = self.anomalies
         self.read_past_damage(resync)
 
-    def begin(self, const uint64_t[::1] wanted):
+    def begin(self, const uint64_t[::1] named, bint leave_out=False):
         with self.claim:
             self.begin_input()
-            self.wanted = wanted
-            self.copy.wanted = &wanted[0] if wanted.shape[0] else NULL
-            self.copy.n_wanted = wanted.shape[0]
+            self.named = named
+            self.copy.named = &named[0] if named.shape[0] else NULL
+            self.copy.n_named = named.shape[0]
             self.copy.n_found = 0
+            self.copy.leaves_out = leave_out
 
     def run(self):
         cdef Step step
@@ -46,4 +47,4 @@ cdef class Copier(Window):
     @property
     def missing(self):
         with self.claim:
-            return self.copy.n_wanted - self.copy.n_found
+            return self.copy.n_named - self.copy.n_found

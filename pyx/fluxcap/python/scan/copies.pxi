@@ -6,9 +6,8 @@ from libc.string cimport memcpy
 
 import os
 
-from fluxcap.pipeline.copies cimport Copies, COPY_WINDOW_MAX as COPY_WINDOW_MOST, free_copies, open_copies
+from fluxcap.pipeline.copies cimport COPY_WINDOW_MAX, Copies, free_copies, open_copies
 
-COPY_WINDOW_MAX = COPY_WINDOW_MOST
 # Packet columns that are written only where copies are looked for.
 cdef set COPY_COLUMNS = {"duplicate_of", "duplicate_kind", "duplicate_hops"}
 
@@ -16,8 +15,8 @@ cdef set COPY_COLUMNS = {"duplicate_of", "duplicate_kind", "duplicate_hops"}
 cdef Copies* look_for_copies(int64_t window, bint leave_out) except NULL:
     """The state of a look for copies within `window` ns, which are left out or only marked."""
     cdef Copies* copies
-    if not 0 < window <= COPY_WINDOW_MOST:
-        raise ValueError(f"a copy comes within {COPY_WINDOW_MOST} ns, not {window}")
+    if not 0 < window <= COPY_WINDOW_MAX:
+        raise ValueError(f"a copy comes within {COPY_WINDOW_MAX} ns, not {window}")
     copies = <Copies*>calloc(1, sizeof(Copies))
     if copies == NULL or not open_copies(copies):
         free_copies(copies)

@@ -13,6 +13,7 @@ from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
+from fluxcap.cli.rows import copies
 from fluxcap.reports import verdicts
 from fluxcap.values.metadata import members
 
@@ -62,6 +63,7 @@ def run(given: Options, messages: Messages) -> Exit:
         for sentence in filter(None, (report.offload, *(hint.text for hint in report.hints[: verdicts.HINTS_SHOWN]))):
             messages.hint(sentence)
     messages.hints(report.metadata)
+    copies.hint(given, sources, report.metadata, messages)
     if report.metadata["interrupted"]:
         return Exit.INTERRUPTED
     # If nothing was judged, nothing is proven, however large --max-bad is.

@@ -11,7 +11,7 @@ from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
-from fluxcap.cli.rows import community_ids, flow_rows
+from fluxcap.cli.rows import community_ids, copies, flow_rows
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
 from fluxcap.values import derived, human
 
@@ -59,6 +59,7 @@ def run(given: Options, messages: Messages) -> Exit:
     shown = (*SHOWN, *community_ids.column(given, SHOWN)) if output.for_people else table.columns
     output.write(flow_rows.chosen(table, given, output, shown, "connections"))
     messages.hints(table.metadata)
+    copies.hint(given, sources, table.metadata, messages)
     if output.for_people and not given.ignore_checksums and (bad := int(table["bad"].sum())):
         counted = human.counted(bad, "packet")
         messages.hint(f"{counted} with a bad checksum took no part in a connection: --ignore-checksums lets them")

@@ -12,7 +12,7 @@ from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
-from fluxcap.cli.rows import community_ids, extract, flow_rows, streamed
+from fluxcap.cli.rows import community_ids, copies, extract, flow_rows, streamed
 from fluxcap.formats import Rows
 from fluxcap.plan import keys, semantics
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
@@ -88,6 +88,7 @@ def run(given: Options, messages: Messages) -> Exit:
     elif not metadata["interrupted"]:
         extract.write(table, given.extract, output, sources, messages)
     messages.hints(metadata)
+    copies.hint(given, sources, metadata, messages)
     if output.for_people:
         _hint(table, messages)
     return flow_rows.how_it_ended(metadata, human.counted(len(table), "flow"), messages)

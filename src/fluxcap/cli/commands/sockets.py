@@ -10,7 +10,7 @@ from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose, choose_of
 from fluxcap.cli.progress import Progress
-from fluxcap.cli.rows import flow_rows
+from fluxcap.cli.rows import copies, flow_rows
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.values import human
 from fluxcap.values.names import LIFE_COLUMNS, SOCKET_COLUMNS
@@ -74,6 +74,7 @@ def run(given: Options, messages: Messages) -> Exit:
     rows = flow_rows.limited(table, given, output, table.columns, "calls" if given.life else "sockets")
     output.write(rows._replace(names=names))
     messages.hints(table.metadata)
+    copies.hint(given, sources, table.metadata, messages)
     if given.life and not total:
         messages.hint(f"no record is from or to {given.life}: `fluxcap sockets` lists the sockets there are")
     if given.life:

@@ -45,6 +45,7 @@ def read_audit(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     ahead: int | None = None,
     on_damage: OnDamage = "warn",
     on_interrupt: OnInterrupt = "raise",
@@ -68,6 +69,9 @@ def read_audit(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     on_damage : {"warn", "raise", "resync"}, default "warn"
@@ -108,7 +112,17 @@ def read_audit(
     'Complete and in order.'
     """
     options = ReadOptions(
-        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order=order, reorder=reorder, ahead=ahead
+        where,
+        decap,
+        1,
+        on_damage,
+        on_interrupt,
+        inner,
+        tunnels,
+        order=order,
+        reorder=reorder,
+        ahead=ahead,
+        dedupe=dedupe,
     )
     return collect_audit(src, options)
 

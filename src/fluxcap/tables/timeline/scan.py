@@ -130,6 +130,7 @@ def scan_timeline(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
+    dedupe: bool | Duration = False,
     grace: Duration = REORDER,
     ignore_checksums: bool = False,
     max_memory: int | str | None = None,
@@ -161,6 +162,9 @@ def scan_timeline(
         stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    dedupe : bool, float or str, default False
+        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
+        seconds or a text (docs/duplicates.md).
     grace : float or str, default "1s"
         How much earlier than the latest record another may still come: an interval that has ended waits for so much
         more time of the capture. Same units.
@@ -213,5 +217,7 @@ def scan_timeline(
     >>> for table in fluxcap.scan_timeline("samples/office.pcap", "1m"):
     ...     assert table["packets"].sum() > 0
     """
-    options = ReadOptions(where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, follow)
+    options = ReadOptions(
+        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, follow, dedupe=dedupe
+    )
     return TimelineScan(named(src, follow), interval, by, grace, options, ignore_checksums, max_memory)

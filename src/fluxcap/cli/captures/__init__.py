@@ -1,0 +1,1 @@
+"""Commands that write a capture made of another one."""
