@@ -23,7 +23,7 @@ def twice(tmp_path):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_hint_says_that_packets_are_copies_and_how_to_leave_them_out(command, twice):
-    said = f"hint: {N} of {2 * N} packets are copies, other VLAN: a mirror port; --dedupe leaves them out"
+    said = f"hint: {N:,} of {2 * N:,} packets are copies, other VLAN: a mirror port; --dedupe leaves them out"
     assert said in fluxcap(command, twice).stderr.splitlines()
     for arguments in ((command, twice, "--dedupe"), (command, twice, "--quiet"), (command, CAPTURE)):
         assert "copies" not in fluxcap(*arguments).stderr
@@ -37,7 +37,7 @@ def test_rows_without_copies_are_those_of_the_capture_that_has_none(twice, out):
 
 def test_a_capture_without_copies_is_written_and_what_was_left_out_is_said(twice, out):
     done = fluxcap("dedupe", twice, "-o", out)
-    said = f"hint: {N} of {2 * N} packets are copies, other VLAN: a mirror port; the rest is written\n"
+    said = f"hint: {N:,} of {2 * N:,} packets are copies, other VLAN: a mirror port; the rest is written\n"
     assert (done.returncode, done.stdout, done.stderr) == (0, "", said)
     assert out.read_bytes() == pcap(SESSION, ns=True)
 

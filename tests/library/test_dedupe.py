@@ -10,10 +10,11 @@ from fluxcap.capture.inputs import expand
 from fluxcap.plan.read_options import COPY_WINDOW, COPY_WINDOW_MAX, DEFAULT
 from fluxcap.reports.copies import FEWEST, counted, sampled
 from real_captures import SAMPLES
-from shown_twice import WAYS, doubled
+from shown_twice import IPV4, IPV6, WAYS, doubled
 
 US, MS = 1_000, 1_000_000
-SESSION = records_of(SAMPLES / "session.pcap")
+# A capture of IPv4 and IPv6: what is no IP packet has no TTL, and is another record in a tunnel.
+SESSION = [one for one in records_of(SAMPLES / "session.pcap") if one.data[12:14] in (IPV4, IPV6)]
 ONCE = pcap(SESSION, ns=True)
 DELAYS = {"exact": 50 * US, "other_vlan": 5 * MS, "routed": 5 * MS, "other_tunnel": 5 * MS}
 READERS = [
@@ -56,7 +57,7 @@ def test_sockets_are_handed_what_came_once(tmp_path):
     fluxcap.demux(twice("other_vlan"), tmp_path / "twice", dedupe=True)
     fluxcap.demux(ONCE, tmp_path / "once")
     for file in (tmp_path / "once").iterdir():
-        if file.name != "index.ndjson":  # it numbers records
+        if file.suffix != ".ndjson":  # these number records
             assert (tmp_path / "twice" / file.name).read_bytes() == file.read_bytes()
 
 

@@ -80,7 +80,7 @@ class Reading:
             shards=shards_for(self._threads) if shares else 1,
             resync=options.on_damage == "resync",
             dedupe=options.dedupe is not False,
-            copy_window=options.copy_window if options.dedupe else 0,
+            copy_window=options.copy_window,
         )
         self.inputs: list[str] = []
         self._begins: list[int] = []  # records that were read before each input

@@ -53,8 +53,8 @@ class ReadOptions(NamedTuple):
 
     @property
     def copy_window(self) -> int:
-        """Nanoseconds within which a copy of a packet comes."""
-        return copy_window(COPY_WINDOW if isinstance(self.dedupe, bool) else self.dedupe, "dedupe")
+        """Nanoseconds within which a copy of a packet comes; 0 where nothing is said: COPY_WINDOW."""
+        return 0 if isinstance(self.dedupe, bool) else copy_window(self.dedupe, "dedupe")
 
     def check(self) -> None:
         """ValueError for a value that the option does not have."""
