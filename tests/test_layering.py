@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "streams": {"checksums", "fragments", "layers", "pipeline"},
     "rewrite": {"capture", "checksums", "fragments", "layers", "pipeline"},
     "explain": {"layers", "pipeline", "streams"},
+    "compare": {"layers", "pipeline", "streams"},
 }
 # The one room that touches Python objects. Its files are parts of one module, _core, and may import every other room.
 PYTHON = "python"
@@ -158,6 +159,7 @@ ROOMS = {
     "explaining": {"explaining"},
     "reports": {"reports"},
     "sockets": {"sockets"},
+    "comparison": {"comparison"},
     "tables": {"tables"},
     "rewrite": {"rewrite"},
     "capture": {"capture"},

@@ -23,6 +23,10 @@ SAMPLE: Final = DOCS.parent / "samples" / "port-refused.pcap"
 SOCKET: Final = "192.0.2.1:9"
 
 
+def _compared() -> fluxcap.Comparison:
+    return fluxcap.read_comparison(SAMPLE, SAMPLE)
+
+
 class Kind(NamedTuple):
     """A kind of table: its columns, a page and the headings there that explain them, and a table that has them."""
 
@@ -60,6 +64,12 @@ TABLES: Final[Mapping[str, Kind]] = {
     "timeline-by-verdict": Kind(
         columns_of("verdict"), "timeline.md", ("The columns",), lambda: fluxcap.read_timeline(SAMPLE, by="verdict")
     ),
+    "compared-flows": Kind(
+        names.COMPARED_FLOW_COLUMNS, "compare.md", ("Of a direction of a flow",), lambda: _compared().flows
+    ),
+    "compared-packets": Kind(
+        names.COMPARED_PACKET_COLUMNS, "compare.md", ("Of a packet",), lambda: _compared().packets
+    ),
     "life": Kind(
         names.LIFE_COLUMNS, "sockets.md", ("The life of a socket",), lambda: fluxcap.read_life(SAMPLE, SOCKET)
     ),
@@ -73,10 +83,11 @@ UNITS_OF_KINDS: Final = {
     "letters": "letters",
 }
 UNITS: Final = {  # of integer columns, by name; other columns have no unit
-    r".*bytes|octets|.*length|.*offset": "bytes",
+    r".*bytes|octets|.*length|.*offset|._mss": "bytes",
     r".*_rtt|response_time": "ns",
     r".*flags": "bits",
     r".*packets|good|bad|partial|absent|illegal|truncated|fragment|bad_length|ip_bad|icmp_errors|records": "packets",
+    r"sent|arrived|lost|appeared|duplicated|reordered|uncompared|.*changed|changed_good": "packets",
     r".*retransmitted|.*keep_alives|.*out_of_order|.*zero_window|.*unreachable": "packets",
     r"connections|accepted|refused|unanswered|fin|rst|open": "connections",
     r"packets_per_second": "packets/s",
@@ -84,6 +95,7 @@ UNITS: Final = {  # of integer columns, by name; other columns have no unit
     r"flows|new_flows": "connections",
     r"peers": "sockets",
     r"listening": "ports",
+    r"hops_.*": "hops",
 }
 
 

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fluxcap._core import DIRECTION_BASES, DISPOSITIONS, FLOW_COLUMNS, NO_TIME, STATES, VERDICTS
     from fluxcap.capture.index.making import Indexed, index
+    from fluxcap.comparison.comparison import Comparison
+    from fluxcap.comparison.reading import read_comparison
+    from fluxcap.comparison.tables import ComparedFlowTable, ComparedPacketTable
     from fluxcap.errors import (
         CaptureError,
         DamagedCaptureWarning,
@@ -59,6 +62,9 @@ _HOMES = {
     "reports.audit.report": ("AuditReport",),
     "reports.checksum_report": ("ChecksumReport",),
     "reports.checksums": ("read_checksums",),
+    "comparison.comparison": ("Comparison",),
+    "comparison.reading": ("read_comparison",),
+    "comparison.tables": ("ComparedFlowTable", "ComparedPacketTable"),
     "tables.connections": ("ConnectionTable", "read_connections"),
     "rewrite.dedupe": ("Deduped", "dedupe"),
     "rewrite.demux": ("Delivered", "demux"),
@@ -103,6 +109,9 @@ __all__ = [
     "CaptureError",
     "CaptureInfo",
     "ChecksumReport",
+    "ComparedFlowTable",
+    "ComparedPacketTable",
+    "Comparison",
     "ConnectionTable",
     "DamagedCaptureWarning",
     "Deduped",
@@ -137,6 +146,7 @@ __all__ = [
     "mux",
     "read_audit",
     "read_checksums",
+    "read_comparison",
     "read_connections",
     "read_flows",
     "read_hosts",

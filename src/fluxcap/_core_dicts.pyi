@@ -70,3 +70,11 @@ class KeySpec(Endings):
     connections: NotRequired[bool]
     ignore_checksums: NotRequired[bool]  # segments and datagrams that are corrupt take part in their connections
     splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..MAX_SPLT
+
+class LearnedClock(TypedDict):
+    basis: str  # "unknown", "one way" or "two ways"
+    offset: float  # ns that B is ahead of A at `origin`
+    drift: float  # ns a ns, by a clock in the middle of both
+    origin: int  # ns since the epoch, in the middle of both clocks
+    drifts: bool  # the packets tell the drift; else it is 0
+    gap: float  # ns between the least differences of both directions

@@ -30,6 +30,8 @@ UNITLESS = {
     *("tunnel_id", "tos", "flow_label", "file", "interface", "packet", "flow", "quoted_flow", "link_type"),
     *("ip_version", "checksum", "expected", "ip_checksum", "ip_expected", "tcp_seq", "tcp_ack", "tcp_window", "ttl"),
     *("ip_id", "depth", "duplicate_of", "duplicate_hops", "end_reason", "icmp_type", "icmp_code"),
+    *("nat_src_port", "nat_dst_port"),
+    *(f"{point}_{name}" for point in "ab" for name in ("file", "packet", "ttl", "dscp")),
 }
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -54,7 +54,7 @@ cdef inline Handed handed(const Demux* d) noexcept nogil:
     cdef const Stream* s
     cdef uint64_t i
     memset(&h, 0, sizeof(Handed))
-    h.refused = d.refused
+    h.refused = d.pieces.refused
     for i in range(d.reassembly.table.n):
         s = &d.reassembly.table.streams[i]
         h.octets += s.written

@@ -9,9 +9,11 @@ import os
 
 from fluxcap.base.columns cimport Columns, append_rows, free_columns, reserve_columns
 from fluxcap.base.types cimport BATCH
+from fluxcap.pipeline.scan cimport Pipeline
 from fluxcap.streams.datagram cimport incomplete_datagrams
 from fluxcap.streams.deliveries cimport Deliveries, Gap, Message, Share, begin_anew, group
 from fluxcap.streams.demux cimport Demux, end_streams, free_demux, tap
+from fluxcap.streams.pieces cimport Pieces
 from fluxcap.streams.stream cimport Stream, Streams
 
 cdef Message message_
@@ -102,6 +104,16 @@ cdef dict side_by_side(tuple fields, const char* structs, uint64_t stride, uint6
         free_columns(&c)
 
 
+cdef int plan_pieces(Pieces* pieces, Pipeline* line) except -1:
+    """Have the fragments that a scanner reads put together."""
+    seed = os.urandom(sizeof(uint64_t))
+    memcpy(&pieces.datagrams.fragments.seed, <const char*>seed, sizeof(uint64_t))
+    pieces.decoder = &line.decoder
+    pieces.kernel = line.kernel
+    pieces.anomalies = line.totals.anomalies
+    return 0
+
+
 cdef class Demuxer(Scanner):
     cdef Demux demux
 
@@ -111,10 +123,7 @@ cdef class Demuxer(Scanner):
         memcpy(&d.reassembly.table.seed, <const char*>seed, sizeof(uint64_t))
         plan_columns(&d.reassembly.out.messages, MESSAGE_FIELDS)
         plan_columns(&d.reassembly.out.gaps, GAP_FIELDS)
-        memcpy(&d.datagrams.fragments.seed, <const char*>seed, sizeof(uint64_t))
-        d.decoder = &self.line.decoder
-        d.kernel = self.line.kernel
-        d.anomalies = self.line.totals.anomalies
+        plan_pieces(&d.pieces, &self.line)
         # Columns are made twice: of all streams, and of those that are listed.
         d.reassembly.table.column_octets = 2 * sum([size for _, _, size, _, _ in STREAM_FIELDS])
         self.line.lane = False
@@ -189,9 +198,9 @@ cdef class Demuxer(Scanner):
     @property
     def incomplete(self):
         with self.claim:
-            return incomplete_datagrams(&self.demux.datagrams)
+            return incomplete_datagrams(&self.demux.pieces.datagrams)
 
     @property
     def refused_fragments(self):
         with self.claim:
-            return self.demux.refused
+            return self.demux.pieces.refused

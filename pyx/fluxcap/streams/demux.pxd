@@ -1,32 +1,27 @@
 # Demultiplexing: from a batch of decoded and judged packets to the bytes that a transport layer would hand to sockets.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport be16
 from fluxcap.base.numbers cimport IP_TCP, IP_UDP, IP_UDP_LITE, RST, SYN
 from fluxcap.base.times cimport earliest
 from fluxcap.base.types cimport (
-    Batch, COUNTED, Decoder, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
-from fluxcap.checksums.verify cimport SumKernel, verify_batch
+    Batch, COUNTED, Packet, VERDICT_BAD, VERDICT_BAD_LENGTH, VERDICT_ILLEGAL)
 from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER, UDP_LENGTH, UDP_LENGTH_MAX
 from fluxcap.pipeline.scan cimport TAPPED, TAPPED_FULL, TAPPED_NO_MEMORY, Tapped
-from fluxcap.streams.datagram cimport Datagrams, free_datagrams, open_datagrams, put_together, take_back
+from fluxcap.streams.datagram cimport free_datagrams, take_back
 from fluxcap.streams.deliveries cimport free_deliveries, is_full, put_message
 from fluxcap.streams.held cimport stop_holding
 from fluxcap.streams.incarnation cimport for_segment, nearest
+from fluxcap.streams.pieces cimport Pieces, completes_packet
 from fluxcap.streams.reassembly cimport Reassembly, Segment, adds_up, conclude, refuse, take_segment
 from fluxcap.streams.recent cimport free_recent
 from fluxcap.streams.stream cimport Stream, free_streams, reserve_streams, socket_to, stream_of
 
 cdef struct Demux:
     Reassembly reassembly
-    Datagrams datagrams
-    Batch whole                 # one reassembled datagram
-    const Decoder* decoder
-    SumKernel kernel
+    Pieces pieces
     bint keep_bad
-    uint64_t* anomalies
-    uint64_t refused            # fragments with a bad IPv4 header checksum
     uint64_t left_out           # packets of sockets and streams that there was no room for,
     uint64_t left_out_octets    # ... and the bytes of their payload
     uint64_t ended              # streams concluded so far, at the end of the inputs
@@ -38,7 +33,7 @@ cdef inline void free_demux(Demux* d) noexcept nogil:
     free_recent(&d.reassembly.recent)
     free_streams(&d.reassembly.table)
     free_deliveries(&d.reassembly.out)
-    free_datagrams(&d.datagrams)
+    free_datagrams(&d.pieces.datagrams)
 
 cdef inline bint is_refused(const Packet* p) noexcept nogil:
     """Would a kernel drop the packet? It does not check a checksum that was left to the network card."""
@@ -129,51 +124,19 @@ cdef inline void deliver_packet(Demux* d, const Packet* p) noexcept nogil:
     elif p.key.protocol == IP_UDP or p.key.protocol == IP_UDP_LITE:
         deliver_message(d, p)
 
-cdef inline uint32_t outermost(uint32_t depths) noexcept nogil:
-    cdef uint32_t depth = 0
-    while not depths >> depth & 1:
-        depth += 1
-    return depth
-
-cdef inline void read_again(Demux* d, uint32_t max_depth) noexcept nogil:
-    """Decode and judge the packet in `whole`, down to `max_depth` tunnels."""
-    d.whole.n = 1
-    d.decoder.decode(d.whole.packets, 1, d.decoder.ports, max_depth, d.whole.packets[0].key.file, d.anomalies)
-    verify_batch(&d.whole, d.kernel)
-
-cdef inline bint complete(Demux* d, Packet* p) noexcept nogil:
-    """Add a fragment to its datagram. True if the packet is the whole datagram now, which is to be decoded."""
-    if p.ip_verdict == VERDICT_BAD and not d.keep_bad:
-        d.refused += 1
-        return False
-    if not open_datagrams(&d.datagrams):
-        d.reassembly.out.no_memory = True
-        return False
-    return put_together(&d.datagrams, p, d.anomalies)
-
 cdef inline void deliver_pieces(Demux* d, const Packet* piece) noexcept nogil:
-    """Deliver a fragment, or a packet inside a tunnel in fragments. Each round reads the record down to its outermost
-    fragment, adds the fragment to its datagram, and reads on in the whole datagram, which may hold another fragment.
-    Each round takes away one fragment header, so the loop ends."""
-    cdef Packet* p = &d.whole.packets[0]
-    cdef uint32_t depth = 0     # tunnels around the packet in `whole`
-    p[0] = piece[0]
-    while p.fragmented or p.fragmented_around:
-        if p.fragmented_around:
-            read_again(d, outermost(p.fragmented_around))
-        depth += p.depth
-        p.depth = <uint8_t>depth
-        if not complete(d, p):
-            return
-        read_again(d, d.decoder.max_depth - depth)
-    deliver_packet(d, p)
+    """Deliver what a fragment completes."""
+    if completes_packet(&d.pieces, piece, d.keep_bad):
+        deliver_packet(d, &d.pieces.whole.packets[0])
+    if d.pieces.no_memory:
+        d.reassembly.out.no_memory = True
 
 cdef inline Tapped tap(void* to, const Batch* batch) noexcept nogil:
     """Deliver the packets of a batch."""
     cdef Demux* d = <Demux*>to
     cdef const Packet* p
     cdef uint32_t i
-    take_back(&d.datagrams)
+    take_back(&d.pieces.datagrams)
     if not reserve_streams(&d.reassembly.table):
         return TAPPED_NO_MEMORY
     for i in range(batch.n):

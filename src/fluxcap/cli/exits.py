@@ -8,7 +8,7 @@ class Exit(IntEnum):
     """Exit codes."""
 
     DONE = 0  # also without a single row
-    TOO_MANY_BAD = 1  # `check` found more than --max-bad, or `audit` what --fail-on names
+    TOO_MANY_BAD = 1  # `check` found more than --max-bad, or `audit` or `compare` what --fail-on names
     REFUSED = 2  # wrong usage, or an input that cannot be read
     DAMAGED = 3  # results are printed, but an input was damaged or cut
     LIMITED = 4  # results are printed up to a limit that the user set

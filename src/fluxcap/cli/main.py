@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "timeline",
     "check",
     "audit",
+    "compare",
     "packets",
     "explain",
     "report",
@@ -68,8 +69,8 @@ directory or a glob.
 EXIT_CODES: Final = """\
 exit codes:
     0  done, also without a single row
-    1  `check` found more bad checksums than --max-bad, or `audit` what --fail-on
-       names
+    1  `check` found more bad checksums than --max-bad, or `audit` or `compare`
+       what --fail-on names
     2  wrong usage, or an input that cannot be read
     3  done, but an input was damaged or cut: standard error names it
     4  stopped at a limit you set; what was read before it is printed

@@ -43,6 +43,7 @@ _COMMANDS: Final = {
     "hosts": "endpoints talkers toptalkers",
     "check": "checksum checksums verify validate",
     "audit": "quality trust health drops loss",
+    "compare": "diff latency delay loss owd",
     "packets": "print dump read tshark tcpdump frames",
     "report": "html page dashboard plot plots graph",
     "sql": "query select duckdb",

@@ -141,9 +141,14 @@ def add_inputs(parser: Parser) -> None:
 
 
 def add_output(parser: Parser, drawings: Mapping[str, str] = NO_DRAWINGS) -> None:
-    """Inputs, and the options on where results and messages go, of every command. `drawings`: formats that only this
-    command has, and what they are."""
+    """Inputs, and the options on where results and messages go, of nearly every command. `drawings`: formats that only
+    this command has, and what they are."""
     add_inputs(parser)
+    add_results(parser, drawings)
+
+
+def add_results(parser: Parser, drawings: Mapping[str, str] = NO_DRAWINGS) -> None:
+    """The options on where results and messages go."""
     how = "how to write the results (below)"
     parser.add_argument("-f", "--format", type=partial(_format, drawings), default=AUTO, help=how)
     where = "where to write them, a file or a URL; the suffix decides the format, and .gz or .zst behind it compresses"

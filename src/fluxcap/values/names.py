@@ -155,6 +155,10 @@ CALLS: Final = (
 )
 EVIDENCE: Final = ("seen", "inferred")
 
+# For comparisons of two points: which one a packet passes first, and what became of it.
+WAYS: Final = ("a>b", "b>a")
+CROSSED_OUTCOMES: Final = ("arrived", "lost", "appeared", "duplicate")
+
 # The columns of tables that Python makes, not the core, in order.
 SOCKET_COLUMNS: Final = (
     *("protocol", "address", "port", "role", "peers", "connections", "accepted", "refused", "unanswered"),
@@ -171,6 +175,22 @@ TIMELINE_COUNTS: Final = ("packets", "bytes", "packets_per_second", "bits_per_se
 TIMELINE_VERDICTS: Final = ("bad", "partial", "ip_bad")
 TIMELINE_FLOWS: Final = ("flows", "new_flows")
 TIMELINE_TRIPS: Final = ("retransmitted", "rtt_median")
+# Of comparisons. Columns of packets stand for both points, with the letter of the point before them.
+ENDS: Final = ("protocol", "src_ip", "src_port", "dst_ip", "dst_port")
+DELAYS: Final = ("delay_min", "delay_median", "delay_95", "delay_99", "delay_max", "delay_variation")
+CHANGES: Final = ("changed", "changed_good", "uncompared", "dscp_changed", "mss_changed")
+COMPARED_COUNTS: Final = ("sent", "arrived", "lost", "appeared", "duplicated", "reordered", *CHANGES)
+COMPARED_FLOW_COLUMNS: Final = (
+    *(*ENDS, "way", *COMPARED_COUNTS, "payload_bytes", "hops_min", "hops_max", *DELAYS, "first", "last"),
+    *("nat_src_ip", "nat_src_port", "nat_dst_ip", "nat_dst_port"),
+)
+OF_A_POINT: Final = ("file", "packet", "time", "verdict", "ttl", "mss", "dscp")
+CROSSED_MARKS: Final = ("reordered", "changed", "uncompared", "dscp_changed", "mss_changed", "ttl_changed")
+COMPARED_PACKET_COLUMNS: Final = (
+    *("flow", *ENDS, "way", "outcome"),
+    *(f"{point}_{name}" for point in ("a", "b") for name in OF_A_POINT),
+    *("delay", *CROSSED_MARKS, "payload_length"),
+)
 LIFE_COLUMNS: Final = (
     *("time", "file", "packet", "protocol", "call", "peer_address", "peer_port", "octets", "records", "evidence"),
 )

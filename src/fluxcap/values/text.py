@@ -71,6 +71,15 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "role": names.ROLES,
     "call": names.CALLS,
     "evidence": names.EVIDENCE,
+    "way": names.WAYS,
+    "outcome": names.CROSSED_OUTCOMES,
+    "a_time": "time",
+    "b_time": "time",
+    "a_verdict": VERDICTS,
+    "b_verdict": VERDICTS,
+    "nat_src_ip": "address",
+    "nat_dst_ip": "address",
+    **dict.fromkeys(("delay", *names.DELAYS), "duration"),
 }
 
 JSON_KINDS: Final[Mapping[Any, TextKind]] = {

@@ -1,0 +1,69 @@
+# From which point does a way come? Its TTL tells, where a router is between the points. Else a packet and one of the
+# opposite way tell: how much later each was seen at B differs by both delays, whatever the clocks say, so the way for
+# which it was more comes from A. Two ways that nothing tells of are told by the clocks, once these are known.
+
+from libc.stdint cimport int64_t, uint32_t
+
+from fluxcap.compare.clock cimport (
+    CLOCK_ONE_WAY, ClockSamples, CommonClock, DRIFT_MAX, FROM_A, FROM_B, MAYBE_FROM_A, MAYBE_FROM_B, add_low, after)
+from fluxcap.compare.sighting cimport POINT_A, POINT_B, Sighting
+from fluxcap.compare.ways cimport NOT_TOLD, Way, Ways, way_back
+
+cdef inline void note_direction(Way* w, int64_t earlier) noexcept nogil:
+    """TTL goes before times."""
+    w.earlier += earlier
+    if w.fewer_hops:
+        w.from_ = POINT_A if w.fewer_hops > 0 else POINT_B
+    elif w.earlier:
+        w.from_ = POINT_A if w.earlier > 0 else POINT_B
+
+cdef inline void compare_ways(Way* w, Way* back) noexcept nogil:
+    """Compare the last packets of two opposite ways. What drift may have made of their times proves nothing."""
+    cdef int64_t more = after(w.last_raw, back.last_raw), between = after(w.last_time, back.last_time)
+    cdef double drifted = (between if between > 0 else -between) * (DRIFT_MAX * 1e-6)
+    cdef int64_t proved = 1 if <double>more > drifted else -1 if -<double>more > drifted else 0
+    note_direction(w, proved)
+    note_direction(back, -proved)
+
+cdef inline void learn_direction(Ways* ways, uint32_t place, ClockSamples* samples, const Sighting* a,
+                                 const Sighting* b) noexcept nogil:
+    """Learn from a packet that was seen at both points."""
+    cdef Way* w = &ways.at[place]
+    cdef uint32_t back = way_back(ways, place)
+    cdef int64_t raw = after(b.time, a.time), time = after(b.time, raw // 2)
+    w.fewer_hops += (b.ttl < a.ttl) - (b.ttl > a.ttl)
+    w.last_raw = raw
+    w.last_time = time
+    note_direction(w, 0)
+    if back and ways.at[back].paired:
+        compare_ways(w, &ways.at[back])
+    w.met += 1
+    w.sum_raw += <double>raw
+    w.sum_time += <double>after(time, samples.origin) if samples.begun else 0
+    if w.from_ != NOT_TOLD:
+        add_low(samples, FROM_B if w.from_ == POINT_B else FROM_A, time, raw)
+    else:
+        add_low(samples, MAYBE_FROM_A, time, raw)
+        add_low(samples, MAYBE_FROM_B, time, raw)
+
+cdef inline void tell_direction(Ways* ways, uint32_t place, const CommonClock* clock, double apart) noexcept nogil:
+    """Tell the direction where nothing has told before: by the opposite way, else by how much later packets were seen
+    at B. Where all go one way, this one does as well."""
+    cdef Way* w = &ways.at[place]
+    cdef uint32_t back
+    if w.from_ != NOT_TOLD:
+        return
+    back = way_back(ways, place)
+    if back and ways.at[back].from_ != NOT_TOLD:
+        w.from_ = POINT_B if ways.at[back].from_ == POINT_A else POINT_A
+    elif clock.basis == CLOCK_ONE_WAY:
+        w.from_ = POINT_B if clock.kind & 1 else POINT_A
+    else:
+        w.from_ = POINT_A if apart >= 0 else POINT_B
+
+cdef inline void conclude_direction(Ways* ways, uint32_t place, const CommonClock* clock) noexcept nogil:
+    """Tell the direction from all packets that were learned from, now that the clock is known."""
+    cdef const Way* w = &ways.at[place]
+    cdef double n = <double>w.met
+    if w.met:
+        tell_direction(ways, place, clock, (w.sum_raw - clock.line.drift * w.sum_time) / n - clock.line.offset)

@@ -1,0 +1,37 @@
+# What a comparison knows while it goes on: the clocks, the ways, the packets in flight, and what is counted.
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from fluxcap.base.bytes cimport multiply_fold
+from fluxcap.compare.account cimport Account
+from fluxcap.compare.clock cimport ClockSamples, CommonClock, after
+from fluxcap.compare.pending cimport InFlight, Pending
+from fluxcap.compare.sighting cimport POINT_B, Sighting
+from fluxcap.compare.ways cimport Ways
+from fluxcap.pipeline.identity cimport IdentityKey
+
+cdef enum:                      # beside ListKind, in keys
+    KEY_ARRIVED = 16
+
+cdef struct Matcher:
+    IdentityKey key
+    Ways ways
+    InFlight flight
+    ClockSamples* samples       # where the clock is learned; NULL: packets are counted
+    CommonClock clock
+    Account account
+    int64_t window              # ns
+    int64_t now                 # by the common clock
+
+cdef inline uint64_t list_key(const Matcher* m, uint32_t kind, uint32_t point, uint64_t a, uint64_t b) noexcept nogil:
+    """Never 0."""
+    return multiply_fold(a ^ m.key.words[0], b ^ m.key.words[1] ^ (<uint64_t>kind << 8 | point)) | <uint64_t>1 << 63
+
+cdef inline uint64_t same_key(const Matcher* m, uint32_t kind, uint32_t point, uint64_t ends,
+                              const Sighting* s) noexcept nogil:
+    return list_key(m, kind, point, ends,
+                    multiply_fold(s.identity.head ^ m.key.words[1], s.identity.data ^ m.key.words[0]))
+
+cdef inline int64_t delay_of(uint32_t point, int64_t time, const Pending* p) noexcept nogil:
+    """How much later the packet was seen at B than at A, by the common clock; one of both waits, one comes now."""
+    return after(time, p.time) if point == POINT_B else after(p.time, time)

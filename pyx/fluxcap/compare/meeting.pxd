@@ -1,0 +1,144 @@
+# A packet that a point has seen meets its partner, or waits for it, for `window` at most.
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from fluxcap.compare.account cimport count_alone, count_arrival
+from fluxcap.compare.clock cimport after, common_time
+from fluxcap.compare.direction cimport learn_direction, tell_direction
+from fluxcap.compare.matcher cimport KEY_ARRIVED, Matcher, delay_of, list_key, same_key
+from fluxcap.compare.partners cimport MOST_ALIKE, find_partner
+from fluxcap.compare.pending cimport (
+    AGE_ARRIVED, AGE_WAITING, InFlight, LIST_CHANGED, LIST_MOVED, LIST_SAME, LIST_STARTS, Pending, begin_age,
+    first_in_list, join_list, let_go, new_pending, reserve_pending)
+from fluxcap.compare.ranges cimport has_range, meet_range, remember_arrival
+from fluxcap.compare.sighting cimport POINTS, POINT_B, Sighting
+from fluxcap.compare.ways cimport Way, reserve_ways, standing, way_of
+
+cdef enum:
+    # A copy made in the network comes this soon, in ns: routes that flap and queues hold no packet longer.
+    COPY_WITHIN = 1_000_000_000
+
+cdef inline uint32_t wait_for_partner(Matcher* m, uint32_t own, uint32_t point, const Sighting* s, int64_t time,
+                                      uint64_t order) noexcept nogil:
+    """Put a packet among those in flight; room for one was reserved. Returned: its number."""
+    cdef InFlight* f = &m.flight
+    cdef const Way* w = &m.ways.at[standing(&m.ways, own)]
+    cdef uint32_t number = new_pending(f)
+    cdef Pending* p = &f.at[number]
+    p.s = s[0]
+    p.time = time
+    p.order = order
+    p.way = own
+    p.point = <uint8_t>point
+    p.left = s.length
+    p.copy = w.from_ != point and first_in_list(f, same_key(m, KEY_ARRIVED, point, w.hash, s)) != 0
+    begin_age(f, number, AGE_WAITING)
+    join_list(f, number, LIST_SAME, same_key(m, LIST_SAME, point, w.hash, s))
+    if not w.straight:
+        join_list(f, number, LIST_MOVED, same_key(m, LIST_MOVED, point, 0, s))
+    if m.samples == NULL and not p.copy:
+        join_list(f, number, LIST_CHANGED, list_key(m, LIST_CHANGED, point, w.hash, s.identity.head))
+        if has_range(s):
+            join_list(f, number, LIST_STARTS, list_key(m, LIST_STARTS, point, w.hash, s.seq))
+    return number
+
+cdef inline void mark_copies(Matcher* m, uint32_t point, uint64_t key) noexcept nogil:
+    """The first of some equal packets has met its partner, which came after them. The others are copies."""
+    cdef InFlight* f = &m.flight
+    cdef uint32_t number = first_in_list(f, key), i = 0
+    while number and i < MOST_ALIKE:
+        f.at[number].copy = True
+        number = f.at[number].links[LIST_SAME].newer
+        i += 1
+
+cdef inline bint meet_partner(Matcher* m, uint32_t number, uint32_t point, const Sighting* s, int64_t time,
+                              uint64_t order) noexcept nogil:
+    """A packet was seen at both points. False: memory is out."""
+    cdef Pending* p = &m.flight.at[number]
+    cdef uint32_t place = standing(&m.ways, p.way)
+    cdef Way* w = &m.ways.at[place]
+    cdef int64_t apart = delay_of(point, time, p)
+    cdef const Sighting* a = s
+    cdef const Sighting* b = &p.s
+    cdef bint done
+    if point == POINT_B:
+        a, b = b, a
+    w.paired = True
+    w.last_apart = apart
+    if m.samples != NULL:
+        learn_direction(&m.ways, place, m.samples, a, b)
+        let_go(&m.flight, number)
+        return True
+    tell_direction(&m.ways, place, &m.clock, <double>apart)
+    if w.from_ == POINT_B:
+        a, b = b, a
+        apart = -apart
+    done = count_arrival(&m.account, w, place, a, b, p.order if p.point == w.from_ else order, apart, 0)
+    if point == w.from_:
+        mark_copies(m, POINTS - 1 - point, m.flight.at[number].links[LIST_SAME].key)
+    remember_arrival(m, w, number)
+    return done
+
+cdef inline bint give_up(Matcher* m, uint32_t number) noexcept nogil:
+    """The other point has not seen this packet. False: memory is out."""
+    cdef const Pending* p = &m.flight.at[number]
+    cdef uint32_t place = standing(&m.ways, p.way)
+    cdef Way* w = &m.ways.at[place]
+    cdef bint done = True
+    if m.samples == NULL:
+        done = count_alone(&m.account, w, place, p.point, &p.s, p.copy and w.from_ != p.point)
+    let_go(&m.flight, number)
+    return done
+
+cdef inline bint is_apart(const Matcher* m, uint32_t number, int64_t by) noexcept nogil:
+    """Is the packet so far from now? It may be one from before the clock was set back."""
+    cdef int64_t apart = after(m.now, m.flight.at[number].time)
+    return apart > by or -apart > by
+
+cdef inline bint let_old_go(Matcher* m) noexcept nogil:
+    """Give up the packets that have waited for too long, and forget old arrivals. False: memory is out."""
+    cdef InFlight* f = &m.flight
+    while f.ages[AGE_ARRIVED].oldest and is_apart(m, f.ages[AGE_ARRIVED].oldest, COPY_WITHIN):
+        let_go(f, f.ages[AGE_ARRIVED].oldest)
+    while f.ages[AGE_WAITING].oldest and is_apart(m, f.ages[AGE_WAITING].oldest, m.window):
+        if not give_up(m, f.ages[AGE_WAITING].oldest):
+            return False
+    return True
+
+cdef inline bint end_matching(Matcher* m) noexcept nogil:
+    """Both captures have ended: give up all that wait. False: memory is out."""
+    cdef InFlight* f = &m.flight
+    while f.ages[AGE_ARRIVED].oldest:
+        let_go(f, f.ages[AGE_ARRIVED].oldest)
+    while f.ages[AGE_WAITING].oldest:
+        if not give_up(m, f.ages[AGE_WAITING].oldest):
+            return False
+    return True
+
+cdef inline bint take_sighting(Matcher* m, uint32_t point, const Sighting* s) noexcept nogil:
+    """The next packet that a point has seen. False: memory is out."""
+    cdef uint32_t own, number
+    cdef uint64_t order
+    cdef int64_t time
+    cdef Way* w
+    if not (reserve_ways(&m.ways) and reserve_pending(&m.flight)):
+        return False
+    time = common_time(&m.clock, point, s.time)
+    m.now = time
+    if not let_old_go(m):
+        return False
+    own = way_of(&m.ways, &s.ends, s.identity.ends, &m.key)
+    m.ways.at[own].seen_at |= 1 << point
+    number = find_partner(m, own, point, s, time)
+    w = &m.ways.at[standing(&m.ways, own)]
+    if w.seen[0] + w.seen[1] == 0:
+        w.first = w.last = time
+    w.first = min(w.first, time)
+    w.last = max(w.last, time)
+    w.seen[point] += 1
+    w.octets[point] += s.length
+    order = w.seen[point]
+    if number:
+        return meet_partner(m, number, point, s, time, order)
+    number = wait_for_partner(m, own, point, s, time, order)
+    return m.samples != NULL or m.flight.at[number].copy or not has_range(s) or meet_range(m, number)

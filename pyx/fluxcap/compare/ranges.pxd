@@ -1,0 +1,96 @@
+# Segments that were cut or joined between the points: a card sends a segment of 64 KiB as many, and another one joins
+# them. They are matched by the bytes of the stream that they carry. The bytes themselves are not compared.
+
+from libc.stdint cimport int64_t, uint32_t
+
+from fluxcap.base.numbers cimport IP_TCP
+from fluxcap.compare.account cimport MARK_PIECES, count_arrival
+from fluxcap.compare.clock cimport after
+from fluxcap.compare.direction cimport tell_direction
+from fluxcap.compare.matcher cimport KEY_ARRIVED, Matcher, delay_of, list_key, same_key
+from fluxcap.compare.pending cimport (
+    AGE_ARRIVED, AGE_WAITING, InFlight, LIST_SAME, LIST_STARTS, Pending, begin_age, end_age, join_list, last_in_list,
+    leave_lists)
+from fluxcap.compare.sighting cimport POINTS, Sighting
+from fluxcap.compare.ways cimport Way, standing
+
+cdef enum:
+    # Segments that one is joined of at most: BIG TCP has packets of 512 KiB, which are 978 segments of 536 bytes.
+    MOST_JOINED = 1024
+
+cdef inline bint has_range(const Sighting* s) noexcept nogil:
+    return s.ends.protocol == IP_TCP and s.length > 0
+
+cdef inline void remember_arrival(Matcher* m, const Way* w, uint32_t number) noexcept nogil:
+    """A packet is in flight no longer; copies of it at the point that it came to are known for some time."""
+    cdef InFlight* f = &m.flight
+    cdef const Sighting* s = &f.at[number].s
+    leave_lists(f, number)
+    end_age(f, number)
+    begin_age(f, number, AGE_ARRIVED)
+    join_list(f, number, LIST_SAME, same_key(m, KEY_ARRIVED, POINTS - 1 - w.from_, w.hash, s))
+
+cdef inline bint holds(const Matcher* m, uint32_t place, uint32_t point, uint32_t number, uint32_t seq) noexcept nogil:
+    """Is this a segment of the way, in flight, seen at this point, with this byte of the stream? Its number may be that
+    of another packet by now."""
+    cdef const Pending* p = &m.flight.at[number]
+    return number != 0 and p.age == AGE_WAITING and p.point == point and standing(&m.ways, p.way) == place and \
+        has_range(&p.s) and p.left > 0 and <uint32_t>(seq - p.s.seq) < p.s.length
+
+cdef inline uint32_t find_start(const Matcher* m, uint32_t place, uint32_t point, uint32_t seq) noexcept nogil:
+    """A segment in flight that was seen at a point and holds this byte: the one that others were cut from before, else
+    the last one that begins with it, as an earlier one was lost and sent again. 0 without one."""
+    cdef const Way* w = &m.ways.at[place]
+    cdef uint32_t number = w.open_[point]
+    if holds(m, place, point, number, seq):
+        return number
+    number = last_in_list(&m.flight, list_key(m, LIST_STARTS, point, w.hash, seq))
+    return number if holds(m, place, point, number, seq) else 0
+
+cdef inline bint arrive_in_pieces(Matcher* m, Way* w, uint32_t place, uint32_t number, const Sighting* came,
+                                  int64_t time) noexcept nogil:
+    """All bytes of a segment have come, the first ones at this time. False: memory is out."""
+    cdef const Pending* p = &m.flight.at[number]
+    return count_arrival(&m.account, w, place, &p.s, came, p.order, after(time, p.time), MARK_PIECES)
+
+cdef inline bint close_segment(Matcher* m, Way* w, uint32_t place, uint32_t number, uint32_t other) noexcept nogil:
+    """The other point has seen all bytes of a segment, the last ones in `other`. False: memory is out."""
+    cdef bint done = True
+    if m.flight.at[number].point == w.from_:
+        done = arrive_in_pieces(m, w, place, number, &m.flight.at[other].s, m.flight.at[number].met)
+    if w.open_[m.flight.at[number].point] == number:
+        w.open_[m.flight.at[number].point] = 0
+    remember_arrival(m, w, number)
+    return done
+
+cdef inline bint meet_range(Matcher* m, uint32_t number) noexcept nogil:
+    """Match the bytes of a segment in flight with those that the other point has seen. False: memory is out."""
+    cdef InFlight* f = &m.flight
+    cdef Pending* p = &f.at[number]
+    cdef Pending* other
+    cdef uint32_t place = standing(&m.ways, p.way), found = 0, share, seq = p.s.seq, i = 0
+    cdef Way* w = &m.ways.at[place]
+    while p.left and i < MOST_JOINED:
+        found = find_start(m, place, POINTS - 1 - p.point, seq)
+        if found == 0:
+            break
+        other = &f.at[found]
+        share = min(min(other.s.seq + other.s.length - seq, p.s.seq + p.s.length - seq), min(other.left, p.left))
+        tell_direction(&m.ways, place, &m.clock, <double>delay_of(p.point, p.time, other))
+        if other.left == other.s.length:
+            other.met = p.time
+        if p.left == p.s.length:
+            p.met = other.time
+        w.paired = True
+        p.left -= share
+        other.left -= share
+        seq += share
+        w.open_[other.point] = found
+        if other.left == 0 and not close_segment(m, w, place, found, number):
+            return False
+        i += 1
+    if p.left:
+        if p.left < p.s.length:
+            w.open_[p.point] = number
+        return True
+    return close_segment(m, w, place, number, found)

@@ -1,0 +1,73 @@
+"""What the clocks of two points say of each other, and why that is believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from fluxcap.values import human
+
+if TYPE_CHECKING:
+    from fluxcap._core import LearnedClock
+
+UNKNOWN, ONE_WAY, TWO_WAYS = "unknown", "one way", "two ways"
+PPM: Final = 1e6
+
+
+class Clock(NamedTuple):
+    """By how much the clock of B is ahead of that of A, and how much faster it is.
+
+    Attributes
+    ----------
+    basis : {"two ways", "one way", "unknown"}
+        From packets of both directions, whose least delays are taken to be equal; of one direction, which tell no
+        offset; or from none, as no packet was seen at both points.
+    offset : int or None
+        Nanoseconds by which B is ahead at `time`; None where it cannot be known.
+    bound : int or None
+        Nanoseconds by which the offset may be wrong either way, where the least delays are not equal.
+    drift : float or None
+        Parts per million by which B is faster; None where the packets do not tell: it is then taken to be 0.
+    time : int or None
+        Nanoseconds since the epoch: the first packet seen at both points, in the middle of both clocks.
+    """
+
+    basis: str
+    offset: int | None
+    bound: int | None
+    drift: float | None
+    time: int | None
+
+    @property
+    def sentence(self) -> str:
+        """str: the same in words, with what it rests on."""
+        if self.basis == UNKNOWN:
+            return "No packet was seen at both points, so nothing is known of their clocks."
+        faster = "" if self.drift is None else f" and {_ppm(self.drift)}"
+        if self.offset is None or self.bound is None:
+            drift = "" if self.drift is None else f" B's clock is {_ppm(self.drift)}."
+            return (
+                "All packets that were seen at both points went one way, so the offset of the clocks cannot be known:"
+                f" delays are counted from the least one.{drift}"
+            )
+        where = "behind" if self.offset < 0 else "ahead of"
+        return (
+            f"B's clock is {human.duration(abs(self.offset))} {where} A's{faster},"
+            " if the least delays of both directions are equal; if they are not, the offset is wrong by"
+            f" {human.duration(self.bound)} at most."
+        )
+
+
+def _ppm(drift: float) -> str:
+    return f"{abs(drift):.2f} ppm {'slower' if drift < 0 else 'faster'}"
+
+
+def clock_of(learned: LearnedClock) -> Clock:
+    """What the core has learned."""
+    basis, half = learned["basis"], learned["drift"] / 2
+    if basis == UNKNOWN:
+        return Clock(basis, None, None, None, None)
+    # The core measures time in the middle of both clocks.
+    drift = learned["drift"] / (1 - half) * PPM if learned["drifts"] else None
+    if basis == ONE_WAY:
+        return Clock(basis, None, None, drift, learned["origin"])
+    return Clock(basis, round(learned["offset"]), round(max(learned["gap"], 0) / 2), drift, learned["origin"])

@@ -1,0 +1,192 @@
+"""Two captures of the same traffic, read side by side."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from fluxcap._core import WALK_ENDED, Comparer, Watcher
+from fluxcap.capture.inputs import Captures, Input, expand, refuse_once
+from fluxcap.capture.reading import Reading
+from fluxcap.capture.times import about_order
+from fluxcap.capture.warn import warn
+from fluxcap.comparison.clock import clock_of
+from fluxcap.comparison.comparison import Comparison, totals_of
+from fluxcap.comparison.tables import Ways, packet_table
+from fluxcap.errors import OutOfOrderWarning
+from fluxcap.plan.durations import nanoseconds
+from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
+from fluxcap.plan.tunnels import Tunnels
+from fluxcap.values.metadata import members
+
+if TYPE_CHECKING:
+    from fluxcap.plan.durations import Duration
+    from fluxcap.values.metadata import Metadata
+
+# How long a packet is waited for. Clocks that NTP keeps are apart by less, and so are both ends of a path through a
+# satellite and a full buffer.
+WINDOW: Final = "10s"
+LISTS: Final = ("inputs", "skipped", "damage", "strays", "hints")  # those of both sides, one after the other
+SUMS: Final = ("packets", "captured_octets", "wire_octets", "without_time")
+
+
+def read_comparison(
+    a: Captures,
+    b: Captures,
+    *,
+    where: str | None = None,
+    inner: bool = False,
+    decap: bool = True,
+    tunnels: Tunnels | None = None,
+    order: Order | None = None,
+    reorder: Duration | None = None,
+    window: Duration = WINDOW,
+    every: bool = False,
+    ahead: int | None = None,
+    on_damage: OnDamage = "warn",
+    on_interrupt: OnInterrupt = "raise",
+) -> Comparison:
+    """Compare two captures of the same traffic, recorded at two points: what arrived, how late, and changed by whom.
+
+    Each capture is read twice: to learn what the clocks of both points say of each other, then to count.
+
+    Parameters
+    ----------
+    a : path, URL, binary file, bytes, or a list of these
+        Captures of the first point, read as one in this order. A path may be a glob or a directory.
+    b : path, URL, binary file, bytes, or a list of these
+        Captures of the second point.
+    where : str, optional
+        Compare only records that match this filter, in tcpdump's language (extra `where`).
+    inner : bool, default False
+        Put the filter to the innermost IP packet. False: to the outermost headers, as tcpdump does.
+    decap : bool, default True
+        Look into tunnels, down to the innermost packet. False: stop at the first IP header.
+    tunnels : dict of int to str, optional
+        UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
+    order : {"time"}, optional
+        "time": merge the inputs of a point in the order of time, and sort the records of each within `reorder`. None:
+        as they stand.
+    reorder : float or str, optional
+        How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
+    window : float or str, default "10s"
+        How long a packet that one point has seen is looked for at the other one, by the times in the captures: seconds,
+        or a text. The clocks of both points may be apart by as much. Memory grows with it.
+    every : bool, default False
+        Have a row for every packet in `packets`, not only for those of which there is something to say.
+    ahead : int, optional
+        Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
+    on_damage : {"warn", "raise", "resync"}, default "warn"
+        A damaged input: "warn" keeps what was read before the damage, "resync" what comes after it too; "raise" raises.
+    on_interrupt : {"raise", "return"}, default "raise"
+        Ctrl-C: "return" ends the reading as the end of the inputs does, with `metadata["interrupted"]` True.
+
+    Returns
+    -------
+    Comparison
+        `sentences`, `flows`, `packets`, `clock`, `totals`. docs/compare.md defines each.
+
+    Raises
+    ------
+    NotACaptureError
+        An input is not a capture.
+    FilterError
+        libpcap refuses the filter.
+    CaptureError
+        An input is damaged and `on_damage` is "raise".
+    OSError
+        An input cannot be opened.
+    ValueError
+        An input can be read only once, as a pipe, or `window` is no length of time.
+
+    Warns
+    -----
+    DamagedCaptureWarning
+        An input is damaged; what was read before the damage is compared.
+
+    Examples
+    --------
+    >>> import fluxcap
+    >>> comparison = fluxcap.read_comparison("samples/session.pcap", "samples/session.pcap")
+    >>> int(comparison.flows["lost"].sum()), comparison.clock.offset
+    (0, 0)
+    """
+    options = ReadOptions(where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead)
+    return collect_comparison(a, b, options, nanoseconds(window, "window"), every)
+
+
+def collect_comparison(a: Captures, b: Captures, options: ReadOptions, window: int, every: bool) -> Comparison:
+    """Compare what two points have recorded, where a packet is looked for within so many ns."""
+    sides = [expand(a), expand(b)]
+    for inputs in sides:
+        refuse_once(inputs, "compare it")
+    comparer = Comparer(window, every=every)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the second reading says the same
+        first = _read(comparer, sides, options._replace(on_end=None))
+    clock = clock_of(comparer.learned())
+    readings = first if any(reading.interrupted for reading in first) else _read(comparer, sides, options)
+    _check_order(readings, window)
+    metadata = _joint([reading.metadata() for reading in readings])
+    metadata["window"] = window
+    metadata["early"], metadata["early_by"] = comparer.early
+    ways = Ways(comparer.ways())
+    flows = ways.table(metadata)
+    packets = packet_table(comparer.rows(), ways, flows, metadata)
+    return Comparison(flows, packets, clock, totals_of(flows, comparer), metadata)
+
+
+class Watching(Reading):
+    """What one point has recorded, as it is read."""
+
+    scanner: Watcher
+
+    def _scanner(self, **told: Any) -> Watcher:
+        return Watcher(**told)
+
+
+def _read(comparer: Comparer, sides: Sequence[Sequence[Input]], options: ReadOptions) -> list[Watching]:
+    """Read both sides to their ends, each as far as the other one needs it."""
+    readings = [Watching(options._replace(threads=1, on_end=None)) for _ in sides]
+    comparer.watch(*(reading.scanner for reading in readings))
+    steps: list[Iterator[None]] = [reading.read(inputs) for reading, inputs in zip(readings, sides, strict=True)]
+    ended = [False, False]
+    while (wanted := comparer.walk(*ended)) != WALK_ENDED:
+        ended[wanted] = next(steps[wanted], steps) is steps
+        if readings[wanted].interrupted:
+            ended = [True, True]
+    if options.on_end is not None and not any(reading.interrupted for reading in readings):
+        options.on_end()
+    return readings
+
+
+def _check_order(readings: Sequence[Watching], window: int) -> None:
+    """Warn of records that stand so late in their input that nobody looked for them any longer."""
+    for reading in readings:
+        late = reading.late()
+        if late is not None and late.by > window:
+            warn(OutOfOrderWarning(about_order(late, reading.inputs[late.input], reading.options, 0)))
+
+
+def _joint(parts: Sequence[Metadata]) -> Metadata:
+    """The metadata of both sides as that of one table, and that of each."""
+    first, second = parts
+    ledger = {
+        name: tuple(map(sum, zip(first["ledger"][name], second["ledger"][name], strict=True)))
+        for name in first["ledger"]
+    }
+    times = [part for part in parts if part["first"] is not None]
+    return {
+        **first,
+        **{name: [*first[name], *second[name]] for name in LISTS},
+        **{name: first[name] + second[name] for name in SUMS},
+        "ledger": ledger,
+        "first": min((part["first"] for part in times), default=None),
+        "last": max((part["last"] for part in times), default=None),
+        "in_order": all(part["in_order"] for part in parts),
+        "late": first["late"],
+        "interrupted": any(part["interrupted"] for part in parts),
+        "a": members(first),
+        "b": members(second),
+    }
