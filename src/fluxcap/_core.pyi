@@ -19,8 +19,7 @@ ACKS_UNSEEN: Final[int]  # ... an acknowledgment of bytes that were not seen bef
 AFTER_ACK: Final[int]  # ... a segment whose bytes were acknowledged before it
 VERDICTS: Final[tuple[str, ...]]
 DISPOSITIONS: Final[tuple[str, ...]]
-# Why a record is `malformed` or `truncated_header`, or how it differs from what it duplicates, by code; 0 is "none".
-REASONS: Final[tuple[str, ...]]
+REASONS: Final[tuple[str, ...]]  # why a record is malformed or cut, or how a copy differs, by code; 0 is "none"
 DAMAGES: Final[tuple[str, ...]]  # what is wrong with a file, by code; 0 is "none"
 DIRECTIONS: Final[tuple[str, ...]]  # which way a record went past its interface
 TUNNELS: Final[tuple[str, ...]]  # kinds in UDP; "none": a port that carries none whatever its number
@@ -123,8 +122,7 @@ class Window:
         later; nothing of it is counted. None: more is wanted. Else the records before that one, before damage, or in
         all, where the input has ended."""
     def go_on(self, offset: int, number: int) -> None:
-        """The octets that come next are those from this offset of the input on, behind so many records. ValueError
-        where octets before them were not read."""
+        """What comes next is at this offset, behind so many records. ValueError where octets before were not read."""
 
 class Scanner(Window):
     """Reads one or several inputs as one capture. RuntimeError where another thread is in one of its methods. For each
@@ -300,8 +298,7 @@ class Walker(Window):
     newest: int | None  # the latest time of these (ns)
     headers: bytearray  # before it: those of the file and of sections, and descriptions of interfaces
     def walk(self, offset: int) -> bool:
-        """Move to the first record that begins at this offset or behind it. False: not with the octets that have come,
-        or not past damage."""
+        """Move to the first record at or behind this offset. False: not with what has come, or not past damage."""
 
 class Copier(Window):
     """Copies records, octet for octet, from one or several inputs into one capture. For each input: begin(), then
@@ -309,8 +306,8 @@ class Copier(Window):
     the file header is kept with the records, of a pcapng every block that holds no record; there only the length of a
     section changes, to "not stated"."""
 
-    def __init__(self, *, resync: bool = False, joins: bool = False) -> None:
-        """With `joins`, captures that are joined in an input are joined in the copy."""
+    # `joins`: captures that are joined in an input are joined in the copy.
+    def __init__(self, *, resync: bool = False, joins: bool = False) -> None: ...
     missing: int  # named records of the current input that have not come yet
     def begin(self, named: Any, leave_out: bool = False) -> None:
         """The next input, of which the records with these numbers, or all others, are wanted: uint64, ascending."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap._core import ANOMALIES, DISPOSITIONS
 from fluxcap.capture.magic import FILE_HEADER, MAGIC, SNAPLEN, VERSION
+from fluxcap.capture.warn import warn
 from fluxcap.errors import FilterError, missing
 from fluxcap.values import human, names
 
@@ -100,6 +101,14 @@ def inside(made: Filter | None, inner: bool) -> bytes | None:
         if inner:
             raise
         return None
+
+
+def check_fits(filter: Filter, totals: Totals) -> None:
+    """Warn of link types that a filter cannot be applied to. FilterError if the capture has no others."""
+    for kind, error in filter.unfit.items():
+        if not filter.fits:
+            raise error
+        warn(UserWarning(f"{error}; {human.counted(totals['link_types'].get(kind, 0), 'record')} of it refused"))
 
 
 def compiler(expression: str | None) -> Filter | None:

@@ -15,7 +15,7 @@ from fluxcap._core import DAMAGED, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Sc
 from fluxcap.capture.ahead.next_inputs import InputsAhead
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.damaged import broken_off, damaged, failure, skipped
-from fluxcap.capture.filters import about_filter, compiler, inside
+from fluxcap.capture.filters import about_filter, check_fits, compiler, inside
 from fluxcap.capture.inputs import Input, Opened
 from fluxcap.capture.joined import Joined, about_joined, joined
 from fluxcap.capture.left_out import about_left_out, no_capture
@@ -34,7 +34,6 @@ from fluxcap.errors import (
 from fluxcap.plan.processors import ahead_for, divides, shards_for, threads_for, threads_worth
 from fluxcap.plan.read_options import DEFAULT, ReadOptions
 from fluxcap.plan.tunnels import codes
-from fluxcap.values import human
 from fluxcap.values.metadata import Metadata, ledger
 
 if TYPE_CHECKING:
@@ -134,20 +133,11 @@ class Reading:
 
     def check(self) -> None:
         """Warn of what a result cannot be trusted for. FilterError if the filter fits nothing that was read."""
-        self._check_filter()
+        if self.filter is not None:
+            check_fits(self.filter, self.scanner.totals())
         self._check_order()
         if said := self._units.about():
             warn(UserWarning(said))
-
-    def _check_filter(self) -> None:
-        """Warn of link types that the filter cannot be applied to. FilterError if the capture has no others."""
-        if self.filter is None:
-            return
-        records = self.scanner.totals()["link_types"]
-        for kind, error in self.filter.unfit.items():
-            if not self.filter.fits:
-                raise error
-            warn(UserWarning(f"{error}; {human.counted(records.get(kind, 0), 'record')} of it refused"))
 
     def _check_order(self) -> None:
         """Warn of records out of order, where directions, timeouts or connections depend on it."""

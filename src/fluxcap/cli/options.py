@@ -141,8 +141,7 @@ def add_inputs(parser: Parser) -> None:
 
 
 def add_output(parser: Parser, drawings: Mapping[str, str] = NO_DRAWINGS) -> None:
-    """Inputs, and the options on where results and messages go, of nearly every command. `drawings`: formats that only
-    this command has, and what they are."""
+    """Inputs and add_results(), of nearly every command. `drawings`: formats that only this command has, and what."""
     add_inputs(parser)
     add_results(parser, drawings)
 
@@ -177,16 +176,17 @@ def add_selection(parser: Parser) -> None:
     parser.add_argument("--inner", action="store_true", help="put that filter to the innermost IP packet")
     parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
     add_tunnels(parser)
-    what = "leave out copies of packets, which a mirror port or a hop shows again"
-    parser.add_argument("--dedupe", action="store_true", help=what)
+    parser.add_argument(
+        "--dedupe", action="store_true", help="leave out copies, which a mirror port or hop shows again"
+    )
     add_window(parser)
 
 
 def add_window(parser: Parser) -> None:
     """--window, of every command that looks for copies of packets."""
-    what = f"how soon a copy comes (default: {COPY_WINDOW}, at most 200ms)"
-    check = checked_by(lambda text: copy_window(text, "--window"))
-    parser.add_argument("--window", type=check, metavar="TIME", help=what)
+    soon = f"how soon a copy comes (default: {COPY_WINDOW}, at most 200ms)"
+    check = checked_by(partial(copy_window, name="--window"))
+    parser.add_argument("--window", type=check, metavar="TIME", help=soon)
 
 
 def add_tunnels(parser: Parser) -> None:
@@ -359,8 +359,7 @@ class Order(NamedTuple):
 
 
 def check_columns(options: Options, known: Sequence[str]) -> None:
-    """UsageError if --columns or --sort names an unknown column, or --columns names a column twice. Columns on request
-    are known where the columns are that they are made of."""
+    """UsageError if a column is unknown or named twice. One on request is known where those are that it is made of."""
     known = (*(name for name in known if name != derived.ICMP), *derived.names(known))
     shown = options.columns or ()
     sorting = [] if options.sort is None else [options.sort.removeprefix("+")]

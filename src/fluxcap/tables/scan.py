@@ -168,15 +168,10 @@ class PacketScan(Exportable):
         >>> import fluxcap, tempfile
         >>> fluxcap.scan_packets("samples/verdicts.pcap").write(tempfile.mkdtemp() + "/packets.parquet")
         """
+        like, chosen = without_rows(self.columns), other_names.names(names)
         formats.save(
             path,
-            formats.Rows(
-                self,
-                self.columns,
-                metadata=lambda: self.metadata or self._known(),
-                like=without_rows(self.columns),
-                names=other_names.names(names),
-            ),
+            formats.Rows(self, self.columns, metadata=lambda: self.metadata or self._known(), like=like, names=chosen),
         )
 
     def _known(self) -> Metadata:
@@ -398,18 +393,6 @@ def scan_packets(
     chosen, plan = choose(columns, by)
     octets(max_memory, "max_memory")  # refused even where there are no flows
     options = ReadOptions(
-        where,
-        decap,
-        1,
-        on_damage,
-        on_interrupt,
-        inner,
-        tunnels,
-        order=order,
-        reorder=reorder,
-        ahead=ahead,
-        follow=follow,
-        at=place_of(at),
-        dedupe=dedupe,
+        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, follow, place_of(at), dedupe
     )
     return PacketScan(named(src, follow), chosen, plan and plan._replace(max_memory=max_memory), batch_size, options)
