@@ -176,9 +176,7 @@ def add_selection(parser: Parser) -> None:
     parser.add_argument("--inner", action="store_true", help="put that filter to the innermost IP packet")
     parser.add_argument("--no-decap", action="store_false", dest="decap", help="stop at the outermost IP header")
     add_tunnels(parser)
-    parser.add_argument(
-        "--dedupe", action="store_true", help="leave out copies, which a mirror port or hop shows again"
-    )
+    parser.add_argument("--dedupe", action="store_true", help="leave out copies, which a mirror or hop shows again")
     add_window(parser)
 
 
