@@ -244,6 +244,15 @@ def test_behind_damage_a_capture_that_cat_joined_is_read_on_whatever_its_kind(na
         assert (reading.joined, reading.damage) == (1, None)
 
 
+@pytest.mark.parametrize("behind", ["", *CAPTURES])
+def test_an_odd_record_is_believed_before_another_capture_as_at_the_end_of_the_input(behind):
+    odd = bytearray(pcap([Record(b"\x45" * 60, T0 * SECOND)]))
+    odd[24 + 12 : 24 + 16] = struct.pack("<I", 3_000_000)  # a wire length that no packet has
+    reading = resync(bytes(odd) + CAPTURES.get(behind, b""))
+    assert len(reading.records) == 1 + 20 * bool(behind)
+    assert (reading.strays, reading.damage) == ([], None)
+
+
 def test_joined_captures_of_different_link_types_are_not_mixed():
     first, second = CAPTURES["us, little"], pcap(talk(3000), link_type=101)
     for lost in (places(first)[15], places(first)[-1]):

@@ -71,6 +71,7 @@ cdef struct Walk:               # how a chain is followed
     size_t limit                # a chain that comes here, or further, is long enough
     uint32_t loose              # oddities that are no objection
     bint timeless               # neither are times
+    bint joins                  # a chain may end where another capture begins, as at the end of the input
     uint64_t* seen              # of the bytes from `origin` to `limit`; NULL: none
     size_t origin
 
@@ -205,6 +206,10 @@ cdef inline bint may_begin(const Framing* f, const uint8_t* at, size_t there) no
 
 # A chain --------------------------------------------------------------------------------------------------------------
 
+cdef inline bint is_last(const uint8_t* octets, size_t n, size_t end) noexcept nogil:
+    """Does the input end, or another capture begin, behind a record?"""
+    return end == n or n - end >= FILE_HEADER and begins_capture(octets + end)
+
 cdef inline bint pass_by(const Walk* w, size_t at) noexcept nogil:
     """Mark an offset; False if another chain has passed it."""
     cdef size_t place = at - w.origin
@@ -251,7 +256,7 @@ cdef inline Chain follow(const Framing* f, const Walk* w, const uint8_t* octets,
     c.links = 0
     c.fate = CHAIN_BREAKS
     while True:
-        if c.reach == n and c.links:
+        if c.links and (c.reach == n or w.joins and is_last(octets, n, c.reach)):
             c.fate = CHAIN_ENDS
             break
         if c.links >= LINKS and c.reach >= w.limit:
@@ -355,11 +360,7 @@ cdef inline Search search_record(const Framing* f, uint64_t* seen, const uint8_t
     cdef uint32_t unlike = 0
     if not ended and n - start < search_needs(f):
         return SEARCH_WANTS_MORE
-    walk.limit = start + 2 * longest(f)
-    walk.loose = f.loose
-    walk.timeless = False
-    walk.seen = seen
-    walk.origin = start
+    walk = Walk(start + 2 * longest(f), f.loose, False, False, seen, start)
     memset(seen, 0, SEEN_WORDS * sizeof(uint64_t))
     memset(&best, 0, sizeof(Chain))
     memset(&far, 0, sizeof(Chain))

@@ -11,8 +11,9 @@ from fluxcap.base.bytes cimport file32
 from fluxcap.base.types cimport Packet
 from fluxcap.capture.chain cimport (
     CHAIN_ENDS, CHAIN_GOES_ON, Chain, Found, Header, LINKS, NO_OFFSET, ODD_EMPTY, ODD_OR_NOT, SEARCH_FOUND,
-    SEARCH_NOTHING, SEEN_WORDS, Search, Walk, follow, is_in_time, is_large, is_near, is_possible, is_sound,
-    is_too_early, leads_on, learn, longest, open_framing, read_header, search_led_to, search_needs, search_record)
+    SEARCH_NOTHING, SEEN_WORDS, Search, Walk, follow, is_in_time, is_large, is_last, is_near, is_possible,
+    is_sound, is_too_early, leads_on, learn, longest, open_framing, read_header, search_led_to, search_needs,
+    search_record)
 from fluxcap.capture.magic cimport SECTION_HEADER, begins_capture
 from fluxcap.capture.pcap cimport odd_record, pcap_record
 from fluxcap.capture.pcapng cimport BLOCK_HEADER, INTERFACE_DESCRIPTION, pcapng_block
@@ -131,11 +132,7 @@ cdef inline bint goes_on(Reader* r, size_t start, uint32_t loose, bint timeless,
     cdef Resync* s = r.resync
     cdef Walk walk
     cdef Chain c
-    walk.limit = r.start + 2 * longest(&s.framing)
-    walk.loose = s.framing.loose | loose
-    walk.timeless = timeless
-    walk.seen = NULL
-    walk.origin = 0
+    walk = Walk(r.start + 2 * longest(&s.framing), s.framing.loose | loose, timeless, True, NULL, 0)
     c = follow(&s.framing, &walk, r.buffer, r.end, start)
     if c.fate != CHAIN_GOES_ON and c.fate != CHAIN_ENDS and c.links < links:
         return False
@@ -154,15 +151,16 @@ cdef inline bint is_odd_record(Reader* r, const Header* h, size_t size) noexcept
     """Is this a record all the same, because of what follows it and of what does not lie in it?"""
     cdef Framing* f = &r.resync.framing
     cdef uint32_t odd = h.odd & ~f.loose
+    cdef bint last = is_last(r.buffer + r.start, available(r), size)
     if is_too_early(f, h) or holds_chain(r, size):
         return False
     if odd == 0 and goes_on(r, r.start + size, 0, False, LINKS - 1):
         return True
     if odd == 0 and goes_on(r, r.start, 0, True, <uint32_t>NEVER):
         return True
-    if not is_in_time(f, h) and (odd & ODD_EMPTY or size == available(r)):
+    if not is_in_time(f, h) and (odd & ODD_EMPTY or last):
         return False
-    if size == available(r) or goes_on(r, r.start + size, odd & ~<uint32_t>ODD_EMPTY, False, LINKS - 1):
+    if last or goes_on(r, r.start + size, odd & ~<uint32_t>ODD_EMPTY, False, LINKS - 1):
         return True
     if odd & ODD_EMPTY and goes_on(r, r.start + size, odd, False, <uint32_t>NEVER):
         return True
