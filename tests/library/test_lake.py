@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shutil
 import warnings
 from pathlib import Path
 
@@ -246,6 +247,14 @@ def test_a_path_that_looks_like_a_pattern_or_a_folder_of_the_lake_is_a_path(capt
     with duckdb.connect() as connection:
         hours = lake.to_duckdb(connection).aggregate("hour").fetchall()
     assert {hour for (hour,) in hours} == set(lake.lazy().select("hour").unique().collect()["hour"].to_list())
+
+
+def test_files_that_the_path_of_the_lake_would_match_as_a_pattern_are_not_read(captures, tmp_path):
+    fluxcap.export(captures[:1], tmp_path / "a*b?")
+    shutil.copytree(tmp_path / "a*b?", tmp_path / "aXbY")
+    read = by_day(fluxcap.read_flows(captures[:1]), "first", "bytes")
+    lake = fluxcap.scan_lake(tmp_path / "a*b?")
+    assert sums_by_day(lake, "bytes") == dict.fromkeys(("duckdb", "polars", "pyarrow"), read)
 
 
 def test_who_reads_the_state_before_still_can(captures, root):

@@ -259,11 +259,18 @@ class Exporting:
                 raise OSError(EBUSY, "another export changed the lake meanwhile; export again", self._place.shown)
             manifest.commit(after, self._place)
         except BaseException:
-            for file in new:
-                self._place.remove(file.path)
+            self._undo(new)
             raise
         gone = sum(state.exports[name].rows for name in replaced)
         return Exported(made, gone, len(new), sum(file.octets for file in new), self._rows.metadata)
+
+    def _undo(self, new: Sequence[File]) -> None:
+        """Remove files of an export that has failed; not those that the lake consists of, if it failed after that."""
+        state, _ = manifest.load(self._place)
+        named = {file.path for file in state.files} if state is not None else set()
+        for file in new:
+            if file.path not in named:
+                self._place.remove(file.path)
 
     def _kept(self, several: Sequence[File], replaced: frozenset[str]) -> Iterator[pa.Table]:
         """The rows of files, one after the other, that are not replaced."""
