@@ -1,18 +1,18 @@
-"""A lake in Spark: `spark.read.format("fluxcap").load(path)`. The only module that imports pyspark."""
+"""What Spark reads of a lake, and its types for our columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap.errors import missing
 from fluxcap.lake.files import read
 from fluxcap.lake.manifest import File
 from fluxcap.lake.place import Place
-from fluxcap.lake.scan import Lake, scan_lake
+from fluxcap.lake.scan import Lake
 
 try:
-    from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
+    from pyspark.sql.datasource import DataSourceReader, InputPartition
 except ModuleNotFoundError as error:
     if not (error.name or "").startswith("pyspark"):
         raise
@@ -20,37 +20,13 @@ except ModuleNotFoundError as error:
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-    from pyspark.sql import SparkSession
 
-NAME: Final = "fluxcap"
 # Spark has no unsigned numbers, and its times have microseconds.
 _WIDER: Final = {"uint8": "int16", "uint16": "int32", "uint32": "int64", "uint64": "int64"}
 _IN_SQL: Final = {
     **{"int8": "tinyint", "int16": "smallint", "int32": "int", "int64": "bigint", "double": "double"},
     **{"string": "string", "timestamp[us, tz=UTC]": "timestamp", "date32[day]": "date"},
 }
-
-
-class LakeSource(DataSource):
-    """The format `fluxcap`. Counts above 63 bits are an error, and times lose their last three digits."""
-
-    @classmethod
-    def name(cls) -> str:
-        """Name the format."""
-        return NAME
-
-    def schema(self) -> str:
-        """Give the columns of the lake and their types, as Spark writes them."""
-        return ", ".join(f"`{field.name}` {_IN_SQL[str(field.type)]}" for field in _schema(self._lake()))
-
-    def reader(self, schema: Any) -> LakeReader:
-        """Read the state that the lake has now."""
-        return LakeReader(self.options["path"], self._lake())
-
-    def _lake(self) -> Lake:
-        if "path" not in self.options:
-            raise ValueError("the lake is not named; say .load(path)")
-        return scan_lake(self.options["path"])
 
 
 class LakeFile(InputPartition):
@@ -65,7 +41,7 @@ class LakeReader(DataSourceReader):
 
     def __init__(self, path: str, lake: Lake) -> None:
         self._path = path
-        self._schema = _schema(lake)
+        self._schema = spark_schema(lake.schema())
         self._files = lake._state.files
 
     def partitions(self) -> list[InputPartition]:
@@ -75,25 +51,15 @@ class LakeReader(DataSourceReader):
     def read(self, partition: Any) -> Iterator[pa.RecordBatch]:
         """Read a file, batch by batch."""
         for table in read(Place(self._path), partition.file, frozenset()):
-            yield from _in_spark(table, partition.file, self._schema).to_batches()
+            yield from in_spark(table, partition.file.values, self._schema).to_batches()
 
 
-def register(spark: SparkSession) -> None:
-    """Let a session know the format.
-
-    Parameters
-    ----------
-    spark : pyspark.sql.SparkSession
-        The session; its workers need fluxcap as well.
-    """
-    spark.dataSource.register(LakeSource)
-
-
-def _schema(lake: Lake) -> pa.Schema:
+def spark_schema(schema: pa.Schema) -> pa.Schema:
+    """The columns with types that Spark has. Counts above 63 bits are an error, and times lose their last digits."""
     import pyarrow as pa
 
     fields = []
-    for field in lake.schema():
+    for field in schema:
         kind = field.type
         if pa.types.is_timestamp(kind):
             kind = pa.timestamp("us", "UTC")
@@ -103,8 +69,13 @@ def _schema(lake: Lake) -> pa.Schema:
     return pa.schema(fields)
 
 
-def _in_spark(table: pa.Table, file: File, schema: pa.Schema) -> pa.Table:
-    """The rows of a file with the columns of its folder, in Spark's types."""
+def in_sql(schema: pa.Schema) -> str:
+    """The columns and their types, as Spark writes them."""
+    return ", ".join(f"`{field.name}` {_IN_SQL[str(field.type)]}" for field in schema)
+
+
+def in_spark(table: pa.Table, of_all: Mapping[str, str | None], schema: pa.Schema) -> pa.Table:
+    """Rows in Spark's types; `of_all` has the columns that are the same in all rows, as those of a folder."""
     import pyarrow as pa
     import pyarrow.compute as pc  # type: ignore[import-untyped,unused-ignore]
 
@@ -115,5 +86,5 @@ def _in_spark(table: pa.Table, file: File, schema: pa.Schema) -> pa.Table:
             # A time is cut to microseconds on purpose; a number that does not fit is an error.
             columns.append(pc.cast(values, field.type, safe=not pa.types.is_timestamp(field.type)))
         else:
-            columns.append(pa.repeat(pa.scalar(file.values[field.name], pa.string()).cast(field.type), len(table)))
+            columns.append(pa.repeat(pa.scalar(of_all[field.name], pa.string()).cast(field.type), len(table)))
     return pa.Table.from_arrays(columns, schema=schema)
