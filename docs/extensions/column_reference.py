@@ -83,7 +83,7 @@ UNITS_OF_KINDS: Final = {
     "letters": "letters",
 }
 UNITS: Final = {  # of integer columns, by name; other columns have no unit
-    r".*bytes|octets|.*length|.*offset|._mss": "bytes",
+    r".*bytes|octets|.*length|.*offset|._mss|first_difference": "bytes",
     r".*_rtt|response_time": "ns",
     r".*flags": "bits",
     r".*packets|good|bad|partial|absent|illegal|truncated|fragment|bad_length|ip_bad|icmp_errors|records": "packets",

@@ -3,12 +3,18 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
+from fluxcap._core_compare import WALK_ENDED as WALK_ENDED
+from fluxcap._core_compare import WALK_WANTS_A as WALK_WANTS_A
+from fluxcap._core_compare import WALK_WANTS_B as WALK_WANTS_B
+from fluxcap._core_compare import Comparer as Comparer
+from fluxcap._core_compare import PayloadWatcher as PayloadWatcher
+from fluxcap._core_compare import Watcher as Watcher
+from fluxcap._core_compare import first_differences as first_differences
 from fluxcap._core_dicts import CaptureFormat as CaptureFormat
 from fluxcap._core_dicts import Damage as Damage
 from fluxcap._core_dicts import Endings as Endings
 from fluxcap._core_dicts import Interface as Interface
 from fluxcap._core_dicts import KeySpec as KeySpec
-from fluxcap._core_dicts import LearnedClock as LearnedClock
 from fluxcap._core_dicts import Totals as Totals
 
 FAR: Final[int]  # bytes ahead from which a segment of TCP is believed only when it is acknowledged
@@ -368,33 +374,3 @@ class Explainer(Demuxer):
         """Which record is to be kept; to be called before it comes."""
     def explained(self) -> dict[str, Any] | None:
         """The record; None if it has not come. explaining/rows.py has its type."""
-
-class Watcher(Scanner):
-    """A Scanner that notes what is to be compared: run() says ROWS_FULL when Comparer.walk() has to take it."""
-
-    seen: tuple[int, int, int]  # packets to compare, fragments in others of these, records left out
-
-# Comparer.walk() says why it came back: that input has to be read on, or both have ended and all is counted.
-WALK_WANTS_A: Final[int]
-WALK_WANTS_B: Final[int]
-WALK_ENDED: Final[int]
-
-class Comparer:
-    """Compares what two points have seen. Twice: watch() both inputs, walk() until WALK_ENDED; learned() between."""
-
-    early: tuple[int, int]  # packets that were seen to arrive before they were sent, and by how many ns at most
-    most_in_flight: int  # packets that were kept at once
-    def __init__(self, window: int, *, rows: bool = True, every: bool = False) -> None:
-        """`window`: ns that a packet is waited for; `rows`: collect some of rows(), or `every` packet."""
-    def watch(self, a: Watcher, b: Watcher) -> None: ...
-    def walk(self, a_ended: bool, b_ended: bool) -> int: ...
-    def learned(self) -> LearnedClock:
-        """What the first walk has learned. The next one counts."""
-    def ways(self) -> dict[str, Column]:
-        """A row a direction of a flow, by place from 1. `stands` is the place of the row that counts for this one, 0 if
-        it counts itself; `other` the reverse, `back` the opposite direction; `from`: 0 A, 1 B, 2 not told."""
-    def rows(self) -> dict[str, Column]:
-        """Packets, in the order in which it was told what became of them. `outcome`: 0 seen at both points, 1 at
-        `point` only, 2 once more at `point`. `marks`: bits."""
-    def delays(self, shares: Sequence[float]) -> list[tuple[int, int, int, list[int]]]:
-        """Of each point: packets that came from there and arrived, least and greatest delay (ns), quantiles."""

@@ -87,7 +87,7 @@ def test_the_exit_code_is_1_if_something_is_found_that_may_not_be(captures, code
         (["--a", CLEAN], "error: compare needs two points, not 1"),
         ([CLEAN, "--a", CLEAN, "--b", CLEAN], "error: inputs are named with --a and --b, and without"),
         ([CLEAN, CLEAN, "--fail-on", "losses"], "error: unknown finding 'losses'"),
-        ([CLEAN, CLEAN, "--window", "soon"], "error: --window: 'soon' is no length of time"),
+        ([CLEAN, CLEAN, "--in-flight", "soon"], "error: --in-flight: 'soon' is no length of time"),
         (["-", CLEAN], "error: <stdin> can be read only once"),
     ],
 )

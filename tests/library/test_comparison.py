@@ -181,6 +181,22 @@ def test_a_change_that_was_summed_anew_is_told_from_one_that_was_not():
     assert flows["changed_good"].sum() == fates.count("mended")
 
 
+def test_the_first_byte_that_differs_is_told():
+    between = two_points(replace(ALL, packets=800, changed=0.1, mended=0.1))
+    packets = compared(between).packets
+    told = {
+        (way, sent): place
+        for way, a, other, place in zip(
+            *(packets[name].tolist() for name in ("way", "a_packet", "b_packet", "first_difference")), strict=True
+        )
+        if (sent := other if way else a)
+    }
+    for one in between.passages:
+        if one.fate in ("changed", "mended"):
+            assert told.pop((one.sender == "B", one.sent[0])) == one.change.payload_at
+    assert set(told.values()) == {-1}
+
+
 def test_payload_that_the_snap_length_cut_is_not_compared_and_not_changed():
     between = two_points(Plan(seed=2, packets=200))
     whole, records = between.records.values()
@@ -210,7 +226,7 @@ def test_a_packet_out_of_the_window_is_lost_and_one_in_it_is_late():
     came = [Record(frame, START + 12 * SECOND), Record(other, START + 30 * SECOND + MS)]
     captures = pcap(sent, ns=True), pcap(came, ns=True)
     assert fluxcap.read_comparison(*captures).flows["arrived"].tolist() == [1]
-    assert fluxcap.read_comparison(*captures, window="15s").flows["arrived"].tolist() == [2]
+    assert fluxcap.read_comparison(*captures, in_flight="15s").flows["arrived"].tolist() == [2]
 
 
 def test_what_only_one_point_has_seen_is_lost_there():

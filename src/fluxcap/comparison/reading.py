@@ -13,11 +13,13 @@ from fluxcap.capture.times import about_order
 from fluxcap.capture.warn import warn
 from fluxcap.comparison.clock import clock_of
 from fluxcap.comparison.comparison import Comparison, totals_of
+from fluxcap.comparison.differences import first_differences
 from fluxcap.comparison.tables import Ways, packet_table
 from fluxcap.errors import OutOfOrderWarning
 from fluxcap.plan.durations import nanoseconds
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
+from fluxcap.values.arrays import array
 from fluxcap.values.metadata import members
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 # How long a packet is waited for. Clocks that NTP keeps are apart by less, and so are both ends of a path through a
 # satellite and a full buffer.
-WINDOW: Final = "10s"
+IN_FLIGHT: Final = "10s"
 LISTS: Final = ("inputs", "skipped", "damage", "strays", "hints")  # those of both sides, one after the other
 SUMS: Final = ("packets", "captured_octets", "wire_octets", "without_time")
 
@@ -41,7 +43,8 @@ def read_comparison(
     tunnels: Tunnels | None = None,
     order: Order | None = None,
     reorder: Duration | None = None,
-    window: Duration = WINDOW,
+    dedupe: bool | Duration = False,
+    in_flight: Duration = IN_FLIGHT,
     every: bool = False,
     ahead: int | None = None,
     on_damage: OnDamage = "warn",
@@ -70,7 +73,10 @@ def read_comparison(
         as they stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
-    window : float or str, default "10s"
+    dedupe : bool, float or str, default False
+        Leave out copies of packets that a mirror port or a hop shows again at one point. A length of time: those that
+        come within it.
+    in_flight : float or str, default "10s"
         How long a packet that one point has seen is looked for at the other one, by the times in the captures: seconds,
         or a text. The clocks of both points may be apart by as much. Memory grows with it.
     every : bool, default False
@@ -98,7 +104,7 @@ def read_comparison(
     OSError
         An input cannot be opened.
     ValueError
-        An input can be read only once, as a pipe, or `window` is no length of time.
+        An input can be read only once, as a pipe, or `in_flight` is no length of time.
 
     Warns
     -----
@@ -112,28 +118,42 @@ def read_comparison(
     >>> int(comparison.flows["lost"].sum()), comparison.clock.offset
     (0, 0)
     """
-    options = ReadOptions(where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead)
-    return collect_comparison(a, b, options, nanoseconds(window, "window"), every)
+    options = ReadOptions(
+        where,
+        decap,
+        1,
+        on_damage,
+        on_interrupt,
+        inner,
+        tunnels,
+        order=order,
+        reorder=reorder,
+        ahead=ahead,
+        dedupe=dedupe,
+    )
+    return collect_comparison(a, b, options, nanoseconds(in_flight, "in_flight"), every)
 
 
-def collect_comparison(a: Captures, b: Captures, options: ReadOptions, window: int, every: bool) -> Comparison:
-    """Compare what two points have recorded, where a packet is looked for within so many ns."""
+def collect_comparison(a: Captures, b: Captures, options: ReadOptions, in_flight: int, every: bool) -> Comparison:
+    """Compare what two points have recorded, where a packet is in flight for so many ns at most."""
     sides = [expand(a), expand(b)]
     for inputs in sides:
         refuse_once(inputs, "compare it")
-    comparer = Comparer(window, every=every)
+    comparer = Comparer(in_flight, every=every)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the second reading says the same
         first = _read(comparer, sides, options._replace(on_end=None))
     clock = clock_of(comparer.learned())
     readings = first if any(reading.interrupted for reading in first) else _read(comparer, sides, options)
-    _check_order(readings, window)
+    _check_order(readings, in_flight)
     metadata = _joint([reading.metadata() for reading in readings])
-    metadata["window"] = window
+    metadata["in_flight"] = in_flight
     metadata["early"], metadata["early_by"] = comparer.early
     ways = Ways(comparer.ways())
     flows = ways.table(metadata)
-    packets = packet_table(comparer.rows(), ways, flows, metadata)
+    rows = {name: array(column) for name, column in comparer.rows().items()}
+    differences = first_differences(rows, sides, options._replace(on_end=None))
+    packets = packet_table(rows, differences, ways, flows, metadata)
     return Comparison(flows, packets, clock, totals_of(flows, comparer), metadata)
 
 
@@ -161,11 +181,11 @@ def _read(comparer: Comparer, sides: Sequence[Sequence[Input]], options: ReadOpt
     return readings
 
 
-def _check_order(readings: Sequence[Watching], window: int) -> None:
+def _check_order(readings: Sequence[Watching], in_flight: int) -> None:
     """Warn of records that stand so late in their input that nobody looked for them any longer."""
     for reading in readings:
         late = reading.late()
-        if late is not None and late.by > window:
+        if late is not None and late.by > in_flight:
             warn(OutOfOrderWarning(about_order(late, reading.inputs[late.input], reading.options, 0)))
 
 

@@ -153,10 +153,9 @@ def _mean(sums: Array, n: Array) -> Array:
 
 
 def packet_table(
-    rows: Mapping[str, Column], ways: Ways, flows: ComparedFlowTable, metadata: Metadata
+    r: Mapping[str, Array], differences: Array, ways: Ways, flows: ComparedFlowTable, metadata: Metadata
 ) -> ComparedPacketTable:
     """The table of packets, in the order of time at the point that is first, by the clock of that point."""
-    r = {name: array(column) for name, column in rows.items()}
     flow = ways.row[r["way"]]
     from_ = ways.from_[flow]
     outcome = np.choose(r["outcome"], [ARRIVED, np.where(r["point"] == from_, LOST, APPEARED), DUPLICATE])
@@ -170,6 +169,7 @@ def packet_table(
         "delay": r["delay"],
         **{name: r["marks"] >> bit & 1 for bit, name in enumerate(CROSSED_MARKS)},
         "payload_length": r["payload_length"],
+        "first_difference": differences,
     }
     seen = np.where((from_ == B) & (columns["b_time"] != NO_TIME) | (columns["a_time"] == NO_TIME), columns["b_time"],
                     columns["a_time"])  # fmt: skip

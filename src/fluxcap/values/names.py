@@ -189,7 +189,7 @@ CROSSED_MARKS: Final = ("reordered", "changed", "uncompared", "dscp_changed", "m
 COMPARED_PACKET_COLUMNS: Final = (
     *("flow", *ENDS, "way", "outcome"),
     *(f"{point}_{name}" for point in ("a", "b") for name in OF_A_POINT),
-    *("delay", *CROSSED_MARKS, "payload_length"),
+    *("delay", *CROSSED_MARKS, "payload_length", "first_difference"),
 )
 LIFE_COLUMNS: Final = (
     *("time", "file", "packet", "protocol", "call", "peer_address", "peer_port", "octets", "records", "evidence"),

@@ -50,8 +50,8 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--every", action="store_true", help="with --packets: every packet, also those that just arrived"
     )
-    window = "how long a packet is looked for, and how far clocks may be apart (default: 10s)"
-    flow_rows.add_time(parser, "--window", window)
+    longest = "how long a packet may be on its way, and how far clocks may be apart (default: 10s)"
+    flow_rows.add_time(parser, "--in-flight", longest)
     what = "exit with 1 if there is one of these, as in loss,changes; any: whatever is found"
     parser.add_argument("--fail-on", type=_codes, default=frozenset(), metavar="LIST", help=what)
 
@@ -96,13 +96,13 @@ def _sides(given: Options) -> tuple[list[str], list[str]]:
 
 
 def _compare(given: Options, a: Sources, b: Sources, messages: Messages) -> Comparison:
-    from fluxcap.comparison.reading import WINDOW, collect_comparison
+    from fluxcap.comparison.reading import IN_FLIGHT, collect_comparison
     from fluxcap.plan.durations import nanoseconds
 
-    window = nanoseconds(given.window or WINDOW, "--window")
+    longest = nanoseconds(given.in_flight or IN_FLIGHT, "--in-flight")
     with Progress(Sources([*a.inputs, *b.inputs]), messages, PASSES):
         try:
-            return collect_comparison(a.inputs, b.inputs, given.reading, window, given.every)
+            return collect_comparison(a.inputs, b.inputs, given.reading, longest, given.every)
         except ValueError as error:
             raise UsageError.of(error) from error
 
