@@ -276,3 +276,36 @@ def test_damage_is_said_once():
         comparison = fluxcap.read_comparison(a, other[:-7])
     assert [str(one.category.__name__) for one in said] == ["DamagedCaptureWarning"]
     assert len(comparison.metadata["damage"]) == 1
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan(
+            **{"seed": 98, "packets": 300, "flows": 10, "seconds": 0.5, "alike": 0.15, "lost": 0.15, "delayed": 0.15},
+            **{"mended": 0.15, "translated": 0.5, "hops": 3, "jitter": 10 * US},
+        ),
+        Plan(
+            **{"seed": 74, "packets": 1500, "flows": 9, "seconds": 0.5, "alike": 0.03, "held": 0.03, "changed": 0.15},
+            **{"mended": 0.15, "translated": 1.0, "hops": 3, "jitter": 10 * US},
+        ),
+    ],
+)
+def test_keep_alives_of_several_flows_do_not_tell_which_flow_is_translated_to_which(plan):
+    assert_told_as_logged(two_points(plan))
+
+
+def test_the_clock_is_learned_from_packets_before_it_is_known_from_where_they_come():
+    """The first packet is the only one that is not delayed by another 300 ms; its direction is told by the answers."""
+    ends = "192.0.2.1", "192.0.2.2"
+    there = [bytes(b.ethernet(b.ipv4(b.udp(b"question", 1, 2), *ends, identification=one))) for one in range(1, 5)]
+    back = [bytes(b.ethernet(b.ipv4(b.udp(b"answer", 2, 1), *ends[::-1], identification=one))) for one in range(1, 5)]
+    late = [0, 300, 300, 300]
+    a = [Record(data, START + one * SECOND) for one, data in enumerate(there)]
+    other = [Record(data, START + one * SECOND + (20 + late[one]) * MS) for one, data in enumerate(there)]
+    other += [Record(data, START + one * SECOND + 600 * MS) for one, data in enumerate(back)]
+    a += [Record(data, START + one * SECOND + 620 * MS) for one, data in enumerate(back)]
+    captures = [pcap(sorted(side, key=lambda one: one.time), ns=True) for side in (a, other)]
+    clock = fluxcap.read_comparison(*captures).clock
+    assert clock.bound == pytest.approx(20 * MS, abs=MS)
+    assert clock.offset == pytest.approx(0, abs=MS)

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint32_t
 from fluxcap.compare.clock cimport (
     CLOCK_ONE_WAY, ClockSamples, CommonClock, DRIFT_MAX, FROM_A, FROM_B, MAYBE_FROM_A, MAYBE_FROM_B, add_low, after)
 from fluxcap.compare.sighting cimport POINT_A, POINT_B, Sighting
-from fluxcap.compare.ways cimport NOT_TOLD, Way, Ways, way_back
+from fluxcap.compare.ways cimport NOT_TOLD, Apart, Way, Ways, way_back
 
 cdef inline void note_direction(Way* w, int64_t earlier) noexcept nogil:
     """TTL goes before times."""
@@ -24,6 +24,25 @@ cdef inline void compare_ways(Way* w, Way* back) noexcept nogil:
     cdef int64_t proved = 1 if <double>more > drifted else -1 if -<double>more > drifted else 0
     note_direction(w, proved)
     note_direction(back, -proved)
+
+cdef inline void keep_untold(Way* w, int64_t time, int64_t raw) noexcept nogil:
+    """Keep what the clock will be learned from once the direction is known."""
+    cdef Apart now
+    now.time = time
+    now.raw = raw
+    if not w.untold or raw < w.least.raw:
+        w.least = now
+    if not w.untold or raw > w.most.raw:
+        w.most = now
+    w.untold = True
+
+cdef inline void add_untold(Way* w, ClockSamples* samples) noexcept nogil:
+    """Learn from the packet with the least delay of those before the direction was known."""
+    if w.untold and w.from_ == POINT_B:
+        add_low(samples, FROM_B, w.most.time, w.most.raw)
+    elif w.untold:
+        add_low(samples, FROM_A, w.least.time, w.least.raw)
+    w.untold = False
 
 cdef inline void learn_direction(Ways* ways, uint32_t place, ClockSamples* samples, const Sighting* a,
                                  const Sighting* b) noexcept nogil:
@@ -42,7 +61,9 @@ cdef inline void learn_direction(Ways* ways, uint32_t place, ClockSamples* sampl
     w.sum_time += <double>after(time, samples.origin) if samples.begun else 0
     if w.from_ != NOT_TOLD:
         add_low(samples, FROM_B if w.from_ == POINT_B else FROM_A, time, raw)
+        add_untold(w, samples)
     else:
+        keep_untold(w, time, raw)
         add_low(samples, MAYBE_FROM_A, time, raw)
         add_low(samples, MAYBE_FROM_B, time, raw)
 

@@ -18,6 +18,7 @@ cdef struct Matcher:
     Ways ways
     InFlight flight
     ClockSamples* samples       # where the clock is learned; NULL: packets are counted
+    bint misled                 # ... from two ways as if they were one
     CommonClock clock
     Account account
     int64_t window              # ns

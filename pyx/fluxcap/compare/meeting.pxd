@@ -12,7 +12,7 @@ from fluxcap.compare.pending cimport (
     first_in_list, join_list, let_go, new_pending, reserve_pending)
 from fluxcap.compare.ranges cimport has_range, meet_range, remember_arrival
 from fluxcap.compare.sighting cimport POINTS, POINT_B, Sighting
-from fluxcap.compare.ways cimport Way, reserve_ways, standing, way_of
+from fluxcap.compare.ways cimport EVERY_POINT, Way, part_ways, reserve_ways, standing, way_of
 
 cdef enum:
     # A copy made in the network comes this soon, in ns: routes that flap and queues hold no packet longer.
@@ -129,6 +129,8 @@ cdef inline bint take_sighting(Matcher* m, uint32_t point, const Sighting* s) no
         return False
     own = way_of(&m.ways, &s.ends, s.identity.ends, &m.key)
     m.ways.at[own].seen_at |= 1 << point
+    if m.ways.at[own].seen_at == EVERY_POINT and part_ways(&m.ways, own):
+        m.misled = True
     number = find_partner(m, own, point, s, time)
     w = &m.ways.at[standing(&m.ways, own)]
     if w.seen[0] + w.seen[1] == 0:

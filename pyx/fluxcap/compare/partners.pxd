@@ -7,7 +7,7 @@ from fluxcap.compare.clock cimport after
 from fluxcap.compare.matcher cimport Matcher, delay_of, list_key, same_key
 from fluxcap.compare.pending cimport InFlight, LIST_CHANGED, LIST_MOVED, LIST_SAME, first_in_list
 from fluxcap.compare.sighting cimport PARTS, POINTS, POINT_A, Sighting
-from fluxcap.compare.ways cimport NOT_TOLD, Way, Ways, join_ways, standing
+from fluxcap.compare.ways cimport EVERY_POINT, NOT_TOLD, Way, Ways, join_ways, standing
 
 cdef enum:
     # Packets that look alike and were sent so close together, in ns, are matched in order. Between others the delay
@@ -52,18 +52,32 @@ cdef inline uint32_t find_same(const Matcher* m, uint32_t place, uint32_t point,
 cdef inline bint may_be_moved(const Way* a, const Way* b) noexcept nogil:
     """May one be the other, with its ends translated? Not if packets of either had the same ends at both points."""
     return a.ends.protocol == b.ends.protocol and not (a.straight or b.straight) and \
-        a.stands == 0 and b.stands == 0 and a.other == 0 and b.other == 0 and a.seen_at != b.seen_at
+        a.stands == 0 and b.stands == 0 and a.other == 0 and b.other == 0 and a.seen_at ^ b.seen_at == EVERY_POINT
+
+cdef inline bint is_of_one_way(const Matcher* m, uint32_t point, const Sighting* s, uint32_t place) noexcept nogil:
+    """Are all packets in flight that look like this one, between any ends, of the way at this place? Keep-alives of
+    several flows are the same bytes, and do not tell which flow is which."""
+    cdef const InFlight* f = &m.flight
+    cdef uint32_t number = first_in_list(f, same_key(m, LIST_MOVED, point, 0, s)), i = 0
+    while number and i < MOST_ALIKE:
+        if standing(&m.ways, f.at[number].way) != place:
+            return False
+        number = f.at[number].links[LIST_MOVED].newer
+        i += 1
+    return number == 0
 
 cdef inline uint32_t find_moved(const Matcher* m, uint32_t own, uint32_t point, const Sighting* s,
                                 int64_t time) noexcept nogil:
     """The same packet between other ends."""
     cdef const InFlight* f = &m.flight
     cdef const Ways* ways = &m.ways
-    cdef uint32_t number = first_in_list(f, same_key(m, LIST_MOVED, POINTS - 1 - point, 0, s)), i = 0
+    cdef uint32_t number = first_in_list(f, same_key(m, LIST_MOVED, POINTS - 1 - point, 0, s)), there, i = 0
     cdef bint tells = s.identity.own or s.length >= TELLING
     while number and i < MOST_ALIKE:
-        if standing(ways, f.at[number].way) == standing(ways, own) or \
-                tells and may_be_moved(&ways.at[f.at[number].way], &ways.at[own]):
+        there = standing(ways, f.at[number].way)
+        if there == standing(ways, own) or \
+                tells and may_be_moved(&ways.at[f.at[number].way], &ways.at[own]) and \
+                is_of_one_way(m, POINTS - 1 - point, s, there) and is_of_one_way(m, point, s, own):
             if is_timely(m, &ways.at[standing(ways, own)], point, delay_of(point, time, &f.at[number])):
                 return number
         number = f.at[number].links[LIST_MOVED].newer

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from fluxcap.base.columns cimport free_columns
 from fluxcap.compare.account cimport take_quantiles
@@ -11,7 +12,7 @@ from fluxcap.compare.matcher cimport Matcher
 from fluxcap.compare.meeting cimport end_matching, take_sighting
 from fluxcap.compare.pending cimport free_in_flight, open_in_flight
 from fluxcap.compare.sighting cimport POINT_A, POINT_B, Watch
-from fluxcap.compare.ways cimport forget_counts, free_ways, open_ways
+from fluxcap.compare.ways cimport forget_counts, forget_direction, free_ways, open_ways
 
 cdef enum WalkStop:
     WALK_WANTS_A
@@ -50,6 +51,18 @@ cdef inline WalkStop walk(Matcher* m, Watch* a, Watch* b, bint a_ended, bint b_e
             b.taken += 1
             if not take_sighting(m, POINT_B, &b.seen[b.taken - 1]):
                 return WALK_NO_MEMORY
+
+cdef inline bint learn_again(Matcher* m) noexcept nogil:
+    """Forget what was learned from ways that are not one, but not which ways are. False: there were none."""
+    cdef uint64_t i
+    if not m.misled:
+        return False
+    m.misled = False
+    memset(m.samples, 0, sizeof(ClockSamples))
+    for i in range(1, m.ways.n):
+        forget_counts(&m.ways.at[i])
+        forget_direction(&m.ways.at[i])
+    return True
 
 cdef inline void begin_counting(Matcher* m) noexcept nogil:
     """The clock is learned from the first reading. The second one counts."""

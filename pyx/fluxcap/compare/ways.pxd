@@ -16,6 +16,11 @@ cdef enum:
     FIRST_WAYS = 256
     FIRST_WAY_SLOTS = 1 << 10
     NOT_TOLD = 2                # of a point: neither
+    EVERY_POINT = 3             # bits of the points
+
+cdef struct Apart:              # of a packet that was seen at both points:
+    int64_t time                # the middle of both times, ns
+    int64_t raw                 # how much later it was seen at B, by the clocks as they are, ns
 
 cdef struct Way:
     Ends ends
@@ -29,6 +34,9 @@ cdef struct Way:
     uint8_t from_               # the point it passes first, NOT_TOLD before that is known
     uint8_t paired              # a packet of it was seen at both points
     # what tells from where it comes
+    uint8_t untold              # packets were seen at both points before that was known; of these the one that was
+    Apart least                 # ... the least later at B,
+    Apart most                  # ... and the most
     int64_t fewer_hops          # packets with a lower TTL at B, less those with a lower one at A
     int64_t earlier             # packets that prove that it comes from A, less those that prove B
     uint64_t met                # packets seen at both points, and of these the sums of
@@ -171,8 +179,26 @@ cdef inline void join_ways(Ways* w, uint32_t place, uint32_t other) noexcept nog
         way.alone[i] += same.alone[i]
         way.copies[i] += same.copies[i]
 
+cdef inline bint part_ways(Ways* w, uint32_t place) noexcept nogil:
+    """Both points have seen the ends of this way, so nothing translates them. True: another way stood for it, or it for
+    another one."""
+    cdef Way* way = &w.at[place]
+    if way.stands:
+        w.at[way.stands].other = 0
+    elif way.other:
+        w.at[way.other].stands = 0
+    else:
+        return False
+    way.stands = way.other = 0
+    return True
+
 cdef inline void forget_counts(Way* way) noexcept nogil:
     """Keep what is known of a way, and count anew."""
     way.paired = False
     way.last_apart = 0
     memset(&way.first, 0, sizeof(Way) - (<char*>&way.first - <char*>way))
+
+cdef inline void forget_direction(Way* way) noexcept nogil:
+    """Keep only the ends of a way, which points have seen them, and what they are translated to."""
+    way.from_ = NOT_TOLD
+    memset(&way.untold, 0, <char*>&way.first - <char*>&way.untold)

@@ -12,7 +12,8 @@ from fluxcap.compare.matcher cimport Matcher
 from fluxcap.compare.sighting cimport Watch, free_watch, open_watch, see
 from fluxcap.compare.walk cimport (
     WALK_ENDED as WALK_ENDED_CODE, WALK_NO_MEMORY, WALK_WANTS_A as WALK_WANTS_A_CODE,
-    WALK_WANTS_B as WALK_WANTS_B_CODE, WalkStop, begin_counting, end_counting, free_walk, open_walk, walk)
+    WALK_WANTS_B as WALK_WANTS_B_CODE, WalkStop, begin_counting, end_counting, free_walk, learn_again,
+    open_walk, walk)
 from fluxcap.compare.ways cimport Way
 
 WALK_WANTS_A, WALK_WANTS_B, WALK_ENDED = WALK_WANTS_A_CODE, WALK_WANTS_B_CODE, WALK_ENDED_CODE
@@ -150,6 +151,10 @@ cdef class Comparer:
             if stop == WALK_NO_MEMORY:
                 raise MemoryError("no room for more packets in flight")
             return <int>stop
+
+    def learn_again(self):
+        with self.claim:
+            return learn_again(&self.matcher)
 
     def learned(self):
         with self.claim:
