@@ -15,6 +15,7 @@ from fluxcap._core_dicts import Damage as Damage
 from fluxcap._core_dicts import Endings as Endings
 from fluxcap._core_dicts import Interface as Interface
 from fluxcap._core_dicts import KeySpec as KeySpec
+from fluxcap._core_dicts import LearnedClock as LearnedClock
 from fluxcap._core_dicts import Totals as Totals
 
 FAR: Final[int]  # bytes ahead from which a segment of TCP is believed only when it is acknowledged

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from fluxcap.values import human
 
 if TYPE_CHECKING:
-    from fluxcap._core_dicts import LearnedClock
+    from fluxcap._core import LearnedClock
 
 UNKNOWN, ONE_WAY, TWO_WAYS = "unknown", "one way", "two ways"
 PPM: Final = 1e6
