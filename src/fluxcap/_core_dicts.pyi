@@ -77,4 +77,5 @@ class LearnedClock(TypedDict):
     drift: float  # ns a ns, by a clock in the middle of both
     origin: int  # ns since the epoch, in the middle of both clocks
     drifts: bool  # the packets tell the drift; else it is 0
+    kind: int  # of "one way": 0 from A, 1 from B; 2 and 3 the same, by nothing but the clocks
     gap: float  # ns between the least differences of both directions

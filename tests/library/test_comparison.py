@@ -82,12 +82,19 @@ def test_offset_and_drift_of_two_way_traffic_come_back(offset, drift):
 
 
 def test_the_offset_of_one_way_traffic_cannot_be_known_and_delays_count_from_the_least():
-    comparison = compared(two_points(replace(LONG, two_way=False, offset=2 * SECOND, drift=50.0)))
+    comparison = compared(two_points(replace(LONG, two_way=False, offset=2 * SECOND, drift=50.0, hops=1)))
     clock = comparison.clock
     assert (clock.basis, clock.offset, clock.bound) == ("one way", None, None)
     assert clock.drift == pytest.approx(50.0, abs=1.0)
     assert "cannot be known" in clock.sentence
     assert 0 <= comparison.packets["delay"].min() < 10 * US
+    assert comparison.totals["b>a"]["sent"] == 0
+
+
+def test_where_nothing_tells_the_direction_the_clocks_do_and_that_is_said():
+    comparison = compared(two_points(replace(LONG, packets=200, two_way=False, offset=2 * SECOND)))
+    assert (comparison.clock.basis, comparison.clock.offset) == ("not told", None)
+    assert "Nothing but the clocks tells" in comparison.clock.sentence
     assert comparison.totals["b>a"]["sent"] == 0
 
 

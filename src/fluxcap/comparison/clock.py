@@ -9,8 +9,10 @@ from fluxcap.values import human
 if TYPE_CHECKING:
     from fluxcap._core import LearnedClock
 
-UNKNOWN, ONE_WAY, TWO_WAYS = "unknown", "one way", "two ways"
+UNKNOWN, NOT_TOLD, ONE_WAY, TWO_WAYS = "unknown", "not told", "one way", "two ways"
+FIRST_NOT_TOLD: Final = 2  # of the kinds of the core: packets of which nothing tells which point they pass first
 PPM: Final = 1e6
+SHOWN: Final = 0.005  # ppm: less would be written as 0
 
 
 class Clock(NamedTuple):
@@ -18,9 +20,9 @@ class Clock(NamedTuple):
 
     Attributes
     ----------
-    basis : {"two ways", "one way", "unknown"}
+    basis : {"two ways", "one way", "not told", "unknown"}
         From packets of both directions, whose least delays are taken to be equal; of one direction, which tell no
-        offset; or from none, as no packet was seen at both points.
+        offset; of which nothing but these clocks tells the direction; or from none, as none was seen at both points.
     offset : int or None
         Nanoseconds by which B is ahead at `time`; None where it cannot be known.
     bound : int or None
@@ -45,10 +47,11 @@ class Clock(NamedTuple):
         faster = "" if self.drift is None else f" and {_ppm(self.drift)}"
         if self.offset is None or self.bound is None:
             drift = "" if self.drift is None else f" B's clock is {_ppm(self.drift)}."
-            return (
-                "All packets that were seen at both points went one way, so the offset of the clocks cannot be known:"
-                f" delays are counted from the least one.{drift}"
-            )
+            why = {
+                ONE_WAY: "All packets that were seen at both points went one way",
+                NOT_TOLD: "Nothing but the clocks tells which point packets passed first",
+            }[self.basis]
+            return f"{why}, so the offset of the clocks cannot be known: delays are counted from the least one.{drift}"
         where = "behind" if self.offset < 0 else "ahead of"
         return (
             f"B's clock is {human.duration(abs(self.offset))} {where} A's{faster},"
@@ -58,7 +61,7 @@ class Clock(NamedTuple):
 
 
 def _ppm(drift: float) -> str:
-    return f"{abs(drift):.2f} ppm {'slower' if drift < 0 else 'faster'}"
+    return f"{abs(drift):.2f} ppm {'slower' if drift < 0 else 'faster'}" if abs(drift) >= SHOWN else "as fast as A's"
 
 
 def clock_of(learned: LearnedClock) -> Clock:
@@ -69,5 +72,6 @@ def clock_of(learned: LearnedClock) -> Clock:
     # The core measures time in the middle of both clocks.
     drift = learned["drift"] / (1 - half) * PPM if learned["drifts"] else None
     if basis == ONE_WAY:
-        return Clock(basis, None, None, drift, learned["origin"])
+        told = NOT_TOLD if learned["kind"] >= FIRST_NOT_TOLD else basis
+        return Clock(told, None, None, drift, learned["origin"])
     return Clock(basis, round(learned["offset"]), round(max(learned["gap"], 0) / 2), drift, learned["origin"])

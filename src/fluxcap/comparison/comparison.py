@@ -101,8 +101,8 @@ class Comparison(NamedTuple):
         --------
         >>> import fluxcap
         >>> comparison = fluxcap.read_comparison("samples/session.pcap", "samples/session.pcap")
-        >>> comparison.to_dict()["clock"]["basis"]
-        'two ways'
+        >>> comparison.to_dict()["clock"]["basis"]  # one capture twice: there is no delay that tells a direction
+        'not told'
         """
         return {**self.summary, **metadata.members(self.metadata)}
 

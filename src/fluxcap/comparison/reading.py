@@ -115,8 +115,8 @@ def read_comparison(
     --------
     >>> import fluxcap
     >>> comparison = fluxcap.read_comparison("samples/session.pcap", "samples/session.pcap")
-    >>> int(comparison.flows["lost"].sum()), comparison.clock.offset
-    (0, 0)
+    >>> int(comparison.flows["sent"].sum()), int(comparison.flows["lost"].sum())
+    (1094, 0)
     """
     options = ReadOptions(
         where,
