@@ -11,7 +11,7 @@ import pytest
 import fluxcap
 from altered_captures import records_of
 from capture_files import pcap
-from fluxcap._core import REASONS
+from fluxcap._core import DISPOSITIONS, REASONS
 from real_captures import CORPUS, SAMPLES, index, needs_corpus, spread
 from shown_twice import IPV4, IPV6, WAYS, doubled, numbered
 from tshark import fields, needs_tshark, tshark
@@ -39,11 +39,13 @@ def alone(records):
 
 
 def once(records, folder):
-    """The records without copies."""
+    """The records without copies, as far as they are counted and in no tunnel: what changes around one is not seen."""
     path = folder / "as-it-was.pcap"
     path.write_bytes(pcap(records, ns=True))
     fluxcap.dedupe(path, folder / "once.pcap", window="200ms")
-    return records_of(folder / "once.pcap")
+    table = fluxcap.read_packets(folder / "once.pcap", columns="depth,disposition")
+    plain = (table["depth"] == 0) & (table["disposition"] == DISPOSITIONS.index("counted"))
+    return [one for one, kept in zip(records_of(folder / "once.pcap"), plain, strict=True) if kept]
 
 
 def found(capture):
