@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from fluxcap.formats import Table
-    from fluxcap.tables.flows import FlowTable
     from fluxcap.values.arrays import Array
 
+T = TypeVar("T")
 APART: Final = "icmp"  # the member of the metadata
 ERRORS, LAST = "icmp_errors", "_icmp_last"
 MOVED: Final = "its rows were chosen or sorted elsewhere, and which of them have ICMP errors is not known any more"
@@ -20,13 +20,11 @@ MOVED: Final = "its rows were chosen or sorted elsewhere, and which of them have
 def said(table: Table) -> dict[str, Any]:
     """The member of the metadata that says of a table of flows when its ICMP errors came, and which errors are about
     flows that it does not have; nothing of another table."""
-    from fluxcap.tables.flows import FlowTable
-
-    if not isinstance(table, FlowTable) or not {ERRORS, LAST} <= table._columns.keys():
+    if not {ERRORS, LAST} <= getattr(table, "_columns", {}).keys():
         return {}
     import numpy as np
 
-    rows, unseen = np.flatnonzero(table[ERRORS]), table._unseen
+    rows, unseen = np.flatnonzero(table[ERRORS]), getattr(table, "_unseen", None)
     return {
         APART: {
             "rows": rows.tolist(),
@@ -36,9 +34,7 @@ def said(table: Table) -> dict[str, Any]:
     }
 
 
-def told(
-    columns: Mapping[str, Array], apart: Mapping[str, Any], kind: type[FlowTable]
-) -> tuple[Array, FlowTable | None]:
+def told(columns: Mapping[str, Array], apart: Mapping[str, Any], kind: Callable[..., T]) -> tuple[Array, T | None]:
     """The times of the last ICMP errors, and the table of errors about flows elsewhere. ValueError if they are not
     about these rows."""
     import numpy as np

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from fluxcap.tables.arrow.apart import APART, ERRORS, LAST, told
 from fluxcap.tables.requirements import wanted
@@ -12,17 +13,14 @@ from fluxcap.values.arrow import ROOT
 from fluxcap.values.from_arrow import columns_from, metadata_from
 from fluxcap.values.metadata import SCHEMA, Metadata
 
-if TYPE_CHECKING:
-    from fluxcap.tables.flows import FlowTable
-
-T = TypeVar("T", bound="FlowTable")
+T = TypeVar("T")
 NO_METADATA: Final = (
     "it does not say how its rows were made: the schema has no metadata `fluxcap`, which FlowTable.write(),"
     " FlowTable.to_arrow() and `fluxcap flows -o` put there"
 )
 
 
-def flows_from_file(kind: type[T], path: Any) -> T:
+def flows_from_file(kind: Callable[..., T], path: Any) -> T:
     """The table that was written to a file of Parquet."""
     wanted("pyarrow")
     import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
@@ -30,7 +28,7 @@ def flows_from_file(kind: type[T], path: Any) -> T:
     return flows_from(kind, pq.read_table(path), str(path))
 
 
-def flows_from(kind: type[T], table: Any, name: str = "the table") -> T:
+def flows_from(kind: Callable[..., T], table: Any, name: str = "the table") -> T:
     """The table that something of Arrow was made of. ValueError if it was made of another kind of table."""
     pa = wanted("pyarrow")
     made = table if isinstance(table, pa.Table) else pa.table(table)
