@@ -66,6 +66,7 @@ def test_segments_that_were_acknowledged_and_are_missing_are_capture_loss(base, 
     report = audit(without(base, gone))
     octets = sum(segment.length for segment, _ in lost)
     assert said(report) == [("loss", octets)]
+    assert report.sentence == f"Not complete: {report.findings[0].clause}."
     numbers = report.findings[0].numbers
     seen = sum(one.length for one in segments(without(base, gone)))
     assert numbers["connections"] == len({segment.talk for segment, _ in lost})
@@ -73,6 +74,14 @@ def test_segments_that_were_acknowledged_and_are_missing_are_capture_loss(base, 
     answers = [answer.place + 1 - sum(place < answer.place for place in gone) for _, answer in lost]
     assert set(packets(report)) <= set(answers)
     assert min(packets(report)) == min(answers)
+
+
+@each_base
+def test_a_segment_with_a_wrong_checksum_was_captured_and_is_no_loss(base):
+    some = [segment.place for segment, _ in chosen(acknowledged_data(base), 5, seed=2)]
+    wrong = changed(base, some, lambda record: record._replace(data=record.data[:-1] + bytes([record.data[-1] ^ 1])))
+    assert fluxcap.read_info(pcap(wrong)).verdicts[6]["bad"] == 5
+    assert said(audit(wrong)) == []
 
 
 @settings(max_examples=25)
@@ -93,6 +102,17 @@ def test_conversations_that_lost_a_side_are_one_sided_and_no_loss(base, n):
     report = audit(without(base, gone))
     assert said(report) == [("one_sided", n)]
     assert report.findings[0].numbers["of"] == report.conversations
+
+
+def test_the_evidence_of_one_side_is_its_first_packet_wherever_batches_end():
+    base = BASES["session"]
+    own = next(iter(of_talks(segments(base)).values()))
+    side = [base[one.place] for one in own if one.source == own[1].source]
+    ends = ("192.0.2.1", 4000), ("192.0.2.2", 53)
+    between = [Record(fluxcap.segment(struct.pack(">I", place), *ends), side[0].time) for place in range(65_600)]
+    report = audit([side[0], *between, *side[1:]])
+    assert said(report) == [("one_sided", 1)]
+    assert packets(report) == [1]
 
 
 def test_a_side_under_way_that_acknowledges_more_and_more_is_one_side_of_a_conversation():
@@ -116,6 +136,16 @@ def test_a_segment_behind_its_acknowledgment_runs_after_the_other_direction(base
     report = audit(moved(base, segment.place, answer.place))
     assert said(report) == [("ahead", 1)]
     assert packets(report) == [answer.place + 1]
+
+
+@each_base
+def test_segments_of_several_conversations_behind_their_acknowledgments_are_counted_by_conversation(base):
+    first = {segment.talk: (segment, answer) for segment, answer in reversed(acknowledged_data(base))}
+    (one, after), *others = sorted(first.values())
+    other, late = next(pair for pair in others if pair[0].place > after.place)
+    report = audit(moved(moved(base, other.place, late.place), one.place, after.place))
+    assert said(report) == [("ahead", 2)]
+    assert report.findings[0].numbers == {"connections": 2}
 
 
 @each_base
