@@ -26,6 +26,7 @@ from altered_captures import (
 from capture_files import Record, block, enhanced_packet, interface, option, pcap, pcapng
 from fluxcap.reports.audit.findings import CODES
 from real_captures import SAMPLES
+from shown_twice import WAYS, numbered
 
 SECOND, MS, US = 10**9, 10**6, 10**3
 BASES = {name: records_of(SAMPLES / f"{name}.pcap") for name in ("session", "office", "servers")}
@@ -56,6 +57,17 @@ def packets(report: fluxcap.AuditReport) -> list[int]:
 def test_of_a_clean_capture_nothing_is_said(name):
     report = fluxcap.read_audit(SAMPLES / name)
     assert (report.findings, report.sentence) == ((), "Complete and in order.")
+
+
+@each_base
+@pytest.mark.parametrize("way", ["exact", "other_vlan", "routed"])
+def test_packets_that_are_there_twice_are_copies_and_nothing_else(base, way):
+    some = [record for place, record in enumerate(base) if place % 3 == 0 and numbered(record.data)]
+    again = [Record(WAYS[way](record.data), record.time + 20 * US) for record in some]
+    report = audit(sorted([*base, *again], key=lambda record: record.time))
+    assert said(report) == [("copies", len(some))]
+    assert report.findings[0].numbers == {"of": len(base) + len(some), way: len(some)}
+    assert report.sentence.startswith("Complete and in order; ")
 
 
 @each_base
@@ -195,10 +207,10 @@ def test_silences_between_bursts_are_the_habit_of_a_capture():
     assert said(audit(pcap(bursts, ns=True))) == [("clock", len(bursts))]
 
 
-@each_base
-def test_a_silence_is_found_wherever_batches_end(base):
-    step = US
-    many = [Record(base[0].data, place * step + (place >= 65540) * 10 * SECOND) for place in range(65600)]
+def test_a_silence_is_found_wherever_batches_end():
+    ends = ("192.0.2.1", 4000), ("192.0.2.2", 53)
+    many = [Record(fluxcap.segment(struct.pack(">I", place), *ends), place * US + (place >= 65540) * 10 * SECOND)
+            for place in range(65600)]  # fmt: skip
     report = audit(pcap(many))
     assert said(report) == [("gaps", 1)]
     assert packets(report) == [65541]

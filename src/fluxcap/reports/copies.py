@@ -55,10 +55,12 @@ class Copies(NamedTuple):
 
 def counted(codes: bytes) -> Copies:
     """Copies among the records with these codes of `duplicate_kind`."""
-    kinds = Counter(codes)
-    records = kinds.total()
-    del kinds[0]
-    return Copies(records, {REASONS[code]: n for code, n in kinds.items()})
+    return of_kinds(Counter(codes))
+
+
+def of_kinds(codes: Mapping[int, int]) -> Copies:
+    """Copies among the records that have each code so often; 0 is none."""
+    return Copies(sum(codes.values()), {REASONS[code]: n for code, n in codes.items() if code})
 
 
 def sampled(item: Input, options: ReadOptions) -> Copies:

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from fluxcap.reports.places import Place
 
-# In the order in which a report has them: what is missing from the capture, what is not in order, what looks otherwise
-# than it was on the wire. Copies of packets come before these, where a reading tells them.
+# In the order in which a report has them: what is there twice, what is missing from the capture, what is not in order,
+# what looks otherwise than it was on the wire.
+TWICE: Final = ("copies",)
 MISSING: Final = ("drops", "loss", "one_sided", "damage", "cut", "fragments", "gaps")
 DISORDER: Final = ("ahead", "time_back")
 ALTERED: Final = ("clock", "joined", "offload")
-CODES: Final = (*MISSING, *DISORDER, *ALTERED)
+CODES: Final = (*TWICE, *MISSING, *DISORDER, *ALTERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Finding:
 def verdict(findings: tuple[Finding, ...]) -> str:
     """The findings in one sentence."""
     missing, disorder, altered = (
-        [finding.clause for finding in findings if finding.code in codes] for codes in (MISSING, DISORDER, ALTERED)
+        [finding.clause for finding in findings if finding.code in codes]
+        for codes in (MISSING, DISORDER, (*TWICE, *ALTERED))
     )
     if missing:
         said = f"Not complete: {', '.join(missing)}" + (f"; not in order: {', '.join(disorder)}" if disorder else "")

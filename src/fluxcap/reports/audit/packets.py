@@ -1,7 +1,8 @@
-"""What became of packets before they were in the capture: cut, left to the card, joined, in pieces."""
+"""What became of packets before they were in the capture: seen twice, cut, left to the card, joined, in pieces."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from fluxcap._core import DISPOSITIONS, VERDICTS
 from fluxcap.reports.audit.findings import Finding
+from fluxcap.reports.copies import of_kinds as copies_of
 from fluxcap.reports.places import FEW, Firsts, Place
 from fluxcap.values import human
 from fluxcap.values.arrays import grown
@@ -23,6 +25,37 @@ JOINED: Final = 4  # in `offload_flags`: several segments of the wire (epb_flags
 NO_LIMIT: Final = np.iinfo(np.uint32).max
 # The core knows so many datagrams under way. Of more, the oldest have made room and are never whole.
 UNDER_WAY: Final = 2048
+
+
+class Copied:
+    """Packets that a mirror or a hop shows again."""
+
+    COLUMNS = ("duplicate_of", "duplicate_kind", "file", "packet")
+
+    def __init__(self) -> None:
+        self._kinds: Counter[int] = Counter()
+        self.first = Firsts(FEW)
+
+    def add(self, packets: PacketTable) -> None:
+        """Look at a batch of packets."""
+        self._kinds.update(packets["duplicate_kind"].tobytes())
+        rows = np.flatnonzero(packets["duplicate_of"])
+        self.first.add_alike(packets["file"][rows], packets["packet"][rows])
+
+    def findings(self) -> Iterator[Finding]:
+        """What was found. A few copies may be chance."""
+        found = copies_of(self._kinds)
+        if found.many:
+            count = sum(found.kinds.values())
+            yield Finding(
+                "copies",
+                count,
+                f"{found.text}.",
+                "Counts of packets and bytes are too high, and copies of segments look like retransmissions; `--dedupe`"
+                " leaves them out.",
+                self.first.of(),
+                {"of": found.records, **found.kinds},
+            )
 
 
 class Cut:

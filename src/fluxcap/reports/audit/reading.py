@@ -16,7 +16,7 @@ from fluxcap.reports import verdicts
 from fluxcap.reports.audit import files
 from fluxcap.reports.audit.conversations import Conversations
 from fluxcap.reports.audit.findings import CODES, verdict
-from fluxcap.reports.audit.packets import Cut, Fragments, Joined, Offload
+from fluxcap.reports.audit.packets import Copied, Cut, Fragments, Joined, Offload
 from fluxcap.reports.audit.report import AuditReport
 from fluxcap.reports.audit.times import Clocks, Times
 from fluxcap.reports.survey import Survey
@@ -144,11 +144,12 @@ class Audit:
 
     def __init__(self, options: ReadOptions) -> None:
         self.times, self.clocks = Times(options.order is not None), Clocks()
+        self.copied = Copied()
         self.cut, self.offload, self.joined, self.fragments = Cut(), Offload(), Joined(), Fragments()
         self.conversations = Conversations()
         self._parts = (
             *(self.times, self.clocks, self.cut, self.offload, self.joined, self.fragments),
-            self.conversations,
+            *(self.copied, self.conversations),
         )
         columns = tuple(dict.fromkeys(chain.from_iterable(part.COLUMNS for part in self._parts)))
         # One thread: rows are made in order.
@@ -171,8 +172,9 @@ class Audit:
                 chain(
                     files.drops(info),
                     files.damage(info),
-                    # What has lost its ports is in no connection, and would be missed there.
+                    # What has lost its ports is in no connection, and would be missed there; it looks like others too.
                     () if self.cut.headers else self.conversations.findings(connections, lost),
+                    () if self.cut.headers else self.copied.findings(),
                     self.cut.findings(),
                     self.fragments.findings(),
                     self.times.findings(),
