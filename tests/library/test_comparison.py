@@ -289,12 +289,14 @@ def test_damage_is_said_once():
     "plan",
     [
         Plan(
-            **{"seed": 98, "packets": 300, "flows": 10, "seconds": 0.5, "alike": 0.15, "lost": 0.15, "delayed": 0.15},
-            **{"mended": 0.15, "translated": 0.5, "hops": 3, "jitter": 10 * US},
+            **{"seed": 98, "packets": 300, "flows": 10, "seconds": 0.5, "alike": 0.15, "offloaded": True, "lost": 0.15},
+            **{"duplicated": 0.03, "delayed": 0.15, "mended": 0.15, "lowered": 0.03, "translated": 0.5},
+            **{"clamped": True, "hops": 3, "jitter": 10 * US},
         ),
         Plan(
-            **{"seed": 74, "packets": 1500, "flows": 9, "seconds": 0.5, "alike": 0.03, "held": 0.03, "changed": 0.15},
-            **{"mended": 0.15, "translated": 1.0, "hops": 3, "jitter": 10 * US},
+            **{"seed": 58, "packets": 1500, "flows": 4, "seconds": 0.5, "large": 0.15, "again": 0.15, "alike": 0.03},
+            **{"delayed": 0.15, "changed": 0.15, "mended": 0.03, "remarked": 0.03, "lowered": 0.03},
+            **{"translated": 1.0, "clamped": True, "hops": 1, "drift": -19.07827093144897, "delay": 100 * MS},
         ),
     ],
 )

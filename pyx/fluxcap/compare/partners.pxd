@@ -2,12 +2,14 @@
 # translated to; the same but for its payload.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 
 from fluxcap.compare.clock cimport after
 from fluxcap.compare.matcher cimport Matcher, delay_of, list_key, same_key
 from fluxcap.compare.pending cimport InFlight, LIST_CHANGED, LIST_MOVED, LIST_SAME, first_in_list
 from fluxcap.compare.sighting cimport PARTS, POINTS, POINT_A, Sighting
 from fluxcap.compare.ways cimport EVERY_POINT, NOT_TOLD, Way, Ways, join_ways, standing
+from fluxcap.streams.stream cimport Ends
 
 cdef enum:
     # Packets that look alike and were sent so close together, in ns, are matched in order. Between others the delay
@@ -49,9 +51,14 @@ cdef inline uint32_t find_same(const Matcher* m, uint32_t place, uint32_t point,
         i += 1
     return best
 
+cdef inline bint is_turned(const Ends* a, const Ends* b) noexcept nogil:
+    """Is a source of one the target of the other? A packet and its answer may be the same bytes."""
+    return a.src_port == b.dst_port and memcmp(a.src_ip, b.dst_ip, sizeof(a.src_ip)) == 0 or \
+        a.dst_port == b.src_port and memcmp(a.dst_ip, b.src_ip, sizeof(a.dst_ip)) == 0
+
 cdef inline bint may_be_moved(const Way* a, const Way* b) noexcept nogil:
     """May one be the other, with its ends translated? Not if packets of either had the same ends at both points."""
-    return a.ends.protocol == b.ends.protocol and not (a.straight or b.straight) and \
+    return a.ends.protocol == b.ends.protocol and not (a.straight or b.straight or is_turned(&a.ends, &b.ends)) and \
         a.stands == 0 and b.stands == 0 and a.other == 0 and b.other == 0 and a.seen_at ^ b.seen_at == EVERY_POINT
 
 cdef inline bint is_of_one_way(const Matcher* m, uint32_t point, const Sighting* s, uint32_t place) noexcept nogil:
