@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import fluxcap
-from fluxcap.capture.display_filters import translated
+from fluxcap.plan.display_filters import translated
 from tshark import needs_tshark, tshark
 
 pytestmark = needs_tshark

@@ -49,6 +49,12 @@ def is_told(plan: Plan) -> bool:
     )
 
 
+def is_answered(between: Between) -> bool:
+    """Whether packets of both ends of every flow were seen at both points: without that, no answer tells anything."""
+    seen = {(one.flow, one.sender) for one in between.passages if one.fate != "lost"}
+    return all({"A", "B"} <= {sender for flow, sender in seen if flow == one.flow} for one in between.passages)
+
+
 def assert_told_as_logged(between: Between) -> None:
     want, said = set(expected(between.passages, with_mss(between))), set(found(compared(between)))
     assert (sorted(want - said), sorted(said - want)) == ([], [])
@@ -59,6 +65,7 @@ def assert_told_as_logged(between: Between) -> None:
 def test_every_packet_is_told_as_the_log_has_it(plan):
     between = two_points(plan)
     assume(is_told(plan) and all(between.records.values()))
+    assume(plan.hops > 0 or not plan.two_way or is_answered(between))
     assert_told_as_logged(between)
 
 

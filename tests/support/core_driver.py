@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-ALL_COLUMNS = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
+# All that a record says by itself. What it is a copy of is asked for by name: then one thread reads.
+ALL_COLUMNS = tuple(name for name in (*PACKET_COLUMNS, *EXTRA_COLUMNS) if not name.startswith("duplicate_"))
 NAMES_OF_CODES = {
     **dict.fromkeys(("verdict", "ip_verdict"), VERDICTS),
     "disposition": DISPOSITIONS,

@@ -82,7 +82,7 @@ class Filter:
         return b"".join(INSTRUCTION.pack(*one) for one in program)
 
     def _refused(self, why: str) -> FilterError:
-        from fluxcap.capture.display_filters import translated  # only for a wrong filter
+        from fluxcap.plan.display_filters import translated  # only for a wrong filter
 
         error = FilterError(why)
         ours = translated(self.expression)

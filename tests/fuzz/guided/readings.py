@@ -98,9 +98,10 @@ def rewritten(octets: bytes) -> None:
         path = folder / "in"
         path.write_bytes(octets)
         flows = fluxcap.read_flows(path)
-        flows.extract(slice(None), folder / "extracted")
-        again = fluxcap.read_flows(folder / "extracted")
-        assert int(again["packets"].sum()) == int(flows["packets"].sum())
+        if not flows.metadata["joined"]:  # captures whose headers differ do not fit into one file
+            flows.extract(slice(None), folder / "extracted")
+            again = fluxcap.read_flows(folder / "extracted")
+            assert int(again["packets"].sum()) == int(flows["packets"].sum())
         fluxcap.repair(path, folder / "repaired")
         assert (folder / "repaired").stat().st_size <= len(octets)
 
