@@ -3,20 +3,20 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from fluxcap._core_compare import WALK_ENDED as WALK_ENDED
-from fluxcap._core_compare import WALK_WANTS_A as WALK_WANTS_A
-from fluxcap._core_compare import WALK_WANTS_B as WALK_WANTS_B
-from fluxcap._core_compare import Comparer as Comparer
-from fluxcap._core_compare import PayloadWatcher as PayloadWatcher
-from fluxcap._core_compare import Watcher as Watcher
-from fluxcap._core_compare import first_differences as first_differences
-from fluxcap._core_dicts import CaptureFormat as CaptureFormat
-from fluxcap._core_dicts import Damage as Damage
-from fluxcap._core_dicts import Endings as Endings
-from fluxcap._core_dicts import Interface as Interface
-from fluxcap._core_dicts import KeySpec as KeySpec
-from fluxcap._core_dicts import LearnedClock as LearnedClock
-from fluxcap._core_dicts import Totals as Totals
+from fluxcap._core_parts import WALK_ENDED as WALK_ENDED
+from fluxcap._core_parts import WALK_WANTS_A as WALK_WANTS_A
+from fluxcap._core_parts import WALK_WANTS_B as WALK_WANTS_B
+from fluxcap._core_parts import CaptureFormat as CaptureFormat
+from fluxcap._core_parts import Comparer as Comparer
+from fluxcap._core_parts import Damage as Damage
+from fluxcap._core_parts import Endings as Endings
+from fluxcap._core_parts import Interface as Interface
+from fluxcap._core_parts import KeySpec as KeySpec
+from fluxcap._core_parts import LearnedClock as LearnedClock
+from fluxcap._core_parts import PayloadWatcher as PayloadWatcher
+from fluxcap._core_parts import Totals as Totals
+from fluxcap._core_parts import Watcher as Watcher
+from fluxcap._core_parts import first_differences as first_differences
 
 FAR: Final[int]  # bytes ahead from which a segment of TCP is believed only when it is acknowledged
 NO_TIME: Final[int]  # in a column of times: the record has none. numpy and pandas read it as NaT

@@ -159,6 +159,11 @@ cdef inline bint is_joined(const uint8_t* at, uint32_t captured, uint32_t wire) 
     """Does another capture begin at these lengths, which no record has? Those of a pcap are its time zone and zero."""
     return captured > wire and begins_capture(at) or is_snoop(at)
 
+cdef inline bint is_odd(const Reader* r, const Interface* interface, uint32_t fraction, uint32_t captured,
+                        uint32_t wire) noexcept nogil:
+    """Does a record header hold what few do?"""
+    return fraction > r.fraction_max or captured > wire or captured > interface.snaplen
+
 cdef inline Step pcap_record(Reader* r, Packet* p, bint swapped, int lengths, uint32_t header) noexcept nogil:
     """`swapped`, `lengths` and `header` are those of the reader: as arguments they can be constants."""
     cdef const uint8_t* at = r.buffer + r.start
@@ -176,14 +181,15 @@ cdef inline Step pcap_record(Reader* r, Packet* p, bint swapped, int lengths, ui
         step = odd_record(r, captured, header)
         if step != RECORD:
             return step
+    fraction = file32(at + FRACTION, swapped)
     if there - header < captured:
-        if is_joined(at, captured, wire):
+        # What is read must not depend on how many bytes are there: a header without oddity may still be a record.
+        if (r.ended or is_odd(r, interface, fraction, captured, wire)) and is_joined(at, captured, wire):
             return broken(r, JOINED, 0, 0)
         return more(r, RECORD_CUT, <uint64_t>header + captured)
-    fraction = file32(at + FRACTION, swapped)
     put_record(at, header, position(r), captured, wire, record_time(at, swapped, fraction, r.fraction_ns),
                r.section_interfaces, interface.link_type, interface.fcs, p)
-    if fraction > r.fraction_max or captured > wire or captured > interface.snaplen:
+    if is_odd(r, interface, fraction, captured, wire):
         if is_joined(at, captured, wire):
             return broken(r, JOINED, 0, 0)
         r.anomalies[FRACTION_OVER_SECOND] += fraction > r.fraction_max

@@ -285,7 +285,7 @@ cdef inline Step pcapng_block(Reader* r, Packet* p) noexcept nogil:
         return no_block(r, kind, BLOCK_MISALIGNED, length, 4)
     if available(r) < length:
         # The version of a pcap, and the end of the magic of a snoop file, can be a length too.
-        if kind != SECTION_HEADER and begins_capture(at):
+        if r.ended and kind != SECTION_HEADER and begins_capture(at):
             return broken(r, JOINED, 0, 0)
         return more(r, BLOCK_CUT, length)
     trailer = file32(at + length - BLOCK_TRAILER_SIZE, r.swapped)
