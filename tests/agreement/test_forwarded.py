@@ -96,7 +96,7 @@ def test_of_packets_that_were_sent_alike_as_many_are_lost_as_the_log_says(wire):
     assert want == said
 
 
-def test_hops_verdicts_and_delays_of_packets_are_those_of_the_log(wire):
+def test_hops_verdicts_delays_and_differences_of_packets_are_those_of_the_log(wire):
     table, clock = wire.comparison.packets, wire.comparison.clock
     assert abs(clock.offset) <= clock.bound  # it is one clock
     rows = {(way, number): row for way in "ab" for row, number in enumerate(table[f"{way}_packet"].tolist()) if number}
@@ -108,6 +108,8 @@ def test_hops_verdicts_and_delays_of_packets_are_those_of_the_log(wire):
         assert table[f"{near}_ttl"][row] - table[f"{far}_ttl"][row] == one.change.hops
         assert fluxcap.VERDICTS[table[f"{far}_verdict"][row]] == VERDICT.get(one.fate, "good")
         assert table["delay"][row] == pytest.approx(one.delay, abs=clock.bound)
+        if one.fate in ("changed", "mended"):
+            assert table["first_difference"][row] == one.change.payload_at
 
 
 def test_translated_ends_are_found(wire):
