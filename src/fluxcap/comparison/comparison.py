@@ -154,4 +154,5 @@ def _changes(one: Mapping[str, Any]) -> Iterator[str]:
         were = human.were(one["appeared"])
         yield f"{human.counted(one['appeared'], 'packet')} {were} seen to arrive and not to be sent."
     if one["uncompared"]:
-        yield f"The payload of {human.counted(one['uncompared'], 'packet')} was not compared: a snap length cut it."
+        n = human.counted(one["uncompared"], "packet")
+        yield f"The payload of {n} was not compared: a snap length cut it, or segments were cut or joined."
