@@ -6,6 +6,7 @@ from libc.string cimport memset
 
 from fluxcap.base.columns cimport free_columns
 from fluxcap.compare.account cimport take_quantiles
+from fluxcap.compare.ahead cimport expect
 from fluxcap.compare.clock cimport ClockSamples, common_time, estimate_clock
 from fluxcap.compare.direction cimport conclude_direction
 from fluxcap.compare.matcher cimport Matcher
@@ -44,10 +45,12 @@ cdef inline WalkStop walk(Matcher* m, Watch* a, Watch* b, bint a_ended, bint b_e
         a_is_next = b.taken == b.n or a.taken < a.n and \
             common_time(&m.clock, POINT_A, a.seen[a.taken].time) <= common_time(&m.clock, POINT_B, b.seen[b.taken].time)
         if a_is_next:
+            expect(m, POINT_A, a)
             a.taken += 1
             if not take_sighting(m, POINT_A, &a.seen[a.taken - 1]):
                 return WALK_NO_MEMORY
         else:
+            expect(m, POINT_B, b)
             b.taken += 1
             if not take_sighting(m, POINT_B, &b.seen[b.taken - 1]):
                 return WALK_NO_MEMORY
