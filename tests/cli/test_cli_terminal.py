@@ -32,7 +32,7 @@ MANY = [udp(4000 + flow) for flow in range(30) for _ in range(flow + 1)]
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
     path = tmp_path / "many.pcap"
-    path.write_bytes(pcap(records(MANY)))
+    path.write_bytes(pcap(records(MANY, step=11_000_000)))  # too far apart to be copies
     return path
 
 
@@ -92,7 +92,7 @@ def test_packets_show_a_screenful_and_that_there_are_more(many):
 def test_the_heading_names_the_file_its_packets_and_its_time(many):
     heading = terminal("flows", many.name, cwd=many.parent, columns=120).lines[0]
     assert heading.startswith(f"many.pcap · {len(MANY)} packets · ")
-    assert heading.endswith("2023-11-14 22:13:20 UTC")
+    assert heading.endswith("2023-11-14 22:13:20 → 22:13:25 UTC")
 
 
 def test_verdicts_have_a_column_only_where_there_are_any(many, mixed):

@@ -28,7 +28,7 @@ def commands() -> list[str]:
 def test_a_command_of_the_readme_prints_something_and_no_error(command):
     done = shell(f"set -o pipefail\n{command}", cwd=ROOT)
     assert (done.returncode in (0, 141), "error:" in done.stderr) == (True, False), done.stderr
-    assert done.stdout or "-o /tmp/hosts.csv" in command
+    assert done.stdout or " -o /tmp/" in command
 
 
 @pytest.mark.parametrize(("command", "output"), [("install", "output"), ("life", "lived")])

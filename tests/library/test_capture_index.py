@@ -219,16 +219,16 @@ def test_with_an_index_only_the_place_and_what_is_behind_it_is_fetched(tmp_path)
 def test_an_index_is_written_beside_an_object_of_a_store():
     fsspec = pytest.importorskip("fsspec")
     store = fsspec.filesystem("memory")
-    store.pipe("/captures/x.pcap", CAPTURES["pcap"])
+    store.pipe("/indexed/x.pcap", CAPTURES["pcap"])
     try:
-        made = fluxcap.index("memory://captures", every=1000)
-        assert [one.path for one in made] == ["memory:///captures/x.pcap.fluxcap-index.parquet"]
+        made = fluxcap.index("memory://indexed", every=1000)
+        assert [one.path for one in made] == ["memory:///indexed/x.pcap.fluxcap-index.parquet"]
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            packets = fluxcap.read_packets("memory://captures", columns="packet", at=290)
+            packets = fluxcap.read_packets("memory://indexed", columns="packet", at=290)
         assert packets["packet"].tolist() == list(range(290, 301))
     finally:
-        store.rm("/captures", recursive=True)
+        store.rm("/indexed", recursive=True)
 
 
 def touched(path: Path) -> None:

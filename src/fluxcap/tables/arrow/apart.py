@@ -7,6 +7,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from fluxcap.values.derived import ICMP
+
 if TYPE_CHECKING:
     from fluxcap.formats import Table
     from fluxcap.values.arrays import Array
@@ -25,18 +27,22 @@ def said(table: Table) -> dict[str, Any]:
     import numpy as np
 
     rows, unseen = np.flatnonzero(table[ERRORS]), getattr(table, "_unseen", None)
+    typed = np.flatnonzero(table[ICMP]) if ICMP in getattr(table, "_columns", {}) else None
     return {
         APART: {
             "rows": rows.tolist(),
             "last": table[LAST][rows].tolist(),
+            "types": None if typed is None else [typed.tolist(), table[ICMP][typed].tolist()],
             "unseen": None if unseen is None else _packed(unseen._arrays()),
         }
     }
 
 
-def told(columns: Mapping[str, Array], apart: Mapping[str, Any], kind: Callable[..., T]) -> tuple[Array, T | None]:
-    """The times of the last ICMP errors, and the table of errors about flows elsewhere. ValueError if they are not
-    about these rows."""
+def told(
+    columns: Mapping[str, Array], apart: Mapping[str, Any], kind: Callable[..., T]
+) -> tuple[dict[str, Array], T | None]:
+    """The hidden columns, which have the times of the last ICMP errors and types of ICMP, and the table of errors about
+    flows elsewhere. ValueError if they are not about these rows."""
     import numpy as np
 
     from fluxcap._core import NO_TIME
@@ -47,7 +53,12 @@ def told(columns: Mapping[str, Array], apart: Mapping[str, Any], kind: Callable[
         raise ValueError(MOVED)
     last = np.full(len(columns[ERRORS]), NO_TIME, np.int64)
     last[apart["rows"]] = apart["last"]
-    return last, None if apart["unseen"] is None else kind(_unpacked(apart["unseen"]))
+    hidden = {LAST: last}
+    if apart["types"] is not None:
+        hidden[ICMP] = np.zeros(len(last), np.uint16)
+        rows, types = apart["types"]
+        hidden[ICMP][rows] = types
+    return hidden, None if apart["unseen"] is None else kind(_unpacked(apart["unseen"]))
 
 
 def _packed(columns: Mapping[str, Array]) -> str:

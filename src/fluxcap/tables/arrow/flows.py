@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from fluxcap.tables.arrow.apart import APART, ERRORS, LAST, told
+from fluxcap.tables.arrow.apart import APART, ERRORS, told
 from fluxcap.tables.requirements import wanted
 from fluxcap.values import derived
 from fluxcap.values.arrow import ROOT
@@ -35,12 +35,12 @@ def flows_from(kind: Callable[..., T], table: Any, name: str = "the table") -> T
     try:
         metadata, apart = _metadata((made.schema.metadata or {}).get(ROOT))
         columns = columns_from(made.select([name for name in made.column_names if name not in derived.DERIVED]))
-        last, unseen = told(columns, apart, kind)
+        hidden, unseen = told(columns, apart, kind)
     except KeyError as error:
         raise ValueError(f"{name} is no table of flows that merges: its metadata has no {error}") from None
     except ValueError as error:
         raise ValueError(f"{name} is no table of flows that merges: {error}") from None
-    return kind({**columns, LAST: last}, metadata, unseen)
+    return kind({**columns, **hidden}, metadata, unseen)
 
 
 def _metadata(written: bytes | None) -> tuple[Metadata, dict[str, Any]]:
