@@ -15,7 +15,7 @@ OLD_NAMES = {"src_ip": "id.orig_h", "src_port": "id.orig_p", "dst_ip": "id.resp_
 COMPARED = ("orig_bytes", "resp_bytes", "local_orig", "local_resp", "missed_bytes", "orig_ip_bytes", "resp_ip_bytes")
 EITHER = ("orig_bytes", "resp_bytes")  # unset where we do not tell: segments that were sent again
 # A segment longer than its IP packet, whose bytes Zeek does not count.
-DIFFERENT = {("zeek+zeek/testing/btest/Traces/krb/missing_krbtgt_ldap_request.pcapng", "orig_ip_bytes")}
+DIFFERENT = {("missing_krbtgt_ldap_request.pcapng", "orig_ip_bytes")}  # which lies in two folders
 ENOUGH_ROWS, ENOUGH_BYTES = 0.93, 0.9
 ENOUGH_DURATIONS = 0.55  # of TCP: Zeek leaves out the last ACK
 
@@ -59,7 +59,7 @@ def test_every_field_is_that_of_zeek_or_unset(tmp_path):
             one = max(same, key=lambda one: sum(one.get(name) == row.get(name) for name in COMPARED))
             told += [name in one for name in EITHER if name in row]
             differing |= {
-                (baseline["path"], name)
+                (baseline["path"].rpartition("/")[2], name)
                 for name in COMPARED
                 if name in row and one.get(name) != row[name] and not (name in EITHER and name not in one)
             }

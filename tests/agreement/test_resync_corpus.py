@@ -23,7 +23,7 @@ NOT_SOUND = {"icmp6_mobileprefix_asan.pcap", "hncp_prefix-oobr.pcap"}
 
 
 def sound(folder: Path) -> list[tuple[Path, bytes]]:
-    """The captures that are read to their ends, with three records or more."""
+    """The captures that are read to their ends, with three records or more, and no other capture joined to them."""
     found = []
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.stat().st_size > LARGEST or path.name in NOT_SOUND:
@@ -32,7 +32,7 @@ def sound(folder: Path) -> list[tuple[Path, bytes]]:
         if octets[:4] not in MAGICS | {SECTION_HEADER}:
             continue
         scanner = scan(octets, columns=())
-        if scanner.damage is None and scanner.totals()["packets"] > 2:
+        if scanner.damage is None and not scanner.joined[0] and scanner.totals()["packets"] > 2:
             found.append((path, octets))
     return found
 
