@@ -19,6 +19,7 @@ from fluxcap.errors import OutOfOrderWarning
 from fluxcap.plan.durations import nanoseconds
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
+from fluxcap.tables.merging import joint
 from fluxcap.values.arrays import array
 from fluxcap.values.metadata import members
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 # How long a packet is waited for. Clocks that NTP keeps are apart by less, and so are both ends of a path through a
 # satellite and a full buffer.
 IN_FLIGHT: Final = "10s"
-LISTS: Final = ("inputs", "skipped", "damage", "strays", "hints")  # those of both sides, one after the other
-SUMS: Final = ("packets", "captured_octets", "wire_octets", "without_time")
 
 
 def read_comparison(
@@ -118,19 +117,7 @@ def read_comparison(
     >>> int(comparison.flows["sent"].sum()), int(comparison.flows["lost"].sum())
     (1094, 0)
     """
-    options = ReadOptions(
-        where,
-        decap,
-        1,
-        on_damage,
-        on_interrupt,
-        inner,
-        tunnels,
-        order=order,
-        reorder=reorder,
-        ahead=ahead,
-        dedupe=dedupe,
-    )
+    options = ReadOptions(where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead)
     return collect_comparison(a, b, options, nanoseconds(in_flight, "in_flight"), every)
 
 
@@ -194,21 +181,4 @@ def _check_order(readings: Sequence[Watching], in_flight: int) -> None:
 def _joint(parts: Sequence[Metadata]) -> Metadata:
     """The metadata of both sides as that of one table, and that of each."""
     first, second = parts
-    ledger = {
-        name: tuple(map(sum, zip(first["ledger"][name], second["ledger"][name], strict=True)))
-        for name in first["ledger"]
-    }
-    times = [part for part in parts if part["first"] is not None]
-    return {
-        **first,
-        **{name: [*first[name], *second[name]] for name in LISTS},
-        **{name: first[name] + second[name] for name in SUMS},
-        "ledger": ledger,
-        "first": min((part["first"] for part in times), default=None),
-        "last": max((part["last"] for part in times), default=None),
-        "in_order": all(part["in_order"] for part in parts),
-        "late": first["late"],
-        "interrupted": any(part["interrupted"] for part in parts),
-        "a": members(first),
-        "b": members(second),
-    }
+    return {**first, **joint(parts), "a": members(first), "b": members(second)}

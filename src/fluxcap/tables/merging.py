@@ -58,7 +58,14 @@ def refusal(parts: Sequence[Metadata]) -> str:
 def added_up(parts: Sequence[Metadata]) -> Metadata:
     """The metadata of the table that tables with this metadata become."""
     common = {name: value for name, value in parts[0].items() if all(part.get(name) == value for part in parts)}
-    return common | _sums(parts)
+    sums = joint(parts)
+    return {
+        **common,
+        **sums,
+        "in_order": sums["in_order"] and not _goes_back(parts),
+        "flows_full": any(part.get("flows_full") for part in parts),
+        "limit": next((part["limit"] for part in parts if part.get("limit")), ""),
+    }
 
 
 def _goes_back(parts: Sequence[Metadata]) -> bool:
@@ -80,14 +87,13 @@ def _late(parts: Sequence[Metadata]) -> Late | None:
     return found[0]._replace(records=sum(late.records for late in found), by=max(late.by for late in found))
 
 
-def _sums(parts: Sequence[Metadata]) -> Metadata:
-    """The metadata of the merged table: sums over the parts."""
+def joint(parts: Sequence[Metadata]) -> Metadata:
+    """What readings that have nothing to do with one another say of their records together."""
     timed = [part for part in parts if part["first"] is not None]
     ledger = {
         disposition: tuple(map(sum, zip(*(part["ledger"][disposition] for part in parts), strict=True)))
         for disposition in parts[0]["ledger"]
     }
-    late = _late(parts)
     counts = ("packets", "captured_octets", "wire_octets", "without_time")
     sums: dict[str, Any] = {name: sum(part[name] for part in parts) for name in counts}
     lists = {name: [one for part in parts for one in part[name]] for name in LISTS}
@@ -97,9 +103,7 @@ def _sums(parts: Sequence[Metadata]) -> Metadata:
         "ledger": ledger,
         "first": min((part["first"] for part in timed), default=None),
         "last": max((part["last"] for part in timed), default=None),
-        "late": late,
-        "in_order": all(part["in_order"] for part in parts) and not _goes_back(parts),
-        "flows_full": any(part.get("flows_full") for part in parts),
-        "limit": next((part["limit"] for part in parts if part.get("limit")), ""),
+        "late": _late(parts),
+        "in_order": all(part["in_order"] for part in parts),
         "interrupted": any(part["interrupted"] for part in parts),
     }
