@@ -170,19 +170,7 @@ def export(
     plan = FlowPlan(
         keys.parse(by, biflow), semantics=semantics, idle_timeout=idle_timeout, active_timeout=active_timeout
     )
-    options = ReadOptions(
-        where,
-        decap,
-        threads,
-        on_damage,
-        "raise",
-        inner,
-        tunnels,
-        order=order,
-        reorder=reorder,
-        ahead=ahead,
-        dedupe=dedupe,
-    )
+    options = ReadOptions(where, decap, threads, on_damage, "raise", inner, tunnels, order, reorder, dedupe, ahead)
     return Exporting(expand(src), path, Wanted(table, plan, partition, by_time, max_file), options).run()
 
 

@@ -40,10 +40,10 @@ class ReadOptions(NamedTuple):
     tunnels: Tunnels | None = None  # UDP ports that carry one, besides the registered ones
     order: Order | None = None  # "time": inputs are merged and their records sorted; None: as they stand
     reorder: Duration | None = None  # how far records are sorted; None: REORDER
+    dedupe: bool | Duration = False  # leave out copies of packets; True: that come within COPY_WINDOW
     ahead: int | None = None  # inputs after the current one that are decompressed while it is read; None: one a core
     follow: bool = False  # go on at the ends of files, and with the files that come next
     at: Place | None = None  # begin at this record; None: at the first
-    dedupe: bool | Duration = False  # leave out copies of packets; True: that come within COPY_WINDOW
     on_end: Callable[[], None] | None = None  # called at the end of the inputs, not when Ctrl-C ends the reading
 
     @property

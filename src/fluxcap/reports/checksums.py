@@ -118,19 +118,7 @@ def read_checksums(
     >>> sorted(report.verdicts)  # protocol numbers
     [17]
     """
-    options = ReadOptions(
-        where,
-        decap,
-        threads,
-        on_damage,
-        on_interrupt,
-        inner,
-        tunnels,
-        order=order,
-        reorder=reorder,
-        ahead=ahead,
-        dedupe=dedupe,
-    )
+    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead)
     return collect_checksums(src, list_limit, options)
 
 

@@ -101,19 +101,7 @@ def read_info(
     """
     return collect_info(
         src,
-        ReadOptions(
-            where,
-            decap,
-            threads,
-            on_damage,
-            on_interrupt,
-            inner,
-            tunnels,
-            order=order,
-            reorder=reorder,
-            ahead=ahead,
-            dedupe=dedupe,
-        ),
+        ReadOptions(where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead),
         sha256,
     )
 

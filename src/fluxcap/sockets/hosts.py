@@ -177,19 +177,7 @@ def read_hosts(
     >>> hosts["ports"][0].decode()
     '443/tcp'
     """
-    options = ReadOptions(
-        where,
-        decap,
-        threads,
-        on_damage,
-        on_interrupt,
-        inner,
-        tunnels,
-        order=order,
-        reorder=reorder,
-        ahead=ahead,
-        dedupe=dedupe,
-    )
+    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead)
     return collect_hosts(src, parse(by), options, ignore_checksums, max_memory)
 
 

@@ -161,19 +161,7 @@ def read_life(
     return collect_life(
         src,
         socket,
-        ReadOptions(
-            where,
-            decap,
-            1,
-            on_damage,
-            on_interrupt,
-            inner,
-            tunnels,
-            order=order,
-            reorder=reorder,
-            ahead=ahead,
-            dedupe=dedupe,
-        ),
+        ReadOptions(where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead),
         ignore_checksums,
     )
 

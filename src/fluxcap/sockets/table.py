@@ -133,19 +133,7 @@ def read_sockets(
     >>> bool(sockets["refused"].any())
     True
     """
-    options = ReadOptions(
-        where,
-        decap,
-        threads,
-        on_damage,
-        on_interrupt,
-        inner,
-        tunnels,
-        order=order,
-        reorder=reorder,
-        ahead=ahead,
-        dedupe=dedupe,
-    )
+    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead)
     return collect_sockets(src, options, ignore_checksums, max_memory)
 
 

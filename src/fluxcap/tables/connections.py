@@ -151,18 +151,6 @@ def read_connections(
     return collect_flows(
         src,
         plan,
-        ReadOptions(
-            where,
-            decap,
-            threads,
-            on_damage,
-            on_interrupt,
-            inner,
-            tunnels,
-            order=order,
-            reorder=reorder,
-            ahead=ahead,
-            dedupe=dedupe,
-        ),
+        ReadOptions(where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead),
         ConnectionTable,
     )

@@ -210,6 +210,6 @@ def scan_flows(
         splt=splt,
     )
     options = ReadOptions(
-        where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, follow, dedupe=dedupe
+        where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead, follow
     )
     return FlowScan(named(src, follow), plan, grace, options)

@@ -213,19 +213,7 @@ def read_flows(
         features=features,
         splt=splt,
     )
-    options = ReadOptions(
-        where,
-        decap,
-        threads,
-        on_damage,
-        on_interrupt,
-        inner,
-        tunnels,
-        order=order,
-        reorder=reorder,
-        ahead=ahead,
-        dedupe=dedupe,
-    )
+    options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead)
     if packets is False:
         return collect_flows(src, plan, options, FlowTable)
     return collect_both(src, plan, options, choose_with_flow(packets))
@@ -325,18 +313,7 @@ def read_packets(
     """
     chosen, plan = choose(columns, by)
     options = ReadOptions(
-        where,
-        decap,
-        1,
-        on_damage,
-        on_interrupt,
-        inner,
-        tunnels,
-        order=order,
-        reorder=reorder,
-        ahead=ahead,
-        at=place_of(at),
-        dedupe=dedupe,
+        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead, at=place_of(at)
     )
     return collect_packets(src, chosen, plan, options, max_memory)
 

@@ -393,6 +393,6 @@ def scan_packets(
     chosen, plan = choose(columns, by)
     octets(max_memory, "max_memory")  # refused even where there are no flows
     options = ReadOptions(
-        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, follow, place_of(at), dedupe
+        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead, follow, place_of(at)
     )
     return PacketScan(named(src, follow), chosen, plan and plan._replace(max_memory=max_memory), batch_size, options)

@@ -111,19 +111,7 @@ def read_audit(
     >>> fluxcap.read_audit("samples/session.pcap").sentence
     'Complete and in order.'
     """
-    options = ReadOptions(
-        where,
-        decap,
-        1,
-        on_damage,
-        on_interrupt,
-        inner,
-        tunnels,
-        order=order,
-        reorder=reorder,
-        ahead=ahead,
-        dedupe=dedupe,
-    )
+    options = ReadOptions(where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead)
     return collect_audit(src, options)
 
 

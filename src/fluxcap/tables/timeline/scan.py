@@ -218,6 +218,6 @@ def scan_timeline(
     ...     assert table["packets"].sum() > 0
     """
     options = ReadOptions(
-        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, ahead, follow, dedupe=dedupe
+        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead, follow
     )
     return TimelineScan(named(src, follow), interval, by, grace, options, ignore_checksums, max_memory)

@@ -170,19 +170,7 @@ def read_timeline(
     >>> timeline["packets"].tolist()
     [1059, 1, 11, 25]
     """
-    options = ReadOptions(
-        where,
-        decap,
-        1,
-        on_damage,
-        on_interrupt,
-        inner,
-        tunnels,
-        order=order,
-        reorder=reorder,
-        ahead=ahead,
-        dedupe=dedupe,
-    )
+    options = ReadOptions(where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead)
     return collect_timeline(src, interval, by, options, ignore_checksums, max_memory)
 
 
