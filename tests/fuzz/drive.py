@@ -16,8 +16,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import builders as b
 import fluxcap
 from capture_pieces import SECTION_HEADER, pieces
@@ -27,7 +25,7 @@ from delivered_directory import Delivery, read
 from fluxcap._core import DISPOSITIONS, TUNNELS
 from muxed_captures import delivered, there_and_back
 from structures import PORTS, capture
-from whole_readings import ONE
+from whole_readings import ONE, read_by_walk
 from whole_readings import read as whole
 
 IN_A_FLOW = "counted", "unknown_transport", "orphan_fragment"
@@ -50,9 +48,7 @@ def same_by_the_walk(octets: bytes, draw: random.Random) -> None:
     """Assert that the lane, which takes most packets past the walk, changes nothing in the result."""
     options = {"key": draw.choice([KEY, CONNECTIONS]), "decap": draw.random() < 0.8}
     by_lane = whole(octets, [draw.choice([60, 500, 1 << 18])], itertools.repeat(draw.randrange(1, 4)), **options)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FLUXCAP_LANE", "0")
-        assert by_lane == whole(octets, [len(octets)], ONE, **options)
+    assert by_lane == read_by_walk(octets, **options)
 
 
 def ledger_adds_up(table: Any, n: int) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import builders as b
 import fluxcap
 from capture_files import Record, block, enhanced_packet, interface, pcap, pcapng, records, rewrapped
@@ -36,6 +38,13 @@ def read(capture: bytes, sizes: Iterable[int], threads: Iterable[int], **options
         scanner.finish()
         state = run()
     return everything(scanner, state, rows)
+
+
+def read_by_walk(capture: bytes, **options: Any) -> dict[str, Any]:
+    """... of a capture that comes at once, with every packet read by the walk and none by the lane."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLUXCAP_LANE", "0")
+        return read(capture, [len(capture)], ONE, **options)
 
 
 def read_file(path: Path, threads: int, **options: Any) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fluxcap._core import Walker
 from fluxcap.capture.damaged import damaged
+from fluxcap.capture.index import EVERY
 from fluxcap.capture.index.file import Checkpoint, Index, write
 from fluxcap.capture.index.identity import Identity, identity_of, path_of
 from fluxcap.capture.inputs import Captures, Input, expand
@@ -18,10 +19,6 @@ from fluxcap.plan.sizes import octets
 
 if TYPE_CHECKING:
     from fluxcap.errors import CaptureError
-
-# What lies between a checkpoint and a record is walked over each time: 16 MB take a hundredth of a second from the
-# memory of the system, and a fifth from a store that sends 100 MB/s. Of 100 GB that makes 6,000 rows.
-EVERY: Final = "16MB"
 
 
 class Indexed(NamedTuple):

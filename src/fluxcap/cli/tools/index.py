@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fluxcap.capture.index import SUFFIX
+from fluxcap.capture.index import EVERY, SUFFIX
 from fluxcap.cli import inputs, options
 from fluxcap.cli.exits import Exit, OutputError, UsageError
 from fluxcap.cli.leaving import WATCH
@@ -24,7 +24,6 @@ packet or a time without reading what lies before.
   fluxcap index x.pcap
   fluxcap packets x.pcap --at 2026-11-29T21:05:00Z -n 10
 """
-EVERY: Final = "16MB"  # as fluxcap.capture.index.making, whose import takes longer than --help
 
 
 def configure(parser: Parser) -> None:
