@@ -21,7 +21,7 @@ cdef inline void expect_list(const Matcher* m, uint64_t key) noexcept nogil:
 
 cdef inline void expect_slots(const Matcher* m, uint32_t point, const Sighting* s) noexcept nogil:
     cdef uint64_t ends = s.identity.ends
-    cdef uint32_t there
+    cdef int there
     prefetch(&m.ways.slots[ends & m.ways.mask])
     for there in range(POINTS):
         expect_list(m, same_key(m, LIST_SAME, there, ends, s))
