@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
 from fluxcap.errors import unknown
 from fluxcap.values.other_names import Octets
 
+SemanticsName = Literal["wireshark", "zeek", "nfstream", "yaf"]
 Direction = Literal["first packet", "server ports"]
 ServerPorts = tuple[frozenset[int], frozenset[int]]  # of TCP, of UDP
 
@@ -42,7 +44,7 @@ _ZEEK_UDP: Final = frozenset(
 
 SERVER_PORTS: Final[ServerPorts] = (_ZEEK_TCP, _ZEEK_UDP)
 
-PRESETS: Final = {
+PRESETS: Final[Mapping[str, Semantics]] = {
     # Conversations never expire; their table adds up frame.len.
     "wireshark": Semantics(),
     # scripts/base/init-bare.zeek: tcp_inactivity_timeout, and 1 min for UDP, ICMP and unknown protocols;

@@ -19,6 +19,8 @@ from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
+    from fluxcap.plan.keys import KeySet
+    from fluxcap.plan.semantics import SemanticsName
     from fluxcap.plan.tunnels import Tunnels
 
 # Open flows, at least, before ended ones are looked for in an input that does not pause. The search reads every row of
@@ -100,7 +102,7 @@ class FlowScan:
 
 def scan_flows(
     src: Captures,
-    by: str | Iterable[str] = "5tuple",
+    by: KeySet | str | Iterable[str] = "5tuple",
     *,
     biflow: bool = True,
     where: str | None = None,
@@ -110,7 +112,7 @@ def scan_flows(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
-    semantics: str | None = None,
+    semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     interval: Duration | None = None,

@@ -17,13 +17,15 @@ from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, collec
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
+    from fluxcap.plan.keys import KeySet
     from fluxcap.plan.places import At
+    from fluxcap.plan.semantics import SemanticsName
 
 
 @overload
 def read_flows(
     src: Captures,
-    by: str | Iterable[str] = "5tuple",
+    by: KeySet | str | Iterable[str] = "5tuple",
     *,
     biflow: bool = True,
     where: str | None = None,
@@ -33,7 +35,7 @@ def read_flows(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
-    semantics: str | None = None,
+    semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
@@ -50,7 +52,7 @@ def read_flows(
 @overload
 def read_flows(
     src: Captures,
-    by: str | Iterable[str] = "5tuple",
+    by: KeySet | str | Iterable[str] = "5tuple",
     *,
     biflow: bool = True,
     where: str | None = None,
@@ -60,7 +62,7 @@ def read_flows(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
-    semantics: str | None = None,
+    semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
@@ -76,7 +78,7 @@ def read_flows(
 ) -> tuple[FlowTable, PacketTable]: ...
 def read_flows(
     src: Captures,
-    by: str | Iterable[str] = "5tuple",
+    by: KeySet | str | Iterable[str] = "5tuple",
     *,
     biflow: bool = True,
     where: str | None = None,
@@ -86,7 +88,7 @@ def read_flows(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
-    semantics: str | None = None,
+    semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     interval: Duration | None = None,
@@ -156,7 +158,8 @@ def read_flows(
         Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
     packets : bool, str or sequence of str, default False
         Also return a table of packets, made in the same pass: True for the default columns, or the columns named.
-        Its column `flow` is the row of each packet in the flow table, -1 for none. Only one thread reads then.
+        Its column `flow` is the row of each packet in the flow table; -1 for none, null in Arrow. Only one thread
+        reads then.
 
     Returns
     -------
@@ -230,7 +233,7 @@ def read_packets(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
-    by: str | Iterable[str] | None = None,
+    by: KeySet | str | Iterable[str] | None = None,
     at: At | None = None,
     max_memory: int | str | None = None,
     ahead: int | None = None,

@@ -142,7 +142,7 @@ def _key(given: Options) -> keys.Key:
 
 
 def _plan(given: Options) -> FlowPlan:
-    return FlowPlan(
+    plan = FlowPlan(
         _key(given),
         semantics=given.semantics,
         idle_timeout=given.idle_timeout,
@@ -153,6 +153,7 @@ def _plan(given: Options) -> FlowPlan:
         features=given.features,
         splt=given.splt,
     )
+    return flow_rows.checked(plan)
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from fluxcap import formats
 from fluxcap.cli import options, summary
-from fluxcap.cli.exits import Exit
+from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import Output
 from fluxcap.formats import Rows
 from fluxcap.plan import keys, semantics
+from fluxcap.plan.flow_plan import FIVE_TUPLE, FlowPlan
 from fluxcap.plan.keys import Key
 from fluxcap.values import derived, human
 from fluxcap.values.metadata import Metadata
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from fluxcap.tables.table import Table
 
 BIGGEST_FIRST: Final = Order("packets", descending=True)
-FIVE_TUPLE: Final = keys.parse("5tuple")
 IN_TIME: Final = Order("interval", descending=False)
 
 
@@ -42,6 +42,15 @@ def settle_semantics(given: Options, output: Output, key: Key = FIVE_TUPLE) -> N
     """Without --semantics, take those that the format is made for, if flows have both ends."""
     if key.tells_ends:
         given.semantics = given.semantics or getattr(formats.find(output.format), "SEMANTICS", None)
+
+
+def checked(plan: FlowPlan) -> FlowPlan:
+    """A plan whose options go together. UsageError for others, before anything is read."""
+    try:
+        plan.spec()
+    except ValueError as error:
+        raise UsageError.of(error) from error
+    return plan
 
 
 def add_time(parser: Parser, name: str, what: str) -> None:
