@@ -5,7 +5,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from fluxcap.base.memory cimport prefetch
-from fluxcap.compare.matcher cimport KEY_ARRIVED, Matcher, list_key, same_key
+from fluxcap.compare.matcher cimport Matcher, arrival_key, list_key, same_key
 from fluxcap.compare.pending cimport LIST_CHANGED, LIST_SAME, LIST_STARTS, Pending, first_in_list
 from fluxcap.compare.ranges cimport has_range
 from fluxcap.compare.sighting cimport POINTS, Sighting, Watch
@@ -27,9 +27,10 @@ cdef inline void expect_slots(const Matcher* m, uint32_t point, const Sighting* 
         expect_list(m, same_key(m, LIST_SAME, there, ends, s))
         if m.samples == NULL:
             expect_list(m, list_key(m, LIST_CHANGED, there, ends, s.identity.head))
-            expect_list(m, same_key(m, KEY_ARRIVED, there, ends, s))
-    if m.samples == NULL and has_range(s):
-        expect_list(m, list_key(m, LIST_STARTS, point, ends, s.seq))
+    if m.samples == NULL:
+        prefetch(&m.arrivals.at[arrival_key(m, ends, s) & m.arrivals.mask])
+        if has_range(s):
+            expect_list(m, list_key(m, LIST_STARTS, point, ends, s.seq))
 
 cdef inline void expect_octets(const void* at, uint32_t octets) noexcept nogil:
     cdef uint32_t i

@@ -2,11 +2,12 @@
 # and ports, or, where these are translated between the points, under two: then one of the two ways stands for both.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.arrays cimport reserve_array
 from fluxcap.base.bytes cimport hash_bytes
+from fluxcap.base.memory cimport heap_zeroed
 from fluxcap.compare.delays cimport Delays
 from fluxcap.compare.sighting cimport POINTS
 from fluxcap.pipeline.identity cimport IdentityKey
@@ -84,7 +85,7 @@ cdef struct Ways:
     uint64_t mask
 
 cdef inline bint open_ways(Ways* w) noexcept nogil:
-    w.slots = <WaySlot*>calloc(FIRST_WAY_SLOTS, sizeof(WaySlot))
+    w.slots = <WaySlot*>heap_zeroed(FIRST_WAY_SLOTS, sizeof(WaySlot))
     w.mask = FIRST_WAY_SLOTS - 1
     w.n = 1
     return w.slots != NULL and reserve_ways(w)
@@ -108,7 +109,7 @@ cdef inline bint reserve_ways(Ways* w) noexcept nogil:
     if w.n * 2 <= w.mask:
         return True
     grown.mask = w.mask * 2 + 1
-    grown.slots = <WaySlot*>calloc(grown.mask + 1, sizeof(WaySlot))
+    grown.slots = <WaySlot*>heap_zeroed(grown.mask + 1, sizeof(WaySlot))
     if grown.slots == NULL:
         return False
     for i in range(w.mask + 1):
