@@ -37,11 +37,18 @@ cdef inline void expect_octets(const void* at, uint32_t octets) noexcept nogil:
     for i in range((octets + LINE - 1) // LINE):
         prefetch(<const char*>at + i * LINE)
 
+cdef inline void expect_way(const Way* w, bint learns) noexcept nogil:
+    expect_octets(w, <uint32_t>(<const char*>&w.untold - <const char*>w))
+    if learns:
+        expect_octets(&w.untold, <uint32_t>(<const char*>&w.first - <const char*>&w.untold))
+    else:
+        expect_octets(&w.last_apart, <uint32_t>(<const char*>&w.alone - <const char*>&w.last_apart))
+
 cdef inline void expect_places(const Matcher* m, uint32_t point, const Sighting* s) noexcept nogil:
     cdef uint32_t place = way_slot(&m.ways, s.identity.ends).place
     cdef uint32_t number = first_in_list(&m.flight, same_key(m, LIST_SAME, POINTS - 1 - point, s.identity.ends, s))
     if place:
-        expect_octets(&m.ways.at[place], sizeof(Way))
+        expect_way(&m.ways.at[place], m.samples != NULL)
     if number:
         expect_octets(&m.flight.at[number], sizeof(Pending))
 

@@ -46,29 +46,30 @@ cdef struct Way:
     int64_t last_time           # of the last packet seen at both points, the middle of both times, ns,
     int64_t last_raw            # ... how much later it was seen at B, by the clocks as they are,
     int64_t last_apart          # ... and by the common clock
-    # what is counted. Of the points: where a packet was seen.
+    # what is counted with each packet. Of the points: where a packet was seen.
     int64_t first
     int64_t last
     uint64_t seen[POINTS]
     uint64_t octets[POINTS]     # of payload
-    uint64_t alone[POINTS]      # packets that the other point has not seen
-    uint64_t copies[POINTS]     # further copies of packets that the other point has seen
     uint64_t arrived
     uint64_t next_order         # the least order that is none of a reordered packet (RFC 4737 section 3.3)
+    int64_t hops                # by which TTL was lowered: of the first packet that arrived,
+    int64_t hops_least          # ... and of all
+    int64_t hops_most
+    int64_t last_delay
+    uint64_t varied             # packets that were varied from:
+    double variation            # sum of the sizes of the delay variation (RFC 3393) from packet to packet, ns
+    Delays delays
+    # ... and with some
+    uint64_t alone[POINTS]      # packets that the other point has not seen
+    uint64_t copies[POINTS]     # further copies of packets that the other point has seen
     uint64_t reordered
     uint64_t changed            # payload
     uint64_t changed_good       # ... with a checksum that is right behind the change
     uint64_t uncompared         # payload that was cut at a point
     uint64_t remarked           # DSCP
     uint64_t clamped            # MSS
-    int64_t hops                # by which TTL was lowered: of the first packet that arrived,
-    int64_t hops_least          # ... and of all
-    int64_t hops_most
     uint32_t open_[POINTS]      # number of the segment in flight whose bytes are being met, 0 = none
-    int64_t last_delay
-    uint64_t varied             # packets that were varied from:
-    double variation            # sum of the sizes of the delay variation (RFC 3393) from packet to packet, ns
-    Delays delays
     int64_t median              # quantiles of the delays; -1 without one
     int64_t most_of_20          # 95 %
     int64_t most_of_100         # 99 %
