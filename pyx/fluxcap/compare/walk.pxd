@@ -7,6 +7,7 @@ from libc.string cimport memset
 from fluxcap.base.columns cimport free_columns
 from fluxcap.compare.account cimport take_quantiles
 from fluxcap.compare.ahead cimport expect
+from fluxcap.compare.arrivals cimport free_arrivals, open_arrivals
 from fluxcap.compare.clock cimport ClockSamples, common_time, estimate_clock
 from fluxcap.compare.direction cimport conclude_direction
 from fluxcap.compare.matcher cimport Matcher
@@ -23,12 +24,13 @@ cdef enum WalkStop:
 
 cdef inline bint open_walk(Matcher* m) noexcept nogil:
     m.samples = <ClockSamples*>calloc(1, sizeof(ClockSamples))
-    return m.samples != NULL and open_ways(&m.ways) and open_in_flight(&m.flight)
+    return m.samples != NULL and open_ways(&m.ways) and open_in_flight(&m.flight) and open_arrivals(&m.arrivals)
 
 cdef inline void free_walk(Matcher* m) noexcept nogil:
     free(m.samples)
     free_ways(&m.ways)
     free_in_flight(&m.flight)
+    free_arrivals(&m.arrivals)
     free_columns(&m.account.rows)
     free(m.account.octaves.at)
 
