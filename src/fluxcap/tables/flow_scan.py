@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fluxcap.plan.tunnels import Tunnels
     from fluxcap.values.arrow import IpForm
     from fluxcap.values.metadata import Metadata
+    from fluxcap.values.other_names import Scheme
 
 T = TypeVar("T", bound=Table)
 
@@ -61,7 +62,7 @@ class PassingTables(ABC, Generic[T]):
     def _tables(self) -> Iterator[T]:
         """Read the inputs: at least one table, which has the columns of all."""
 
-    def write(self, path: str | os.PathLike[str], *, names: str | None = None) -> None:
+    def write(self, path: str | os.PathLike[str], *, names: Scheme | None = None) -> None:
         """Write a file whose suffix decides the format, table by table, as the capture is read.
 
         Parameters

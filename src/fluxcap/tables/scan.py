@@ -67,13 +67,9 @@ class PacketScan(Exportable):
     """
 
     def __init__(
-        self,
-        inputs: list[Input],
-        columns: tuple[str, ...],
-        plan: FlowPlan | None,
-        batch_size: int,
+        self, inputs: list[Input], columns: tuple[str, ...], plan: FlowPlan | None, batch_size: int,
         options: ReadOptions,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if batch_size < 1:
             raise ValueError(f"batch_size is at least 1, not {batch_size}")
         check_place(inputs, options.at)
