@@ -17,6 +17,7 @@ from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, collec
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
+    from fluxcap.plan.semantics import End
     from fluxcap.plan.places import At
 
 
@@ -36,10 +37,12 @@ def read_flows(
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
+    end: End | None = None,
     interval: Duration | None = None,
     max_flows: int | None = None,
     max_memory: int | str | None = None,
     features: bool = False,
+    activity: bool = False,
     splt: int = 0,
     threads: int | None = None,
     ahead: int | None = None,
@@ -63,10 +66,12 @@ def read_flows(
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
+    end: End | None = None,
     interval: Duration | None = None,
     max_flows: int | None = None,
     max_memory: int | str | None = None,
     features: bool = False,
+    activity: bool = False,
     splt: int = 0,
     threads: int | None = None,
     ahead: int | None = None,
@@ -89,10 +94,12 @@ def read_flows(
     semantics: str | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
+    end: End | None = None,
     interval: Duration | None = None,
     max_flows: int | None = None,
     max_memory: int | str | None = None,
     features: bool = False,
+    activity: bool = False,
     splt: int = 0,
     threads: int | None = None,
     ahead: int | None = None,
@@ -127,12 +134,14 @@ def read_flows(
     dedupe : bool, float or str, default False
         Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
         seconds or a text (docs/duplicates.md).
-    semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
+    semantics : {"wireshark", "zeek", "nfstream", "yaf", "cicflowmeter"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
         End a flow after this long without a packet: seconds, or a text such as "30s" or "500ms".
     active_timeout : float or str, optional
         Split a flow that lasts longer than this. Same units.
+    end : {"tcp"}, optional
+        "tcp": a SYN begins another flow where a RST, or FINs of both sides, have ended the one before.
     interval : float or str, optional
         Add a column `interval` to the key: the start of the interval that the record falls into. Same units.
     max_flows : int, optional
@@ -143,6 +152,8 @@ def read_flows(
     features : bool, default False
         Add, for each direction, statistics of packet sizes (bytes) and of gaps between packets (ns): minimum,
         mean, sample standard deviation, maximum; and the number of packets by TCP flag.
+    activity : bool, default False
+        Add payload sizes, headers, TCP windows, bulks, active and idle times, subflows (docs/cicflowmeter.md).
     splt : int, default 0
         Add direction (0 forward, 1 reverse), size (bytes) and gap (ns) of this many first packets, at most 255,
         in columns of shape (n, splt); -1 after the last packet.
@@ -207,10 +218,12 @@ def read_flows(
         semantics=semantics,
         idle_timeout=idle_timeout,
         active_timeout=active_timeout,
+        end=end,
         interval=interval,
         max_flows=max_flows,
         max_memory=max_memory,
         features=features,
+        activity=activity,
         splt=splt,
     )
     options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead)

@@ -48,7 +48,11 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--uniflow", action="store_true", help="each direction in a row of its own")
     flow_rows.add_semantics(parser)
     flow_rows.add_time(parser, "--interval", "new rows at every multiple of this time")
+    ends = "a new row at a SYN that comes after a RST, or after a FIN of both sides"
+    parser.add_argument("--end", choices=("tcp",), help=ends)
     parser.add_argument("--features", action="store_true", help="statistics of packet sizes and gaps, and TCP flags")
+    activity = "payloads, headers, windows, active and idle times, bulks, subflows"
+    parser.add_argument("--activity", action="store_true", help=activity)
     parser.add_argument(
         "--splt", type=options.natural, default=0, metavar="N", help="direction, size and gap of the first N packets"
     )
@@ -132,7 +136,7 @@ def _columns(given: Options) -> list[str]:
         *(field for field, *_ in key.fields),
         *(["interval"] if given.interval else []),
         *values,
-        *feature_columns(key.biflow, given.features, given.splt),
+        *feature_columns(key.biflow, given.features, given.activity, given.splt),
         *([derived.ICMP] if key.tells_ends else []),
     ]
 
@@ -147,10 +151,12 @@ def _plan(given: Options) -> FlowPlan:
         semantics=given.semantics,
         idle_timeout=given.idle_timeout,
         active_timeout=given.active_timeout,
+        end=given.end,
         interval=given.interval,
         max_flows=given.max_flows,
         max_memory=given.max_memory,
         features=given.features,
+        activity=given.activity,
         splt=given.splt,
     )
 
