@@ -38,7 +38,7 @@ default_role = "code"  # docstrings put `names` in backticks, as pages do
 numpydoc_show_class_members = False  # autodoc shows them
 
 # Signatures show these names of types, which reference/python.rst explains, instead of the types themselves.
-TYPES = "At Capture Captures Chart IpForm Metadata Octets OnDamage OnInterrupt Order Rows"
+TYPES = "At Capture Captures Chart End IpForm Metadata Octets OnDamage OnInterrupt Order Rows"
 autodoc_type_aliases = {name: name for name in TYPES.split()}
 MADE_BY_HAND = "fluxcap.FlowAggregator"  # functions make all other classes: their constructors are not shown
 

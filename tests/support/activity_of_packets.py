@@ -15,6 +15,7 @@ import fluxcap
 SECOND = 1_000_000_000
 STATISTICS = ("min", "mean", "stddev", "max")
 WAYS = {0: "", 1: "reverse_"}
+ETHERNET = 1
 UNPLAIN = -1  # a header that dpkt does not read
 
 
@@ -27,6 +28,7 @@ class Seen(NamedTuple):
     header: int
     window: int
     is_tcp: bool
+    flags: int
 
 
 def spread(prefix: str, values: Sequence[float]) -> dict[str, float]:
@@ -100,14 +102,16 @@ def header_of(frame: bytes) -> int:
 def flows_with_packets(data: bytes, **options: Any) -> tuple[fluxcap.FlowTable, dict[int, list[Seen]]]:
     """The flows of a capture with their activity, and the packets by row: of all flows that have a packet of either way
     told by its ends, and headers that dpkt reads."""
-    flows, packets = fluxcap.read_flows(data, activity=True, packets=True, **options)
+    flows, packets = fluxcap.read_flows(data, packets=True, **{"activity": True, **options})
+    if not len(flows):
+        return flows, {}
     forward = (packets["src_ip"] == flows["src_ip"][packets["flow"]]).all(axis=1)
     forward &= packets["src_port"] == flows["src_port"][packets["flow"]]
     starts, lengths = packets["offset"].tolist(), packets["captured_length"].tolist()
-    depths = packets["depth"].tolist()
+    plain = (packets["depth"] == 0) & (packets["link_type"] == ETHERNET) & (packets["fragment_offset"] == 0)
     headers = [
-        UNPLAIN if depth else header_of(data[at : at + octets])
-        for at, octets, depth in zip(starts, lengths, depths, strict=True)
+        header_of(data[at : at + octets]) if is_plain else UNPLAIN
+        for at, octets, is_plain in zip(starts, lengths, plain.tolist(), strict=True)
     ]
     seen = zip(
         (~forward).astype(int).tolist(),
@@ -116,6 +120,7 @@ def flows_with_packets(data: bytes, **options: Any) -> tuple[fluxcap.FlowTable, 
         headers,
         packets["tcp_window"].tolist(),
         (packets["protocol"] == 6).tolist(),
+        packets["tcp_flags"].tolist(),
         strict=True,
     )
     of_rows: dict[int, list[Seen]] = {row: [] for row in range(len(flows))}
@@ -123,5 +128,5 @@ def flows_with_packets(data: bytes, **options: Any) -> tuple[fluxcap.FlowTable, 
         if row >= 0:
             of_rows[row].append(one)
     told = np.bincount(packets["flow"][forward & (packets["flow"] >= 0)], minlength=len(flows)) == flows["packets"]
-    plain = {row: own for row, own in of_rows.items() if told[row] and all(one.header != UNPLAIN for one in own)}
-    return flows, plain
+    compared = {row: own for row, own in of_rows.items() if told[row] and all(one.header != UNPLAIN for one in own)}
+    return flows, compared

@@ -1,6 +1,6 @@
-# The activity of a flow: payloads and headers, TCP windows, times in which it was active or idle, subflows and bulks.
-# CICFlowMeter has such columns, and docs/cicflowmeter.md tells where ours differ. They lie behind the features of a row,
-# so that a table without them does not pay for them.
+# The activity of a flow: payloads and headers, TCP windows, active and idle times, subflows and bulks. CICFlowMeter has
+# such columns, and docs/cicflowmeter.md tells where ours differ. They lie behind the features of a row, so that a table
+# without them does not pay for them.
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 

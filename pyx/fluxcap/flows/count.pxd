@@ -136,7 +136,7 @@ cdef inline void begin_with_syn(Flows* f, uint64_t i, FlowRow* row, FlowRow* old
 
 cdef inline void begin_beside(Flows* f, uint64_t i, FlowRow* row, const Digest* d, uint32_t before,
                               EndReason reason) noexcept nogil:
-    """Begin features, activity and connection of a new row; `before`: 1 + the row that ended for this reason, 0 = none."""
+    """Begin what lies beside a new row; `before`: 1 + the row that ended for this reason, 0 = none."""
     cdef FlowRow* old
     cdef uint32_t way
     if f.features_stride:

@@ -91,8 +91,8 @@ cdef void split_one(void* ranges, uint32_t i) noexcept nogil:
 
 
 cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last, Crew* crew=NULL):
-    """The columns of a flow table, see split_range(). `fields`: of rows, features, activity, first packets. `crew`: a settled
-    one, whose threads share the work."""
+    """The columns of a flow table, see split_range(). `fields`: of rows, features, activity, first packets. `crew`: a
+    settled one, whose threads share the work."""
     cdef FlowColumns c
     cdef uint64_t rows = rows_in(f)
     cdef uint32_t n = ranges_of(f, rows, crew.n + 1 if crew != NULL else 1)

@@ -13,8 +13,8 @@ from fluxcap.flows.follow cimport read_connection
 from fluxcap.flows.key cimport Shape, five_tuple, same_shape, unproject
 from fluxcap.flows.record cimport FlowRecord
 from fluxcap.flows.table cimport (
-    END_OF_FLOW, EndReason, FORCED_END, FlowRow, Flows, MARK_FLIPPED, RareCounts, expired, has_closed, is_flipped, key_of,
-    mark_of, row_at)
+    END_OF_FLOW, EndReason, FORCED_END, FlowRow, Flows, MARK_FLIPPED, RareCounts, expired, has_closed, is_flipped,
+    key_of, mark_of, row_at)
 from fluxcap.tables.rows cimport (
     ROWS_AT_ONCE, Rows, close_rows_of, next_rows, open_rows, rows_before_range, spare_index, spare_rows)
 

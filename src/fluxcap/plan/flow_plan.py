@@ -101,8 +101,8 @@ class FlowPlan(NamedTuple):
             raise ValueError(f'end is "tcp", or None, not {self.end!r}')
         if self.end and not (self.key.tells_ends and self.key.biflow):
             raise ValueError(
-                "TCP ends flows by 5tuple, or by more, with both directions in a row: other rows hold several connections,"
-                " or half a one"
+                "TCP ends flows by 5tuple, or by more fields, with both directions in a row: other rows hold several"
+                " connections, or half a one"
             )
         end = self.end or semantics.find(self.semantics).end
         return end if self.key.tells_ends and self.key.biflow and not self.connections else None

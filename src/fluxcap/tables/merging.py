@@ -42,8 +42,8 @@ def refusal(parts: Sequence[Metadata]) -> str:
             )
         if part.get("end"):
             return (
-                "tables of flows that TCP ends do not merge: whether a SYN begins another depends on the records before;"
-                " read the captures together instead"
+                "tables of flows that TCP ends do not merge: whether a SYN begins another depends on the records"
+                " before; read the captures together instead"
             )
         if part["interval"] and part["direction"] == "server ports":
             return (

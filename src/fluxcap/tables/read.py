@@ -17,8 +17,8 @@ from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, collec
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
-    from fluxcap.plan.semantics import End
     from fluxcap.plan.places import At
+    from fluxcap.plan.semantics import End
 
 
 @overload

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from fluxcap import formats
 from fluxcap.cli import options, summary
-from fluxcap.cli.exits import Exit
+from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import Output
@@ -16,6 +16,7 @@ from fluxcap.plan import keys, semantics
 from fluxcap.plan.keys import Key
 from fluxcap.values import derived, human
 from fluxcap.values.metadata import Metadata
+from fluxcap.values.other_names import CICFLOWMETER
 
 if TYPE_CHECKING:
     from fluxcap.tables.flows import FlowTable
@@ -42,6 +43,14 @@ def settle_semantics(given: Options, output: Output, key: Key = FIVE_TUPLE) -> N
     """Without --semantics, take those that the format is made for, if flows have both ends."""
     if key.tells_ends:
         given.semantics = given.semantics or getattr(formats.find(output.format), "SEMANTICS", None)
+
+
+def settle_names(given: Options) -> None:
+    """Read what the columns of CICFLOWMETER are made of, if they are asked for."""
+    if given.names == CICFLOWMETER:
+        if given.columns is not None:
+            raise UsageError("--names cicflowmeter has columns of its own", "Leave out --columns, or --names.")
+        given.features = given.activity = True
 
 
 def add_time(parser: Parser, name: str, what: str) -> None:
@@ -72,10 +81,22 @@ def chosen(table: FlowTable, given: Options, output: Output, shown: Sequence[str
     """The rows to write, sorted and limited as asked for, with the columns of --columns or else `shown`."""
     for order in orders(given, output, table.columns):
         table = table.sort(order.column, order.descending)
+    if given.names == CICFLOWMETER:
+        from fluxcap.tables.naming.cicflowmeter import cicflowmeter
+
+        theirs = cicflowmeter(table)
+        return limited(theirs, given, output, theirs.columns, noun)
     return limited(table, given, output, shown, noun)._replace(
         prefixes=keys.parse(table.metadata["by"]).prefixes,
-        names=options.names(given, output, semantics.find(given.semantics).octets),
+        names=names(given, output),
     )
+
+
+def names(given: Options, output: Output) -> Mapping[str, str]:
+    """The column names of --names, in the semantics of --semantics; none where it means columns of its own."""
+    options.check_names(given, output)
+    own = given.names == CICFLOWMETER
+    return {} if own else options.names(given, output, semantics.find(given.semantics).octets)
 
 
 def besides(columns: Sequence[str], given: Options, output: Output) -> list[str]:
