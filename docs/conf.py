@@ -40,7 +40,7 @@ numpydoc_show_class_members = False  # autodoc shows them
 
 # Signatures show these names of types, which reference/python.rst explains, instead of the types themselves.
 TYPES = (
-    "At Capture Captures Chart IpForm KeySet Metadata Octets OnDamage OnInterrupt Order Partition Rows Scheme"
+    "At Capture Captures Chart End IpForm KeySet Metadata Octets OnDamage OnInterrupt Order Partition Rows Scheme"
     " SemanticsName"
 )
 autodoc_type_aliases = {name: name for name in TYPES.split()}

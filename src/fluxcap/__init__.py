@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from fluxcap.tables.connections import ConnectionTable, read_connections
     from fluxcap.tables.flow_scan import FlowScan, scan_flows
     from fluxcap.tables.flows import FlowTable, merge
+    from fluxcap.tables.naming.cicflowmeter import cicflowmeter
     from fluxcap.tables.packets import PacketTable
     from fluxcap.tables.read import read_flows, read_packets
     from fluxcap.tables.scan import PacketScan, scan_packets
@@ -86,6 +87,7 @@ _HOMES = {
     "sockets.hosts": ("HostTable", "read_hosts"),
     "sockets.life": ("LifeTable", "read_life"),
     "rewrite.mux": ("Muxed", "mux"),
+    "tables.naming.cicflowmeter": ("cicflowmeter",),
     "tables.packets": ("PacketTable",),
     "tables.read": ("read_flows", "read_packets"),
     "tables.scan": ("PacketScan", "scan_packets"),
@@ -139,6 +141,7 @@ __all__ = [
     "TruncatedError",
     "UnsupportedError",
     "__version__",
+    "cicflowmeter",
     "dedupe",
     "demux",
     "explain",

@@ -55,8 +55,8 @@ UNLIKE: Final[int]  # Copier: this input cannot follow those before it in one fi
 
 KernelName = Literal["avx512", "avx2", "scalar"]
 
-def feature_columns(biflow: bool, features: bool, splt: int) -> tuple[str, ...]:
-    """The names of the feature columns, in order."""
+def feature_columns(biflow: bool, features: bool, activity: bool, splt: int) -> tuple[str, ...]:
+    """The names of the columns of features, activity and first packets, in order."""
 
 def kernels() -> tuple[KernelName, ...]:
     """Checksum kernels this processor can run, fastest first."""

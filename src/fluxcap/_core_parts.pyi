@@ -60,10 +60,12 @@ class KeySpec(Endings):
     idle_timeout: int  # ns, 0 = none
     tcp_idle_timeout: NotRequired[int]  # ... of TCP; that of all protocols if it is not there
     active_timeout: int  # ns, 0 = none
+    ends_tcp: NotRequired[bool]  # a SYN after a RST, or after a FIN of both sides, begins another row
     interval: int  # ns, 0 = none
     max_flows: int  # 0 = as many as the core can hold
     max_memory: NotRequired[int]  # octets that the table takes at most, as rows or as columns; 0 = no bound
     features: NotRequired[bool]  # statistics of packet sizes and gaps, packets by TCP flag
+    activity: NotRequired[bool]  # payloads, headers, windows, active and idle times, bulks, subflows
     ip_octets: NotRequired[bool]  # a flow's octets are of IP packets, not of frames
     # Ports of TCP and of UDP: who sends the first packet of a flow from one of them answers.
     server_ports: NotRequired[tuple[Iterable[int], Iterable[int]] | None]

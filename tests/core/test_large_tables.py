@@ -19,7 +19,7 @@ KINDS = {
     "plain": key(*FIVE_TUPLE),
     "one direction": key(*FIVE_TUPLE, biflow=False),
     "another key": key("src_ip", "flow_label"),
-    "features": key(*FIVE_TUPLE, features=True, splt=3),
+    "features": key(*FIVE_TUPLE, features=True, activity=True, splt=3),
     "connections": key(*FIVE_TUPLE, connections=True, server_ports=((), (53,))),
 }
 FILE_HEADER, RECORD_HEADER, ADDRESS = 24, 16, 16

@@ -46,6 +46,7 @@ keys = st.sampled_from(
         key(*FIVE_TUPLE, idle_timeout=100_000, active_timeout=300_000),
         key(*FIVE_TUPLE, interval=250_000),
         key(*FIVE_TUPLE, features=True, splt=3),
+        key(*FIVE_TUPLE, active_timeout=300_000, activity=True, ends_tcp=True, splt=3),
         ZEEK,
         ZEEK | {"active_timeout": 300_000, "features": True, "splt": 2},
         key("protocol", "src_port", "dst_port", max_flows=3),

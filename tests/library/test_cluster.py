@@ -49,8 +49,10 @@ PLANS = [
     {"by": "src_ip/24,dst_port", "active_timeout": "2s"},
     {"interval": "1s"},
     {"features": True, "splt": 3},
+    {"end": "tcp", "activity": True},
     {"semantics": "zeek"},
     {"semantics": "nfstream"},
+    {"semantics": "cicflowmeter"},
     {"semantics": "zeek", "interval": "10s"},
     {"where": "udp", "active_timeout": "1s"},
 ]
@@ -185,6 +187,7 @@ plans = st.fixed_dictionaries(
         "active_timeout": st.sampled_from([None, 3e-4]),
         "interval": st.sampled_from([None, 1e-4]),
         "features": st.booleans(),
+        "activity": st.booleans(),
     }
 )
 inputs = st.lists(st.lists(drawn.captures(frames), min_size=1, max_size=2), min_size=1, max_size=4)

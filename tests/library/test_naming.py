@@ -22,7 +22,7 @@ from fluxcap.values.derived import DERIVED
 from fluxcap.values.other_names import SCHEMES, names
 from six_packets import CAPTURE
 
-FLOWS = (*KEY_FIELDS, "interval", *FLOW_COLUMNS, *feature_columns(biflow=True, features=True, splt=2))
+FLOWS = (*KEY_FIELDS, "interval", *FLOW_COLUMNS, *feature_columns(biflow=True, features=True, activity=True, splt=2))
 CONNECTIONS = (*FLOWS, *CONNECTION_COLUMNS)
 PACKETS = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
 # The names in their own documentation.

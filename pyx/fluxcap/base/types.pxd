@@ -202,6 +202,7 @@ cdef struct Packet:
     uint16_t ip_checksum
     uint16_t ip_expected
     uint16_t icmp               # type_unread() of an ICMP message, else 0
+    uint8_t header_words        # of the transport header, 4 bytes each, as it says itself; 0 = it was not read whole
     # flows
     int64_t flow                # row in the flow table, -1 = in none
     int64_t quoted_flow         # ICMP errors: row of the quoted packet's flow, -1 = none, or none seen yet
@@ -260,6 +261,7 @@ cdef struct Digest:
     uint32_t tag                # 32 bits of the hash of the key's words
     uint32_t row                # in the flow table, plus 1; 0 = in none
     uint16_t icmp               # of an ICMP message: as in Packet
+    uint8_t header_words        # as in Packet
 
 cdef inline void reset(Packet* p, Disposition disposition) noexcept nogil:
     """Clear what the stages after the capture write. A refused record gets nothing more."""

@@ -10,15 +10,17 @@ from fluxcap.base.sequence cimport ASIDE_SYN
 from fluxcap.base.times cimport NO_TIME, earliest, is_earlier
 from fluxcap.base.types cimport (
     BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, in_a_flow)
+from fluxcap.flows.activity cimport begin_activity, expect_activity, note_activity
 from fluxcap.flows.aside cimport Aside
 from fluxcap.flows.connection cimport aside_of, connection_at, expect_connection
 from fluxcap.flows.doubt cimport confirms_syn, connection_of
 from fluxcap.flows.features cimport begin_features, expect_features, note_features
 from fluxcap.flows.follow cimport begin_connection, begins_another, continue_connection, remember_older
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
+from fluxcap.flows.record cimport FlowRecord
 from fluxcap.flows.table cimport (
-    ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRecord, FlowRow, Flows, IDLE_TIMEOUT, LACK_OF_RESOURCES,
-    MARK_FLIPPED, Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, home, is_flipped, is_full,
+    ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRow, Flows, IDLE_TIMEOUT, LACK_OF_RESOURCES, MARK_FLIPPED,
+    Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, has_closed, home, is_flipped, is_full,
     is_near, is_past, is_slot_of, rare_of, row_at, row_of, shard_of)
 
 cdef inline void count_packet(Flows* f, FlowRow* row, const Digest* d) noexcept nogil:
@@ -99,6 +101,8 @@ cdef inline void take_unseen(Flows* f, FlowRow* row, const uint64_t* words, uint
 cdef inline void expect_beside(const Flows* f, uint64_t i, uint32_t protocol) noexcept nogil:
     if f.features_stride:
         expect_features(f, i)
+        if f.activity_at:
+            expect_activity(f, i)
     if f.connections_stride:
         expect_connection(f, i, protocol)
 
@@ -132,11 +136,13 @@ cdef inline void begin_with_syn(Flows* f, uint64_t i, FlowRow* row, FlowRow* old
 
 cdef inline void begin_beside(Flows* f, uint64_t i, FlowRow* row, const Digest* d, uint32_t before,
                               EndReason reason) noexcept nogil:
-    """Begin features and connection of a new row; `before`: 1 + the row that ended for this reason, 0 = none."""
+    """Begin what lies beside a new row; `before`: 1 + the row that ended for this reason, 0 = none."""
     cdef FlowRow* old
     cdef uint32_t way
     if f.features_stride:
         begin_features(f, i)
+        if f.activity_at:
+            begin_activity(f, i)
     if f.connections_stride == 0:
         return
     if reason == ACTIVE_TIMEOUT and not begins_with_syn(d):
@@ -156,6 +162,8 @@ cdef inline void begin_beside(Flows* f, uint64_t i, FlowRow* row, const Digest* 
 cdef inline void note_beside(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
     if f.features_stride:
         note_features(f, i, row, d)
+        if f.activity_at:
+            note_activity(f, i, row, d)
     if f.connections_stride:
         f.follow(f, i, row, d)
 
@@ -163,6 +171,9 @@ cdef inline EndReason ended(Flows* f, uint64_t i, const FlowRow* row, const Dige
     """Does this record belong to another row than the last one of its key? 0 = no."""
     if f.connections_stride and begins_another(f, i, row, d):
         return END_OF_FLOW
+    # What still comes of a closed connection, such as the last acknowledgment, is no flow of its own.
+    if has_closed(f, row):
+        return END_OF_FLOW if begins_with_syn(d) or expired(f, row, d.time, d.protocol) else <EndReason>0
     return expired(f, row, d.time, d.protocol)
 
 cdef inline void prefetch_slots(const Flows* f, const Digest* digests, uint32_t n) noexcept nogil:
@@ -222,7 +233,8 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
     cdef uint32_t i, turned, number
     cdef EndReason reason
     cdef bint beside = f.features_stride or f.connections_stride
-    cdef bint endings = f.idle_timeout[0] or f.idle_timeout[1] or f.active_timeout or f.connections_stride
+    cdef bint endings = f.idle_timeout[0] or f.idle_timeout[1] or f.active_timeout or f.connections_stride or \
+        f.ends_tcp
     # A pass of its own prefetches the rows, so that the cache misses of all packets overlap.
     for i in range(n):
         d = &digests[i]
@@ -299,7 +311,7 @@ cdef inline void close_rows(Flows* f) noexcept nogil:
     """The table was full before the input ended: open rows end for that reason, not with the capture."""
     cdef uint64_t i
     for i in range(f.n):
-        if row_at(f, i).end_reason == FORCED_END:
+        if row_at(f, i).end_reason == FORCED_END and not has_closed(f, row_at(f, i)):
             row_at(f, i).end_reason = LACK_OF_RESOURCES
 
 cdef enum Merged:

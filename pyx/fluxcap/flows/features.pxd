@@ -10,10 +10,12 @@ from fluxcap.base.bytes cimport add_square, squared_deviations
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport Digest
-from fluxcap.flows.table cimport BOTH, FlowRecord, FlowRow, Flows, Statistics, TCP_FLAG_BITS, WAYS, is_flipped
+from fluxcap.flows.record cimport BOTH, FlowRecord, Statistics, TCP_FLAG_BITS, WAYS
+from fluxcap.flows.table cimport FlowRow, Flows, is_flipped
 
 cdef enum:
     MAX_FIRST_PACKETS = 255     # as in NFStream; each takes 17 bytes of every flow
+    FIRST_OCTETS = 2 * sizeof(int64_t) + sizeof(int8_t)
     NO_GAP = -1
 
 cdef struct Spread:
@@ -32,7 +34,7 @@ cdef struct FeatureRow:
     uint64_t flags[BOTH][TCP_FLAG_BITS]     # packets with the bit set
 
 cdef inline uint64_t features_stride(uint32_t first_packets) noexcept nogil:
-    cdef uint64_t octets = sizeof(FeatureRow) + <uint64_t>first_packets * (2 * sizeof(int64_t) + sizeof(int8_t))
+    cdef uint64_t octets = sizeof(FeatureRow) + <uint64_t>first_packets * FIRST_OCTETS
     return (octets + 63) & ~<uint64_t>63
 
 cdef inline FeatureRow* features_at(const Flows* f, uint64_t i) noexcept nogil:
@@ -54,7 +56,7 @@ cdef inline void expect_features(const Flows* f, uint64_t i) noexcept nogil:
         prefetch(<char*>features_at(f, i) + 64 * line)
 
 cdef inline void begin_features(Flows* f, uint64_t i) noexcept nogil:
-    memset(features_at(f, i) + 1, 0xFF, f.features_stride - sizeof(FeatureRow))
+    memset(features_at(f, i) + 1, 0xFF, <uint64_t>f.first_packets * FIRST_OCTETS)
 
 cdef inline void spread(Spread* s, int64_t value, bint first) noexcept nogil:
     s.least = value if first or value < s.least else s.least

@@ -17,11 +17,12 @@ from fluxcap.flows.doubt cimport (
     confirms_syn, is_acceptable_ack, is_acknowledged, is_doubtful, is_expected, is_foreign_syn, set_syn_aside)
 from fluxcap.flows.history cimport (
     FLIP, LETTER_C, LETTER_D, LETTER_G, LETTER_T, LETTER_W, add_letter, add_once, add_scaled, add_segment)
+from fluxcap.flows.record cimport FlowRecord
 from fluxcap.flows.roles cimport is_to_server
 from fluxcap.flows.sequence cimport (
     COVERS_HOLE, COVERS_OLD, Coverage, catch_up, cover, front, gap_octets, holes_of, miss, take_back_ack)
 from fluxcap.flows.states cimport state_of, step_state
-from fluxcap.flows.table cimport FlowRecord, FlowRow, Flows, is_flipped, key_of
+from fluxcap.flows.table cimport FlowRow, Flows, is_flipped, key_of
 
 cdef enum:
     # The farthest that a SYN or an acknowledgment of zero may lie from the numbers known. One further away is

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from fluxcap.base.memory cimport HUGE_FROM, pages_free, pages_grow, pages_new
-from fluxcap.base.numbers cimport IP_TCP
+from fluxcap.base.numbers cimport FIN, IP_TCP, RST
 from fluxcap.base.times cimport later_by
 from fluxcap.base.types cimport BATCH, Digest, Key, VERDICTS_END
 from fluxcap.flows.aside cimport Aside, HoleBlock
@@ -27,7 +27,7 @@ cdef enum:
 cdef enum EndReason:            # IPFIX flowEndReason, information element 136
     IDLE_TIMEOUT = 1
     ACTIVE_TIMEOUT = 2
-    END_OF_FLOW = 3             # another connection of the same five-tuple began
+    END_OF_FLOW = 3             # its connection ended, or another one of the same five-tuple began
     FORCED_END = 4
     LACK_OF_RESOURCES = 5
 
@@ -85,6 +85,7 @@ cdef struct Flows:
     uint64_t stride             # bytes a row, the key included
     int64_t idle_timeout[2]     # ns, 0 = none; [1] for TCP, [0] for all others
     int64_t active_timeout
+    bint ends_tcp               # a SYN after a RST, or after a FIN of both sides, begins another row
     ServerPorts* servers        # NULL: the sender of the first record began the flow
     Answers answers             # a pointer: inline code would cost tables without `servers` too
     uint64_t max_rows
@@ -105,6 +106,7 @@ cdef struct Flows:
     uint64_t features_stride    # bytes each, 0 = no features
     uint64_t features_room
     uint32_t first_packets      # how many packets are described one by one
+    uint32_t activity_at        # bytes from the features of a row to its activity, 0 = none: activity.pxd
     uint8_t* connections        # as many as rows, or NULL: connection.pxd
     uint64_t connections_stride
     uint64_t connections_room
@@ -127,43 +129,6 @@ cdef struct Flows:
     Flows* whole                # of a shard that is being counted: the table it is part of; else NULL
     uint64_t* numbers           # of a shard: for each row, the number of the record that it began with
     uint64_t numbers_room
-
-cdef enum:
-    BOTH = 2                    # the third way, after forward and reverse: the packets of both in order
-    WAYS = 3
-    TCP_FLAG_BITS = 8
-
-cdef struct Statistics:
-    int64_t least
-    int64_t most
-    double mean
-    double deviation
-
-cdef struct ConnectionFacts:
-    uint64_t retransmitted[2]   # segments
-    uint64_t out_of_order[2]
-    uint64_t gap_octets[2]
-    uint64_t zero_window[2]     # segments
-    uint64_t keep_alives[2]
-    uint64_t unreachable[2]     # ICMP errors
-    int64_t synack_rtt          # ns
-    int64_t ack_rtt
-    int64_t response
-    uint8_t state
-    uint8_t basis
-    uint8_t history[HISTORY_WIDTH]
-
-# A row as users see it: the whole key in the forward direction, and every counter.
-cdef struct FlowRecord:
-    Key key
-    FlowRow row                 # only for merging; columns are read from the row itself
-    RareCounts rare
-    # only in a table with features
-    Statistics sizes[WAYS]      # bytes
-    Statistics gaps[WAYS]       # ns
-    uint64_t flags[BOTH][TCP_FLAG_BITS]
-    # only in a table with connections
-    ConnectionFacts connection
 
 cdef inline FlowRow* row_at(const Flows* f, uint64_t i) noexcept nogil:
     return <FlowRow*>(f.rows + i * f.stride)
@@ -398,3 +363,8 @@ cdef inline EndReason expired(const Flows* f, const FlowRow* row, int64_t first,
     if f.active_timeout and later_by(first, row.first) >= <uint64_t>f.active_timeout:
         return ACTIVE_TIMEOUT
     return <EndReason>0
+
+cdef inline bint has_closed(const Flows* f, const FlowRow* row) noexcept nogil:
+    """Did TCP end the flow, in a table where it does: by a RST (RFC 9293 section 3.5.3), or by a FIN of both sides
+    (section 3.6)?"""
+    return f.ends_tcp and ((row.tcp_flags[0] | row.tcp_flags[1]) & RST or row.tcp_flags[0] & row.tcp_flags[1] & FIN)

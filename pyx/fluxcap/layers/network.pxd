@@ -122,6 +122,7 @@ cdef inline Next ipv4(Cursor* c, Packet* p) noexcept nogil:
         p.pseudo_dst = source_route(at, header)
         p.pseudo_octets = 4
     c.at += header
+    p.header_words = 0          # of the packet around this one
     p.payload_length = wire_left(c)
     fragment = be16(at + IPV4_FRAGMENT) & FRAGMENT_MASK
     if fragment:
@@ -179,6 +180,7 @@ cdef inline Next ipv6(Cursor* c, Packet* p) noexcept nogil:
     p.key.tos = <uint8_t>(be16(at) >> 4)
     p.key.flow_label = be24(at + 1) & 0x0FFFFF
     p.ttl = at[IPV6_HOP_LIMIT]
+    p.header_words = 0
     p.payload_length = wire_left(c)
     return <Next>PROTOCOL | at[IPV6_NEXT_HEADER]
 

@@ -29,6 +29,7 @@ cdef inline bint ports(Cursor* c, Packet* p) noexcept nogil:
     return True
 
 cdef inline void payload_after(Cursor* c, Packet* p, uint32_t header) noexcept nogil:
+    p.header_words = <uint8_t>(header // 4)
     p.payload_length = wire_left(c) - header if wire_left(c) > header else 0
 
 cdef inline void header_cut(Cursor* c, Packet* p, uint32_t header) noexcept nogil:
@@ -88,6 +89,7 @@ cdef inline Next udp(Cursor* c, Packet* p) noexcept nogil:
     if length < UDP_HEADER or length > wire_left(c):
         payload_after(c, p, UDP_HEADER)
     else:
+        p.header_words = UDP_HEADER // 4
         p.payload_length = length - UDP_HEADER
     if p.checksum == 0:
         p.verdict = VERDICT_ABSENT if p.ip_version == 4 or may_be_zero(c, p.key.dst_port) else VERDICT_ILLEGAL

@@ -16,6 +16,7 @@ cdef inline void digest_packet(const Packet* p, uint32_t octets_at, Digest* d) n
     d.octets = (<const uint32_t*>(<const char*>p + octets_at))[0]
     d.row = 0
     d.icmp = p.icmp
+    d.header_words = p.header_words
 
 cdef inline void digest_key(const KeyPlan* plan, Shape shape, const Packet* p, Digest* d,
                             uint64_t* words) noexcept nogil:

@@ -57,6 +57,7 @@ cdef inline bint read_udp(const uint8_t* at, uint32_t left, uint32_t addresses, 
         return False
     ports_only(d)
     d.payload_length = length - UDP_HEADER
+    d.header_words = UDP_HEADER // 4
     job.length = addresses + length
     job.sum = <uint64_t>net16(IP_UDP) + native16(at + UDP_LENGTH)
     if rarely(native16(at + UDP_CHECKSUM) == 0):
@@ -68,7 +69,7 @@ cdef inline bint read_udp(const uint8_t* at, uint32_t left, uint32_t addresses, 
 cdef inline bint read_tcp(const uint8_t* at, uint32_t seen, uint32_t left, uint32_t addresses, Digest* d,
                           SumJob* job) noexcept nogil:
     """The same for a segment of `left` bytes, of which `seen` are captured."""
-    cdef uint32_t header = (at[TCP_DATA_OFFSET] >> 4) * 4
+    cdef uint32_t words = at[TCP_DATA_OFFSET] >> 4, header = words * 4
     if seen < TCP_HEADER or header < TCP_HEADER or header > left:
         return False
     d.tcp_seq = be32(at + TCP_SEQUENCE)
@@ -76,6 +77,7 @@ cdef inline bint read_tcp(const uint8_t* at, uint32_t seen, uint32_t left, uint3
     d.tcp_window = be16(at + TCP_WINDOW)
     d.tcp_flags = at[TCP_FLAGS]
     d.payload_length = left - header
+    d.header_words = <uint8_t>words
     job.length = addresses + left
     job.sum = <uint64_t>net16(IP_TCP) + net16(<uint16_t>left)
     return True

@@ -91,21 +91,22 @@ cdef void split_one(void* ranges, uint32_t i) noexcept nogil:
 
 
 cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last, Crew* crew=NULL):
-    """The columns of a flow table, see split_range(). `fields`: of rows, features, first packets. `crew`: a settled
-    one, whose threads share the work."""
+    """The columns of a flow table, see split_range(). `fields`: of rows, features, activity, first packets. `crew`: a
+    settled one, whose threads share the work."""
     cdef FlowColumns c
     cdef uint64_t rows = rows_in(f)
     cdef uint32_t n = ranges_of(f, rows, crew.n + 1 if crew != NULL else 1)
     cdef RowRange* ranges = <RowRange*>calloc(n, sizeof(RowRange))
     cdef bint done
-    plain, features, firsts = fields
+    plain, features, activity, firsts = fields
     memset(&c, 0, sizeof(FlowColumns))
     plan_columns(&c.plain, plain)
     plan_columns(&c.features, features)
+    plan_columns(&c.activity, activity)
     plan_columns(&c.firsts, firsts)
     try:
         if ranges == NULL or not (reserve_columns(&c.plain, rows) and reserve_columns(&c.features, rows) and
-                                  reserve_columns(&c.firsts, rows)):
+                                  reserve_columns(&c.activity, rows) and reserve_columns(&c.firsts, rows)):
             raise MemoryError
         with nogil:
             done = open_ranges(ranges, n, f, &c, newest, last)
@@ -119,9 +120,11 @@ cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last, Crew* cre
             done = close_ranges(ranges, n, &c) and done
         if not done:
             raise MemoryError
-        return {**hand_over(&c.plain, plain), **hand_over(&c.features, features), **hand_over(&c.firsts, firsts)}
+        return {**hand_over(&c.plain, plain), **hand_over(&c.features, features), **hand_over(&c.activity, activity),
+                **hand_over(&c.firsts, firsts)}
     finally:
         free(ranges)
         free_columns(&c.plain)
         free_columns(&c.features)
+        free_columns(&c.activity)
         free_columns(&c.firsts)

@@ -13,8 +13,8 @@ from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
 from fluxcap.capture.reader cimport Interface, InterfaceCounts, Reader
 from fluxcap.flows.features cimport FeatureRow, MAX_FIRST_PACKETS, first_directions, first_gaps, first_sizes
 from fluxcap.flows.key cimport ABSENT as NO_WORD, KeyPlan, WORD_PORTS, WORD_SRC_MAC
-from fluxcap.flows.table cimport (
-    BOTH, FlowRecord, FlowRow, Flows, HISTORY_WIDTH, MAX_ROWS, ServerPorts, Statistics, TCP_FLAG_BITS, WAYS)
+from fluxcap.flows.record cimport ActivityCounts, BOTH, FlowRecord, Statistics, TCP_FLAG_BITS, WAYS
+from fluxcap.flows.table cimport FlowRow, Flows, HISTORY_WIDTH, MAX_ROWS, ServerPorts
 from fluxcap.pipeline.scan cimport Pipeline
 from fluxcap.tables.shards cimport MAX_SHARDS, open_shards
 
@@ -192,6 +192,30 @@ cdef tuple feature_fields(bint biflow):
     return fields
 
 
+cdef tuple activity_fields(bint biflow):
+    """Payloads (bytes), headers, TCP windows and bulks of each direction; active and idle times (ns) and subflows of
+    the flow."""
+    cdef ActivityCounts* counts = &record_.activity.counts
+    cdef tuple fields = ()
+    cdef int way
+    for way, direction in enumerate(("", "reverse_", "both_")[:WAYS if biflow else 1]):
+        fields += statistic_fields(direction + "payload", &record_.activity.payloads[way])
+        if way != BOTH:
+            fields += (
+                field(f"{direction}data_packets", in_record(&counts.data_packets[way]), 8, "u"),
+                field(f"{direction}header_bytes", in_record(&counts.header_octets[way]), 8, "u"),
+                field(f"{direction}header_min", in_record(&counts.least_header[way]), 2, "u"),
+                field(f"{direction}first_window", in_record(&counts.window[way]), 8, "i"),
+                field(f"{direction or 'forward_'}first", in_record(&counts.first[way]), 8, "i"),
+                field(f"{direction or 'forward_'}last", in_record(&counts.last[way]), 8, "i"),
+                field(f"{direction}bulks", in_record(&counts.bulks[way]), 8, "u"),
+                field(f"{direction}bulk_packets", in_record(&counts.bulk_packets[way]), 8, "u"),
+                field(f"{direction}bulk_bytes", in_record(&counts.bulk_octets[way]), 8, "u"),
+                field(f"{direction}bulk_time", in_record(&counts.bulk_time[way]), 8, "i"))
+    return (*fields, *statistic_fields("active", &record_.activity.active),
+            *statistic_fields("idle", &record_.activity.idle), field("subflows", in_record(&counts.subflows), 8, "u"))
+
+
 cdef tuple first_fields(uint32_t n):
     """The fields of the first n packets, by their offsets in a FeatureRow."""
     cdef FeatureRow* x = NULL
@@ -202,8 +226,9 @@ cdef tuple first_fields(uint32_t n):
             field("splt_gap", <size_t>first_gaps(x), 8 * n, "i", n))
 
 
-def feature_columns(bint biflow, bint features, uint32_t splt):
-    return tuple([row[0] for row in (feature_fields(biflow) if features else ()) + first_fields(splt)])
+def feature_columns(bint biflow, bint features, bint activity, uint32_t splt):
+    return tuple([row[0] for row in (feature_fields(biflow) if features else ()) +
+                  (activity_fields(biflow) if activity else ()) + first_fields(splt)])
 
 
 PACKET_COLUMNS = (

@@ -12,13 +12,15 @@ from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.tunnels cimport TUNNEL_KINDS_END, TunnelPorts, UDP_PORTS, set_tunnel
 from fluxcap.base.types cimport Batch, Decoder, ERRORS_NOT_KEPT
 from fluxcap.capture.reader cimport Damage, Interface, InterfaceCounts
+from fluxcap.flows.activity cimport activity_stride
 from fluxcap.flows.connection cimport connections_stride
 from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, Merged, merge_row
 from fluxcap.flows.features cimport MAX_FIRST_PACKETS, features_stride
 from fluxcap.flows.follow cimport follow
 from fluxcap.flows.key cimport ABSENT as NO_WORD
+from fluxcap.flows.record cimport FlowRecord
 from fluxcap.flows.roles cimport accepts, answers
-from fluxcap.flows.table cimport FlowRecord, Flows, MAX_ROWS, free_flows, open_unseen, reserve
+from fluxcap.flows.table cimport Flows, MAX_ROWS, free_flows, open_unseen, reserve
 from fluxcap.fragments.holding cimport free_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.decode cimport decode_packets
@@ -46,6 +48,7 @@ cdef class Scanner(Window):
     cdef tuple packet_fields
     cdef tuple flow_fields
     cdef tuple feature_fields   # features of a flow; empty if not asked for
+    cdef tuple activity_fields  # activity of a flow; empty if not asked for
     cdef tuple first_fields     # first packets of a flow; empty if not asked for
     cdef object where
     cdef dict programs          # 1 + place in `filters`, by (link type, swapped)
@@ -83,9 +86,7 @@ cdef class Scanner(Window):
         line.columns.verdicts = verdicts
         if dedupe or not COPY_COLUMNS.isdisjoint(columns):
             line.copies = look_for_copies(copy_window or COPY_WINDOW, dedupe)
-        self.flow_fields = ()
-        self.feature_fields = ()
-        self.first_fields = ()
+        self.flow_fields = self.feature_fields = self.activity_fields = self.first_fields = ()
         if key is not None:
             line.counts_flows = True
             self.plan_flows(key)
@@ -131,6 +132,7 @@ cdef class Scanner(Window):
         flows.idle_timeout[0] = key["idle_timeout"]
         flows.idle_timeout[1] = key.get("tcp_idle_timeout", key["idle_timeout"])
         flows.active_timeout = key["active_timeout"]
+        flows.ends_tcp = key.get("ends_tcp", False)
         # A flow of one direction has no side that answers.
         if key.get("server_ports") and flows.plan.shape.biflow and flows.plan.shape.ports_at != NO_WORD:
             flows.servers = plan_servers(key["server_ports"])
@@ -143,11 +145,15 @@ cdef class Scanner(Window):
         flows.first_packets = key.get("splt", 0)
         if flows.first_packets > MAX_FIRST_PACKETS:
             raise ValueError(f"splt is at most {MAX_FIRST_PACKETS}, not {flows.first_packets}")
-        if key.get("features") or flows.first_packets:
+        if key.get("features") or key.get("activity") or flows.first_packets:
             flows.features_stride = features_stride(flows.first_packets)
             self.feature_fields = feature_fields(key["biflow"]) if key.get("features") else ()
             self.first_fields = first_fields(flows.first_packets)
-        fields = self.flow_fields + self.feature_fields + self.first_fields
+        if key.get("activity"):
+            flows.activity_at = <uint32_t>flows.features_stride
+            flows.features_stride += activity_stride()
+            self.activity_fields = activity_fields(key["biflow"])
+        fields = self.flow_fields + self.feature_fields + self.activity_fields + self.first_fields
         flows.column_octets, flows.n_columns = sum([size for _, _, size, _, _ in fields]), len(fields)
         return 0
 
@@ -286,8 +292,9 @@ cdef class Scanner(Window):
             return hand_over(&self.line.columns, self.packet_fields)
 
     cdef tuple fields_of(self, const Flows* f):
-        """The fields of the columns that rows of this table have: of rows, features, first packets."""
-        return (self.flow_fields, *((self.feature_fields, self.first_fields) if f.features_stride else ((), ())))
+        """The fields of the columns that rows of this table have: of rows, features, activity, first packets."""
+        beside = (self.feature_fields, self.activity_fields, self.first_fields)
+        return (self.flow_fields, *(beside if f.features_stride else ((), (), ())))
 
     def flows(self, bint last=False, int64_t newest=NO_TIME_VALUE):
         with self.claim:

@@ -7,23 +7,26 @@ from libc.string cimport memset
 from fluxcap.base.columns cimport Columns, lay_pieces, put_column
 from fluxcap.base.memory cimport HUGE_FROM, Spare, spare_open
 from fluxcap.base.types cimport VERDICTS_END, VERDICT_BAD
+from fluxcap.flows.activity cimport read_activity
 from fluxcap.flows.features cimport features_at, read_features
 from fluxcap.flows.follow cimport read_connection
 from fluxcap.flows.key cimport Shape, five_tuple, same_shape, unproject
+from fluxcap.flows.record cimport FlowRecord
 from fluxcap.flows.table cimport (
-    EndReason, FORCED_END, FlowRecord, FlowRow, Flows, MARK_FLIPPED, RareCounts, expired, is_flipped, key_of, mark_of,
-    row_at)
+    END_OF_FLOW, EndReason, FORCED_END, FlowRow, Flows, MARK_FLIPPED, RareCounts, expired, has_closed, is_flipped,
+    key_of, mark_of, row_at)
 from fluxcap.tables.rows cimport (
     ROWS_AT_ONCE, Rows, close_rows_of, next_rows, open_rows, rows_before_range, spare_index, spare_rows)
 
 cdef enum:
     ROW_WORDS = sizeof(FlowRow) // 8
 
-# The columns of a flow table: `plain` and `features` are fields of FlowRecord (together more than one Columns holds),
-# `firsts` are the first packets behind a FeatureRow.
+# The columns of a flow table: `plain`, `features` and `activity` are fields of FlowRecord (together more than one
+# Columns holds), `firsts` are the first packets behind a FeatureRow.
 cdef struct FlowColumns:
     Columns plain
     Columns features
+    Columns activity
     Columns firsts
 
 cdef inline FlowRow united(const Flows* f, uint64_t first, uint32_t n) noexcept nogil:
@@ -95,8 +98,17 @@ cdef inline void read_record(const Flows* f, uint64_t i, bint rarely, FlowRecord
                 record.rare.verdicts[verdict] += row.other
     if f.features_stride:
         read_features(f, i, row, record)
+        if f.activity_at:
+            read_activity(f, i, row, &record.activity)
     if f.connections_stride:
         read_connection(f, i, row, record)
+
+cdef inline void put_fields(Columns* c, const FlowRecord* records, uint32_t n) noexcept nogil:
+    """Append fields that are in no row."""
+    cdef uint32_t i
+    for i in range(c.n_columns):
+        put_column(c, i, <const uint8_t*>records + c.offset[i], sizeof(FlowRecord), n)
+    c.n += n
 
 cdef inline void put_rows(const Flows* f, uint64_t first, uint32_t n, const FlowRecord* records,
                           FlowColumns* columns) noexcept nogil:
@@ -110,10 +122,8 @@ cdef inline void put_rows(const Flows* f, uint64_t first, uint32_t n, const Flow
         else:
             put_column(c, i, <const uint8_t*>records + at, sizeof(FlowRecord), n)
     c.n += n
-    c = &columns.features
-    for i in range(c.n_columns):
-        put_column(c, i, <const uint8_t*>records + c.offset[i], sizeof(FlowRecord), n)
-    c.n += n
+    put_fields(&columns.features, records, n)
+    put_fields(&columns.activity, records, n)
     c = &columns.firsts
     for i in range(c.n_columns):
         put_column(c, i, <const uint8_t*>features_at(f, first) + c.offset[i], f.features_stride, n)
@@ -122,17 +132,19 @@ cdef inline void put_rows(const Flows* f, uint64_t first, uint32_t n, const Flow
 cdef inline void lay_rows(FlowColumns* columns, Spare* spare, uint32_t n, uint64_t end) noexcept nogil:
     lay_pieces(&columns.plain, spare, n, end)
     lay_pieces(&columns.features, spare, n, end)
+    lay_pieces(&columns.activity, spare, n, end)
     lay_pieces(&columns.firsts, spare, n, end)
 
 cdef inline uint32_t end_rows(const Flows* f, uint64_t first, uint32_t n, const FlowRecord* records,
                               int64_t newest) noexcept nogil:
-    """End the open rows, of up to 32, that a record of the time `newest` would not continue; a bit for each of them."""
+    """End the open rows, of up to 32, that TCP has ended or a record of the time `newest` would not continue; a bit for
+    each of them."""
     cdef uint32_t i, found = 0
     cdef EndReason reason
     cdef FlowRow* row
     for i in range(n):
         row = row_at(f, first + i)
-        reason = expired(f, row, newest, records[i].key.protocol)
+        reason = END_OF_FLOW if has_closed(f, row) else expired(f, row, newest, records[i].key.protocol)
         if row.end_reason == FORCED_END and reason:
             row.end_reason = reason
             found |= <uint32_t>1 << i
@@ -168,6 +180,10 @@ cdef inline uint32_t ranges_of(const Flows* f, uint64_t rows, uint32_t threads) 
         ranges = min(ranges, octets // (<uint64_t>max(f.n_shards, 1) * PIECES_A_RANGE * HUGE_FROM))
     return <uint32_t>max(ranges, <uint64_t>1)
 
+cdef inline void set_rows(FlowColumns* columns, uint64_t n) noexcept nogil:
+    """Say that each column has so many rows."""
+    columns.plain.n = columns.features.n = columns.activity.n = columns.firsts.n = n
+
 cdef inline bint open_ranges(RowRange* all, uint32_t n, Flows* f, const FlowColumns* columns, int64_t newest,
                              bint last) noexcept nogil:
     """Divide the rows of a table into n zeroed ranges, in order. The caller has reserved room in the columns.
@@ -181,7 +197,7 @@ cdef inline bint open_ranges(RowRange* all, uint32_t n, Flows* f, const FlowColu
         all[i].last = last
         all[i].columns = columns[0]
         done = open_rows(&all[i].rows, f, i, n) and done
-        all[i].columns.plain.n = all[i].columns.features.n = all[i].columns.firsts.n = rows_before_range(&all[i].rows)
+        set_rows(&all[i].columns, rows_before_range(&all[i].rows))
     for i in range(n):
         all[i].end = all[i + 1].columns.plain.n if i + 1 < n else columns.plain.room
     return done
@@ -193,7 +209,7 @@ cdef inline bint close_ranges(RowRange* all, uint32_t n, FlowColumns* columns) n
     for i in range(n):
         close_rows_of(&all[i].rows)
         done = done and not all[i].failed
-    columns.plain.n = columns.features.n = columns.firsts.n = all[n - 1].columns.plain.n
+    set_rows(columns, all[n - 1].columns.plain.n)
     return done
 
 cdef inline void split_range(RowRange* r) noexcept nogil:

@@ -61,9 +61,11 @@ cdef inline bint open_block(Flows* block, const Flows* f) noexcept nogil:
     block.idle_timeout[0] = f.idle_timeout[0]
     block.idle_timeout[1] = f.idle_timeout[1]
     block.active_timeout = f.active_timeout
+    block.ends_tcp = f.ends_tcp
     block.attempt_timeout = f.attempt_timeout
     block.close_timeout = f.close_timeout
     block.first_packets = f.first_packets
+    block.activity_at = f.activity_at
     block.features_stride = f.features_stride
     block.connections_stride = f.connections_stride
     block.room = block.rare_room = ROWS_AT_ONCE

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, NoReturn, Self
 
@@ -238,16 +238,16 @@ def add_threads(parser: Parser) -> None:
     parser.add_argument("--threads", type=positive, metavar="N", help="read with N at most (default: one a processor)")
 
 
-def add_rows(parser: Parser, columns: Sequence[str] = ()) -> None:
-    """The options of every command whose result is a table; on request it has more than these columns."""
+def add_rows(parser: Parser, columns: Sequence[str] = (), schemes: Collection[str] = other_names.SCHEMES) -> None:
+    """The options of a command whose result is a table, with more than these columns on request and these --names."""
     add_extent(parser)
     parser.add_argument("-s", "--sort", metavar="COLUMN", help="largest of this column first; +COLUMN: smallest")
     on_request = derived.names(columns)
     more = f"; also {', '.join(on_request)}" if on_request else ""
     parser.add_argument("--columns", type=_words, metavar="A,B,C", help=f"just these columns, in this order{more}")
-    schemes = ", ".join(other_names.SCHEMES)
-    check = checked_by(other_names.names)
-    parser.add_argument("--names", type=check, metavar="SCHEME", help=f"use another tool's column names: {schemes}")
+    check = checked_by(partial(other_names.check, schemes=schemes))
+    theirs = f"use another tool's column names: {', '.join(sorted(schemes))}"
+    parser.add_argument("--names", type=check, metavar="SCHEME", help=theirs)
 
 
 def add_resolve(parser: Parser) -> None:

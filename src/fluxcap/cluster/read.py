@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from fluxcap.plan.durations import Duration
     from fluxcap.plan.keys import KeySet
-    from fluxcap.plan.semantics import SemanticsName
+    from fluxcap.plan.semantics import End, SemanticsName
 
 
 def read_flows(
@@ -41,8 +41,10 @@ def read_flows(
     semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
+    end: End | None = None,
     interval: Duration | None = None,
     features: bool = False,
+    activity: bool = False,
     splt: int = 0,
     client: Client | None = None,
     task_bytes: int | str = "512MB",
@@ -56,7 +58,8 @@ def read_flows(
     ----------
     src : path, URL, or a list of these
         Captures to read as one, in this order, as fluxcap.read_flows() takes them. Every worker has to reach them.
-    by, biflow, where, inner, decap, tunnels, semantics, idle_timeout, active_timeout, interval, features, splt
+    by, biflow, where, inner, decap, tunnels, semantics, idle_timeout, active_timeout, end, interval, features,
+    activity, splt
         As in fluxcap.read_flows(). `file` is no field here.
     client : distributed.Client, optional
         Whose workers read. None: threads of this process.
@@ -98,8 +101,10 @@ def read_flows(
         semantics=semantics,
         idle_timeout=idle_timeout,
         active_timeout=active_timeout,
+        end=end,
         interval=interval,
         features=features,
+        activity=activity,
         splt=splt,
     )
     options = ReadOptions(where, decap, 1, inner=inner, tunnels=tunnels)

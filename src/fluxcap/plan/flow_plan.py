@@ -14,6 +14,7 @@ from fluxcap.values.metadata import Metadata
 if TYPE_CHECKING:
     from fluxcap._core import Endings, KeySpec
     from fluxcap.plan.durations import Duration
+    from fluxcap.plan.semantics import End
 
 FLOW, QUOTED_FLOW = "flow", "quoted_flow"  # columns of row numbers as read: of packets, and of flows when asked for
 FIVE_TUPLE: Final = keys.parse("5tuple")
@@ -26,10 +27,12 @@ class FlowPlan(NamedTuple):
     semantics: str | None = None
     idle_timeout: Duration | None = None
     active_timeout: Duration | None = None
+    end: End | None = None
     interval: Duration | None = None
     max_flows: int | None = None
     max_memory: int | str | None = None
     features: bool = False
+    activity: bool = False
     splt: int = 0
     connections: bool = False
     ignore_checksums: bool = False
@@ -55,10 +58,12 @@ class FlowPlan(NamedTuple):
             "idle_timeout": nanoseconds(idle, "idle_timeout"),
             "tcp_idle_timeout": nanoseconds(tcp_idle, "idle_timeout"),
             "active_timeout": nanoseconds(active, "active_timeout"),
+            "ends_tcp": self._end() is not None,
             "interval": nanoseconds(self.interval, "interval"),
             "max_flows": self.max_flows or 0,
             "max_memory": octets(self.max_memory, "max_memory"),
             "features": self.features,
+            "activity": self.activity,
             "splt": self.splt,
             "ip_octets": meant.octets == "ip",
             "server_ports": _server_ports(meant, self.connections),
@@ -78,15 +83,29 @@ class FlowPlan(NamedTuple):
             "idle_timeout": spec["idle_timeout"],
             "tcp_idle_timeout": spec["tcp_idle_timeout"],
             "active_timeout": spec["active_timeout"],
+            "end": self._end(),
             "bytes": meant.octets,
             "direction": "handshake" if self.connections else meant.direction,
             "connections": self.connections,
             "ignore_checksums": self.ignore_checksums,
             "features": self.features,
+            "activity": self.activity,
             "splt": self.splt,
             "max_flows": spec["max_flows"],
             "max_memory": spec["max_memory"],
         }
+
+    def _end(self) -> End | None:
+        """What ends a flow besides timeouts; a table of connections follows TCP in its own way."""
+        if self.end not in (None, "tcp"):
+            raise ValueError(f'end is "tcp", or None, not {self.end!r}')
+        if self.end and not (self.key.tells_ends and self.key.biflow):
+            raise ValueError(
+                "TCP ends flows by 5tuple, or by more fields, with both directions in a row: other rows hold several"
+                " connections, or half a one"
+            )
+        end = self.end or semantics.find(self.semantics).end
+        return end if self.key.tells_ends and self.key.biflow and not self.connections else None
 
 
 def spec_of(metadata: Metadata) -> KeySpec:
@@ -103,6 +122,7 @@ def spec_of(metadata: Metadata) -> KeySpec:
         "idle_timeout": metadata["idle_timeout"],
         "tcp_idle_timeout": metadata["tcp_idle_timeout"],
         "active_timeout": metadata["active_timeout"],
+        "ends_tcp": metadata.get("end") is not None,
         "interval": metadata["interval"],
         "max_flows": metadata["max_flows"],
         "ip_octets": meant.octets == "ip",

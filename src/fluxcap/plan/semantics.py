@@ -10,6 +10,7 @@ from fluxcap.values.other_names import Octets
 
 SemanticsName = Literal["wireshark", "zeek", "nfstream", "yaf"]
 Direction = Literal["first packet", "server ports"]
+End = Literal["tcp"]
 ServerPorts = tuple[frozenset[int], frozenset[int]]  # of TCP, of UDP
 
 
@@ -21,13 +22,14 @@ class Semantics(NamedTuple):
     active_timeout: str | None = None
     attempt_timeout: str | None = None  # for a TCP connection that nobody answers
     close_timeout: str | None = None  # for a TCP connection that has ended
+    end: End | None = None  # "tcp": a SYN after a RST, or after a FIN of both sides, begins another flow
     octets: Octets = "frame"
     server_ports: ServerPorts | None = None
 
     @property
     def direction(self) -> Direction:
         """Whether ports can tell that the receiver of the first packet began the flow."""
-        return "first packet" if self.server_ports is None else "server ports"
+        return "server ports" if self.server_ports and any(self.server_ports) else "first packet"
 
 
 # likely_server_ports of Zeek: the ports that scripts/base/protocols/*/main.zeek (pop3, finger, ...: __load__.zeek) and
@@ -43,6 +45,7 @@ _ZEEK_UDP: Final = frozenset(
 )
 
 SERVER_PORTS: Final[ServerPorts] = (_ZEEK_TCP, _ZEEK_UDP)
+NO_PORTS: Final[ServerPorts] = (frozenset(), frozenset())  # yet who began a flow stays the one who did
 
 PRESETS: Final[Mapping[str, Semantics]] = {
     # Conversations never expire; their table adds up frame.len.
@@ -55,6 +58,9 @@ PRESETS: Final[Mapping[str, Semantics]] = {
     "nfstream": Semantics("120s", active_timeout="1800s"),
     # https://tools.netsa.cert.org/yaf/yaf.html: --idle-timeout, --active-timeout; octetTotalCount is of IP packets.
     "yaf": Semantics("300s", active_timeout="1800s", octets="ip"),
+    # src/main/java/cic/cs/unb/ca/jnetpcap/FlowGenerator.java: flowTimeOut, which counts from the first packet; a flow
+    # that goes on behind it keeps its source. Which packets of TCP end a flow is said in docs/cicflowmeter.md.
+    "cicflowmeter": Semantics(active_timeout="120s", end="tcp", server_ports=NO_PORTS),
 }
 
 

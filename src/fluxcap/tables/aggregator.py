@@ -22,7 +22,7 @@ from fluxcap.tables.flows import FlowTable, flow_table
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
     from fluxcap.plan.keys import KeySet
-    from fluxcap.plan.semantics import SemanticsName
+    from fluxcap.plan.semantics import End, SemanticsName
 
 
 class FlowAggregator:
@@ -51,12 +51,14 @@ class FlowAggregator:
         Look into tunnels, down to the innermost packet. False: stop at the first IP header.
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
-    semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
+    semantics : {"wireshark", "zeek", "nfstream", "yaf", "cicflowmeter"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
         End a flow after this long without a packet: seconds, or a text such as "30s" or "500ms".
     active_timeout : float or str, optional
         Split a flow that lasts longer than this. Same units.
+    end : {"tcp"}, optional
+        "tcp": a SYN begins another flow where a RST, or FINs of both sides, have ended the one before.
     interval : float or str, optional
         Add a column `interval` to the key: the start of the interval that the record falls into. Same units.
     max_flows : int, optional
@@ -66,6 +68,8 @@ class FlowAggregator:
         "2GiB". What was read before is exact.
     features : bool, default False
         Add statistics of packet sizes and gaps, and packets by TCP flag, as in read_flows().
+    activity : bool, default False
+        Add payload sizes, headers, TCP windows, bulks, active and idle times, subflows (docs/cicflowmeter.md).
     splt : int, default 0
         Add direction, size and gap of this many first packets, as in read_flows().
     threads : int, optional
@@ -100,10 +104,12 @@ class FlowAggregator:
         semantics: SemanticsName | None = None,
         idle_timeout: Duration | None = None,
         active_timeout: Duration | None = None,
+        end: End | None = None,
         interval: Duration | None = None,
         max_flows: int | None = None,
         max_memory: int | str | None = None,
         features: bool = False,
+        activity: bool = False,
         splt: int = 0,
         threads: int | None = None,
         on_damage: OnDamage = "warn",
@@ -113,10 +119,12 @@ class FlowAggregator:
             semantics=semantics,
             idle_timeout=idle_timeout,
             active_timeout=active_timeout,
+            end=end,
             interval=interval,
             max_flows=max_flows,
             max_memory=max_memory,
             features=features,
+            activity=activity,
             splt=splt,
         )
         self._reading = Reading(

@@ -87,7 +87,7 @@ def read_connections(
     dedupe : bool, float or str, default False
         Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
         seconds or a text (docs/duplicates.md).
-    semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
+    semantics : {"wireshark", "zeek", "nfstream", "yaf", "cicflowmeter"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
         End a flow after this long without a packet: seconds, or a text such as "30s" or "500ms".

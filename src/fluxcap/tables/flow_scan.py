@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from fluxcap.plan.durations import Duration
     from fluxcap.plan.keys import KeySet
-    from fluxcap.plan.semantics import SemanticsName
+    from fluxcap.plan.semantics import End, SemanticsName
     from fluxcap.plan.tunnels import Tunnels
     from fluxcap.values.arrow import IpForm
     from fluxcap.values.metadata import Metadata
@@ -207,9 +207,11 @@ def scan_flows(
     semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
+    end: End | None = None,
     interval: Duration | None = None,
     grace: Duration = REORDER,
     features: bool = False,
+    activity: bool = False,
     splt: int = 0,
     threads: int | None = None,
     ahead: int | None = None,
@@ -244,12 +246,14 @@ def scan_flows(
     dedupe : bool, float or str, default False
         Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
         seconds or a text (docs/duplicates.md).
-    semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
+    semantics : {"wireshark", "zeek", "nfstream", "yaf", "cicflowmeter"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
         End a flow after this long without a packet: seconds, or a text such as "30s" or "500ms".
     active_timeout : float or str, optional
         Split a flow that lasts longer than this. Same units.
+    end : {"tcp"}, optional
+        "tcp": a SYN begins another flow where a RST, or FINs of both sides, have ended the one before.
     interval : float or str, optional
         Add a column `interval` to the key: the start of the interval that the record falls into. Same units.
     grace : float or str, default "1s"
@@ -257,6 +261,8 @@ def scan_flows(
         time of the capture. Same units.
     features : bool, default False
         Add statistics of packet sizes and gaps, and packets by TCP flag, as in read_flows().
+    activity : bool, default False
+        Add payload sizes, headers, TCP windows, bulks, active and idle times, subflows (docs/cicflowmeter.md).
     splt : int, default 0
         Add direction, size and gap of this many first packets, as in read_flows().
     threads : int, optional
@@ -299,8 +305,10 @@ def scan_flows(
         semantics=semantics,
         idle_timeout=idle_timeout,
         active_timeout=active_timeout,
+        end=end,
         interval=interval,
         features=features,
+        activity=activity,
         splt=splt,
     )
     options = ReadOptions(

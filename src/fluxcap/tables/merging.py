@@ -25,7 +25,7 @@ def refusal(parts: Sequence[Metadata]) -> str:
         for name in ALIKE:
             if part[name] != made[name]:
                 return f"tables of different {name} do not merge: {made[name]!r} and {part[name]!r}"
-        if part["features"] or part["splt"]:
+        if part["features"] or part.get("activity") or part["splt"]:
             return (
                 "tables with features do not merge: the gap between the last packet of one and the first of the next is"
                 " in neither; read the captures together instead"
@@ -39,6 +39,11 @@ def refusal(parts: Sequence[Metadata]) -> str:
             return (
                 "tables made with an active timeout do not merge: where it splits a flow depends on the records before;"
                 " read the captures together instead"
+            )
+        if part.get("end"):
+            return (
+                "tables of flows that TCP ends do not merge: whether a SYN begins another depends on the records"
+                " before; read the captures together instead"
             )
         if part["interval"] and part["direction"] == "server ports":
             return (

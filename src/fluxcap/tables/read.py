@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
     from fluxcap.plan.keys import KeySet
     from fluxcap.plan.places import At
-    from fluxcap.plan.semantics import SemanticsName
+    from fluxcap.plan.semantics import End, SemanticsName
 
 
 @overload
@@ -38,10 +38,12 @@ def read_flows(
     semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
+    end: End | None = None,
     interval: Duration | None = None,
     max_flows: int | None = None,
     max_memory: int | str | None = None,
     features: bool = False,
+    activity: bool = False,
     splt: int = 0,
     threads: int | None = None,
     ahead: int | None = None,
@@ -65,10 +67,12 @@ def read_flows(
     semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
+    end: End | None = None,
     interval: Duration | None = None,
     max_flows: int | None = None,
     max_memory: int | str | None = None,
     features: bool = False,
+    activity: bool = False,
     splt: int = 0,
     threads: int | None = None,
     ahead: int | None = None,
@@ -91,10 +95,12 @@ def read_flows(
     semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
+    end: End | None = None,
     interval: Duration | None = None,
     max_flows: int | None = None,
     max_memory: int | str | None = None,
     features: bool = False,
+    activity: bool = False,
     splt: int = 0,
     threads: int | None = None,
     ahead: int | None = None,
@@ -129,12 +135,14 @@ def read_flows(
     dedupe : bool, float or str, default False
         Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
         seconds or a text (docs/duplicates.md).
-    semantics : {"wireshark", "zeek", "nfstream", "yaf"}, optional
+    semantics : {"wireshark", "zeek", "nfstream", "yaf", "cicflowmeter"}, optional
         Take timeouts, direction and bytes from this program (docs/semantics.md).
     idle_timeout : float or str, optional
         End a flow after this long without a packet: seconds, or a text such as "30s" or "500ms".
     active_timeout : float or str, optional
         Split a flow that lasts longer than this. Same units.
+    end : {"tcp"}, optional
+        "tcp": a SYN begins another flow where a RST, or FINs of both sides, have ended the one before.
     interval : float or str, optional
         Add a column `interval` to the key: the start of the interval that the record falls into. Same units.
     max_flows : int, optional
@@ -145,6 +153,8 @@ def read_flows(
     features : bool, default False
         Add, for each direction, statistics of packet sizes (bytes) and of gaps between packets (ns): minimum,
         mean, sample standard deviation, maximum; and the number of packets by TCP flag.
+    activity : bool, default False
+        Add payload sizes, headers, TCP windows, bulks, active and idle times, subflows (docs/cicflowmeter.md).
     splt : int, default 0
         Add direction (0 forward, 1 reverse), size (bytes) and gap (ns) of this many first packets, at most 255,
         in columns of shape (n, splt); -1 after the last packet.
@@ -210,10 +220,12 @@ def read_flows(
         semantics=semantics,
         idle_timeout=idle_timeout,
         active_timeout=active_timeout,
+        end=end,
         interval=interval,
         max_flows=max_flows,
         max_memory=max_memory,
         features=features,
+        activity=activity,
         splt=splt,
     )
     options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead)

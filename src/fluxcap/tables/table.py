@@ -362,8 +362,9 @@ class Table(export.Exportable, Selectable):
             .csv, .tsv, .ndjson, .json, .npz, .txt (for people); with the extra `parquet` .parquet, .arrow (file) and
             .arrows (stream). A text format with .gz or .zst behind it is compressed. The file appears under its name
             only when it is whole.
-        names : {"ecs", "ipfix", "nfstream", "ocsf", "zeek"}, optional
-            Give the columns the names that these programs use.
+        names : {"cicflowmeter", "ecs", "ipfix", "nfstream", "ocsf", "zeek"}, optional
+            Give the columns the names that these programs use. "cicflowmeter": write the table of
+            fluxcap.cicflowmeter().
 
         Raises
         ------
@@ -379,6 +380,10 @@ class Table(export.Exportable, Selectable):
         """
         from fluxcap.tables.arrow.apart import said
 
+        if names == other_names.CICFLOWMETER:
+            from fluxcap.tables.naming.cicflowmeter_columns import columns_of
+
+            return Table(columns_of(self), self.metadata).write(path)
         called = other_names.names(names, self.metadata.get("bytes", "frame"))
         rows = formats.Rows(
             [self], self.columns, metadata=lambda: self.metadata, apart=partial(said, self), names=called

@@ -141,7 +141,7 @@ TCP_FLAGS: Final = "CEUAPRSF"
 END_REASONS: Final[Mapping[int, str]] = {
     1: "idle timeout",
     2: "active timeout",
-    3: "another connection began",
+    3: "end of the connection",
     4: "end of the capture",
     5: "lack of resources",
 }

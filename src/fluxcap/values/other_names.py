@@ -5,7 +5,7 @@ A column without an equivalent keeps its own name; values never change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, Literal
 
 from fluxcap.errors import unknown
@@ -129,6 +129,7 @@ OCSF: Final = (
     ("total_bytes", "traffic.bytes"),
 )
 SCHEMES: Final = {"ecs": ECS, "ipfix": IPFIX, "nfstream": NFSTREAM, "ocsf": OCSF, "zeek": ZEEK}
+CICFLOWMETER: Final = "cicflowmeter"  # of flows alone: it has columns of its own, tables/naming/cicflowmeter_columns.py
 # Their names for bytes of IP packets.
 OF_IP_PACKETS: Final = {
     "ipfix": {"bytes": "octetDeltaCount", "reverse_bytes": "reverseOctetDeltaCount"},  # 1
@@ -136,10 +137,15 @@ OF_IP_PACKETS: Final = {
 }
 
 
+def check(scheme: str, schemes: Collection[str]) -> None:
+    """ValueError if it is none of these."""
+    if scheme not in schemes:
+        raise unknown("scheme of names", scheme, schemes)
+
+
 def names(scheme: str | None, octets: Octets = "frame") -> Mapping[str, str]:
     """The names of a scheme by ours; `octets` says what our bytes count. ValueError if there is no such scheme."""
     if scheme is None:
         return {}
-    if scheme not in SCHEMES:
-        raise unknown("scheme of names", scheme, SCHEMES)
+    check(scheme, SCHEMES)
     return {**dict(SCHEMES[scheme]), **(OF_IP_PACKETS.get(scheme, {}) if octets == "ip" else {})}

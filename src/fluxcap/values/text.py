@@ -52,8 +52,8 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "mac": "mac",
     "time": "time",
     "interval": "time",
-    "first": "time",
-    "last": "time",
+    **dict.fromkeys(("first", "last", "forward_first", "forward_last", "reverse_first", "reverse_last"), "time"),
+    **{"Src IP": "address", "Dst IP": "address", "Timestamp": "time", "Flow ID": "letters"},  # of CICFlowMeter
     "rtt_median": "duration",
     **{name: _OF_UNITS[one.unit] for name, one in derived.DERIVED.items() if one.unit in _OF_UNITS},
     "verdict": VERDICTS,

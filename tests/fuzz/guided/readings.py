@@ -29,6 +29,7 @@ BEFORE_PACKET = 5  # targets.pyx
 RECORD = ("packet", "offset", "time", "captured_length", "wire_length", "interface", "link_type", "direction")
 KEYS = {
     "flows": key(*FIVE_TUPLE),
+    "activity": key(*FIVE_TUPLE, activity=True, ends_tcp=True, active_timeout=3 * 10**9),
     "connections": key(*FIVE_TUPLE, server_ports=({53, 80}, {53}), connections=True, features=True, splt=3),
     "networks": key("src_ip", "dst_port", idle_timeout=10**9, active_timeout=3 * 10**9),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -14,13 +15,15 @@ from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
 from fluxcap.cli.rows import community_ids, copies, extract, flow_rows, streamed
 from fluxcap.formats import Rows
-from fluxcap.plan import keys, semantics
+from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
 from fluxcap.plan.read_options import REORDER
 from fluxcap.values import derived, human
+from fluxcap.values.other_names import CICFLOWMETER, SCHEMES
 
 if TYPE_CHECKING:
     from fluxcap.tables.flows import FlowTable
+    from fluxcap.tables.table import Table
 
 HELP: Final = "the flows of a capture, with the verdicts on their checksums"
 DESCRIPTION: Final = """\
@@ -35,7 +38,7 @@ def configure(parser: Parser) -> None:
     """Add the options of this command."""
     options.add_common(parser)
     sharing.add(parser)
-    options.add_rows(parser, FLOW_COLUMNS)
+    options.add_rows(parser, FLOW_COLUMNS, (*SCHEMES, CICFLOWMETER))
     options.add_resolve(parser)
     community_ids.add(parser)
     parser.add_argument(
@@ -48,7 +51,11 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--uniflow", action="store_true", help="each direction in a row of its own")
     flow_rows.add_semantics(parser)
     flow_rows.add_time(parser, "--interval", "new rows at every multiple of this time")
+    ends = "a new row at a SYN that comes after a RST, or after a FIN of both sides"
+    parser.add_argument("--end", choices=("tcp",), help=ends)
     parser.add_argument("--features", action="store_true", help="statistics of packet sizes and gaps, and TCP flags")
+    activity = "payloads, headers, windows, active and idle times, bulks, subflows"
+    parser.add_argument("--activity", action="store_true", help=activity)
     parser.add_argument(
         "--splt", type=options.natural, default=0, metavar="N", help="direction, size and gap of the first N packets"
     )
@@ -65,6 +72,7 @@ def configure(parser: Parser) -> None:
 def run(given: Options, messages: Messages) -> Exit:
     """Read the flows, sort and limit them as asked for, write them; or extract the packets of some."""
     sharing.check(given)
+    flow_rows.settle_names(given)
     if given.as_they_end:
         return _write_as_they_end(given, messages)
     if given.grace is not None:
@@ -112,13 +120,18 @@ def _write_as_they_end(given: Options, messages: Messages) -> Exit:
         scan = FlowScan(sources.inputs, _plan(given), given.grace or REORDER, given.reading)
     except ValueError as error:
         raise UsageError(str(error), "Name --idle-timeout TIME, --active-timeout TIME or --interval TIME.") from error
-    names = options.names(given, output, semantics.find(given.semantics).octets)
     more = (*flow_rows.besides(columns, given, output), *community_ids.column(given, columns))
     shown = given.columns or [*columns, *more]
     services = options.resolves(given)
+    names = flow_rows.names(given, output)
     rows = Rows((), shown, chosen=given.columns is not None, noun="flows", names=names, services=services)
     limit = options.row_limit(given, output)
-    each = partial(community_ids.named, given=given)
+    each: Callable[[Table], Table] = partial(community_ids.named, given=given)
+    if given.names == CICFLOWMETER:
+        from fluxcap.tables.naming.cicflowmeter import cicflowmeter
+        from fluxcap.tables.naming.cicflowmeter_columns import COLUMNS
+
+        rows, each = rows._replace(columns=[*COLUMNS]), cicflowmeter
     metadata, written = streamed.write(rows, scan, limit, sources, output, messages, each=each)
     return flow_rows.how_it_ended(metadata, human.counted(written, "flow"), messages)
 
@@ -132,7 +145,7 @@ def _columns(given: Options) -> list[str]:
         *(field for field, *_ in key.fields),
         *(["interval"] if given.interval else []),
         *values,
-        *feature_columns(key.biflow, given.features, given.splt),
+        *feature_columns(key.biflow, given.features, given.activity, given.splt),
         *([derived.ICMP] if key.tells_ends else []),
     ]
 
@@ -147,10 +160,12 @@ def _plan(given: Options) -> FlowPlan:
         semantics=given.semantics,
         idle_timeout=given.idle_timeout,
         active_timeout=given.active_timeout,
+        end=given.end,
         interval=given.interval,
         max_flows=given.max_flows,
         max_memory=given.max_memory,
         features=given.features,
+        activity=given.activity,
         splt=given.splt,
     )
     return flow_rows.checked(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from fluxcap import formats
@@ -17,6 +17,7 @@ from fluxcap.plan.flow_plan import FIVE_TUPLE, FlowPlan
 from fluxcap.plan.keys import Key
 from fluxcap.values import derived, human
 from fluxcap.values.metadata import Metadata
+from fluxcap.values.other_names import CICFLOWMETER
 
 if TYPE_CHECKING:
     from fluxcap.tables.flows import FlowTable
@@ -53,6 +54,14 @@ def checked(plan: FlowPlan) -> FlowPlan:
     return plan
 
 
+def settle_names(given: Options) -> None:
+    """Read what the columns of CICFLOWMETER are made of, if they are asked for."""
+    if given.names == CICFLOWMETER:
+        if given.columns is not None:
+            raise UsageError("--names cicflowmeter has columns of its own", "Leave out --columns, or --names.")
+        given.features = given.activity = True
+
+
 def add_time(parser: Parser, name: str, what: str) -> None:
     """An option that is a length of time."""
     parser.add_argument(name, type=options.duration(name), metavar="TIME", help=what)
@@ -81,10 +90,22 @@ def chosen(table: FlowTable, given: Options, output: Output, shown: Sequence[str
     """The rows to write, sorted and limited as asked for, with the columns of --columns or else `shown`."""
     for order in orders(given, output, table.columns):
         table = table.sort(order.column, order.descending)
+    if given.names == CICFLOWMETER:
+        from fluxcap.tables.naming.cicflowmeter import cicflowmeter
+
+        theirs = cicflowmeter(table)
+        return limited(theirs, given, output, theirs.columns, noun)
     return limited(table, given, output, shown, noun)._replace(
         prefixes=keys.parse(table.metadata["by"]).prefixes,
-        names=options.names(given, output, semantics.find(given.semantics).octets),
+        names=names(given, output),
     )
+
+
+def names(given: Options, output: Output) -> Mapping[str, str]:
+    """The column names of --names, in the semantics of --semantics; none where it means columns of its own."""
+    options.check_names(given, output)
+    own = given.names == CICFLOWMETER
+    return {} if own else options.names(given, output, semantics.find(given.semantics).octets)
 
 
 def besides(columns: Sequence[str], given: Options, output: Output) -> list[str]:

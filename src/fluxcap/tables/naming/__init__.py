@@ -1,0 +1,1 @@
+"""Tables as other programs have them: their columns, under their names and in their units."""
