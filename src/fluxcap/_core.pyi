@@ -24,6 +24,7 @@ RESENT: Final[int]  # in `_mark`, where connections are followed: a retransmissi
 SHAKEN: Final[int]  # ... the record that completes a handshake
 ACKS_UNSEEN: Final[int]  # ... an acknowledgment of bytes that were not seen before it
 AFTER_ACK: Final[int]  # ... a segment whose bytes were acknowledged before it
+WAITED: Final[int]  # ... and where they are not: a fragment that has waited for the first one of its datagram
 VERDICTS: Final[tuple[str, ...]]
 DISPOSITIONS: Final[tuple[str, ...]]
 REASONS: Final[tuple[str, ...]]  # why a record is malformed or cut, or how a copy differs, by code; 0 is "none"
@@ -164,6 +165,8 @@ class Scanner(Window):
         # 200 ms. The columns duplicate_* look for copies too. One thread reads.
         dedupe: bool = False,
         copy_window: int = 0,
+        # Of a part of a capture: fragments are in no flow, and only they have rows. `flow` is the flows before each.
+        fragments_apart: bool = False,
     ) -> None: ...
     def begin(self) -> None: ...
     def run(self, threads: int = 1) -> int:
@@ -188,8 +191,9 @@ class Scanner(Window):
         that have been silent or active for too long at the time `newest` (ns) have ended."""
     def unseen(self) -> dict[str, Column]:
         """Rows as in flows(), without packets: ICMP errors that quote a flow of which no packet has been seen."""
-    def add_flows(self, columns: Mapping[str, Any], n: int) -> None:
-        """Merge n rows of flows() or unseen() of the same key into this table (exact; not with active_timeout)."""
+    def add_flows(self, columns: Mapping[str, Any], n: int, in_order: bool = False) -> None:
+        """Merge n rows of flows() or unseen() of the same key into this table (exact; not with active_timeout).
+        `in_order`: their records come behind those of the rows there, whatever their times."""
     def totals(self) -> Totals: ...
     def format(self) -> CaptureFormat: ...
 

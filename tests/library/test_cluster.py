@@ -25,7 +25,7 @@ from fluxcap.cluster import collect, gathering, reports, timelines
 from fluxcap.cluster.account import Accounting
 from fluxcap.cluster.groups import groups_of
 from fluxcap.cluster.part import Work, read_part
-from fluxcap.cluster.sharing import Sharing, Workers
+from fluxcap.cluster.sharing import Sharing, Workers, scheduler
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
@@ -34,6 +34,7 @@ from fluxcap.tables.flows import FlowTable
 from library_sources import SRC
 from object_server import serving
 from s3_server import BUCKET, s3_server
+from workers_here import workers_here
 
 distributed = pytest.importorskip("distributed")
 from fluxcap import cluster  # noqa: E402 (its public names need no package, only their calls)
@@ -58,38 +59,14 @@ PLANS = [
 ]
 
 
-class Alone(Workers):
-    """This process, which does a task when it is begun; a result stands for its future."""
-
-    def __init__(self) -> None:
-        self.fan_in = Sharing().fan_in
-
-    def do(self, work, *arguments):
-        return work(*arguments)
-
-    def tries(self, futures):
-        return [1 for _ in futures]
-
-    def results(self, futures):
-        return list(futures)
-
-    def wait_for(self, futures, done=None):
-        pass
-
-
 @contextmanager
 def here() -> Iterator[None]:
     """Groups are given as lists of captures, and no cluster is needed."""
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        patch.setattr(gathering, "groups_of", lambda src, size: [expand(group) for group in src])
-        patch.setattr(gathering, "workers", lambda sharing: _just(Alone()))
+        patch.setattr(gathering, "groups_of", lambda src, size, ranges: [expand(group) for group in src])
+        patch.setattr(gathering, "workers", workers_here)
         yield
-
-
-@contextmanager
-def _just(value):
-    yield value
 
 
 @pytest.fixture(scope="module")
@@ -402,6 +379,11 @@ def test_a_task_that_nobody_waits_for_ends_before_its_next_input(folder, client,
 
 
 # What is asked for ----------------------------------------------------------------------------------------------------
+
+
+def test_a_local_cluster_has_as_many_processes_as_are_asked_for():
+    with scheduler("local:3") as three:
+        assert len(set(three.run(os.getpid).values())) == 3
 
 
 def test_without_a_client_threads_of_this_process_read(folder):

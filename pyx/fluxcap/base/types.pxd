@@ -97,6 +97,7 @@ cdef enum:                      # what a record is to its connection
     SHAKEN = 2                  # the last part of the handshake: from here on both of its round trips are known
     ACKS_UNSEEN = 4             # acknowledges bytes that were not seen before it
     AFTER_ACK = 8               # its bytes were acknowledged before it
+    WAITED = 16                 # fragments: one that came before the first one of its datagram, and has its ports
 
 # The direction of a record at its interface, in the numbers of pcapng (epb_flags, bits 0 and 1).
 cdef enum:                      # Direction
@@ -185,7 +186,7 @@ cdef struct Packet:
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none
     uint64_t datagram           # serial number of that datagram
     uint16_t ip_header_length
-    uint8_t mark                # flows: RESENT to AFTER_ACK; 0 where connections are not followed
+    uint8_t mark                # flows: RESENT to AFTER_ACK where connections are followed, else WAITED or 0
     uint8_t completes           # a fragment after which its datagram is whole
     uint32_t ip_at              # place of the IP header in data
     uint32_t sum_at             # place of the summed bytes in data

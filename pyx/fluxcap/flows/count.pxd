@@ -319,12 +319,13 @@ cdef enum Merged:
     MERGE_FULL                  # the table has no room for another row
     MERGE_GOES_BACK             # the row began before the one in the table, in the other direction
 
-cdef inline Merged merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
+cdef inline Merged merge_row(Flows* f, const FlowRecord* record, bint in_order) noexcept nogil:
     """Add a row of another table with the same key, or a row of its `unseen`.
 
-    Forward is the direction of the row that is added first, so the row that began first has to be added first. With an
-    idle timeout, rows have to be added in order of `first`: a row then continues the one before it exactly when one
-    table over all packets would have continued it."""
+    Forward is the direction of the row that is added first, so the row that began first has to be added first; its time
+    tells, unless rows are added `in_order` of their records, whatever the times of these. With an idle timeout, rows
+    have to be added in order of `first`: a row then continues the one before it exactly when one table over all packets
+    would have continued it."""
     cdef uint64_t words[KEY_WORDS]
     cdef uint32_t flip = project(&f.plan, f.plan.shape, &record.key, words)
     cdef int v
@@ -348,7 +349,7 @@ cdef inline Merged merge_row(Flows* f, const FlowRecord* record) noexcept nogil:
         if reason:
             row.end_reason = reason
             row = NULL
-        elif is_earlier(other.first, row.first) and flip != is_flipped(row):
+        elif not in_order and is_earlier(other.first, row.first) and flip != is_flipped(row):
             return MERGE_GOES_BACK
     if row == NULL:
         if f.n == f.max_rows:

@@ -4,7 +4,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fluxcap.base.memory cimport pages_free, pages_new
-from fluxcap.base.types cimport BATCH, Batch, Decoder, FRAGMENTS, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet
+from fluxcap.base.types cimport BATCH, Batch, Decoder, FRAGMENTS, FRAGMENTS_NOT_HELD, ORPHAN_FRAGMENT, Packet, WAITED
 from fluxcap.fragments.datagrams cimport add_fragment, has_first, join
 from fluxcap.fragments.table cimport Datagram, Fragments, free_fragments, open_fragments, outlives
 
@@ -47,6 +47,7 @@ cdef inline void let_go(Holding* h, Datagram* d) noexcept nogil:
         p.waiting = False
         if d.first_seen:
             join(d, p)
+            p.mark = WAITED
 
 cdef inline void gather_fragment(Holding* h, Packet* p, uint32_t place, uint64_t* anomalies) noexcept nogil:
     cdef Datagram* d = add_fragment(&h.fragments, p, anomalies)

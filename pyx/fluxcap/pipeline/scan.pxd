@@ -4,7 +4,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.columns cimport Columns, collect_batch, octets_of
-from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, COPIES_FORGOTTEN, Decoder, Digest, FRAGMENTS, KEY_WORDS
+from fluxcap.base.types cimport (
+    ANOMALIES_END, BATCH, Batch, COPIES_FORGOTTEN, Decoder, Digest, FILTERED, FRAGMENTS, KEY_WORDS, Packet)
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport BROKEN, FORMAT_MERGED, InterfaceCounts, MORE, MORE_INTERFACES, RECORD, Reader, Step
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
@@ -59,15 +60,16 @@ cdef struct Pipeline:
     Columns columns
     uint64_t row_limit
     uint64_t max_octets         # bytes of memory for the columns, and the flows beside them; 0 = no bound
+    bint apart                  # fragments are in no flow, and only they have rows: see count_apart()
     bint lane                   # the lane may take packets: the key is the default or none, nothing needs their Packet
     Copies* copies              # NULL: copies are not looked for
     Tap tap                     # NULL: no consumer
     void* tapped
 
 cdef inline bint may_take_lane(const Pipeline* p) noexcept nogil:
-    """Does the lane give all that is asked for? Nothing may need a Packet: no column, no filter on the innermost IP
-    packet, no look for copies; who taps the pipeline closes the lane."""
-    return (not p.counts_flows or is_five_tuple(&p.flows.plan)) and p.columns.n_columns == 0 and \
+    """Does the lane give all that is asked for? Nothing may need a Packet: no column but of fragments, no filter on the
+    innermost IP packet, no look for copies; who taps the pipeline closes the lane."""
+    return (not p.counts_flows or is_five_tuple(&p.flows.plan)) and (p.columns.n_columns == 0 or p.apart) and \
         (p.filtered or p.filters.inside.n == 0) and p.copies == NULL
 
 cdef inline bint admit_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
@@ -172,6 +174,36 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
             return OUTCOME_NO_MEMORY
     return outcome
 
+cdef inline bint is_apart(const Packet* packet) noexcept nogil:
+    """Does what is known of this packet depend on fragments before it, or that of others on this one?"""
+    return packet.fragmented or packet.fragmented_around != 0
+
+cdef inline Outcome count_apart(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
+    """Count a batch with fragments where a capture is read in parts, and fragments of other parts may be of the same
+    datagrams. The ledger has the fragments as they are by themselves, no flow has them, and each gets a row: `flow` is
+    the number of flows that there were before it, which tells where in the order of flows its own one belongs."""
+    cdef Digest digests[BATCH]
+    cdef uint64_t words[BATCH * KEY_WORDS]
+    cdef uint64_t flows = p.flows.n
+    cdef uint32_t i, n = 0
+    if not reserve(&p.flows, BATCH):
+        return OUTCOME_NO_MEMORY
+    digest_batch(&p.flows.plan, batch, p.totals.before, digests, words)
+    tally_digests(p.totals, r.counts, digests, batch.n)
+    for i in range(batch.n):
+        if is_apart(&batch.packets[i]):
+            digests[i].disposition = FILTERED
+    if count_digests(&p.flows, digests, words, batch.n) < batch.n:
+        return OUTCOME_NO_MEMORY
+    for i in range(batch.n):
+        flows = max(flows, <uint64_t>digests[i].row)
+        if is_apart(&batch.packets[i]):
+            batch.packets[n] = batch.packets[i]
+            batch.packets[n].flow = <int64_t>flows
+            n += 1
+    batch.n = n
+    return OUTCOME_WANTS_INPUT if collect_rows(p, batch) else OUTCOME_NO_MEMORY
+
 cdef inline Digested count_by_lane(Pipeline* p, const Reader* r, Batch* batch, Outcome* outcome) noexcept nogil:
     """Count an admitted batch by the lane, unless it is for the walk."""
     cdef Digest digests[BATCH]
@@ -240,11 +272,11 @@ cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
                     return OUTCOME_NO_MEMORY
             if p.counts_flows and not quote_batch(&p.flows, batch, &p.decoder):
                 return OUTCOME_NO_MEMORY
-            if needs_holding(&p.holding, batch):
+            if needs_holding(&p.holding, batch) and not p.apart:
                 if not open_holding(&p.holding):
                     return OUTCOME_NO_MEMORY
                 gather(&p.holding, batch, r.anomalies)
-        outcome = count_batch(p, r, batch)
+        outcome = count_apart(p, r, batch) if p.apart else count_batch(p, r, batch)
         if outcome != OUTCOME_WANTS_INPUT:
             return outcome
         if tapped == TAPPED_FULL:

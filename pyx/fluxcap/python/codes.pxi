@@ -5,7 +5,8 @@ from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.tunnels cimport TUNNEL_KINDS_END
 from fluxcap.base.types cimport ANOMALIES_END, DIRECTIONS_END, DISPOSITIONS_END, REASONS_END, VERDICTS_END
 from fluxcap.base.types cimport (
-    ACKS_UNSEEN as ACKS_UNSEEN_VALUE, AFTER_ACK as AFTER_ACK_VALUE, RESENT as RESENT_VALUE, SHAKEN as SHAKEN_VALUE)
+    ACKS_UNSEEN as ACKS_UNSEEN_VALUE, AFTER_ACK as AFTER_ACK_VALUE, RESENT as RESENT_VALUE, SHAKEN as SHAKEN_VALUE,
+    WAITED as WAITED_VALUE)
 from fluxcap.capture.reader cimport DAMAGES_END
 from fluxcap.flows.connection cimport BASES_END
 from fluxcap.flows.states cimport STATES_END
@@ -13,6 +14,7 @@ from fluxcap.flows.states cimport STATES_END
 NO_TIME = NO_TIME_VALUE
 FAR = FAR_VALUE
 RESENT, SHAKEN, ACKS_UNSEEN, AFTER_ACK = RESENT_VALUE, SHAKEN_VALUE, ACKS_UNSEEN_VALUE, AFTER_ACK_VALUE
+WAITED = WAITED_VALUE
 VERDICTS = ("none", "good", "bad", "partial", "absent", "illegal", "truncated", "fragment", "bad_length")
 DISPOSITIONS = ("counted", "non_ip", "unknown_link", "unknown_transport", "truncated_header", "malformed",
                 "orphan_fragment", "filtered", "duplicate")

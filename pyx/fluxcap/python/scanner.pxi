@@ -59,7 +59,7 @@ cdef class Scanner(Window):
 
     def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, max_octets=0, decap=True, tunnels=(),
                   where=None, inside=None, bint inner=False, file=0, uint32_t shards=1, bint resync=False,
-                  bint dedupe=False, int64_t copy_window=0):
+                  bint dedupe=False, int64_t copy_window=0, bint fragments_apart=False):
         cdef Pipeline* line = &self.line
         line.batch = <Batch*>malloc(sizeof(Batch))
         line.totals = <Totals*>calloc(1, sizeof(Totals))
@@ -92,6 +92,7 @@ cdef class Scanner(Window):
             self.plan_flows(key)
             if shards > 1:
                 plan_shards(line, shards)
+        line.apart = fragments_apart
         line.lane = may_take_lane(line) and os.environ.get("FLUXCAP_LANE") != "0"
 
     def __dealloc__(self):
@@ -196,8 +197,9 @@ cdef class Scanner(Window):
             return self.step(self.worth(threads))
 
     cdef uint32_t worth(self, uint32_t threads) noexcept:
-        """How many of so many threads may read: copies are looked for among the records in their order."""
-        return threads if self.line.copies == NULL else 1
+        """How many of so many threads may read: copies are looked for among the records in their order, and what stands
+        apart has a place in it."""
+        return threads if self.line.copies == NULL and not self.line.apart else 1
 
     cdef int step(self, uint32_t threads) except -1:
         """Process the bytes in the window with so many threads."""
@@ -332,7 +334,7 @@ cdef class Scanner(Window):
         with self.claim:
             return rows_in(&self.line.flows)
 
-    def add_flows(self, dict columns, uint64_t n):
+    def add_flows(self, dict columns, uint64_t n, bint in_order=False):
         cdef Columns c
         cdef FlowRecord record
         cdef Merged merged
@@ -360,7 +362,7 @@ cdef class Scanner(Window):
                     memcpy(<uint8_t*>&record + c.offset[i], c.data[i] + row * c.size[i], c.size[i])
                 if not reserve(f, 1) or not (record.row.packets[0] or record.row.packets[1] or open_unseen(f)):
                     raise MemoryError("no room for more rows")
-                merged = merge_row(f, &record)
+                merged = merge_row(f, &record, in_order)
                 if merged == MERGE_GOES_BACK:
                     raise ValueError("a row began before the row that it continues, and in the other direction")
                 if merged != MERGED:

@@ -211,9 +211,9 @@ class Reading:
         """The way to the record at which an input begins to be read; None: it is the first."""
         if self.options.at is None:
             return None
-        from fluxcap.capture.index.beginning import Way
+        from fluxcap.capture.index.beginning import WayByIndex
 
-        return Way(self.scanner, self.options.at, item, octets)
+        return WayByIndex(self.scanner, self.options.at, item, octets)
 
     def note(self, item: Input) -> None:
         """Note what a result says about an input; called when its reading ends, by an error too. For subclasses."""

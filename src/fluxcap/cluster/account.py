@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fluxcap.capture.inputs import Input, contents
@@ -32,6 +32,19 @@ class Outcome(NamedTuple):
     worker: str
     error: str  # "" if all of it was read
     tries: int = 1  # of the task that read it
+    ranges: int = 1  # that it was read in
+
+    def continued(self, other: Outcome) -> Outcome:
+        """The same, of an input of which another task has read what comes next."""
+        workers = dict.fromkeys((*self.worker.split(), *other.worker.split()))
+        return self._replace(
+            packets=self.packets + other.packets,
+            seconds=self.seconds + other.seconds,
+            worker=" ".join(workers),
+            error=self.error or other.error,
+            tries=max(self.tries, other.tries),
+            ranges=self.ranges + other.ranges,
+        )
 
 
 class Account(NamedTuple):
@@ -49,6 +62,18 @@ class Account(NamedTuple):
     def tried(self, times: int) -> Account:
         """The same, of a task that was begun so many times."""
         return self._replace(outcomes=tuple(outcome._replace(tries=times) for outcome in self.outcomes))
+
+    def of_inputs(self, items: Sequence[Input]) -> Account:
+        """The same, where outcomes of ranges have the sizes of these inputs."""
+        sizes = {item.name: item.size for item in items}
+        return self._replace(outcomes=tuple(one._replace(size=sizes[one.path]) for one in self.outcomes))
+
+    def continued(self, other: Account) -> Account:
+        """Of these inputs, and of one task more that has read what comes next of the last one."""
+        last, *more = *self.outcomes[-1:], *other.outcomes
+        return self._replace(outcomes=self.outcomes[:-1]) + other._replace(
+            outcomes=tuple(last.continued(one) for one in more[:1]) or (last,)
+        )
 
     def __add__(self, other: Account) -> Account:  # type: ignore[override]
         """Of those and of others behind them."""

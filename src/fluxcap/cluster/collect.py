@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from fluxcap.capture.inputs import Captures
 from fluxcap.cluster.gathering import Gathered, gathered
 from fluxcap.cluster.part import Part, Work, read_part
 from fluxcap.cluster.seams import corrected, crossing, joined
 from fluxcap.cluster.sharing import Sharing
+from fluxcap.cluster.sums import adds_up, collect_sums
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.tables.flows import FlowTable, merge
@@ -23,6 +24,8 @@ def collect_flows(src: Captures, plan: FlowPlan, options: ReadOptions, kind: typ
     if "file" in plan.key.names:
         raise ValueError("`file` is no field where many machines read; read the captures with fluxcap.read_flows()")
     work = Work(plan, options, kind, sharing.on_error == "collect")
+    if adds_up(plan):
+        return cast("T", collect_sums(src, work, sharing))
     with gathered(src, options, sharing, read_part, work) as found:
         table: T
         if found.split or not added_up(found.metadata)["in_order"] or refusal(found.metadata):

@@ -13,9 +13,11 @@ from fluxcap.capture.left_out import no_capture
 from fluxcap.capture.warn import warn
 from fluxcap.cluster.account import Account
 from fluxcap.cluster.groups import groups_of
+from fluxcap.cluster.ranges import Begun, Read, goes_on, mended, uncounted, whole
 from fluxcap.cluster.sharing import Sharing, Workers, workers
 from fluxcap.errors import DamagedCaptureWarning
 from fluxcap.plan.read_options import ReadOptions
+from fluxcap.tables.merging import continued
 
 if TYPE_CHECKING:
     from distributed import Future  # type: ignore[import-untyped,unused-ignore]
@@ -30,6 +32,7 @@ class Summary(NamedTuple):
     account: Account
     fragments: bool  # whether there are any
     suspects: bool  # whether there may be a first fragment of a datagram
+    read: Read | None = None  # what became of it, if it is a range
 
 
 class HasSummary(Protocol):
@@ -57,8 +60,14 @@ class Gathered(NamedTuple):
 
     @property
     def metadata(self) -> list[Metadata]:
-        """That of each part."""
-        return [one.metadata for one in self.summaries]
+        """That of each part, of all ranges of an input together."""
+        made: list[Metadata] = []
+        for group, one in zip(self.groups, self.summaries, strict=True):
+            if goes_on(group):
+                made[-1] = continued(made[-1], one.metadata, uncounted(group, made[-1]["packets"]))
+            else:
+                made.append(one.metadata)
+        return made
 
     def told(self, metadata: Metadata) -> Metadata:
         """The metadata of the result, with what became of its inputs. Warns of what the workers met."""
@@ -75,13 +84,19 @@ class Gathered(NamedTuple):
 
 @contextmanager
 def gathered(
-    src: Captures, options: ReadOptions, sharing: Sharing, read: Callable[..., HasSummary], *arguments: Any
+    src: Captures,
+    options: ReadOptions,
+    sharing: Sharing,
+    read: Callable[..., HasSummary],
+    *arguments: Any,
+    ranges: bool = False,
 ) -> Iterator[Gathered]:
-    """Let workers read groups of inputs: a part of each is what `read` makes of the group and these arguments."""
+    """Let workers read groups of inputs: a part of each is what `read` makes of the group and these arguments. With
+    `ranges` a part may be that of a range."""
     options.check()
     if options.order is not None:
         raise ValueError("order='time' merges all inputs, and each machine has some; name the inputs in order instead")
-    groups = groups_of(src, sharing.task_bytes)
+    groups = groups_of(src, sharing.task_bytes, ranges)
     with workers(sharing) as sharers:
         parts = sharers.each(read, groups, *arguments)
         interrupted = False
@@ -94,8 +109,11 @@ def gathered(
             interrupted = True
             parts, groups = [parts[place] for place in there], [groups[place] for place in there]
         summaries: list[Summary] = sharers.results(sharers.each(_summary, parts))
-        tries = sharers.tries(parts)
-        account = sum((one.account.tried(n) for one, n in zip(summaries, tries, strict=True)), Account())
+        if ranges:
+            again = None if interrupted else partial(_begin, sharers, read, arguments)
+            groups, parts = mended(Begun(groups, parts), [one.read for one in summaries], again)
+            summaries = sharers.results(sharers.each(_summary, parts))
+        account = _account(groups, summaries, sharers.tries(parts))
         _check(account, [one.metadata["inputs"] for one in summaries], groups, sharing)
         captures = [number for number, one in enumerate(summaries) if one.metadata["inputs"]]
         yield Gathered(
@@ -111,6 +129,21 @@ def gathered(
 def _tell(sharing: Sharing, groups: Sequence[Sequence[Input]], place: int) -> None:
     if sharing.on_read is not None:
         sharing.on_read(sum(item.size or 0 for item in groups[place]))
+
+
+def _begin(
+    sharers: Workers, read: Callable[..., HasSummary], arguments: Sequence[Any], group: Sequence[Input]
+) -> Future:
+    return sharers.do(read, group, *arguments)
+
+
+def _account(groups: Sequence[Sequence[Input]], summaries: Sequence[Summary], tries: Sequence[int]) -> Account:
+    """What became of all inputs, those that were read in ranges among them."""
+    made = Account()
+    for group, one, n in zip(groups, summaries, tries, strict=True):
+        account = one.account.tried(n)
+        made = made.continued(account) if goes_on(group) else made + account
+    return made.of_inputs(whole(groups))
 
 
 def _summary(part: HasSummary) -> Summary:

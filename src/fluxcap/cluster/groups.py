@@ -9,15 +9,19 @@ from functools import partial
 from typing import Final
 
 from fluxcap.capture.inputs import Captures, Input, expand, open_file
+from fluxcap.cluster.ranges import cut, range_of
 from fluxcap.plan.sizes import octets
 from fluxcap.stores.urls import is_url
 
 UNKNOWN: Final = 64 << 20  # bytes that an input is taken to have, if its store does not say
 
 
-def groups_of(src: Captures, task_bytes: int | str) -> list[list[Input]]:
-    """The inputs in order, as many together as make a task. ValueError for what no other process can open."""
-    return list(_grouped(list(map(_elsewhere, expand(src))), octets(task_bytes, "task_bytes")))
+def groups_of(src: Captures, task_bytes: int | str, ranges: bool = False) -> list[list[Input]]:
+    """The inputs in order, as many together as make a task; with `ranges` larger ones are cut. ValueError for what no
+    other process can open."""
+    room = octets(task_bytes, "task_bytes")
+    inputs = map(_elsewhere, expand(src))
+    return list(_grouped([part for item in inputs for part in (cut(item, room) if ranges else [item])], room))
 
 
 def _grouped(inputs: Sequence[Input], room: int) -> Iterator[list[Input]]:
@@ -25,7 +29,7 @@ def _grouped(inputs: Sequence[Input], room: int) -> Iterator[list[Input]]:
     size = 0
     for item in inputs:
         more = UNKNOWN if item.size is None else item.size
-        if group and size + more > room:
+        if group and (size + more > room or range_of([item]) or range_of(group)):
             yield group
             group, size = [], 0
         group.append(item)

@@ -64,7 +64,8 @@ def read_flows(
     client : distributed.Client, optional
         Whose workers read. None: threads of this process.
     task_bytes : int or str, default "512MB"
-        Inputs that are smaller are read together, up to so many bytes as stored.
+        Inputs that are smaller are read together, up to so many bytes as stored. Larger ones are read in ranges of so
+        many, if flows are sums: without timeouts, interval, features and splt.
     fan_in : int, default 8
         Tables that are merged at a time.
     on_error : {"collect", "raise"}, default "collect"
@@ -77,7 +78,7 @@ def read_flows(
     -------
     FlowTable
         The rows of fluxcap.read_flows(), in the same order. `metadata["files"]` says what became of each input: path,
-        size, packets, seconds, worker, error.
+        size, packets, seconds, worker, error, tries, ranges.
 
     Raises
     ------

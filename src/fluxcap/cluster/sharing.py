@@ -163,7 +163,7 @@ def workers(sharing: Sharing) -> Iterator[Workers]:
         yield Workers(sharing.client, sharing)
         return
     with (
-        LocalCluster(1, threads_per_worker=processors(), processes=False, **QUIET) as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=processors(), processes=False, **QUIET) as cluster,
         Client(cluster) as client,
     ):
         yield Workers(client, sharing)
@@ -183,7 +183,10 @@ def scheduler(address: str) -> Iterator[Client]:
         return
     number = int(n) if n else processors()
     deaf = "fluxcap.cluster.deaf"
-    with LocalCluster(number, threads_per_worker=1, preload=deaf, **QUIET) as cluster, Client(cluster) as client:
+    with (
+        LocalCluster(n_workers=number, threads_per_worker=1, preload=deaf, **QUIET) as cluster,
+        Client(cluster) as client,
+    ):
         yield client
 
 

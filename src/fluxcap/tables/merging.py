@@ -73,6 +73,15 @@ def added_up(parts: Sequence[Metadata]) -> Metadata:
     }
 
 
+def continued(before: Metadata, after: Metadata, passed: int) -> Metadata:
+    """The metadata of a reading of an input, and of another that goes on with it and has not counted so many packets
+    before its own."""
+    late = after["late"]
+    if late is not None:
+        late = late._replace(packet=late.packet + passed, input=late.input - 1)  # the last one of those before
+    return added_up([before, {**after, "late": late}]) | {"inputs": before["inputs"]}
+
+
 def _goes_back(parts: Sequence[Metadata]) -> bool:
     """Whether a table has records from before the end of an earlier table."""
     timed = [part for part in parts if part["first"] is not None]

@@ -7,7 +7,7 @@ have no ports; all else that is said of a record depends on its own bytes, and o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fluxcap._core import DISPOSITIONS, Window
 from fluxcap.capture.index.file import Checkpoint, load
@@ -21,8 +21,17 @@ if TYPE_CHECKING:
 ORPHANS: Final = DISPOSITIONS.index("orphan_fragment")
 
 
-class Way:
+class Way(Protocol):
     """The way to the first record of a reading."""
+
+    passed: int  # records before it, once it is reached
+
+    def pass_on(self) -> bool:
+        """Take a step. True: the record is reached, or the end."""
+
+
+class WayByIndex:
+    """The way to a place, along the index of an input if it has one."""
 
     def __init__(self, window: Window, place: Place, item: Input, octets: Opened) -> None:
         self.passed = 0  # records before it, once it is reached

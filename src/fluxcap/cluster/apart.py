@@ -1,0 +1,129 @@
+"""Fragments of all parts, which are read together: those of one datagram may be in several parts.
+
+The reading of a part counts a fragment in no flow, and says how many flows there were before it. One worker reads all
+fragments, byte for byte, in order, as one capture: what becomes of a fragment depends on fragments alone, but for one
+that comes before the first one of its datagram. It waits, and how long depends on all records that come meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from fluxcap._core import DISPOSITIONS, WAITED, Copier
+from fluxcap.capture.inputs import Input, expand
+from fluxcap.capture.warn import keeping_warnings
+from fluxcap.cluster.account import Accounting
+from fluxcap.cluster.part import Work, open_table
+from fluxcap.cluster.ranges import range_of
+from fluxcap.plan.flow_plan import FLOW
+from fluxcap.rewrite.extract import copied
+from fluxcap.tables.flows import FlowTable
+from fluxcap.values.arrays import Array, arrays
+
+if TYPE_CHECKING:
+    from fluxcap.values.metadata import Metadata
+
+# Of fragments in a part: the core's count_apart() says what FLOW is.
+COLUMNS: Final = ("file", "packet", FLOW, "disposition", "wire_length")
+# ... and of all of them, read together.
+TOGETHER: Final = (FLOW, "fragment_offset", "_datagram", "_mark")
+# Records that a fragment may wait for the first one, for the same to be known of it from fragments alone. The core
+# holds back twice as many (fragments/holding.pxd).
+WAIT_MAX: Final = 4096
+
+
+class Apart(NamedTuple):
+    """The fragments of a part."""
+
+    rows: dict[str, Array]
+    captures: dict[int, bytes]  # the records, as a capture of each of its inputs that has some
+
+
+class Place(NamedTuple):
+    """Where a part stands among all records."""
+
+    file: int  # number of its first input among those of all parts
+    headers: int  # bytes of headers that its first capture has again: an earlier part has begun this input
+    packets: int  # records of this input before it, that its own numbers do not count
+
+
+class Together(NamedTuple):
+    """What became of the fragments of all parts."""
+
+    table: FlowTable
+    parts: Array  # where the first fragment of each row is
+    flows: Array  # the flows of the part before that fragment
+    exact: bool  # whether a reading of all records says the same
+    ledger: dict[str, Array]  # records and wire bytes that are to be added to those of the parts
+
+
+def copied_apart(rows: dict[str, Array], begun: Sequence[Input]) -> Apart:
+    """The fragments of a part with these inputs."""
+    captures = {}
+    for file in np.unique(rows["file"]):
+        item = begun[file]
+        found = range_of([item])
+        packets = rows["packet"][rows["file"] == file] - np.uint64((found and found.packets) or 0)
+        captures[int(file)] = b"".join(map(bytes, copied(Copier(joins=True), item, packets)))
+    return Apart(rows, captures)
+
+
+def read_together(several: Sequence[Apart], places: Sequence[Place], work: Work, in_order: bool) -> Together:
+    """Read the fragments of all parts. `in_order`: so all records are, by time."""
+    captures: dict[int, bytearray] = {}
+    for one, place in zip(several, places, strict=True):
+        for file, octets in one.captures.items():
+            before = captures.setdefault(place.file + file, bytearray())
+            before += octets[place.headers if before else 0 :]
+    reading = Accounting(work.options._replace(threads=1), False, key=work.plan.spec(), columns=TOGETHER)
+    with keeping_warnings():
+        for _ in reading.read(expand([bytes(captures[file]) for file in sorted(captures)])):
+            pass
+        rows = arrays(reading.scanner.take())
+        table = open_table(reading, work)
+    n = [len(one.rows["packet"]) for one in several]
+    numbers = np.concatenate([one.rows["packet"] + np.uint64(place.packets * (one.rows["file"] == 0))
+                              for one, place in zip(several, places, strict=True)])  # fmt: skip
+    flows, at = np.unique(rows[FLOW], return_index=True)
+    first = at[flows >= 0]
+    return Together(
+        table,
+        np.repeat(np.arange(len(several)), n)[first],
+        np.concatenate([one.rows[FLOW] for one in several])[first],
+        not _errors(table) and _is_known(rows, numbers.astype(np.int64), in_order),
+        _corrections(table.metadata, several),
+    )
+
+
+def _errors(table: FlowTable) -> bool:
+    """Whether fragments hold ICMP errors, whose order among other errors about a flow would count."""
+    return table._unseen is not None or bool(table["icmp_errors"].any())
+
+
+def _is_known(rows: dict[str, Array], numbers: Array, in_order: bool) -> bool:
+    """Whether all fragments that have waited for the first one have done so too where all records are read."""
+    waited = np.flatnonzero(rows["_mark"] & WAITED)
+    if not len(waited):
+        return True
+    datagrams = rows["_datagram"].astype(np.int64)
+    firsts = np.flatnonzero((rows["fragment_offset"] == 0) & (datagrams > 0))[::-1]
+    of_first = np.full(int(datagrams.max()) + 1, -1)
+    of_first[datagrams[firsts]] = firsts  # of several the first
+    ends = of_first[datagrams[waited]]
+    if (ends < 0).any():  # in a tunnel: the record with the first one is the packet inside, which has no datagram
+        return False
+    between = numbers[ends] - numbers[waited]
+    return bool(((between == ends - waited) | (in_order & (between <= WAIT_MAX))).all())
+
+
+def _corrections(metadata: Metadata, several: Sequence[Apart]) -> dict[str, Array]:
+    """What the ledger of the parts lacks: they have counted each fragment as it is by itself."""
+    made = {name: np.array(counted, np.int64) for name, counted in metadata["ledger"].items()}
+    for one in several:
+        for code in np.unique(one.rows["disposition"]):
+            lengths = one.rows["wire_length"][one.rows["disposition"] == code]
+            made[DISPOSITIONS[code]] -= (len(lengths), int(lengths.sum(dtype=np.int64)))
+    return made
