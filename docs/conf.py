@@ -1,16 +1,17 @@
 """Sphinx makes the pages in docs/ one site: `sphinx-build -W -n docs DIR`, without the network."""
 
 import sys
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
+import fluxcap
+
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "fluxcap"
-version = release = installed("fluxcap")
+version = release = fluxcap.__version__
 language = "en"
 
 extensions = [
@@ -38,7 +39,10 @@ default_role = "code"  # docstrings put `names` in backticks, as pages do
 numpydoc_show_class_members = False  # autodoc shows them
 
 # Signatures show these names of types, which reference/python.rst explains, instead of the types themselves.
-TYPES = "At Capture Captures Chart End IpForm Metadata Octets OnDamage OnInterrupt Order Rows"
+TYPES = (
+    "At Capture Captures Chart End IpForm KeySet Metadata Octets OnDamage OnInterrupt Order Partition Rows Scheme"
+    " SemanticsName"
+)
 autodoc_type_aliases = {name: name for name in TYPES.split()}
 MADE_BY_HAND = "fluxcap.FlowAggregator"  # functions make all other classes: their constructors are not shown
 

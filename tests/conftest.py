@@ -11,6 +11,8 @@ from three_flows import SHAPES
 
 # A test judges what is right, not how busy the machine is.
 settings.register_profile("untimed", deadline=None)
+# Where every case takes many times as long, or has been tried already by another build: --hypothesis-profile=few.
+settings.register_profile("few", deadline=None, max_examples=20)
 settings.load_profile("untimed")
 
 

@@ -1,4 +1,4 @@
-"""The build names what it lacks, and a count of instructions that found nothing is a failure."""
+"""The build names what it lacks and leaves out nothing; a count of instructions that found nothing is a failure."""
 
 import os
 import runpy
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import fluxcap
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,6 +24,31 @@ def test_without_a_compiler_the_error_names_it(tmp_path):
     )
     assert done.returncode != 0
     assert "the C compiler 'no-such-compiler' is missing" in done.stderr
+
+
+def test_the_source_distribution_holds_every_tracked_file_and_nothing_compiled(tmp_path):
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if tracked.returncode:
+        pytest.skip("this is no checkout")
+    there = {name for name in tracked.stdout.splitlines() if (ROOT / name).exists()}
+    listing = [sys.executable, ROOT / "setup.py", "-q", "egg_info", "--egg-base", tmp_path]
+    subprocess.run(listing, cwd=ROOT, capture_output=True, check=True)
+    held = (tmp_path / "fluxcap.egg-info" / "SOURCES.txt").read_text().splitlines()
+    assert there - {*held} == set()
+    assert [name for name in held if name.endswith((".so", ".pyc"))] == []
+
+
+def test_a_source_tree_that_nobody_installed_knows_its_version():
+    program = (
+        "import importlib.metadata as metadata\n"
+        "there = metadata.distribution\n"
+        "metadata.distribution = lambda name: there('not-there' if name == 'fluxcap' else name)\n"
+        "import fluxcap; from fluxcap.cli.versions import versions\n"
+        "fluxcap.read_flows('samples/verdicts.pcap').to_pandas()\n"
+        "print(fluxcap.__version__, versions().split()[1])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == ([fluxcap.__version__] * 2, "")
 
 
 @pytest.mark.parametrize("said", ["", "==1== Collected : 0\n"])

@@ -17,7 +17,7 @@ import fluxcap
 from fluxcap._core import CONNECTION_COLUMNS, EXTRA_COLUMNS, FLOW_COLUMNS, KEY_FIELDS, PACKET_COLUMNS
 from fluxcap.tables.timeline.table import columns_of
 from fluxcap.values import derived, names
-from fluxcap.values.text import KINDS
+from fluxcap.values.text import KINDS, OPTIONAL
 
 SAMPLE: Final = DOCS.parent / "samples" / "port-refused.pcap"
 SOCKET: Final = "192.0.2.1:9"
@@ -145,7 +145,7 @@ def unit(name: str) -> str:
     """The unit of a column, or what it counts."""
     if name in derived.DERIVED:
         return derived.DERIVED[name].unit
-    kind = KINDS.get(name, "integer")
+    kind = "integer" if name in OPTIONAL else KINDS.get(name, "integer")
     if not isinstance(kind, str):
         return CODE
     return UNITS_OF_KINDS.get(kind) or next((unit for names, unit in UNITS.items() if re.fullmatch(names, name)), "")

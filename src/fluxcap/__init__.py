@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fluxcap.values.libraries import VERSION
+
 if TYPE_CHECKING:
     from fluxcap._core import DIRECTION_BASES, DISPOSITIONS, FLOW_COLUMNS, NO_TIME, STATES, VERDICTS
     from fluxcap.capture.index.making import Indexed, index
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
     from fluxcap.tables.timeline.table import TimelineTable, read_timeline
     from fluxcap.values.names import END_REASONS, PROTOCOLS
 
-    __version__: str
+__version__ = VERSION
 
 _HOMES = {
     "_core": ("DIRECTION_BASES", "DISPOSITIONS", "FLOW_COLUMNS", "NO_TIME", "STATES", "VERDICTS"),
@@ -169,14 +171,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        value: Any = version("fluxcap")
-    elif name in _HOME_OF:
-        value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    else:
+    if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
     globals()[name] = value  # __getattr__ is not called for this name again
     return value
 

@@ -13,7 +13,7 @@ from altered_captures import records_of
 from capture_files import pcap
 from fluxcap._core import DISPOSITIONS, REASONS
 from real_captures import CORPUS, SAMPLES, index, needs_corpus, spread
-from shown_twice import IPV4, IPV6, WAYS, doubled, numbered
+from shown_twice import IPV4, IPV6, WAYS, doubled, doubled_at_random, numbered
 from tshark import fields, needs_tshark, tshark
 
 US, MS = 1_000, 1_000_000
@@ -63,6 +63,19 @@ def test_every_copy_put_into_a_capture_is_found(path, way, tmp_path):
         assert found(pcap(doubled(records, way, delay), ns=True)) == {way: len(records)}
     some = [one for one in records if numbered(one.data)]
     assert found(pcap(doubled(some, way, 9 * MS), ns=True)) == {way: len(some)}
+
+
+def longest(way):
+    """How much later a copy may come: one of a packet without a number comes soon, unless it lies elsewhere."""
+    return lambda frame: 9 * MS if way != "exact" or numbered(frame) else SOON
+
+
+@pytest.mark.parametrize("path", [SESSION, SAMPLES / "office.pcap"], ids=lambda path: path.name)
+@pytest.mark.parametrize("way", WAYS)
+def test_copies_that_come_up_to_9_ms_later_or_stand_before_their_packet_are_found(path, way, tmp_path):
+    records = once(alone(records_of(path)), tmp_path)
+    for seed in range(5):
+        assert found(pcap(doubled_at_random(records, way, longest(way), seed), ns=True)) == {way: len(records)}
 
 
 @needs_editcap
@@ -121,7 +134,8 @@ def test_every_copy_put_into_captures_of_the_corpus_is_found(way, tmp_path):
             continue
         if records:
             tried += 1
-            assert found(pcap(doubled(records, way, 50 * US), ns=True)) == {way: len(records)}, path
+            copies = doubled_at_random(records, way, longest(way), tried)
+            assert found(pcap(copies, ns=True)) == {way: len(records)}, path
         if tried == 200:
             break
     assert tried == 200

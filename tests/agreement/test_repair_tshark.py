@@ -75,10 +75,10 @@ def test_tshark_finds_what_was_left_to_the_card_good_in_a_sample(capture, out):
 def test_tshark_finds_what_was_left_to_the_card_good_in_real_captures(out):
     rows = sorted((row["sha256"], row["path"]) for row in index() if row["path"] not in OTHERWISE)
     done = 0
-    for _, path in random.Random(1).sample(rows, 250):
+    for _, path in random.Random(1).sample(rows, 100):
         with warnings.catch_warnings(action="ignore"):
             try:
                 done += check(CORPUS / path, out)
             except fluxcap.CaptureError:
                 continue  # unreadable
-    assert done >= 200
+    assert done >= 80

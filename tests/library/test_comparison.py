@@ -13,6 +13,7 @@ import builders as b
 import fluxcap
 from capture_files import Record, pcap
 from compared_passages import Told, expected, found
+from fluxcap.comparison import reading
 from fluxcap.values.names import CROSSED_OUTCOMES
 from two_points import MS, SECOND, START, US, Between, Plan, plans, two_points
 
@@ -209,6 +210,25 @@ def test_the_first_byte_that_differs_is_told():
         if one.fate in ("changed", "mended"):
             assert told.pop((one.sender == "B", one.sent[0])) == one.change.payload_at
     assert set(told.values()) == {-1}
+
+
+def test_after_ctrl_c_no_capture_is_read_once_more_for_the_first_byte_that_differs(monkeypatch):
+    read, clock_of = reading._read, reading.clock_of
+
+    def counted(*args):
+        readings = read(*args)
+        readings[0].interrupted = True
+        return readings
+
+    def learned(*args):  # between both readings
+        monkeypatch.setattr(reading, "_read", counted)
+        return clock_of(*args)
+
+    monkeypatch.setattr(reading, "clock_of", learned)
+    packets = compared(two_points(replace(ALL, packets=800, changed=0.1)), on_interrupt="return").packets
+    assert packets.metadata["interrupted"] is True
+    assert packets["changed"].any()
+    assert (packets["first_difference"] == -1).all()
 
 
 def test_payload_that_the_snap_length_cut_is_not_compared_and_not_changed():

@@ -4,6 +4,7 @@ import pickle
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -97,16 +98,19 @@ def everything():
     return fluxcap.read_packets(CAPTURE, columns=columns), fluxcap.read_flows(CAPTURE, keys, interval="1m")
 
 
-def test_no_column_is_a_duration_and_only_times_and_addresses_can_be_missing(everything):
-    # DuckDB cuts a duration to microseconds, and pandas turns integers that can be missing into floats.
+def test_no_column_is_a_duration_and_only_times_addresses_and_rows_of_flows_can_be_missing(everything):
+    # DuckDB cuts a duration to microseconds, and pandas turns Arrow's integers into floats where one is missing.
+    rows = ("flow", "quoted_flow")
     for table in everything:
         for field in pa.schema(table):
             assert not pa.types.is_duration(field.type)
-            assert field.nullable is (pa.types.is_timestamp(field.type) or field.name in ("src_ip", "dst_ip"))
+            assert field.nullable is (pa.types.is_timestamp(field.type) or field.name in ("src_ip", "dst_ip", *rows))
         by_way_of_arrow = pa.table(table).to_pandas()
-        assert [name for name, dtype in by_way_of_arrow.dtypes.items() if dtype.kind == "f"] == []
+        assert {name for name, dtype in by_way_of_arrow.dtypes.items() if dtype.kind == "f"} <= {*rows}
         for name in table.columns:
-            if pa.types.is_integer(pa.schema(table).field(name).type):
+            if name in rows:
+                assert table.to_pandas()[name].dtype == "Int64"
+            elif pa.types.is_integer(pa.schema(table).field(name).type):
                 assert by_way_of_arrow[name].dtype == table.to_pandas()[name].dtype == table[name].dtype
 
 
@@ -186,6 +190,22 @@ def test_tables_with_different_dictionaries_are_put_together(packets):
     assert pl.concat([pl.DataFrame(part) for part in parts])["src_ip"].to_list() == expected
     assert pa.concat_tables([pa.table(part) for part in parts])["src_ip"].to_pylist() == expected
     assert nulls(pd.concat([part.to_pandas() for part in parts])["src_ip"]) == expected
+
+
+TIMELINE = Path(__file__).parents[2] / "samples" / "session.pcap"  # with round trips, some of them not known
+
+
+@pytest.mark.parametrize(
+    "table", [fluxcap.read_packets(CAPTURE), fluxcap.read_flows(CAPTURE), fluxcap.read_timeline(TIMELINE)], ids=repr
+)
+def test_altair_takes_a_table_and_knows_numbers_from_names(table):
+    altair = pytest.importorskip("altair")
+    last = table.columns[-1]
+    drawn = altair.Chart(table).mark_point().encode(x=last, y="protocol:N").to_dict()
+    (rows,) = drawn["datasets"].values()
+    expected = [None if pd.isna(value) else value for value in table.to_polars()[last].to_physical().to_list()]
+    assert [row[last] for row in rows] == expected
+    assert drawn["encoding"]["x"] == {"field": last, "type": "quantitative"}
 
 
 def test_a_report_survives_pickling():

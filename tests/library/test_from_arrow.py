@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fluxcap
@@ -50,6 +50,7 @@ def test_damage_comes_back_too(cut, tmp_path):
 frames = st.one_of(drawn.dialogue_frames, drawn.icmp_errors, drawn.simple_frames, drawn.fragment_frames)
 
 
+@settings(max_examples=40)
 @given(parts=st.lists(drawn.captures(frames), min_size=2, max_size=3), idle=st.sampled_from([None, "1s"]))
 def test_what_has_been_to_arrow_merges_like_what_has_not(parts, idle):
     """Also ICMP errors about flows of another part, which no row of their own part has."""

@@ -129,7 +129,7 @@ one_file = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     files=st.lists(one_file, min_size=1, max_size=6),
     reading=st.sampled_from(READINGS),

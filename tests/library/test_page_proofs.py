@@ -10,7 +10,7 @@ from hypothesis import given, strategies
 
 import fluxcap
 from capture_files import pcap
-from command_line import shell
+from command_line import in_one_process, shell
 from fluxcap.page.findings import collect
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.reports.places import Firsts, Place
@@ -70,10 +70,13 @@ def test_explain_is_given_the_options_that_it_knows(tmp_path):
 def test_the_command_shows_the_packets_that_are_named(name, tmp_path):
     pytest.importorskip("duckdb")
     text = html.unescape(written(SAMPLES / name, tmp_path))
-    commands = re.findall("<code>(fluxcap sql 'SELECT packet, .*?)</code>", text)
-    assert len(commands) >= 5
-    for command in dict.fromkeys(commands):
-        rows = list(csv.DictReader(shell(f"{command} -q -f csv").stdout.splitlines()))
+    found = re.findall("<code>(fluxcap sql 'SELECT packet, .*?)</code>", text)
+    assert len(found) >= 5
+    commands = list(dict.fromkeys(found))
+    shown = in_one_process(f"{command} -q -f csv" for command in commands)
+    for command, (code, printed) in zip(commands, shown, strict=True):
+        assert code == 0
+        rows = list(csv.DictReader(printed.splitlines()))
         assert [int(row["packet"]) for row in rows] == list(
             map(int, re.search(r"IN \(([\d, ]*)\)", command)[1].split(","))
         )

@@ -144,7 +144,7 @@ def test_rows_are_named_tuples_of_what_the_cells_say():
     assert [row.src_ip for row in rows] == list(map(str, addresses(CONNECTIONS, "src_ip")))
     assert [row.first for row in rows] == CONNECTIONS["first"].tolist()
     assert [row.state for row in rows] == [fluxcap.STATES[code] for code in CONNECTIONS["state"]]
-    assert [row.synack_rtt for row in rows] == CONNECTIONS["synack_rtt"].tolist()
+    assert [-1 if row.synack_rtt is None else row.synack_rtt for row in rows] == CONNECTIONS["synack_rtt"].tolist()
     assert rows[0]._fields == CONNECTIONS.columns
 
 

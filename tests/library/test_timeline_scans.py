@@ -22,7 +22,7 @@ SECOND = 1_000_000_000
 BY = (None, "protocol", "verdict")
 RATES = ("packets_per_second", "bits_per_second", "rtt_median")  # of which those of two rows do not add up
 
-bounded = settings(max_examples=200, deadline=None)
+bounded = settings(max_examples=60, deadline=None)
 batches = st.integers(1, 9)
 lengths = st.sampled_from(["1us", "7us", "100us", "333us", "5ms"])
 

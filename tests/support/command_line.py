@@ -3,6 +3,7 @@
 import csv
 import fcntl
 import io
+import json
 import os
 import pty
 import re
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +51,38 @@ def shell(script: str, *arguments: str | Path, cwd: Path | None = None) -> subpr
         env=environment(PYTHON=sys.executable),
         timeout=PATIENCE,
     )
+
+
+# Each line is read by a shell, and run by one process for all: to begin one takes longer than most commands do.
+WORDS = 'fluxcap() { printf "%s\\0" "$@"; }\n'
+IN_ONE_PROCESS = """
+import json, os, sys, tempfile
+from fluxcap.cli.main import main
+results, printed = [], os.dup(1)
+for words in json.load(sys.stdin):
+    with tempfile.TemporaryFile() as out:
+        os.dup2(out.fileno(), 1)
+        code = main([os.fsdecode(word.encode("latin-1")) for word in words])
+        sys.stdout.flush()
+        out.seek(0)
+        results.append((code or 0, out.read().decode()))
+os.dup2(printed, 1)
+json.dump(results, sys.stdout)
+"""
+
+
+def in_one_process(lines: Iterable[str], cwd: Path | None = None) -> list[tuple[int, str]]:
+    """Run lines `fluxcap ...`, and return the exit code of each and what it prints."""
+    words = []
+    for line in lines:
+        split = subprocess.run(["bash", "-c", WORDS + line], capture_output=True, check=True, env=environment()).stdout
+        words.append(split.decode("latin-1").split("\0")[:-1])
+    done = subprocess.run(
+        [sys.executable, "-c", IN_ONE_PROCESS], input=json.dumps(words), capture_output=True, text=True, cwd=cwd,
+        env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [(code, text) for code, text in json.loads(done.stdout)]
 
 
 def error_lines(stderr: str) -> list[str]:

@@ -5,13 +5,12 @@ import importlib.util
 import io
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from command_line import in_terminal
+from command_line import in_one_process, in_terminal
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -27,11 +26,6 @@ BLOCK = re.compile(
 PREAMBLE = 'fluxcap() { "$PYTHON" -m fluxcap "$@"; }\nset -eo pipefail\n'
 CAPTURE = "x.pcap"  # how tables of commands call the reader's own capture
 PIPE_CLOSED = 141  # what `| head` leaves behind
-IN_ONE_PROCESS = """
-import shlex, sys
-from fluxcap.cli.main import main
-sys.exit([line for line in sys.argv[1:] if main(shlex.split(line)[1:])] or None)
-"""
 
 
 class Block(NamedTuple):
@@ -93,8 +87,8 @@ class Session:
 
     def commands(self, lines: list[str]) -> None:
         """Run several lines `fluxcap ...` without a shell, in the time of one."""
-        done = subprocess.run([sys.executable, "-c", IN_ONE_PROCESS, *lines], cwd=self._where, capture_output=True)
-        assert done.returncode == 0, done.stderr.decode()
+        done = in_one_process(lines, self._where)
+        assert [(line, code) for line, (code, _) in zip(lines, done, strict=True) if code] == []
 
     def python(self, code: str) -> str:
         """What the code prints."""

@@ -1,5 +1,6 @@
 """Captures in which packets are seen again, as mirrors and hops show them."""
 
+import random
 import struct
 from collections.abc import Callable, Sequence
 
@@ -55,3 +56,14 @@ def doubled(records: Sequence[Record], way: str, delay: int) -> list[Record]:
     """The records, each with its copy `delay` ns later, in the order of time."""
     both = [*records, *(Record(WAYS[way](one.data), one.time + delay) for one in records)]
     return sorted(both, key=lambda one: one.time)
+
+
+def doubled_at_random(records: Sequence[Record], way: str, most: Callable[[bytes], int], seed: int) -> list[Record]:
+    """The records, each with its copy up to `most` ns later. Half of the copies stand in the order of time, half right
+    before their record, as a capture has them whose queues are not merged by time."""
+    rng = random.Random(seed)
+    placed = []
+    for one in records:
+        copy = Record(WAYS[way](one.data), one.time + rng.randrange(most(one.data)))
+        placed += [(one.time, 1, one), (one.time, 0, copy) if rng.random() < 0.5 else (copy.time, 2, copy)]
+    return [one for _, _, one in sorted(placed, key=lambda place: place[:2])]

@@ -3,6 +3,8 @@
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport realloc
 
+from fluxcap.base.memory cimport heap_huge
+
 cdef inline bint reserve_array(void** at, uint64_t* room, uint64_t wanted, uint64_t least,
                                uint64_t size) noexcept nogil:
     """Have room for `wanted` items of `size` bytes, `least` to begin with and then twice as many each time. False when
@@ -13,7 +15,7 @@ cdef inline bint reserve_array(void** at, uint64_t* room, uint64_t wanted, uint6
         return True
     while larger < wanted:
         larger *= 2
-    moved = realloc(at[0], larger * size)
+    moved = heap_huge(realloc(at[0], larger * size), larger * size)
     if moved == NULL:
         return False
     at[0] = moved

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* From this size on, memory comes in huge pages: without them, a row that is not in the cache costs a walk through the
  * page tables as well. The kernel gives huge pages where size and address are multiples of their size. */
@@ -163,6 +164,19 @@ static inline void *block_resize(void *at, size_t octets, size_t wanted) {
     }
     return pages;
 }
+
+/* Ask for huge pages in memory that comes from the heap; it is given back as all of the heap is. */
+static inline void *heap_huge(void *at, size_t octets) {
+#if defined(MADV_HUGEPAGE)
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = ((uintptr_t)at + page - 1) / page * page;
+    if (at != NULL && octets >= HUGE_FROM)
+        madvise((void *)begin, (uintptr_t)at + octets - begin, MADV_HUGEPAGE);
+#endif
+    return at;
+}
+
+/* Zeroed items, for tables whose slots are looked up at random. */
+static inline void *heap_zeroed(size_t n, size_t size) { return heap_huge(calloc(n, size), n * size); }
 
 /* Does the part of a block that was never written read as zero? */
 static inline int block_zeroed(size_t octets) { return octets >= HUGE_FROM; }

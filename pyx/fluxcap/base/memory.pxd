@@ -16,5 +16,7 @@ cdef extern from "base/memory.h" nogil:
     size_t block_octets(size_t room, size_t used)
     size_t block_least(size_t octets, size_t used)
     void block_free(void* at, size_t octets)
+    void* heap_huge(void* at, size_t octets)
+    void* heap_zeroed(size_t n, size_t size)
     void prefetch(const void* at)
     void clear(void* at, size_t octets)

@@ -3,7 +3,9 @@
 # table. Joining, leaving and finding take the same time whatever the lists hold: a million equal packets are one list.
 
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
+
+from fluxcap.base.memory cimport heap_zeroed
 
 cdef enum:
     FIRST_LISTS = 1 << 12       # slots to begin with
@@ -24,7 +26,7 @@ cdef struct Lists:
     uint64_t n                  # lists
 
 cdef inline bint open_lists(Lists* l) noexcept nogil:
-    l.slots = <ListSlot*>calloc(FIRST_LISTS, sizeof(ListSlot))
+    l.slots = <ListSlot*>heap_zeroed(FIRST_LISTS, sizeof(ListSlot))
     l.mask = FIRST_LISTS - 1
     l.n = 0
     return l.slots != NULL
@@ -43,7 +45,7 @@ cdef inline bint reserve_lists(Lists* l, uint64_t more) noexcept nogil:
     if (l.n + more) * 2 <= l.mask:
         return True
     grown.mask = l.mask * 2 + 1
-    grown.slots = <ListSlot*>calloc(grown.mask + 1, sizeof(ListSlot))
+    grown.slots = <ListSlot*>heap_zeroed(grown.mask + 1, sizeof(ListSlot))
     if grown.slots == NULL:
         return False
     for i in range(l.mask + 1):

@@ -4,9 +4,10 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fluxcap.base.bytes cimport multiply_fold
 from fluxcap.compare.account cimport Account
+from fluxcap.compare.arrivals cimport Arrivals
 from fluxcap.compare.clock cimport ClockSamples, CommonClock, after
 from fluxcap.compare.pending cimport InFlight, Pending
-from fluxcap.compare.sighting cimport POINT_B, Sighting
+from fluxcap.compare.sighting cimport POINT_A, POINT_B, Sighting
 from fluxcap.compare.ways cimport Ways
 from fluxcap.pipeline.identity cimport IdentityKey
 
@@ -17,6 +18,7 @@ cdef struct Matcher:
     IdentityKey key
     Ways ways
     InFlight flight
+    Arrivals arrivals
     ClockSamples* samples       # where the clock is learned; NULL: packets are counted
     bint misled                 # ... from two ways as if they were one
     CommonClock clock
@@ -32,6 +34,10 @@ cdef inline uint64_t same_key(const Matcher* m, uint32_t kind, uint32_t point, u
                               const Sighting* s) noexcept nogil:
     return list_key(m, kind, point, ends,
                     multiply_fold(s.identity.head ^ m.key.words[1], s.identity.data ^ m.key.words[0]))
+
+cdef inline uint64_t arrival_key(const Matcher* m, uint64_t ends, const Sighting* s) noexcept nogil:
+    """Without a point: packets of a way arrive at one."""
+    return same_key(m, KEY_ARRIVED, POINT_A, ends, s)
 
 cdef inline int64_t delay_of(uint32_t point, int64_t time, const Pending* p) noexcept nogil:
     """How much later the packet was seen at B than at A, by the common clock; one of both waits, one comes now."""

@@ -3,20 +3,17 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fluxcap.compare.account cimport count_alone, count_arrival
+from fluxcap.compare.arrivals cimport has_arrived, reserve_arrivals
 from fluxcap.compare.clock cimport after, common_time
 from fluxcap.compare.direction cimport learn_direction, tell_direction
-from fluxcap.compare.matcher cimport KEY_ARRIVED, Matcher, delay_of, list_key, same_key
+from fluxcap.compare.matcher cimport Matcher, arrival_key, delay_of, list_key, same_key
 from fluxcap.compare.partners cimport MOST_ALIKE, find_partner
 from fluxcap.compare.pending cimport (
-    AGE_ARRIVED, AGE_WAITING, InFlight, LIST_CHANGED, LIST_MOVED, LIST_SAME, LIST_STARTS, Pending, begin_age,
-    first_in_list, join_list, let_go, new_pending, reserve_pending)
+    InFlight, LIST_CHANGED, LIST_MOVED, LIST_SAME, LIST_STARTS, Pending, begin_waiting, first_in_list, join_list,
+    let_go, new_pending, reserve_pending)
 from fluxcap.compare.ranges cimport has_range, meet_range, remember_arrival
 from fluxcap.compare.sighting cimport POINTS, POINT_B, Sighting
 from fluxcap.compare.ways cimport EVERY_POINT, Way, part_ways, reserve_ways, standing, way_of
-
-cdef enum:
-    # A copy made in the network comes this soon, in ns: routes that flap and queues hold no packet longer.
-    COPY_WITHIN = 1_000_000_000
 
 cdef inline uint32_t wait_for_partner(Matcher* m, uint32_t own, uint32_t point, const Sighting* s, int64_t time,
                                       uint64_t order) noexcept nogil:
@@ -31,8 +28,8 @@ cdef inline uint32_t wait_for_partner(Matcher* m, uint32_t own, uint32_t point, 
     p.way = own
     p.point = <uint8_t>point
     p.left = s.length
-    p.copy = w.from_ != point and first_in_list(f, same_key(m, KEY_ARRIVED, point, w.hash, s)) != 0
-    begin_age(f, number, AGE_WAITING)
+    p.copy = w.from_ != point and has_arrived(&m.arrivals, arrival_key(m, w.hash, s), m.now)
+    begin_waiting(f, number)
     join_list(f, number, LIST_SAME, same_key(m, LIST_SAME, point, w.hash, s))
     if not w.straight:
         join_list(f, number, LIST_MOVED, same_key(m, LIST_MOVED, point, 0, s))
@@ -90,28 +87,22 @@ cdef inline bint give_up(Matcher* m, uint32_t number) noexcept nogil:
     let_go(&m.flight, number)
     return done
 
-cdef inline bint is_apart(const Matcher* m, uint32_t number, int64_t by) noexcept nogil:
-    """Is the packet so far from now? It may be one from before the clock was set back."""
+cdef inline bint is_late(const Matcher* m, uint32_t number) noexcept nogil:
+    """Has the packet waited for too long? It may be one from before the clock was set back."""
     cdef int64_t apart = after(m.now, m.flight.at[number].time)
-    return apart > by or -apart > by
+    return apart > m.window or -apart > m.window
 
 cdef inline bint let_old_go(Matcher* m) noexcept nogil:
-    """Give up the packets that have waited for too long, and forget old arrivals. False: memory is out."""
-    cdef InFlight* f = &m.flight
-    while f.ages[AGE_ARRIVED].oldest and is_apart(m, f.ages[AGE_ARRIVED].oldest, COPY_WITHIN):
-        let_go(f, f.ages[AGE_ARRIVED].oldest)
-    while f.ages[AGE_WAITING].oldest and is_apart(m, f.ages[AGE_WAITING].oldest, m.window):
-        if not give_up(m, f.ages[AGE_WAITING].oldest):
+    """Give up the packets that have waited for too long. False: memory is out."""
+    while m.flight.oldest and is_late(m, m.flight.oldest):
+        if not give_up(m, m.flight.oldest):
             return False
     return True
 
 cdef inline bint end_matching(Matcher* m) noexcept nogil:
     """Both captures have ended: give up all that wait. False: memory is out."""
-    cdef InFlight* f = &m.flight
-    while f.ages[AGE_ARRIVED].oldest:
-        let_go(f, f.ages[AGE_ARRIVED].oldest)
-    while f.ages[AGE_WAITING].oldest:
-        if not give_up(m, f.ages[AGE_WAITING].oldest):
+    while m.flight.oldest:
+        if not give_up(m, m.flight.oldest):
             return False
     return True
 
@@ -121,11 +112,10 @@ cdef inline bint take_sighting(Matcher* m, uint32_t point, const Sighting* s) no
     cdef uint64_t order
     cdef int64_t time
     cdef Way* w
-    if not (reserve_ways(&m.ways) and reserve_pending(&m.flight)):
-        return False
     time = common_time(&m.clock, point, s.time)
     m.now = time
-    if not let_old_go(m):
+    if not (reserve_ways(&m.ways) and reserve_pending(&m.flight) and reserve_arrivals(&m.arrivals, time) and
+            let_old_go(m)):
         return False
     own = way_of(&m.ways, &s.ends, s.identity.ends, &m.key)
     m.ways.at[own].seen_at |= 1 << point

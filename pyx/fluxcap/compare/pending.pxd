@@ -1,5 +1,5 @@
-# Packets in flight: seen at one point, and not yet at the other. They are found by what they are, and leave in the
-# order of time. One that has arrived is remembered for a while, so that a copy of it is known for one.
+# Packets in flight: seen at one point, and not yet at the other. They are found by what they are, and leave when they
+# arrive, or in the order of time.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
@@ -15,11 +15,6 @@ cdef enum:                      # ListKind: the questions by which a packet is f
     LIST_STARTS                 # which segment begins with this byte of the stream, as segments were cut or joined?
     LIST_KINDS
 
-cdef enum:                      # AgeKind
-    AGE_WAITING
-    AGE_ARRIVED
-    AGE_KINDS
-
 cdef enum:
     FIRST_PENDING = 1 << 10
 
@@ -28,18 +23,14 @@ cdef struct Pending:
     int64_t time                # ns, by the clock that is common to both points
     uint64_t order              # of its way at its point, from 1
     ListLink links[LIST_KINDS]
-    uint32_t older              # in the queue of its age
+    uint32_t older              # in the order of time
     uint32_t newer
     uint32_t way
     uint32_t left               # bytes of payload not yet seen at the other point, and
     int64_t met                 # ... when the first of them were seen there, by the common clock
     uint8_t point
-    uint8_t age                 # AgeKind
+    uint8_t waiting             # it is in flight; else its number is unused
     uint8_t copy                # its point has seen the same packet just before
-
-cdef struct AgeQueue:
-    uint32_t oldest
-    uint32_t newest
 
 cdef struct InFlight:
     Pending* at                 # by number; number 0 is none
@@ -47,7 +38,8 @@ cdef struct InFlight:
     uint64_t room
     uint32_t unused             # the first of those that can be used again
     Lists lists
-    AgeQueue ages[AGE_KINDS]
+    uint32_t oldest
+    uint32_t newest
 
 cdef inline bint open_in_flight(InFlight* f) noexcept nogil:
     f.n = 1
@@ -120,39 +112,34 @@ cdef inline uint32_t last_in_list(const InFlight* f, uint64_t key) noexcept nogi
     cdef const ListSlot* slot = list_slot(&f.lists, key)
     return slot.last if slot.key else 0
 
-cdef inline void begin_age(InFlight* f, uint32_t number, uint32_t kind) noexcept nogil:
-    cdef AgeQueue* queue = &f.ages[kind]
+cdef inline void begin_waiting(InFlight* f, uint32_t number) noexcept nogil:
     cdef Pending* p = &f.at[number]
-    p.age = <uint8_t>kind
+    p.waiting = True
     p.newer = 0
-    p.older = queue.newest
-    if queue.newest:
-        f.at[queue.newest].newer = number
+    p.older = f.newest
+    if f.newest:
+        f.at[f.newest].newer = number
     else:
-        queue.oldest = number
-    queue.newest = number
+        f.oldest = number
+    f.newest = number
 
-cdef inline void end_age(InFlight* f, uint32_t number) noexcept nogil:
-    cdef AgeQueue* queue = &f.ages[f.at[number].age]
-    cdef const Pending* p = &f.at[number]
+cdef inline void end_waiting(InFlight* f, uint32_t number) noexcept nogil:
+    cdef Pending* p = &f.at[number]
+    p.waiting = False
     if p.older:
         f.at[p.older].newer = p.newer
     else:
-        queue.oldest = p.newer
+        f.oldest = p.newer
     if p.newer:
         f.at[p.newer].older = p.older
     else:
-        queue.newest = p.older
-
-cdef inline void leave_lists(InFlight* f, uint32_t number) noexcept nogil:
-    cdef int i
-    for i in range(LIST_KINDS):
-        leave_list(f, number, i)
+        f.newest = p.older
 
 cdef inline void let_go(InFlight* f, uint32_t number) noexcept nogil:
     """Forget a packet: its number can be used again."""
-    leave_lists(f, number)
-    end_age(f, number)
+    cdef int i
+    for i in range(LIST_KINDS):
+        leave_list(f, number, i)
+    end_waiting(f, number)
     f.at[number].newer = f.unused
-    f.at[number].age = AGE_KINDS
     f.unused = number

@@ -5,12 +5,11 @@ from libc.stdint cimport int64_t, uint32_t
 
 from fluxcap.base.numbers cimport IP_TCP
 from fluxcap.compare.account cimport MARK_PIECES, count_arrival
+from fluxcap.compare.arrivals cimport note_arrival
 from fluxcap.compare.clock cimport after
 from fluxcap.compare.direction cimport tell_direction
-from fluxcap.compare.matcher cimport KEY_ARRIVED, Matcher, delay_of, list_key, same_key
-from fluxcap.compare.pending cimport (
-    AGE_ARRIVED, AGE_WAITING, InFlight, LIST_SAME, LIST_STARTS, Pending, begin_age, end_age, join_list, last_in_list,
-    leave_lists)
+from fluxcap.compare.matcher cimport Matcher, arrival_key, delay_of, list_key
+from fluxcap.compare.pending cimport InFlight, LIST_STARTS, Pending, last_in_list, let_go
 from fluxcap.compare.sighting cimport POINTS, Sighting
 from fluxcap.compare.ways cimport Way, standing
 
@@ -23,18 +22,14 @@ cdef inline bint has_range(const Sighting* s) noexcept nogil:
 
 cdef inline void remember_arrival(Matcher* m, const Way* w, uint32_t number) noexcept nogil:
     """A packet is in flight no longer; copies of it at the point that it came to are known for some time."""
-    cdef InFlight* f = &m.flight
-    cdef const Sighting* s = &f.at[number].s
-    leave_lists(f, number)
-    end_age(f, number)
-    begin_age(f, number, AGE_ARRIVED)
-    join_list(f, number, LIST_SAME, same_key(m, KEY_ARRIVED, POINTS - 1 - w.from_, w.hash, s))
+    note_arrival(&m.arrivals, arrival_key(m, w.hash, &m.flight.at[number].s), m.now)
+    let_go(&m.flight, number)
 
 cdef inline bint holds(const Matcher* m, uint32_t place, uint32_t point, uint32_t number, uint32_t seq) noexcept nogil:
     """Is this a segment of the way, in flight, seen at this point, with this byte of the stream? Its number may be that
     of another packet by now."""
     cdef const Pending* p = &m.flight.at[number]
-    return number != 0 and p.age == AGE_WAITING and p.point == point and standing(&m.ways, p.way) == place and \
+    return number != 0 and p.waiting and p.point == point and standing(&m.ways, p.way) == place and \
         has_range(&p.s) and p.left > 0 and <uint32_t>(seq - p.s.seq) < p.s.length
 
 cdef inline uint32_t find_start(const Matcher* m, uint32_t place, uint32_t point, uint32_t seq) noexcept nogil:

@@ -23,8 +23,8 @@ cdef enum:                      # Point
     POINTS
 
 cdef enum:
-    # Sightings that a point collects before they are compared: 600 KiB of them stay in L2 beside the window.
-    SEEN_AT_ONCE = 4096
+    # Sightings that a point collects before they are compared: 150 KiB of each point stay in L2 beside the window.
+    SEEN_AT_ONCE = 1024
     # The payload is also hashed in so many parts, where no number tells the packet from others of its flow. A packet in
     # which some bytes were changed is recognised by the parts that are as they were.
     PARTS = 4

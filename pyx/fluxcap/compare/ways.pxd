@@ -2,11 +2,12 @@
 # and ports, or, where these are translated between the points, under two: then one of the two ways stands for both.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.arrays cimport reserve_array
 from fluxcap.base.bytes cimport hash_bytes
+from fluxcap.base.memory cimport heap_zeroed
 from fluxcap.compare.delays cimport Delays
 from fluxcap.compare.sighting cimport POINTS
 from fluxcap.pipeline.identity cimport IdentityKey
@@ -45,29 +46,30 @@ cdef struct Way:
     int64_t last_time           # of the last packet seen at both points, the middle of both times, ns,
     int64_t last_raw            # ... how much later it was seen at B, by the clocks as they are,
     int64_t last_apart          # ... and by the common clock
-    # what is counted. Of the points: where a packet was seen.
+    # what is counted with each packet. Of the points: where a packet was seen.
     int64_t first
     int64_t last
     uint64_t seen[POINTS]
     uint64_t octets[POINTS]     # of payload
-    uint64_t alone[POINTS]      # packets that the other point has not seen
-    uint64_t copies[POINTS]     # further copies of packets that the other point has seen
     uint64_t arrived
     uint64_t next_order         # the least order that is none of a reordered packet (RFC 4737 section 3.3)
+    int64_t hops                # by which TTL was lowered: of the first packet that arrived,
+    int64_t hops_least          # ... and of all
+    int64_t hops_most
+    int64_t last_delay
+    uint64_t varied             # packets that were varied from:
+    double variation            # sum of the sizes of the delay variation (RFC 3393) from packet to packet, ns
+    Delays delays
+    # ... and with some
+    uint64_t alone[POINTS]      # packets that the other point has not seen
+    uint64_t copies[POINTS]     # further copies of packets that the other point has seen
     uint64_t reordered
     uint64_t changed            # payload
     uint64_t changed_good       # ... with a checksum that is right behind the change
     uint64_t uncompared         # payload that was cut at a point
     uint64_t remarked           # DSCP
     uint64_t clamped            # MSS
-    int64_t hops                # by which TTL was lowered: of the first packet that arrived,
-    int64_t hops_least          # ... and of all
-    int64_t hops_most
     uint32_t open_[POINTS]      # number of the segment in flight whose bytes are being met, 0 = none
-    int64_t last_delay
-    uint64_t varied             # packets that were varied from:
-    double variation            # sum of the sizes of the delay variation (RFC 3393) from packet to packet, ns
-    Delays delays
     int64_t median              # quantiles of the delays; -1 without one
     int64_t most_of_20          # 95 %
     int64_t most_of_100         # 99 %
@@ -84,7 +86,7 @@ cdef struct Ways:
     uint64_t mask
 
 cdef inline bint open_ways(Ways* w) noexcept nogil:
-    w.slots = <WaySlot*>calloc(FIRST_WAY_SLOTS, sizeof(WaySlot))
+    w.slots = <WaySlot*>heap_zeroed(FIRST_WAY_SLOTS, sizeof(WaySlot))
     w.mask = FIRST_WAY_SLOTS - 1
     w.n = 1
     return w.slots != NULL and reserve_ways(w)
@@ -108,7 +110,7 @@ cdef inline bint reserve_ways(Ways* w) noexcept nogil:
     if w.n * 2 <= w.mask:
         return True
     grown.mask = w.mask * 2 + 1
-    grown.slots = <WaySlot*>calloc(grown.mask + 1, sizeof(WaySlot))
+    grown.slots = <WaySlot*>heap_zeroed(grown.mask + 1, sizeof(WaySlot))
     if grown.slots == NULL:
         return False
     for i in range(w.mask + 1):

@@ -4,6 +4,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from fluxcap import _core
+from fluxcap.values.libraries import VERSION
 
 PACKAGES = ("numpy", "rich", "isal", "lz4", "backports.zstd", "pandas")
 
@@ -12,7 +13,7 @@ def versions() -> str:
     """The lines; no package is imported to make them."""
     others = ", ".join(kernel for kernel in _core.kernels() if kernel != _core.kernel())
     lines = {
-        "fluxcap": installed("fluxcap"),
+        "fluxcap": VERSION,
         "checksum kernel": f"{_core.kernel()} (others here: {others})" if others else _core.kernel(),
         "python": platform.python_version(),
         **{name: installed(name) for name in PACKAGES},

@@ -25,19 +25,20 @@ if TYPE_CHECKING:
     from distributed import Client  # type: ignore[import-untyped,unused-ignore]
 
     from fluxcap.plan.durations import Duration
-    from fluxcap.plan.semantics import End
+    from fluxcap.plan.keys import KeySet
+    from fluxcap.plan.semantics import End, SemanticsName
 
 
 def read_flows(
     src: Captures,
-    by: str | Iterable[str] = "5tuple",
+    by: KeySet | str | Iterable[str] = "5tuple",
     *,
     biflow: bool = True,
     where: str | None = None,
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
-    semantics: str | None = None,
+    semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     end: End | None = None,
@@ -117,7 +118,7 @@ def read_connections(
     inner: bool = False,
     decap: bool = True,
     tunnels: Tunnels | None = None,
-    semantics: str | None = None,
+    semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     ignore_checksums: bool = False,

@@ -32,10 +32,11 @@ class PayloadReading(Reading):
 
 
 def first_differences(rows: Mapping[str, Array], sides: Sequence[Sequence[Input]], options: ReadOptions) -> Array:
-    """Of each row of the core the place of the first byte of payload that differs, -1 where none does."""
+    """Of each row of the core the place of the first byte of payload that differs, -1 where none does, or where no
+    sides are to be read."""
     places = np.full(len(rows["marks"]), UNKNOWN, np.int64)
     changed = np.flatnonzero(rows["marks"] & CHANGED)
-    if len(changed) == 0:
+    if len(changed) == 0 or not sides:
         return places
     kept, of_rows = [], []
     for point, inputs in zip("ab", sides, strict=True):

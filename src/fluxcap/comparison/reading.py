@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fluxcap._core import WALK_ENDED, Comparer, Watcher
 from fluxcap.capture.inputs import Captures, Input, expand, refuse_once
@@ -17,7 +17,7 @@ from fluxcap.comparison.differences import first_differences
 from fluxcap.comparison.tables import Ways, packet_table
 from fluxcap.errors import OutOfOrderWarning
 from fluxcap.plan.durations import nanoseconds
-from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
+from fluxcap.plan.read_options import IN_FLIGHT, OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.merging import joint
 from fluxcap.values.arrays import array
@@ -26,10 +26,6 @@ from fluxcap.values.metadata import members
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
     from fluxcap.values.metadata import Metadata
-
-# How long a packet is waited for. Clocks that NTP keeps are apart by less, and so are both ends of a path through a
-# satellite and a full buffer.
-IN_FLIGHT: Final = "10s"
 
 
 def read_comparison(
@@ -129,11 +125,12 @@ def collect_comparison(a: Captures, b: Captures, options: ReadOptions, in_flight
     comparer = Comparer(in_flight, every=every)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the second reading says the same
-        first = _read(comparer, sides, options._replace(on_end=None))
-        if not any(reading.interrupted for reading in first) and comparer.learn_again():
-            first = _read(comparer, sides, options._replace(on_end=None))
+        readings = _read(comparer, sides, options._replace(on_end=None))
+        if not _interrupted(readings) and comparer.learn_again():
+            readings = _read(comparer, sides, options._replace(on_end=None))
     clock = clock_of(comparer.learned())
-    readings = first if any(reading.interrupted for reading in first) else _read(comparer, sides, options)
+    if not _interrupted(readings):
+        readings = _read(comparer, sides, options)
     _check_order(readings, in_flight)
     metadata = _joint([reading.metadata() for reading in readings])
     metadata["in_flight"] = in_flight
@@ -141,7 +138,9 @@ def collect_comparison(a: Captures, b: Captures, options: ReadOptions, in_flight
     ways = Ways(comparer.ways())
     flows = ways.table(metadata)
     rows = {name: array(column) for name, column in comparer.rows().items()}
-    differences = first_differences(rows, sides, options._replace(on_end=None))
+    # Who has asked for the end does not wait for the captures to be read once more.
+    once_more = [] if _interrupted(readings) else sides
+    differences = first_differences(rows, once_more, options._replace(on_end=None))
     packets = packet_table(rows, differences, ways, flows, metadata)
     return Comparison(flows, packets, clock, totals_of(flows, comparer), metadata)
 
@@ -165,9 +164,13 @@ def _read(comparer: Comparer, sides: Sequence[Sequence[Input]], options: ReadOpt
         ended[wanted] = next(steps[wanted], steps) is steps
         if readings[wanted].interrupted:
             ended = [True, True]
-    if options.on_end is not None and not any(reading.interrupted for reading in readings):
+    if options.on_end is not None and not _interrupted(readings):
         options.on_end()
     return readings
+
+
+def _interrupted(readings: Sequence[Watching]) -> bool:
+    return any(reading.interrupted for reading in readings)
 
 
 def _check_order(readings: Sequence[Watching], in_flight: int) -> None:

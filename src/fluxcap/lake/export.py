@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from fluxcap.capture.inputs import Captures, Input, expand
 from fluxcap.lake import files, manifest
-from fluxcap.lake.layout import Layout, check_table, laid_out, place_in_time
+from fluxcap.lake.layout import Layout, Partition, check_table, laid_out, place_in_time
 from fluxcap.lake.manifest import Export, File, Manifest
 from fluxcap.lake.place import MANIFEST, Place
 from fluxcap.lake.rows import Rows
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
     from fluxcap.plan.durations import Duration
+    from fluxcap.plan.keys import KeySet
+    from fluxcap.plan.semantics import SemanticsName
 
 Table = Literal["flows", "packets", "connections"]
 TABLE: Final = "flows"
-PARTITION: Final = "day,hour"
+PARTITION: Final[Partition] = "day,hour"
 MAX_FILE: Final = "256MB"
 
 
@@ -51,7 +53,7 @@ class Wanted(NamedTuple):
 
     table: str = TABLE
     plan: FlowPlan = FlowPlan()
-    partition: str = PARTITION
+    partition: Partition = PARTITION
     by_time: str | None = None  # None: the first of the table's times
     max_file: int | str = MAX_FILE
 
@@ -61,10 +63,10 @@ def export(
     path: str | os.PathLike[str],
     *,
     table: Table = "flows",
-    partition: str = PARTITION,
+    partition: Partition = PARTITION,
     by_time: str | None = None,
     max_file: int | str = MAX_FILE,
-    by: str | Iterable[str] = "5tuple",
+    by: KeySet | str | Iterable[str] = "5tuple",
     biflow: bool = True,
     where: str | None = None,
     inner: bool = False,
@@ -73,7 +75,7 @@ def export(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
-    semantics: str | None = None,
+    semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     threads: int | None = None,

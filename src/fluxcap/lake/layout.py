@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from fluxcap._core import NO_TIME
 from fluxcap.errors import unknown
@@ -21,7 +22,8 @@ VERSION: Final = 1  # of the manifest and of the schema of the files; changes wh
 EXPORT: Final = "export"  # the column that says which export made a row
 TIMES: Final = {"flows": ("first", "last"), "packets": ("time",), "connections": ("first", "last")}  # by table
 UNTIMED: Final = "__HIVE_DEFAULT_PARTITION__"  # the word of Hive for a value that is not there
-PARTITIONS: Final = {"day": ("day",), "day,hour": ("day", "hour")}
+Partition = Literal["day,hour", "day"]
+PARTITIONS: Final[Mapping[str, tuple[str, ...]]] = {"day": ("day",), "day,hour": ("day", "hour")}
 _HOUR: Final = 3600 * NS_PER_SECOND
 _LENGTHS: Final = {"day": 24 * _HOUR, "hour": _HOUR}
 # No other path is ever read or removed, whatever a manifest says.

@@ -41,7 +41,7 @@ SUMS: Final = ", ".join(f"{name} + reverse_{name} AS {name}" for name in ("packe
 ENDS: Final = "protocol, src_ip, src_port, dst_ip, dst_port"
 TIMES: Final = "synack_rtt, ack_rtt"
 MEDIANS: Final = (
-    "count(*) AS connections, median(synack_rtt) FILTER (WHERE synack_rtt >= 0) AS handshake,"
+    "count(*) AS connections, median(synack_rtt) AS handshake,"
     " median(response_time) AS response, max(response_time) AS longest"
 )
 SLOWEST: Final = "GROUP BY ALL ORDER BY coalesce(handshake, 0) + response DESC"

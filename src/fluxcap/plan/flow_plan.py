@@ -43,13 +43,13 @@ class FlowPlan(NamedTuple):
         if self.idle_timeout is None and meant.tcp_idle_timeout and "protocol" not in self.key.names:
             raise ValueError(
                 f"in the semantics of {self.semantics} TCP has its own idle timeout, and this key has no protocol; add"
-                " it to the key, or say idle_timeout"
+                " it to the key, or give an idle timeout"
             )
         idle = _first(self.idle_timeout, meant.idle_timeout)
         tcp_idle = _first(self.idle_timeout, meant.tcp_idle_timeout, meant.idle_timeout)
         active = _first(self.active_timeout, meant.active_timeout)
         if not 0 <= self.splt <= MAX_SPLT:
-            raise ValueError(f"splt is 0 to {MAX_SPLT}, not {self.splt}")
+            raise ValueError(f"splt is 0 to {MAX_SPLT}, not {self.splt}; ask for {MAX_SPLT} packets at most")
         if self.max_flows is not None and self.max_flows < 1:
             raise ValueError(f"max_flows is at least 1, not {self.max_flows}")
         return {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fluxcap._core import KEY_FIELDS
 from fluxcap.values.text import IPV4_BITS, IPV6_BITS
 
+KeySet = Literal["5tuple", "ports", "hosts", "sockets"]  # beside these any fields
 SETS = {
     "5tuple": ("protocol", "src_ip", "src_port", "dst_ip", "dst_port"),
     "ports": ("protocol", "src_port", "dst_port"),

@@ -21,6 +21,10 @@ REORDER: Final = "1s"
 # A copy of a packet comes within this time, if nothing else is said, and at most within the longest (ns), from which on
 # a sender may have sent it again: pipeline/copies.pxd of the core has the reasons.
 COPY_WINDOW: Final = "10ms"
+
+# How long a packet that one of two points has seen is waited for at the other one. Clocks that NTP keeps are apart by
+# less, and so are both ends of a path through a satellite and a full buffer.
+IN_FLIGHT: Final = "10s"
 COPY_WINDOW_MAX: Final = 200_000_000
 
 OnDamage = Literal["warn", "raise", "resync"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
 from fluxcap.errors import unknown
 from fluxcap.values.other_names import Octets
 
+SemanticsName = Literal["wireshark", "zeek", "nfstream", "yaf", "cicflowmeter"]
 Direction = Literal["first packet", "server ports"]
 End = Literal["tcp"]
 ServerPorts = tuple[frozenset[int], frozenset[int]]  # of TCP, of UDP
@@ -45,7 +47,7 @@ _ZEEK_UDP: Final = frozenset(
 SERVER_PORTS: Final[ServerPorts] = (_ZEEK_TCP, _ZEEK_UDP)
 NO_PORTS: Final[ServerPorts] = (frozenset(), frozenset())  # yet who began a flow stays the one who did
 
-PRESETS: Final = {
+PRESETS: Final[Mapping[str, Semantics]] = {
     # Conversations never expire; their table adds up frame.len.
     "wireshark": Semantics(),
     # scripts/base/init-bare.zeek: tcp_inactivity_timeout, and 1 min for UDP, ICMP and unknown protocols;

@@ -21,7 +21,8 @@ from fluxcap.tables.flows import FlowTable, flow_table
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
-    from fluxcap.plan.semantics import End
+    from fluxcap.plan.keys import KeySet
+    from fluxcap.plan.semantics import End, SemanticsName
 
 
 class FlowAggregator:
@@ -93,14 +94,14 @@ class FlowAggregator:
 
     def __init__(
         self,
-        by: str | Iterable[str] = "5tuple",
+        by: KeySet | str | Iterable[str] = "5tuple",
         *,
         biflow: bool = True,
         where: str | None = None,
         inner: bool = False,
         decap: bool = True,
         tunnels: Tunnels | None = None,
-        semantics: str | None = None,
+        semantics: SemanticsName | None = None,
         idle_timeout: Duration | None = None,
         active_timeout: Duration | None = None,
         end: End | None = None,

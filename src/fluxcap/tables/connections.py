@@ -13,6 +13,7 @@ from fluxcap.values import human
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
+    from fluxcap.plan.semantics import SemanticsName
 
 
 class ConnectionTable(FlowTable):
@@ -50,7 +51,7 @@ def read_connections(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
-    semantics: str | None = None,
+    semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     ignore_checksums: bool = False,
@@ -110,7 +111,7 @@ def read_connections(
     -------
     ConnectionTable
         One row a connection: the columns of read_flows() by five-tuple, then `state`, `history` and the others
-        that docs/connections.md describes. Round-trip times are nanoseconds, -1 where unknown.
+        that docs/connections.md describes. Round-trip times are nanoseconds, -1 where unknown (null in Arrow).
 
     Raises
     ------

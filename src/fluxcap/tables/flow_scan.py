@@ -1,10 +1,13 @@
-"""Flow tables of the flows that have ended, while the capture goes on."""
+"""Tables that come while the capture goes on, and those of the flows that have ended."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from fluxcap import formats
 from fluxcap._core import NO_TIME
 from fluxcap.capture.inputs import Captures, Input, refuse_once
 from fluxcap.capture.live.following import as_read, named
@@ -15,19 +18,117 @@ from fluxcap.plan.durations import nanoseconds
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import REORDER, OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.tables.flows import FlowTable, flow_metadata, flow_table, shaped
-from fluxcap.values.metadata import Metadata
+from fluxcap.tables.merging import joined
+from fluxcap.tables.requirements import wanted
+from fluxcap.tables.table import Table
+from fluxcap.values import other_names
 
 if TYPE_CHECKING:
+    import os
+
+    import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # typed where pandas-stubs is installed
+
     from fluxcap.plan.durations import Duration
-    from fluxcap.plan.semantics import End
+    from fluxcap.plan.keys import KeySet
+    from fluxcap.plan.semantics import End, SemanticsName
     from fluxcap.plan.tunnels import Tunnels
+    from fluxcap.values.arrow import IpForm
+    from fluxcap.values.metadata import Metadata
+
+T = TypeVar("T", bound=Table)
 
 # Open flows, at least, before ended ones are looked for in an input that does not pause. The search reads every row of
 # the table, so it comes when as many flows have begun as the last search left open.
 LEAST_ROWS: Final = 1 << 16
 
 
-class FlowScan:
+class PassingTables(ABC, Generic[T]):
+    """Tables of captures that are read anew by each iteration."""
+
+    metadata: Metadata
+
+    def __init__(self, inputs: list[Input]) -> None:
+        self.metadata = {}
+        self._inputs = inputs
+        self._begun = False
+
+    def __iter__(self) -> Iterator[T]:
+        if self._begun:
+            refuse_once(self._inputs, "scan it again")
+        self._begun = True
+        return self._tables()
+
+    @abstractmethod
+    def _tables(self) -> Iterator[T]:
+        """Read the inputs: at least one table, which has the columns of all."""
+
+    def write(self, path: str | os.PathLike[str], *, names: str | None = None) -> None:
+        """Write a file whose suffix decides the format, table by table, as the capture is read.
+
+        Parameters
+        ----------
+        path : path or URL
+            As in FlowTable.write(). The file appears under its name only when it is whole.
+        names : {"ecs", "ipfix", "nfstream", "ocsf", "zeek"}, optional
+            Give the columns the names that these programs use.
+
+        Raises
+        ------
+        ValueError
+            The suffix or `names` is unknown, or an input can be read only once, and was.
+        CaptureError
+            While reading; no file is written.
+        OSError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import fluxcap, tempfile
+        >>> fluxcap.scan_timeline("samples/session.pcap", "1s").write(tempfile.mkdtemp() + "/seconds.csv")
+        """
+        tables = iter(self)
+        first = next(tables)
+        called = other_names.names(names, first.metadata.get("bytes", "frame"))
+        # No table is kept until the next one is there.
+        rows = chain(iter([first]), tables)
+        like = first[:0]
+        del first
+        formats.save(path, formats.Rows(rows, like.columns, metadata=lambda: self.metadata, like=like, names=called))
+
+    def to_pandas(self, *, ip: IpForm = "text", labels: bool | None = None) -> pd.DataFrame:
+        """Give a pandas DataFrame of all rows, in the order in which they came.
+
+        Parameters
+        ----------
+        ip : {"text", "binary", "uint32"}, default "text"
+            Addresses as dictionary-encoded texts, as 16 bytes each (MAC addresses 6), or as IPv4 numbers.
+        labels : bool, optional
+            None: verdicts, dispositions and reasons by name, protocols by number. True: protocols by name too.
+            False: everything by number.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As the tables give it.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            The library is not installed; the message says how to install it.
+        ValueError
+            `ip="uint32"` and an address is IPv6, or an input can be read only once, and was.
+
+        Examples
+        --------
+        >>> import fluxcap
+        >>> fluxcap.scan_timeline("samples/session.pcap", "1s").to_pandas()["packets"].tolist()
+        [1059, 1, 11, 25]
+        """
+        wanted("pandas")  # before anything is read
+        return joined(list(self)).to_pandas(ip=ip, labels=labels)
+
+
+class FlowScan(PassingTables[FlowTable]):
     """The flows of captures as tables of those that have ended since the table before, in bounded memory.
 
     Each iteration reads the inputs anew. Standard input, a pipe or an open file can be read only once: the second time
@@ -54,21 +155,13 @@ class FlowScan:
         spec = plan.spec()
         if not (spec["idle_timeout"] or spec["tcp_idle_timeout"] or spec["active_timeout"] or spec["interval"]):
             raise ValueError("no flow ends before the capture does; say idle_timeout, active_timeout or interval")
-        self.metadata: Metadata = {}
-        self._inputs = inputs
+        super().__init__(inputs)
         self._plan = plan
         self._grace = nanoseconds(grace, "grace")
         self._options = options
-        self._begun = False
 
     def __repr__(self) -> str:
         return f"<FlowScan of {', '.join(item.name for item in self._inputs)} by {self._plan.key.text}>"
-
-    def __iter__(self) -> Iterator[FlowTable]:
-        if self._begun:
-            refuse_once(self._inputs, "scan it again")
-        self._begun = True
-        return self._tables()
 
     def _tables(self) -> Iterator[FlowTable]:
         reading = Reading(self._options, key=self._plan.spec(), stepwise=True)
@@ -101,7 +194,7 @@ class FlowScan:
 
 def scan_flows(
     src: Captures,
-    by: str | Iterable[str] = "5tuple",
+    by: KeySet | str | Iterable[str] = "5tuple",
     *,
     biflow: bool = True,
     where: str | None = None,
@@ -111,7 +204,7 @@ def scan_flows(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
-    semantics: str | None = None,
+    semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     end: End | None = None,

@@ -90,14 +90,6 @@ def without_rows(columns: Sequence[str]) -> PacketTable:
     return PacketTable(Scanner(columns=columns).take())
 
 
-def joined(tables: Sequence[PacketTable]) -> PacketTable:
-    """The rows of tables with the same columns as one table, with the metadata of the last."""
-    import numpy as np
-
-    arrays = [table._arrays() for table in tables]
-    return PacketTable({name: np.concatenate([one[name] for one in arrays]) for name in arrays[0]}, tables[-1].metadata)
-
-
 def choose(
     columns: str | Sequence[str] | None, by: str | Iterable[str] | None
 ) -> tuple[tuple[str, ...], FlowPlan | None]:

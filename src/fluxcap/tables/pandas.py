@@ -28,6 +28,15 @@ def pandas_frame(table: Table, view: View) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
+def narwhals_frame(table: Table) -> Any:
+    """The DataFrame as narwhals wraps it; durations are nanoseconds, because altair draws no lengths of time."""
+    import narwhals
+
+    frame = pandas_frame(table, View())
+    numbers = {name: frame[name] / wanted("pandas").Timedelta(1) for name in frame if text.is_duration(name)}
+    return narwhals.from_native(frame.assign(**numbers), eager_only=True)._compliant_frame
+
+
 def _series(pd: Any, name: str, values: Array, there: Any, view: View) -> Any:
     if text.is_name(name):
         there = values != b""
@@ -47,6 +56,8 @@ def _series(pd: Any, name: str, values: Array, there: Any, view: View) -> Any:
         return pd.DatetimeIndex(values, tz="UTC", copy=False)
     if text.is_duration(name):
         return pd.TimedeltaIndex(np.where(values < 0, NO_TIME, values).view("m8[ns]"))
+    if text.may_be_unknown(name):  # masked, as Series of Int64 are: with NaN it would be a column of floats
+        return pd.arrays.IntegerArray(values, values < 0)
     if values.ndim == 1:
         return values
     if text.is_sequences(values):

@@ -17,14 +17,15 @@ from fluxcap.tables.packets import PacketTable, choose, choose_with_flow, collec
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
+    from fluxcap.plan.keys import KeySet
     from fluxcap.plan.places import At
-    from fluxcap.plan.semantics import End
+    from fluxcap.plan.semantics import End, SemanticsName
 
 
 @overload
 def read_flows(
     src: Captures,
-    by: str | Iterable[str] = "5tuple",
+    by: KeySet | str | Iterable[str] = "5tuple",
     *,
     biflow: bool = True,
     where: str | None = None,
@@ -34,7 +35,7 @@ def read_flows(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
-    semantics: str | None = None,
+    semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     end: End | None = None,
@@ -53,7 +54,7 @@ def read_flows(
 @overload
 def read_flows(
     src: Captures,
-    by: str | Iterable[str] = "5tuple",
+    by: KeySet | str | Iterable[str] = "5tuple",
     *,
     biflow: bool = True,
     where: str | None = None,
@@ -63,7 +64,7 @@ def read_flows(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
-    semantics: str | None = None,
+    semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     end: End | None = None,
@@ -81,7 +82,7 @@ def read_flows(
 ) -> tuple[FlowTable, PacketTable]: ...
 def read_flows(
     src: Captures,
-    by: str | Iterable[str] = "5tuple",
+    by: KeySet | str | Iterable[str] = "5tuple",
     *,
     biflow: bool = True,
     where: str | None = None,
@@ -91,7 +92,7 @@ def read_flows(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
-    semantics: str | None = None,
+    semantics: SemanticsName | None = None,
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     end: End | None = None,
@@ -167,7 +168,8 @@ def read_flows(
         Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
     packets : bool, str or sequence of str, default False
         Also return a table of packets, made in the same pass: True for the default columns, or the columns named.
-        Its column `flow` is the row of each packet in the flow table, -1 for none. Only one thread reads then.
+        Its column `flow` is the row of each packet in the flow table; -1 for none, null in Arrow. Only one thread
+        reads then.
 
     Returns
     -------
@@ -243,7 +245,7 @@ def read_packets(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
-    by: str | Iterable[str] | None = None,
+    by: KeySet | str | Iterable[str] | None = None,
     at: At | None = None,
     max_memory: int | str | None = None,
     ahead: int | None = None,

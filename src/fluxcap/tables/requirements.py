@@ -39,7 +39,10 @@ def floors(requirements: Iterable[str]) -> dict[str, str]:
 
 @functools.cache
 def _own_floors() -> dict[str, str]:
-    return floors(metadata.requires("fluxcap") or ())
+    try:
+        return floors(metadata.requires("fluxcap") or ())
+    except metadata.PackageNotFoundError:  # it runs from a source tree, whose requirements nobody has installed
+        return {}
 
 
 def _numbers(version: str) -> tuple[int, ...]:

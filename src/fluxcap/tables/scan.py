@@ -18,7 +18,8 @@ from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.sizes import octets
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.export import Exportable, as_asked
-from fluxcap.tables.packets import PacketTable, choose, joined, needs_flows, packet_table, without_rows, witnessed
+from fluxcap.tables.merging import joined
+from fluxcap.tables.packets import PacketTable, choose, needs_flows, packet_table, without_rows, witnessed
 from fluxcap.tables.requirements import wanted
 from fluxcap.values import other_names
 from fluxcap.values.metadata import Metadata
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
     from fluxcap.plan.durations import Duration
+    from fluxcap.plan.keys import KeySet
     from fluxcap.plan.places import At
     from fluxcap.values.arrow import IpForm, Stream, View
+    from fluxcap.values.other_names import Scheme
 
 BATCH_ROWS: Final = 65536  # default rows of a batch
 
@@ -144,7 +147,7 @@ class PacketScan(Exportable):
 
         return Stream(without_rows(self.columns).to_dict(), self, self._known(), view)
 
-    def write(self, path: str | os.PathLike[str], *, names: str | None = None) -> None:
+    def write(self, path: str | os.PathLike[str], *, names: Scheme | None = None) -> None:
         """Write a file whose suffix decides the format, batch by batch, as the capture is read.
 
         Parameters
@@ -321,7 +324,7 @@ def scan_packets(
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
     batch_size: int = BATCH_ROWS,
-    by: str | Iterable[str] | None = None,
+    by: KeySet | str | Iterable[str] | None = None,
     at: At | None = None,
     max_memory: int | str | None = None,
     ahead: int | None = None,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from fluxcap.values.arrays import Array
     from fluxcap.values.arrow import IpForm, Stream, View
+    from fluxcap.values.other_names import Scheme
 
 
 class Table(export.Exportable, Selectable):
@@ -306,8 +307,14 @@ class Table(export.Exportable, Selectable):
         return {name: self[name] for name in self.columns}
 
     def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> object:
-        """The frame as the interchange protocol of data frames, by pandas: seaborn and altair take a table by it."""
+        """The frame as the interchange protocol of data frames, by pandas: seaborn takes a table by it."""
         return self.to_pandas().__dataframe__(nan_as_null, allow_copy)
+
+    def __narwhals_dataframe__(self) -> object:
+        """The frame for altair, which from version 6 on takes no table by the interchange protocol."""
+        from fluxcap.tables.pandas import narwhals_frame
+
+        return narwhals_frame(self)
 
     def to_pandas(self, *, ip: IpForm = "text", labels: bool | None = None) -> pd.DataFrame:
         """Give a pandas DataFrame.
@@ -343,7 +350,7 @@ class Table(export.Exportable, Selectable):
 
         return pandas_frame(self, export.as_asked(ip, labels))
 
-    def write(self, path: str | os.PathLike[str], *, names: str | None = None) -> None:
+    def write(self, path: str | os.PathLike[str], *, names: Scheme | None = None) -> None:
         """Write a file whose suffix decides the format.
 
         Parameters

@@ -113,7 +113,7 @@ def missing_last(times: Array) -> Array:
 def _sortable(name: str, column: Array, descending: bool) -> Array:
     if column.dtype == np.float64:
         return np.where(np.isnan(column), -np.inf, column) if descending else column  # numpy has these last
-    if text.is_duration(name):
+    if text.may_be_unknown(name):
         return column if descending else column.view(np.uint64)  # negative where it is not known
     if column.ndim == 1:
         # A time that is missing comes last either way. The order of other numbers stays as it is.

@@ -34,7 +34,7 @@ TEXT_CODES: Final = INT32
 MOST_NAMES: Final = 128  # that signed codes of one byte can stand for; protocols have more
 NUMBERS: Final = {"i1": b"c", "u1": UINT8, "u2": b"S", "u4": UINT32, "u8": b"L", "i8": INT64, "f8": b"g"}
 OFFSET: Final = np.int32
-NULLABLE: Final = (TIME, DURATION, NUMBERS["f8"])  # a float that is no number is null
+NULLABLE: Final = (TIME, NUMBERS["f8"])  # a float that is no number is null
 
 PROTOCOL_NAMES: Final = tuple(map(names.protocol, range(256)))
 
@@ -111,8 +111,8 @@ def _metadata(metadata: Mapping[str, Any]) -> bytes:
 
 
 def _may_lack(name: str, view: View) -> bool:
-    """Whether rows may lack an address or a name; numbers of IPv4 are 0 instead."""
-    return text.is_name(name) or (_is_ip(name) and view.ip != "uint32")
+    """Whether rows may lack a value; of addresses as numbers of IPv4 a 0 stands for one that is missing."""
+    return text.is_name(name) or text.may_be_unknown(name) or (_is_ip(name) and view.ip != "uint32")
 
 
 def _field(name: str, format: bytes, below: bytes | None, may_lack: bool) -> ArrowField:
@@ -172,7 +172,7 @@ def _validity(name: str, values: Array, there: Any) -> Array | None:
         there = values != _core.NO_TIME
     elif text.is_name(name):
         there = values != b""
-    elif text.is_duration(name):
+    elif text.may_be_unknown(name):
         there = values >= 0
     elif values.dtype.kind == "f":
         there = ~np.isnan(values)

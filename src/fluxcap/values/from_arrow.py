@@ -37,6 +37,8 @@ def _values(name: str, column: Any) -> Array:
             raise ValueError(f"the times of its column {name} are in {given.unit}, and nanoseconds are needed")
         missing = _core.NO_TIME if pa.types.is_timestamp(given) else -1
         return _numbers(column.cast(pa.int64()).fill_null(missing))
+    if text.may_be_unknown(name):
+        return _numbers(column.fill_null(-1))
     if kind in WIDTHS:
         return _addresses(name, column, WIDTHS[kind])
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap._core import DISPOSITIONS
 from fluxcap.values import human, text
+from fluxcap.values.libraries import VERSION
 
 if TYPE_CHECKING:
     from fluxcap._core import Totals
@@ -20,16 +21,7 @@ NAMED: Final = 3  # inputs and skipped files that are named
 
 def header() -> dict[str, Any]:
     """The first members of every JSON object."""
-    return {"schema": SCHEMA, "version": _version()}
-
-
-def _version() -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("fluxcap")
-    except PackageNotFoundError:  # it runs from a source tree
-        return None
+    return {"schema": SCHEMA, "version": VERSION}
 
 
 def members(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,9 @@ _OF_UNITS: Final[Mapping[str, TextKind]] = {
     derived.NAME: "name",
     derived.IDENTIFIER: "name",
 }
+# Integers that some rows have none of, or that were not seen: -1, and null where a reader knows null. They are written
+# as durations are, and stay integers: readers of Arrow turn durations into types of their own, DuckDB to microseconds.
+OPTIONAL: Final = ("synack_rtt", "ack_rtt", "response_time", "flow", "quoted_flow", "first_difference")
 KINDS: Final[Mapping[str, TextKind]] = {
     "src_ip": "address",
     "dst_ip": "address",
@@ -79,7 +82,7 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "b_verdict": VERDICTS,
     "nat_src_ip": "address",
     "nat_dst_ip": "address",
-    **dict.fromkeys(("delay", *names.DELAYS), "duration"),
+    **dict.fromkeys(("delay", *names.DELAYS, *OPTIONAL), "duration"),
 }
 
 JSON_KINDS: Final[Mapping[Any, TextKind]] = {
@@ -177,6 +180,11 @@ def is_name(name: str) -> bool:
 
 def is_duration(name: str) -> bool:
     """Whether the column of this name holds nanoseconds, -1 where the duration is not known."""
+    return KINDS.get(name) == "duration" and name not in OPTIONAL
+
+
+def may_be_unknown(name: str) -> bool:
+    """Whether the column of this name holds durations or other integers with -1 where there is none."""
     return KINDS.get(name) == "duration"
 
 
@@ -187,7 +195,7 @@ def is_bare(name: str, values: Column) -> bool:
 
 def is_number(name: str, values: Column) -> bool:
     """Whether the texts of this column are integers."""
-    return name not in KINDS and not is_free(values)
+    return (name not in KINDS or name in OPTIONAL) and not is_free(values)
 
 
 def is_free(values: Column) -> bool:

@@ -13,6 +13,7 @@ from fluxcap.cli.output import choose
 from fluxcap.cli.progress import Progress
 from fluxcap.cli.rows import flow_rows
 from fluxcap.errors import unknown
+from fluxcap.plan.read_options import IN_FLIGHT
 from fluxcap.values.names import COMPARED_FLOW_COLUMNS, COMPARED_PACKET_COLUMNS
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--every", action="store_true", help="with --packets: every packet, also those that just arrived"
     )
-    longest = "how long a packet may be on its way, and how far clocks may be apart (default: 10s)"
+    longest = f"how long a packet may be on its way, and how far clocks may be apart (default: {IN_FLIGHT})"
     flow_rows.add_time(parser, "--in-flight", longest)
     what = "exit with 1 if there is one of these, as in loss,changes; any: whatever is found"
     parser.add_argument("--fail-on", type=_codes, default=frozenset(), metavar="LIST", help=what)
@@ -96,7 +97,7 @@ def _sides(given: Options) -> tuple[list[str], list[str]]:
 
 
 def _compare(given: Options, a: Sources, b: Sources, messages: Messages) -> Comparison:
-    from fluxcap.comparison.reading import IN_FLIGHT, collect_comparison
+    from fluxcap.comparison.reading import collect_comparison
     from fluxcap.plan.durations import nanoseconds
 
     longest = nanoseconds(given.in_flight or IN_FLIGHT, "--in-flight")

@@ -155,7 +155,7 @@ def _key(given: Options) -> keys.Key:
 
 
 def _plan(given: Options) -> FlowPlan:
-    return FlowPlan(
+    plan = FlowPlan(
         _key(given),
         semantics=given.semantics,
         idle_timeout=given.idle_timeout,
@@ -168,6 +168,7 @@ def _plan(given: Options) -> FlowPlan:
         activity=given.activity,
         splt=given.splt,
     )
+    return flow_rows.checked(plan)
 
 
 def _read(given: Options, sources: Sources, messages: Messages) -> FlowTable:

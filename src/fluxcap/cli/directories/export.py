@@ -103,7 +103,7 @@ def _job(given: Options, sources: Sources) -> Exporting:
         idle_timeout=given.idle_timeout,
         active_timeout=given.active_timeout,
     )
-    wanted = Wanted(given.table, plan, given.partition, given.by_time, given.max_file)
+    wanted = Wanted(given.table, flow_rows.checked(plan), given.partition, given.by_time, given.max_file)
     try:
         # A lake of half of the rows would be neither the old one nor the new one.
         return Exporting(sources.inputs, given.output, wanted, given.reading._replace(on_interrupt="raise"))

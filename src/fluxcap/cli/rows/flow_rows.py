@@ -13,6 +13,7 @@ from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import Output
 from fluxcap.formats import Rows
 from fluxcap.plan import keys, semantics
+from fluxcap.plan.flow_plan import FIVE_TUPLE, FlowPlan
 from fluxcap.plan.keys import Key
 from fluxcap.values import derived, human
 from fluxcap.values.metadata import Metadata
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from fluxcap.tables.table import Table
 
 BIGGEST_FIRST: Final = Order("packets", descending=True)
-FIVE_TUPLE: Final = keys.parse("5tuple")
 IN_TIME: Final = Order("interval", descending=False)
 
 
@@ -51,6 +51,15 @@ def settle_names(given: Options) -> None:
         if given.columns is not None:
             raise UsageError("--names cicflowmeter has columns of its own", "Leave out --columns, or --names.")
         given.features = given.activity = True
+
+
+def checked(plan: FlowPlan) -> FlowPlan:
+    """A plan whose options go together. UsageError for others, before anything is read."""
+    try:
+        plan.spec()
+    except ValueError as error:
+        raise UsageError.of(error) from error
+    return plan
 
 
 def add_time(parser: Parser, name: str, what: str) -> None:

@@ -30,11 +30,11 @@ def _cells(table: Table, name: str, part: slice) -> list[Any]:
     there = there if there is None else np.asarray(there)[part]
     if text.is_time(name):
         there = values != NO_TIME
-    elif text.is_duration(name):
+    elif text.may_be_unknown(name):
         there = values >= 0
     elif values.dtype.kind == "f":
         there = ~np.isnan(values)
-    plain = kind is None or text.is_time(name) or text.is_duration(name)
+    plain = kind is None or text.is_time(name) or text.may_be_unknown(name)
     cells = values.tolist() if plain else text.cells(name, values, there)
     if there is None:
         return cells

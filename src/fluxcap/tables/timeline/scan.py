@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fluxcap.capture.inputs import Captures, Input, refuse_once
+from fluxcap.capture.inputs import Captures, Input
 from fluxcap.capture.live.following import as_read, named
 from fluxcap.capture.steps import each
 from fluxcap.capture.warn import warn
@@ -13,18 +13,18 @@ from fluxcap.errors import OutOfOrderWarning, TooManyRowsError
 from fluxcap.plan.durations import nanoseconds
 from fluxcap.plan.read_options import REORDER, OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
+from fluxcap.tables.flow_scan import PassingTables
 from fluxcap.tables.packets import packet_table
 from fluxcap.tables.timeline.counts import about, begin
 from fluxcap.tables.timeline.passing import Passing
 from fluxcap.tables.timeline.table import SECOND, TimelineTable, columns_of, plan_of, table_of
 from fluxcap.values import human
-from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
     from fluxcap.plan.durations import Duration
 
 
-class TimelineScan:
+class TimelineScan(PassingTables[TimelineTable]):
     """The timeline of captures as tables of the intervals that have passed since the table before.
 
     Each iteration reads the inputs anew. Standard input, a pipe or an open file can be read only once: the second time
@@ -59,23 +59,15 @@ class TimelineScan:
         max_memory: int | str | None = None,
     ) -> None:
         columns_of(by)  # is it one?
-        self.metadata: Metadata = {}
-        self._inputs = inputs
+        super().__init__(inputs)
         self._interval = nanoseconds(interval, "interval")
         self._by = by
         self._plan = plan_of(by, ignore_checksums, max_memory)
         self._grace = nanoseconds(grace, "grace")
         self._options = options
-        self._begun = False
 
     def __repr__(self) -> str:
         return f"<TimelineScan of {', '.join(item.name for item in self._inputs)}>"
-
-    def __iter__(self) -> Iterator[TimelineTable]:
-        if self._begun:
-            refuse_once(self._inputs, "scan it again")
-        self._begun = True
-        return self._tables()
 
     def _tables(self) -> Iterator[TimelineTable]:
         reading, counting = begin(self._interval, self._by, self._plan, self._options)
