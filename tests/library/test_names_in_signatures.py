@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection
 
 import pytest
 
@@ -11,14 +11,20 @@ from fluxcap.lake.layout import PARTITIONS, Partition
 from fluxcap.plan.keys import SETS, KeySet
 from fluxcap.plan.semantics import PRESETS, SemanticsName
 from fluxcap.values.arrow import IP_FORMS, IpForm
-from fluxcap.values.other_names import SCHEMES, Scheme
+from fluxcap.values.other_names import CICFLOWMETER, SCHEMES, Scheme
 
 
 @pytest.mark.parametrize(
     ("named", "taken"),
-    [(IpForm, IP_FORMS), (KeySet, SETS), (Partition, PARTITIONS), (Scheme, SCHEMES), (SemanticsName, PRESETS)],
+    [
+        (IpForm, IP_FORMS),
+        (KeySet, SETS),
+        (Partition, PARTITIONS),
+        (Scheme, (*SCHEMES, CICFLOWMETER)),
+        (SemanticsName, PRESETS),
+    ],
 )
-def test_the_names_of_a_type_are_those_that_are_taken(named: object, taken: Mapping[str, object]) -> None:
+def test_the_names_of_a_type_are_those_that_are_taken(named: object, taken: Collection[str]) -> None:
     assert {*typing.get_args(named)} == {*taken}
 
 

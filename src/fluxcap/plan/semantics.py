@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 from fluxcap.errors import unknown
 from fluxcap.values.other_names import Octets
 
-SemanticsName = Literal["wireshark", "zeek", "nfstream", "yaf"]
+SemanticsName = Literal["wireshark", "zeek", "nfstream", "yaf", "cicflowmeter"]
 Direction = Literal["first packet", "server ports"]
 End = Literal["tcp"]
 ServerPorts = tuple[frozenset[int], frozenset[int]]  # of TCP, of UDP

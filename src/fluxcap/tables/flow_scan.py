@@ -18,8 +18,9 @@ from fluxcap.plan.durations import nanoseconds
 from fluxcap.plan.flow_plan import FlowPlan
 from fluxcap.plan.read_options import REORDER, OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.tables.flows import FlowTable, flow_metadata, flow_table, shaped
+from fluxcap.tables.merging import joined
 from fluxcap.tables.requirements import wanted
-from fluxcap.tables.table import Table, joined
+from fluxcap.tables.table import Table
 from fluxcap.values import other_names
 
 if TYPE_CHECKING:

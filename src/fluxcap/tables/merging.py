@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
     from fluxcap.errors import Late
+    from fluxcap.tables.table import Table
+
+TableT = TypeVar("TableT", bound="Table")
 
 IN_ORDER: Final = "merge them in the order of time, or read the captures together"
 ALIKE: Final = (  # what they must have in common
@@ -121,3 +124,12 @@ def joint(parts: Sequence[Metadata]) -> Metadata:
         "in_order": all(part["in_order"] for part in parts),
         "interrupted": any(part["interrupted"] for part in parts),
     }
+
+
+def joined(tables: Sequence[TableT]) -> TableT:
+    """The rows of tables with the same columns as one table, with the metadata of the last."""
+    import numpy as np
+
+    arrays = [table._arrays() for table in tables]
+    columns = {name: np.concatenate([one[name] for one in arrays]) for name in arrays[0]}
+    return type(tables[-1])(columns, tables[-1].metadata)

@@ -18,9 +18,9 @@ from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.sizes import octets
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.export import Exportable, as_asked
+from fluxcap.tables.merging import joined
 from fluxcap.tables.packets import PacketTable, choose, needs_flows, packet_table, without_rows, witnessed
 from fluxcap.tables.requirements import wanted
-from fluxcap.tables.table import joined
 from fluxcap.values import other_names
 from fluxcap.values.metadata import Metadata
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from fluxcap import formats
 from fluxcap._core import Column
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from fluxcap.values.arrays import Array
     from fluxcap.values.arrow import IpForm, Stream, View
     from fluxcap.values.other_names import Scheme
-
-
-TableT = TypeVar("TableT", bound="Table")
 
 
 class Table(export.Exportable, Selectable):
@@ -394,12 +391,3 @@ class Table(export.Exportable, Selectable):
         from fluxcap.values.arrow import Stream
 
         return Stream(self.to_dict(), [self], self.metadata, view)
-
-
-def joined(tables: Sequence[TableT]) -> TableT:
-    """The rows of tables with the same columns as one table, with the metadata of the last."""
-    import numpy as np
-
-    arrays = [table._arrays() for table in tables]
-    columns = {name: np.concatenate([one[name] for one in arrays]) for name in arrays[0]}
-    return type(tables[-1])(columns, tables[-1].metadata)

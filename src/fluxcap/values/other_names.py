@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from fluxcap.errors import unknown
 
-Scheme = Literal["ecs", "ipfix", "nfstream", "ocsf", "zeek"]
+Scheme = Literal["cicflowmeter", "ecs", "ipfix", "nfstream", "ocsf", "zeek"]
 Octets = Literal["frame", "ip"]  # the record's length on the wire, or the length of its IP packet
 
 # https://www.iana.org/assignments/ipfix, with the number of the element; reverse: RFC 5103 section 6.1. An IPv4 address
