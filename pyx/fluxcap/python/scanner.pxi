@@ -52,8 +52,7 @@ cdef class Scanner(Window):
     cdef tuple first_fields     # first packets of a flow; empty if not asked for
     cdef object where
     cdef dict programs          # 1 + place in `filters`, by (link type, swapped)
-    cdef dict link_types        # records by link type, in the inputs before this one
-    cdef dict unknown_links
+    cdef dict link_types, unknown_links     # records by link type, in the inputs before this one
     cdef bint begun
     cdef bint out_of_memory     # in the middle of a batch, whose records are lost
 
