@@ -264,7 +264,7 @@ def test_dozens_of_objects_over_two_processes_with_some_that_cannot_be_read(tmp_
                 assert {one["path"][-7:] for one in files if one["error"]} == {"020.txt", "0.empty", "045.cut"}
                 assert sum(one["packets"] for one in files) == made.metadata["packets"]
                 assert len({one["worker"] for one in files}) == 2
-            with pytest.raises(fluxcap.CaptureError, match=r"050\.txt"):
+            with pytest.raises(fluxcap.CaptureError, match=r"020\.txt"):
                 cluster.read_flows(urls, client=two, task_bytes=20_000, on_error="raise")
 
 
