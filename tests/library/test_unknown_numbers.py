@@ -25,7 +25,7 @@ def tables():
     return {
         "packets": fluxcap.read_packets(SEVERAL, columns=keys),
         "connections": fluxcap.read_connections(SEVERAL),
-        "flows": fluxcap.read_flows(SEVERAL, splt=2),
+        "flows": fluxcap.read_flows(SEVERAL, splt=2, activity=True),
         "sockets": fluxcap.read_sockets(SEVERAL),
         "hosts": fluxcap.read_hosts(SEVERAL),
         "timeline": fluxcap.read_timeline(SESSION),
@@ -38,6 +38,7 @@ def tables():
 # Each has a sample with known and unknown values.
 KNOWN_IN_PART = [
     *(("connections", name) for name in ("synack_rtt", "ack_rtt", "response_time")),
+    *(("flows", name) for name in ("first_window", "reverse_first_window")),
     *(("packets", name) for name in ("flow", "quoted_flow")),
     ("compared packets", "first_difference"),
 ]

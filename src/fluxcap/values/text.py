@@ -42,7 +42,10 @@ _OF_UNITS: Final[Mapping[str, TextKind]] = {
 }
 # Integers that some rows have none of, or that were not seen: -1, and null where a reader knows null. They are written
 # as durations are, and stay integers: readers of Arrow turn durations into types of their own, DuckDB to microseconds.
-OPTIONAL: Final = ("synack_rtt", "ack_rtt", "response_time", "flow", "quoted_flow", "first_difference")
+OPTIONAL: Final = (
+    *("synack_rtt", "ack_rtt", "response_time", "first_window", "reverse_first_window"),
+    *("flow", "quoted_flow", "first_difference"),
+)
 KINDS: Final[Mapping[str, TextKind]] = {
     "src_ip": "address",
     "dst_ip": "address",
