@@ -32,7 +32,7 @@ def adds_up(plan: FlowPlan) -> bool:
     """Whether the flows of a plan are nothing but sums over records."""
     spec = plan.spec()
     timeouts = ("idle_timeout", "tcp_idle_timeout", "active_timeout", "attempt_timeout", "close_timeout", "interval")
-    return not any(spec.get(name) for name in (*timeouts, "features", "splt", "connections"))
+    return not any(spec.get(name) for name in (*timeouts, "ends_tcp", "features", "activity", "splt", "connections"))
 
 
 class Sum(NamedTuple):
