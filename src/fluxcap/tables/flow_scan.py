@@ -70,8 +70,8 @@ class PassingTables(ABC, Generic[T]):
         ----------
         path : path or URL
             As in FlowTable.write(). The file appears under its name only when it is whole.
-        names : {"ecs", "ipfix", "nfstream", "ocsf", "zeek"}, optional
-            Give the columns the names that these programs use.
+        names : {"cicflowmeter", "ecs", "ipfix", "nfstream", "ocsf", "zeek"}, optional
+            Give the columns the names that these programs use, as FlowTable.write() does.
 
         Raises
         ------
@@ -87,14 +87,18 @@ class PassingTables(ABC, Generic[T]):
         >>> import fluxcap, tempfile
         >>> fluxcap.scan_timeline("samples/session.pcap", "1s").write(tempfile.mkdtemp() + "/seconds.csv")
         """
-        tables = iter(self)
+        tables: Iterator[Table] = iter(self)
+        if names == other_names.CICFLOWMETER:
+            from fluxcap.tables.naming.cicflowmeter_columns import columns_of
+
+            tables, names = (Table(columns_of(table), table.metadata) for table in tables), None
         first = next(tables)
         called = other_names.names(names, first.metadata.get("bytes", "frame"))
-        # No table is kept until the next one is there.
-        rows = chain(iter([first]), tables)
         like = first[:0]
-        del first
-        formats.save(path, formats.Rows(rows, like.columns, metadata=lambda: self.metadata, like=like, names=called))
+        rows = formats.Rows(
+            chain([first], tables), first.columns, metadata=lambda: self.metadata, like=like, names=called
+        )
+        formats.save(path, rows)
 
     def to_pandas(self, *, ip: IpForm = "text", labels: bool | None = None) -> pd.DataFrame:
         """Give a pandas DataFrame of all rows, in the order in which they came.
