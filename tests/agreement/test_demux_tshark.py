@@ -13,7 +13,7 @@ from delivered_directory import demuxed
 from real_captures import CORPUS, SAMPLES, index, needs_corpus
 from tshark import fields, needs_tshark, tshark
 
-STREAMS = 100  # captures with complete streams to compare with tcpflow
+STREAMS = 200  # captures with complete streams to compare with tcpflow
 FOLLOWED = 8  # captures whose streams are also compared with tshark, which takes twenty times as long
 UDP = 17
 REFUSED = {"bad", "illegal", "bad_length"}
