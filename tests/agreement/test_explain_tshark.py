@@ -9,7 +9,7 @@ from real_captures import CORPUS, SAMPLES, index, needs_corpus
 from tshark import VERIFY, fields, needs_tshark, tshark
 
 RECORDS = 60  # of a capture
-EVERY = 40  # one capture of so many of the corpus: a run of tshark takes half a second
+EVERY = 25  # one capture of so many of the corpus: a run of tshark takes half a second
 CALCULATED = ("ip.checksum_calculated", "udp.checksum_calculated", "tcp.checksum_calculated")
 IN_PIECES = ["-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE"]
 PROTOCOLS = {"ip": None, "udp": 17, "tcp": 6}
