@@ -127,7 +127,7 @@ def test_machines_read_what_one_process_does(tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     from fluxcap import cluster
 
-    monkeypatch.setattr(cluster.gathering, "groups_of", lambda src, size: [[one] for one in expand(src)])
+    monkeypatch.setattr(cluster.gathering, "groups_of", lambda src, size, ranges: [[one] for one in expand(src)])
     for name, octets in (("a", JOINED), ("b", OF_ONE_KIND)):
         (tmp_path / f"{name}.pcap").write_bytes(octets)
     flows = cluster.read_flows(str(tmp_path / "*.pcap"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +24,8 @@ from fluxcap.values import other_names
 from fluxcap.values.metadata import Metadata
 
 if TYPE_CHECKING:
+    import os
+
     import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # typed where pandas-stubs is installed
     import polars as pl
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]

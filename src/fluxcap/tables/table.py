@@ -6,7 +6,6 @@ packets, and writing a table does not need numpy.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +19,8 @@ from fluxcap.values import derived, human, other_names
 from fluxcap.values.metadata import Metadata, facts, notes
 
 if TYPE_CHECKING:
+    import os
+
     import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # typed where pandas-stubs is installed
 
     from fluxcap.values.arrays import Array
