@@ -50,6 +50,12 @@ def is_told(plan: Plan) -> bool:
     )
 
 
+def is_sent_before_it_arrives(plan: Plan) -> bool:
+    """Whether time tells a segment that was lost from the one that was sent for it. Where packets take no time, the
+    second may be seen to arrive before it is sent, and its bytes are those of the first."""
+    return plan.delay > 0 or not (plan.lost and plan.again)
+
+
 def is_answered(between: Between) -> bool:
     """Whether packets of both ends of every flow were seen at both points: without that, no answer tells anything."""
     seen = {(one.flow, one.sender) for one in between.passages if one.fate != "lost"}
@@ -65,7 +71,7 @@ def assert_told_as_logged(between: Between) -> None:
 @given(plans)
 def test_every_packet_is_told_as_the_log_has_it(plan):
     between = two_points(plan)
-    assume(is_told(plan) and all(between.records.values()))
+    assume(is_told(plan) and is_sent_before_it_arrives(plan) and all(between.records.values()))
     assume(plan.hops > 0 or not plan.two_way or is_answered(between))
     assert_told_as_logged(between)
 
