@@ -51,9 +51,9 @@ def is_told(plan: Plan) -> bool:
 
 
 def is_sent_before_it_arrives(plan: Plan) -> bool:
-    """Whether time tells a segment that was lost from the one that was sent for it. Where packets take no time, the
-    second may be seen to arrive before it is sent, and its bytes are those of the first."""
-    return plan.delay > 0 or not (plan.lost and plan.again)
+    """Whether time tells a segment that was lost from the one that was sent for it. Where packets take no time, or none
+    but what they take more than the fastest one way, the second may be seen to arrive before it is sent."""
+    return (plan.two_way and plan.delay > 0) or not (plan.lost and plan.again)
 
 
 def is_answered(between: Between) -> bool:
