@@ -18,7 +18,7 @@ from fluxcap.cluster.part import Work, open_table
 from fluxcap.cluster.ranges import Behind, Range, Read, arrived, as_input, goes_on, range_of, uncounted, whole
 from fluxcap.cluster.sharing import Sharing, is_tried_again
 from fluxcap.plan.flow_plan import FlowPlan, spec_of
-from fluxcap.tables.flows import FlowTable, table_of
+from fluxcap.tables.flows import FlowTable, about_unseen, add_rows, table_of
 from fluxcap.tables.merging import added_up
 from fluxcap.values.arrays import arrays
 
@@ -170,8 +170,6 @@ def in_order(tables: Sequence[FlowTable]) -> FlowTable:
     metadata = tables[0].metadata
     scanner = Scanner(key=spec_of(metadata | {"max_flows": 0}))
     for table in tables:
-        several = [table] if table._unseen is None else [table, table._unseen.filter(table._unseen["icmp_errors"] > 0)]
-        for rows in several:
-            columns = {name: np.ascontiguousarray(values) for name, values in rows._arrays().items()}
-            scanner.add_flows(columns, len(rows), True)
+        for rows in (table, *about_unseen(table)):
+            add_rows(scanner, rows, in_order=True)
     return table_of(FlowTable, scanner, metadata, True)

@@ -89,9 +89,9 @@ class PassingTables(ABC, Generic[T]):
         """
         tables: Iterator[Table] = iter(self)
         if names == other_names.CICFLOWMETER:
-            from fluxcap.tables.naming.cicflowmeter_columns import columns_of
+            from fluxcap.tables.naming.cicflowmeter import cicflowmeter
 
-            tables, names = (Table(columns_of(table), table.metadata) for table in tables), None
+            tables, names = map(cicflowmeter, tables), None
         first = next(tables)
         called = other_names.names(names, first.metadata.get("bytes", "frame"))
         like = first[:0]

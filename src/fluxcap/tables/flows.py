@@ -339,21 +339,31 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     if said := refusal([part.metadata for part in parts]):
         raise ValueError(said)
     made = parts[0].metadata
-    import numpy as np
-
     scanner = Scanner(key=spec_of(made | {"max_flows": 0}))
     parts = _counted_through(parts)
-    # An ICMP error that found its flow leaves a row without errors behind.
-    unseen = [one.filter(one["icmp_errors"] > 0) for one in (part._unseen for part in parts) if one is not None]
+    unseen = [one for part in parts for one in about_unseen(part)]
     for part in [*unseen, *([_in_time_order(parts)] if made["idle_timeout"] else parts)]:
-        columns = {name: np.ascontiguousarray(values) for name, values in part._arrays().items()}
         try:
-            scanner.add_flows(columns, len(part))
+            add_rows(scanner, part)
         except KeyError as name:
             raise ValueError(f"a table without its column {name} does not merge: merge first, then select") from None
         except ValueError as error:
             raise ValueError(f"time goes back between these tables: {error}; {IN_ORDER}") from error
     return table_of(FlowTable, scanner, added_up([part.metadata for part in parts]), True)
+
+
+def add_rows(scanner: Scanner, table: FlowTable, in_order: bool = False) -> None:
+    """Merge the rows of a table into those of a scanner."""
+    import numpy as np
+
+    columns = {name: np.ascontiguousarray(values) for name, values in table._arrays().items()}
+    scanner.add_flows(columns, len(table), in_order)
+
+
+def about_unseen(table: FlowTable) -> list[FlowTable]:
+    """Rows for the ICMP errors about flows that are not in the table. An error that found its flow leaves a row without
+    errors behind."""
+    return [] if table._unseen is None else [table._unseen.filter(table._unseen["icmp_errors"] > 0)]
 
 
 def _counted_through(parts: list[FlowTable]) -> list[FlowTable]:
