@@ -2,7 +2,7 @@
 # opposite way tell: how much later each was seen at B differs by both delays, whatever the clocks say, so the way for
 # which it was more comes from A. Two ways that nothing tells of are told by the clocks, once these are known.
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fluxcap.compare.clock cimport (
     CLOCK_ONE_WAY, ClockSamples, CommonClock, DRIFT_MAX, FROM_A, FROM_B, MAYBE_FROM_A, MAYBE_FROM_B, add_low, after)
@@ -44,13 +44,24 @@ cdef inline void add_untold(Way* w, ClockSamples* samples) noexcept nogil:
         add_low(samples, FROM_A, w.least.time, w.least.raw)
     w.untold = False
 
+cdef inline void add_rest(Ways* ways, ClockSamples* samples) noexcept nogil:
+    """Learn from the ways that were told by the last answer, and had no packet after it."""
+    cdef uint64_t i
+    for i in range(1, ways.n):
+        if ways.at[i].from_ != NOT_TOLD:
+            add_untold(&ways.at[i], samples)
+
+cdef inline int64_t count_fewer_hops(const Sighting* a, const Sighting* b) noexcept nogil:
+    """1 where TTL is lower at B, -1 where it is lower at A."""
+    return <int64_t>(b.ttl < a.ttl) - (b.ttl > a.ttl)
+
 cdef inline void learn_direction(Ways* ways, uint32_t place, ClockSamples* samples, const Sighting* a,
                                  const Sighting* b) noexcept nogil:
     """Learn from a packet that was seen at both points."""
     cdef Way* w = &ways.at[place]
     cdef uint32_t back = way_back(ways, place)
     cdef int64_t raw = after(b.time, a.time), time = after(b.time, raw // 2)
-    w.fewer_hops += (b.ttl < a.ttl) - (b.ttl > a.ttl)
+    w.fewer_hops += count_fewer_hops(a, b)
     w.last_raw = raw
     w.last_time = time
     note_direction(w, 0)
@@ -67,15 +78,18 @@ cdef inline void learn_direction(Ways* ways, uint32_t place, ClockSamples* sampl
         add_low(samples, MAYBE_FROM_A, time, raw)
         add_low(samples, MAYBE_FROM_B, time, raw)
 
-cdef inline void tell_direction(Ways* ways, uint32_t place, const CommonClock* clock, double apart) noexcept nogil:
-    """Tell the direction where nothing has told before: by the opposite way, else by how much later packets were seen
-    at B. Where all go one way, this one does as well."""
+cdef inline void tell_direction(Ways* ways, uint32_t place, const CommonClock* clock, double apart,
+                                int64_t fewer_hops) noexcept nogil:
+    """Tell the direction where nothing has told before: by TTL, by the opposite way, else by how much later packets
+    were seen at B. Where all go one way, this one does as well."""
     cdef Way* w = &ways.at[place]
     cdef uint32_t back
     if w.from_ != NOT_TOLD:
         return
     back = way_back(ways, place)
-    if back and ways.at[back].from_ != NOT_TOLD:
+    if fewer_hops:
+        w.from_ = POINT_A if fewer_hops > 0 else POINT_B
+    elif back and ways.at[back].from_ != NOT_TOLD:
         w.from_ = POINT_B if ways.at[back].from_ == POINT_A else POINT_A
     elif clock.basis == CLOCK_ONE_WAY:
         w.from_ = POINT_B if clock.kind & 1 else POINT_A
@@ -87,4 +101,4 @@ cdef inline void conclude_direction(Ways* ways, uint32_t place, const CommonCloc
     cdef const Way* w = &ways.at[place]
     cdef double n = <double>w.met
     if w.met:
-        tell_direction(ways, place, clock, (w.sum_raw - clock.line.drift * w.sum_time) / n - clock.line.offset)
+        tell_direction(ways, place, clock, (w.sum_raw - clock.line.drift * w.sum_time) / n - clock.line.offset, 0)

@@ -3,15 +3,15 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fluxcap.compare.account cimport count_alone, count_arrival
-from fluxcap.compare.arrivals cimport has_arrived, reserve_arrivals
+from fluxcap.compare.arrivals cimport reserve_arrivals
 from fluxcap.compare.clock cimport after, common_time
-from fluxcap.compare.direction cimport learn_direction, tell_direction
-from fluxcap.compare.matcher cimport Matcher, arrival_key, delay_of, list_key, same_key
+from fluxcap.compare.direction cimport count_fewer_hops, learn_direction, tell_direction
+from fluxcap.compare.matcher cimport Matcher, delay_of, list_key, same_key
 from fluxcap.compare.partners cimport MOST_ALIKE, find_partner
 from fluxcap.compare.pending cimport (
     InFlight, LIST_CHANGED, LIST_MOVED, LIST_SAME, LIST_STARTS, Pending, begin_waiting, first_in_list, join_list,
     let_go, new_pending, reserve_pending)
-from fluxcap.compare.ranges cimport has_range, meet_range, remember_arrival
+from fluxcap.compare.ranges cimport has_range, is_copy, meet_range, remember_arrival, settle
 from fluxcap.compare.sighting cimport POINTS, POINT_B, Sighting
 from fluxcap.compare.ways cimport EVERY_POINT, Way, part_ways, reserve_ways, standing, way_of
 
@@ -28,7 +28,7 @@ cdef inline uint32_t wait_for_partner(Matcher* m, uint32_t own, uint32_t point, 
     p.way = own
     p.point = <uint8_t>point
     p.left = s.length
-    p.copy = w.from_ != point and has_arrived(&m.arrivals, arrival_key(m, w.hash, s), m.now)
+    p.copy = is_copy(m, w, point, s)
     begin_waiting(f, number)
     join_list(f, number, LIST_SAME, same_key(m, LIST_SAME, point, w.hash, s))
     if not w.straight:
@@ -66,7 +66,7 @@ cdef inline bint meet_partner(Matcher* m, uint32_t number, uint32_t point, const
         learn_direction(&m.ways, place, m.samples, a, b)
         let_go(&m.flight, number)
         return True
-    tell_direction(&m.ways, place, &m.clock, <double>apart)
+    tell_direction(&m.ways, place, &m.clock, <double>apart, count_fewer_hops(a, b))
     if w.from_ == POINT_B:
         a, b = b, a
         apart = -apart
@@ -101,6 +101,8 @@ cdef inline bint let_old_go(Matcher* m) noexcept nogil:
 
 cdef inline bint end_matching(Matcher* m) noexcept nogil:
     """Both captures have ended: give up all that wait. False: memory is out."""
+    if not settle(m, True):
+        return False
     while m.flight.oldest:
         if not give_up(m, m.flight.oldest):
             return False
@@ -115,7 +117,7 @@ cdef inline bint take_sighting(Matcher* m, uint32_t point, const Sighting* s) no
     time = common_time(&m.clock, point, s.time)
     m.now = time
     if not (reserve_ways(&m.ways) and reserve_pending(&m.flight) and reserve_arrivals(&m.arrivals, time) and
-            let_old_go(m)):
+            settle(m, False) and let_old_go(m)):
         return False
     own = way_of(&m.ways, &s.ends, s.identity.ends, &m.key)
     m.ways.at[own].seen_at |= 1 << point
@@ -133,4 +135,4 @@ cdef inline bint take_sighting(Matcher* m, uint32_t point, const Sighting* s) no
     if number:
         return meet_partner(m, number, point, s, time, order)
     number = wait_for_partner(m, own, point, s, time, order)
-    return m.samples != NULL or m.flight.at[number].copy or not has_range(s) or meet_range(m, number)
+    return m.samples != NULL or m.flight.at[number].copy or not has_range(s) or meet_range(m, number, False)

@@ -40,6 +40,7 @@ cdef struct InFlight:
     Lists lists
     uint32_t oldest
     uint32_t newest
+    uint32_t unsettled          # the oldest whose exact partner may still be seen to come
 
 cdef inline bint open_in_flight(InFlight* f) noexcept nogil:
     f.n = 1
@@ -122,10 +123,14 @@ cdef inline void begin_waiting(InFlight* f, uint32_t number) noexcept nogil:
     else:
         f.oldest = number
     f.newest = number
+    if f.unsettled == 0:
+        f.unsettled = number
 
 cdef inline void end_waiting(InFlight* f, uint32_t number) noexcept nogil:
     cdef Pending* p = &f.at[number]
     p.waiting = False
+    if f.unsettled == number:
+        f.unsettled = p.newer
     if p.older:
         f.at[p.older].newer = p.newer
     else:

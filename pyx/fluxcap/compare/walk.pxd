@@ -9,7 +9,7 @@ from fluxcap.base.memory cimport prefetch
 from fluxcap.compare.account cimport take_quantiles
 from fluxcap.compare.arrivals cimport free_arrivals, open_arrivals
 from fluxcap.compare.clock cimport ClockSamples, common_time, estimate_clock
-from fluxcap.compare.direction cimport conclude_direction
+from fluxcap.compare.direction cimport add_rest, conclude_direction
 from fluxcap.compare.matcher cimport Matcher, arrival_key, list_key, same_key
 from fluxcap.compare.meeting cimport end_matching, take_sighting
 from fluxcap.compare.pending cimport (
@@ -126,6 +126,7 @@ cdef inline bint learn_again(Matcher* m) noexcept nogil:
 cdef inline void begin_counting(Matcher* m) noexcept nogil:
     """The clock is learned from the first reading. The second one counts."""
     cdef uint64_t i
+    add_rest(&m.ways, m.samples)
     estimate_clock(m.samples, &m.clock)
     free(m.samples)
     m.samples = NULL
