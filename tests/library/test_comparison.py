@@ -82,6 +82,12 @@ def test_every_packet_is_told_as_the_log_has_it(plan):
     assert_told_as_logged(between)
 
 
+@pytest.mark.parametrize("two_way", [True, False])
+def test_a_segment_that_was_lost_is_not_told_for_the_one_sent_for_it_where_packets_take_no_time(two_way):
+    lossy = Plan(seed=5, packets=1500, lost=0.15, again=0.3, two_way=two_way, delay=0, jitter=0, hops=1)
+    assert_told_as_logged(two_points(lossy))
+
+
 def test_thousands_of_packets_of_every_class_are_told_as_the_log_has_them():
     for plan in (ALL, replace(ALL, offset=-4 * SECOND, drift=-150.0, seed=4), replace(ALL, two_way=False, seed=5)):
         assert_told_as_logged(two_points(replace(plan, packets=1500)))
