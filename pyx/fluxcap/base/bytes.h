@@ -104,12 +104,20 @@ static inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
 /* A hash of n bytes, two words at a time. A key of two random words, drawn for a process, keeps a sender from choosing
  * bytes that meet: each multiplication has one word of it, or the hash so far, on both sides. */
 static inline uint64_t hash_bytes(const uint8_t *at, uint64_t n, const uint64_t key[2]) {
-    uint64_t hash = multiply_fold(key[0] ^ n, key[1]);
-    uint8_t rest[16] = {0};
-    for (; n >= sizeof rest; at += sizeof rest, n -= sizeof rest)
+    uint64_t hash = multiply_fold(key[0] ^ n, key[1]), first = 0, last = 0;
+    for (; n > 16; at += 16, n -= 16)
         hash = multiply_fold(native64(at) ^ key[0], native64(at + 8) ^ hash);
-    memcpy(rest, at, n);
-    hash = multiply_fold(native64(rest) ^ key[0], native64(rest + 8) ^ hash);
+    /* The last 16 bytes or fewer, as two words that overlap: the hash has their number already. */
+    if (n >= 8) {
+        first = native64(at);
+        last = native64(at + n - 8);
+    } else if (n >= 4) {
+        first = native32(at);
+        last = native32(at + n - 4);
+    } else if (n) {
+        first = at[0] | (uint64_t)at[n / 2] << 8 | (uint64_t)at[n - 1] << 16;
+    }
+    hash = multiply_fold(first ^ key[0], last ^ hash);
     return multiply_fold(hash ^ key[1], key[0] | 1);
 }
 

@@ -1,7 +1,7 @@
 # What became of a packet, counted in its way and, where there is something to say, as a row.
 
 from libc.math cimport fabs
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from fluxcap.base.columns cimport Columns, append_rows, reserve_columns
 from fluxcap.base.times cimport NO_TIME
@@ -82,9 +82,9 @@ cdef inline uint32_t count_order(Way* w, uint64_t order) noexcept nogil:
 
 cdef inline uint32_t count_hops(Way* w, int64_t hops) noexcept nogil:
     if w.arrived == 1:
-        w.hops = w.hops_least = w.hops_most = hops
-    w.hops_least = min(w.hops_least, hops)
-    w.hops_most = max(w.hops_most, hops)
+        w.hops = w.hops_least = w.hops_most = <int16_t>hops
+    w.hops_least = min(w.hops_least, <int16_t>hops)
+    w.hops_most = max(w.hops_most, <int16_t>hops)
     return MARK_TTL if hops != w.hops else 0
 
 cdef inline uint32_t count_changes(Way* w, const Sighting* sent, const Sighting* came,
@@ -112,7 +112,6 @@ cdef inline bint count_delay(Account* a, Way* w, int64_t delay) noexcept nogil:
         a.earliest = max(a.earliest, -delay)
     if w.arrived > 1:
         w.variation += fabs(<double>delay - <double>w.last_delay)
-        w.varied += 1
     w.last_delay = delay
     return add_delay(&a.octaves, &w.delays, delay) and add_delay(&a.octaves, &a.delays[w.from_], delay)
 

@@ -1,5 +1,6 @@
 # Delays counted by size, for their quantiles. A counter stands for 1/64 of an octave, so a quantile is right to 0.8 %,
-# and memory does not grow with the number of packets: most flows have one or two octaves of delays.
+# and memory does not grow with the number of packets: most flows have one or two octaves of delays. Of a few packets,
+# as most flows have no more, the delays themselves are kept.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -11,6 +12,7 @@ cdef enum:
     STEPS = 1 << STEP_BITS
     OCTAVES = 64                # more than 63 bits of ns have
     FIRST_OCTAVES = 256
+    FEW = 8                     # a cache line of delays
 
 cdef struct Octave:
     uint32_t counts[STEPS]
@@ -27,12 +29,17 @@ cdef struct Delays:
     int64_t least               # ns, of those that have come
     int64_t most
     uint32_t first              # place of an octave, 0 = none
+    int64_t few[FEW]            # the delays, in order, as long as there are no more
 
 cdef inline uint32_t octave_number(uint64_t ns) noexcept nogil:
     cdef uint32_t number = 0
     while ns >> number >= STEPS:
         number += 1
     return number
+
+cdef inline uint32_t step_of(uint32_t number, uint64_t ns) noexcept nogil:
+    """The counter of an octave for so many ns; any counter for ns of another octave."""
+    return <uint32_t>(ns >> (number - 1) if number else ns) & STEPS - 1
 
 cdef inline Octave* octave_of(Octaves* o, Delays* d, uint32_t number) noexcept nogil:
     """The counters of an octave; NULL where memory is out."""
@@ -50,18 +57,38 @@ cdef inline Octave* octave_of(Octaves* o, Delays* d, uint32_t number) noexcept n
     d.first = <uint32_t>o.n
     return &o.at[o.n]
 
-cdef inline bint add_delay(Octaves* o, Delays* d, int64_t ns) noexcept nogil:
-    """Count a delay; one under zero as zero. False: memory is out."""
-    cdef uint64_t size
-    cdef uint32_t number
-    cdef Octave* octave
-    ns = max(ns, <int64_t>0)
-    size = <uint64_t>ns
-    number = octave_number(size)
-    octave = octave_of(o, d, number)
+cdef inline bint count_in_octave(Octaves* o, Delays* d, uint64_t ns) noexcept nogil:
+    """False: memory is out."""
+    cdef uint32_t number = octave_number(ns)
+    cdef Octave* octave = octave_of(o, d, number)
     if octave == NULL:
         return False
-    octave.counts[size >> (number - 1) & STEPS - 1 if number else size] += 1
+    octave.counts[step_of(number, ns)] += 1
+    return True
+
+cdef inline void keep_few(Delays* d, int64_t ns) noexcept nogil:
+    """Insert a delay into the few."""
+    cdef uint64_t i = d.n
+    while i and d.few[i - 1] > ns:
+        d.few[i] = d.few[i - 1]
+        i -= 1
+    d.few[i] = ns
+
+cdef inline bint count_few(Octaves* o, Delays* d) noexcept nogil:
+    """There are more than a few by now. False: memory is out."""
+    cdef uint32_t i
+    for i in range(<uint32_t>FEW):
+        if not count_in_octave(o, d, <uint64_t>d.few[i]):
+            return False
+    return True
+
+cdef inline bint add_delay(Octaves* o, Delays* d, int64_t ns) noexcept nogil:
+    """Count a delay; one under zero as zero. False: memory is out."""
+    ns = max(ns, <int64_t>0)
+    if d.n < FEW:
+        keep_few(d, ns)
+    elif not (d.n > FEW or count_few(o, d)) or not count_in_octave(o, d, <uint64_t>ns):
+        return False
     d.least = min(d.least, ns) if d.n else ns
     d.most = max(d.most, ns) if d.n else ns
     d.n += 1
@@ -79,6 +106,8 @@ cdef inline int64_t quantile(const Octaves* o, const Delays* d, double share) no
     cdef uint64_t rank = <uint64_t>(share * <double>d.n + 0.999999), sum = 0
     cdef uint32_t place = d.first
     cdef int number, step
+    if d.n <= FEW:
+        return d.few[max(rank, <uint64_t>1) - 1] if d.n else -1
     memset(by_number, 0, sizeof(by_number))
     while place:
         by_number[o.at[place].number] = &o.at[place]

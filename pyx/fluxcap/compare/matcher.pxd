@@ -6,7 +6,7 @@ from fluxcap.base.bytes cimport multiply_fold
 from fluxcap.compare.account cimport Account
 from fluxcap.compare.arrivals cimport Arrivals
 from fluxcap.compare.clock cimport ClockSamples, CommonClock, after
-from fluxcap.compare.pending cimport InFlight, Pending
+from fluxcap.compare.pending cimport InFlight, LIST_SAME, Pending
 from fluxcap.compare.sighting cimport POINT_A, POINT_B, Sighting
 from fluxcap.compare.ways cimport Ways
 from fluxcap.pipeline.identity cimport IdentityKey
@@ -34,6 +34,13 @@ cdef inline uint64_t same_key(const Matcher* m, uint32_t kind, uint32_t point, u
                               const Sighting* s) noexcept nogil:
     return list_key(m, kind, point, ends,
                     multiply_fold(s.identity.head ^ m.key.words[1], s.identity.data ^ m.key.words[0]))
+
+cdef inline uint64_t head_key(const Matcher* m, uint32_t point, uint64_t ends, const Sighting* s) noexcept nogil:
+    """The key of LIST_SAME. A number of its own tells a packet from others, so one whose payload was changed is in the
+    same list; where there is none, all packets of a length would be."""
+    return list_key(m, LIST_SAME, point, ends,
+                    multiply_fold(s.identity.head ^ m.key.words[1],
+                                  (0 if s.identity.own else s.identity.data) ^ m.key.words[0]))
 
 cdef inline uint64_t arrival_key(const Matcher* m, uint64_t ends, const Sighting* s) noexcept nogil:
     """Without a point: packets of a way arrive at one."""

@@ -4,15 +4,15 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fluxcap.compare.account cimport count_alone, count_arrival
 from fluxcap.compare.arrivals cimport reserve_arrivals
-from fluxcap.compare.clock cimport after, common_time
+from fluxcap.compare.clock cimport after
 from fluxcap.compare.direction cimport count_fewer_hops, learn_direction, tell_direction
-from fluxcap.compare.matcher cimport Matcher, delay_of, list_key, same_key
+from fluxcap.compare.matcher cimport Matcher, delay_of, head_key, list_key, same_key
 from fluxcap.compare.partners cimport MOST_ALIKE, find_partner
 from fluxcap.compare.pending cimport (
     InFlight, LIST_CHANGED, LIST_MOVED, LIST_SAME, LIST_STARTS, Pending, begin_waiting, first_in_list, join_list,
     let_go, new_pending, reserve_pending)
 from fluxcap.compare.ranges cimport has_range, is_copy, meet_range, remember_arrival, settle
-from fluxcap.compare.sighting cimport POINTS, POINT_B, Sighting
+from fluxcap.compare.sighting cimport POINT_B, Sighting
 from fluxcap.compare.ways cimport EVERY_POINT, Way, part_ways, reserve_ways, standing, way_of
 
 cdef inline uint32_t wait_for_partner(Matcher* m, uint32_t own, uint32_t point, const Sighting* s, int64_t time,
@@ -30,21 +30,22 @@ cdef inline uint32_t wait_for_partner(Matcher* m, uint32_t own, uint32_t point, 
     p.left = s.length
     p.copy = is_copy(m, w, point, s)
     begin_waiting(f, number)
-    join_list(f, number, LIST_SAME, same_key(m, LIST_SAME, point, w.hash, s))
+    join_list(f, number, LIST_SAME, head_key(m, point, w.hash, s))
     if not w.straight:
         join_list(f, number, LIST_MOVED, same_key(m, LIST_MOVED, point, 0, s))
     if m.samples == NULL and not p.copy:
-        join_list(f, number, LIST_CHANGED, list_key(m, LIST_CHANGED, point, w.hash, s.identity.head))
+        if not s.identity.own:
+            join_list(f, number, LIST_CHANGED, list_key(m, LIST_CHANGED, point, w.hash, s.identity.head))
         if has_range(s):
             join_list(f, number, LIST_STARTS, list_key(m, LIST_STARTS, point, w.hash, s.seq))
     return number
 
-cdef inline void mark_copies(Matcher* m, uint32_t point, uint64_t key) noexcept nogil:
+cdef inline void mark_copies(Matcher* m, uint32_t met) noexcept nogil:
     """The first of some equal packets has met its partner, which came after them. The others are copies."""
     cdef InFlight* f = &m.flight
-    cdef uint32_t number = first_in_list(f, key), i = 0
+    cdef uint32_t number = first_in_list(f, f.at[met].links[LIST_SAME].key), i = 0
     while number and i < MOST_ALIKE:
-        f.at[number].copy = True
+        f.at[number].copy |= f.at[number].s.identity.data == f.at[met].s.identity.data
         number = f.at[number].links[LIST_SAME].newer
         i += 1
 
@@ -72,7 +73,7 @@ cdef inline bint meet_partner(Matcher* m, uint32_t number, uint32_t point, const
         apart = -apart
     done = count_arrival(&m.account, w, place, a, b, p.order if p.point == w.from_ else order, apart, 0)
     if point == w.from_:
-        mark_copies(m, POINTS - 1 - point, m.flight.at[number].links[LIST_SAME].key)
+        mark_copies(m, number)
     remember_arrival(m, w, number)
     return done
 
@@ -108,13 +109,20 @@ cdef inline bint end_matching(Matcher* m) noexcept nogil:
             return False
     return True
 
-cdef inline bint take_sighting(Matcher* m, uint32_t point, const Sighting* s) noexcept nogil:
-    """The next packet that a point has seen. False: memory is out."""
+cdef inline uint64_t count_sighting(Way* w, uint32_t point, const Sighting* s, int64_t time) noexcept nogil:
+    """Count a packet that a point has seen. Returned: how many it has seen of the way."""
+    if w.seen[0] + w.seen[1] == 0:
+        w.first = w.last = time
+    w.first = min(w.first, time)
+    w.last = max(w.last, time)
+    w.seen[point] += 1
+    w.octets[point] += s.length
+    return w.seen[point]
+
+cdef inline bint take_sighting(Matcher* m, uint32_t point, const Sighting* s, int64_t time) noexcept nogil:
+    """The next packet that a point has seen, at this time of the common clock. False: memory is out."""
     cdef uint32_t own, number
-    cdef uint64_t order
-    cdef int64_t time
-    cdef Way* w
-    time = common_time(&m.clock, point, s.time)
+    cdef uint64_t order = 0
     m.now = time
     if not (reserve_ways(&m.ways) and reserve_pending(&m.flight) and reserve_arrivals(&m.arrivals, time) and
             settle(m, False) and let_old_go(m)):
@@ -124,14 +132,8 @@ cdef inline bint take_sighting(Matcher* m, uint32_t point, const Sighting* s) no
     if m.ways.at[own].seen_at == EVERY_POINT and part_ways(&m.ways, own):
         m.misled = True
     number = find_partner(m, own, point, s, time)
-    w = &m.ways.at[standing(&m.ways, own)]
-    if w.seen[0] + w.seen[1] == 0:
-        w.first = w.last = time
-    w.first = min(w.first, time)
-    w.last = max(w.last, time)
-    w.seen[point] += 1
-    w.octets[point] += s.length
-    order = w.seen[point]
+    if m.samples == NULL:
+        order = count_sighting(&m.ways.at[standing(&m.ways, own)], point, s, time)
     if number:
         return meet_partner(m, number, point, s, time, order)
     number = wait_for_partner(m, own, point, s, time, order)

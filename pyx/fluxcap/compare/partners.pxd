@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
 from fluxcap.compare.clock cimport after
-from fluxcap.compare.matcher cimport Matcher, delay_of, list_key, same_key
+from fluxcap.compare.matcher cimport Matcher, delay_of, head_key, list_key, same_key
 from fluxcap.compare.pending cimport InFlight, LIST_CHANGED, LIST_MOVED, LIST_SAME, first_in_list
 from fluxcap.compare.sighting cimport PARTS, POINTS, POINT_A, Sighting
 from fluxcap.compare.ways cimport EVERY_POINT, NOT_TOLD, Way, Ways, join_ways, standing
@@ -37,11 +37,11 @@ cdef inline uint32_t find_same(const Matcher* m, uint32_t place, uint32_t point,
     """The same packet between the same ends; of several the oldest, unless it is late by far and another one is not."""
     cdef const InFlight* f = &m.flight
     cdef const Way* w = &m.ways.at[place]
-    cdef uint32_t number = first_in_list(f, same_key(m, LIST_SAME, POINTS - 1 - point, w.hash, s)), best = 0, i = 0
+    cdef uint32_t number = first_in_list(f, head_key(m, POINTS - 1 - point, w.hash, s)), best = 0, i = 0
     cdef int64_t apart, least = 0
     while number and i < MOST_ALIKE:
         apart = delay_of(point, time, &f.at[number])
-        if is_timely(m, w, point, apart):
+        if f.at[number].s.identity.data == s.identity.data and is_timely(m, w, point, apart):
             if best == 0 or off(w, apart) < least:
                 best = number
                 least = off(w, apart)
@@ -104,15 +104,17 @@ cdef inline uint32_t find_changed(const Matcher* m, uint32_t place, uint32_t poi
     cdef const InFlight* f = &m.flight
     cdef const Way* w = &m.ways.at[place]
     cdef const Sighting* other
-    cdef uint64_t key = list_key(m, LIST_CHANGED, POINTS - 1 - point, w.hash, s.identity.head)
+    cdef uint32_t kind = LIST_SAME if s.identity.own else LIST_CHANGED
+    cdef uint64_t key = head_key(m, POINTS - 1 - point, w.hash, s) if s.identity.own else \
+        list_key(m, LIST_CHANGED, POINTS - 1 - point, w.hash, s.identity.head)
     cdef uint32_t number = first_in_list(f, key), best = 0, most = 0, alike, i = 0
     while number and i < MOST_ALIKE:
         other = &f.at[number].s
         alike = equal_parts(s, other) + (s.identity.own or s.identity.cut or other.identity.cut)
-        if alike > most and is_timely(m, w, point, delay_of(point, time, &f.at[number])):
+        if alike > most and not f.at[number].copy and is_timely(m, w, point, delay_of(point, time, &f.at[number])):
             best = number
             most = alike
-        number = f.at[number].links[LIST_CHANGED].newer
+        number = f.at[number].links[kind].newer
         i += 1
     return best
 

@@ -9,9 +9,9 @@ from fluxcap.compare.lists cimport ListLink, ListSlot, Lists, drop_list, list_sl
 from fluxcap.compare.sighting cimport Sighting
 
 cdef enum:                      # ListKind: the questions by which a packet is found
-    LIST_SAME                   # which packet between these ends is this one?
+    LIST_SAME                   # which packet between these ends is this one? (of those with a number, see head_key())
     LIST_MOVED                  # ... between any ends, because addresses were translated?
-    LIST_CHANGED                # ... with these headers, because its payload was changed?
+    LIST_CHANGED                # ... with these headers and no number, because its payload was changed?
     LIST_STARTS                 # which segment begins with this byte of the stream, as segments were cut or joined?
     LIST_KINDS
 

@@ -49,6 +49,8 @@ cdef struct Watch:
     Sighting* seen              # SEEN_AT_ONCE, and a batch more
     uint32_t n
     uint32_t taken              # of these, by the comparison
+    int64_t next_time           # of the next of these by the common clock, where it is `timed`
+    bint timed
     Pieces pieces
     uint64_t compared           # packets that were seen
     uint64_t joined             # fragments that are in others of these

@@ -1,6 +1,6 @@
 # The two captures side by side: packets are taken in the order of the common time, whichever point saw them.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -9,11 +9,12 @@ from fluxcap.base.memory cimport prefetch
 from fluxcap.compare.account cimport take_quantiles
 from fluxcap.compare.arrivals cimport free_arrivals, open_arrivals
 from fluxcap.compare.clock cimport ClockSamples, common_time, estimate_clock
+from fluxcap.compare.delays cimport Octave, step_of
 from fluxcap.compare.direction cimport add_rest, conclude_direction
-from fluxcap.compare.matcher cimport Matcher, arrival_key, list_key, same_key
+from fluxcap.compare.matcher cimport Matcher, arrival_key, head_key, list_key
 from fluxcap.compare.meeting cimport end_matching, take_sighting
 from fluxcap.compare.pending cimport (
-    LIST_CHANGED, LIST_SAME, LIST_STARTS, Pending, first_in_list, free_in_flight, open_in_flight)
+    LIST_CHANGED, LIST_STARTS, Pending, first_in_list, free_in_flight, open_in_flight)
 from fluxcap.compare.ranges cimport has_range
 from fluxcap.compare.sighting cimport POINTS, POINT_A, POINT_B, Sighting, Watch
 from fluxcap.compare.ways cimport Way, forget_counts, forget_direction, free_ways, open_ways, way_slot
@@ -43,6 +44,8 @@ cdef inline void free_walk(Matcher* m) noexcept nogil:
 cdef enum:
     SLOTS_AHEAD = 16            # packets: a miss takes as long as a few packets, and there are several a packet
     PLACES_AHEAD = 8            # ... to which the slots lead
+    WAYS_AHEAD = 5              # ... to which the ways lead
+    OCTAVES_AHEAD = 2           # ... to which the delays of a way lead
     LINE = 64                   # bytes
 
 cdef inline void expect_list(const Matcher* m, uint64_t key) noexcept nogil:
@@ -53,13 +56,11 @@ cdef inline void expect_slots(const Matcher* m, uint32_t point, const Sighting* 
     cdef int there
     prefetch(&m.ways.slots[ends & m.ways.mask])
     for there in range(POINTS):
-        expect_list(m, same_key(m, LIST_SAME, there, ends, s))
-        if m.samples == NULL:
+        expect_list(m, head_key(m, there, ends, s))
+        if m.samples == NULL and not s.identity.own:
             expect_list(m, list_key(m, LIST_CHANGED, there, ends, s.identity.head))
-    if m.samples == NULL:
-        prefetch(&m.arrivals.at[arrival_key(m, ends, s) & m.arrivals.mask])
-        if has_range(s):
-            expect_list(m, list_key(m, LIST_STARTS, point, ends, s.seq))
+    if m.samples == NULL and has_range(s):
+        expect_list(m, list_key(m, LIST_STARTS, point, ends, s.seq))
 
 cdef inline void expect_octets(const void* at, uint32_t octets) noexcept nogil:
     cdef uint32_t i
@@ -67,26 +68,65 @@ cdef inline void expect_octets(const void* at, uint32_t octets) noexcept nogil:
         prefetch(<const char*>at + i * LINE)
 
 cdef inline void expect_way(const Way* w, bint learns) noexcept nogil:
-    expect_octets(w, <uint32_t>(<const char*>&w.untold - <const char*>w))
+    """What is learned from each packet, or counted with each that a point has seen."""
     if learns:
-        expect_octets(&w.untold, <uint32_t>(<const char*>&w.first - <const char*>&w.untold))
+        expect_octets(w, <uint32_t>(<const char*>&w.first - <const char*>w))
     else:
-        expect_octets(&w.last_apart, <uint32_t>(<const char*>&w.alone - <const char*>&w.last_apart))
+        expect_octets(&w.hash, <uint32_t>(<const char*>&w.arrived - <const char*>&w.hash))
 
 cdef inline void expect_places(const Matcher* m, uint32_t point, const Sighting* s) noexcept nogil:
     cdef uint32_t place = way_slot(&m.ways, s.identity.ends).place
-    cdef uint32_t number = first_in_list(&m.flight, same_key(m, LIST_SAME, POINTS - 1 - point, s.identity.ends, s))
+    cdef uint32_t number = first_in_list(&m.flight, head_key(m, POINTS - 1 - point, s.identity.ends, s))
     if place:
         expect_way(&m.ways.at[place], m.samples != NULL)
     if number:
         expect_octets(&m.flight.at[number], sizeof(Pending))
 
+cdef inline void expect_of_way(const Matcher* m, uint32_t point, const Sighting* s) noexcept nogil:
+    """What is told by the opposite way, or counted with a packet that arrives."""
+    cdef uint32_t place = way_slot(&m.ways, s.identity.ends).place
+    cdef const Way* w = &m.ways.at[place]
+    if place == 0:
+        return
+    if m.samples != NULL:
+        expect_way(&m.ways.at[w.back], True)
+    elif w.from_ != point:
+        prefetch(&m.arrivals.at[arrival_key(m, s.identity.ends, s) & m.arrivals.mask])
+        expect_octets(&w.arrived, <uint32_t>(<const char*>&w.alone - <const char*>&w.arrived))
+
+cdef inline void expect_octave(const Matcher* m, uint32_t point, const Sighting* s) noexcept nogil:
+    """The counters that the last packet of the way was counted in, where this one arrives."""
+    cdef const Way* w = &m.ways.at[way_slot(&m.ways, s.identity.ends).place]
+    cdef const Octave* octave = &m.account.octaves.at[w.delays.first]
+    if w.from_ != point and w.delays.first:
+        prefetch(&octave.number)
+        prefetch(&octave.counts[step_of(octave.number, <uint64_t>w.last_delay)])
+
 cdef inline void expect(const Matcher* m, uint32_t point, const Watch* w) noexcept nogil:
     """Ask for what the packets behind the next one need."""
+    if m.samples == NULL and w.taken + OCTAVES_AHEAD < w.n:
+        expect_octave(m, point, &w.seen[w.taken + OCTAVES_AHEAD])
+    if w.taken + WAYS_AHEAD < w.n:
+        expect_of_way(m, point, &w.seen[w.taken + WAYS_AHEAD])
     if w.taken + SLOTS_AHEAD < w.n:
         expect_slots(m, point, &w.seen[w.taken + SLOTS_AHEAD])
     if w.taken + PLACES_AHEAD < w.n:
         expect_places(m, point, &w.seen[w.taken + PLACES_AHEAD])
+
+cdef inline int64_t time_of_next(const Matcher* m, uint32_t point, Watch* w) noexcept nogil:
+    """The time of the next packet that a point has seen, by the common clock."""
+    if not w.timed:
+        w.next_time = common_time(&m.clock, point, w.seen[w.taken].time)
+        w.timed = True
+    return w.next_time
+
+cdef inline bint take_next(Matcher* m, uint32_t point, Watch* w) noexcept nogil:
+    """False: memory is out."""
+    cdef int64_t time = time_of_next(m, point, w)
+    expect(m, point, w)
+    w.taken += 1
+    w.timed = False
+    return take_sighting(m, point, &w.seen[w.taken - 1], time)
 
 cdef inline WalkStop walk(Matcher* m, Watch* a, Watch* b, bint a_ended, bint b_ended) noexcept nogil:
     """Take packets until a capture that has not ended must be read on."""
@@ -98,18 +138,9 @@ cdef inline WalkStop walk(Matcher* m, Watch* a, Watch* b, bint a_ended, bint b_e
             return WALK_WANTS_B
         if a.taken == a.n and b.taken == b.n:
             return WALK_ENDED if end_matching(m) else WALK_NO_MEMORY
-        a_is_next = b.taken == b.n or a.taken < a.n and \
-            common_time(&m.clock, POINT_A, a.seen[a.taken].time) <= common_time(&m.clock, POINT_B, b.seen[b.taken].time)
-        if a_is_next:
-            expect(m, POINT_A, a)
-            a.taken += 1
-            if not take_sighting(m, POINT_A, &a.seen[a.taken - 1]):
-                return WALK_NO_MEMORY
-        else:
-            expect(m, POINT_B, b)
-            b.taken += 1
-            if not take_sighting(m, POINT_B, &b.seen[b.taken - 1]):
-                return WALK_NO_MEMORY
+        a_is_next = b.taken == b.n or a.taken < a.n and time_of_next(m, POINT_A, a) <= time_of_next(m, POINT_B, b)
+        if not take_next(m, POINT_A if a_is_next else POINT_B, a if a_is_next else b):
+            return WALK_NO_MEMORY
 
 cdef inline bint learn_again(Matcher* m) noexcept nogil:
     """Forget what was learned from ways that are not one, but not which ways are. False: there were none."""

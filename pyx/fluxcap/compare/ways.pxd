@@ -1,16 +1,14 @@
 # Ways: the packets from one socket to another, one direction of a flow. Both points see them under the same addresses
 # and ports, or, where these are translated between the points, under two: then one of the two ways stands for both.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
-from fluxcap.base.arrays cimport reserve_array
-from fluxcap.base.bytes cimport hash_bytes
-from fluxcap.base.memory cimport heap_zeroed
+from fluxcap.base.memory cimport heap_zeroed, pages_free, pages_grow
 from fluxcap.compare.delays cimport Delays
 from fluxcap.compare.sighting cimport POINTS
-from fluxcap.pipeline.identity cimport IdentityKey
+from fluxcap.pipeline.identity cimport IdentityKey, hash_ends
 from fluxcap.streams.stream cimport Ends, turned
 
 cdef enum:
@@ -23,42 +21,42 @@ cdef struct Apart:              # of a packet that was seen at both points:
     int64_t time                # the middle of both times, ns
     int64_t raw                 # how much later it was seen at B, by the clocks as they are, ns
 
-cdef struct Way:
-    Ends ends
-    uint64_t hash               # of the ends
-    uint32_t back               # place of the opposite way, 0 = not seen
-    uint32_t stands             # place of the way that stands for this one, 0 = it does itself
-    uint32_t other              # ... of the one that this one stands for, as the other point sees it; 0 = none
-    uint32_t mss[POINTS]        # of its last SYN with one
-    uint8_t seen_at             # bits of the points that have seen these ends
-    uint8_t straight            # packets had these ends at both points
-    uint8_t from_               # the point it passes first, NOT_TOLD before that is known
-    uint8_t paired              # a packet of it was seen at both points
-    # what tells from where it comes
-    uint8_t untold              # packets were seen at both points before that was known; of these the one that was
+cdef struct Way:                # groups of fields begin cache lines: of a million ways hardly one is in a cache
+    # what tells from where it comes: a packet that is learned from needs this and the next group, two lines
+    int64_t untold              # packets were seen at both points before that was known; of these the one that was
     Apart least                 # ... the least later at B,
     Apart most                  # ... and the most
     int64_t fewer_hops          # packets with a lower TTL at B, less those with a lower one at A
     int64_t earlier             # packets that prove that it comes from A, less those that prove B
-    uint64_t met                # packets seen at both points, and of these the sums of
-    double sum_raw              # ... how much later they were seen at B, ns,
+    double sum_raw              # sums of the packets seen at both points: how much later they were seen at B, ns,
     double sum_time             # ... the middle of both times after the first packet, ns
     int64_t last_time           # of the last packet seen at both points, the middle of both times, ns,
-    int64_t last_raw            # ... how much later it was seen at B, by the clocks as they are,
-    int64_t last_apart          # ... and by the common clock
-    # what is counted with each packet. Of the points: where a packet was seen.
+    int64_t last_raw            # ... how much later it was seen at B, by the clocks as they are
+    # what is asked of it with each packet that a point has seen
+    uint64_t hash               # of the ends
+    uint32_t back               # place of the opposite way, 0 = not seen
+    uint32_t stands             # place of the way that stands for this one, 0 = it does itself
+    uint32_t other              # ... of the one that this one stands for, as the other point sees it; 0 = none
+    uint8_t seen_at             # bits of the points that have seen these ends
+    uint8_t straight            # packets had these ends at both points
+    uint8_t from_               # the point it passes first, NOT_TOLD before that is known
+    uint8_t paired              # a packet of it was seen at both points
+    int64_t last_apart          # how much later the last packet seen at both points was at B, by the common clock
+    uint64_t met                # packets seen at both points
+    # what is counted with each: two lines. Of the points: where a packet was seen.
     int64_t first
     int64_t last
     uint64_t seen[POINTS]
     uint64_t octets[POINTS]     # of payload
+    # ... and with each that arrives
     uint64_t arrived
     uint64_t next_order         # the least order that is none of a reordered packet (RFC 4737 section 3.3)
-    int64_t hops                # by which TTL was lowered: of the first packet that arrived,
-    int64_t hops_least          # ... and of all
-    int64_t hops_most
     int64_t last_delay
-    uint64_t varied             # packets that were varied from:
     double variation            # sum of the sizes of the delay variation (RFC 3393) from packet to packet, ns
+    int16_t hops                # by which TTL was lowered: of the first packet that arrived,
+    int16_t hops_least          # ... and of all
+    int16_t hops_most
+    uint16_t mss[POINTS]        # of its last SYN with one
     Delays delays
     # ... and with some
     uint64_t alone[POINTS]      # packets that the other point has not seen
@@ -73,6 +71,8 @@ cdef struct Way:
     int64_t median              # quantiles of the delays; -1 without one
     int64_t most_of_20          # 95 %
     int64_t most_of_100         # 99 %
+    Ends ends
+    uint64_t rest[5]            # of the last line
 
 cdef struct WaySlot:
     uint64_t hash
@@ -92,7 +92,7 @@ cdef inline bint open_ways(Ways* w) noexcept nogil:
     return w.slots != NULL and reserve_ways(w)
 
 cdef inline void free_ways(Ways* w) noexcept nogil:
-    free(w.at)
+    pages_free(w.at, w.room * sizeof(Way))
     free(w.slots)
 
 cdef inline WaySlot* way_slot(const Ways* w, uint64_t hash) noexcept nogil:
@@ -101,11 +101,20 @@ cdef inline WaySlot* way_slot(const Ways* w, uint64_t hash) noexcept nogil:
         at = at + 1 & w.mask
     return &w.slots[at]
 
+cdef inline bint grow_ways(Ways* w) noexcept nogil:
+    cdef uint64_t room = w.room * 2 if w.room else FIRST_WAYS
+    cdef void* moved = pages_grow(w.at, w.room * sizeof(Way), room * sizeof(Way))
+    if moved == NULL:
+        return False
+    w.at = <Way*>moved
+    w.room = room
+    return True
+
 cdef inline bint reserve_ways(Ways* w) noexcept nogil:
     """Have room for one way more, the index half full at most. False: memory is out."""
     cdef Ways grown
     cdef uint64_t i
-    if not reserve_array(<void**>&w.at, &w.room, w.n + 1, FIRST_WAYS, sizeof(Way)):
+    if w.n >= w.room and not grow_ways(w):
         return False
     if w.n * 2 <= w.mask:
         return True
@@ -131,11 +140,7 @@ cdef inline void begin_way(Ways* w, uint32_t place, const Ends* ends, uint64_t h
 cdef inline uint64_t hash_turned(const Ends* ends, const IdentityKey* key) noexcept nogil:
     """The hash of the ends of the opposite way."""
     cdef Ends back = turned(ends)
-    cdef uint8_t octets[40]
-    memset(octets, 0, sizeof(octets))
-    memcpy(octets, &back, 36)
-    octets[36] = <uint8_t>ends.protocol
-    return hash_bytes(octets, sizeof(octets), key.words)
+    return hash_ends(&back, ends.protocol, key)
 
 cdef inline uint32_t way_of(Ways* w, const Ends* ends, uint64_t hash, const IdentityKey* key) noexcept nogil:
     """The place of the way between these ends; room for one was reserved."""
@@ -198,9 +203,9 @@ cdef inline void forget_counts(Way* way) noexcept nogil:
     """Keep what is known of a way, and count anew."""
     way.paired = False
     way.last_apart = 0
-    memset(&way.first, 0, sizeof(Way) - (<char*>&way.first - <char*>way))
+    memset(&way.first, 0, <char*>&way.ends - <char*>&way.first)
 
 cdef inline void forget_direction(Way* way) noexcept nogil:
     """Keep only the ends of a way, which points have seen them, and what they are translated to."""
     way.from_ = NOT_TOLD
-    memset(&way.untold, 0, <char*>&way.first - <char*>&way.untold)
+    memset(&way.untold, 0, <char*>&way.hash - <char*>&way.untold)

@@ -8,7 +8,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from fluxcap.base.bytes cimport be16, hash_bytes
+from fluxcap.base.bytes cimport be16, hash_bytes, multiply_fold
 from fluxcap.base.numbers cimport IP_DCCP, IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, IP_UDP, IP_UDP_LITE, SYN
 from fluxcap.base.types cimport Packet
 from fluxcap.layers.link cimport ETHERNET_HEADER, ETHERNET_TYPE, LINKTYPE_ETHERNET, VLAN_TAG, is_tag
@@ -25,6 +25,7 @@ cdef enum:
     # packet lies behind a tag or a tunnel, so many bytes fewer are left of it. These bytes hold the identifier of DNS,
     # the sequence number of RTP, and the packet number of most QUIC packets; the transport checksum covers the rest.
     CUT_DATA = 16
+    ENDS = 36                   # bytes of two addresses and two ports
     ONES = 0xFFFF               # minus zero in ones' complement
     CHECKSUM_16 = 2             # bytes of an Internet checksum
     CHECKSUM_32 = 4             # ... and of that of SCTP
@@ -87,12 +88,10 @@ cdef inline void blank_transport(const Packet* p, uint8_t* at, uint32_t length) 
         if p.key.src_port != at[0] or p.key.dst_port != at[1]:  # a query: its identifier is of the ends
             memset(at + ICMP_ID, 0, 2)
 
-cdef inline uint64_t hash_ends(const Packet* p, const IdentityKey* key) noexcept nogil:
-    cdef uint8_t octets[40]     # both addresses and both ports lie together in a key
-    memset(octets, 0, sizeof(octets))
-    memcpy(octets, &p.key, 36)
-    octets[36] = p.key.protocol
-    return hash_bytes(octets, sizeof(octets), key.words)
+cdef inline uint64_t hash_ends(const void* ends, uint32_t protocol, const IdentityKey* key) noexcept nogil:
+    """`ends`: both addresses and both ports, which lie together in a key. They are not copied to where the protocol
+    follows them: a word read back from stores of other sizes waits until these are done, a quarter of identify()."""
+    return multiply_fold(hash_bytes(<const uint8_t*>ends, ENDS, key.words) ^ key.words[0], protocol ^ key.words[1])
 
 cdef inline uint32_t sum_without_ends(const Packet* p) noexcept nogil:
     """The transport checksum as it would be between addresses and ports of zero: a translation of addresses changes
@@ -149,7 +148,7 @@ cdef inline void identify(const Packet* p, const IdentityKey* key, Identity* to)
         return
     wire = min(max(p.captured, p.wire), <uint64_t>p.ip_at + p.ip_length)    # what follows is padding or a trailer
     captured = min(p.captured, wire)
-    memset(&head, 0, sizeof(Head))
+    memset(&head, 0, sizeof(Head) - TRANSPORT_MAX)
     head.ip_version = p.ip_version
     head.ip_id = p.ip_id
     head.ip_length = p.ip_length
@@ -164,6 +163,6 @@ cdef inline void identify(const Packet* p, const IdentityKey* key, Identity* to)
     elif at == 0:               # no transport header that the walk reads
         at = p.ip_at + (p.ip_header_length if p.ip_version == 4 else <uint32_t>IPV6_HEADER)
     to.own = p.ip_id != 0
-    to.ends = hash_ends(p, key)
+    to.ends = hash_ends(&p.key, p.key.protocol, key)
     to.head = hash_bytes(<const uint8_t*>&head, sizeof(Head) - TRANSPORT_MAX + length, key.words)
     identify_data(p, at + length, captured, wire, key, to)

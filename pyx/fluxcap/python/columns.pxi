@@ -16,7 +16,7 @@ from fluxcap.threads.share cimport do_jobs
 
 # Formats of the struct module by the typestr of numpy, without the byte order, which is that of this machine. Letters
 # ("S") have a length besides.
-cdef dict FORMATS = {"u1": b"B", "i1": b"b", "u2": b"H", "u4": b"I", "u8": b"Q", "i8": b"q", "f8": b"d"}
+cdef dict FORMATS = {"u1": b"B", "i1": b"b", "u2": b"H", "i2": b"h", "u4": b"I", "u8": b"Q", "i8": b"q", "f8": b"d"}
 
 cdef class Column:
     cdef readonly str name

@@ -11,7 +11,7 @@ from fluxcap.compare.delays cimport Delays
 from fluxcap.compare.matcher cimport Matcher
 from fluxcap.compare.sighting cimport Watch, free_watch, open_watch, see
 from fluxcap.compare.walk cimport (
-    WALK_ENDED as WALK_ENDED_CODE, WALK_NO_MEMORY, WALK_WANTS_A as WALK_WANTS_A_CODE,
+    LINE, WALK_ENDED as WALK_ENDED_CODE, WALK_NO_MEMORY, WALK_WANTS_A as WALK_WANTS_A_CODE,
     WALK_WANTS_B as WALK_WANTS_B_CODE, WalkStop, begin_counting, end_counting, free_walk, learn_again,
     open_walk, walk)
 from fluxcap.compare.ways cimport Way
@@ -21,6 +21,8 @@ CROSSINGS = ("arrived", "alone", "copy")
 assert len(CROSSINGS) == CROSSED_END
 CLOCK_BASES = ("unknown", "one way", "two ways")
 assert len(CLOCK_BASES) == CLOCK_TWO_WAYS + 1
+
+assert sizeof(Way) % LINE == 0
 
 cdef Way way_
 cdef CrossedRow crossed_
@@ -62,12 +64,11 @@ cdef tuple WAY_FIELDS = (
     way_field("uncompared", &way_.uncompared, 8),
     way_field("dscp_changed", &way_.remarked, 8),
     way_field("mss_changed", &way_.clamped, 8),
-    way_field("mss_a", &way_.mss[0], 4),
-    way_field("mss_b", &way_.mss[1], 4),
-    way_field("hops_least", &way_.hops_least, 8, "i"),
-    way_field("hops_most", &way_.hops_most, 8, "i"),
+    way_field("mss_a", &way_.mss[0], 2),
+    way_field("mss_b", &way_.mss[1], 2),
+    way_field("hops_least", &way_.hops_least, 2, "i"),
+    way_field("hops_most", &way_.hops_most, 2, "i"),
     way_field("variation", &way_.variation, 8, "f"),
-    way_field("varied", &way_.varied, 8),
     way_field("delay_min", &way_.delays.least, 8, "i"),
     way_field("delay_median", &way_.median, 8, "i"),
     way_field("delay_95", &way_.most_of_20, 8, "i"),
