@@ -53,7 +53,7 @@ def stored() -> Iterator[dict[str, bytes]]:
 @pytest.fixture(scope="module")
 def workers(stored: dict[str, bytes]) -> Iterator[object]:
     with (
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as local,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as local,
         distributed.Client(local) as client,
     ):
         yield client

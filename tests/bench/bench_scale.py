@@ -151,7 +151,7 @@ class Crew:
 @contextmanager
 def crew() -> Iterator[Crew]:
     dask.config.set({"distributed.worker.profile.enabled": False})  # it looks at every worker a hundred times a second
-    with LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as local, Client(local) as client:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as local, Client(local) as client:
         yield Crew(client)
 
 

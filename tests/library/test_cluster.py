@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import builders as b
 import fluxcap
 import strategies as drawn
-from capture_files import pcap, records
+from capture_files import Record, pcap, records
 from capture_pieces import picked, pieces
 from fluxcap.capture.inputs import expand
 from fluxcap.cluster import collect, gathering, reports, timelines
@@ -86,7 +87,7 @@ def folder(tmp_path_factory) -> Path:
 def client() -> Iterator[object]:
     """Two threads of this process."""
     with (
-        distributed.LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address=":0") as local,
+        distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0") as local,
         distributed.Client(local) as made,
     ):
         yield made
@@ -182,6 +183,22 @@ def test_whatever_crosses_a_seam_the_flows_are_those_of_one_reading(groups, plan
     assert made.metadata["ledger"] == whole.metadata["ledger"]
 
 
+def test_a_first_fragment_that_completes_its_datagram_belongs_to_it_across_seams():
+    """It has the verdict on the datagram, and with `interval` it is in another flow than the fragments before it."""
+    datagram = b.completed(b.udp(bytes(24), 4000, 53), b.packed("192.0.2.1"), b.packed("192.0.2.2"))
+    first, *others = [
+        bytes(b.ethernet(b.ipv4(data, protocol=17, offset=at, more=more))) for at, more, data in b.pieces(datagram, 16)
+    ]
+    before, later = [Record(first, 0)], [*(Record(one, 0) for one in others), Record(first, 100_000)]
+    groups = [[pcap(before, ns=True)], [pcap(later, ns=True)]]
+    plan = FlowPlan(keys.parse("5tuple", False), interval=1e-4)
+    with here():
+        made = collect.collect_flows(groups, plan, ReadOptions(), FlowTable, Sharing())
+    whole = fluxcap.read_flows([one for group in groups for one in group], biflow=False, interval=1e-4)
+    assert made == whole
+    assert made.metadata["ledger"] == whole.metadata["ledger"]
+
+
 @given(groups=inputs, ignore_checksums=st.booleans(), semantics=st.sampled_from([None, "zeek"]))
 def test_whatever_crosses_a_seam_the_connections_are_those_of_one_reading(groups, ignore_checksums, semantics):
     plan = FlowPlan(connections=True, ignore_checksums=ignore_checksums, semantics=semantics)
@@ -245,7 +262,7 @@ def test_dozens_of_objects_over_two_processes_with_some_that_cannot_be_read(tmp_
         store = fsspec.filesystem("s3")
         store.pipe({f"{BUCKET}/day/{name}": value for name, value in (stored | wrong).items()})
         with (
-            distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as local,
+            distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as local,
             distributed.Client(local) as two,
         ):
             urls = [f"s3://{BUCKET}/day/{name}" for name in sorted(stored | wrong)]
@@ -287,7 +304,7 @@ def test_a_worker_that_dies_changes_nothing():
     n = sum(packet for packet, _ in pieces(octets))
     parts = {f"/{at}.pcap": picked(octets, range(n * at // 8 + 1, n * (at + 1) // 8 + 1)) for at in range(8)}
     with (
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local,
         distributed.Client(local) as two,
     ):
         two.run(import_module, "fluxcap.cluster.collect")  # so that both are at work when one dies

@@ -33,7 +33,7 @@ PARTS = {f"/{at}.pcap": picked(SESSION, range(PACKETS * at // 8 + 1, PACKETS * (
 def client() -> Iterator[object]:
     """Two threads of this process."""
     with (
-        distributed.LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address=":0") as local,
+        distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0") as local,
         distributed.Client(local) as made,
     ):
         yield made
@@ -151,7 +151,7 @@ class Stopping(dict):
 def test_the_work_of_a_machine_that_stalls_is_done_by_another():
     with (
         dask.config.set({"distributed.scheduler.worker-ttl": "2s"}),
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local,
         distributed.Client(local) as two,
     ):
         two.run(import_module, "fluxcap.cluster.collect")  # so that both are at work when one stops

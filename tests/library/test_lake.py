@@ -12,7 +12,7 @@ import fluxcap
 from capture_files import pcap
 from fluxcap.lake import files, manifest
 from fluxcap.lake.place import Place
-from lake_captures import HOUR, by_day, half_untimed, spread
+from lake_captures import HOUR, by_day, half_untimed, spread, sums_by_day
 from s3_server import BUCKET, s3_server
 
 duckdb = pytest.importorskip("duckdb")
@@ -23,7 +23,6 @@ fsspec = pytest.importorskip("fsspec")
 SUMMED = {"flows": ("first", "bytes"), "packets": ("time", "wire_length"), "connections": ("first", "bytes")}
 READ = {"flows": fluxcap.read_flows, "packets": fluxcap.read_packets, "connections": fluxcap.read_connections}
 OF_LAKE = ("export", "day", "hour")
-EPOCH = datetime.date(1970, 1, 1)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*records? (of .* )?(has|have) no time:UserWarning")
 
@@ -55,19 +54,6 @@ def root(request, tmp_path):
     else:
         yield f"memory://lake/{tmp_path.name}"
         fsspec.filesystem("memory").store.clear()
-
-
-def sums_by_day(lake: fluxcap.Lake, value: str) -> dict[str, dict[int | None, int]]:
-    """The sum of a column by day, as each library has it."""
-    with duckdb.connect() as connection:
-        told = {"duckdb": lake.to_duckdb(connection).aggregate(f"day, sum({value})").fetchall()}
-    told["polars"] = lake.lazy().group_by("day").agg(pl.col(value).sum()).collect().rows()
-    grouped = lake.to_arrow().to_table(["day", value]).group_by("day").aggregate([(value, "sum")])
-    told["pyarrow"] = list(zip(*(grouped[name].to_pylist() for name in ("day", f"{value}_sum")), strict=True))
-    return {
-        library: {None if day is None else (day - EPOCH).days: int(n) for day, n in rows}
-        for library, rows in told.items()
-    }
 
 
 def rows(table: object) -> list[tuple]:

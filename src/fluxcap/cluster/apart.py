@@ -73,14 +73,14 @@ def copied_apart(rows: dict[str, Array], begun: Sequence[Input]) -> Apart:
 
 def read_together(several: Sequence[Apart], places: Sequence[Place], work: Work, in_order: bool) -> Together:
     """Read the fragments of all parts. `in_order`: so all records are, by time."""
-    captures: dict[int, bytearray] = {}
+    captures: dict[int, list[memoryview]] = {}
     for one, place in zip(several, places, strict=True):
         for file, octets in one.captures.items():
-            before = captures.setdefault(place.file + file, bytearray())
-            before += octets[place.headers if before else 0 :]
+            before = captures.setdefault(place.file + file, [])
+            before.append(memoryview(octets)[place.headers if before else 0 :])
     reading = Accounting(work.options._replace(threads=1), False, key=work.plan.spec(), columns=TOGETHER)
     with keeping_warnings():
-        for _ in reading.read(expand([bytes(captures[file]) for file in sorted(captures)])):
+        for _ in reading.read(expand([b"".join(captures[file]) for file in sorted(captures)])):
             pass
         rows = arrays(reading.scanner.take())
         table = open_table(reading, work)

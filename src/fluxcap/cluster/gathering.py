@@ -111,8 +111,11 @@ def gathered(
         summaries: list[Summary] = sharers.results(sharers.each(_summary, parts))
         if ranges:
             again = None if interrupted else partial(_begin, sharers, read, arguments)
+            known = dict(zip(map(id, parts), summaries, strict=True))
             groups, parts = mended(Begun(groups, parts), [one.read for one in summaries], again)
-            summaries = sharers.results(sharers.each(_summary, parts))
+            new = [one for one in parts if id(one) not in known]
+            known.update(zip(map(id, new), sharers.results(sharers.each(_summary, new)), strict=True))
+            summaries = [known[id(one)] for one in parts]
         account = _account(groups, summaries, sharers.tries(parts))
         _check(account, [one.metadata["inputs"] for one in summaries], groups, sharing)
         captures = [number for number, one in enumerate(summaries) if one.metadata["inputs"]]

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 FILE_BITS: Final = 40  # of a position: the number of a packet in its file; the file is above
 # What tells where a flow begins, and which flows have fragments.
-COLUMNS: Final = ("file", "packet", FLOW, "protocol", "fragment_offset", "verdict", "disposition")
+COLUMNS: Final = ("file", "packet", FLOW, "protocol", "fragment_offset", "verdict", "disposition", "_datagram")
 FRAGMENT: Final = VERDICTS.index("fragment")
-# The verdicts that a first fragment cannot have.
+# The verdicts that a first fragment cannot have, but for one that completes its datagram.
 OF_WHOLE: Final = tuple(map(VERDICTS.index, ("good", "bad", "partial", "truncated")))
 ORPHAN: Final = DISPOSITIONS.index("orphan_fragment")
 
@@ -77,6 +77,7 @@ class Beginnings:
         self._begins.append(positions(rows["file"][in_flow], rows["packet"][in_flow])[at[new]])
         self._known += int(new.sum())
         fragments = (rows["fragment_offset"] > 0) | (rows["verdict"] == FRAGMENT) | (rows["disposition"] == ORPHAN)
+        fragments |= rows["_datagram"] > 0
         self._fragments.append(np.unique(rows[FLOW][in_flow & fragments]))
         self._suspects.append(np.unique(rows[FLOW][in_flow & (fragments | ~np.isin(rows["verdict"], OF_WHOLE))]))
 

@@ -126,16 +126,16 @@ def _read(source: Any, at: int, n: int) -> memoryview:
 
 
 def cut(item: Input, room: int) -> list[Input]:
-    """An input as ranges of so many bytes; as it is where it is smaller, cannot be read from any place on, or is no
-    pcap or pcapng with records."""
-    room = max(room, LEAST)
-    if item.size is None or item.size <= room or item.once:
+    """An input as equal ranges of about so many bytes, two thirds to one and a half of these; as it is where it has not
+    much more, cannot be read from any place on, or is no pcap or pcapng with records."""
+    n = round((item.size or 0) / max(room, LEAST))
+    if item.size is None or n < 2 or item.once:
         return [item]
     try:
         headers = headers_of(item)
     except (OSError, ImportError):  # whoever reads the input meets it again, and tells
         headers = b""
-    return cut_at(item, headers, range(room, item.size, room)) if headers else [item]
+    return cut_at(item, headers, [item.size * at // n for at in range(1, n)]) if headers else [item]
 
 
 def cut_at(item: Input, headers: bytes, places: Iterable[int]) -> list[Input]:

@@ -76,8 +76,13 @@ class Workers:
 
     def results(self, futures: Sequence[Future]) -> list[Any]:
         """The results in order, here."""
+        from distributed import LocalCluster
+
         self.wait_for(futures)
-        made: list[Any] = self._client.gather(list(futures))
+        # Dask sends results by way of the scheduler, as not every client reaches all workers. Those of this machine it
+        # does, and 60 MB take 0.07 s instead of 0.45 s.
+        direct = True if isinstance(self._client.cluster, LocalCluster) else None
+        made: list[Any] = self._client.gather(list(futures), direct=direct)
         return made
 
     def wait_for(self, futures: Sequence[Future], done: Callable[[int], None] | None = None) -> None:
