@@ -104,7 +104,7 @@ def cores(points: list[Point], one: dict[str, float]) -> Picture:
     """`one`: seconds of one thread, by workload."""
     eight = ", ".join(f"{one[name] / seconds(points, name, 8):.1f} ({name})" for name in one)
     return Picture(
-        f"{eight} times as fast on 8 processors, by a schedule of recorded tasks",
+        f"{eight} times as fast on 8 processors, simulated",
         "times the speed of one thread: packets of 60 to 139 bytes (small); 64, 576 and 1500 bytes (imix)",
         "processors",
         "times as fast",

@@ -179,7 +179,8 @@ def test_every_real_capture_reads_the_same_with_any_number_of_shards(by):
     ("by", "threads", "shards"),
     [
         (key(*FIVE_TUPLE), 1, 1),
-        (key(*FIVE_TUPLE), 4, 1),
+        (key(*FIVE_TUPLE), 3, 1),
+        (key(*FIVE_TUPLE), 4, 4),
         (key(*FIVE_TUPLE), 5, 4),
         (key(*FIVE_TUPLE), 8, 4),
         (key(*FIVE_TUPLE), 9, 8),
