@@ -13,6 +13,7 @@ from fluxcap.values.libraries import VERSION
 if TYPE_CHECKING:
     from fluxcap._core import DIRECTION_BASES, DISPOSITIONS, FLOW_COLUMNS, NO_TIME, STATES, VERDICTS
     from fluxcap.capture.index.making import Indexed, index
+    from fluxcap.capture.meter import progress
     from fluxcap.comparison.comparison import Comparison
     from fluxcap.comparison.reading import read_comparison
     from fluxcap.comparison.tables import ComparedFlowTable, ComparedPacketTable
@@ -60,6 +61,7 @@ __version__ = VERSION
 _HOMES = {
     "_core": ("DIRECTION_BASES", "DISPOSITIONS", "FLOW_COLUMNS", "NO_TIME", "STATES", "VERDICTS"),
     "capture.index.making": ("Indexed", "index"),
+    "capture.meter": ("progress",),
     "tables.aggregator": ("FlowAggregator",),
     "reports.audit.reading": ("read_audit",),
     "reports.audit.report": ("AuditReport",),
@@ -149,6 +151,7 @@ __all__ = [
     "index",
     "merge",
     "mux",
+    "progress",
     "read_audit",
     "read_checksums",
     "read_comparison",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from fluxcap._core import ENDED, INPUT_ENDED, RECORDS_MADE, Merger, Scanner, Source
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.damaged import Failure, broken_off, damaged, failure, skipped
+from fluxcap.capture.meter import METER
 from fluxcap.errors import CaptureError
 from fluxcap.plan.durations import nanoseconds
 
@@ -81,6 +82,7 @@ class Merging:
 
     def add(self, item: Input, opened: Opened) -> None:
         """Another input, behind those there are."""
+        METER.expect([item.size])
         self.parts.append(Part(item, opened, self.merger.add()))
 
     def take_chunk(self) -> memoryview:

@@ -88,6 +88,7 @@ class InputsAhead:
         """`ahead` is the number of inputs after the current one, and the number of threads."""
         # Other iterables are not asked early: the next input may not be there yet.
         self._inputs = inputs if isinstance(inputs, Sequence) else ()
+        METER.expect(item.size for item in self._inputs)
         self._ahead = ahead
         self._opened = self._seen = 0  # inputs that were opened in their turn; inputs that were given to the threads
         self._held: dict[int, Held] = {}  # the current input and those after it, by place
