@@ -11,8 +11,7 @@ from passages import FATES, OTHER, PLAIN, Flow
 US, MS = 1_000, 1_000_000
 CLAMPED_TO = 1200  # bytes of a segment
 # ns above the delay of others
-# Packets that look alike are told apart where the one before was not held for 400 ms or more (docs/compare.md).
-STALL, HOLD, SECOND_COPY = range(20 * MS, 200 * MS), range(5 * MS, 390 * MS), range(US, 20 * MS)
+STALL, HOLD, SECOND_COPY = range(20 * MS, 200 * MS), range(5 * MS, 500 * MS), range(US, 20 * MS)
 APART = 10 * US  # from one packet that leaves the queue to the next
 
 
