@@ -93,6 +93,12 @@ def test_a_segment_that_was_lost_is_not_told_for_the_one_sent_for_it_where_packe
     assert_told_as_logged(two_points(lossy))
 
 
+def test_the_clock_is_learned_from_changed_packets_too():
+    """The fastest packets of this plan are changed, and by more than packets may be early."""
+    assert_told_as_logged(two_points(Plan(seed=79, packets=74, flows=1, seconds=0.5, two_way=False, delayed=0.15,
+                                          mended=0.15, hops=1, delay=20 * MS, jitter=0)))  # fmt: skip
+
+
 def test_thousands_of_packets_of_every_class_are_told_as_the_log_has_them():
     for plan in (ALL, replace(ALL, offset=-4 * SECOND, drift=-150.0, seed=4), replace(ALL, two_way=False, seed=5)):
         assert_told_as_logged(two_points(replace(plan, packets=1500)))

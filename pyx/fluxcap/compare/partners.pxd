@@ -133,4 +133,5 @@ cdef inline uint32_t find_partner(Matcher* m, uint32_t own, uint32_t point, cons
             if place != standing(&m.ways, m.flight.at[number].way):
                 join_ways(&m.ways, m.flight.at[number].way, own)
             return number
-    return find_changed(m, place, point, s, time) if m.samples == NULL else 0
+    # The clock is learned from a changed packet as well, if its number tells which it is: it may be the fastest.
+    return find_changed(m, place, point, s, time) if m.samples == NULL or s.identity.own else 0
