@@ -99,6 +99,50 @@ def test_the_clock_is_learned_from_changed_packets_too():
                                           mended=0.15, hops=1, delay=20 * MS, jitter=0)))  # fmt: skip
 
 
+@pytest.mark.parametrize("packets", [1, 8, 9])
+def test_quantiles_of_a_few_delays_are_delays_and_those_of_more_are_near(packets):
+    """One after the other, each 1 ms later than the one before."""
+    ends = "192.0.2.1", "192.0.2.2"
+    sent = [b.ethernet(b.ipv4(b.udp(b"question", 1, 2), *ends, identification=n)) for n in range(1, packets + 1)]
+    a = [Record(bytes(data), START + n * SECOND) for n, data in enumerate(sent)]
+    other = [one._replace(time=one.time + n * MS) for n, one in enumerate(a)]
+    flows = fluxcap.read_comparison(pcap(a, ns=True), pcap(other, ns=True)).flows
+    exact = packets <= 8
+    for name, share in (("delay_median", 50), ("delay_95", 95), ("delay_99", 99)):
+        wanted = np.percentile(np.arange(packets) * MS, share, method="inverted_cdf")
+        assert flows[name][0] == pytest.approx(wanted, rel=0 if exact else 0.01, abs=0)
+
+
+def test_what_was_learned_twice_because_two_ways_are_not_one_tells_directions_as_well():
+    """A packet of each of two ways is the same, so these seem to be one, until both points see the first of them. Of
+    another way nothing tells the direction but the clock, which is 3 s ahead at B."""
+    ahead, ms = 3 * SECOND, MS
+
+    def udp(text: bytes, ports: tuple[int, int], number: int, turned: bool = False) -> bytes:
+        ends = ("192.0.2.2", "192.0.2.1") if turned else ("192.0.2.1", "192.0.2.2")
+        return bytes(b.ethernet(b.ipv4(b.udp(text, *ports), *ends, identification=number)))
+
+    a, other = [], []
+
+    def sent(data: bytes, at: int, by: str = "A") -> None:
+        times = (at, at + ahead + 20 * ms) if by == "A" else (at + 20 * ms, at + ahead)
+        a.append(Record(data, START + times[0]))
+        other.append(Record(data, START + times[1]))
+
+    for n in range(4):
+        sent(udp(b"question", (1, 2), n + 1), n * 100 * ms)
+        sent(udp(b"answer", (2, 1), n + 1, turned=True), n * 100 * ms + 30 * ms, "B")
+        sent(udp(b"one way", (7, 8), n + 1), n * 100 * ms + 50 * ms)
+    alike = 10 * ms
+    a.append(Record(udp(b"the same", (3, 4), 9), START + alike))
+    other.append(Record(udp(b"the same", (5, 6), 9), START + alike + ahead + 20 * ms))
+    sent(udp(b"its own", (3, 4), 10), 200 * ms)
+    captures = [pcap(sorted(side, key=lambda one: one.time), ns=True) for side in (a, other)]
+    flows = fluxcap.read_comparison(*captures).flows
+    ways = dict(zip(flows["src_port"].tolist(), flows["way"].tolist(), strict=True))
+    assert (ways[1], ways[2], ways[7]) == (A_WAY, B_WAY, A_WAY)
+
+
 def test_thousands_of_packets_of_every_class_are_told_as_the_log_has_them():
     for plan in (ALL, replace(ALL, offset=-4 * SECOND, drift=-150.0, seed=4), replace(ALL, two_way=False, seed=5)):
         assert_told_as_logged(two_points(replace(plan, packets=1500)))

@@ -80,11 +80,11 @@ cdef inline uint32_t count_order(Way* w, uint64_t order) noexcept nogil:
     w.next_order = order + 1
     return 0
 
-cdef inline uint32_t count_hops(Way* w, int64_t hops) noexcept nogil:
+cdef inline uint32_t count_hops(Way* w, int16_t hops) noexcept nogil:
     if w.arrived == 1:
-        w.hops = w.hops_least = w.hops_most = <int16_t>hops
-    w.hops_least = min(w.hops_least, <int16_t>hops)
-    w.hops_most = max(w.hops_most, <int16_t>hops)
+        w.hops = w.hops_least = w.hops_most = hops
+    w.hops_least = min(w.hops_least, hops)
+    w.hops_most = max(w.hops_most, hops)
     return MARK_TTL if hops != w.hops else 0
 
 cdef inline uint32_t count_changes(Way* w, const Sighting* sent, const Sighting* came,
@@ -123,7 +123,7 @@ cdef inline bint count_arrival(Account* a, Way* w, uint32_t place, const Sightin
     w.arrived += 1
     w.mss[from_] = sent.mss if sent.mss else w.mss[from_]
     w.mss[to] = came.mss if came.mss else w.mss[to]
-    marks |= count_order(w, order) | count_hops(w, <int64_t>sent.ttl - came.ttl)
+    marks |= count_order(w, order) | count_hops(w, <int16_t>sent.ttl - came.ttl)
     marks = count_changes(w, sent, came, marks)
     row.outcome = CROSSED
     row.marks = <uint8_t>marks

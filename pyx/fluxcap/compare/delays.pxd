@@ -107,7 +107,7 @@ cdef inline int64_t quantile(const Octaves* o, const Delays* d, double share) no
     cdef uint32_t place = d.first
     cdef int number, step
     if d.n <= FEW:
-        return d.few[max(rank, <uint64_t>1) - 1] if d.n else -1
+        return d.few[rank - 1] if d.n else -1
     memset(by_number, 0, sizeof(by_number))
     while place:
         by_number[o.at[place].number] = &o.at[place]

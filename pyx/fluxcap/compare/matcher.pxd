@@ -38,13 +38,18 @@ cdef inline uint64_t same_key(const Matcher* m, uint32_t kind, uint32_t point, u
 cdef inline uint64_t head_key(const Matcher* m, uint32_t point, uint64_t ends, const Sighting* s) noexcept nogil:
     """The key of LIST_SAME. A number of its own tells a packet from others, so one whose payload was changed is in the
     same list; where there is none, all packets of a length would be."""
-    return list_key(m, LIST_SAME, point, ends,
-                    multiply_fold(s.identity.head ^ m.key.words[1],
-                                  (0 if s.identity.own else s.identity.data) ^ m.key.words[0]))
+    if s.identity.own:
+        return list_key(m, LIST_SAME, point, ends, s.identity.head)
+    return same_key(m, LIST_SAME, point, ends, s)
 
 cdef inline uint64_t arrival_key(const Matcher* m, uint64_t ends, const Sighting* s) noexcept nogil:
     """Without a point: packets of a way arrive at one."""
     return same_key(m, KEY_ARRIVED, POINT_A, ends, s)
+
+cdef inline bint has_waited(const Matcher* m, uint32_t number, int64_t least) noexcept nogil:
+    """Has a packet in flight waited for more than so many ns? It may be one from before the clock was set back, too."""
+    cdef int64_t apart = after(m.now, m.flight.at[number].time)
+    return apart > least or -apart > least
 
 cdef inline int64_t delay_of(uint32_t point, int64_t time, const Pending* p) noexcept nogil:
     """How much later the packet was seen at B than at A, by the common clock; one of both waits, one comes now."""

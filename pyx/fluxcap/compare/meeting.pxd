@@ -4,9 +4,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fluxcap.compare.account cimport count_alone, count_arrival
 from fluxcap.compare.arrivals cimport reserve_arrivals
-from fluxcap.compare.clock cimport after
 from fluxcap.compare.direction cimport count_fewer_hops, learn_direction, tell_direction
-from fluxcap.compare.matcher cimport Matcher, delay_of, head_key, list_key, same_key
+from fluxcap.compare.matcher cimport Matcher, delay_of, has_waited, head_key, list_key, same_key
 from fluxcap.compare.partners cimport MOST_ALIKE, find_partner
 from fluxcap.compare.pending cimport (
     InFlight, LIST_CHANGED, LIST_MOVED, LIST_SAME, LIST_STARTS, Pending, begin_waiting, first_in_list, join_list,
@@ -88,14 +87,9 @@ cdef inline bint give_up(Matcher* m, uint32_t number) noexcept nogil:
     let_go(&m.flight, number)
     return done
 
-cdef inline bint is_late(const Matcher* m, uint32_t number) noexcept nogil:
-    """Has the packet waited for too long? It may be one from before the clock was set back."""
-    cdef int64_t apart = after(m.now, m.flight.at[number].time)
-    return apart > m.window or -apart > m.window
-
 cdef inline bint let_old_go(Matcher* m) noexcept nogil:
     """Give up the packets that have waited for too long. False: memory is out."""
-    while m.flight.oldest and is_late(m, m.flight.oldest):
+    while m.flight.oldest and has_waited(m, m.flight.oldest, m.window):
         if not give_up(m, m.flight.oldest):
             return False
     return True

@@ -105,8 +105,7 @@ cdef inline uint32_t find_changed(const Matcher* m, uint32_t place, uint32_t poi
     cdef const Way* w = &m.ways.at[place]
     cdef const Sighting* other
     cdef uint32_t kind = LIST_SAME if s.identity.own else LIST_CHANGED
-    cdef uint64_t key = head_key(m, POINTS - 1 - point, w.hash, s) if s.identity.own else \
-        list_key(m, LIST_CHANGED, POINTS - 1 - point, w.hash, s.identity.head)
+    cdef uint64_t key = list_key(m, kind, POINTS - 1 - point, w.hash, s.identity.head)
     cdef uint32_t number = first_in_list(f, key), best = 0, most = 0, alike, i = 0
     while number and i < MOST_ALIKE:
         other = &f.at[number].s

@@ -10,10 +10,10 @@ from fluxcap.compare.account cimport MARK_PIECES, count_arrival
 from fluxcap.compare.arrivals cimport has_arrived, note_arrival, reserve_arrivals
 from fluxcap.compare.clock cimport after
 from fluxcap.compare.direction cimport count_fewer_hops, tell_direction
-from fluxcap.compare.matcher cimport Matcher, arrival_key, delay_of, list_key
+from fluxcap.compare.matcher cimport Matcher, arrival_key, delay_of, has_waited, list_key
+from fluxcap.compare.partners cimport EARLIEST, MOST_ALIKE
 from fluxcap.compare.pending cimport InFlight, LIST_STARTS, Pending, last_in_list, let_go
 from fluxcap.compare.sighting cimport POINTS, POINT_B, Sighting
-from fluxcap.compare.partners cimport EARLIEST, MOST_ALIKE
 from fluxcap.compare.ways cimport NOT_TOLD, Way, standing
 
 cdef enum:
@@ -118,11 +118,6 @@ cdef inline int64_t settling(const Matcher* m) noexcept nogil:
     for a segment that begins and ends alike."""
     return min(EARLIEST + <int64_t>(m.clock.gap / 2), m.window // 2)
 
-cdef inline bint is_settled(const Matcher* m, uint32_t number) noexcept nogil:
-    """It may be one from before the clock was set back, too."""
-    cdef int64_t apart = after(m.now, m.flight.at[number].time), least = settling(m)
-    return apart > least or -apart > least
-
 cdef inline bint settle_one(Matcher* m, uint32_t number) noexcept nogil:
     """The same packet can come no more: match the bytes of a segment. False: memory is out."""
     cdef Pending* p = &m.flight.at[number]
@@ -135,7 +130,7 @@ cdef inline bint settle_one(Matcher* m, uint32_t number) noexcept nogil:
 cdef inline bint settle(Matcher* m, bint ended) noexcept nogil:
     """Match by ranges what has waited long enough, or all where both captures have `ended`. False: memory is out."""
     cdef uint32_t number = m.flight.unsettled if m.samples == NULL else 0
-    while number and (ended or is_settled(m, number)):
+    while number and (ended or has_waited(m, number, settling(m))):
         m.flight.unsettled = m.flight.at[number].newer
         if not settle_one(m, number):
             return False

@@ -28,7 +28,8 @@ cdef struct Way:                # groups of fields begin cache lines: of a milli
     Apart most                  # ... and the most
     int64_t fewer_hops          # packets with a lower TTL at B, less those with a lower one at A
     int64_t earlier             # packets that prove that it comes from A, less those that prove B
-    double sum_raw              # sums of the packets seen at both points: how much later they were seen at B, ns,
+    uint64_t met                # packets seen at both points, and of these the sums of
+    double sum_raw              # ... how much later they were seen at B, ns,
     double sum_time             # ... the middle of both times after the first packet, ns
     int64_t last_time           # of the last packet seen at both points, the middle of both times, ns,
     int64_t last_raw            # ... how much later it was seen at B, by the clocks as they are
@@ -42,7 +43,6 @@ cdef struct Way:                # groups of fields begin cache lines: of a milli
     uint8_t from_               # the point it passes first, NOT_TOLD before that is known
     uint8_t paired              # a packet of it was seen at both points
     int64_t last_apart          # how much later the last packet seen at both points was at B, by the common clock
-    uint64_t met                # packets seen at both points
     # what is counted with each: two lines. Of the points: where a packet was seen.
     int64_t first
     int64_t last
