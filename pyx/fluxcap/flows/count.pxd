@@ -238,15 +238,16 @@ cdef inline uint32_t count_words(Flows* f, Digest* digests, const uint64_t* word
     # A pass of its own prefetches the rows, so that the cache misses of all packets overlap.
     for i in range(n):
         d = &digests[i]
-        slots[i] = NULL
-        if in_a_flow(d.disposition):
-            slots[i] = find_tag(f, f.index + home(f, d.tag), d.tag)
-            if slots[i][0]:
-                row = row_of(f, slots[i][0])
-                prefetch(row)
-                prefetch(<char*>row + 64)
-                if beside:
-                    expect_beside(f, <uint32_t>slots[i][0] - 1, d.protocol)
+        if not in_a_flow(d.disposition):
+            slots[i] = NULL
+            continue
+        slot = slots[i] = find_tag(f, f.index + home(f, d.tag), d.tag)
+        if slot[0]:
+            row = row_of(f, slot[0])
+            prefetch(row)
+            prefetch(<char*>row + 64)
+            if beside:
+                expect_beside(f, <uint32_t>slot[0] - 1, d.protocol)
     for i in range(n):
         d = &digests[i]
         key = words + <uint64_t>i * key_words
