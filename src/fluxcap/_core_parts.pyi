@@ -84,23 +84,28 @@ class LearnedClock(TypedDict):
     gap: float  # ns between the least differences of both directions
 
 class Watcher(Scanner):
-    """A Scanner that notes what is to be compared: run() says ROWS_FULL when Comparer.walk() has to take it."""
+    """A Scanner that notes what is to be compared: run() says ROWS_FULL when Comparer.take() has to be called."""
 
     seen: tuple[int, int, int]  # packets to compare, fragments in others of these, records left out
 
-# Comparer.walk() says why it came back: that input has to be read on, or both have ended and all is counted.
+# Comparer.walk() says why it came back: it has come to the end of what was taken of a point, whose number this is, or
+# both have ended and all is counted.
 WALK_WANTS_A: Final[int]
 WALK_WANTS_B: Final[int]
 WALK_ENDED: Final[int]
 
 class Comparer:
-    """Compares what two points have seen. Twice: watch() both inputs, walk() until WALK_ENDED; learned() between."""
+    """Compares what two points have seen. Twice: watch() both inputs, walk() until WALK_ENDED; learned() between.
+
+    A thread may walk() while another one reads the inputs; take() is between both."""
 
     early: tuple[int, int]  # packets that were seen to arrive before they were sent, and by how many ns at most
     most_in_flight: int  # packets that were kept at once
     def __init__(self, window: int, *, rows: bool = True, every: bool = False) -> None:
         """`window`: ns that a packet is waited for; `rows`: collect some of rows(), or `every` packet."""
     def watch(self, a: Watcher, b: Watcher) -> None: ...
+    def take(self, point: int) -> bool:
+        """Take what a point has seen behind what was taken before. False: not yet, as walk() has enough of it."""
     def walk(self, a_ended: bool, b_ended: bool) -> int: ...
     def learn_again(self) -> bool: ...
     def learned(self) -> LearnedClock:

@@ -6,7 +6,7 @@ import pytest
 
 import builders as b
 from capture_files import Record, pcap
-from fluxcap._core import WALK_ENDED, Comparer, Watcher
+from fluxcap._core import ROWS_FULL, WALK_ENDED, Comparer, Watcher
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -34,6 +34,7 @@ def walked(comparer: Comparer, a: bytes, other: bytes) -> None:
     ended = [False, False]
     while (wanted := comparer.walk(*ended)) != WALK_ENDED:
         ended[wanted] = watchers[wanted].run() == 0
+        comparer.take(wanted)
 
 
 def counted(a: bytes, other: bytes, window: int = 10 * SECOND, **options) -> Comparer:
@@ -92,3 +93,15 @@ def test_only_what_is_worth_a_row_has_one_unless_every_packet_has():
     assert memoryview(rows["packet_a"]).tolist() == [8]
     assert len(counted(*captures, every=True).rows()["packet_a"]) == 100
     assert len(counted(*captures, rows=False).rows()) == 0
+
+
+def test_a_point_has_seen_no_more_than_was_taken_of_it():
+    sent = pcap([Record(datagram(number), START + number) for number in range(20_000)], ns=True)
+    comparer, a, other = Comparer(SECOND), watcher(sent), watcher(sent)
+    comparer.watch(a, other)
+    assert a.run() == ROWS_FULL
+    assert comparer.take(0)
+    assert a.run() == ROWS_FULL
+    assert not comparer.take(0)  # what was taken before is still behind
+    with pytest.raises(MemoryError):  # there is no room for more
+        a.run()

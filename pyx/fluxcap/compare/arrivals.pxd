@@ -20,11 +20,29 @@ cdef struct Arrivals:
     Arrival* at
     uint64_t mask
     uint64_t n                  # with those that are too old by now
+    # How many come within COPY_WITHIN, from the reading that the clock is learned from: the table has room for them
+    # from the beginning. One that grows to a million takes the memory twice, and all of it must be zeroed.
+    int64_t since
+    uint64_t since_then
+    uint64_t before
+    uint64_t most
+
+cdef inline void expect_arrival(Arrivals* a, int64_t now) noexcept nogil:
+    """Count one of those that will be remembered."""
+    if not 0 <= after(now, a.since) < COPY_WITHIN:
+        a.before = a.since_then
+        a.since = now
+        a.since_then = 0
+    a.since_then += 1
+    a.most = max(a.most, a.before + a.since_then)
 
 cdef inline bint open_arrivals(Arrivals* a) noexcept nogil:
-    a.at = <Arrival*>heap_zeroed(FIRST_ARRIVALS, sizeof(Arrival))
+    """Make an empty table for as many as are expected."""
     a.mask = FIRST_ARRIVALS - 1
     a.n = 0
+    while a.most * 2 > a.mask:
+        a.mask = a.mask * 2 + 1
+    a.at = <Arrival*>heap_zeroed(a.mask + 1, sizeof(Arrival))
     return a.at != NULL
 
 cdef inline void free_arrivals(Arrivals* a) noexcept nogil:
@@ -52,9 +70,9 @@ cdef inline bint reserve_arrivals(Arrivals* a, int64_t now) noexcept nogil:
         return True
     for i in range(a.mask + 1):
         recent += a.at[i].key != 0 and is_recent(&a.at[i], now)
-    # Three quarters are free after this: as many packets come before the next time as pay for going through all places.
-    grown.mask = a.mask
-    while recent * 4 > grown.mask:
+    # Two thirds are free after this: as many packets come before the next time as pay for going through all places.
+    grown = a[0]
+    while recent * 3 > grown.mask:
         grown.mask = grown.mask * 2 + 1
     grown.n = recent
     grown.at = <Arrival*>heap_zeroed(grown.mask + 1, sizeof(Arrival))

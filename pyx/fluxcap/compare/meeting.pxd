@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fluxcap.compare.account cimport count_alone, count_arrival
-from fluxcap.compare.arrivals cimport reserve_arrivals
+from fluxcap.compare.arrivals cimport expect_arrival, reserve_arrivals
 from fluxcap.compare.direction cimport count_fewer_hops, learn_direction, tell_direction
 from fluxcap.compare.matcher cimport Matcher, delay_of, has_waited, head_key, list_key, same_key
 from fluxcap.compare.partners cimport MOST_ALIKE, find_partner
@@ -64,6 +64,7 @@ cdef inline bint meet_partner(Matcher* m, uint32_t number, uint32_t point, const
     w.last_apart = apart
     if m.samples != NULL:
         learn_direction(&m.ways, place, m.samples, a, b)
+        expect_arrival(&m.arrivals, time)
         let_go(&m.flight, number)
         return True
     tell_direction(&m.ways, place, &m.clock, <double>apart, count_fewer_hops(a, b))

@@ -23,8 +23,9 @@ cdef enum:                      # Point
     POINTS
 
 cdef enum:
-    # Sightings that a point collects before they are compared: 150 KiB of each point stay in L2 beside the window.
-    SEEN_AT_ONCE = 1024
+    # Sightings that a point collects before they are compared, in another thread: to wake it takes about as long as a
+    # hundred of them. Three times 600 KiB a point, as some are read, some are taken, and some are between.
+    SEEN_AT_ONCE = 4096
     # The payload is also hashed in so many parts, where no number tells the packet from others of its flow. A packet in
     # which some bytes were changed is recognised by the parts that are as they were.
     PARTS = 4
@@ -44,24 +45,24 @@ cdef struct Sighting:
     uint8_t tos
     uint8_t verdict
 
+cdef struct Sightings:
+    Sighting* at                # SEEN_AT_ONCE, and a batch more
+    uint32_t n
+
 cdef struct Watch:
     IdentityKey key             # the same at both points
-    Sighting* seen              # SEEN_AT_ONCE, and a batch more
-    uint32_t n
-    uint32_t taken              # of these, by the comparison
-    int64_t next_time           # of the next of these by the common clock, where it is `timed`
-    bint timed
+    Sightings seen              # until the comparison takes them
     Pieces pieces
     uint64_t compared           # packets that were seen
     uint64_t joined             # fragments that are in others of these
     uint64_t left_out           # records of no flow, or without a time
 
-cdef inline bint open_watch(Watch* w) noexcept nogil:
-    w.seen = <Sighting*>malloc((SEEN_AT_ONCE + BATCH) * sizeof(Sighting))
-    return w.seen != NULL
+cdef inline bint open_sightings(Sightings* s) noexcept nogil:
+    s.at = <Sighting*>malloc((SEEN_AT_ONCE + BATCH) * sizeof(Sighting))
+    return s.at != NULL
 
 cdef inline void free_watch(Watch* w) noexcept nogil:
-    free(w.seen)
+    free(w.seen.at)
     free_datagrams(&w.pieces.datagrams)
 
 cdef inline void hash_parts(const Packet* p, const IdentityKey* key, uint16_t* parts) noexcept nogil:
@@ -123,8 +124,8 @@ cdef inline Tapped see(void* to, const Batch* batch) noexcept nogil:
     cdef Watch* w = <Watch*>to
     cdef const Packet* p
     cdef uint32_t i
-    if w.taken:                 # the comparison has come to the end of those before
-        w.n = w.taken = 0
+    if w.seen.n >= SEEN_AT_ONCE:    # nobody has taken those before
+        return TAPPED_NO_MEMORY
     take_back(&w.pieces.datagrams)
     for i in range(batch.n):
         p = whole_packet(w, &batch.packets[i])
@@ -133,9 +134,9 @@ cdef inline Tapped see(void* to, const Batch* batch) noexcept nogil:
         if not in_a_flow(p.disposition) or p.time == NO_TIME:
             w.left_out += 1
             continue
-        sight(p, &w.key, &w.seen[w.n])
-        w.n += 1
+        sight(p, &w.key, &w.seen.at[w.seen.n])
+        w.seen.n += 1
         w.compared += 1
     if w.pieces.no_memory:
         return TAPPED_NO_MEMORY
-    return TAPPED_FULL if w.n >= SEEN_AT_ONCE else TAPPED
+    return TAPPED_FULL if w.seen.n >= SEEN_AT_ONCE else TAPPED

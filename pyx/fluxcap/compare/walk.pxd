@@ -16,7 +16,7 @@ from fluxcap.compare.meeting cimport end_matching, take_sighting
 from fluxcap.compare.pending cimport (
     LIST_CHANGED, LIST_STARTS, Pending, first_in_list, free_in_flight, open_in_flight)
 from fluxcap.compare.ranges cimport has_range
-from fluxcap.compare.sighting cimport POINTS, POINT_A, POINT_B, Sighting, Watch
+from fluxcap.compare.sighting cimport POINTS, POINT_A, POINT_B, Sighting, Sightings, Watch, open_sightings
 from fluxcap.compare.ways cimport Way, forget_counts, forget_direction, free_ways, open_ways, way_slot
 
 cdef enum WalkStop:
@@ -24,6 +24,41 @@ cdef enum WalkStop:
     WALK_WANTS_B
     WALK_ENDED
     WALK_NO_MEMORY
+
+# The packets of a point that are taken now, and those behind them. The point sees more meanwhile: its reading and the
+# walk are work for two threads.
+cdef struct Coming:
+    Sightings now
+    uint32_t taken              # of these
+    Sightings behind
+    int64_t next_time           # of the next one by the common clock, where it is `timed`
+    bint timed
+
+cdef inline bint open_coming(Coming* c) noexcept nogil:
+    return open_sightings(&c.now) and open_sightings(&c.behind)
+
+cdef inline void free_coming(Coming* c) noexcept nogil:
+    free(c.now.at)
+    free(c.behind.at)
+
+cdef inline void forget_coming(Coming* c) noexcept nogil:
+    """None have come yet."""
+    c.now.n = c.taken = c.behind.n = 0
+    c.timed = False
+
+cdef inline bint accept_seen(Coming* c, Watch* w) noexcept nogil:
+    """Have what a point has seen come behind the others. False: some are behind them already."""
+    if c.behind.n:
+        return False
+    c.behind, w.seen = w.seen, c.behind
+    return True
+
+cdef inline bint has_come(Coming* c) noexcept nogil:
+    """Is there a packet to take?"""
+    if c.taken == c.now.n:
+        c.now, c.behind = c.behind, c.now
+        c.taken = c.behind.n = 0
+    return c.taken < c.now.n
 
 cdef inline bint open_walk(Matcher* m) noexcept nogil:
     m.samples = <ClockSamples*>calloc(1, sizeof(ClockSamples))
@@ -102,44 +137,48 @@ cdef inline void expect_octave(const Matcher* m, uint32_t point, const Sighting*
         prefetch(&octave.number)
         prefetch(&octave.counts[step_of(octave.number, <uint64_t>w.last_delay)])
 
-cdef inline void expect(const Matcher* m, uint32_t point, const Watch* w) noexcept nogil:
+cdef inline void expect(const Matcher* m, uint32_t point, const Coming* c) noexcept nogil:
     """Ask for what the packets behind the next one need."""
-    if m.samples == NULL and w.taken + OCTAVES_AHEAD < w.n:
-        expect_octave(m, point, &w.seen[w.taken + OCTAVES_AHEAD])
-    if w.taken + WAYS_AHEAD < w.n:
-        expect_of_way(m, point, &w.seen[w.taken + WAYS_AHEAD])
-    if w.taken + SLOTS_AHEAD < w.n:
-        expect_slots(m, point, &w.seen[w.taken + SLOTS_AHEAD])
-    if w.taken + PLACES_AHEAD < w.n:
-        expect_places(m, point, &w.seen[w.taken + PLACES_AHEAD])
+    cdef const Sighting* next = c.now.at + c.taken
+    cdef uint32_t left = c.now.n - c.taken
+    if m.samples == NULL and OCTAVES_AHEAD < left:
+        expect_octave(m, point, next + OCTAVES_AHEAD)
+    if WAYS_AHEAD < left:
+        expect_of_way(m, point, next + WAYS_AHEAD)
+    if SLOTS_AHEAD < left:
+        expect_slots(m, point, next + SLOTS_AHEAD)
+    if PLACES_AHEAD < left:
+        expect_places(m, point, next + PLACES_AHEAD)
 
-cdef inline int64_t time_of_next(const Matcher* m, uint32_t point, Watch* w) noexcept nogil:
+cdef inline int64_t time_of_next(const Matcher* m, uint32_t point, Coming* c) noexcept nogil:
     """The time of the next packet that a point has seen, by the common clock."""
-    if not w.timed:
-        w.next_time = common_time(&m.clock, point, w.seen[w.taken].time)
-        w.timed = True
-    return w.next_time
+    if not c.timed:
+        c.next_time = common_time(&m.clock, point, c.now.at[c.taken].time)
+        c.timed = True
+    return c.next_time
 
-cdef inline bint take_next(Matcher* m, uint32_t point, Watch* w) noexcept nogil:
+cdef inline bint take_next(Matcher* m, uint32_t point, Coming* c) noexcept nogil:
     """False: memory is out."""
-    cdef int64_t time = time_of_next(m, point, w)
-    expect(m, point, w)
-    w.taken += 1
-    w.timed = False
-    return take_sighting(m, point, &w.seen[w.taken - 1], time)
+    cdef int64_t time = time_of_next(m, point, c)
+    expect(m, point, c)
+    c.taken += 1
+    c.timed = False
+    return take_sighting(m, point, &c.now.at[c.taken - 1], time)
 
-cdef inline WalkStop walk(Matcher* m, Watch* a, Watch* b, bint a_ended, bint b_ended) noexcept nogil:
-    """Take packets until a capture that has not ended must be read on."""
-    cdef bint a_is_next
+cdef inline WalkStop walk(Matcher* m, Coming* a, Coming* b, bint a_ended, bint b_ended) noexcept nogil:
+    """Take packets until what a point has seen next, if its capture has not ended, must be there."""
+    cdef bint from_a, from_b
     while True:
-        if a.taken == a.n and not a_ended:
+        from_a, from_b = has_come(a), has_come(b)
+        if not from_a and not a_ended:
             return WALK_WANTS_A
-        if b.taken == b.n and not b_ended:
+        if not from_b and not b_ended:
             return WALK_WANTS_B
-        if a.taken == a.n and b.taken == b.n:
+        if not from_a and not from_b:
             return WALK_ENDED if end_matching(m) else WALK_NO_MEMORY
-        a_is_next = b.taken == b.n or a.taken < a.n and time_of_next(m, POINT_A, a) <= time_of_next(m, POINT_B, b)
-        if not take_next(m, POINT_A if a_is_next else POINT_B, a if a_is_next else b):
+        if from_a and from_b:
+            from_a = time_of_next(m, POINT_A, a) <= time_of_next(m, POINT_B, b)
+        if not take_next(m, POINT_A if from_a else POINT_B, a if from_a else b):
             return WALK_NO_MEMORY
 
 cdef inline bint learn_again(Matcher* m) noexcept nogil:
@@ -154,8 +193,8 @@ cdef inline bint learn_again(Matcher* m) noexcept nogil:
         forget_direction(&m.ways.at[i])
     return True
 
-cdef inline void begin_counting(Matcher* m) noexcept nogil:
-    """The clock is learned from the first reading. The second one counts."""
+cdef inline bint begin_counting(Matcher* m) noexcept nogil:
+    """The clock is learned from the first reading. The second one counts. False: memory is out."""
     cdef uint64_t i
     add_rest(&m.ways, m.samples)
     estimate_clock(m.samples, &m.clock)
@@ -165,6 +204,8 @@ cdef inline void begin_counting(Matcher* m) noexcept nogil:
         if m.ways.at[i].stands == 0:
             conclude_direction(&m.ways, <uint32_t>i, &m.clock)
         forget_counts(&m.ways.at[i])
+    free_arrivals(&m.arrivals)
+    return open_arrivals(&m.arrivals)
 
 cdef inline void end_counting(Matcher* m) noexcept nogil:
     cdef uint64_t i

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from fluxcap._core import WALK_ENDED, Comparer, Watcher
@@ -11,6 +12,7 @@ from fluxcap.capture.inputs import Captures, Input, expand, refuse_once
 from fluxcap.capture.reading import Reading
 from fluxcap.capture.times import about_order
 from fluxcap.capture.warn import warn
+from fluxcap.comparison.beside import Beside
 from fluxcap.comparison.clock import clock_of
 from fluxcap.comparison.comparison import Comparison, totals_of
 from fluxcap.comparison.differences import first_differences
@@ -154,16 +156,48 @@ class Watching(Reading):
         return Watcher(**told)
 
 
-def _read(comparer: Comparer, sides: Sequence[Sequence[Input]], options: ReadOptions) -> list[Watching]:
-    """Read both sides to their ends, each as far as the other one needs it."""
-    readings = [Watching(options._replace(threads=1, on_end=None)) for _ in sides]
-    comparer.watch(*(reading.scanner for reading in readings))
-    steps: list[Iterator[None]] = [reading.read(inputs) for reading, inputs in zip(readings, sides, strict=True)]
-    ended = [False, False]
-    while (wanted := comparer.walk(*ended)) != WALK_ENDED:
-        ended[wanted] = next(steps[wanted], steps) is steps
-        if readings[wanted].interrupted:
-            ended = [True, True]
+class Side:
+    """A point: its reading, which goes a step ahead of what is compared."""
+
+    def __init__(self, inputs: Sequence[Input], options: ReadOptions) -> None:
+        self.reading = Watching(options._replace(threads=1, on_end=None))
+        self._steps = self.reading.read(inputs)
+        self.ended = False
+        self.waits = False  # what was seen last has not been taken
+
+    def read_on(self) -> None:
+        """Read until there is something that can be taken, or the end."""
+        if not (self.waits or self.ended):
+            self.ended = next(self._steps, self._steps) is self._steps
+            self.waits = True
+
+
+def _read(comparer: Comparer, inputs: Sequence[Sequence[Input]], options: ReadOptions) -> list[Watching]:
+    """Read both sides to their ends. A thread compares what they have seen while this one reads on."""
+    sides = [Side(one, options) for one in inputs]
+    comparer.watch(*(side.reading.scanner for side in sides))
+    over = [False, False]
+    with closing(Beside(comparer.walk)) as walk:
+        while True:
+            walk.ask(*over)
+            try:
+                for side in sides:
+                    side.read_on()
+                stop = walk.result()
+            except KeyboardInterrupt:
+                if options.on_interrupt == "raise":
+                    raise
+                sides[0].reading.interrupted = True
+                stop = walk.result()
+            if stop == WALK_ENDED:
+                break
+            for point, side in enumerate(sides):
+                if side.waits and comparer.take(point):
+                    side.waits = False
+                    over[point] = side.ended
+            if any(side.reading.interrupted for side in sides):
+                over = [True, True]
+    readings = [side.reading for side in sides]
     if options.on_end is not None and not _interrupted(readings):
         options.on_end()
     return readings

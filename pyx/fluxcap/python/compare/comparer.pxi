@@ -1,6 +1,6 @@
 # Two captures compared, for Python: a Watcher reads each, and a Comparer takes what they see side by side.
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
 import os
@@ -9,11 +9,11 @@ from fluxcap.compare.account cimport CROSSED_END, CrossedRow, quantile
 from fluxcap.compare.clock cimport CLOCK_TWO_WAYS
 from fluxcap.compare.delays cimport Delays
 from fluxcap.compare.matcher cimport Matcher
-from fluxcap.compare.sighting cimport Watch, free_watch, open_watch, see
+from fluxcap.compare.sighting cimport POINTS, Watch, free_watch, open_sightings, see
 from fluxcap.compare.walk cimport (
-    LINE, WALK_ENDED as WALK_ENDED_CODE, WALK_NO_MEMORY, WALK_WANTS_A as WALK_WANTS_A_CODE,
-    WALK_WANTS_B as WALK_WANTS_B_CODE, WalkStop, begin_counting, end_counting, free_walk, learn_again,
-    open_walk, walk)
+    Coming, LINE, WALK_ENDED as WALK_ENDED_CODE, WALK_NO_MEMORY, WALK_WANTS_A as WALK_WANTS_A_CODE,
+    WALK_WANTS_B as WALK_WANTS_B_CODE, WalkStop, accept_seen, begin_counting, end_counting, forget_coming,
+    free_coming, free_walk, learn_again, open_coming, open_walk, walk)
 from fluxcap.compare.ways cimport Way
 
 WALK_WANTS_A, WALK_WANTS_B, WALK_ENDED = WALK_WANTS_A_CODE, WALK_WANTS_B_CODE, WALK_ENDED_CODE
@@ -103,7 +103,7 @@ cdef class Watcher(Scanner):
     cdef Watch watch
 
     def __cinit__(self, **options):
-        if not open_watch(&self.watch):
+        if not open_sightings(&self.watch.seen):
             raise MemoryError
         plan_pieces(&self.watch.pieces, &self.line)
         self.line.lane = False
@@ -122,8 +122,8 @@ cdef class Watcher(Scanner):
 cdef class Comparer:
     cdef Claim claim
     cdef Matcher matcher
-    cdef Watcher a
-    cdef Watcher b
+    cdef list watchers
+    cdef Coming coming[POINTS]
 
     def __cinit__(self, int64_t window, *, bint rows=True, bint every=False):
         self.claim = Claim()
@@ -133,22 +133,31 @@ cdef class Comparer:
         self.matcher.account.every = every
         if rows:
             plan_columns(&self.matcher.account.rows, CROSSED_FIELDS)
-        if not open_walk(&self.matcher):
+        if not (open_walk(&self.matcher) and open_coming(&self.coming[0]) and open_coming(&self.coming[1])):
             raise MemoryError
 
     def __dealloc__(self):
         free_walk(&self.matcher)
+        free_coming(&self.coming[0])
+        free_coming(&self.coming[1])
 
     def watch(self, Watcher a not None, Watcher b not None):
         with self.claim:
             a.watch.key = b.watch.key = self.matcher.key
-            self.a, self.b = a, b
+            self.watchers = [a, b]
+            forget_coming(&self.coming[0])
+            forget_coming(&self.coming[1])
+
+    def take(self, uint32_t point):
+        cdef Watcher watcher = self.watchers[point]
+        with self.claim, watcher.claim:
+            return accept_seen(&self.coming[point], &watcher.watch)
 
     def walk(self, bint a_ended, bint b_ended):
         cdef WalkStop stop
-        with self.claim, self.a.claim, self.b.claim:
+        with self.claim:
             with nogil:
-                stop = walk(&self.matcher, &self.a.watch, &self.b.watch, a_ended, b_ended)
+                stop = walk(&self.matcher, &self.coming[0], &self.coming[1], a_ended, b_ended)
             if stop == WALK_NO_MEMORY:
                 raise MemoryError("no room for more packets in flight")
             return <int>stop
@@ -159,8 +168,8 @@ cdef class Comparer:
 
     def learned(self):
         with self.claim:
-            if self.matcher.samples != NULL:
-                begin_counting(&self.matcher)
+            if self.matcher.samples != NULL and not begin_counting(&self.matcher):
+                raise MemoryError
             clock = self.matcher.clock
             return {"basis": CLOCK_BASES[clock.basis], "offset": clock.line.offset, "drift": clock.line.drift,
                     "origin": clock.origin, "drifts": bool(clock.drifts), "gap": clock.gap, "kind": clock.kind}
