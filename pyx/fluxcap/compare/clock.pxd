@@ -53,6 +53,7 @@ cdef struct CommonClock:        # what the clocks of both points are turned to: 
     uint32_t basis              # ClockBasis
     uint32_t kind               # of one way: FROM_A, FROM_B, or MAYBE_
     bint drifts                 # the drift was estimated; else it is taken to be 0
+    bint together               # a packet and its answer pass the points in the same order
     double gap                  # between the lines of both directions: the least round trip between the points, ns
 
 cdef struct ClockSamples:
@@ -61,6 +62,10 @@ cdef struct ClockSamples:
     int64_t origin
     bint begun
     double tilt                 # the drift as far as it is known
+    # Answers that say of a way what those before them have said, and those that say the opposite: direction.pxd
+    uint64_t agreed
+    uint64_t contradicted
+    bint ignores_answers
 
 cdef inline double height(const Lows* l, double drift) noexcept nogil:
     """The height at the origin of the highest line of this drift under all differences."""
@@ -198,6 +203,7 @@ cdef inline void estimate_clock(ClockSamples* c, CommonClock* to) noexcept nogil
         estimate_one_way(c, to, FROM_A if a else FROM_B)
     elif c.begun:
         estimate_one_way(c, to, likely_kind(c))
+    to.together = to.basis == CLOCK_ONE_WAY and (to.kind >= MAYBE_FROM_A or c.ignores_answers)
 
 cdef inline int64_t rounded(double ns) noexcept nogil:
     """As llround() does, which is a call and a tenth of a walk."""

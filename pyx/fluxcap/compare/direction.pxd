@@ -1,6 +1,10 @@
 # From which point does a way come? Its TTL tells, where a router is between the points. Else a packet and one of the
 # opposite way tell: how much later each was seen at B differs by both delays, whatever the clocks say, so the way for
 # which it was more comes from A. Two ways that nothing tells of are told by the clocks, once these are known.
+#
+# Both points may also be beside one link, or behind one tap: packets and their answers pass them in the same order. How
+# much later they are seen at B differs by chance then, and answers contradict each other, which they cannot do where
+# packets cross: the round trip between the points is never negative.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -17,11 +21,28 @@ cdef inline void note_direction(Way* w, int64_t earlier) noexcept nogil:
     elif w.earlier:
         w.from_ = POINT_A if w.earlier > 0 else POINT_B
 
-cdef inline void compare_ways(Way* w, Way* back) noexcept nogil:
+cdef enum:
+    MOST_AGREE = 4              # answers that agree, to one that contradicts, where packets cross: by chance it is 1
+
+cdef inline void count_answer(ClockSamples* samples, const Way* w, int64_t proved) noexcept nogil:
+    if proved and w.earlier and (proved > 0) == (w.earlier > 0):
+        samples.agreed += 1
+    elif proved and w.earlier:
+        samples.contradicted += 1
+
+cdef inline bint ignore_answers(ClockSamples* samples) noexcept nogil:
+    """Do answers prove nothing, so that the clock must be learned anew without them? True once at most."""
+    if samples.ignores_answers or samples.contradicted * MOST_AGREE <= samples.agreed:
+        return False
+    samples.ignores_answers = True
+    return True
+
+cdef inline void compare_ways(ClockSamples* samples, Way* w, Way* back) noexcept nogil:
     """Compare the last packets of two opposite ways. What drift may have made of their times proves nothing."""
     cdef int64_t more = after(w.last_raw, back.last_raw), between = after(w.last_time, back.last_time)
     cdef double drifted = (between if between > 0 else -between) * (DRIFT_MAX * 1e-6)
     cdef int64_t proved = 1 if <double>more > drifted else -1 if -<double>more > drifted else 0
+    count_answer(samples, w, proved)
     note_direction(w, proved)
     note_direction(back, -proved)
 
@@ -65,8 +86,8 @@ cdef inline void learn_direction(Ways* ways, uint32_t place, ClockSamples* sampl
     w.last_raw = raw
     w.last_time = time
     note_direction(w, 0)
-    if back and ways.at[back].paired:
-        compare_ways(w, &ways.at[back])
+    if back and ways.at[back].paired and not samples.ignores_answers:
+        compare_ways(samples, w, &ways.at[back])
     w.met += 1
     w.sum_raw += <double>raw
     w.sum_time += <double>after(time, samples.origin) if samples.begun else 0
@@ -89,7 +110,7 @@ cdef inline void tell_direction(Ways* ways, uint32_t place, const CommonClock* c
     back = way_back(ways, place)
     if fewer_hops:
         w.from_ = POINT_A if fewer_hops > 0 else POINT_B
-    elif back and ways.at[back].from_ != NOT_TOLD:
+    elif back and ways.at[back].from_ != NOT_TOLD and not clock.together:
         w.from_ = POINT_B if ways.at[back].from_ == POINT_A else POINT_A
     elif clock.basis == CLOCK_ONE_WAY:
         w.from_ = POINT_B if clock.kind & 1 else POINT_A

@@ -10,7 +10,7 @@ from fluxcap.compare.account cimport take_quantiles
 from fluxcap.compare.arrivals cimport free_arrivals, open_arrivals
 from fluxcap.compare.clock cimport ClockSamples, common_time, estimate_clock
 from fluxcap.compare.delays cimport Octave, step_of
-from fluxcap.compare.direction cimport add_rest, conclude_direction
+from fluxcap.compare.direction cimport add_rest, conclude_direction, ignore_answers
 from fluxcap.compare.matcher cimport Matcher, arrival_key, head_key, list_key
 from fluxcap.compare.meeting cimport end_matching, take_sighting
 from fluxcap.compare.pending cimport (
@@ -182,12 +182,16 @@ cdef inline WalkStop walk(Matcher* m, Coming* a, Coming* b, bint a_ended, bint b
             return WALK_NO_MEMORY
 
 cdef inline bint learn_again(Matcher* m) noexcept nogil:
-    """Forget what was learned from ways that are not one, but not which ways are. False: there were none."""
+    """Forget what was learned from ways that are not one, but not which ways are; then, what was learned from answers
+    that contradict each other. False: there were none."""
     cdef uint64_t i
-    if not m.misled:
+    cdef bint ignores_answers
+    if not (m.misled or ignore_answers(m.samples)):
         return False
     m.misled = False
+    ignores_answers = m.samples.ignores_answers
     memset(m.samples, 0, sizeof(ClockSamples))
+    m.samples.ignores_answers = ignores_answers
     for i in range(1, m.ways.n):
         forget_counts(&m.ways.at[i])
         forget_direction(&m.ways.at[i])

@@ -48,7 +48,7 @@ class Clock(NamedTuple):
         if self.offset is None or self.bound is None:
             drift = "" if self.drift is None else f" B's clock is {_ppm(self.drift)}."
             why = {
-                ONE_WAY: "All packets that were seen at both points went one way",
+                ONE_WAY: "All packets that were seen at both points passed the same one first",
                 NOT_TOLD: "Nothing but the clocks tells which point packets passed first",
             }[self.basis]
             return f"{why}, so the offset of the clocks cannot be known: delays are counted from the least one.{drift}"

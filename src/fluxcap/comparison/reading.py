@@ -128,7 +128,7 @@ def collect_comparison(a: Captures, b: Captures, options: ReadOptions, in_flight
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the second reading says the same
         readings = _read(comparer, sides, options._replace(on_end=None))
-        if not _interrupted(readings) and comparer.learn_again():
+        while not _interrupted(readings) and comparer.learn_again():
             readings = _read(comparer, sides, options._replace(on_end=None))
     clock = clock_of(comparer.learned())
     if not _interrupted(readings):
