@@ -73,6 +73,17 @@ def test_tables_join(capture):
     assert {row["packet"] for row in rows(sql(query, capture).stdout)} == {"1", "2", "3"}
 
 
+@pytest.mark.parametrize("join", ["JOIN flows f USING (src_ip)", "NATURAL JOIN flows f"])
+def test_tables_join_on_columns_of_one_name(capture, join):
+    by_hand = "FROM packets p JOIN flows f ON p.src_ip = f.src_ip"
+    if "NATURAL" in join:
+        by_hand += " AND p.src_port = f.src_port AND p.dst_ip = f.dst_ip AND p.dst_port = f.dst_port"
+        by_hand += " AND p.protocol = f.protocol"
+    found, expected = (sql(f"SELECT count(*) AS n {tables}", capture) for tables in (f"FROM packets p {join}", by_hand))
+    assert (found.returncode, found.stdout) == (0, expected.stdout)
+    assert rows(found.stdout)[0]["n"] != "0"
+
+
 def test_times_have_nine_digits_and_nothing_is_blank_or_null_and_truth_a_word(capture):
     query = "SELECT min(time) AS t, NULL AS nothing, packet = 1 AS first, 2.5 AS half FROM packets GROUP BY ALL LIMIT 1"
     found = rows(sql(f"SELECT * FROM ({query})", capture).stdout)[0]

@@ -168,6 +168,26 @@ def test_a_query_names_it(table):
     assert done.stdout.encode().split() == [b"community_id", *ids]
 
 
+def test_packets_are_read_with_it_alone_in_one_table_or_in_batches():
+    ids = fluxcap.read_packets(SESSION)["community_id"].tolist()
+    alone = fluxcap.read_packets(SESSION, columns="community_id")
+    assert alone.columns == ("community_id",)
+    assert alone["community_id"].tolist() == ids
+    batches = list(fluxcap.scan_packets(SESSION, columns=["protocol_name", "community_id", "packet"], batch_size=100))
+    assert [one for batch in batches for one in batch["community_id"].tolist()] == ids
+    assert batches[0].columns == ("protocol_name", "community_id", "packet")
+
+
+def test_packets_and_flows_join_on_it():
+    query = "SELECT community_id, any_value(f.packets) AS sent, count(*) AS n FROM flows f JOIN packets p"
+    done = run("sql", f"{query} USING (community_id) WHERE p.src_ip = f.src_ip GROUP BY ALL", SESSION, "-f", "csv")
+    assert done.returncode == 0, done.stderr
+    header, *rows = done.stdout.splitlines()
+    assert header == "community_id,sent,n"
+    sent = [row.split(",")[1:] for row in rows if row.split(",")[1] == row.split(",")[2]]
+    assert len(sent) > 100  # of flows whose two directions share an ID, each row has the packets of its own
+
+
 @pytest.mark.parametrize("given", ["x", "70000", "1,base32", "-1", "1,hex,2"])
 def test_what_is_no_seed_is_refused_before_reading(given):
     done = run("flows", SESSION, f"--community-id={given}")

@@ -18,6 +18,7 @@ from fluxcap.values import derived, human
 from fluxcap.values.names import IP_VERSION
 
 UNSHOWN: Final = f"_{IP_VERSION}"  # the same in a table that was not asked for it
+STORED: Final = (*PACKET_COLUMNS, *EXTRA_COLUMNS, derived.ICMP)  # the others are made of these
 
 
 class PacketTable(Table):
@@ -57,10 +58,11 @@ class PacketTable(Table):
 def witnessed(columns: Sequence[str]) -> Sequence[str]:
     """The columns to read for a table of these: addresses go with the column that says whether there are any, and both
     ends with the one that says what ICMP messages are."""
-    more = [IP_VERSION] if not set(keys.ADDRESSES).isdisjoint(columns) else []
-    if {*derived.ENDS} - {*columns} == {derived.ICMP}:
+    stored = derived.sources_of(columns, STORED)
+    more = [IP_VERSION] if not set(keys.ADDRESSES).isdisjoint(stored) else []
+    if {*derived.ENDS} - {*stored} == {derived.ICMP}:
         more.append(derived.ICMP)
-    return (*columns, *(name for name in more if name not in columns))
+    return (*stored, *(name for name in more if name not in stored))
 
 
 def packet_table(reading: Reading, columns: Sequence[str] | None = None) -> PacketTable:
@@ -70,7 +72,14 @@ def packet_table(reading: Reading, columns: Sequence[str] | None = None) -> Pack
     taken = reading.scanner.take()
     if columns is not None and IP_VERSION in taken and IP_VERSION not in columns:
         taken[UNSHOWN] = taken.pop(IP_VERSION)
-    return PacketTable(taken, reading.metadata() | made)
+    table = PacketTable(taken, reading.metadata() | made)
+    return table if columns is None else _with_derived(table, columns)
+
+
+def _with_derived(table: PacketTable, columns: Sequence[str]) -> PacketTable:
+    """A table of what witnessed() says, as one of these columns."""
+    more = [name for name in columns if name not in STORED]
+    return table.with_columns(more).select(columns) if more else table
 
 
 def collect_packets(
@@ -87,7 +96,7 @@ def collect_packets(
 
 def without_rows(columns: Sequence[str]) -> PacketTable:
     """A table without rows, whose columns have the types of these."""
-    return PacketTable(Scanner(columns=columns).take())
+    return _with_derived(PacketTable(Scanner(columns=derived.sources_of(columns, STORED)).take()), columns)
 
 
 def choose(
@@ -98,12 +107,12 @@ def choose(
         chosen = PACKET_COLUMNS if by is None else (*PACKET_COLUMNS, FLOW)
     else:
         chosen = tuple(name.strip() for name in columns.split(",")) if isinstance(columns, str) else tuple(columns)
-    known = (*PACKET_COLUMNS, *EXTRA_COLUMNS)
+    known = (*STORED, *derived.names(STORED))
     for name in chosen:
-        if name not in (*known, derived.ICMP):
+        if name not in known:
             from fluxcap.values.meanings import unknown_column  # only for a wrong name
 
-            raise unknown_column(name, known)
+            raise unknown_column(name, [one for one in known if one != derived.ICMP])
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError("columns must name at least one column, and none twice")
     if needs_flows(chosen):

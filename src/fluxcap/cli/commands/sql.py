@@ -47,7 +47,7 @@ ARROW: Final = ("parquet", "arrow", "arrows")  # formats that take the answer as
 # What DuckDB says of a name that it does not know.
 NOT_OF_INTERVALS: Final = r"types '(\w+)\(INTERVAL\)'"
 SUBTRACTED: Final = r"types '-\(TIMESTAMPTZ_NS, TIMESTAMPTZ_NS\)'"
-UNKNOWN_COLUMN: Final = r'column "(\w+)" not found'
+UNKNOWN_COLUMN: Final = r'[Cc]olumn "(\w+)" (?:not found|does not exist)'
 UNKNOWN_TABLE: Final = r"Table with name (\w+) does not exist"
 ZONED, UNZONED = "TIMESTAMPTZ_NS", "TIMESTAMP_NS"
 # Times as everywhere, and lengths of time as nanoseconds: Parquet has no type for these.
@@ -132,7 +132,8 @@ def _bound(library: Any, query: str) -> tuple[list[str], bool, Sequence[str]]:
     have columns on request where the query names these, and does without them only if it gives them a meaning itself.
     """
     mentioned = tuple(name for name in derived.DERIVED if re.search(rf"\b{name}\b", query, re.IGNORECASE))
-    ours = re.compile("|".join((SUBTRACTED, *(rf'column "{name}" not found' for name in mentioned))), re.IGNORECASE)
+    unknown = (UNKNOWN_COLUMN.replace(r"\w+", name) for name in mentioned)
+    ours = re.compile("|".join((SUBTRACTED, *unknown)), re.IGNORECASE)
     told: Exception | None = None
     for zoned, besides in product((True, False), dict.fromkeys(((), mentioned))):
         try:
@@ -152,7 +153,10 @@ def _named(library: Any, query: str, zoned: bool, besides: Sequence[str]) -> lis
         empty = _table(name, NO_PACKETS, DEFAULT, besides).to_duckdb(connection)
         (empty if zoned else empty.project(_unzoned(empty))).create(name)
     connection.sql(query)
-    named = {name.lower() for name in connection.get_table_names(query)}
+    try:
+        named = {name.lower() for name in connection.get_table_names(query)}
+    except library.BinderException:  # DuckDB looks for the columns of USING and NATURAL in tables without any
+        named = {name for name in TABLES if re.search(rf"\b{name}\b", query, re.IGNORECASE)}
     return [name for name in TABLES if name in named]
 
 
@@ -183,14 +187,14 @@ def _table(name: str, captures: Any, options: ReadOptions, besides: Sequence[str
     """The table of this name, with those of the columns on request that it can have."""
     from fluxcap.tables.table import Table
 
-    table = _read(name, captures, options)
+    table = _read(name, captures, options, besides)
     if not isinstance(table, Table):
         return table
     return table.with_columns([column for column in table.on_request if column in besides])
 
 
-def _read(name: str, captures: Any, options: ReadOptions) -> Any:
-    """The table of this name, already read; only packets are read as the query runs."""
+def _read(name: str, captures: Any, options: ReadOptions, besides: Sequence[str]) -> Any:
+    """The table of this name, already read; only packets are read as the query runs, with columns on request."""
     from fluxcap.capture.inputs import expand
     from fluxcap.plan.flow_plan import FlowPlan
     from fluxcap.reports.checksums import collect_checksums
@@ -198,7 +202,7 @@ def _read(name: str, captures: Any, options: ReadOptions) -> Any:
     from fluxcap.sockets.table import collect_sockets
     from fluxcap.tables.connections import ConnectionTable
     from fluxcap.tables.flows import FlowTable, collect_flows
-    from fluxcap.tables.packets import choose
+    from fluxcap.tables.packets import PACKET_COLUMNS, STORED, choose
     from fluxcap.tables.scan import BATCH_ROWS, PacketScan
     from fluxcap.tables.timeline.table import SECOND, collect_timeline
 
@@ -214,7 +218,8 @@ def _read(name: str, captures: Any, options: ReadOptions) -> Any:
         case "timeline":
             return collect_timeline(captures, SECOND, None, options)
         case "packets":
-            return PacketScan(expand(captures), *choose(None, None), BATCH_ROWS, options)
+            more = [column for column in derived.names(STORED) if column in besides]
+            return PacketScan(expand(captures), *choose((*PACKET_COLUMNS, *more), None), BATCH_ROWS, options)
         case _:
             return collect_checksums(captures, 0, options)
 
