@@ -191,7 +191,7 @@ class Scanner(Window):
         that have been silent or active for too long at the time `newest` (ns) have ended."""
     def unseen(self) -> dict[str, Column]:
         """Rows as in flows(), without packets: ICMP errors that quote a flow of which no packet has been seen."""
-    def add_flows(self, columns: Mapping[str, Any], n: int, in_order: bool = False) -> None:
+    def add_flows(self, columns: Mapping[str, Any], n: int, in_order: bool = False, order: Any = None) -> None:
         """Merge n rows of flows() or unseen() of the same key into this table (exact; not with active_timeout).
         `in_order`: their records come behind those of the rows there, whatever their times."""
     def totals(self) -> Totals: ...

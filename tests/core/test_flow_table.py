@@ -1,6 +1,7 @@
 """The core's flow table: its keys, directions, counters, times and limits."""
 
 import struct
+from array import array
 from collections import Counter
 from ipaddress import ip_network
 from itertools import pairwise
@@ -307,6 +308,17 @@ def test_rows_that_do_not_fit_the_table_are_refused():
         Scanner(key=key("vlan")).add_flows(columns, 2)
     with pytest.raises(MemoryError, match="more than 1 flows"):
         merged(scan(pcap(records([frame(), frame(A6, B6)])), key=key(*FIVE_TUPLE)), max_flows=1)
+
+
+def test_rows_are_added_in_the_order_that_is_asked_for():
+    made = scan(pcap(records([frame(src_port=port) for port in (5, 6, 7)])), columns=(), key=key(*FIVE_TUPLE)).flows()
+    columns = {name: memoryview(column) for name, column in made.items()}
+    into = Scanner(key=key(*FIVE_TUPLE))
+    into.add_flows(columns, 3, True, array("q", [2, 0, 1]))
+    assert [row["src_port"] for row in as_rows(into.flows())] == [7, 5, 6]
+    for wrong in ([0, 1, 3], [0, 1, -1], [0, 1]):
+        with pytest.raises(IndexError):
+            Scanner(key=key(*FIVE_TUPLE)).add_flows(columns, 3, True, array("q", wrong))
 
 
 def test_two_hundred_thousand_flows_are_those_of_a_dict_of_counters():

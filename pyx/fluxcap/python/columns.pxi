@@ -86,6 +86,24 @@ cdef int plan_columns(Columns* c, tuple fields) except -1:
     return 0
 
 
+cdef list borrow_columns(Columns* c, tuple fields, dict columns, uint64_t n):
+    """Let `c` read n rows of these columns where they lie, as long as the list that is returned is kept."""
+    cdef list held = []
+    cdef const uint8_t[::1] view
+    cdef uint32_t i
+    memset(c, 0, sizeof(Columns))
+    plan_columns(c, fields)
+    for i in range(c.n_columns):
+        values = memoryview(columns[fields[i][0]])
+        if values.nbytes != n * c.size[i]:
+            raise ValueError(f"{fields[i][0]} has {values.nbytes} bytes, not {n} times {c.size[i]}")
+        if n:
+            view = values.cast("B")
+            held.append(view)
+            c.data[i] = <uint8_t*>&view[0]
+    return held
+
+
 cdef void split_one(void* ranges, uint32_t i) noexcept nogil:
     split_range(&(<RowRange*>ranges)[i])
 

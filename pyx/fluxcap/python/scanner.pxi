@@ -333,30 +333,23 @@ cdef class Scanner(Window):
         with self.claim:
             return rows_in(&self.line.flows)
 
-    def add_flows(self, dict columns, uint64_t n, bint in_order=False):
+    def add_flows(self, dict columns, uint64_t n, bint in_order=False, const int64_t[::1] order=None):
         cdef Columns c
         cdef FlowRecord record
         cdef Merged merged
-        cdef const uint8_t[::1] view
-        cdef uint64_t row
+        cdef uint64_t row, at
         cdef uint32_t i
         cdef Flows* f = &self.line.flows
-        cdef list held = []     # keeps the buffers alive, and their pointers valid, until the last row is read
+        cdef list held          # keeps the buffers alive, and their pointers valid, until the last row is read
         with self.claim:
             if f.n_shards:
                 raise ValueError("rows are added to one table only, not to shards")
-            memset(&c, 0, sizeof(Columns))
-            plan_columns(&c, self.flow_fields)
-            for i in range(c.n_columns):
-                values = memoryview(columns[self.flow_fields[i][0]])
-                if values.nbytes != n * c.size[i]:
-                    raise ValueError(f"{self.flow_fields[i][0]} has {values.nbytes} bytes, not {n} times {c.size[i]}")
-                if n:
-                    view = values.cast("B")
-                    held.append(view)
-                    c.data[i] = <uint8_t*>&view[0]
-            for row in range(n):
-                memset(&record, 0, sizeof(FlowRecord))
+            held = borrow_columns(&c, self.flow_fields, columns, n)
+            memset(&record, 0, sizeof(FlowRecord))     # the columns write the same fields of each row
+            for at in range(n):
+                row = at if order is None else order[at]    # bounds of `order` are checked
+                if row >= n:
+                    raise IndexError(f"there is no row {row}")
                 for i in range(c.n_columns):
                     memcpy(<uint8_t*>&record + c.offset[i], c.data[i] + row * c.size[i], c.size[i])
                 if not reserve(f, 1) or not (record.row.packets[0] or record.row.packets[1] or open_unseen(f)):

@@ -8,7 +8,7 @@ that comes before the first one of its datagram. It waits, and how long depends 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Apart(NamedTuple):
     """The fragments of a part."""
 
     rows: dict[str, Array]
-    captures: dict[int, bytes]  # the records, as a capture of each of its inputs that has some
+    captures: dict[int, Array]  # the records, as the bytes of a capture of each of its inputs that has some
 
 
 class Place(NamedTuple):
@@ -67,17 +67,18 @@ def copied_apart(rows: dict[str, Array], begun: Sequence[Input]) -> Apart:
         item = begun[file]
         found = range_of([item])
         packets = rows["packet"][rows["file"] == file] - np.uint64((found and found.packets) or 0)
-        captures[int(file)] = b"".join(map(bytes, copied(Copier(joins=True), item, packets)))
+        octets = b"".join(map(bytes, copied(Copier(joins=True), item, packets)))
+        captures[int(file)] = np.frombuffer(octets, np.uint8)  # arrays are sent without a copy, bytes are not
     return Apart(rows, captures)
 
 
 def read_together(several: Sequence[Apart], places: Sequence[Place], work: Work, in_order: bool) -> Together:
     """Read the fragments of all parts. `in_order`: so all records are, by time."""
-    captures: dict[int, list[memoryview]] = {}
+    captures: dict[int, list[Any]] = {}
     for one, place in zip(several, places, strict=True):
         for file, octets in one.captures.items():
             before = captures.setdefault(place.file + file, [])
-            before.append(memoryview(octets)[place.headers if before else 0 :])
+            before.append(octets[place.headers if before else 0 :])
     reading = Accounting(work.options._replace(threads=1), False, key=work.plan.spec(), columns=TOGETHER)
     with keeping_warnings():
         for _ in reading.read(expand([b"".join(captures[file]) for file in sorted(captures)])):

@@ -99,6 +99,7 @@ def gathered(
     groups = groups_of(src, sharing.task_bytes, ranges)
     with workers(sharing) as sharers:
         parts = sharers.each(read, groups, *arguments)
+        asked = sharers.each(_summary, parts)
         interrupted = False
         try:
             sharers.wait_for(parts, partial(_tell, sharing, groups))
@@ -108,7 +109,8 @@ def gathered(
                 raise
             interrupted = True
             parts, groups = [parts[place] for place in there], [groups[place] for place in there]
-        summaries: list[Summary] = sharers.results(sharers.each(_summary, parts))
+            asked = [asked[place] for place in there]
+        summaries: list[Summary] = sharers.results(asked)
         if ranges:
             again = None if interrupted else partial(_begin, sharers, read, arguments)
             known = dict(zip(map(id, parts), summaries, strict=True))

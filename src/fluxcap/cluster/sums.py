@@ -20,7 +20,7 @@ from fluxcap.cluster.sharing import Sharing, is_tried_again
 from fluxcap.plan.flow_plan import FlowPlan, spec_of
 from fluxcap.tables.flows import FlowTable, about_unseen, add_rows, table_of
 from fluxcap.tables.merging import added_up
-from fluxcap.values.arrays import arrays
+from fluxcap.values.arrays import Array, arrays
 
 if TYPE_CHECKING:
     from fluxcap.capture.index.beginning import Way
@@ -88,13 +88,13 @@ def _read(found: Range, reading: _Adding, account: Account) -> Read:
     return Read(found.begin, found.end, packets, fine and arrived(reading.scanner, found.headers))
 
 
-def read_whole(inputs: Sequence[Input], work: Work) -> FlowTable:
+def read_whole(inputs: Sequence[Input], work: Work) -> Leaf:
     """Read all inputs as one process does."""
     reading = Accounting(work.options._replace(threads=1), True, key=work.plan.spec())
     with keeping_warnings():
         for _ in reading.read(inputs):
             pass
-        return open_table(reading, work)
+        return Leaf(open_table(reading, work))
 
 
 def collect_sums(src: Captures, work: Work, sharing: Sharing) -> FlowTable:
@@ -108,23 +108,25 @@ def collect_sums(src: Captures, work: Work, sharing: Sharing) -> FlowTable:
 def _table(found: Gathered, work: Work) -> FlowTable:
     sharers, metadata = found.sharers, added_up(found.metadata)
     leaves = sharers.each(_own, found.parts)
-    if any(one.fragments for one in found.summaries):
-        apart = sharers.each(_apart, found.parts)
-        together = sharers.do(read_together, apart, _places(found), work, metadata["in_order"])
-        said, corrections = sharers.result(sharers.do(_said, together))
-        if not said:
-            everything: FlowTable = sharers.result(sharers.do(read_whole, whole(found.groups), work))
-            return everything
-        metadata = metadata | {"ledger": _corrected(metadata["ledger"], corrections)}
-        numbers = range(len(leaves))
-        leaves = [sharers.do(placed, leaf, number, together) for leaf, number in zip(leaves, numbers, strict=True)]
-    table: FlowTable = sharers.result(sharers.tree(in_order, leaves))
-    table.metadata = metadata
+    if not any(one.fragments for one in found.summaries):
+        table: FlowTable = sharers.result(sharers.tree(in_order, leaves)).table
+        table.metadata = metadata
+        return table
+    together = sharers.do(read_together, sharers.each(_apart, found.parts), _places(found), work, metadata["in_order"])
+    said = sharers.do(_said, together)
+    # Begun before it is known whether they will be wanted, as they nearly always are: nobody waits for the client.
+    whole_table = sharers.tree(in_order, [sharers.do(placed, leaf, n, together) for n, leaf in enumerate(leaves)])
+    exact, corrections = sharers.result(said)
+    if not exact:
+        whole_table = sharers.do(read_whole, whole(found.groups), work)
+    table = sharers.result(whole_table).table
+    if exact:
+        table.metadata = metadata | {"ledger": _corrected(metadata["ledger"], corrections)}
     return table
 
 
-def _own(part: Sum) -> FlowTable:
-    return part.table
+def _own(part: Sum) -> Leaf:
+    return Leaf(part.table)
 
 
 def _apart(part: Sum) -> Apart:
@@ -154,22 +156,30 @@ def _corrected(ledger: Metadata, corrections: Metadata) -> Metadata:
     return {name: tuple(map(int, np.array(counted) + corrections[name])) for name, counted in ledger.items()}
 
 
-def placed(table: FlowTable, number: int, together: Together) -> FlowTable:
-    """The flows of a part, with those of its fragments in their places: rows for in_order()."""
+class Leaf(NamedTuple):
+    """Flows for in_order()."""
+
+    table: FlowTable
+    order: Array | None = None  # the numbers of its rows in the order of their first records; None: they are in order
+
+
+def placed(leaf: Leaf, number: int, together: Together) -> Leaf:
+    """The flows of a part, with those of its fragments."""
     here = np.flatnonzero(together.parts == number)
     if not len(here):
-        return table
-    more = together.table._arrays()
+        return leaf
+    table, more = leaf.table, together.table._arrays()
+    columns = {name: np.concatenate([own, more[name][here]]) for name, own in table._arrays().items()}
     order = np.argsort(np.concatenate([2 * np.arange(len(table)) + 1, 2 * together.flows[here]]), kind="stable")
-    columns = {name: np.concatenate([own, more[name][here]])[order] for name, own in table._arrays().items()}
-    return FlowTable(columns, table.metadata, table._unseen)
+    return Leaf(FlowTable(columns, table.metadata, table._unseen), order)
 
 
-def in_order(tables: Sequence[FlowTable]) -> FlowTable:
-    """One row for each flow of tables whose rows are in the order of records, whatever the times of these."""
-    metadata = tables[0].metadata
+def in_order(leaves: Sequence[Leaf]) -> Leaf:
+    """One row for each flow of tables in the order of records, whatever the times of these."""
+    metadata = leaves[0].table.metadata
     scanner = Scanner(key=spec_of(metadata | {"max_flows": 0}))
-    for table in tables:
-        for rows in (table, *about_unseen(table)):
-            add_rows(scanner, rows, in_order=True)
-    return table_of(FlowTable, scanner, metadata, True)
+    for table, order in leaves:
+        add_rows(scanner, table, True, order)
+        for unseen in about_unseen(table):
+            add_rows(scanner, unseen, True)
+    return Leaf(table_of(FlowTable, scanner, metadata, True))

@@ -352,12 +352,12 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     return table_of(FlowTable, scanner, added_up([part.metadata for part in parts]), True)
 
 
-def add_rows(scanner: Scanner, table: FlowTable, in_order: bool = False) -> None:
-    """Merge the rows of a table into those of a scanner."""
+def add_rows(scanner: Scanner, table: FlowTable, in_order: bool = False, order: Array | None = None) -> None:
+    """Merge the rows of a table into those of a scanner, in this order of their numbers."""
     import numpy as np
 
     columns = {name: np.ascontiguousarray(values) for name, values in table._arrays().items()}
-    scanner.add_flows(columns, len(table), in_order)
+    scanner.add_flows(columns, len(table), in_order, order)
 
 
 def about_unseen(table: FlowTable) -> list[FlowTable]:

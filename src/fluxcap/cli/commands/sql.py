@@ -195,6 +195,7 @@ def _table(name: str, captures: Any, options: ReadOptions, besides: Sequence[str
 
 def _read(name: str, captures: Any, options: ReadOptions, besides: Sequence[str]) -> Any:
     """The table of this name, already read; only packets are read as the query runs, with columns on request."""
+    from fluxcap._core import PACKET_COLUMNS
     from fluxcap.capture.inputs import expand
     from fluxcap.plan.flow_plan import FlowPlan
     from fluxcap.reports.checksums import collect_checksums
@@ -202,7 +203,7 @@ def _read(name: str, captures: Any, options: ReadOptions, besides: Sequence[str]
     from fluxcap.sockets.table import collect_sockets
     from fluxcap.tables.connections import ConnectionTable
     from fluxcap.tables.flows import FlowTable, collect_flows
-    from fluxcap.tables.packets import PACKET_COLUMNS, STORED, choose
+    from fluxcap.tables.packets import STORED, choose
     from fluxcap.tables.scan import BATCH_ROWS, PacketScan
     from fluxcap.tables.timeline.table import SECOND, collect_timeline
 
