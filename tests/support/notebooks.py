@@ -1,8 +1,12 @@
-"""Run docs/tour.ipynb from its start to its end: `python tests/support/tour.py` puts what it shows into the file."""
+"""Run the notebooks of docs/ from their start to their end.
+
+`python tests/support/notebooks.py tour` puts what docs/tour.ipynb shows into the file.
+"""
 
 import base64
 import copy
 import io
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +14,15 @@ import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
-TOUR = Path(__file__).parents[2] / "docs" / "tour.ipynb"
+DOCS = Path(__file__).parents[2] / "docs"
 PATIENCE = 60  # seconds a cell
 PNG = "image/png"
 COLOURS = 64  # of a committed picture: a tenth of the bytes, and no difference to be seen
+
+
+def path_of(name: str) -> Path:
+    """The file of a notebook."""
+    return DOCS / f"{name}.ipynb"
 
 
 def executed(path: Path) -> nbformat.NotebookNode:
@@ -49,4 +58,5 @@ def small(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 if __name__ == "__main__":
-    nbformat.write(small(executed(TOUR)), TOUR)
+    for name in sys.argv[1:]:
+        nbformat.write(small(executed(path_of(name))), path_of(name))
