@@ -72,13 +72,17 @@ cdef inline bint put_row(Account* a, const CrossedRow* row) noexcept nogil:
     append_rows(&a.rows, row, sizeof(CrossedRow), NULL, 1)
     return True
 
-cdef inline uint32_t count_order(Way* w, uint64_t order) noexcept nogil:
-    """RFC 4737 section 3.3: a packet is reordered if one that was sent later has arrived before it."""
-    if order < w.next_order:
-        w.reordered += 1
-        return MARK_REORDERED
-    w.next_order = order + 1
-    return 0
+cdef inline uint32_t count_order(Way* w, uint64_t order, int64_t came, uint32_t marks) noexcept nogil:
+    """RFC 4737 section 3.3: a packet is reordered if one that was sent later has arrived before it. One in pieces is
+    counted some time after it came."""
+    if order >= w.next_order:
+        w.next_order = order + 1
+        w.next_came = came
+        return 0
+    if marks & MARK_PIECES and came <= w.next_came:
+        return 0
+    w.reordered += 1
+    return MARK_REORDERED
 
 cdef inline uint32_t count_hops(Way* w, int16_t hops) noexcept nogil:
     if w.arrived == 1:
@@ -116,14 +120,15 @@ cdef inline bint count_delay(Account* a, Way* w, int64_t delay) noexcept nogil:
     return add_delay(&a.octaves, &w.delays, delay) and add_delay(&a.octaves, &a.delays[w.from_], delay)
 
 cdef inline bint count_arrival(Account* a, Way* w, uint32_t place, const Sighting* sent, const Sighting* came,
-                               uint64_t order, int64_t delay, uint32_t marks) noexcept nogil:
-    """A packet has arrived, so much later by the common clock. `order`: of all that were sent. False: memory is out."""
+                               uint64_t order, int64_t time, int64_t delay, uint32_t marks) noexcept nogil:
+    """A packet has arrived at this time of the common clock, so much after it was sent. `order`: of all that were sent.
+    False: memory is out."""
     cdef CrossedRow row
     cdef uint32_t from_ = w.from_, to = POINTS - 1 - w.from_
     w.arrived += 1
     w.mss[from_] = sent.mss if sent.mss else w.mss[from_]
     w.mss[to] = came.mss if came.mss else w.mss[to]
-    marks |= count_order(w, order) | count_hops(w, <int16_t>sent.ttl - came.ttl)
+    marks |= count_order(w, order, time, marks) | count_hops(w, <int16_t>sent.ttl - came.ttl)
     marks = count_changes(w, sent, came, marks)
     row.outcome = CROSSED
     row.marks = <uint8_t>marks

@@ -56,6 +56,11 @@ cdef struct CommonClock:        # what the clocks of both points are turned to: 
     bint together               # a packet and its answer pass the points in the same order
     double gap                  # between the lines of both directions: the least round trip between the points, ns
 
+cdef struct Between:            # the offset of the clocks lies between how much later at B these were seen:
+    int64_t least               # ns, a packet from B,
+    int64_t most                # ... and one from A
+    int64_t time
+
 cdef struct ClockSamples:
     Lows lows[LINE_KINDS]
     uint64_t slot               # ns
@@ -66,6 +71,7 @@ cdef struct ClockSamples:
     uint64_t agreed
     uint64_t contradicted
     bint ignores_answers
+    Between last                # the last packet and its answer, of any flow
 
 cdef inline double height(const Lows* l, double drift) noexcept nogil:
     """The height at the origin of the highest line of this drift under all differences."""

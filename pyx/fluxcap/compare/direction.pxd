@@ -9,7 +9,8 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fluxcap.compare.clock cimport (
-    CLOCK_ONE_WAY, ClockSamples, CommonClock, DRIFT_MAX, FROM_A, FROM_B, MAYBE_FROM_A, MAYBE_FROM_B, add_low, after)
+    CLOCK_ONE_WAY, DRIFT_MAX, FROM_A, FROM_B, MAYBE_FROM_A, MAYBE_FROM_B, Between, ClockSamples, CommonClock, add_low,
+    after)
 from fluxcap.compare.sighting cimport POINT_A, POINT_B, Sighting
 from fluxcap.compare.ways cimport NOT_TOLD, Apart, Way, Ways, way_back
 
@@ -24,11 +25,28 @@ cdef inline void note_direction(Way* w, int64_t earlier) noexcept nogil:
 cdef enum:
     MOST_AGREE = 4              # answers that agree, to one that contradicts, where packets cross: by chance it is 1
 
-cdef inline void count_answer(ClockSamples* samples, const Way* w, int64_t proved) noexcept nogil:
-    if proved and w.earlier and (proved > 0) == (w.earlier > 0):
-        samples.agreed += 1
-    elif proved and w.earlier:
-        samples.contradicted += 1
+cdef inline double drifted(int64_t between) noexcept nogil:
+    """By how much two clocks may move apart in a time, ns."""
+    return (between if between > 0 else -between) * (DRIFT_MAX * 1e-6)
+
+cdef inline void count_answer(ClockSamples* samples, const Way* w, const Way* back, int64_t proved) noexcept nogil:
+    """Does a packet with its answer say of the way what those before them said, and of the clocks what the last ones
+    of any flow did?"""
+    cdef Between* last = &samples.last
+    cdef Between now
+    cdef double apart
+    cdef bint agrees
+    if not proved:
+        return
+    now.least, now.most = min(w.last_raw, back.last_raw), max(w.last_raw, back.last_raw)
+    now.time = w.last_time
+    if last.time and now.time != last.time:
+        apart = drifted(after(now.time, last.time)) + drifted(after(w.last_time, back.last_time))
+        agrees = after(now.least, last.most) <= apart and after(last.least, now.most) <= apart and \
+            (w.earlier == 0 or (proved > 0) == (w.earlier > 0))
+        samples.agreed += agrees
+        samples.contradicted += not agrees
+    last[0] = now
 
 cdef inline bint ignore_answers(ClockSamples* samples) noexcept nogil:
     """Do answers prove nothing, so that the clock must be learned anew without them? True once at most."""
@@ -39,10 +57,10 @@ cdef inline bint ignore_answers(ClockSamples* samples) noexcept nogil:
 
 cdef inline void compare_ways(ClockSamples* samples, Way* w, Way* back) noexcept nogil:
     """Compare the last packets of two opposite ways. What drift may have made of their times proves nothing."""
-    cdef int64_t more = after(w.last_raw, back.last_raw), between = after(w.last_time, back.last_time)
-    cdef double drifted = (between if between > 0 else -between) * (DRIFT_MAX * 1e-6)
-    cdef int64_t proved = 1 if <double>more > drifted else -1 if -<double>more > drifted else 0
-    count_answer(samples, w, proved)
+    cdef int64_t more = after(w.last_raw, back.last_raw)
+    cdef double apart = drifted(after(w.last_time, back.last_time))
+    cdef int64_t proved = 1 if <double>more > apart else -1 if -<double>more > apart else 0
+    count_answer(samples, w, back, proved)
     note_direction(w, proved)
     note_direction(back, -proved)
 

@@ -10,13 +10,13 @@ from fluxcap.compare.partners cimport MOST_ALIKE, find_partner
 from fluxcap.compare.pending cimport (
     InFlight, LIST_CHANGED, LIST_MOVED, LIST_SAME, LIST_STARTS, Pending, begin_waiting, first_in_list, join_list,
     let_go, new_pending, reserve_pending)
-from fluxcap.compare.ranges cimport has_range, is_copy, meet_range, remember_arrival, settle
+from fluxcap.compare.ranges cimport has_range, is_copy, remember_arrival, settle
 from fluxcap.compare.sighting cimport POINT_B, Sighting
 from fluxcap.compare.ways cimport EVERY_POINT, Way, part_ways, reserve_ways, standing, way_of
 
-cdef inline uint32_t wait_for_partner(Matcher* m, uint32_t own, uint32_t point, const Sighting* s, int64_t time,
-                                      uint64_t order) noexcept nogil:
-    """Put a packet among those in flight; room for one was reserved. Returned: its number."""
+cdef inline void wait_for_partner(Matcher* m, uint32_t own, uint32_t point, const Sighting* s, int64_t time,
+                                  uint64_t order) noexcept nogil:
+    """Put a packet among those in flight; room for one was reserved."""
     cdef InFlight* f = &m.flight
     cdef const Way* w = &m.ways.at[standing(&m.ways, own)]
     cdef uint32_t number = new_pending(f)
@@ -37,7 +37,6 @@ cdef inline uint32_t wait_for_partner(Matcher* m, uint32_t own, uint32_t point, 
             join_list(f, number, LIST_CHANGED, list_key(m, LIST_CHANGED, point, w.hash, s.identity.head))
         if has_range(s):
             join_list(f, number, LIST_STARTS, list_key(m, LIST_STARTS, point, w.hash, s.seq))
-    return number
 
 cdef inline void mark_copies(Matcher* m, uint32_t met) noexcept nogil:
     """The first of some equal packets has met its partner, which came after them. The others are copies."""
@@ -71,7 +70,8 @@ cdef inline bint meet_partner(Matcher* m, uint32_t number, uint32_t point, const
     if w.from_ == POINT_B:
         a, b = b, a
         apart = -apart
-    done = count_arrival(&m.account, w, place, a, b, p.order if p.point == w.from_ else order, apart, 0)
+    done = count_arrival(&m.account, w, place, a, b, p.order if p.point == w.from_ else order,
+                         time if point != w.from_ else p.time, apart, 0)
     if point == w.from_:
         mark_copies(m, number)
     remember_arrival(m, w, number)
@@ -131,5 +131,5 @@ cdef inline bint take_sighting(Matcher* m, uint32_t point, const Sighting* s, in
         order = count_sighting(&m.ways.at[standing(&m.ways, own)], point, s, time)
     if number:
         return meet_partner(m, number, point, s, time, order)
-    number = wait_for_partner(m, own, point, s, time, order)
-    return m.samples != NULL or m.flight.at[number].copy or not has_range(s) or meet_range(m, number, False)
+    wait_for_partner(m, own, point, s, time, order)
+    return True

@@ -1,6 +1,7 @@
 # Which packet in flight is this one? The same packet; the same between other ends, which addresses and ports were
 # translated to; the same but for its payload.
 
+from libc.math cimport fabs
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
@@ -22,10 +23,15 @@ cdef enum:
     # Payload that tells a packet from those between other ends, bytes: two of 8 random bytes are never equal.
     TELLING = 8
 
+cdef inline double most_early(const Matcher* m) noexcept nogil:
+    """How much earlier than it is sent a packet may be seen to arrive, ns. Where packets of both directions contradict
+    each other, the gap between them is negative, and the clock wrong by half of it."""
+    return EARLIEST + fabs(m.clock.gap) / 2
+
 cdef inline bint is_timely(const Matcher* m, const Way* w, uint32_t point, int64_t apart) noexcept nogil:
     """May a packet of this way have been seen so much later at B?"""
     return m.samples != NULL or w.from_ == NOT_TOLD or \
-        <double>(apart if w.from_ == POINT_A else -apart) >= -EARLIEST - m.clock.gap / 2
+        <double>(apart if w.from_ == POINT_A else -apart) >= -most_early(m)
 
 cdef inline int64_t off(const Way* w, int64_t apart) noexcept nogil:
     """By how much the delay of a packet differs from that of the packet before."""

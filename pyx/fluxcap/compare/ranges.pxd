@@ -1,7 +1,7 @@
 # Segments that were cut or joined between the points: a card sends a segment of 64 KiB as many, and another one joins
 # them. They are matched by the bytes of the stream that they carry. The bytes themselves are not compared. Of two
-# segments that begin and end alike one may have been lost and the other one sent for it: they are matched only when the
-# same packet can come no more.
+# segments with the same bytes one may have been lost and the other one sent for it: they are matched only when the same
+# packet can come no more.
 
 from libc.stdint cimport int64_t, uint32_t
 
@@ -11,7 +11,7 @@ from fluxcap.compare.arrivals cimport has_arrived, note_arrival, reserve_arrival
 from fluxcap.compare.clock cimport after
 from fluxcap.compare.direction cimport count_fewer_hops, tell_direction
 from fluxcap.compare.matcher cimport Matcher, arrival_key, delay_of, has_waited, list_key
-from fluxcap.compare.partners cimport EARLIEST, MOST_ALIKE
+from fluxcap.compare.partners cimport MOST_ALIKE, most_early
 from fluxcap.compare.pending cimport InFlight, LIST_STARTS, Pending, last_in_list, let_go
 from fluxcap.compare.sighting cimport POINTS, POINT_B, Sighting
 from fluxcap.compare.ways cimport NOT_TOLD, Way, standing
@@ -62,7 +62,7 @@ cdef inline bint arrive_in_pieces(Matcher* m, Way* w, uint32_t place, uint32_t n
                                   int64_t time) noexcept nogil:
     """All bytes of a segment have come, the first ones at this time. False: memory is out."""
     cdef const Pending* p = &m.flight.at[number]
-    return count_arrival(&m.account, w, place, &p.s, came, p.order, after(time, p.time), MARK_PIECES)
+    return count_arrival(&m.account, w, place, &p.s, came, p.order, time, after(time, p.time), MARK_PIECES)
 
 cdef inline bint close_segment(Matcher* m, Way* w, uint32_t place, uint32_t number, uint32_t other) noexcept nogil:
     """The other point has seen all bytes of a segment, the last ones in `other`. False: memory is out."""
@@ -74,13 +74,8 @@ cdef inline bint close_segment(Matcher* m, Way* w, uint32_t place, uint32_t numb
     remember_arrival(m, w, number)
     return done
 
-cdef inline bint is_as_long(const Sighting* a, const Sighting* b) noexcept nogil:
-    """Do two segments begin and end alike?"""
-    return a.seq == b.seq and a.length == b.length
-
-cdef inline bint meet_range(Matcher* m, uint32_t number, bint settled) noexcept nogil:
-    """Match the bytes of a segment in flight with those that the other point has seen. `settled`: the same packet can
-    come no more. False: memory is out."""
+cdef inline bint meet_range(Matcher* m, uint32_t number) noexcept nogil:
+    """Match the bytes of a segment in flight with those that the other point has seen. False: memory is out."""
     cdef InFlight* f = &m.flight
     cdef Pending* p = &f.at[number]
     cdef Pending* other
@@ -89,7 +84,7 @@ cdef inline bint meet_range(Matcher* m, uint32_t number, bint settled) noexcept 
     cdef int64_t fewer_hops
     while p.left and i < MOST_JOINED:
         found = find_start(m, place, POINTS - 1 - p.point, seq, p.time)
-        if found == 0 or is_as_long(&p.s, &f.at[found].s) and not settled:
+        if found == 0:
             break
         other = &f.at[found]
         share = min(min(other.s.seq + other.s.length - seq, p.s.seq + p.s.length - seq), min(other.left, p.left))
@@ -115,8 +110,8 @@ cdef inline bint meet_range(Matcher* m, uint32_t number, bint settled) noexcept 
 
 cdef inline int64_t settling(const Matcher* m) noexcept nogil:
     """How much earlier than it is sent a packet may be seen to arrive, ns. Half of a shorter window is left to wait
-    for a segment that begins and ends alike."""
-    return min(EARLIEST + <int64_t>(m.clock.gap / 2), m.window // 2)
+    for a segment with the same bytes."""
+    return min(<int64_t>most_early(m), m.window // 2)
 
 cdef inline bint settle_one(Matcher* m, uint32_t number) noexcept nogil:
     """The same packet can come no more: match the bytes of a segment. False: memory is out."""
@@ -125,7 +120,7 @@ cdef inline bint settle_one(Matcher* m, uint32_t number) noexcept nogil:
     if w.from_ == p.point or not has_range(&p.s) or p.left < p.s.length:
         return True
     p.copy |= is_copy(m, w, p.point, &p.s)
-    return p.copy or reserve_arrivals(&m.arrivals, m.now) and meet_range(m, number, True)
+    return p.copy or reserve_arrivals(&m.arrivals, m.now) and meet_range(m, number)
 
 cdef inline bint settle(Matcher* m, bint ended) noexcept nogil:
     """Match by ranges what has waited long enough, or all where both captures have `ended`. False: memory is out."""

@@ -17,7 +17,7 @@ from fluxcap.compare.pending cimport (
     LIST_CHANGED, LIST_STARTS, Pending, first_in_list, free_in_flight, open_in_flight)
 from fluxcap.compare.ranges cimport has_range
 from fluxcap.compare.sighting cimport POINTS, POINT_A, POINT_B, Sighting, Sightings, Watch, open_sightings
-from fluxcap.compare.ways cimport Way, forget_counts, forget_direction, free_ways, open_ways, way_slot
+from fluxcap.compare.ways cimport NOT_TOLD, Way, forget_counts, forget_direction, free_ways, open_ways, way_slot
 
 cdef enum WalkStop:
     WALK_WANTS_A
@@ -215,3 +215,5 @@ cdef inline void end_counting(Matcher* m) noexcept nogil:
     cdef uint64_t i
     for i in range(1, m.ways.n):
         take_quantiles(&m.account, &m.ways.at[i])
+        if m.clock.together and m.ways.at[i].from_ == NOT_TOLD:     # seen at one point only
+            m.ways.at[i].from_ = POINT_B if m.clock.kind & 1 else POINT_A

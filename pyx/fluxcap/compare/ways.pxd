@@ -50,7 +50,8 @@ cdef struct Way:                # groups of fields begin cache lines: of a milli
     uint64_t octets[POINTS]     # of payload
     # ... and with each that arrives
     uint64_t arrived
-    uint64_t next_order         # the least order that is none of a reordered packet (RFC 4737 section 3.3)
+    uint64_t next_order         # the least order that is none of a reordered packet (RFC 4737 section 3.3),
+    int64_t next_came           # ... and when the packet before that came, by the common clock
     int64_t last_delay
     double variation            # sum of the sizes of the delay variation (RFC 3393) from packet to packet, ns
     int16_t hops                # by which TTL was lowered: of the first packet that arrived,
@@ -72,7 +73,7 @@ cdef struct Way:                # groups of fields begin cache lines: of a milli
     int64_t most_of_20          # 95 %
     int64_t most_of_100         # 99 %
     Ends ends
-    uint64_t rest[5]            # of the last line
+    uint64_t rest[4]            # of the last line
 
 cdef struct WaySlot:
     uint64_t hash

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 UNKNOWN, NOT_TOLD, ONE_WAY, TWO_WAYS = "unknown", "not told", "one way", "two ways"
 FIRST_NOT_TOLD: Final = 2  # of the kinds of the core: packets of which nothing tells which point they pass first
 PPM: Final = 1e6
+NOISE: Final = 100_000  # ns: clocks do not drift evenly, and no more than this is said of it
 SHOWN: Final = 0.005  # ppm: less would be written as 0
 
 
@@ -31,6 +32,9 @@ class Clock(NamedTuple):
         Parts per million by which B is faster; None where the packets do not tell: it is then taken to be 0.
     time : int or None
         Nanoseconds since the epoch: the first packet seen at both points, in the middle of both clocks.
+    contradiction : int
+        Nanoseconds by which packets of both directions contradict each other: no delay is negative, and with this clock
+        some are, if it is not 0. Some packets were then taken for others.
     """
 
     basis: str
@@ -38,6 +42,7 @@ class Clock(NamedTuple):
     bound: int | None
     drift: float | None
     time: int | None
+    contradiction: int = 0
 
     @property
     def sentence(self) -> str:
@@ -53,9 +58,15 @@ class Clock(NamedTuple):
             }[self.basis]
             return f"{why}, so the offset of the clocks cannot be known: delays are counted from the least one.{drift}"
         where = "behind" if self.offset < 0 else "ahead of"
+        said = f"B's clock is {human.duration(abs(self.offset))} {where} A's{faster}"
+        if self.contradiction > NOISE:
+            return (
+                f"{said}, but packets of both directions contradict each other by {human.duration(self.contradiction)}:"
+                " some were taken for others of the same bytes, or both points are beside one link."
+                " The offset may be wrong by as much, and so may the delays."
+            )
         return (
-            f"B's clock is {human.duration(abs(self.offset))} {where} A's{faster},"
-            " if the least delays of both directions are equal; if they are not, the offset is wrong by"
+            f"{said}, if the least delays of both directions are equal; if they are not, the offset is wrong by"
             f" {human.duration(self.bound)} at most."
         )
 
@@ -74,4 +85,5 @@ def clock_of(learned: LearnedClock) -> Clock:
     if basis == ONE_WAY:
         told = NOT_TOLD if learned["kind"] >= FIRST_NOT_TOLD else basis
         return Clock(told, None, None, drift, learned["origin"])
-    return Clock(basis, round(learned["offset"]), round(max(learned["gap"], 0) / 2), drift, learned["origin"])
+    gap = round(learned["gap"])
+    return Clock(basis, round(learned["offset"]), abs(gap) // 2, drift, learned["origin"], max(-gap, 0))

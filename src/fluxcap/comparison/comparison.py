@@ -128,6 +128,8 @@ def _sentences(comparison: Comparison) -> Iterator[str]:
     names = {"a>b": "From A to B", "b>a": "From B to A"}
     for way, one in comparison.totals.items():
         if not one["sent"]:
+            if n := one["appeared"]:
+                yield f"{names[way]}: no packet was seen to be sent, and {human.count(n)} to arrive."
             continue
         share = f" ({100 * one['lost'] / one['sent']:.3g} % lost)" if one["lost"] else ""
         yield (

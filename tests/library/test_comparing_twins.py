@@ -1,0 +1,136 @@
+"""Packets of the same bytes, and of the same bytes of a stream: what is taken for another does no harm to the rest."""
+
+import random
+import struct
+
+import pytest
+
+import builders as b
+import fluxcap
+from capture_files import Record, pcap
+from fluxcap.values.names import CROSSED_OUTCOMES
+from two_points import MS, SECOND, START, US
+
+CLIENT, SERVER = "192.0.2.1", "198.51.100.7"
+LOST, APPEARED = CROSSED_OUTCOMES.index("lost"), CROSSED_OUTCOMES.index("appeared")
+
+
+def segment(out: bool, number: int, length: int = 20, *, ttl: int = 64, window: int = 1000, port: int = 40000) -> bytes:
+    """A segment that no other one is: its place in the stream is its number times 100."""
+    ends = (CLIENT, SERVER) if out else (SERVER, CLIENT)
+    ports = (port, 443) if out else (443, port)
+    payload = random.Random(number).randbytes(length)
+    sent = b.tcp(payload, *ports, seq=1000 + 100 * number, ack=1, flags=b.ACK, window=window)
+    return bytes(b.ethernet(b.ipv4(sent, *ends, identification=number + 1, ttl=ttl)))
+
+
+def datagram(payload: bytes, port: int = 5353, out: bool = True, ttl: int = 64) -> bytes:
+    """A datagram without a number of its own."""
+    ends, ports = ((CLIENT, SERVER), (port, 53)) if out else ((SERVER, CLIENT), (53, port))
+    return bytes(b.ethernet(b.ipv4(b.udp(payload, *ports), *ends, identification=0, ttl=ttl)))
+
+
+def compared(a: list[tuple[int, bytes]], other: list[tuple[int, bytes]]) -> fluxcap.Comparison:
+    captures = (pcap([Record(data, START + time) for time, data in sorted(one)], ns=True) for one in (a, other))
+    return fluxcap.read_comparison(*captures, every=True)
+
+
+def counts(comparison: fluxcap.Comparison) -> dict[str, int]:
+    return {name: int(comparison.flows[name].sum()) for name in ("sent", "arrived", "lost", "appeared")}
+
+
+@pytest.mark.parametrize("offset", [0, 3 * SECOND, -3 * SECOND])
+@pytest.mark.parametrize("missing", [0, 3])
+def test_a_datagram_that_repeats_and_is_missing_once_makes_no_direction_lost(offset, missing):
+    there = [(number * 50 * MS, segment(True, number)) for number in range(300)]
+    back = [(number * 50 * MS + 20 * MS, segment(False, number)) for number in range(300)]
+    again = [(number * 3 * SECOND, datagram(b"still here, still here")) for number in range(5)]
+
+    def behind(sent, by):
+        return [(time + by + offset, data[:22] + bytes([data[22] - 1]) + data[23:]) for time, data in sent]
+
+    a = [*there, *((time + 10 * MS, data[:22] + bytes([data[22] - 1]) + data[23:]) for time, data in back)]
+    a += [one for number, one in enumerate(again) if number != missing]
+    comparison = compared(a, [*behind(there, 10 * MS), *((time + offset, data) for time, data in back),
+                              *behind(again, 10 * MS)])  # fmt: skip
+    told = counts(comparison)
+    tcp = comparison.flows.filter(protocol=6)
+    assert (int(tcp["arrived"].sum()), int(tcp["lost"].sum())) == (600, 0)
+    assert (told["arrived"], told["appeared"] + told["lost"]) == (604, 1)
+
+
+def test_a_clock_that_packets_contradict_is_said_to_be_so():
+    """A packet and its answer each way, and a pair that was taken for one: the first and the second of two copies."""
+    crossing = [(number * 100 * MS, number) for number in range(40)]
+    a = [(time, segment(True, n)) for time, n in crossing] + [(t + 40 * MS, segment(False, n)) for t, n in crossing]
+    far = [(t + 10 * MS, segment(True, n, ttl=63)) for t, n in crossing]
+    far += [(t + 30 * MS, segment(False, n, ttl=65)) for t, n in crossing]
+    alone = datagram(b"the same bytes", ttl=64)
+    wrong = compared([*a, (3 * SECOND, alone)], [*far, (0, datagram(b"the same bytes", ttl=63))])
+    assert wrong.clock.contradiction > 2 * SECOND
+    assert "contradict each other by" in wrong.clock.sentence
+    assert counts(wrong)["arrived"] >= 80
+    right = compared(a, far)
+    assert (right.clock.contradiction, right.clock.bound) == (0, 10 * MS)
+    assert "at most" in right.clock.sentence
+
+
+def test_a_segment_whose_header_was_changed_is_in_order():
+    sent = [(number * MS, segment(True, number)) for number in range(60)]
+    came = [(time, segment(True, n, window=900) if n == 30 else data) for n, (time, data) in enumerate(sent)]
+    comparison = compared(sent, came)
+    assert counts(comparison) == {"sent": 60, "arrived": 60, "lost": 0, "appeared": 0}
+    assert int(comparison.flows["reordered"].sum()) == 0
+
+
+def test_a_lost_segment_is_not_told_for_the_longer_one_that_was_sent_for_it():
+    """It begins with the same byte, and its bytes are all in the other one."""
+    sent = [(0, segment(True, 1, 46)), (310 * MS, segment(True, 1, 77)), (400 * MS, segment(True, 2))]
+    comparison = compared(sent, [(time + MS, data) for time, data in sent[1:]])
+    packets = comparison.packets
+    assert packets["a_packet"][packets["outcome"] == LOST].tolist() == [1]
+    assert counts(comparison) == {"sent": 3, "arrived": 2, "lost": 1, "appeared": 0}
+
+
+def exchanges(jitter: int, gap: int) -> list[list[tuple[int, bytes]]]:
+    """200 questions and answers, each of a flow of its own, and how a point behind the first one sees them."""
+    draw = random.Random(1)
+    seen = []
+    for number in range(200):
+        payload = struct.pack(">H", number) + b"question"
+        seen += [(number * gap, datagram(payload, 1024 + number))]
+        seen += [(number * gap + 2 * MS, datagram(payload + b"!", 1024 + number, out=False))]
+    return [seen, [(time + MS + draw.randint(0, jitter), data) for time, data in seen]]
+
+
+@pytest.mark.parametrize("jitter", [100 * US, MS])
+def test_questions_and_answers_of_many_flows_on_one_link_go_one_way(jitter):
+    comparison = compared(*exchanges(jitter, 5 * MS))
+    assert set(comparison.flows["way"].tolist()) == {0}
+    assert comparison.clock.basis == "not told"
+
+
+def test_the_only_answer_of_a_flow_on_one_link_is_lost_as_its_question_would_be():
+    near, far = exchanges(0, 5 * MS)
+    comparison = compared(near, far[:7] + far[8:])
+    packets = comparison.packets
+    assert packets["a_packet"][packets["outcome"] == LOST].tolist() == [8]
+    assert counts(comparison)["appeared"] == 0
+    assert "400 packets sent, 399 arrived" in comparison.sentences[0]
+
+
+def test_what_only_the_far_point_of_one_link_has_seen_appears_there():
+    near, far = exchanges(0, 5 * MS)
+    comparison = compared(far, near[:7] + near[8:])  # B is the first one, and has not seen the answer
+    packets = comparison.packets
+    assert packets["a_packet"][packets["outcome"] == APPEARED].tolist() == [8]
+    assert "From B to A: 399 packets sent, 399 arrived." in comparison.sentences
+    assert "1 packet was seen to arrive and not to be sent." in comparison.sentences
+
+
+def test_what_arrives_of_a_direction_in_which_nothing_was_seen_to_be_sent_is_said():
+    answers = [(number * MS, segment(False, number, ttl=65)) for number in range(40)]
+    there = [(number * MS, segment(True, number, ttl=63)) for number in range(40)]
+    comparison = compared([(time + MS, segment(False, n)) for n, (time, _) in enumerate(answers)], [*answers, *there])
+    assert counts(comparison) == {"sent": 40, "arrived": 40, "lost": 0, "appeared": 40}
+    assert "From A to B: no packet was seen to be sent, and 40 to arrive." in comparison.sentences
