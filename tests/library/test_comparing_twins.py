@@ -92,6 +92,19 @@ def test_a_lost_segment_is_not_told_for_the_longer_one_that_was_sent_for_it():
     assert counts(comparison) == {"sent": 3, "arrived": 2, "lost": 1, "appeared": 0}
 
 
+@pytest.mark.parametrize("gap", [20 * MS, SECOND])
+def test_where_a_snap_length_cut_one_point_a_loss_is_that_of_its_packet(gap):
+    """The messages have one length and no number, and begin differently."""
+    sent = [(number * gap, datagram(struct.pack(">Q", number) + bytes(200))) for number in range(100)]
+    came = [Record(data, START + time + MS).cut(96) for number, (time, data) in enumerate(sent) if number != 49]
+    near = pcap([Record(data, START + time) for time, data in sent], ns=True)
+    comparison = fluxcap.read_comparison(near, pcap(came, ns=True), every=True)
+    packets = comparison.packets
+    assert packets["a_packet"][packets["outcome"] == LOST].tolist() == [50]
+    assert set(packets["delay"][packets["outcome"] != LOST].tolist()) == {MS}
+    assert int(comparison.flows["uncompared"].sum()) == 99
+
+
 def exchanges(jitter: int, gap: int) -> list[list[tuple[int, bytes]]]:
     """200 questions and answers, each of a flow of its own, and how a point behind the first one sees them."""
     draw = random.Random(1)

@@ -104,6 +104,10 @@ cdef inline uint32_t equal_parts(const Sighting* a, const Sighting* b) noexcept 
         n += a.parts[i] == b.parts[i] and a.parts[i] != 0
     return n
 
+cdef inline bint may_be_cut(const Sighting* a, const Sighting* b) noexcept nogil:
+    """May two packets be one of which a snap length has cut a part at one of the points?"""
+    return (a.identity.cut or b.identity.cut) and (a.start == b.start or a.start == 0 or b.start == 0)
+
 cdef inline uint32_t find_changed(const Matcher* m, uint32_t place, uint32_t point, const Sighting* s,
                                   int64_t time) noexcept nogil:
     """The same packet with another payload: of several the one that is most alike, then the oldest."""
@@ -113,9 +117,11 @@ cdef inline uint32_t find_changed(const Matcher* m, uint32_t place, uint32_t poi
     cdef uint32_t kind = LIST_SAME if s.identity.own else LIST_CHANGED
     cdef uint64_t key = list_key(m, kind, POINTS - 1 - point, w.hash, s.identity.head)
     cdef uint32_t number = first_in_list(f, key), best = 0, most = 0, alike, i = 0
+    cdef bint tells
     while number and i < MOST_ALIKE:
         other = &f.at[number].s
-        alike = equal_parts(s, other) + (s.identity.own or s.identity.cut or other.identity.cut)
+        tells = s.identity.own or may_be_cut(s, other)
+        alike = equal_parts(s, other) + tells
         if alike > most and not f.at[number].copy and is_timely(m, w, point, delay_of(point, time, &f.at[number])):
             best = number
             most = alike

@@ -29,12 +29,14 @@ cdef enum:
     # The payload is also hashed in so many parts, where no number tells the packet from others of its flow. A packet in
     # which some bytes were changed is recognised by the parts that are as they were.
     PARTS = 4
+    START = 8                   # bytes with which a message begins: most snap lengths leave them
     FRAGMENT_HEADER = 8         # of IPv6 (RFC 8200 section 4.5)
 
 cdef struct Sighting:
     Ends ends
     Identity identity
     uint16_t parts[PARTS]       # 0: there is none
+    uint16_t start              # a hash of how a message without a number begins; 0: not known
     uint64_t packet             # number of the record in its file
     int64_t time                # ns, by the clock of the point
     uint32_t file
@@ -65,22 +67,29 @@ cdef inline void free_watch(Watch* w) noexcept nogil:
     free(w.seen.at)
     free_datagrams(&w.pieces.datagrams)
 
-cdef inline void hash_parts(const Packet* p, const IdentityKey* key, uint16_t* parts) noexcept nogil:
-    """Hash the parts of a message that has no number of its own."""
-    cdef uint64_t at = <uint64_t>p.sum_at + UDP_HEADER, n = p.payload_length, start, end
+cdef inline void hash_parts(const Packet* p, const IdentityKey* key, Sighting* s) noexcept nogil:
+    """Hash the parts of a message that has no number of its own, and how it begins."""
+    cdef uint64_t at = <uint64_t>p.sum_at + UDP_HEADER, n = p.payload_length, begins = min(n, <uint64_t>START)
+    cdef uint64_t from_, end
     cdef int i
-    cdef bint there = (p.key.protocol == IP_UDP or p.key.protocol == IP_UDP_LITE) and at + n <= p.captured
+    cdef bint is_message = p.key.protocol == IP_UDP or p.key.protocol == IP_UDP_LITE
+    cdef bint there = is_message and at + n <= p.captured
     for i in range(PARTS):
-        start, end = n * i // PARTS, n * (i + 1) // PARTS
-        parts[i] = <uint16_t>hash_bytes(p.data + at + start, end - start, key.words) | 1 if there and end > start else 0
+        from_, end = n * i // PARTS, n * (i + 1) // PARTS
+        s.parts[i] = 0
+        if there and end > from_:
+            s.parts[i] = <uint16_t>hash_bytes(p.data + at + from_, end - from_, key.words) | 1
+    if is_message and at + begins <= p.captured:
+        s.start = <uint16_t>hash_bytes(p.data + at, begins, key.words) | 1
 
 cdef inline void sight(const Packet* p, const IdentityKey* key, Sighting* s) noexcept nogil:
     identify(p, key, &s.identity)
     s.identity.own |= p.key.protocol == IP_TCP      # sequence numbers do as well
+    s.start = 0
     if s.identity.own:
         s.parts[0] = s.parts[1] = s.parts[2] = s.parts[3] = 0
     else:
-        hash_parts(p, key, s.parts)
+        hash_parts(p, key, s)
     s.ends = ends_of(&p.key)
     s.packet = p.number
     s.time = p.time

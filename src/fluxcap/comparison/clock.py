@@ -48,7 +48,7 @@ class Clock(NamedTuple):
     def sentence(self) -> str:
         """str: the same in words, with what it rests on."""
         if self.basis == UNKNOWN:
-            return "No packet was seen at both points, so nothing is known of their clocks."
+            return "No packet was seen at both points as it was, so nothing is known of their clocks."
         faster = "" if self.drift is None else f" and {_ppm(self.drift)}"
         if self.offset is None or self.bound is None:
             drift = "" if self.drift is None else f" B's clock is {_ppm(self.drift)}."
