@@ -1,4 +1,6 @@
-# The two captures side by side: packets are taken in the order of the common time, whichever point saw them.
+# The two captures side by side: packets are taken in the order of the common time, whichever point saw them. Where the
+# times of a capture go back far, it waits until those of the other one have gone as far and do so too, or go on: two
+# captures stay side by side, whatever a clock did that both have seen.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -8,11 +10,12 @@ from fluxcap.base.columns cimport free_columns
 from fluxcap.base.memory cimport prefetch
 from fluxcap.compare.account cimport take_quantiles
 from fluxcap.compare.arrivals cimport free_arrivals, open_arrivals
-from fluxcap.compare.clock cimport ClockSamples, common_time, estimate_clock
+from fluxcap.compare.clock cimport ClockSamples, after, common_time, estimate_clock
 from fluxcap.compare.delays cimport Octave, step_of
 from fluxcap.compare.direction cimport add_rest, conclude_direction, ignore_answers
 from fluxcap.compare.matcher cimport Matcher, arrival_key, head_key, list_key
 from fluxcap.compare.meeting cimport end_matching, take_sighting
+from fluxcap.compare.partners cimport most_early
 from fluxcap.compare.pending cimport (
     LIST_CHANGED, LIST_STARTS, Pending, first_in_list, free_in_flight, open_in_flight)
 from fluxcap.compare.ranges cimport has_range
@@ -33,6 +36,10 @@ cdef struct Coming:
     Sightings behind
     int64_t next_time           # of the next one by the common clock, where it is `timed`
     bint timed
+    uint64_t in_all             # those that were taken since the beginning
+    int64_t latest              # of those that have come since times went back far,
+    uint64_t times_back         # ... how often they did,
+    int64_t before              # ... and the latest one before they did so last
 
 cdef inline bint open_coming(Coming* c) noexcept nogil:
     return open_sightings(&c.now) and open_sightings(&c.behind)
@@ -45,6 +52,7 @@ cdef inline void forget_coming(Coming* c) noexcept nogil:
     """None have come yet."""
     c.now.n = c.taken = c.behind.n = 0
     c.timed = False
+    c.in_all = c.times_back = 0
 
 cdef inline bint accept_seen(Coming* c, Watch* w) noexcept nogil:
     """Have what a point has seen come behind the others. False: some are behind them already."""
@@ -155,13 +163,36 @@ cdef inline int64_t time_of_next(const Matcher* m, uint32_t point, Coming* c) no
     if not c.timed:
         c.next_time = common_time(&m.clock, point, c.now.at[c.taken].time)
         c.timed = True
+        if c.in_all and after(c.latest, c.next_time) > m.window // 2:   # else it finds its partner still
+            c.before = c.latest
+            c.times_back += 1
+            c.latest = c.next_time
+        c.latest = max(c.latest, c.next_time) if c.in_all else c.next_time
     return c.next_time
+
+cdef inline bint waits_for(const Matcher* m, const Coming* c, Coming* other) noexcept nogil:
+    """Have the times of a point gone back, while the other one may still come to where they did so?"""
+    if c.times_back <= other.times_back:
+        return False
+    if <double>after(other.next_time, c.before) <= most_early(m):
+        return True
+    other.times_back = c.times_back     # it went on
+    return False
+
+cdef inline bint is_a_next(const Matcher* m, Coming* a, Coming* b) noexcept nogil:
+    cdef int64_t of_a = time_of_next(m, POINT_A, a), of_b = time_of_next(m, POINT_B, b)
+    if waits_for(m, a, b):
+        return False
+    if waits_for(m, b, a):
+        return True
+    return of_a < of_b or of_a == of_b and a.in_all <= b.in_all
 
 cdef inline bint take_next(Matcher* m, uint32_t point, Coming* c) noexcept nogil:
     """False: memory is out."""
     cdef int64_t time = time_of_next(m, point, c)
     expect(m, point, c)
     c.taken += 1
+    c.in_all += 1
     c.timed = False
     return take_sighting(m, point, &c.now.at[c.taken - 1], time)
 
@@ -177,7 +208,7 @@ cdef inline WalkStop walk(Matcher* m, Coming* a, Coming* b, bint a_ended, bint b
         if not from_a and not from_b:
             return WALK_ENDED if end_matching(m) else WALK_NO_MEMORY
         if from_a and from_b:
-            from_a = time_of_next(m, POINT_A, a) <= time_of_next(m, POINT_B, b)
+            from_a = is_a_next(m, a, b)
         if not take_next(m, POINT_A if from_a else POINT_B, a if from_a else b):
             return WALK_NO_MEMORY
 

@@ -87,15 +87,16 @@ def about_times(totals: Totals) -> list[str]:
     return [f"{human.count(n)} of {of} {'has' if n == 1 else 'have'} no time ({why}): null"]
 
 
-def about_order(late: Late, name: str, options: ReadOptions, pool: int) -> str:
-    """What records out of order mean for the result; `pool`: the bytes that were full before the window, or 0."""
+OF_FLOWS: Final = "who began a flow, timeouts and connections can depend on it"
+
+
+def about_order(late: Late, name: str, options: ReadOptions, pool: int, depends: str = OF_FLOWS) -> str:
+    """What records out of order mean for the result, and what depends on them; `pool`: the bytes that were full before
+    the window, or 0."""
     where = f"packet {late.packet:,} of {printable(name)}"
     found = f"{human.counted(late.records, 'record')} out of order, by up to {human.duration(late.by)}, first {where}"
     if options.order is None:
-        return (
-            f"{found}: who began a flow, timeouts and connections can depend on it;"
-            ' order="time" (--order time) sorts such records'
-        )
+        return f'{found}: {depends}; order="time" (--order time) sorts such records'
     window = str(options.window)
     if pool:
         window += f", or the {human.octets(pool)} of records that wait at most,"

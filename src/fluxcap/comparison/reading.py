@@ -212,7 +212,14 @@ def _check_order(readings: Sequence[Watching], in_flight: int) -> None:
     for reading in readings:
         late = reading.late()
         if late is not None and late.by > in_flight:
-            warn(OutOfOrderWarning(about_order(late, reading.inputs[late.input], reading.options, 0)))
+            name = reading.inputs[late.input]
+            warn(
+                OutOfOrderWarning(
+                    about_order(
+                        late, name, reading.options, 0, "what stands so late at one point only can be told as lost"
+                    )
+                )
+            )
 
 
 def _joint(parts: Sequence[Metadata]) -> Metadata:
