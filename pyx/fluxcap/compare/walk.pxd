@@ -36,7 +36,7 @@ cdef struct Coming:
     Sightings behind
     int64_t next_time           # of the next one by the common clock, where it is `timed`
     bint timed
-    uint64_t in_all             # those that were taken since the beginning
+    bint begun                  # some were taken
     int64_t latest              # of those that have come since times went back far,
     uint64_t times_back         # ... how often they did,
     int64_t before              # ... and the latest one before they did so last
@@ -52,7 +52,8 @@ cdef inline void forget_coming(Coming* c) noexcept nogil:
     """None have come yet."""
     c.now.n = c.taken = c.behind.n = 0
     c.timed = False
-    c.in_all = c.times_back = 0
+    c.begun = False
+    c.times_back = 0
 
 cdef inline bint accept_seen(Coming* c, Watch* w) noexcept nogil:
     """Have what a point has seen come behind the others. False: some are behind them already."""
@@ -163,11 +164,11 @@ cdef inline int64_t time_of_next(const Matcher* m, uint32_t point, Coming* c) no
     if not c.timed:
         c.next_time = common_time(&m.clock, point, c.now.at[c.taken].time)
         c.timed = True
-        if c.in_all and after(c.latest, c.next_time) > m.window // 2:   # else it finds its partner still
+        if c.begun and after(c.latest, c.next_time) > m.window // 2:   # else it finds its partner still
             c.before = c.latest
             c.times_back += 1
             c.latest = c.next_time
-        c.latest = max(c.latest, c.next_time) if c.in_all else c.next_time
+        c.latest = max(c.latest, c.next_time) if c.begun else c.next_time
     return c.next_time
 
 cdef inline bint waits_for(const Matcher* m, const Coming* c, Coming* other) noexcept nogil:
@@ -185,14 +186,14 @@ cdef inline bint is_a_next(const Matcher* m, Coming* a, Coming* b) noexcept nogi
         return False
     if waits_for(m, b, a):
         return True
-    return of_a < of_b or of_a == of_b and a.in_all <= b.in_all
+    return of_a <= of_b
 
 cdef inline bint take_next(Matcher* m, uint32_t point, Coming* c) noexcept nogil:
     """False: memory is out."""
     cdef int64_t time = time_of_next(m, point, c)
     expect(m, point, c)
     c.taken += 1
-    c.in_all += 1
+    c.begun = True
     c.timed = False
     return take_sighting(m, point, &c.now.at[c.taken - 1], time)
 
