@@ -31,7 +31,7 @@ def collect_flows(src: Captures, plan: FlowPlan, options: ReadOptions, kind: typ
         if found.split or not added_up(found.metadata)["in_order"] or refusal(found.metadata):
             table = _by_seams(found, work)
         else:
-            table = found.sharers.tree(merge, found.sharers.each(_table, found.parts))()
+            table = found.sharers.result(found.sharers.tree(merge, found.sharers.each(_table, found.parts)))
     table.metadata = found.told(table.metadata)
     return table
 

@@ -88,13 +88,13 @@ def _read(found: Range, reading: _Adding, account: Account) -> Read:
     return Read(found.begin, found.end, packets, fine and arrived(reading.scanner, found.headers))
 
 
-def read_whole(inputs: Sequence[Input], work: Work) -> FlowTable:
+def read_whole(inputs: Sequence[Input], work: Work) -> Leaf:
     """Read all inputs as one process does."""
     reading = Accounting(work.options._replace(threads=1), True, key=work.plan.spec())
     with keeping_warnings():
         for _ in reading.read(inputs):
             pass
-        return open_table(reading, work)
+        return Leaf(open_table(reading, work))
 
 
 def collect_sums(src: Captures, work: Work, sharing: Sharing) -> FlowTable:
@@ -107,20 +107,21 @@ def collect_sums(src: Captures, work: Work, sharing: Sharing) -> FlowTable:
 
 def _table(found: Gathered, work: Work) -> FlowTable:
     sharers, metadata = found.sharers, added_up(found.metadata)
+    leaves = sharers.each(_own, found.parts)
     if not any(one.fragments for one in found.summaries):
-        table: FlowTable = sharers.tree(in_order, sharers.each(_own, found.parts))().table
+        table: FlowTable = sharers.result(sharers.tree(in_order, leaves)).table
         table.metadata = metadata
         return table
     together = sharers.do(read_together, sharers.each(_apart, found.parts), _places(found), work, metadata["in_order"])
     said = sharers.do(_said, together)
     # Begun before it is known whether they will be wanted, as they nearly always are: nobody waits for the client.
-    joined = sharers.tree(in_order, [sharers.do(placed, part, n, together) for n, part in enumerate(found.parts)])
+    whole_table = sharers.tree(in_order, [sharers.do(placed, leaf, n, together) for n, leaf in enumerate(leaves)])
     exact, corrections = sharers.result(said)
     if not exact:
-        everything: FlowTable = sharers.result(sharers.do(read_whole, whole(found.groups), work))
-        return everything
-    table = joined().table
-    table.metadata = metadata | {"ledger": _corrected(metadata["ledger"], corrections)}
+        whole_table = sharers.do(read_whole, whole(found.groups), work)
+    table = sharers.result(whole_table).table
+    if exact:
+        table.metadata = metadata | {"ledger": _corrected(metadata["ledger"], corrections)}
     return table
 
 
@@ -162,13 +163,12 @@ class Leaf(NamedTuple):
     order: Array | None = None  # the numbers of its rows in the order of their first records; None: they are in order
 
 
-def placed(part: Sum, number: int, together: Together) -> Leaf:
+def placed(leaf: Leaf, number: int, together: Together) -> Leaf:
     """The flows of a part, with those of its fragments."""
     here = np.flatnonzero(together.parts == number)
-    table = part.table
     if not len(here):
-        return Leaf(table)
-    more = together.table._arrays()
+        return leaf
+    table, more = leaf.table, together.table._arrays()
     columns = {name: np.concatenate([own, more[name][here]]) for name, own in table._arrays().items()}
     order = np.argsort(np.concatenate([2 * np.arange(len(table)) + 1, 2 * together.flows[here]]), kind="stable")
     return Leaf(FlowTable(columns, table.metadata, table._unseen), order)
