@@ -193,7 +193,8 @@ class Scanner(Window):
         """Rows as in flows(), without packets: ICMP errors that quote a flow of which no packet has been seen."""
     def add_flows(self, columns: Mapping[str, Any], n: int, in_order: bool = False, order: Any = None) -> None:
         """Merge n rows of flows() or unseen() of the same key into this table (exact; not with active_timeout).
-        `in_order`: their records come behind those of the rows there, whatever their times."""
+        `in_order`: their records come behind those of the rows there, whatever their times. `order`: the numbers of the
+        rows (int64) as they are to be merged; None: as they stand."""
     def totals(self) -> Totals: ...
     def format(self) -> CaptureFormat: ...
 

@@ -19,6 +19,7 @@ NO_TIME_FOR: Final = {
 }
 
 INPUTS_SHOWN: Final = 3  # in a warning
+OF_FLOWS: Final = "who began a flow, timeouts and connections can depend on it"
 
 
 class _Fractions(NamedTuple):
@@ -85,9 +86,6 @@ def about_times(totals: Totals) -> list[str]:
     of = human.counted(totals["packets"], "record")
     n = sum(found.values())
     return [f"{human.count(n)} of {of} {'has' if n == 1 else 'have'} no time ({why}): null"]
-
-
-OF_FLOWS: Final = "who began a flow, timeouts and connections can depend on it"
 
 
 def about_order(late: Late, name: str, options: ReadOptions, pool: int, depends: str = OF_FLOWS) -> str:

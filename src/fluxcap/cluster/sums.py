@@ -88,13 +88,13 @@ def _read(found: Range, reading: _Adding, account: Account) -> Read:
     return Read(found.begin, found.end, packets, fine and arrived(reading.scanner, found.headers))
 
 
-def read_whole(inputs: Sequence[Input], work: Work) -> Leaf:
+def read_whole(inputs: Sequence[Input], work: Work) -> FlowTable:
     """Read all inputs as one process does."""
     reading = Accounting(work.options._replace(threads=1), True, key=work.plan.spec())
     with keeping_warnings():
         for _ in reading.read(inputs):
             pass
-        return Leaf(open_table(reading, work))
+        return open_table(reading, work)
 
 
 def collect_sums(src: Captures, work: Work, sharing: Sharing) -> FlowTable:
@@ -115,13 +115,13 @@ def _table(found: Gathered, work: Work) -> FlowTable:
     together = sharers.do(read_together, sharers.each(_apart, found.parts), _places(found), work, metadata["in_order"])
     said = sharers.do(_said, together)
     # Begun before it is known whether they will be wanted, as they nearly always are: nobody waits for the client.
-    whole_table = sharers.tree(in_order, [sharers.do(placed, leaf, n, together) for n, leaf in enumerate(leaves)])
+    joined = sharers.tree(in_order, [sharers.do(placed, leaf, n, together) for n, leaf in enumerate(leaves)])
     exact, corrections = sharers.result(said)
     if not exact:
-        whole_table = sharers.do(read_whole, whole(found.groups), work)
-    table = sharers.result(whole_table).table
-    if exact:
-        table.metadata = metadata | {"ledger": _corrected(metadata["ledger"], corrections)}
+        everything: FlowTable = sharers.result(sharers.do(read_whole, whole(found.groups), work))
+        return everything
+    table = sharers.result(joined).table
+    table.metadata = metadata | {"ledger": _corrected(metadata["ledger"], corrections)}
     return table
 
 

@@ -213,13 +213,8 @@ def _check_order(readings: Sequence[Watching], in_flight: int) -> None:
         late = reading.late()
         if late is not None and late.by > in_flight:
             name = reading.inputs[late.input]
-            warn(
-                OutOfOrderWarning(
-                    about_order(
-                        late, name, reading.options, 0, "what stands so late at one point only can be told as lost"
-                    )
-                )
-            )
+            depends = "what stands so late at one point only can be told as lost"
+            warn(OutOfOrderWarning(about_order(late, name, reading.options, 0, depends)))
 
 
 def _joint(parts: Sequence[Metadata]) -> Metadata:
