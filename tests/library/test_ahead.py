@@ -16,10 +16,10 @@ from capture_files import pcap, records
 from fluxcap.capture.ahead import belt
 from fluxcap.capture.ahead.one_input import PIECE, PIECES, STEPS, Ahead
 from fluxcap.errors import NotACaptureError, TruncatedError
+from threads_beside import PATIENCE, threads_left
 
 lz4_frame = pytest.importorskip("lz4.frame")
 
-PATIENCE = 10  # seconds until a thread that should end counts as hanging
 
 PACKET = fluxcap.segment(bytes(1000), ("192.0.2.1", 4000), ("192.0.2.2", 53))
 PACKETS = 3000
@@ -70,16 +70,6 @@ def settled(measure) -> int:
         time.sleep(0.1)
         before, now = now, measure()
     return now
-
-
-def threads_left() -> int:
-    """The number of threads of this module that are still alive after they had time to end."""
-    end = time.monotonic() + PATIENCE
-    while left := sum(thread.name == "fluxcap-ahead" for thread in threading.enumerate()):
-        if time.monotonic() > end:
-            break
-        time.sleep(0.01)
-    return left
 
 
 def test_the_work_is_done_by_a_thread_that_never_touches_the_source():

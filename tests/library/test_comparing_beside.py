@@ -10,6 +10,7 @@ import fluxcap
 from capture_files import pcap
 from fluxcap.comparison import beside, reading
 from fluxcap.comparison.beside import Beside
+from threads_beside import threads_left
 from two_points import Plan, two_points
 
 MANY = Plan(seed=5, packets=20_000, flows=50, seconds=4.0, lost=0.02)
@@ -72,13 +73,9 @@ def test_ctrl_c_while_packets_are_compared_raises(captures, monkeypatch):
 
 
 def test_damage_ends_the_thread_too(captures):
-    before = threading.active_count()
     with pytest.raises(fluxcap.CaptureError):
         fluxcap.read_comparison(captures[0], captures[1][:-5], on_damage="raise")
-    for one in threading.enumerate():
-        if one.name == "fluxcap-ahead":
-            one.join(10)
-    assert threading.active_count() == before
+    assert threads_left() == 0
 
 
 def test_the_thread_calls_in_turn_and_hands_on_what_is_raised():

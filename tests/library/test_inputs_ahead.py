@@ -30,11 +30,11 @@ from fluxcap.capture.inputs import Input, expand
 from fluxcap.capture.meter import METER
 from fluxcap.errors import CaptureError, DamagedCaptureWarning
 from fluxcap.plan.processors import AHEAD, ahead_for
+from threads_beside import PATIENCE, threads_left
 
 lz4_frame = pytest.importorskip("lz4.frame")
 zstd = pytest.importorskip("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
-PATIENCE = 10  # seconds until a thread that should end counts as hanging
 
 COMPRESSORS = {
     "plain": bytes,
@@ -72,16 +72,6 @@ def folder(path: Path, files: list[bytes]) -> list[str]:
     for name, octets in zip(names, files, strict=True):
         name.write_bytes(octets)
     return [str(name) for name in names]
-
-
-def threads_left() -> int:
-    """The number of threads that are still alive after they had time to end."""
-    end = time.monotonic() + PATIENCE
-    while left := sum(thread.name == "fluxcap-ahead" for thread in threading.enumerate()):
-        if time.monotonic() > end:
-            break
-        time.sleep(0.01)
-    return left
 
 
 def outcome(read: Any, src: Any, **options: Any) -> tuple[Any, ...]:
