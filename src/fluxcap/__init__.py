@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from fluxcap.values.libraries import VERSION
 
 if TYPE_CHECKING:
-    from fluxcap._core import DIRECTION_BASES, DISPOSITIONS, FLOW_COLUMNS, NO_TIME, STATES, VERDICTS
+    from fluxcap._core import (
+        DIRECTION_BASES,
+        DISPOSITIONS,
+        FLOW_COLUMNS,
+        NO_TIME,
+        SERVER_NAME_BASES,
+        STATES,
+        VERDICTS,
+    )
     from fluxcap.capture.index.making import Indexed, index
     from fluxcap.capture.meter import progress
     from fluxcap.comparison.comparison import Comparison
@@ -59,7 +67,9 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 _HOMES = {
-    "_core": ("DIRECTION_BASES", "DISPOSITIONS", "FLOW_COLUMNS", "NO_TIME", "STATES", "VERDICTS"),
+    "_core": (
+        *("DIRECTION_BASES", "DISPOSITIONS", "FLOW_COLUMNS", "NO_TIME", "SERVER_NAME_BASES", "STATES", "VERDICTS"),
+    ),
     "capture.index.making": ("Indexed", "index"),
     "capture.meter": ("progress",),
     "tables.aggregator": ("FlowAggregator",),
@@ -109,6 +119,7 @@ __all__ = [
     "FLOW_COLUMNS",
     "NO_TIME",
     "PROTOCOLS",
+    "SERVER_NAME_BASES",
     "STATES",
     "VERDICTS",
     "AuditReport",

@@ -33,6 +33,7 @@ DIRECTIONS: Final[tuple[str, ...]]  # which way a record went past its interface
 TUNNELS: Final[tuple[str, ...]]  # kinds in UDP; "none": a port that carries none whatever its number
 STATES: Final[tuple[str, ...]]  # of a connection, by code: conn_state as in Zeek's conn.log
 DIRECTION_BASES: Final[tuple[str, ...]]  # why forward is the direction of who began a connection, by code
+SERVER_NAME_BASES: Final[tuple[str, ...]]  # what tells the name of a server, by code; 0 is "none"
 ANOMALIES: Final[tuple[str, ...]]  # anomalies that are counted, never fatal; order of Totals["anomalies"]
 
 PACKET_COLUMNS: Final[tuple[str, ...]]  # the columns made when none are asked for, in order
@@ -40,6 +41,7 @@ PACKET_COLUMNS: Final[tuple[str, ...]]  # the columns made when none are asked f
 # computed), `ip_checksum` and `ip_expected`, `reason` and `duplicate_kind` (indices into REASONS).
 EXTRA_COLUMNS: Final[tuple[str, ...]]
 FLOW_COLUMNS: Final[tuple[str, ...]]  # every value column a flow table can have, in order (key columns not among them)
+SERVER_NAME_COLUMNS: Final[tuple[str, ...]]  # those of the name of a server, in a table made with `server_names`
 CONNECTION_COLUMNS: Final[tuple[str, ...]]  # those that a table of connections has after them, in order
 MAX_SPLT: Final[int]  # first packets of a flow described one by one
 KEY_FIELDS: Final[tuple[str, ...]]  # fields a key can be made of, in the order they stand in a table
@@ -56,8 +58,10 @@ UNLIKE: Final[int]  # Copier: this input cannot follow those before it in one fi
 
 KernelName = Literal["avx512", "avx2", "scalar"]
 
-def feature_columns(biflow: bool, features: bool, activity: bool, splt: int) -> tuple[str, ...]:
-    """The names of the columns of features, activity and first packets, in order."""
+def feature_columns(
+    biflow: bool, features: bool, activity: bool, splt: int, server_names: bool = False
+) -> tuple[str, ...]:
+    """The names of the columns of features, activity, first packets and names of servers, in order."""
 
 def kernels() -> tuple[KernelName, ...]:
     """Checksum kernels this processor can run, fastest first."""
@@ -189,6 +193,8 @@ class Scanner(Window):
         `_icmp_last`, the time (ns) of the last ICMP error; then what feature_columns() says for this key. The `last`
         time the scanner gives up its own copy on the way: rows and columns together never take twice the room. Rows
         that have been silent or active for too long at the time `newest` (ns) have ended."""
+    def server_names(self, numbers: Column) -> Column:
+        """The names with these numbers, those of a column `_server_name`; none for 0."""
     def unseen(self) -> dict[str, Column]:
         """Rows as in flows(), without packets: ICMP errors that quote a flow of which no packet has been seen."""
     def add_flows(self, columns: Mapping[str, Any], n: int, in_order: bool = False, order: Any = None) -> None:

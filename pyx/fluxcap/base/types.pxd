@@ -83,6 +83,9 @@ cdef enum:                      # Anomaly
     TIME_OUT_OF_RANGE           # a time that 64 bits of nanoseconds cannot hold: NO_TIME as well
     DROPPED_BEFORE              # records that the capturing machine dropped, by the count of a snoop file
     COPIES_FORGOTTEN            # records that made room for others while copies of them could still come
+    NAMES_NOT_KEPT              # names of servers that were too long, or that there was no room for
+    ANSWERS_FORGOTTEN           # answers of DNS that made room for others
+    HEADS_FORGOTTEN             # a ClientHello, request or answer that was not whole when it made room, or was too long
     ANOMALIES_END
 
 # Which sum the checksum stage takes; decode sets it.

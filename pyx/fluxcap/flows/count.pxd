@@ -18,6 +18,7 @@ from fluxcap.flows.features cimport begin_features, expect_features, note_featur
 from fluxcap.flows.follow cimport begin_connection, begins_another, continue_connection, remember_older
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.record cimport FlowRecord
+from fluxcap.flows.server_name cimport begin_name, note_name
 from fluxcap.flows.table cimport (
     ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRow, Flows, IDLE_TIMEOUT, LACK_OF_RESOURCES, MARK_FLIPPED,
     Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, has_closed, home, is_flipped, is_full,
@@ -99,7 +100,7 @@ cdef inline void take_unseen(Flows* f, FlowRow* row, const uint64_t* words, uint
             rare.icmp_errors = rare.unreachable[0] = rare.unreachable[1] = 0
 
 cdef inline void expect_beside(const Flows* f, uint64_t i, uint32_t protocol) noexcept nogil:
-    if f.features_stride:
+    if f.describes:
         expect_features(f, i)
         if f.activity_at:
             expect_activity(f, i)
@@ -139,10 +140,12 @@ cdef inline void begin_beside(Flows* f, uint64_t i, FlowRow* row, const Digest* 
     """Begin what lies beside a new row; `before`: 1 + the row that ended for this reason, 0 = none."""
     cdef FlowRow* old
     cdef uint32_t way
-    if f.features_stride:
+    if f.describes:
         begin_features(f, i)
         if f.activity_at:
             begin_activity(f, i)
+    if f.named != NULL:
+        begin_name(f, i, d)
     if f.connections_stride == 0:
         return
     if reason == ACTIVE_TIMEOUT and not begins_with_syn(d):
@@ -160,10 +163,12 @@ cdef inline void begin_beside(Flows* f, uint64_t i, FlowRow* row, const Digest* 
         begin_connection(f, i, row, d)
 
 cdef inline void note_beside(Flows* f, uint64_t i, const FlowRow* row, const Digest* d) noexcept nogil:
-    if f.features_stride:
+    if f.describes:
         note_features(f, i, row, d)
         if f.activity_at:
             note_activity(f, i, row, d)
+    if f.named != NULL:
+        note_name(f, i, d)
     if f.connections_stride:
         f.follow(f, i, row, d)
 

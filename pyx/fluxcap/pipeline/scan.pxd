@@ -11,7 +11,7 @@ from fluxcap.capture.reader cimport BROKEN, FORMAT_MERGED, InterfaceCounts, MORE
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
 from fluxcap.flows.count cimport close_rows, count_digests, prefetch_slots
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, KeyPlan, is_five_tuple
-from fluxcap.flows.table cimport Flows, octets_for, reserve
+from fluxcap.flows.table cimport Flows, Named, octets_for, reserve
 from fluxcap.fragments.holding cimport Holding, copy_held, gather, held_count, needs_holding, open_holding, release
 from fluxcap.layers.decode cimport decode_packets
 from fluxcap.pipeline.copies cimport Copies, mark_copies
@@ -20,6 +20,7 @@ from fluxcap.pipeline.filter cimport Filters, filter_batch
 from fluxcap.pipeline.inside cimport filter_inside, look_inside
 from fluxcap.pipeline.lane cimport take_lane
 from fluxcap.pipeline.ledger cimport Totals, tally_digests
+from fluxcap.pipeline.named cimport NamedQueue, take_named
 from fluxcap.pipeline.origins cimport decode_merged
 from fluxcap.pipeline.quotation cimport quote_batch
 from fluxcap.tables.shards cimport count_in_order
@@ -65,12 +66,13 @@ cdef struct Pipeline:
     Copies* copies              # NULL: copies are not looked for
     Tap tap                     # NULL: no consumer
     void* tapped
+    NamedQueue* named           # NULL: names are not looked for; else the tap fills it
 
 cdef inline bint may_take_lane(const Pipeline* p) noexcept nogil:
     """Does the lane give all that is asked for? Nothing may need a Packet: no column but of fragments, no filter on the
-    innermost IP packet, no look for copies; who taps the pipeline closes the lane."""
+    innermost IP packet, no look for copies or names; who taps the pipeline closes the lane."""
     return (not p.counts_flows or is_five_tuple(&p.flows.plan)) and (p.columns.n_columns == 0 or p.apart) and \
-        (p.filtered or p.filters.inside.n == 0) and p.copies == NULL
+        (p.filtered or p.filters.inside.n == 0) and p.copies == NULL and p.named == NULL
 
 cdef inline bint admit_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
     """Run the filter on the outermost headers. False: a filter program is missing."""
@@ -155,9 +157,14 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
     """Count a decoded and judged batch in flows and ledger, and append its rows to the columns."""
     cdef Digest digests[BATCH]
     cdef uint64_t words[BATCH * KEY_WORDS]
+    cdef Named named[BATCH]
     cdef Outcome outcome
     cdef uint32_t i
     digest_batch(&p.flows.plan, batch, p.totals.before, digests, words)
+    if p.named != NULL:
+        take_named(p.named, named, batch.n)
+        p.flows.named = named
+        p.flows.first_named = digests
     if p.counts_flows and not p.flows.n_shards:
         prefetch_slots(&p.flows, digests, batch.n)
     outcome = count_digests_and_ledger(p, r.counts, digests, words, &batch.n)
@@ -219,10 +226,12 @@ cdef inline Outcome count_held(Pipeline* p, const Reader* r) noexcept nogil:
     """Count the packets that are held back, as they are now, and go on holding them: for tables that are copies."""
     cdef Batch batch
     cdef Outcome outcome = OUTCOME_WANTS_INPUT
-    cdef uint64_t at = p.holding.head
+    cdef uint64_t at = p.holding.head, named = p.named.head if p.named != NULL else 0
     while at < p.holding.tail and outcome == OUTCOME_WANTS_INPUT:
         at = copy_held(&p.holding, at, &batch)
         outcome = count_batch(p, r, &batch)
+    if p.named != NULL:
+        p.named.head = named
     return outcome
 
 cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:

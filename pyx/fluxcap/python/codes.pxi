@@ -9,6 +9,7 @@ from fluxcap.base.types cimport (
     WAITED as WAITED_VALUE)
 from fluxcap.capture.reader cimport DAMAGES_END
 from fluxcap.flows.connection cimport BASES_END
+from fluxcap.flows.server_name cimport NAME_BASES_END
 from fluxcap.flows.states cimport STATES_END
 
 NO_TIME = NO_TIME_VALUE
@@ -20,6 +21,7 @@ DISPOSITIONS = ("counted", "non_ip", "unknown_link", "unknown_transport", "trunc
                 "orphan_fragment", "filtered", "duplicate")
 STATES = ("S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH")
 DIRECTION_BASES = ("first", "port", "synack", "syn")
+SERVER_NAME_BASES = ("none", "dns", "sni", "http")
 REASONS = ("none", "short_link", "short_ip", "short_extension", "short_transport", "wrong_version", "header_length",
            "total_length", "too_many_tags", "too_many_extensions", "too_many_layers",
            "segmentation_offload", "exact", "other_vlan", "other_tunnel", "routed", "other_interface")
@@ -31,11 +33,12 @@ DAMAGES = ("none", "empty", "not_a_capture", "file_header_cut", "unsupported_ver
 ANOMALIES = ("captured_over_wire", "captured_over_snaplen", "fraction_over_second", "time_went_back",
              "tunnels_too_deep", "datagrams_evicted", "fragments_not_held", "option_overrun", "tsresol_length",
              "errors_not_kept", "refused_tagged", "refused_inside", "without_time", "time_out_of_range",
-             "dropped_before", "copies_forgotten")
+             "dropped_before", "copies_forgotten", "names_not_kept", "answers_forgotten", "heads_forgotten")
 TUNNELS = ("none", "vxlan", "vxlan_gpe", "geneve", "gtp", "teredo", "capwap", "gre", "mpls", "l2tp", "tzsp", "lisp",
            "ayiya")
 DIRECTIONS = ("unknown", "inbound", "outbound")
 assert len(DIRECTIONS) == DIRECTIONS_END and len(TUNNELS) == TUNNEL_KINDS_END
 assert len(VERDICTS) == VERDICTS_END and len(DISPOSITIONS) == DISPOSITIONS_END and len(REASONS) == REASONS_END
 assert len(STATES) == STATES_END and len(DIRECTION_BASES) == BASES_END
+assert len(SERVER_NAME_BASES) == NAME_BASES_END
 assert len(DAMAGES) == DAMAGES_END and len(ANOMALIES) == ANOMALIES_END

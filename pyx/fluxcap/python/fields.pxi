@@ -14,6 +14,7 @@ from fluxcap.capture.reader cimport Interface, InterfaceCounts, Reader
 from fluxcap.flows.features cimport FeatureRow, MAX_FIRST_PACKETS, first_directions, first_gaps, first_sizes
 from fluxcap.flows.key cimport ABSENT as NO_WORD, KeyPlan, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.record cimport ActivityCounts, BOTH, FlowRecord, Statistics, TCP_FLAG_BITS, WAYS
+from fluxcap.flows.server_name cimport NameRow
 from fluxcap.flows.table cimport FlowRow, Flows, HISTORY_WIDTH, MAX_ROWS, ServerPorts
 from fluxcap.pipeline.scan cimport Pipeline
 from fluxcap.tables.shards cimport MAX_SHARDS, open_shards
@@ -226,9 +227,18 @@ cdef tuple first_fields(uint32_t n):
             field("splt_gap", <size_t>first_gaps(x), 8 * n, "i", n))
 
 
-def feature_columns(bint biflow, bint features, bint activity, uint32_t splt):
-    return tuple([row[0] for row in (feature_fields(biflow) if features else ()) +
-                  (activity_fields(biflow) if activity else ()) + first_fields(splt)])
+cdef tuple name_fields(size_t at):
+    """The name of a server, as its number until name_column() writes it, and its basis, by their offsets in the
+    features."""
+    cdef NameRow* x = NULL
+    return (field("_server_name", at + <size_t>&x.name, 4, "u"),
+            field("server_name_basis", at + <size_t>&x.basis, 1, "u"))
+
+
+def feature_columns(bint biflow, bint features, bint activity, uint32_t splt, bint server_names=False):
+    names = tuple([row[0] for row in (feature_fields(biflow) if features else ()) +
+                   (activity_fields(biflow) if activity else ()) + first_fields(splt)])
+    return names + (SERVER_NAME_COLUMNS if server_names else ())
 
 
 PACKET_COLUMNS = (
@@ -239,6 +249,7 @@ PACKET_COLUMNS = (
 # packets by time, auditing a capture.
 EXTRA_COLUMNS = tuple([name for name in PACKET if name not in PACKET_COLUMNS and name[0] != "_"])
 FLOW_COLUMNS = tuple([row[0] for row in FORWARD + REVERSE + TIMES + REVERSE_FLAGS + ENDING if row[0][0] != "_"])
+SERVER_NAME_COLUMNS = ("server_name", "server_name_basis")
 CONNECTION_COLUMNS = tuple([row[0] for row in CONNECTION])
 KEY_FIELDS = tuple(KEY)
 MAX_SPLT = MAX_FIRST_PACKETS

@@ -10,7 +10,8 @@ import os
 from fluxcap.base.columns cimport Columns, free_columns
 from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.tunnels cimport TUNNEL_KINDS_END, TunnelPorts, UDP_PORTS, set_tunnel
-from fluxcap.base.types cimport Batch, Decoder, ERRORS_NOT_KEPT
+from fluxcap.base.types cimport (
+    ANSWERS_FORGOTTEN, Batch, Decoder, ERRORS_NOT_KEPT, HEADS_FORGOTTEN, NAMES_NOT_KEPT)
 from fluxcap.capture.reader cimport Damage, Interface, InterfaceCounts
 from fluxcap.flows.activity cimport activity_stride
 from fluxcap.flows.connection cimport connections_stride
@@ -20,11 +21,13 @@ from fluxcap.flows.follow cimport follow
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.record cimport FlowRecord
 from fluxcap.flows.roles cimport accepts, answers
+from fluxcap.flows.server_name cimport name_stride
 from fluxcap.flows.table cimport Flows, MAX_ROWS, free_flows, open_unseen, reserve
 from fluxcap.fragments.holding cimport free_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.decode cimport decode_packets
 from fluxcap.layers.udp_tunnel cimport set_registered
+from fluxcap.names.learn cimport Names, free_names_of
 from fluxcap.pipeline.copies cimport COPY_WINDOW, free_copies, next_input
 from fluxcap.pipeline.ledger cimport Totals, open_totals
 from fluxcap.pipeline.scan cimport (
@@ -49,7 +52,8 @@ cdef class Scanner(Window):
     cdef tuple flow_fields
     cdef tuple feature_fields   # features of a flow; empty if not asked for
     cdef tuple activity_fields  # activity of a flow; empty if not asked for
-    cdef tuple first_fields     # first packets of a flow; empty if not asked for
+    cdef tuple first_fields     # first packets of a flow, and the name of its server; empty if not asked for
+    cdef Names* names           # NULL: names are not looked for
     cdef object where
     cdef dict programs          # 1 + place in `filters`, by (link type, swapped)
     cdef dict link_types, unknown_links     # records by link type, in the inputs before this one
@@ -89,6 +93,8 @@ cdef class Scanner(Window):
         if key is not None:
             line.counts_flows = True
             self.plan_flows(key)
+            if self.names != NULL and (shards > 1 or fragments_apart):
+                raise ValueError("names are looked for in the order of the records, which is one table's")
             if shards > 1:
                 plan_shards(line, shards)
         line.apart = fragments_apart
@@ -100,6 +106,7 @@ cdef class Scanner(Window):
             dismiss(self.crew)
         free_trace(&self.traced)
         free_copies(self.line.copies)
+        free_names_of(self.names)
         free(self.line.batch)
         free(self.line.totals)
         free(self.ports)
@@ -145,7 +152,8 @@ cdef class Scanner(Window):
         flows.first_packets = key.get("splt", 0)
         if flows.first_packets > MAX_FIRST_PACKETS:
             raise ValueError(f"splt is at most {MAX_FIRST_PACKETS}, not {flows.first_packets}")
-        if key.get("features") or key.get("activity") or flows.first_packets:
+        flows.describes = bool(key.get("features") or key.get("activity") or flows.first_packets)
+        if flows.describes:
             flows.features_stride = features_stride(flows.first_packets)
             self.feature_fields = feature_fields(key["biflow"]) if key.get("features") else ()
             self.first_fields = first_fields(flows.first_packets)
@@ -153,6 +161,11 @@ cdef class Scanner(Window):
             flows.activity_at = <uint32_t>flows.features_stride
             flows.features_stride += activity_stride()
             self.activity_fields = activity_fields(key["biflow"])
+        if key.get("server_names"):
+            flows.name_at = <uint32_t>flows.features_stride
+            flows.features_stride += name_stride()
+            self.first_fields += name_fields(flows.name_at)
+            self.names = look_for_names(&self.line)
         fields = self.flow_fields + self.feature_fields + self.activity_fields + self.first_fields
         flows.column_octets, flows.n_columns = sum([size for _, _, size, _, _ in fields]), len(fields)
         return 0
@@ -196,9 +209,9 @@ cdef class Scanner(Window):
             return self.step(self.worth(threads))
 
     cdef uint32_t worth(self, uint32_t threads) noexcept:
-        """How many of so many threads may read: copies are looked for among the records in their order, and what stands
-        apart has a place in it."""
-        return threads if self.line.copies == NULL and not self.line.apart else 1
+        """How many of so many threads may read: copies and names are looked for among the records in their order, and
+        what stands apart has a place in it."""
+        return threads if self.line.copies == NULL and self.names == NULL and not self.line.apart else 1
 
     cdef int step(self, uint32_t threads) except -1:
         """Process the bytes in the window with so many threads."""
@@ -328,6 +341,10 @@ cdef class Scanner(Window):
             finally:
                 free_flows(&over)
 
+    def server_names(self, Column numbers not None):
+        with self.claim:
+            return name_column(&self.names.store, numbers)
+
     @property
     def open_flows(self):
         with self.claim:
@@ -383,6 +400,10 @@ cdef class Scanner(Window):
         with self.claim:
             self.settle_crew()
             t.anomalies[ERRORS_NOT_KEPT] = errors_not_kept(&self.line.flows)
+            if self.names != NULL:
+                t.anomalies[NAMES_NOT_KEPT] = self.names.store.not_kept
+                t.anomalies[ANSWERS_FORGOTTEN] = self.names.answers_forgotten
+                t.anomalies[HEADS_FORGOTTEN] = self.names.heads.forgotten
             link_types, unknown_links = self.count_link_types()
             return {**totals_of(t), "link_types": link_types, "unknown_links": unknown_links,
                     "rows_left_out": self.line.columns.left_out}

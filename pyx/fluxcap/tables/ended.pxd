@@ -46,6 +46,7 @@ cdef inline bint open_ended(const Flows* f, Flows* ended, int64_t until) noexcep
     ended.stride = f.stride
     ended.features_stride = f.features_stride
     ended.first_packets = f.first_packets
+    ended.describes = f.describes
     ended.activity_at = f.activity_at
     ended.idle_timeout[0] = f.idle_timeout[0]
     ended.idle_timeout[1] = f.idle_timeout[1]

@@ -96,7 +96,7 @@ cdef inline void read_record(const Flows* f, uint64_t i, bint rarely, FlowRecord
         for verdict in range(<uint32_t>VERDICT_BAD, <uint32_t>VERDICTS_END):
             if row.marks & mark_of(verdict):
                 record.rare.verdicts[verdict] += row.other
-    if f.features_stride:
+    if f.describes:
         read_features(f, i, row, record)
         if f.activity_at:
             read_activity(f, i, row, &record.activity)
@@ -234,7 +234,7 @@ cdef inline void split_range(RowRange* r) noexcept nogil:
         counted = all.rare or all.marks & ~MARK_FLIPPED
         # Records that got such counts in the round before have to be cleared.
         rarely = counted_before or counted
-        if rarely or f.features_stride or f.connections_stride:
+        if rarely or f.describes or f.connections_stride:
             for i in range(n):
                 read_record(f, first + i, rarely, &records[i])
         counted_before = counted

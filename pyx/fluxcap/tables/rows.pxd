@@ -65,6 +65,7 @@ cdef inline bint open_block(Flows* block, const Flows* f) noexcept nogil:
     block.attempt_timeout = f.attempt_timeout
     block.close_timeout = f.close_timeout
     block.first_packets = f.first_packets
+    block.describes = f.describes
     block.activity_at = f.activity_at
     block.features_stride = f.features_stride
     block.connections_stride = f.connections_stride

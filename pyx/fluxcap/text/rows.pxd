@@ -97,7 +97,7 @@ cdef inline uint64_t widest(const Cells* c) noexcept nogil:
     if c.kind == CELL_INTEGERS or c.kind == CELL_JSON_INTEGERS:
         return <uint64_t>c.n_items * (widest_of(c.item) + 2) + 2   # a comma and a space behind each; brackets
     if c.kind == CELL_LETTERS or c.kind == CELL_JSON_NAME:
-        return <uint64_t>max(c.size, <uint32_t>4) + 2                # null, or quotes
+        return 2 * <uint64_t>max(c.size, <uint32_t>4) + 2            # null, or backslashes doubled between quotes
     return widest_of(c.kind)
 
 cdef inline uint8_t* put_octets(uint8_t* to, const uint8_t* text, uint64_t length) noexcept nogil:
@@ -127,10 +127,15 @@ cdef inline uint8_t* put_end(uint8_t* to, const Cells* c, const uint8_t* at, uin
     return put_octets(to, b'"', 1)
 
 cdef inline uint8_t* put_json_name(uint8_t* to, const uint8_t* at, uint32_t size) noexcept nogil:
-    cdef uint64_t length = strnlen(<const char*>at, size)
+    """A name of printable ASCII without quotes: a backslash in it is to be escaped (RFC 8259 section 7), as in \\xNN."""
+    cdef uint64_t length = strnlen(<const char*>at, size), i
     if length == 0:
         return put_null(to, True)
-    to = put_octets(put_octets(to, b'"', 1), at, length)
+    to = put_octets(to, b'"', 1)
+    for i in range(length):
+        to[0] = at[i]
+        to[1] = at[i]           # overwritten, unless it is a backslash
+        to += 2 if at[i] == b'\\' else 1
     return put_octets(to, b'"', 1)
 
 cdef inline uint8_t* put_duration(uint8_t* to, int64_t ns, bint as_json) noexcept nogil:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from fluxcap._core import Totals
 
 NAMES_SHOWN: Final = 3  # skipped files
+_OF_NAMES: Final = {  # anomalies of a look for names of servers
+    "names_not_kept": "names of servers that are longer than 255 bytes, or more than fit, are left out {} times",
+    "answers_forgotten": "{} answers of DNS made room for later ones: flows after that lack their names",
+    "heads_forgotten": "{} messages that may name a server were too long, cut, or made room before the rest came",
+}
 
 
 class LeftOut:
@@ -56,6 +61,9 @@ def _kinds(totals: Totals) -> Iterator[tuple[str, str]]:
         yield "rows", f"rows of packets stopped at max_memory; {packets} after them are counted, without a row"
     if unkept := totals["anomalies"][ANOMALIES.index("errors_not_kept")]:
         yield "errors", f"{unkept:,} ICMP errors about flows not seen before them are not kept for these flows"
+    for name, sentence in _OF_NAMES.items():
+        if count := totals["anomalies"][ANOMALIES.index(name)]:
+            yield name, sentence.format(f"{count:,}")
     if unknown := totals["unknown_links"]:
         kinds = [f"{records:,} of {names.link_type(kind)}" for kind, records in sorted(unknown.items())]
         yield f"links {sorted(unknown)}", f"records of link types that are not read: {', '.join(kinds)}"

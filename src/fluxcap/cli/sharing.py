@@ -25,6 +25,7 @@ T = TypeVar("T")
 OF_ONE_PROCESS: Final = (
     *("order", "reorder", "ahead", "threads", "max_memory", "max_flows", "extract", "as_they_end", "follow", "life"),
     "dedupe",  # a copy may lie in another group of inputs than the packet
+    "server_names",  # ... and the answer that names an address in another one than the flow
 )
 
 

@@ -23,6 +23,11 @@ def collect_flows(src: Captures, plan: FlowPlan, options: ReadOptions, kind: typ
     plan.spec()  # what contradicts itself is refused before any work
     if "file" in plan.key.names:
         raise ValueError("`file` is no field where many machines read; read the captures with fluxcap.read_flows()")
+    if plan.server_names:
+        raise ValueError(
+            "names of servers are looked for by one process: the answer that names an address may be in another input"
+            " than the flow; read the captures with fluxcap.read_flows(), without --scheduler"
+        )
     work = Work(plan, options, kind, sharing.on_error == "collect")
     if adds_up(plan):
         return cast("T", collect_sums(src, work, sharing))

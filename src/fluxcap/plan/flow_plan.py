@@ -34,6 +34,7 @@ class FlowPlan(NamedTuple):
     features: bool = False
     activity: bool = False
     splt: int = 0
+    server_names: bool = False
     connections: bool = False
     ignore_checksums: bool = False
 
@@ -65,6 +66,7 @@ class FlowPlan(NamedTuple):
             "features": self.features,
             "activity": self.activity,
             "splt": self.splt,
+            "server_names": self.server_names,
             "ip_octets": meant.octets == "ip",
             "server_ports": _server_ports(meant, self.connections),
             "connections": self.connections,
@@ -91,6 +93,7 @@ class FlowPlan(NamedTuple):
             "features": self.features,
             "activity": self.activity,
             "splt": self.splt,
+            "server_names": self.server_names,
             "max_flows": spec["max_flows"],
             "max_memory": spec["max_memory"],
         }

@@ -76,9 +76,12 @@ def collect_ends(
     ignore_checksums: bool,
     max_memory: int | str | None,
     build: Callable[[ConnectionTable], T],
+    server_names: bool = False,
 ) -> T:
     """Read captures into what is made of their connections; a CaptureError has that of what was read before."""
-    plan = FlowPlan(connections=True, ignore_checksums=ignore_checksums, max_memory=max_memory)
+    plan = FlowPlan(
+        connections=True, ignore_checksums=ignore_checksums, max_memory=max_memory, server_names=server_names
+    )
     return collect_from_flows(src, plan, options, ConnectionTable, build)
 
 

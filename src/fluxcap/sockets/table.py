@@ -58,6 +58,7 @@ def read_sockets(
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
     ignore_checksums: bool = False,
+    server_names: bool = False,
     max_memory: int | str | None = None,
     threads: int | None = None,
     ahead: int | None = None,
@@ -88,6 +89,9 @@ def read_sockets(
         seconds or a text (docs/duplicates.md).
     ignore_checksums : bool, default False
         Let records with a bad checksum take part in their connection, as `zeek -C` does.
+    server_names : bool, default False
+        Add the name under which a socket was connected to, as far as the packets tell it: columns `server_name` and
+        `server_name_basis` (docs/server-names.md). Only one thread reads then.
     max_memory : int or str, optional
         Stop, with a warning, before the connections that the sockets are gathered from take more than this: bytes,
         or a text such as "512M" or "2GiB". What was read before is exact.
@@ -134,14 +138,18 @@ def read_sockets(
     True
     """
     options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead)
-    return collect_sockets(src, options, ignore_checksums, max_memory)
+    return collect_sockets(src, options, ignore_checksums, max_memory, server_names)
 
 
 def collect_sockets(
-    src: Captures, options: ReadOptions, ignore_checksums: bool = False, max_memory: int | str | None = None
+    src: Captures,
+    options: ReadOptions,
+    ignore_checksums: bool = False,
+    max_memory: int | str | None = None,
+    server_names: bool = False,
 ) -> SocketTable:
     """Read captures into the sockets at the ends of their connections."""
-    return collect_ends(src, options, ignore_checksums, max_memory, socket_table)
+    return collect_ends(src, options, ignore_checksums, max_memory, socket_table, server_names)
 
 
 def socket_table(connections: ConnectionTable) -> SocketTable:
@@ -176,7 +184,19 @@ def socket_table(connections: ConnectionTable) -> SocketTable:
         "open": is_tcp & ~refused & ~unanswered & ~ended,
     }
     columns |= {name: ends.sum(values, values) for name, values in of_both.items()}
-    return SocketTable({name: columns[name] for name in SOCKET_COLUMNS}, connections.metadata)
+    named = connections.metadata.get("server_names")
+    names = _names(ends, c["server_name"], c["server_name_basis"]) if named else {}
+    return SocketTable({**{name: columns[name] for name in SOCKET_COLUMNS}, **names}, connections.metadata)
+
+
+def _names(ends: Ends, names: Array, bases: Array) -> dict[str, Array]:
+    """The names of the sockets that were connected to: of the first connection with the best basis there is."""
+    there = np.flatnonzero(bases)
+    best = there[np.lexsort((-there, bases[there]))]  # the last one of a socket is written last
+    sockets = ends.second(best)
+    name, basis = np.zeros(len(ends.firsts), names.dtype), np.zeros(len(ends.firsts), bases.dtype)
+    name[sockets], basis[sockets] = names[best], bases[best]
+    return {"server_name": name, "server_name_basis": basis}
 
 
 def attempts(columns: _Columns | ConnectionTable) -> tuple[Array, Array, Array]:

@@ -72,6 +72,8 @@ class FlowAggregator:
         Add payload sizes, headers, TCP windows, bulks, active and idle times, subflows (docs/cicflowmeter.md).
     splt : int, default 0
         Add direction, size and gap of this many first packets, as in read_flows().
+    server_names : bool, default False
+        Add the name of the server and what tells it, as in read_flows() (docs/server-names.md).
     threads : int, optional
         Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     on_damage : {"warn", "raise", "resync"}, default "warn"
@@ -111,6 +113,7 @@ class FlowAggregator:
         features: bool = False,
         activity: bool = False,
         splt: int = 0,
+        server_names: bool = False,
         threads: int | None = None,
         on_damage: OnDamage = "warn",
     ) -> None:
@@ -126,6 +129,7 @@ class FlowAggregator:
             features=features,
             activity=activity,
             splt=splt,
+            server_names=server_names,
         )
         self._reading = Reading(
             ReadOptions(where, decap, threads, on_damage, inner=inner, tunnels=tunnels), key=self._plan.spec()

@@ -55,6 +55,7 @@ def read_connections(
     idle_timeout: Duration | None = None,
     active_timeout: Duration | None = None,
     ignore_checksums: bool = False,
+    server_names: bool = False,
     max_memory: int | str | None = None,
     threads: int | None = None,
     ahead: int | None = None,
@@ -95,6 +96,9 @@ def read_connections(
         Split a flow that lasts longer than this. Same units.
     ignore_checksums : bool, default False
         Let records with a bad checksum take part in their connection, as `zeek -C` does.
+    server_names : bool, default False
+        Add the name of the server, as far as the packets tell it: columns `server_name` and `server_name_basis`
+        (docs/server-names.md). Only one thread reads then.
     max_memory : int or str, optional
         Stop, with a warning, before the table of flows takes more than this: bytes, or a text such as "512M" or
         "2GiB". What was read before is exact.
@@ -147,6 +151,7 @@ def read_connections(
         active_timeout=active_timeout,
         connections=True,
         ignore_checksums=ignore_checksums,
+        server_names=server_names,
         max_memory=max_memory,
     )
     return collect_flows(

@@ -191,7 +191,7 @@ class FlowScan(PassingTables[FlowTable]):
         metadata = flow_metadata(reading, self._plan)
         newest = metadata["last"]
         until = NO_TIME if newest is None else max(newest - self._grace, NO_TIME)
-        return FlowTable(shaped(reading.scanner.ended(until), metadata), metadata)
+        return FlowTable(shaped(reading.scanner.ended(until), metadata, reading.scanner), metadata)
 
     def _rest(self, reading: Reading) -> FlowTable:
         return flow_table(FlowTable, reading, self._plan, last=True)
@@ -218,6 +218,7 @@ def scan_flows(
     features: bool = False,
     activity: bool = False,
     splt: int = 0,
+    server_names: bool = False,
     threads: int | None = None,
     ahead: int | None = None,
     follow: bool = False,
@@ -270,6 +271,8 @@ def scan_flows(
         Add payload sizes, headers, TCP windows, bulks, active and idle times, subflows (docs/cicflowmeter.md).
     splt : int, default 0
         Add direction, size and gap of this many first packets, as in read_flows().
+    server_names : bool, default False
+        Add the name of the server and what tells it, as in read_flows() (docs/server-names.md).
     threads : int, optional
         Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
@@ -315,6 +318,7 @@ def scan_flows(
         features=features,
         activity=activity,
         splt=splt,
+        server_names=server_names,
     )
     options = ReadOptions(
         where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead, follow

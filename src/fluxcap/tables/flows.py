@@ -26,6 +26,7 @@ T = TypeVar("T", bound="FlowTable")
 Result = TypeVar("Result")
 
 _SPLT = {"splt_direction", "splt_size", "splt_gap"}
+SERVER_NAME_NUMBER = "_server_name"  # of the names that the scanner has
 
 
 class FlowTable(Table):
@@ -287,12 +288,13 @@ def table_of(kind: type[T], scanner: Scanner, metadata: Metadata, last: bool, in
     unseen = FlowTable(scanner.unseen())
     newest = metadata["last"]
     made = scanner.flows(last, NO_TIME if newest is None else newest)
-    return kind(shaped(made, metadata), metadata, unseen if len(unseen) else None, inputs=inputs)
+    return kind(shaped(made, metadata, scanner), metadata, unseen if len(unseen) else None, inputs=inputs)
 
 
-def shaped(made: Mapping[str, Column], metadata: Metadata) -> dict[str, Array | Column]:
-    """The columns of a scanner's flows, those of first packets with a value for each packet."""
-    columns: dict[str, Array | Column] = {**made}
+def shaped(made: Mapping[str, Column], metadata: Metadata, scanner: Scanner) -> dict[str, Array | Column]:
+    """The columns of a scanner's flows, those of first packets with a value for each packet, and names as texts."""
+    texts = (scanner.server_names(column) if name == SERVER_NAME_NUMBER else column for name, column in made.items())
+    columns: dict[str, Array | Column] = {column.name: column for column in texts}
     if metadata.get("splt"):
         from fluxcap.values.arrays import array
 

@@ -33,6 +33,11 @@ def refusal(parts: Sequence[Metadata]) -> str:
                 "tables with features do not merge: the gap between the last packet of one and the first of the next is"
                 " in neither; read the captures together instead"
             )
+        if part.get("server_names"):
+            return (
+                "tables with names of servers do not merge: the answer that names an address may be in another capture"
+                " than the flow; read the captures together instead"
+            )
         if part["connections"]:
             return (
                 "tables of connections do not merge: what became of one depends on all its segments; read the captures"

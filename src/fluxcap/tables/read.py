@@ -45,6 +45,7 @@ def read_flows(
     features: bool = False,
     activity: bool = False,
     splt: int = 0,
+    server_names: bool = False,
     threads: int | None = None,
     ahead: int | None = None,
     on_damage: OnDamage = "warn",
@@ -74,6 +75,7 @@ def read_flows(
     features: bool = False,
     activity: bool = False,
     splt: int = 0,
+    server_names: bool = False,
     threads: int | None = None,
     ahead: int | None = None,
     on_damage: OnDamage = "warn",
@@ -102,6 +104,7 @@ def read_flows(
     features: bool = False,
     activity: bool = False,
     splt: int = 0,
+    server_names: bool = False,
     threads: int | None = None,
     ahead: int | None = None,
     on_damage: OnDamage = "warn",
@@ -158,6 +161,9 @@ def read_flows(
     splt : int, default 0
         Add direction (0 forward, 1 reverse), size (bytes) and gap (ns) of this many first packets, at most 255,
         in columns of shape (n, splt); -1 after the last packet.
+    server_names : bool, default False
+        Add the name of the server, as far as the packets tell it: columns `server_name` and `server_name_basis`
+        (docs/server-names.md). Only one thread reads then.
     threads : int, optional
         Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
@@ -227,6 +233,7 @@ def read_flows(
         features=features,
         activity=activity,
         splt=splt,
+        server_names=server_names,
     )
     options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead)
     if packets is False:

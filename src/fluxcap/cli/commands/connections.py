@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fluxcap._core import CONNECTION_COLUMNS, FLOW_COLUMNS
+from fluxcap._core import CONNECTION_COLUMNS, FLOW_COLUMNS, SERVER_NAME_COLUMNS
 from fluxcap.cli import inputs, options, sharing
 from fluxcap.cli.exits import Exit
 from fluxcap.cli.inputs import Sources
@@ -44,6 +44,7 @@ def configure(parser: Parser) -> None:
     community_ids.add(parser)
     flow_rows.add_semantics(parser)
     options.add_ignore_checksums(parser)
+    flow_rows.add_server_names(parser)
     options.add_max_memory(parser)
 
 
@@ -53,10 +54,11 @@ def run(given: Options, messages: Messages) -> Exit:
     output = choose(given.format, given.output, given.color, wide=given.wide)
     flow_rows.settle_semantics(given, output)
     sources = inputs.find(given.inputs, output)
-    options.check_columns(given, [FLOW, *derived.ENDS, *FLOW_COLUMNS, *CONNECTION_COLUMNS])
+    more = SERVER_NAME_COLUMNS if given.server_names else ()
+    options.check_columns(given, [FLOW, *derived.ENDS, *FLOW_COLUMNS, *CONNECTION_COLUMNS, *more])
     options.check_names(given, output)
     table = community_ids.named(_read(given, sources, messages), given)
-    shown = (*SHOWN, *community_ids.column(given, SHOWN)) if output.for_people else table.columns
+    shown = (*SHOWN, *more, *community_ids.column(given, SHOWN)) if output.for_people else table.columns
     output.write(flow_rows.chosen(table, given, output, shown, "connections"))
     messages.hints(table.metadata)
     copies.hint(given, sources, table.metadata, messages)
@@ -75,6 +77,7 @@ def _read(given: Options, sources: Sources, messages: Messages) -> ConnectionTab
         active_timeout=given.active_timeout,
         connections=True,
         ignore_checksums=given.ignore_checksums,
+        server_names=given.server_names,
         max_memory=given.max_memory,
     )
     return sharing.read_flows(given, sources, plan, ConnectionTable, messages)

@@ -59,6 +59,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--splt", type=options.natural, default=0, metavar="N", help="direction, size and gap of the first N packets"
     )
+    flow_rows.add_server_names(parser)
     parser.add_argument("--max-flows", type=options.positive, metavar="N", help="stop at so many flows: exit code 4")
     options.add_max_memory(parser)
     what = "a row when its flow has ended, in bounded memory, not when the capture has"
@@ -145,7 +146,7 @@ def _columns(given: Options) -> list[str]:
         *(field for field, *_ in key.fields),
         *(["interval"] if given.interval else []),
         *values,
-        *feature_columns(key.biflow, given.features, given.activity, given.splt),
+        *feature_columns(key.biflow, given.features, given.activity, given.splt, given.server_names),
         *([derived.ICMP] if key.tells_ends else []),
     ]
 
@@ -167,6 +168,7 @@ def _plan(given: Options) -> FlowPlan:
         features=given.features,
         activity=given.activity,
         splt=given.splt,
+        server_names=given.server_names,
     )
     return flow_rows.checked(plan)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fluxcap._core import SERVER_NAME_COLUMNS
 from fluxcap.cli import inputs, options, sharing
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.messages import Messages
@@ -44,6 +45,7 @@ def configure(parser: Parser) -> None:
     options.add_rows(parser, SOCKET_COLUMNS)
     options.add_resolve(parser)
     options.add_ignore_checksums(parser)
+    flow_rows.add_server_names(parser)
     options.add_max_memory(parser)
     what = "the life of one socket: bind, listen, accept, connect, read, write, close"
     parser.add_argument("--life", type=options.checked_by(_check), metavar="ADDRESS:PORT", help=what)
@@ -62,7 +64,10 @@ def run(given: Options, messages: Messages) -> Exit:
         return _draw(given, messages)
     output = choose(given.format, given.output, given.color, wide=given.wide)
     sources = inputs.find(given.inputs, output)
-    options.check_columns(given, LIFE_COLUMNS if given.life else SOCKET_COLUMNS)
+    if given.life and given.server_names:
+        raise UsageError("--server-names is about sockets, and --life about one", "Leave out one of them.")
+    more = SERVER_NAME_COLUMNS if given.server_names else ()
+    options.check_columns(given, LIFE_COLUMNS if given.life else [*SOCKET_COLUMNS, *more])
     names = options.names(given, output)
     table = _read(given, sources, messages)
     total = len(table)
@@ -94,7 +99,9 @@ def _read(given: Options, sources: Sources, messages: Messages) -> SocketTable |
     with Progress(sources, messages):
         if given.life:
             return collect_life(sources.inputs, given.life, given.reading, given.ignore_checksums)
-        return collect_sockets(sources.inputs, given.reading, given.ignore_checksums, given.max_memory)
+        return collect_sockets(
+            sources.inputs, given.reading, given.ignore_checksums, given.max_memory, given.server_names
+        )
 
 
 def _draw(given: Options, messages: Messages) -> Exit:

@@ -39,6 +39,12 @@ def add_semantics(parser: Parser) -> None:
     add_time(parser, "--active-timeout", "a new row when one has lasted this long")
 
 
+def add_server_names(parser: Parser) -> None:
+    """--server-names."""
+    what = "the name of the server: of DNS answers before the flow, a TLS ClientHello, an HTTP Host"
+    parser.add_argument("--server-names", action="store_true", help=what)
+
+
 def settle_semantics(given: Options, output: Output, key: Key = FIVE_TUPLE) -> None:
     """Without --semantics, take those that the format is made for, if flows have both ends."""
     if key.tells_ends:
