@@ -14,11 +14,10 @@ from fluxcap.flows.activity cimport begin_activity, expect_activity, note_activi
 from fluxcap.flows.aside cimport Aside
 from fluxcap.flows.connection cimport aside_of, connection_at, expect_connection
 from fluxcap.flows.doubt cimport confirms_syn, connection_of
-from fluxcap.flows.features cimport begin_features, expect_features, note_features
+from fluxcap.flows.features cimport begin_features, begin_name, expect_features, note_features, note_name
 from fluxcap.flows.follow cimport begin_connection, begins_another, continue_connection, remember_older
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.record cimport FlowRecord
-from fluxcap.flows.server_name cimport begin_name, note_name
 from fluxcap.flows.table cimport (
     ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRow, Flows, IDLE_TIMEOUT, LACK_OF_RESOURCES, MARK_FLIPPED,
     Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, has_closed, home, is_flipped, is_full,

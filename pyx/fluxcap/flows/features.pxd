@@ -1,9 +1,10 @@
 # Features of flows for training models: packet sizes, gaps between packets, TCP flags, and the first packets one by
 # one. Each direction has its own; sizes and gaps are there for both together too. Features lie beside the rows, so that
-# a table without features does not pay for them.
+# a table without features does not pay for them. So does the name of the server of a flow: names/ finds names, a packet
+# brings them along, and the first one counts.
 
 from libc.math cimport sqrt
-from libc.stdint cimport int8_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.bytes cimport add_square, squared_deviations
@@ -11,7 +12,7 @@ from fluxcap.base.memory cimport prefetch
 from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport Digest
 from fluxcap.flows.record cimport BOTH, FlowRecord, Statistics, TCP_FLAG_BITS, WAYS
-from fluxcap.flows.table cimport FlowRow, Flows, is_flipped
+from fluxcap.flows.table cimport FlowRow, Flows, Named, is_flipped
 
 cdef enum:
     MAX_FIRST_PACKETS = 255     # as in NFStream; each takes 17 bytes of every flow
@@ -140,3 +141,47 @@ cdef inline void read_features(const Flows* f, uint64_t i, const FlowRow* row, F
             record.flags[way][flag] = x.flags[way][flag]
     record.sizes[BOTH] = statistics(&sizes, n)
     record.gaps[BOTH] = statistics(&x.gaps[BOTH], gaps_of(x, BOTH))
+
+# The name of the server -----------------------------------------------------------------------------------------------
+
+cdef enum NameBasis:            # from the weakest to the strongest
+    BASIS_NONE
+    BASIS_DNS                   # a client was given the address under this name
+    BASIS_SNI                   # the client names the server in its ClientHello
+    BASIS_HTTP                  # ... or in the Host of its request
+    NAME_BASES_END
+
+cdef struct NameRow:
+    uint32_t name               # 1 + number, 0 = none
+    uint8_t basis               # NameBasis
+
+cdef inline uint64_t name_stride() noexcept nogil:
+    return sizeof(NameRow)
+
+cdef inline NameRow* name_of(const Flows* f, uint64_t i) noexcept nogil:
+    return <NameRow*>(<char*>features_at(f, i) + f.name_at)
+
+cdef inline void set_name(Flows* f, NameRow* x, uint32_t name, uint8_t basis, uint8_t length) noexcept nogil:
+    """A column has room for the longest name in each row, and bounds on memory count that."""
+    x.name = name
+    x.basis = basis
+    if length > f.longest_name:
+        f.column_octets += length - f.longest_name
+        f.longest_name = length
+
+cdef inline const Named* told_with(const Flows* f, const Digest* d) noexcept nogil:
+    """What the packet of a digest tells."""
+    return &f.named[d - f.first_named]
+
+cdef inline void begin_name(Flows* f, uint64_t i, const Digest* d) noexcept nogil:
+    """A packet begins this row: what was asked for before it counts, what is asked for later does not."""
+    cdef const Named* named = told_with(f, d)
+    if named.asked:
+        set_name(f, name_of(f, i), named.asked, BASIS_DNS, named.asked_length)
+
+cdef inline void note_name(Flows* f, uint64_t i, const Digest* d) noexcept nogil:
+    """What a client says in the flow itself is better than what it asked for, and what it says first counts."""
+    cdef const Named* named = told_with(f, d)
+    cdef NameRow* x = name_of(f, i)
+    if named.said and x.basis <= BASIS_DNS:
+        set_name(f, x, named.said, named.basis, named.said_length)

@@ -1,5 +1,5 @@
 # The name of the server in the ClientHello that a TLS client begins with: RFC 8446 sections 5.1 and 4.1.2, RFC 6066
-# section 3. The hello may lie in several records, and need not be there whole: what comes behind the name is not needed.
+# section 3. The hello may lie in several records, and need not be there whole: what is behind the name is not needed.
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy

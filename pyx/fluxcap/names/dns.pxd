@@ -110,7 +110,7 @@ cdef inline bint same_name(const uint8_t* m, uint32_t n, uint32_t a, uint32_t b)
 
 cdef inline bint open_reply(Reply* r, const uint8_t* m, uint32_t n) noexcept nogil:
     """Is this an answer to a question of the Internet? Stand before its records."""
-    cdef uint32_t flags, i, at = DNS_HEADER
+    cdef uint32_t flags, _question, at = DNS_HEADER
     if n <= DNS_HEADER:
         return False
     flags = be16(m + DNS_FLAGS)
@@ -119,8 +119,8 @@ cdef inline bint open_reply(Reply* r, const uint8_t* m, uint32_t n) noexcept nog
     r.octets = m
     r.n = n
     r.records = be16(m + DNS_ANSWERS)
-    r.wanted = DNS_HEADER
-    for i in range(be16(m + DNS_QUESTIONS)):    # one, or somebody means nothing good: each takes five bytes at least
+    r.wanted = DNS_HEADER       # of several questions, which nobody asks, the first; each takes five bytes at least
+    for _question in range(be16(m + DNS_QUESTIONS)):  
         at = behind_name(m, n, at)
         if at == NO_PLACE or n - at < QUESTION_FIXED:
             return False

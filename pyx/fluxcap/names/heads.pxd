@@ -1,6 +1,6 @@
 # How the sides of TCP connections begin to speak, where it takes several segments: a ClientHello, an HTTP request, an
-# answer of DNS. A head is put together in order; segments that come too early are held. There are so many heads, each of
-# so many bytes, and no more: the oldest one makes room.
+# answer of DNS. A head is put together in order; segments that come too early are held. There are so many heads, each
+# of so many bytes, and no more: the oldest one makes room.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -33,7 +33,7 @@ cdef struct EarlyPart:          # bytes behind a gap
     uint32_t begin
     uint32_t end
 
-cdef struct Head:
+cdef struct Beginning:
     uint8_t* octets
     uint64_t room
     uint32_t sequence           # of the first byte
@@ -46,11 +46,11 @@ cdef struct Head:
 cdef struct Heads:
     Latest sides                # sequence number of the first byte
     Latest under_way            # a head at the same place
-    Head* heads
+    Beginning* heads
     uint64_t forgotten          # messages that were begun, and made room or were too long
 
 cdef inline bint open_heads(Heads* x) noexcept nogil:
-    x.heads = <Head*>calloc(HEADS, sizeof(Head))
+    x.heads = <Beginning*>calloc(HEADS, sizeof(Beginning))
     return x.heads != NULL and open_latest(&x.sides, SIDES) and open_latest(&x.under_way, HEADS)
 
 cdef inline void free_heads(Heads* x) noexcept nogil:
@@ -62,7 +62,7 @@ cdef inline void free_heads(Heads* x) noexcept nogil:
     free_latest(&x.sides)
     free_latest(&x.under_way)
 
-cdef inline Head* find_head(Heads* x, uint64_t hash) noexcept nogil:
+cdef inline Beginning* find_head(Heads* x, uint64_t hash) noexcept nogil:
     cdef LatestEntry* entry = find_latest(&x.under_way, hash)
     return &x.heads[place_of_latest(&x.under_way, entry)] if entry != NULL else NULL
 
@@ -71,11 +71,11 @@ cdef inline void drop_head(Heads* x, uint64_t hash) noexcept nogil:
     if entry != NULL:
         drop_latest(&x.under_way, entry)
 
-cdef inline Head* begin_head(Heads* x, uint64_t hash, uint32_t sequence, HeadKind kind) noexcept nogil:
+cdef inline Beginning* begin_head(Heads* x, uint64_t hash, uint32_t sequence, HeadKind kind) noexcept nogil:
     """Begin a head without bytes. The memory of the one that was there before is used again."""
     cdef bint made_room
     cdef LatestEntry* entry = put_latest(&x.under_way, hash, 0, &made_room)
-    cdef Head* h = &x.heads[place_of_latest(&x.under_way, entry)]
+    cdef Beginning* h = &x.heads[place_of_latest(&x.under_way, entry)]
     x.forgotten += made_room and h.kind != HEAD_UNKNOWN
     h.sequence = sequence
     h.n = h.read = h.n_early = 0
@@ -88,7 +88,7 @@ cdef inline void begin_side(Heads* x, uint64_t hash, uint32_t sequence) noexcept
     put_latest(&x.sides, hash, sequence, &_made_room)
     drop_head(x, hash)
 
-cdef inline void join_early(Head* h) noexcept nogil:
+cdef inline void join_early(Beginning* h) noexcept nogil:
     """Take the parts that there is no gap before any more. Each round takes one, so this ends."""
     cdef uint32_t i = 0
     while i < h.n_early:
@@ -100,7 +100,7 @@ cdef inline void join_early(Head* h) noexcept nogil:
         h.early[i] = h.early[h.n_early]
         i = 0
 
-cdef inline bint put_segment(Head* h, uint32_t sequence, const uint8_t* octets, uint32_t n) noexcept nogil:
+cdef inline bint put_segment(Beginning* h, uint32_t sequence, const uint8_t* octets, uint32_t n) noexcept nogil:
     """Add the bytes of a segment that belong to the head and have not come yet. False when memory is out."""
     cdef uint32_t at = sequence - h.sequence, before = h.sequence - sequence
     if before <= MAX_BEFORE:

@@ -1,6 +1,7 @@
 # The Host of an HTTP/1 request: RFC 9112 sections 2.1, 3 and 5, RFC 9110 section 7.2.
 
 from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memchr, memcmp
 
 from fluxcap.names.client_hello cimport Piece16, TOLD_NAME, TOLD_NOTHING, TOLD_NOT_YET, Told
 from fluxcap.names.dns cimport small_letter
@@ -33,17 +34,11 @@ cdef inline uint32_t without_return(const uint8_t* at, uint32_t begin, uint32_t 
     return end - 1 if end > begin and at[end - 1] == CARRIAGE_RETURN else end
 
 cdef inline bint is_request_line(const uint8_t* at, uint32_t n) noexcept nogil:
-    """Does a line that begins with a method end in the version HTTP/1?"""
-    cdef const uint8_t* version = <const uint8_t*>b" HTTP/1."
-    cdef const uint8_t* there
-    cdef uint32_t i
-    if n <= VERSION_LENGTH:
+    """Does a line that begins with a method end in the version HTTP/1, with a target between them?"""
+    cdef const uint8_t* space = <const uint8_t*>memchr(at, b' ', n)
+    if n <= VERSION_LENGTH or memcmp(at + n - VERSION_LENGTH - 1, b" HTTP/1.", VERSION_LENGTH):
         return False
-    there = at + n - VERSION_LENGTH - 1
-    for i in range(VERSION_LENGTH):
-        if there[i] != version[i]:
-            return False
-    return b'0' <= at[n - 1] <= b'9'
+    return b'0' <= at[n - 1] <= b'9' and space + 1 < at + n - VERSION_LENGTH - 1
 
 cdef inline bint is_host(const uint8_t* at, uint32_t n) noexcept nogil:
     """Is this the field Host? Names of fields may have letters of either case."""

@@ -1,8 +1,8 @@
 # What was learned last, under hashes of what it is about. There are so many entries and no more: the oldest one makes
 # room. Entries of one bucket are a list, so that an entry is found and dropped in constant time.
 #
-# A hash of 64 bits with a secret key stands for what it is about: that of something else is among a quarter of a million
-# by a chance of 1 in 70 million million.
+# A hash of 64 bits with a secret key stands for what it is about: that of something else is among a quarter of a
+# million by a chance of 1 in 70 million million.
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free

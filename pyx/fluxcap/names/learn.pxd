@@ -1,8 +1,8 @@
 # Learning names from a batch of packets, while their bytes are in the window: for each packet the name that the address
 # of one end was asked for before it by the other end, and the name that its client says with it.
 #
-# A packet whose checksum is bad teaches nothing. One that the snap length cut, or whose sum is left to the network card,
-# does, as far as its bytes are there.
+# A packet whose checksum is bad teaches nothing. One that the snap length cut, or whose sum is left to the network
+# card, does, as far as its bytes are there.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
@@ -11,15 +11,16 @@ from libc.string cimport memcpy, memset
 from fluxcap.base.bytes cimport be16, hash_bytes
 from fluxcap.base.numbers cimport IP_TCP, IP_UDP, SYN
 from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, COUNTED, Key, Packet, in_a_flow, is_left_out
-from fluxcap.flows.server_name cimport BASIS_HTTP, BASIS_SNI, NameBasis
+from fluxcap.flows.features cimport BASIS_HTTP, BASIS_SNI, NameBasis
 from fluxcap.flows.table cimport Named
 from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER
 from fluxcap.names.client_hello cimport (
     HELLO_MAX, Piece16, TLS_RECORD, TOLD_NAME, TOLD_NOTHING, TOLD_NOT_YET, Told, gather_hello, may_be_hello, read_hello)
 from fluxcap.names.dns cimport (
-    DNS_CODE, DNS_FLAGS, DNS_HEADER, DNS_OPCODE, DNS_QUESTIONS, DNS_RESPONSE, Reply, next_address, open_reply, read_name)
+    DNS_CODE, DNS_FLAGS, DNS_HEADER, DNS_OPCODE, DNS_QUESTIONS, DNS_RESPONSE, Reply, next_address, open_reply,
+    read_name)
 from fluxcap.names.heads cimport (
-    HEAD_ANSWERS, HEAD_HELLO, HEAD_MAX, HEAD_REQUEST, HEAD_UNKNOWN, Head, HeadKind, Heads, begin_head, begin_side,
+    HEAD_ANSWERS, HEAD_HELLO, HEAD_MAX, HEAD_REQUEST, HEAD_UNKNOWN, Beginning, HeadKind, Heads, begin_head, begin_side,
     drop_head, find_head, free_heads, open_heads, put_segment)
 from fluxcap.names.http cimport may_be_request, read_request
 from fluxcap.names.latest cimport (
@@ -76,7 +77,7 @@ cdef inline uint64_t hash_answer(const Names* x, const uint8_t* client, const ui
     memcpy(both + 16, address, 16)
     return hash_bytes(both, ADDRESSES, x.key.words)
 
-# Asked -----------------------------------------------------------------------------------------------------------------
+# Asked ----------------------------------------------------------------------------------------------------------------
 
 cdef inline void look_up(const Names* x, const Key* key, Named* to) noexcept nogil:
     """The name that the sender asked the receiver's address for, or else the receiver that of the sender."""
@@ -108,7 +109,7 @@ cdef inline void learn_answers(Names* x, const uint8_t* client, const uint8_t* m
         put_latest(&x.answers, hash_answer(x, client, address), name, &made_room)
         x.answers_forgotten += made_room
 
-# Said ------------------------------------------------------------------------------------------------------------------
+# Said -----------------------------------------------------------------------------------------------------------------
 
 cdef inline void say(Names* x, const uint8_t* at, uint32_t n, NameBasis basis, Named* to) noexcept nogil:
     x.text.n = 0
@@ -165,7 +166,7 @@ cdef inline HeadKind kind_of_head(const Packet* p, const uint8_t* at, uint32_t n
         return HEAD_HELLO
     return HEAD_REQUEST if may_be_request(at, n, begins) else HEAD_UNKNOWN
 
-cdef inline bint go_on(Names* x, const Packet* p, uint64_t hash, Head* h, bint cut, Named* to) noexcept nogil:
+cdef inline bint go_on(Names* x, const Packet* p, uint64_t hash, Beginning* h, bint cut, Named* to) noexcept nogil:
     """Read a head that has more bytes than before. False: nothing more is to be read of it."""
     cdef Told told
     if h.n == 0:
@@ -190,7 +191,7 @@ cdef inline bint begin(Names* x, const Packet* p, uint64_t hash, uint32_t sequen
     cdef HeadKind kind = kind_of_head(p, at, n, begins)
     cdef uint32_t read = 0, first = sequence
     cdef Told told
-    cdef Head* h
+    cdef Beginning* h
     if kind == HEAD_UNKNOWN:
         if side == NULL or begins or sequence - side.value >= HEAD_MAX:
             if begins:
@@ -216,7 +217,7 @@ cdef inline bint learn_segment(Names* x, const Packet* p, Named* to) noexcept no
     cdef const uint8_t* header = p.data + p.sum_at
     cdef uint64_t hash
     cdef uint32_t left, length, n, sequence = p.tcp_seq
-    cdef Head* h
+    cdef Beginning* h
     cdef bint cut, done = True
     if p.captured < p.sum_at or p.captured - p.sum_at < TCP_HEADER:
         return True

@@ -9,7 +9,7 @@ from fluxcap.base.types cimport (
     WAITED as WAITED_VALUE)
 from fluxcap.capture.reader cimport DAMAGES_END
 from fluxcap.flows.connection cimport BASES_END
-from fluxcap.flows.server_name cimport NAME_BASES_END
+from fluxcap.flows.features cimport NAME_BASES_END
 from fluxcap.flows.states cimport STATES_END
 
 NO_TIME = NO_TIME_VALUE

@@ -11,10 +11,10 @@ import sys
 from fluxcap.base.types cimport Digest, KEY_WORDS, Key, Packet, VERDICTS_END
 from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
 from fluxcap.capture.reader cimport Interface, InterfaceCounts, Reader
-from fluxcap.flows.features cimport FeatureRow, MAX_FIRST_PACKETS, first_directions, first_gaps, first_sizes
+from fluxcap.flows.features cimport (
+    FeatureRow, MAX_FIRST_PACKETS, NameRow, first_directions, first_gaps, first_sizes)
 from fluxcap.flows.key cimport ABSENT as NO_WORD, KeyPlan, WORD_PORTS, WORD_SRC_MAC
 from fluxcap.flows.record cimport ActivityCounts, BOTH, FlowRecord, Statistics, TCP_FLAG_BITS, WAYS
-from fluxcap.flows.server_name cimport NameRow
 from fluxcap.flows.table cimport FlowRow, Flows, HISTORY_WIDTH, MAX_ROWS, ServerPorts
 from fluxcap.pipeline.scan cimport Pipeline
 from fluxcap.tables.shards cimport MAX_SHARDS, open_shards

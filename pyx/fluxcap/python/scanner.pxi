@@ -10,18 +10,14 @@ import os
 from fluxcap.base.columns cimport Columns, free_columns
 from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.tunnels cimport TUNNEL_KINDS_END, TunnelPorts, UDP_PORTS, set_tunnel
-from fluxcap.base.types cimport (
-    ANSWERS_FORGOTTEN, Batch, Decoder, ERRORS_NOT_KEPT, HEADS_FORGOTTEN, NAMES_NOT_KEPT)
+from fluxcap.base.types cimport Batch, Decoder, ERRORS_NOT_KEPT
 from fluxcap.capture.reader cimport Damage, Interface, InterfaceCounts
-from fluxcap.flows.activity cimport activity_stride
 from fluxcap.flows.connection cimport connections_stride
 from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, Merged, merge_row
-from fluxcap.flows.features cimport MAX_FIRST_PACKETS, features_stride
 from fluxcap.flows.follow cimport follow
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.record cimport FlowRecord
 from fluxcap.flows.roles cimport accepts, answers
-from fluxcap.flows.server_name cimport name_stride
 from fluxcap.flows.table cimport Flows, MAX_ROWS, free_flows, open_unseen, reserve
 from fluxcap.fragments.holding cimport free_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
@@ -149,22 +145,9 @@ cdef class Scanner(Window):
         flows.max_rows = min(key["max_flows"] or MAX_ROWS, MAX_ROWS)
         flows.max_octets = key.get("max_memory", 0)
         self.flow_fields = flow_fields(key)
-        flows.first_packets = key.get("splt", 0)
-        if flows.first_packets > MAX_FIRST_PACKETS:
-            raise ValueError(f"splt is at most {MAX_FIRST_PACKETS}, not {flows.first_packets}")
-        flows.describes = bool(key.get("features") or key.get("activity") or flows.first_packets)
-        if flows.describes:
-            flows.features_stride = features_stride(flows.first_packets)
-            self.feature_fields = feature_fields(key["biflow"]) if key.get("features") else ()
-            self.first_fields = first_fields(flows.first_packets)
-        if key.get("activity"):
-            flows.activity_at = <uint32_t>flows.features_stride
-            flows.features_stride += activity_stride()
-            self.activity_fields = activity_fields(key["biflow"])
+        self.feature_fields, self.activity_fields, self.first_fields = plan_features(flows, key)
         if key.get("server_names"):
-            flows.name_at = <uint32_t>flows.features_stride
-            flows.features_stride += name_stride()
-            self.first_fields += name_fields(flows.name_at)
+            self.first_fields += plan_names(flows)
             self.names = look_for_names(&self.line)
         fields = self.flow_fields + self.feature_fields + self.activity_fields + self.first_fields
         flows.column_octets, flows.n_columns = sum([size for _, _, size, _, _ in fields]), len(fields)
@@ -400,10 +383,7 @@ cdef class Scanner(Window):
         with self.claim:
             self.settle_crew()
             t.anomalies[ERRORS_NOT_KEPT] = errors_not_kept(&self.line.flows)
-            if self.names != NULL:
-                t.anomalies[NAMES_NOT_KEPT] = self.names.store.not_kept
-                t.anomalies[ANSWERS_FORGOTTEN] = self.names.answers_forgotten
-                t.anomalies[HEADS_FORGOTTEN] = self.names.heads.forgotten
+            tell_names(t, self.names)
             link_types, unknown_links = self.count_link_types()
             return {**totals_of(t), "link_types": link_types, "unknown_links": unknown_links,
                     "rows_left_out": self.line.columns.left_out}

@@ -127,7 +127,7 @@ cdef inline uint8_t* put_end(uint8_t* to, const Cells* c, const uint8_t* at, uin
     return put_octets(to, b'"', 1)
 
 cdef inline uint8_t* put_json_name(uint8_t* to, const uint8_t* at, uint32_t size) noexcept nogil:
-    """A name of printable ASCII without quotes: a backslash in it is to be escaped (RFC 8259 section 7), as in \\xNN."""
+    """A name of printable ASCII without quotes: a backslash in it, as in \\xNN, is doubled (RFC 8259 section 7)."""
     cdef uint64_t length = strnlen(<const char*>at, size), i
     if length == 0:
         return put_null(to, True)

@@ -1,14 +1,16 @@
 # Looking for the names of servers.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 import os
 
 from fluxcap.base.memory cimport block_resize
+from fluxcap.base.types cimport ANSWERS_FORGOTTEN, HEADS_FORGOTTEN, NAMES_NOT_KEPT
 from fluxcap.names.learn cimport Names, free_names_of, learn, open_names
 from fluxcap.names.store cimport NameStore, name_begin, name_length
+from fluxcap.pipeline.ledger cimport Totals
 from fluxcap.pipeline.scan cimport Pipeline
 
 
@@ -29,6 +31,14 @@ cdef Names* look_for_names(Pipeline* line) except NULL:
     return names
 
 
+cdef void tell_names(Totals* totals, const Names* names) noexcept:
+    """Tell what was not kept, where names are looked for."""
+    if names != NULL:
+        totals.anomalies[NAMES_NOT_KEPT] = names.store.not_kept
+        totals.anomalies[ANSWERS_FORGOTTEN] = names.answers_forgotten
+        totals.anomalies[HEADS_FORGOTTEN] = names.heads.forgotten
+
+
 cdef Column name_column(const NameStore* s, Column numbers):
     """The names with these numbers, 0 for none, as wide as the longest of them."""
     cdef const uint32_t* number = <const uint32_t*>numbers.data
@@ -39,7 +49,7 @@ cdef Column name_column(const NameStore* s, Column numbers):
         if number[i]:
             width = max(width, name_length(s, number[i] - 1))
     made.describe(field("server_name", 0, width, "S"), numbers.n, width)
-    made.held = max(made.octets, 1)
+    made.held = made.octets + 1     # never none
     made.data = <uint8_t*>block_resize(NULL, 0, made.held)
     if made.data == NULL:
         made.held = 0
