@@ -1,15 +1,15 @@
-# Features of flows for training models: packet sizes, gaps between packets, TCP flags, and the first packets one by
-# one. Each direction has its own; sizes and gaps are there for both together too. Features lie beside the rows, so that
-# a table without features does not pay for them.
+# Features of flows for training models: packet sizes, gaps between packets, TCP flags, the first packets one by one,
+# and the first bytes. Each direction has its own; sizes and gaps are there for both together too. Features lie beside
+# the rows, so that a table without features does not pay for them.
 
 from libc.math cimport sqrt
-from libc.stdint cimport int8_t, int64_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport add_square, squared_deviations
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.times cimport NO_TIME
-from fluxcap.base.types cimport Digest
+from fluxcap.base.types cimport Digest, Kept, octets_kept
 from fluxcap.flows.record cimport BOTH, FlowRecord, Statistics, TCP_FLAG_BITS, WAYS
 from fluxcap.flows.table cimport FlowRow, Flows, is_flipped
 
@@ -140,3 +140,28 @@ cdef inline void read_features(const Flows* f, uint64_t i, const FlowRow* row, F
             record.flags[way][flag] = x.flags[way][flag]
     record.sizes[BOTH] = statistics(&sizes, n)
     record.gaps[BOTH] = statistics(&x.gaps[BOTH], gaps_of(x, BOTH))
+
+# The first payload bytes of a flow, of both directions, in the order of the records. They lie behind the features and
+# the activity of a row. Behind this lie Flows.payload_most bytes, zero where the flow has fewer.
+cdef struct PayloadRow:
+    uint32_t n                  # bytes there
+
+cdef inline uint64_t payload_stride(uint32_t most) noexcept nogil:
+    return (sizeof(PayloadRow) + <uint64_t>most + 63) & ~<uint64_t>63
+
+cdef inline PayloadRow* payload_of(const Flows* f, uint64_t i) noexcept nogil:
+    return <PayloadRow*>(<char*>features_at(f, i) + f.payload_at)
+
+cdef inline void note_payloads(const Flows* f, const Digest* digests, uint32_t n, const Kept* kept,
+                               uint64_t stride) noexcept nogil:
+    """Add what was kept of counted packets, which lies a stride apart, to their flows."""
+    cdef const Kept* k
+    cdef PayloadRow* x
+    cdef uint32_t i, more
+    for i in range(n):
+        k = <const Kept*>(<const char*>kept + i * stride)
+        if digests[i].row:
+            x = payload_of(f, digests[i].row - 1)
+            more = min(k.n, f.payload_most - x.n)
+            memcpy(<uint8_t*>(x + 1) + x.n, octets_kept(k), more)
+            x.n += more

@@ -107,6 +107,8 @@ cdef struct Flows:
     uint64_t features_room
     uint32_t first_packets      # how many packets are described one by one
     uint32_t activity_at        # bytes from the features of a row to its activity, 0 = none: activity.pxd
+    uint32_t payload_at         # the same to its first payload bytes
+    uint32_t payload_most       # ... and how many these are at most
     uint8_t* connections        # as many as rows, or NULL: connection.pxd
     uint64_t connections_stride
     uint64_t connections_room

@@ -12,10 +12,8 @@ from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.tunnels cimport TUNNEL_KINDS_END, TunnelPorts, UDP_PORTS, set_tunnel
 from fluxcap.base.types cimport Batch, Decoder, ERRORS_NOT_KEPT
 from fluxcap.capture.reader cimport Damage, Interface, InterfaceCounts
-from fluxcap.flows.activity cimport activity_stride
 from fluxcap.flows.connection cimport connections_stride
 from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, Merged, merge_row
-from fluxcap.flows.features cimport MAX_FIRST_PACKETS, features_stride
 from fluxcap.flows.follow cimport follow
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.record cimport FlowRecord
@@ -25,6 +23,7 @@ from fluxcap.fragments.holding cimport free_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.decode cimport decode_packets
 from fluxcap.layers.udp_tunnel cimport set_registered
+from fluxcap.pipeline.beside cimport free_beside
 from fluxcap.pipeline.copies cimport COPY_WINDOW, free_copies, next_input
 from fluxcap.pipeline.ledger cimport Totals, open_totals
 from fluxcap.pipeline.scan cimport (
@@ -58,7 +57,7 @@ cdef class Scanner(Window):
 
     def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, max_octets=0, decap=True, tunnels=(),
                   where=None, inside=None, bint inner=False, file=0, uint32_t shards=1, bint resync=False,
-                  bint dedupe=False, int64_t copy_window=0, bint fragments_apart=False):
+                  bint dedupe=False, int64_t copy_window=0, bint fragments_apart=False, payload=None):
         cdef Pipeline* line = &self.line
         line.batch = <Batch*>malloc(sizeof(Batch))
         line.totals = <Totals*>calloc(1, sizeof(Totals))
@@ -80,8 +79,11 @@ cdef class Scanner(Window):
         line.file = file
         line.row_limit = row_limit
         line.max_octets = max_octets
-        self.packet_fields = tuple([packet_field(name) for name in columns])
-        plan_columns(&line.columns, self.packet_fields)
+        payload = payload or (key or {}).get("payload")
+        if payload:
+            line.beside = keep_bytes(payload)
+        self.packet_fields = packet_fields(columns, payload)
+        plan_packets(&line.columns, self.packet_fields)
         line.columns.verdicts = verdicts
         if dedupe or not COPY_COLUMNS.isdisjoint(columns):
             line.copies = look_for_copies(copy_window or COPY_WINDOW, dedupe)
@@ -100,6 +102,7 @@ cdef class Scanner(Window):
             dismiss(self.crew)
         free_trace(&self.traced)
         free_copies(self.line.copies)
+        free_beside(self.line.beside)
         free(self.line.batch)
         free(self.line.totals)
         free(self.ports)
@@ -142,17 +145,7 @@ cdef class Scanner(Window):
         flows.max_rows = min(key["max_flows"] or MAX_ROWS, MAX_ROWS)
         flows.max_octets = key.get("max_memory", 0)
         self.flow_fields = flow_fields(key)
-        flows.first_packets = key.get("splt", 0)
-        if flows.first_packets > MAX_FIRST_PACKETS:
-            raise ValueError(f"splt is at most {MAX_FIRST_PACKETS}, not {flows.first_packets}")
-        if key.get("features") or key.get("activity") or flows.first_packets:
-            flows.features_stride = features_stride(flows.first_packets)
-            self.feature_fields = feature_fields(key["biflow"]) if key.get("features") else ()
-            self.first_fields = first_fields(flows.first_packets)
-        if key.get("activity"):
-            flows.activity_at = <uint32_t>flows.features_stride
-            flows.features_stride += activity_stride()
-            self.activity_fields = activity_fields(key["biflow"])
+        self.feature_fields, self.activity_fields, self.first_fields = plan_beside(flows, key)
         fields = self.flow_fields + self.feature_fields + self.activity_fields + self.first_fields
         flows.column_octets, flows.n_columns = sum([size for _, _, size, _, _ in fields]), len(fields)
         return 0
@@ -197,8 +190,8 @@ cdef class Scanner(Window):
 
     cdef uint32_t worth(self, uint32_t threads) noexcept:
         """How many of so many threads may read: copies are looked for among the records in their order, and what stands
-        apart has a place in it."""
-        return threads if self.line.copies == NULL and not self.line.apart else 1
+        apart or is kept has a place in it."""
+        return threads if self.line.copies == NULL and self.line.beside == NULL and not self.line.apart else 1
 
     cdef int step(self, uint32_t threads) except -1:
         """Process the bytes in the window with so many threads."""

@@ -37,10 +37,10 @@ def threads_worth(threads: int, octets: int) -> int:
 def divides(key: KeySpec | None) -> bool:
     """Does a flow table with this key divide into shards?
 
-    It does not where only one table will do: with a bound on flows or memory, and where the direction of a flow depends
-    on its row in an earlier interval.
+    It does not where only one table will do: with a bound on flows or memory, with bytes of packets, which come in the
+    order of the records, and where the direction of a flow depends on its row in an earlier interval.
     """
-    if key is None or key["max_flows"] or key.get("max_memory"):
+    if key is None or key["max_flows"] or key.get("max_memory") or key.get("payload"):
         return False
     return not (key["interval"] and key.get("server_ports"))
 

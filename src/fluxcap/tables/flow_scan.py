@@ -16,6 +16,7 @@ from fluxcap.capture.steps import each
 from fluxcap.plan import keys
 from fluxcap.plan.durations import nanoseconds
 from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.payload import Payload, payload_of
 from fluxcap.plan.read_options import REORDER, OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.tables.flows import FlowTable, flow_metadata, flow_table, shaped
 from fluxcap.tables.merging import joined
@@ -218,6 +219,7 @@ def scan_flows(
     features: bool = False,
     activity: bool = False,
     splt: int = 0,
+    payload: int | Payload = 0,
     threads: int | None = None,
     ahead: int | None = None,
     follow: bool = False,
@@ -270,6 +272,8 @@ def scan_flows(
         Add payload sizes, headers, TCP windows, bulks, active and idle times, subflows (docs/cicflowmeter.md).
     splt : int, default 0
         Add direction, size and gap of this many first packets, as in read_flows().
+    payload : int or Payload, default 0
+        Add the first so many payload bytes of each flow, as in read_flows().
     threads : int, optional
         Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
@@ -315,6 +319,7 @@ def scan_flows(
         features=features,
         activity=activity,
         splt=splt,
+        payload=payload_of(payload),
     )
     options = ReadOptions(
         where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead, follow

@@ -33,6 +33,8 @@ def refusal(parts: Sequence[Metadata]) -> str:
                 "tables with features do not merge: the gap between the last packet of one and the first of the next is"
                 " in neither; read the captures together instead"
             )
+        if part.get("payload"):
+            return "tables with payload do not merge: the first bytes of one may lack some; read the captures together"
         if part["connections"]:
             return (
                 "tables of connections do not merge: what became of one depends on all its segments; read the captures"

@@ -71,6 +71,7 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "state": STATES,
     "history": "letters",
     "ports": "letters",
+    "payload": "octets",
     "direction_basis": DIRECTION_BASES,
     "role_basis": DIRECTION_BASES,
     "peer_address": "address",
