@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fluxcap.lake.export import Exported, export
     from fluxcap.lake.scan import Lake, scan_lake
     from fluxcap.page.report import report
+    from fluxcap.plan.payload import Payload
     from fluxcap.reports.audit.reading import read_audit
     from fluxcap.reports.audit.report import AuditReport
     from fluxcap.reports.checksum_report import ChecksumReport
@@ -94,6 +95,7 @@ _HOMES = {
     "tables.flow_scan": ("FlowScan", "scan_flows"),
     "tables.flows": ("FlowTable", "merge"),
     "page.report": ("report",),
+    "plan.payload": ("Payload",),
     "reports.info": ("CaptureInfo",),
     "reports.survey": ("read_info",),
     "sockets.hosts": ("HostTable", "read_hosts"),
@@ -147,6 +149,7 @@ __all__ = [
     "NotACaptureError",
     "PacketScan",
     "PacketTable",
+    "Payload",
     "Repair",
     "SocketTable",
     "TimelineScan",

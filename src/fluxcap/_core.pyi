@@ -40,10 +40,12 @@ PACKET_COLUMNS: Final[tuple[str, ...]]  # the columns made when none are asked f
 # The columns made only by name; among them `expected` (the transport checksum that would be right, where one was
 # computed), `ip_checksum` and `ip_expected`, `reason` and `duplicate_kind` (indices into REASONS).
 EXTRA_COLUMNS: Final[tuple[str, ...]]
+KEPT_COLUMNS: Final[tuple[str, ...]]  # of packets whose first bytes are kept
 FLOW_COLUMNS: Final[tuple[str, ...]]  # every value column a flow table can have, in order (key columns not among them)
 SERVER_NAME_COLUMNS: Final[tuple[str, ...]]  # those of the name of a server, in a table made with `server_names`
 CONNECTION_COLUMNS: Final[tuple[str, ...]]  # those that a table of connections has after them, in order
 MAX_SPLT: Final[int]  # first packets of a flow described one by one
+MOST_PAYLOAD: Final[int]  # bytes that are kept of a packet or flow
 KEY_FIELDS: Final[tuple[str, ...]]  # fields a key can be made of, in the order they stand in a table
 
 # Scanner.run() says why it came back.
@@ -59,9 +61,9 @@ UNLIKE: Final[int]  # Copier: this input cannot follow those before it in one fi
 KernelName = Literal["avx512", "avx2", "scalar"]
 
 def feature_columns(
-    biflow: bool, features: bool, activity: bool, splt: int, server_names: bool = False
+    biflow: bool, features: bool, activity: bool, splt: int, payload: int = 0, server_names: bool = False
 ) -> tuple[str, ...]:
-    """The names of the columns of features, activity, first packets and names of servers, in order."""
+    """The names of the columns of features, activity, first packets, first bytes and names of servers, in order."""
 
 def kernels() -> tuple[KernelName, ...]:
     """Checksum kernels this processor can run, fastest first."""
@@ -84,7 +86,7 @@ def crc32c(data: bytes | bytearray | memoryview) -> int:
 # ("json time": in quotes) and NO_TIME as nothing ("json time": null), octets up to the first zero as they
 # are, uint8 codes as their names, a list of octets as it is.
 TextKind = (
-    Literal["integer", "integers", "float", "address", "mac", "time", "duration", "name", "letters", "text"]
+    Literal["integer", "integers", "float", "address", "mac", "octets", "time", "duration", "name", "letters", "text"]
     | Literal["json integers", "json float", "json address", "json time", "json duration", "json name"]
     | tuple[str, ...]
 )
@@ -171,6 +173,9 @@ class Scanner(Window):
         copy_window: int = 0,
         # Of a part of a capture: fragments are in no flow, and only they have rows. `flow` is the flows before each.
         fragments_apart: bool = False,
+        # Keep so many bytes of each packet, from the IP header on or not, masked or not: KEPT_COLUMNS, and those of the
+        # same name in flows where the key says so too. One thread reads, and one table has the flows.
+        payload: tuple[int, bool, bool] | None = None,
     ) -> None: ...
     def begin(self) -> None: ...
     def run(self, threads: int = 1) -> int:

@@ -73,6 +73,7 @@ class KeySpec(Endings):
     connections: NotRequired[bool]
     ignore_checksums: NotRequired[bool]  # segments and datagrams that are corrupt take part in their connections
     splt: NotRequired[int]  # direction, size and gap of so many first packets, 0..MAX_SPLT
+    payload: NotRequired[tuple[int, bool, bool] | None]  # the first bytes of a flow: as Scanner has it for packets
     server_names: NotRequired[bool]  # the name of the server: `_server_name` and `server_name_basis`
 
 class LearnedClock(TypedDict):

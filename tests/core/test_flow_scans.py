@@ -44,6 +44,7 @@ ENDINGS: list[dict[str, Any]] = [
     {"interval": "200us", "active_timeout": "50us"},
     {"interval": "100us", "idle_timeout": "150us", "semantics": "zeek"},
     {"idle_timeout": "100us", "features": True, "splt": 2},
+    {"idle_timeout": "100us", "payload": 9},
     {"active_timeout": "100us", "activity": True, "end": "tcp"},
     {"idle_timeout": "100us", "by": "src_ip/24"},
     {"idle_timeout": "100us", "by": "hosts", "biflow": False},

@@ -28,7 +28,9 @@ def test_wherever_the_octets_are_split_the_flows_are_the_same(name, cuts):
     assert flows.result() == fluxcap.read_flows(capture, "ports")
 
 
-@pytest.mark.parametrize("asked", [{"features": True}, {"splt": 3}, {"threads": 1}, {"threads": 2}], ids=str)
+@pytest.mark.parametrize(
+    "asked", [{"features": True}, {"splt": 3}, {"payload": 9}, {"threads": 1}, {"threads": 2}], ids=str
+)
 def test_it_takes_the_options_of_read_flows(asked):
     capture = CAPTURE + CAPTURE[24:] * 1500  # more than the mebibyte after which threads join
     with fluxcap.FlowAggregator("ports", **asked) as flows:
@@ -38,7 +40,7 @@ def test_it_takes_the_options_of_read_flows(asked):
     assert flows.result().metadata == whole.metadata | {"inputs": ["<feed>"]}
 
 
-@pytest.mark.parametrize("wrong", [{"splt": -1}, {"splt": 256}, {"threads": 0}], ids=str)
+@pytest.mark.parametrize("wrong", [{"splt": -1}, {"splt": 256}, {"payload": -1}, {"threads": 0}], ids=str)
 def test_it_refuses_what_read_flows_refuses(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         fluxcap.FlowAggregator(**wrong)
@@ -83,7 +85,7 @@ def test_a_fragment_that_waits_holds_back_none_of_two_thousand_records_behind_it
 
 @pytest.mark.parametrize(
     "asked",
-    [{}, {"features": True, "splt": 3}, {"idle_timeout": "1ms"}, {"semantics": "zeek"}, {"max_flows": 3}],
+    [{}, {"features": True, "splt": 3, "payload": 9}, {"idle_timeout": "1ms"}, {"semantics": "zeek"}, {"max_flows": 3}],
     ids=str,
 )
 def test_a_result_in_between_is_the_table_of_what_has_come(asked):

@@ -51,6 +51,7 @@ PLANS = [
     {"by": "src_ip/24,dst_port", "active_timeout": "2s"},
     {"interval": "1s"},
     {"features": True, "splt": 3},
+    {"payload": 9},
     {"end": "tcp", "activity": True},
     {"semantics": "zeek"},
     {"semantics": "nfstream"},

@@ -198,8 +198,8 @@ def test_compressed_captures_and_plans_with_state_are_not_cut(tmp_path):
     for name, options in [
         ("compressed", {}),
         *(("capture", one) for one in ({"idle_timeout": "1s"}, {"active_timeout": "1s"}, {"interval": "1s"},
-                                       {"features": True}, {"activity": True}, {"splt": 1}, {"end": "tcp"},
-                                       {"semantics": "zeek"}, {"semantics": "cicflowmeter"})),
+                                       {"features": True}, {"activity": True}, {"splt": 1}, {"payload": 1},
+                                       {"end": "tcp"}, {"semantics": "zeek"}, {"semantics": "cicflowmeter"})),
     ]:  # fmt: skip
         made = cluster.read_flows(tmp_path / name, task_bytes=1000, **options)
         assert made == fluxcap.read_flows(path, **options)

@@ -88,7 +88,9 @@ def csv(path: str, threads: int) -> Any:
 READINGS: dict[str, Callable[[str, int], Any]] = {
     "info": lambda path, threads: str(fluxcap.read_info(path)),
     "flows": lambda path, threads: fluxcap.read_flows(path, threads=threads),
-    "features": lambda path, threads: fluxcap.read_flows(path, features=True, activity=True, splt=3, threads=threads),
+    "features": lambda path, threads: fluxcap.read_flows(
+        path, features=True, activity=True, splt=3, payload=9, threads=threads
+    ),
     "packets of flows": lambda path, threads: list(fluxcap.read_flows(path, packets=True)),
     "connections": lambda path, threads: fluxcap.read_connections(path, threads=threads),
     "sockets": lambda path, threads: fluxcap.read_sockets(path),

@@ -23,6 +23,7 @@ cdef struct Columns:
     uint64_t left_out               # rows that there was no room for within a bound on memory: the last ones
     uint32_t verdicts               # which rows are wanted
     uint64_t zero                   # bit i: column i is zero in all rows that are appended next
+    uint64_t beside                 # bit i: column i is of structs that lie beside the packets, in the same order
 
 cdef inline bint resize_column(Columns* c, uint32_t i, uint64_t octets) noexcept nogil:
     cdef void* resized = block_resize(c.data[i], c.held[i], octets)
@@ -116,12 +117,27 @@ cdef inline void copy_fields(uint8_t* to, const uint8_t* base, uint64_t stride, 
     else:
         copy_sized(to, base, stride, rows, n, size)
 
+cdef inline void append_column(Columns* c, uint32_t i, const void* structs, uint64_t stride, const uint32_t* rows,
+                               uint32_t n) noexcept nogil:
+    copy_fields(c.data[i] + c.n * c.size[i], <const uint8_t*>structs + c.offset[i], stride, rows, n, c.size[i])
+
 cdef inline void append_rows(Columns* c, const void* structs, uint64_t stride, const uint32_t* rows,
                              uint32_t n) noexcept nogil:
     """Append all columns of the chosen structs, or of the first n if rows is NULL; room for the rows was reserved."""
     cdef uint32_t i
     for i in range(c.n_columns):
-        copy_fields(c.data[i] + c.n * c.size[i], <const uint8_t*>structs + c.offset[i], stride, rows, n, c.size[i])
+        append_column(c, i, structs, stride, rows, n)
+    c.n += n
+
+cdef inline void append_both(Columns* c, const Batch* batch, const void* beside, uint64_t stride, const uint32_t* rows,
+                             uint32_t n) noexcept nogil:
+    """The same of packets, and of the structs beside them."""
+    cdef uint32_t i
+    for i in range(c.n_columns):
+        if c.beside >> i & 1:
+            append_column(c, i, beside, stride, rows, n)
+        else:
+            append_column(c, i, batch.packets, sizeof(Packet), rows, n)
     c.n += n
 
 cdef inline void put_column(const Columns* c, uint32_t i, const uint8_t* base, uint64_t stride,
@@ -138,9 +154,10 @@ cdef inline bint is_wanted(const Columns* c, const Packet* p) noexcept nogil:
     cdef uint32_t verdicts = <uint32_t>1 << p.verdict | <uint32_t>1 << (p.ip_verdict + IP_VERDICT_SHIFT)
     return (verdicts & c.verdicts != 0) & (not is_left_out(p.disposition))
 
-cdef inline bint collect_batch(Columns* c, const Batch* batch, uint64_t octets) noexcept nogil:
+cdef inline bint collect_batch(Columns* c, const Batch* batch, const void* beside, uint64_t stride,
+                               uint64_t octets) noexcept nogil:
     """Append a row for each packet that is wanted, while the columns take so many bytes at most (0: any number). False
-    when memory is out."""
+    when memory is out. `beside`: a struct for each packet, a stride apart; NULL if no column is of these."""
     cdef uint32_t rows[BATCH]
     cdef uint32_t i, n = 0, wanted
     for i in range(batch.n):
@@ -154,5 +171,5 @@ cdef inline bint collect_batch(Columns* c, const Batch* batch, uint64_t octets) 
         return True
     if not reserve_columns(c, n):
         return False
-    append_rows(c, batch.packets, sizeof(Packet), rows, n)
+    append_both(c, batch, beside, stride, rows, n)
     return True

@@ -95,6 +95,9 @@ cdef enum Sum:
     SUM_PSEUDO                  # ... with a pseudo-header (UDP, TCP, UDP-Lite, DCCP, ICMPv6)
     SUM_CRC32C                  # SCTP
 
+cdef enum:
+    HEADER_WORD = 4             # bytes that Packet.header_words, and the length field of IPv4, count
+
 cdef enum:                      # what a record is to its connection
     RESENT = 1                  # a retransmission
     SHAKEN = 2                  # the last part of the handshake: from here on both of its round trips are known
@@ -188,7 +191,7 @@ cdef struct Packet:
     uint32_t fragment_id
     uint32_t next_held          # 1 + place of the next packet waiting for the same datagram, 0 = none
     uint64_t datagram           # serial number of that datagram
-    uint16_t ip_header_length
+    uint16_t ip_header_length   # bytes; IPv6: with its extension headers, MAX_EXTENSIONS of 2 KiB at most
     uint8_t mark                # flows: RESENT to AFTER_ACK where connections are followed, else WAITED or 0
     uint8_t completes           # a fragment after which its datagram is whole
     uint32_t ip_at              # place of the IP header in data
@@ -266,6 +269,20 @@ cdef struct Digest:
     uint32_t row                # in the flow table, plus 1; 0 = in none
     uint16_t icmp               # of an ICMP message: as in Packet
     uint8_t header_words        # as in Packet
+
+# Bytes that were kept of a packet; they lie behind it, zero where the packet has fewer than are wanted.
+cdef struct Kept:
+    uint32_t at                 # place of the first in the record; 0 = the record has no IP header
+    uint32_t n                  # bytes there
+
+# What a packet tells of the name of a server.
+cdef struct Named:
+    uint32_t asked              # 1 + number of the name that the address of one end was asked for by the other one,
+    uint32_t said               # ... and of a name that the client says with this packet; 0 = none
+    uint8_t basis               # NameBasis of `said`
+
+cdef inline const uint8_t* octets_kept(const Kept* k) noexcept nogil:
+    return <const uint8_t*>(k + 1)
 
 cdef inline void reset(Packet* p, Disposition disposition) noexcept nogil:
     """Clear what the stages after the capture write. A refused record gets nothing more."""

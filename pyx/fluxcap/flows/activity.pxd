@@ -7,7 +7,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.numbers cimport IP_TCP
 from fluxcap.base.times cimport NO_TIME, earliest, later_by
-from fluxcap.base.types cimport Digest
+from fluxcap.base.types cimport Digest, HEADER_WORD
 from fluxcap.flows.features cimport Spread, features_at, spread, statistics, together
 from fluxcap.flows.record cimport ActivityCounts, ActivityFacts, BOTH
 from fluxcap.flows.table cimport FlowRow, Flows, is_flipped
@@ -17,7 +17,6 @@ cdef enum:                      # the numbers are those of CICFlowMeter
     CLUMP_GAP = 1000            # ms: after a longer silence, another subflow begins, and no bulk goes on
     BULK_PACKETS = 4            # so many packets with payload one after the other, in one direction, are a bulk
     NS_IN_MS = 1000000
-    HEADER_WORD = 4             # bytes that Digest.header_words counts
     NO_WINDOW = -1
 
 cdef struct ActivityRow:

@@ -14,7 +14,7 @@ from fluxcap.flows.activity cimport begin_activity, expect_activity, note_activi
 from fluxcap.flows.aside cimport Aside
 from fluxcap.flows.connection cimport aside_of, connection_at, expect_connection
 from fluxcap.flows.doubt cimport confirms_syn, connection_of
-from fluxcap.flows.features cimport begin_features, begin_name, expect_features, note_features, note_name
+from fluxcap.flows.features cimport begin_features, expect_features, note_features
 from fluxcap.flows.follow cimport begin_connection, begins_another, continue_connection, remember_older
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
 from fluxcap.flows.record cimport FlowRecord
@@ -143,8 +143,6 @@ cdef inline void begin_beside(Flows* f, uint64_t i, FlowRow* row, const Digest* 
         begin_features(f, i)
         if f.activity_at:
             begin_activity(f, i)
-    if f.named != NULL:
-        begin_name(f, i, d)
     if f.connections_stride == 0:
         return
     if reason == ACTIVE_TIMEOUT and not begins_with_syn(d):
@@ -166,8 +164,6 @@ cdef inline void note_beside(Flows* f, uint64_t i, const FlowRow* row, const Dig
         note_features(f, i, row, d)
         if f.activity_at:
             note_activity(f, i, row, d)
-    if f.named != NULL:
-        note_name(f, i, d)
     if f.connections_stride:
         f.follow(f, i, row, d)
 

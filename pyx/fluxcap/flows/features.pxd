@@ -1,18 +1,17 @@
-# Features of flows for training models: packet sizes, gaps between packets, TCP flags, and the first packets one by
-# one. Each direction has its own; sizes and gaps are there for both together too. Features lie beside the rows, so that
-# a table without features does not pay for them. So does the name of the server of a flow: names/ finds names, a packet
-# brings them along, and the first one counts.
+# Features of flows for training models: packet sizes, gaps between packets, TCP flags, the first packets one by one,
+# and the first bytes. Each direction has its own; sizes and gaps are there for both together too. Features lie beside
+# the rows, so that a table without features does not pay for them.
 
 from libc.math cimport sqrt
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport add_square, squared_deviations
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.times cimport NO_TIME
-from fluxcap.base.types cimport Digest
+from fluxcap.base.types cimport Digest, Kept, Named, octets_kept
 from fluxcap.flows.record cimport BOTH, FlowRecord, Statistics, TCP_FLAG_BITS, WAYS
-from fluxcap.flows.table cimport FlowRow, Flows, Named, is_flipped
+from fluxcap.flows.table cimport FlowRow, Flows, is_flipped
 
 cdef enum:
     MAX_FIRST_PACKETS = 255     # as in NFStream; each takes 17 bytes of every flow
@@ -142,7 +141,33 @@ cdef inline void read_features(const Flows* f, uint64_t i, const FlowRow* row, F
     record.sizes[BOTH] = statistics(&sizes, n)
     record.gaps[BOTH] = statistics(&x.gaps[BOTH], gaps_of(x, BOTH))
 
-# The name of the server -----------------------------------------------------------------------------------------------
+# The first payload bytes of a flow, of both directions, in the order of the records. They lie behind the features and
+# the activity of a row. Behind this lie Flows.payload_most bytes, zero where the flow has fewer.
+cdef struct PayloadRow:
+    uint32_t n                  # bytes there
+
+cdef inline uint64_t payload_stride(uint32_t most) noexcept nogil:
+    return (sizeof(PayloadRow) + <uint64_t>most + 63) & ~<uint64_t>63
+
+cdef inline PayloadRow* payload_of(const Flows* f, uint64_t i) noexcept nogil:
+    return <PayloadRow*>(<char*>features_at(f, i) + f.payload_at)
+
+cdef inline void note_payloads(const Flows* f, const Digest* digests, uint32_t n, const Kept* kept,
+                               uint64_t stride) noexcept nogil:
+    """Add what was kept of counted packets, which lies a stride apart, to their flows."""
+    cdef const Kept* k
+    cdef PayloadRow* x
+    cdef uint32_t i, more
+    for i in range(n):
+        k = <const Kept*>(<const char*>kept + i * stride)
+        if digests[i].row:
+            x = payload_of(f, digests[i].row - 1)
+            more = min(k.n, f.payload_most - x.n)
+            memcpy(<uint8_t*>(x + 1) + x.n, octets_kept(k), more)
+            x.n += more
+
+# The name of the server, as far as names are looked for: names/ finds names, a packet brings them along, and the first
+# one counts. It lies behind all else.
 
 cdef enum NameBasis:            # from the weakest to the strongest
     BASIS_NONE
@@ -154,6 +179,7 @@ cdef enum NameBasis:            # from the weakest to the strongest
 cdef struct NameRow:
     uint32_t name               # 1 + number, 0 = none
     uint8_t basis               # NameBasis
+    uint8_t begun               # a packet of the row was noted
 
 cdef inline uint64_t name_stride() noexcept nogil:
     return sizeof(NameRow)
@@ -161,27 +187,21 @@ cdef inline uint64_t name_stride() noexcept nogil:
 cdef inline NameRow* name_of(const Flows* f, uint64_t i) noexcept nogil:
     return <NameRow*>(<char*>features_at(f, i) + f.name_at)
 
-cdef inline void set_name(Flows* f, NameRow* x, uint32_t name, uint8_t basis, uint8_t length) noexcept nogil:
-    """A column has room for the longest name in each row, and bounds on memory count that."""
-    x.name = name
-    x.basis = basis
-    if length > f.longest_name:
-        f.column_octets += length - f.longest_name
-        f.longest_name = length
-
-cdef inline const Named* told_with(const Flows* f, const Digest* d) noexcept nogil:
-    """What the packet of a digest tells."""
-    return &f.named[d - f.first_named]
-
-cdef inline void begin_name(Flows* f, uint64_t i, const Digest* d) noexcept nogil:
-    """A packet begins this row: what was asked for before it counts, what is asked for later does not."""
-    cdef const Named* named = told_with(f, d)
-    if named.asked:
-        set_name(f, name_of(f, i), named.asked, BASIS_DNS, named.asked_length)
-
-cdef inline void note_name(Flows* f, uint64_t i, const Digest* d) noexcept nogil:
-    """What a client says in the flow itself is better than what it asked for, and what it says first counts."""
-    cdef const Named* named = told_with(f, d)
-    cdef NameRow* x = name_of(f, i)
+cdef inline void note_name(NameRow* x, const Named* named) noexcept nogil:
+    """What was asked for before the first packet of a row counts, unless a client says a name in the flow itself: then
+    the first one that it says."""
+    if named.asked and not x.begun:
+        x.name = named.asked
+        x.basis = BASIS_DNS
+    x.begun = True
     if named.said and x.basis <= BASIS_DNS:
-        set_name(f, x, named.said, named.basis, named.said_length)
+        x.name = named.said
+        x.basis = named.basis
+
+cdef inline void note_names(const Flows* f, const Digest* digests, uint32_t n, const Named* named,
+                            uint64_t stride) noexcept nogil:
+    """Note what counted packets tell, which lies a stride apart, in their rows."""
+    cdef uint32_t i
+    for i in range(n):
+        if digests[i].row:
+            note_name(name_of(f, digests[i].row - 1), <const Named*>(<const char*>named + i * stride))

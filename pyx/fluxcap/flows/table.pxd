@@ -74,13 +74,6 @@ cdef struct ServerPorts:
     uint64_t tcp[PORT_WORDS]
     uint64_t udp[PORT_WORDS]
 
-cdef struct Named:              # what a packet tells of the name of a server: server_name.pxd
-    uint32_t asked              # 1 + number of the name that the address of one end was asked for by the other one,
-    uint32_t said               # ... and of a name that the client says with this packet; 0 = none
-    uint8_t asked_length        # bytes of these
-    uint8_t said_length
-    uint8_t basis               # NameBasis of `said`
-
 cdef struct Flows
 
 ctypedef uint32_t (*Answers)(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil
@@ -115,10 +108,9 @@ cdef struct Flows:
     uint32_t first_packets      # how many packets are described one by one
     bint describes              # features begin with a FeatureRow; else they are what is kept beside it
     uint32_t activity_at        # bytes from the features of a row to its activity, 0 = none: activity.pxd
-    uint32_t name_at            # ... and to the name of its server: server_name.pxd
-    uint32_t longest_name       # bytes; column_octets count them
-    const Named* named          # what packets of the digests that are counted tell, NULL: names are not looked for
-    const Digest* first_named   # the digest of the first of them
+    uint32_t payload_at         # the same to its first payload bytes
+    uint32_t payload_most       # ... and how many these are at most
+    uint32_t name_at            # ... and to the name of its server
     uint8_t* connections        # as many as rows, or NULL: connection.pxd
     uint64_t connections_stride
     uint64_t connections_room

@@ -181,6 +181,7 @@ cdef inline Next ipv6(Cursor* c, Packet* p) noexcept nogil:
     p.key.flow_label = be24(at + 1) & 0x0FFFFF
     p.ttl = at[IPV6_HOP_LIMIT]
     p.header_words = 0
+    p.ip_header_length = IPV6_HEADER
     p.payload_length = wire_left(c)
     return <Next>PROTOCOL | at[IPV6_NEXT_HEADER]
 
@@ -231,6 +232,7 @@ cdef inline Next extended(Cursor* c, Packet* p, uint32_t length) noexcept nogil:
     c.extensions += 1
     c.at += length
     p.key.protocol = next_header
+    p.ip_header_length += <uint16_t>length
     p.payload_length = wire_left(c)
     return <Next>PROTOCOL | next_header
 

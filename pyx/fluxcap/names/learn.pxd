@@ -10,9 +10,8 @@ from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport be16, hash_bytes
 from fluxcap.base.numbers cimport IP_TCP, IP_UDP, SYN
-from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, COUNTED, Key, Packet, in_a_flow, is_left_out
+from fluxcap.base.types cimport ANOMALIES_END, Batch, COUNTED, Key, Named, Packet, in_a_flow, is_left_out
 from fluxcap.flows.features cimport BASIS_HTTP, BASIS_SNI, NameBasis
-from fluxcap.flows.table cimport Named
 from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER
 from fluxcap.names.client_hello cimport (
     HELLO_MAX, Piece16, TLS_RECORD, TOLD_NAME, TOLD_NOTHING, TOLD_NOT_YET, Told, gather_hello, may_be_hello, read_hello)
@@ -26,9 +25,9 @@ from fluxcap.names.http cimport may_be_request, read_request
 from fluxcap.names.latest cimport (
     Latest, LatestEntry, drop_latest, find_latest, free_latest, open_latest, put_latest)
 from fluxcap.names.store cimport (
-    NameStore, NameText, drop_last_dot, free_names, keep_name, name_length, put_letters)
+    NameStore, NameText, drop_last_dot, free_names, keep_name, put_letters)
+from fluxcap.pipeline.beside cimport Beside, told_last
 from fluxcap.pipeline.identity cimport IdentityKey, hash_ends
-from fluxcap.pipeline.named cimport NamedQueue, free_named, open_named, put_named
 from fluxcap.pipeline.scan cimport TAPPED, TAPPED_NO_MEMORY, Tapped
 from fluxcap.streams.datagram cimport free_datagrams, take_back
 from fluxcap.streams.demux cimport is_refused
@@ -47,7 +46,7 @@ cdef struct Names:
     Latest answers              # 1 + number of the name, under the hash of client and address
     Heads heads
     Pieces pieces
-    NamedQueue queue
+    const Beside* beside        # what packets tell goes there
     IdentityKey key             # of the hashes
     uint64_t answers_forgotten
     uint64_t anomalies[ANOMALIES_END]   # of datagrams put together here, which others count too
@@ -56,7 +55,7 @@ cdef struct Names:
 
 cdef inline bint open_names(Names* x) noexcept nogil:
     """Allocate what a zeroed struct needs; free_names_of() frees it, also after False: memory is out."""
-    return open_latest(&x.answers, ANSWERS_KEPT) and open_heads(&x.heads) and open_named(&x.queue)
+    return open_latest(&x.answers, ANSWERS_KEPT) and open_heads(&x.heads)
 
 cdef inline void free_names_of(Names* x) noexcept nogil:
     if x == NULL:
@@ -65,7 +64,6 @@ cdef inline void free_names_of(Names* x) noexcept nogil:
     free_latest(&x.answers)
     free_heads(&x.heads)
     free_datagrams(&x.pieces.datagrams)
-    free_named(&x.queue)
     free(x)
 
 cdef inline bint out_of_memory(const Names* x) noexcept nogil:
@@ -89,7 +87,6 @@ cdef inline void look_up(const Names* x, const Key* key, Named* to) noexcept nog
         entry = find_latest(&x.answers, hash_answer(x, key.dst_ip, key.src_ip))
     if entry != NULL:
         to.asked = entry.value
-        to.asked_length = <uint8_t>name_length(&x.store, entry.value - 1)
 
 cdef inline void learn_answers(Names* x, const uint8_t* client, const uint8_t* message, uint32_t n) noexcept nogil:
     """Remember the addresses that a client was given, under the name that it asked for."""
@@ -118,7 +115,6 @@ cdef inline void say(Names* x, const uint8_t* at, uint32_t n, NameBasis basis, N
     drop_last_dot(&x.text)
     to.said = keep_name(&x.store, &x.text)
     if to.said:
-        to.said_length = <uint8_t>x.text.n
         to.basis = <uint8_t>basis
 
 cdef inline Told read_messages(Names* x, const uint8_t* client, const uint8_t* at, uint32_t n,
@@ -263,33 +259,27 @@ cdef inline bint learn_piece(Names* x, const Packet* piece, Named* to) noexcept 
         return False
     # A fragment around a tunnel is in the flow of the tunnel, and who speaks is inside of it.
     if piece.fragmented_around or p.depth != piece.depth:
-        to.said = to.basis = to.said_length = 0
+        to.said = to.basis = 0
     return True
 
-cdef inline bint name_batch(Names* x, const Batch* batch, Named* named) noexcept nogil:
-    """Fill in what each packet of a batch tells; False when memory is out."""
+cdef inline Tapped learn(void* to, const Batch* batch) noexcept nogil:
+    """Learn from a batch, and say beside each packet what it tells."""
+    cdef Names* x = <Names*>to
+    cdef Named* named
     cdef const Packet* p
     cdef uint32_t i
-    memset(named, 0, batch.n * sizeof(Named))
+    cdef bint done = True
     take_back(&x.pieces.datagrams)
     for i in range(batch.n):
         p = &batch.packets[i]
+        named = told_last(x.beside, batch.n, i)
+        memset(named, 0, sizeof(Named))
         if is_left_out(p.disposition):
             continue
         if in_a_flow(p.disposition):
-            look_up(x, &p.key, &named[i])
+            look_up(x, &p.key, named)
         if p.fragmented or p.fragmented_around:
-            if not learn_piece(x, p, &named[i]):
-                return False
-        elif not learn_packet(x, p, &named[i]):
-            return False
-    return not out_of_memory(x)
-
-cdef inline Tapped learn(void* to, const Batch* batch) noexcept nogil:
-    """Learn from a batch, and queue what its packets tell until they are counted."""
-    cdef Named named[BATCH]
-    cdef Names* x = <Names*>to
-    if not name_batch(x, batch, named):
-        return TAPPED_NO_MEMORY
-    put_named(&x.queue, named, batch.n)
-    return TAPPED
+            done = learn_piece(x, p, named) and done
+        else:
+            done = learn_packet(x, p, named) and done
+    return TAPPED if done and not out_of_memory(x) else TAPPED_NO_MEMORY

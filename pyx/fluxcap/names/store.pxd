@@ -7,6 +7,7 @@ from libc.string cimport memcmp, memcpy
 
 from fluxcap.base.arrays cimport reserve_array
 from fluxcap.base.bytes cimport hash_bytes
+from fluxcap.text.digits cimport put_hex_octet
 
 cdef enum:
     # Bytes of a name as it is written: a domain name has at most 253 (RFC 1035 section 2.3.4), a Host a port besides.
@@ -47,10 +48,6 @@ cdef inline uint32_t name_begin(const NameStore* s, uint64_t i) noexcept nogil:
 cdef inline uint32_t name_length(const NameStore* s, uint64_t i) noexcept nogil:
     return s.ends[i] - name_begin(s, i)
 
-cdef inline uint8_t hex_digit(uint32_t value) noexcept nogil:
-    cdef const uint8_t* digits = <const uint8_t*>b"0123456789abcdef"
-    return digits[value]
-
 cdef inline void put_plain(NameText* t, uint8_t octet) noexcept nogil:
     if t.n < NAME_MAX:
         t.text[t.n] = octet
@@ -59,10 +56,12 @@ cdef inline void put_plain(NameText* t, uint8_t octet) noexcept nogil:
         t.too_long = True
 
 cdef inline void put_escaped(NameText* t, uint8_t octet) noexcept nogil:
+    cdef uint8_t digits[2]
+    put_hex_octet(digits, octet)
     put_plain(t, b'\\')
     put_plain(t, b'x')
-    put_plain(t, hex_digit(octet >> 4))
-    put_plain(t, hex_digit(octet & 15))
+    put_plain(t, digits[0])
+    put_plain(t, digits[1])
 
 cdef inline void put_letter(NameText* t, uint8_t octet) noexcept nogil:
     """Write a byte of a name. What is no printable ASCII is written as \\xNN: no name has control codes for a terminal,

@@ -5,22 +5,24 @@ from libc.string cimport memset
 
 from fluxcap.base.columns cimport Columns, collect_batch, octets_of
 from fluxcap.base.types cimport (
-    ANOMALIES_END, BATCH, Batch, COPIES_FORGOTTEN, Decoder, Digest, FILTERED, FRAGMENTS, KEY_WORDS, Packet)
+    ANOMALIES_END, BATCH, Batch, COPIES_FORGOTTEN, Decoder, Digest, FILTERED, FRAGMENTS, KEY_WORDS, Kept,
+    Packet)
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.reader cimport BROKEN, FORMAT_MERGED, InterfaceCounts, MORE, MORE_INTERFACES, RECORD, Reader, Step
 from fluxcap.checksums.verify cimport SumKernel, verify_batch
 from fluxcap.flows.count cimport close_rows, count_digests, prefetch_slots
+from fluxcap.flows.features cimport note_names, note_payloads
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, KeyPlan, is_five_tuple
-from fluxcap.flows.table cimport Flows, Named, octets_for, reserve
+from fluxcap.flows.table cimport Flows, octets_for, reserve
 from fluxcap.fragments.holding cimport Holding, copy_held, gather, held_count, needs_holding, open_holding, release
 from fluxcap.layers.decode cimport decode_packets
+from fluxcap.pipeline.beside cimport Beside, keep_batch, let_out, told_with
 from fluxcap.pipeline.copies cimport Copies, mark_copies
 from fluxcap.pipeline.digest cimport digest_batch, digest_scattered
 from fluxcap.pipeline.filter cimport Filters, filter_batch
 from fluxcap.pipeline.inside cimport filter_inside, look_inside
 from fluxcap.pipeline.lane cimport take_lane
 from fluxcap.pipeline.ledger cimport Totals, tally_digests
-from fluxcap.pipeline.named cimport NamedQueue, take_named
 from fluxcap.pipeline.origins cimport decode_merged
 from fluxcap.pipeline.quotation cimport quote_batch
 from fluxcap.tables.shards cimport count_in_order
@@ -64,15 +66,15 @@ cdef struct Pipeline:
     bint apart                  # fragments are in no flow, and only they have rows: see count_apart()
     bint lane                   # the lane may take packets: the key is the default or none, nothing needs their Packet
     Copies* copies              # NULL: copies are not looked for
+    Beside* beside              # NULL: nothing is kept of packets until they are counted
     Tap tap                     # NULL: no consumer
     void* tapped
-    NamedQueue* named           # NULL: names are not looked for; else the tap fills it
 
 cdef inline bint may_take_lane(const Pipeline* p) noexcept nogil:
     """Does the lane give all that is asked for? Nothing may need a Packet: no column but of fragments, no filter on the
-    innermost IP packet, no look for copies or names; who taps the pipeline closes the lane."""
+    innermost IP packet, no look for copies or at bytes; who taps the pipeline closes the lane."""
     return (not p.counts_flows or is_five_tuple(&p.flows.plan)) and (p.columns.n_columns == 0 or p.apart) and \
-        (p.filtered or p.filters.inside.n == 0) and p.copies == NULL and p.named == NULL
+        (p.filtered or p.filters.inside.n == 0) and p.copies == NULL and p.beside == NULL
 
 cdef inline bint admit_batch(Pipeline* p, const Reader* r, Batch* batch) noexcept nogil:
     """Run the filter on the outermost headers. False: a filter program is missing."""
@@ -141,13 +143,13 @@ cdef inline Outcome count_digests_and_ledger(Pipeline* p, InterfaceCounts* inter
         return OUTCOME_FLOWS_FULL
     return OUTCOME_WANTS_INPUT
 
-cdef inline bint collect_rows(Pipeline* p, const Batch* batch) noexcept nogil:
-    """Append rows to the columns. One bound is for them and for the flows: each has what the other leaves. False when
-    memory is out."""
+cdef inline bint collect_rows(Pipeline* p, const Batch* batch, const Kept* kept) noexcept nogil:
+    """Append rows to the columns, with what was kept of each packet. One bound is for them and for the flows: each has
+    what the other leaves. False when memory is out."""
     cdef uint64_t left = p.max_octets
     if left and p.counts_flows:
         left -= min(octets_for(&p.flows, p.flows.n), left - 1)
-    if not collect_batch(&p.columns, batch, left):
+    if not collect_batch(&p.columns, batch, kept, p.beside.stride if p.beside != NULL else 0, left):
         return False
     if left and p.counts_flows:
         p.flows.max_octets = p.max_octets - min(octets_of(&p.columns, p.columns.n), p.max_octets - 1)
@@ -157,19 +159,19 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
     """Count a decoded and judged batch in flows and ledger, and append its rows to the columns."""
     cdef Digest digests[BATCH]
     cdef uint64_t words[BATCH * KEY_WORDS]
-    cdef Named named[BATCH]
+    cdef Kept* kept = let_out(p.beside, batch.n) if p.beside != NULL else NULL
     cdef Outcome outcome
     cdef uint32_t i
     digest_batch(&p.flows.plan, batch, p.totals.before, digests, words)
-    if p.named != NULL:
-        take_named(p.named, named, batch.n)
-        p.flows.named = named
-        p.flows.first_named = digests
     if p.counts_flows and not p.flows.n_shards:
         prefetch_slots(&p.flows, digests, batch.n)
     outcome = count_digests_and_ledger(p, r.counts, digests, words, &batch.n)
     if outcome == OUTCOME_NO_MEMORY:
         return outcome
+    if p.flows.payload_at:
+        note_payloads(&p.flows, digests, batch.n, kept, p.beside.stride)
+    if p.beside != NULL and p.beside.named_at:
+        note_names(&p.flows, digests, batch.n, told_with(p.beside, kept), p.beside.stride)
     if p.columns.n_columns:
         for i in range(batch.n):
             batch.packets[i].flow = <int64_t>digests[i].row - 1
@@ -177,7 +179,7 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
                 batch.packets[i].mark = digests[i].mark
             if batch.packets[i].quote:
                 batch.packets[i].quoted_flow = p.flows.quoted[batch.packets[i].quote - 1].row
-        if not collect_rows(p, batch):
+        if not collect_rows(p, batch, kept):
             return OUTCOME_NO_MEMORY
     return outcome
 
@@ -209,7 +211,7 @@ cdef inline Outcome count_apart(Pipeline* p, const Reader* r, Batch* batch) noex
             batch.packets[n].flow = <int64_t>flows
             n += 1
     batch.n = n
-    return OUTCOME_WANTS_INPUT if collect_rows(p, batch) else OUTCOME_NO_MEMORY
+    return OUTCOME_WANTS_INPUT if collect_rows(p, batch, NULL) else OUTCOME_NO_MEMORY
 
 cdef inline Digested count_by_lane(Pipeline* p, const Reader* r, Batch* batch, Outcome* outcome) noexcept nogil:
     """Count an admitted batch by the lane, unless it is for the walk."""
@@ -226,12 +228,12 @@ cdef inline Outcome count_held(Pipeline* p, const Reader* r) noexcept nogil:
     """Count the packets that are held back, as they are now, and go on holding them: for tables that are copies."""
     cdef Batch batch
     cdef Outcome outcome = OUTCOME_WANTS_INPUT
-    cdef uint64_t at = p.holding.head, named = p.named.head if p.named != NULL else 0
+    cdef uint64_t at = p.holding.head, first = p.beside.first if p.beside != NULL else 0
     while at < p.holding.tail and outcome == OUTCOME_WANTS_INPUT:
         at = copy_held(&p.holding, at, &batch)
         outcome = count_batch(p, r, &batch)
-    if p.named != NULL:
-        p.named.head = named
+    if p.beside != NULL:
+        p.beside.first = first
     return outcome
 
 cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
@@ -273,6 +275,8 @@ cdef inline Outcome scan(Pipeline* p, Reader* r) noexcept nogil:
                         return outcome
                     continue
             examine_batch(p, r, batch)
+            if p.beside != NULL and not keep_batch(p.beside, batch):
+                return OUTCOME_NO_MEMORY
             if p.copies != NULL:
                 mark_copies(p.copies, batch, &r.anomalies[COPIES_FORGOTTEN])
             if p.tap != NULL:

@@ -1,23 +1,18 @@
 # The columns that tables can have: name, offset in the struct, bytes, numpy typestr and items a value. One row in
 # PACKET makes a packet column; a row in KEY makes one that can be a field of the flow key as well.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc
-from libc.string cimport memcpy, memset
+from libc.stdint cimport uint32_t, uint64_t
 
-import os
 import sys
 
-from fluxcap.base.types cimport Digest, KEY_WORDS, Key, Packet, VERDICTS_END
+from fluxcap.base.types cimport Digest, Kept, Key, Packet, VERDICTS_END
 from fluxcap.capture.pcap cimport MODIFIED_RECORD_HEADER
 from fluxcap.capture.reader cimport Interface, InterfaceCounts, Reader
 from fluxcap.flows.features cimport (
-    FeatureRow, MAX_FIRST_PACKETS, NameRow, first_directions, first_gaps, first_sizes)
-from fluxcap.flows.key cimport ABSENT as NO_WORD, KeyPlan, WORD_PORTS, WORD_SRC_MAC
+    FeatureRow, MAX_FIRST_PACKETS, NameRow, PayloadRow, first_directions, first_gaps, first_sizes)
 from fluxcap.flows.record cimport ActivityCounts, BOTH, FlowRecord, Statistics, TCP_FLAG_BITS, WAYS
-from fluxcap.flows.table cimport FlowRow, Flows, HISTORY_WIDTH, MAX_ROWS, ServerPorts
-from fluxcap.pipeline.scan cimport Pipeline
-from fluxcap.tables.shards cimport MAX_SHARDS, open_shards
+from fluxcap.flows.table cimport HISTORY_WIDTH
+from fluxcap.pipeline.beside cimport MAX_PAYLOAD
 
 cdef Packet packet_    # only used for its address, to find the offsets of fields
 cdef Key key_
@@ -227,6 +222,22 @@ cdef tuple first_fields(uint32_t n):
             field("splt_gap", <size_t>first_gaps(x), 8 * n, "i", n))
 
 
+cdef tuple payload_fields(uint64_t at, uint32_t most):
+    """The fields of the first bytes of a flow's payload, by their offsets from a FeatureRow."""
+    if most == 0:
+        return ()
+    return (field("payload_captured", at, sizeof(PayloadRow), "u"),
+            field("payload", at + sizeof(PayloadRow), most, "u", most))
+
+
+cdef dict kept_fields(uint32_t most):
+    """The fields of what is kept of a packet, by their offsets in Kept."""
+    return {row[0]: row for row in (
+        field("payload_offset", 0, sizeof(uint32_t), "u"),
+        field("payload_captured", sizeof(uint32_t), sizeof(uint32_t), "u"),
+        field("payload", sizeof(Kept), max(most, 1), "u", max(most, 1)))}
+
+
 cdef tuple name_fields(size_t at):
     """The name of a server, as its number until name_column() writes it, and its basis, by their offsets in the
     features."""
@@ -235,10 +246,14 @@ cdef tuple name_fields(size_t at):
             field("server_name_basis", at + <size_t>&x.basis, 1, "u"))
 
 
-def feature_columns(bint biflow, bint features, bint activity, uint32_t splt, bint server_names=False):
+def feature_columns(bint biflow, bint features, bint activity, uint32_t splt, uint32_t payload=0,
+                    bint server_names=False):
     names = tuple([row[0] for row in (feature_fields(biflow) if features else ()) +
-                   (activity_fields(biflow) if activity else ()) + first_fields(splt)])
+                   (activity_fields(biflow) if activity else ()) + first_fields(splt) + payload_fields(0, payload)])
     return names + (SERVER_NAME_COLUMNS if server_names else ())
+
+
+KEPT_COLUMNS = tuple(kept_fields(0))
 
 
 PACKET_COLUMNS = (
@@ -253,12 +268,7 @@ SERVER_NAME_COLUMNS = ("server_name", "server_name_basis")
 CONNECTION_COLUMNS = tuple([row[0] for row in CONNECTION])
 KEY_FIELDS = tuple(KEY)
 MAX_SPLT = MAX_FIRST_PACKETS
-
-
-cdef tuple packet_field(name):
-    if name not in PACKET:
-        raise ValueError(f"unknown packet column {name!r}")
-    return PACKET[name]
+MOST_PAYLOAD = MAX_PAYLOAD
 
 
 cdef tuple flow_fields(key):
@@ -278,96 +288,6 @@ cdef bint tells_ends(key):
     """Does a key have the protocol, both ports and both whole addresses?"""
     cdef set whole = {name for name, *bits in key["fields"] if name[3:] != "_ip" or tuple(bits) == (32, 128)}
     return {"protocol", "src_ip", "src_port", "dst_ip", "dst_port"} <= whole
-
-
-cdef int set_bits(uint8_t* at, int bits) except -1:
-    cdef int i
-    for i in range(bits):
-        at[i // 8] |= 0x80 >> i % 8
-    return 0
-
-
-cdef int plan_key(KeyPlan* plan, key) except -1:
-    """Turn field names and prefix lengths into masks over the words of Key."""
-    cdef Key v4, v6, kept
-    cdef uint64_t* mask_v4 = <uint64_t*>&v4
-    cdef uint64_t* mask_v6 = <uint64_t*>&v6
-    cdef uint64_t* keep = <uint64_t*>&kept
-    cdef uint32_t i
-    cdef size_t offset, octets
-    memset(plan, 0, sizeof(KeyPlan))
-    memset(&v4, 0, sizeof(Key))
-    memset(&v6, 0, sizeof(Key))
-    memset(&kept, 0, sizeof(Key))
-    for name, prefix_v4, prefix_v6 in key["fields"]:
-        if name not in KEY:
-            raise ValueError(f"unknown key field {name!r}")
-        _, offset, octets, _, _ = KEY[name]
-        memset(<uint8_t*>&kept + offset, 0xFF, octets)
-        if octets == 16:        # an IPv4 address is the last 32 bits of ::ffff:a.b.c.d
-            set_bits(<uint8_t*>&v4 + offset, 96 + prefix_v4)
-            set_bits(<uint8_t*>&v6 + offset, prefix_v6)
-        else:
-            memset(<uint8_t*>&v4 + offset, 0xFF, octets)
-            memset(<uint8_t*>&v6 + offset, 0xFF, octets)
-    plan.interval = key["interval"]
-    plan.octets_at = in_packet(&packet_.ip_length) if key.get("ip_octets") else in_packet(&packet_.wire)
-    if plan.interval:
-        kept.interval = v4.interval = v6.interval = -1
-    plan.shape.ip_at = plan.shape.ports_at = plan.shape.mac_at = NO_WORD
-    plan.shape.biflow = key["biflow"]
-    for i in range(4):
-        plan.mask_v4[i] = mask_v4[i]
-        plan.shape.prefixes |= mask_v4[i] != mask_v6[i]
-    for i in range(<uint32_t>KEY_WORDS):
-        if keep[i]:
-            plan.word[plan.shape.n] = i
-            plan.mask[plan.shape.n] = mask_v6[i]
-            if i == 0 and keep[2]:
-                plan.shape.ip_at = plan.shape.n
-            elif i == WORD_PORTS and kept.src_port and kept.dst_port:
-                plan.shape.ports_at = plan.shape.n
-            elif i == WORD_SRC_MAC and kept.src_mac[0] and kept.dst_mac[0]:
-                plan.shape.mac_at = plan.shape.n
-            plan.shape.n += 1
-    plan.shape.leading = plan.shape.n > 0 and plan.word[plan.shape.n - 1] == plan.shape.n - 1
-    seeds = os.urandom(sizeof(plan.seed))
-    memcpy(plan.seed, <const char*>seeds, sizeof(plan.seed))
-    return 0
-
-
-cdef ServerPorts* plan_servers(tuple ports) except NULL:
-    """The set of likely server ports; `ports` is (ports of TCP, ports of UDP)."""
-    tcp, udp = ports
-    cdef ServerPorts* servers = <ServerPorts*>calloc(1, sizeof(ServerPorts))
-    cdef uint16_t port
-    if servers == NULL:
-        raise MemoryError
-    for port in tcp:
-        servers.tcp[port >> 6] |= <uint64_t>1 << (port & 63)
-    for port in udp:
-        servers.udp[port >> 6] |= <uint64_t>1 << (port & 63)
-    return servers
-
-
-cdef int plan_shards(Pipeline* line, uint32_t shards) except -1:
-    """Divide the flow table into shards, where its plan and what is collected beside it allow that."""
-    cdef Flows* flows = &line.flows
-    if shards & (shards - 1) or shards > MAX_SHARDS:
-        raise ValueError(f"shards are a power of two up to {MAX_SHARDS}, not {shards}")
-    # Packet rows have the number of the row of their flow, and a bound is one for all rows, in the order of the input.
-    if line.columns.n_columns or line.max_octets or flows.max_rows < MAX_ROWS or flows.max_octets:
-        raise ValueError("packet columns and bounds need one table")
-    # The row of the flow in an earlier interval has another key: it may be in another shard.
-    if flows.plan.interval and flows.servers != NULL:
-        raise ValueError("the direction of a flow in an earlier interval needs one table")
-    if not open_shards(flows, shards):
-        raise MemoryError
-    return 0
-
-
-cdef uint64_t flow_stride(const KeyPlan* plan) noexcept:
-    return sizeof(FlowRow) + plan.shape.n * 8
 
 
 cdef str byte_order_name(bint swapped):

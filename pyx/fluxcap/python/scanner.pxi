@@ -24,6 +24,8 @@ from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.decode cimport decode_packets
 from fluxcap.layers.udp_tunnel cimport set_registered
 from fluxcap.names.learn cimport Names, free_names_of
+from fluxcap.names.store cimport NAME_MAX
+from fluxcap.pipeline.beside cimport free_beside
 from fluxcap.pipeline.copies cimport COPY_WINDOW, free_copies, next_input
 from fluxcap.pipeline.ledger cimport Totals, open_totals
 from fluxcap.pipeline.scan cimport (
@@ -58,7 +60,7 @@ cdef class Scanner(Window):
 
     def __cinit__(self, *, key=None, columns=(), verdicts=0xFFFFFFFF, row_limit=0, max_octets=0, decap=True, tunnels=(),
                   where=None, inside=None, bint inner=False, file=0, uint32_t shards=1, bint resync=False,
-                  bint dedupe=False, int64_t copy_window=0, bint fragments_apart=False):
+                  bint dedupe=False, int64_t copy_window=0, bint fragments_apart=False, payload=None):
         cdef Pipeline* line = &self.line
         line.batch = <Batch*>malloc(sizeof(Batch))
         line.totals = <Totals*>calloc(1, sizeof(Totals))
@@ -80,8 +82,11 @@ cdef class Scanner(Window):
         line.file = file
         line.row_limit = row_limit
         line.max_octets = max_octets
-        self.packet_fields = tuple([packet_field(name) for name in columns])
-        plan_columns(&line.columns, self.packet_fields)
+        payload, names = payload or (key or {}).get("payload"), (key or {}).get("server_names", False)
+        if payload or names:
+            line.beside = keep_beside(payload or (0, False, False), names)
+        self.packet_fields = packet_fields(columns, payload)
+        plan_packets(&line.columns, self.packet_fields)
         line.columns.verdicts = verdicts
         if dedupe or not COPY_COLUMNS.isdisjoint(columns):
             line.copies = look_for_copies(copy_window or COPY_WINDOW, dedupe)
@@ -89,10 +94,10 @@ cdef class Scanner(Window):
         if key is not None:
             line.counts_flows = True
             self.plan_flows(key)
-            if self.names != NULL and (shards > 1 or fragments_apart):
-                raise ValueError("names are looked for in the order of the records, which is one table's")
             if shards > 1:
                 plan_shards(line, shards)
+        if fragments_apart and self.names != NULL:
+            raise ValueError("names are looked for in the order of the records, and what stands apart has left it")
         line.apart = fragments_apart
         line.lane = may_take_lane(line) and os.environ.get("FLUXCAP_LANE") != "0"
 
@@ -103,6 +108,7 @@ cdef class Scanner(Window):
         free_trace(&self.traced)
         free_copies(self.line.copies)
         free_names_of(self.names)
+        free_beside(self.line.beside)
         free(self.line.batch)
         free(self.line.totals)
         free(self.ports)
@@ -145,12 +151,12 @@ cdef class Scanner(Window):
         flows.max_rows = min(key["max_flows"] or MAX_ROWS, MAX_ROWS)
         flows.max_octets = key.get("max_memory", 0)
         self.flow_fields = flow_fields(key)
-        self.feature_fields, self.activity_fields, self.first_fields = plan_features(flows, key)
-        if key.get("server_names"):
-            self.first_fields += plan_names(flows)
-            self.names = look_for_names(&self.line)
+        self.feature_fields, self.activity_fields, self.first_fields = plan_beside(flows, key)
         fields = self.flow_fields + self.feature_fields + self.activity_fields + self.first_fields
         flows.column_octets, flows.n_columns = sum([size for _, _, size, _, _ in fields]), len(fields)
+        if key.get("server_names"):
+            self.names = look_for_names(&self.line)
+            flows.column_octets += NAME_MAX     # of the column of texts, whose width is that of the longest
         return 0
 
     cdef int plan_connections(self, key) except -1:
@@ -193,8 +199,8 @@ cdef class Scanner(Window):
 
     cdef uint32_t worth(self, uint32_t threads) noexcept:
         """How many of so many threads may read: copies and names are looked for among the records in their order, and
-        what stands apart has a place in it."""
-        return threads if self.line.copies == NULL and self.names == NULL and not self.line.apart else 1
+        what stands apart or is kept has a place in it."""
+        return threads if self.line.copies == NULL and self.line.beside == NULL and not self.line.apart else 1
 
     cdef int step(self, uint32_t threads) except -1:
         """Process the bytes in the window with so many threads."""

@@ -11,8 +11,8 @@ from fluxcap.text.floats cimport HIGHEST_POWER, LOWEST_POWER, Power
 from fluxcap.text.rows cimport (
     CELL_ADDRESS, CELL_DURATION, CELL_FLOAT, CELL_INT16, CELL_INT32, CELL_INT64, CELL_INT8, CELL_INTEGERS,
     CELL_JSON_ADDRESS, CELL_JSON_DURATION, CELL_JSON_FLOAT, CELL_JSON_INTEGERS, CELL_JSON_NAME, CELL_JSON_TIME,
-    CELL_LETTERS, CELL_MAC, CELL_NAME, CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32, CELL_UINT64, CELL_UINT8, Cells,
-    Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
+    CELL_LETTERS, CELL_MAC, CELL_NAME, CELL_OCTETS, CELL_TEXT, CELL_TIME, CELL_UINT16, CELL_UINT32, CELL_UINT64,
+    CELL_UINT8, Cells, Kind, Literal, NAME_WIDTH, Name, put_rows, widest)
 
 cdef enum:
     PIECE = 131072      # most bytes of the rows of one step; at most half are used, which stay in L2 until written
@@ -115,6 +115,8 @@ cdef class TextRows:
             c.kind = expect(CELL_JSON_ADDRESS, c.size == 16, view)
         elif kind == "mac":
             c.kind = expect(CELL_MAC, c.size == 6, view)
+        elif kind == "octets":
+            c.kind = expect(CELL_OCTETS, view.format == "B", view)
         elif kind == "letters" or kind == "name":
             c.kind = expect(CELL_LETTERS, view.format == f"{c.size}s", view)
         elif kind == "json name":

@@ -4,7 +4,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.base.bytes cimport be16, be32, native64
-from fluxcap.text.digits cimport hex_digit, put_hex, put_octet
+from fluxcap.text.digits cimport put_hex, put_hex_octet, put_octet
 
 cdef enum:
     ADDRESS_WIDTH = 39          # eight groups of four digits, seven colons
@@ -53,7 +53,6 @@ cdef inline uint8_t* put_address(uint8_t* to, const uint8_t* at) noexcept nogil:
 cdef inline uint8_t* put_mac(uint8_t* to, const uint8_t* at) noexcept nogil:
     cdef uint32_t i
     for i in range(6):
-        to[3 * i] = hex_digit(at[i] >> 4)
-        to[3 * i + 1] = hex_digit(at[i])
+        put_hex_octet(to + 3 * i, at[i])
         to[3 * i + 2] = b":"    # the last colon is behind the text
     return to + MAC_WIDTH

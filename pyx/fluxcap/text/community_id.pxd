@@ -9,7 +9,7 @@ from fluxcap.base.icmp cimport (
     ICMP_TYPES_END, ROUTER_ADVERTISEMENT, ROUTER_SOLICITATION, is_icmp, is_request, reply_to, request_of, type_of)
 from fluxcap.base.numbers cimport IP_ICMP, IP_SCTP, IP_TCP, IP_UDP
 from fluxcap.base.types cimport Key
-from fluxcap.text.digits cimport hex_digit
+from fluxcap.text.digits cimport put_hex_octet
 from fluxcap.text.sha1 cimport SHA1_OCTETS, sha1
 
 cdef enum:
@@ -121,5 +121,4 @@ cdef inline void put_community_id(uint8_t* to, const Key* key, uint32_t unread, 
         put_base64(to + COMMUNITY_VERSION, digest)
         return
     for i in range(<uint32_t>SHA1_OCTETS):
-        to[COMMUNITY_VERSION + 2 * i] = hex_digit(digest[i] >> 4)
-        to[COMMUNITY_VERSION + 2 * i + 1] = hex_digit(digest[i])
+        put_hex_octet(to + COMMUNITY_VERSION + 2 * i, digest[i])

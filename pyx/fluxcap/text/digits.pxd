@@ -82,3 +82,9 @@ cdef inline uint8_t* put_hex(uint8_t* to, uint16_t word) noexcept nogil:
     to += word >= 0x10
     to[0] = hex_digit(word)
     return to + 1
+
+cdef inline uint8_t* put_hex_octet(uint8_t* to, uint8_t octet) noexcept nogil:
+    """Two digits, whatever the value."""
+    to[0] = hex_digit(octet >> 4)
+    to[1] = hex_digit(octet)
+    return to + 2

@@ -8,7 +8,7 @@ from libc.string cimport memcpy
 from fluxcap.base.bytes cimport native16, native32, native64, native_double
 from fluxcap.text.addresses cimport ADDRESS_WIDTH, MAC_WIDTH, put_address, put_mac
 from fluxcap.text.digits cimport (
-    INT64_WIDTH, UINT16_WIDTH, UINT32_WIDTH, UINT64_WIDTH, UINT8_WIDTH, put_signed, put_unsigned)
+    INT64_WIDTH, UINT16_WIDTH, UINT32_WIDTH, UINT64_WIDTH, UINT8_WIDTH, put_hex_octet, put_signed, put_unsigned)
 from fluxcap.text.floats cimport FLOAT_WIDTH, Power, put_float
 from fluxcap.text.times cimport Clock, JSON_TIME_WIDTH, TIME_WIDTH, put_json_time, put_time
 
@@ -31,6 +31,7 @@ cdef enum Kind:                 # the kind of the cells of a column
     CELL_ADDRESS
     CELL_JSON_ADDRESS           # with its quotes, which null has not
     CELL_MAC
+    CELL_OCTETS                 # two hexadecimal digits each
     CELL_TIME
     CELL_JSON_TIME              # with its quotes, which null has not
     CELL_DURATION               # nothing where it is negative, that is, not known
@@ -96,6 +97,8 @@ cdef inline uint64_t widest(const Cells* c) noexcept nogil:
     """The most bytes that a cell can take; 0 for CELL_TEXT, where `ends` tells."""
     if c.kind == CELL_INTEGERS or c.kind == CELL_JSON_INTEGERS:
         return <uint64_t>c.n_items * (widest_of(c.item) + 2) + 2   # a comma and a space behind each; brackets
+    if c.kind == CELL_OCTETS:
+        return <uint64_t>c.size * 2
     if c.kind == CELL_LETTERS or c.kind == CELL_JSON_NAME:
         return 2 * <uint64_t>max(c.size, <uint32_t>4) + 2            # null, or backslashes doubled between quotes
     return widest_of(c.kind)
@@ -175,6 +178,12 @@ cdef inline uint8_t* put_integers(uint8_t* to, const Cells* c, const uint8_t* at
         to = put_integer(to, c.item, at + i * size)
     return put_octets(to, b"]", 1) if as_json else to
 
+cdef inline uint8_t* put_hex_octets(uint8_t* to, const uint8_t* at, uint32_t n) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        to = put_hex_octet(to, at[i])
+    return to
+
 cdef inline uint8_t* put_cell(uint8_t* to, Cells* c, uint64_t row) noexcept nogil:
     cdef const uint8_t* at = c.values + row * c.size
     cdef uint64_t start
@@ -190,6 +199,8 @@ cdef inline uint8_t* put_cell(uint8_t* to, Cells* c, uint64_t row) noexcept nogi
         return put_end(to, c, at, row)
     elif c.kind == CELL_MAC:
         return put_mac(to, at)
+    elif c.kind == CELL_OCTETS:
+        return put_hex_octets(to, at, c.size)
     elif c.kind == CELL_TIME:
         return put_time(to, <int64_t>native64(at), &c.clock)
     elif c.kind == CELL_JSON_TIME:

@@ -80,6 +80,7 @@ class Reading:
             resync=options.on_damage == "resync",
             dedupe=options.dedupe is not False,
             copy_window=options.copy_window,
+            payload=options.payload.told(),
         )
         self.inputs: list[str] = []
         self._begins: list[int] = []  # records that were read before each input

@@ -12,6 +12,7 @@ from fluxcap.cluster.sharing import OnError, Sharing
 from fluxcap.cluster.timelines import collect_timeline
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.payload import Payload, payload_of
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.reports.checksum_report import ChecksumReport
@@ -46,6 +47,7 @@ def read_flows(
     features: bool = False,
     activity: bool = False,
     splt: int = 0,
+    payload: int | Payload = 0,
     client: Client | None = None,
     task_bytes: int | str = "512MB",
     fan_in: int = 8,
@@ -59,13 +61,13 @@ def read_flows(
     src : path, URL, or a list of these
         Captures to read as one, in this order, as fluxcap.read_flows() takes them. Every worker has to reach them.
     by, biflow, where, inner, decap, tunnels, semantics, idle_timeout, active_timeout, end, interval, features,
-    activity, splt
+    activity, splt, payload
         As in fluxcap.read_flows(). `file` is no field here.
     client : distributed.Client, optional
         Whose workers read. None: threads of this process.
     task_bytes : int or str, default "512MB"
         Inputs that are smaller are read together, up to so many bytes as stored. Larger ones are read in ranges of so
-        many, if flows are sums: without timeouts, interval, features and splt.
+        many, if flows are sums: without timeouts, interval, features, splt and payload.
     fan_in : int, default 8
         Tables that are merged at a time.
     on_error : {"collect", "raise"}, default "collect"
@@ -107,6 +109,7 @@ def read_flows(
         features=features,
         activity=activity,
         splt=splt,
+        payload=payload_of(payload),
     )
     options = ReadOptions(where, decap, 1, inner=inner, tunnels=tunnels)
     return collect_flows(src, plan, options, FlowTable, Sharing(client, task_bytes, fan_in, on_error, retries))

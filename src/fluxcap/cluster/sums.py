@@ -32,7 +32,8 @@ def adds_up(plan: FlowPlan) -> bool:
     """Whether the flows of a plan are nothing but sums over records."""
     spec = plan.spec()
     timeouts = ("idle_timeout", "tcp_idle_timeout", "active_timeout", "attempt_timeout", "close_timeout", "interval")
-    return not any(spec.get(name) for name in (*timeouts, "ends_tcp", "features", "activity", "splt", "connections"))
+    more = ("ends_tcp", "features", "activity", "splt", "payload", "connections")
+    return not any(spec.get(name) for name in (*timeouts, *more))
 
 
 class Sum(NamedTuple):

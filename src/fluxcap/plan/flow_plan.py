@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from fluxcap._core import MAX_SPLT
 from fluxcap.plan import keys, semantics
 from fluxcap.plan.durations import nanoseconds
+from fluxcap.plan.payload import NONE, Payload
 from fluxcap.plan.semantics import SERVER_PORTS, Semantics, ServerPorts
 from fluxcap.plan.sizes import octets
 from fluxcap.values.metadata import Metadata
@@ -34,6 +35,7 @@ class FlowPlan(NamedTuple):
     features: bool = False
     activity: bool = False
     splt: int = 0
+    payload: Payload = NONE
     server_names: bool = False
     connections: bool = False
     ignore_checksums: bool = False
@@ -66,6 +68,7 @@ class FlowPlan(NamedTuple):
             "features": self.features,
             "activity": self.activity,
             "splt": self.splt,
+            "payload": self.payload.told(),
             "server_names": self.server_names,
             "ip_octets": meant.octets == "ip",
             "server_ports": _server_ports(meant, self.connections),
@@ -93,6 +96,7 @@ class FlowPlan(NamedTuple):
             "features": self.features,
             "activity": self.activity,
             "splt": self.splt,
+            "payload": self.payload._asdict() if self.payload.octets else None,
             "server_names": self.server_names,
             "max_flows": spec["max_flows"],
             "max_memory": spec["max_memory"],

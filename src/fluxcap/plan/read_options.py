@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
+from fluxcap.plan.payload import NONE, Payload
 from fluxcap.plan.places import Place
 from fluxcap.plan.tunnels import Tunnels
 
@@ -48,6 +49,7 @@ class ReadOptions(NamedTuple):
     ahead: int | None = None  # inputs after the current one that are decompressed while it is read; None: one a core
     follow: bool = False  # go on at the ends of files, and with the files that come next
     at: Place | None = None  # begin at this record; None: at the first
+    payload: Payload = NONE  # bytes of each packet that a table of packets has
     on_end: Callable[[], None] | None = None  # called at the end of the inputs, not when Ctrl-C ends the reading
 
     @property

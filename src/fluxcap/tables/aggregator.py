@@ -15,6 +15,7 @@ from fluxcap.capture.reading import Reading
 from fluxcap.capture.sources import Memory
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.payload import Payload, payload_of
 from fluxcap.plan.read_options import OnDamage, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.tables.flows import FlowTable, flow_table
@@ -72,6 +73,8 @@ class FlowAggregator:
         Add payload sizes, headers, TCP windows, bulks, active and idle times, subflows (docs/cicflowmeter.md).
     splt : int, default 0
         Add direction, size and gap of this many first packets, as in read_flows().
+    payload : int or Payload, default 0
+        Add the first so many payload bytes of each flow, as in read_flows().
     server_names : bool, default False
         Add the name of the server and what tells it, as in read_flows() (docs/server-names.md).
     threads : int, optional
@@ -113,6 +116,7 @@ class FlowAggregator:
         features: bool = False,
         activity: bool = False,
         splt: int = 0,
+        payload: int | Payload = 0,
         server_names: bool = False,
         threads: int | None = None,
         on_damage: OnDamage = "warn",
@@ -129,6 +133,7 @@ class FlowAggregator:
             features=features,
             activity=activity,
             splt=splt,
+            payload=payload_of(payload),
             server_names=server_names,
         )
         self._reading = Reading(

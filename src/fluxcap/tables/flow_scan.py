@@ -16,6 +16,7 @@ from fluxcap.capture.steps import each
 from fluxcap.plan import keys
 from fluxcap.plan.durations import nanoseconds
 from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.payload import Payload, payload_of
 from fluxcap.plan.read_options import REORDER, OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.tables.flows import FlowTable, flow_metadata, flow_table, shaped
 from fluxcap.tables.merging import joined
@@ -218,6 +219,7 @@ def scan_flows(
     features: bool = False,
     activity: bool = False,
     splt: int = 0,
+    payload: int | Payload = 0,
     server_names: bool = False,
     threads: int | None = None,
     ahead: int | None = None,
@@ -271,6 +273,8 @@ def scan_flows(
         Add payload sizes, headers, TCP windows, bulks, active and idle times, subflows (docs/cicflowmeter.md).
     splt : int, default 0
         Add direction, size and gap of this many first packets, as in read_flows().
+    payload : int or Payload, default 0
+        Add the first so many payload bytes of each flow, as in read_flows().
     server_names : bool, default False
         Add the name of the server and what tells it, as in read_flows() (docs/server-names.md).
     threads : int, optional
@@ -318,6 +322,7 @@ def scan_flows(
         features=features,
         activity=activity,
         splt=splt,
+        payload=payload_of(payload),
         server_names=server_names,
     )
     options = ReadOptions(

@@ -295,11 +295,13 @@ def shaped(made: Mapping[str, Column], metadata: Metadata, scanner: Scanner) -> 
     """The columns of a scanner's flows, those of first packets with a value for each packet, and names as texts."""
     texts = (scanner.server_names(column) if name == SERVER_NAME_NUMBER else column for name, column in made.items())
     columns: dict[str, Array | Column] = {column.name: column for column in texts}
-    if metadata.get("splt"):
-        from fluxcap.values.arrays import array
+    if (n := metadata.get("splt")) or metadata.get("payload"):
+        from fluxcap.values.arrays import wide
 
-        # A flow of a single packet has a row too.
-        columns |= {name: array(made[name]).reshape(-1, metadata["splt"]) for name in _SPLT}
+        # A flow of a single packet, or of a byte, has a row too.
+        columns |= {name: wide(made[name], n) for name in _SPLT if n}
+        if payload := metadata.get("payload"):
+            columns["payload"] = wide(made["payload"], payload["octets"])
     return columns
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from fluxcap.tables.packets import PacketTable, without_rows
+from fluxcap.tables.packets import PacketTable
 from fluxcap.tables.requirements import wanted
 from fluxcap.values.arrow import Stream, View
 
@@ -23,8 +23,9 @@ class Scan(Protocol):
         """Read everything as tables of these columns and `batch_size` rows."""
 
 
-def lazy_frame(scan: Scan, view: View) -> pl.LazyFrame:
-    """The LazyFrame of a scan. (polars' scan_arrow_c_stream() has no rows when it is collected a second time.)"""
+def lazy_frame(scan: Scan, like: PacketTable, view: View) -> pl.LazyFrame:
+    """The LazyFrame of a scan, whose tables have the types of `like`. (polars' scan_arrow_c_stream() has no rows when
+    it is collected a second time.)"""
     polars = wanted("polars")
     from polars.io.plugins import register_io_source
 
@@ -44,6 +45,5 @@ def lazy_frame(scan: Scan, view: View) -> pl.LazyFrame:
             if room == 0:
                 break
 
-    empty = without_rows(scan.columns)
-    schema = polars.DataFrame(Stream(empty.to_dict(), [empty], {}, view)).schema
+    schema = polars.DataFrame(Stream(like.to_dict(), [like], {}, view)).schema
     return register_io_source(frames, schema=schema, validate_schema=True, is_pure=True)

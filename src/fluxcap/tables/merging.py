@@ -33,6 +33,8 @@ def refusal(parts: Sequence[Metadata]) -> str:
                 "tables with features do not merge: the gap between the last packet of one and the first of the next is"
                 " in neither; read the captures together instead"
             )
+        if part.get("payload"):
+            return "tables with payload do not merge: the first bytes of one may lack some; read the captures together"
         if part.get("server_names"):
             return (
                 "tables with names of servers do not merge: the answer that names an address may be in another capture"

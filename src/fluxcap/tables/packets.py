@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS, Scanner
+from fluxcap._core import EXTRA_COLUMNS, KEPT_COLUMNS, PACKET_COLUMNS, Column, Scanner
 from fluxcap.capture.index.beginning import check_place
 from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FLOW, QUOTED_FLOW, FlowPlan
+from fluxcap.plan.payload import NONE, Payload
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.plan.sizes import octets
 from fluxcap.tables.table import Table
 from fluxcap.values import derived, human
 from fluxcap.values.names import IP_VERSION
 
+if TYPE_CHECKING:
+    from fluxcap.values.arrays import Array
+
 UNSHOWN: Final = f"_{IP_VERSION}"  # the same in a table that was not asked for it
-STORED: Final = (*PACKET_COLUMNS, *EXTRA_COLUMNS, derived.ICMP)  # the others are made of these
+STORED: Final = (*PACKET_COLUMNS, *EXTRA_COLUMNS, *KEPT_COLUMNS, derived.ICMP)  # the others are made of these
 
 
 class PacketTable(Table):
@@ -69,11 +73,21 @@ def packet_table(reading: Reading, columns: Sequence[str] | None = None) -> Pack
     """The rows that a reading has collected since they were last taken. `columns`: those that witnessed() was given."""
     left_out = reading.scanner.totals()["rows_left_out"]
     made = {"rows_left_out": left_out, "limit": reading.limit or ("max_memory" if left_out else "")}
-    taken = reading.scanner.take()
+    taken = shaped(reading.scanner, reading.options.payload)
     if columns is not None and IP_VERSION in taken and IP_VERSION not in columns:
         taken[UNSHOWN] = taken.pop(IP_VERSION)
     table = PacketTable(taken, reading.metadata() | made)
     return table if columns is None else _with_derived(table, columns)
+
+
+def shaped(scanner: Scanner, payload: Payload) -> dict[str, Array | Column]:
+    """The rows that a scanner has collected, in the shapes of a table."""
+    taken: dict[str, Array | Column] = {**scanner.take()}
+    if "payload" in taken:
+        from fluxcap.values.arrays import wide
+
+        taken["payload"] = wide(taken["payload"], payload.octets)
+    return taken
 
 
 def _with_derived(table: PacketTable, columns: Sequence[str]) -> PacketTable:
@@ -94,19 +108,25 @@ def collect_packets(
     return reading.collect(inputs, lambda: packet_table(reading, columns))
 
 
-def without_rows(columns: Sequence[str]) -> PacketTable:
+def without_rows(columns: Sequence[str], payload: Payload = NONE) -> PacketTable:
     """A table without rows, whose columns have the types of these."""
-    return _with_derived(PacketTable(Scanner(columns=derived.sources_of(columns, STORED)).take()), columns)
+    scanner = Scanner(columns=derived.sources_of(columns, STORED), payload=payload.told())
+    return _with_derived(PacketTable(shaped(scanner, payload)), columns)
 
 
 def choose(
-    columns: str | Sequence[str] | None, by: str | Iterable[str] | None
+    columns: str | Sequence[str] | None, by: str | Iterable[str] | None, payload: Payload = NONE
 ) -> tuple[tuple[str, ...], FlowPlan | None]:
-    """The columns of a packet table, and the plan of the flows that its column `flow` numbers, if there is one."""
+    """The columns of a packet table, those of the payload behind all others, and the plan of the flows that its column
+    `flow` numbers, if there is one."""
     if columns is None:
         chosen = PACKET_COLUMNS if by is None else (*PACKET_COLUMNS, FLOW)
     else:
         chosen = tuple(name.strip() for name in columns.split(",")) if isinstance(columns, str) else tuple(columns)
+    if payload.octets:
+        chosen = (*chosen, *(name for name in KEPT_COLUMNS if name not in chosen))
+    elif kept := [name for name in KEPT_COLUMNS if name in chosen]:
+        raise ValueError(f"column {kept[0]!r} is about bytes of each packet, and none are asked for; say payload=64")
     known = (*STORED, *derived.names(STORED))
     for name in chosen:
         if name not in known:
@@ -127,7 +147,7 @@ def needs_flows(columns: Sequence[str]) -> bool:
     return FLOW in columns or QUOTED_FLOW in columns
 
 
-def choose_with_flow(columns: Literal[True] | str | Sequence[str]) -> tuple[str, ...]:
+def choose_with_flow(columns: Literal[True] | str | Sequence[str], payload: Payload) -> tuple[str, ...]:
     """The columns of packets beside their flow table, always including `flow`."""
-    chosen, _ = choose(None if columns is True else columns, None)
+    chosen, _ = choose(None if columns is True else columns, None, payload)
     return chosen if FLOW in chosen else (*chosen, FLOW)

@@ -9,6 +9,7 @@ from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.payload import Payload, payload_of
 from fluxcap.plan.places import place_of
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
@@ -45,6 +46,7 @@ def read_flows(
     features: bool = False,
     activity: bool = False,
     splt: int = 0,
+    payload: int | Payload = 0,
     server_names: bool = False,
     threads: int | None = None,
     ahead: int | None = None,
@@ -75,6 +77,7 @@ def read_flows(
     features: bool = False,
     activity: bool = False,
     splt: int = 0,
+    payload: int | Payload = 0,
     server_names: bool = False,
     threads: int | None = None,
     ahead: int | None = None,
@@ -104,6 +107,7 @@ def read_flows(
     features: bool = False,
     activity: bool = False,
     splt: int = 0,
+    payload: int | Payload = 0,
     server_names: bool = False,
     threads: int | None = None,
     ahead: int | None = None,
@@ -161,6 +165,10 @@ def read_flows(
     splt : int, default 0
         Add direction (0 forward, 1 reverse), size (bytes) and gap (ns) of this many first packets, at most 255,
         in columns of shape (n, splt); -1 after the last packet.
+    payload : int or Payload, default 0
+        Add the first so many payload bytes of each flow, of both directions as they came: `payload` of shape (n,
+        payload) and type uint8, zeros behind its `payload_captured` bytes. A Payload says more: bytes from the IP
+        header on, and zeros for addresses and ports. One thread reads then.
     server_names : bool, default False
         Add the name of the server, as far as the packets tell it: columns `server_name` and `server_name_basis`
         (docs/server-names.md). Only one thread reads then.
@@ -173,9 +181,9 @@ def read_flows(
     on_interrupt : {"raise", "return"}, default "raise"
         Ctrl-C: "return" ends the reading as the end of the input does, with `metadata["interrupted"]` True.
     packets : bool, str or sequence of str, default False
-        Also return a table of packets, made in the same pass: True for the default columns, or the columns named.
-        Its column `flow` is the row of each packet in the flow table; -1 for none, null in Arrow. Only one thread
-        reads then.
+        Also return a table of packets, made in the same pass: True for the default columns, or the columns named; with
+        `payload` those of it too. Its column `flow` is the row of each packet in the flow table; -1 for none, null in
+        Arrow. Only one thread reads then.
 
     Returns
     -------
@@ -233,12 +241,14 @@ def read_flows(
         features=features,
         activity=activity,
         splt=splt,
+        payload=payload_of(payload),
         server_names=server_names,
     )
     options = ReadOptions(where, decap, threads, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead)
     if packets is False:
         return collect_flows(src, plan, options, FlowTable)
-    return collect_both(src, plan, options, choose_with_flow(packets))
+    chosen = choose_with_flow(packets, plan.payload)
+    return collect_both(src, plan, options._replace(payload=plan.payload), chosen)
 
 
 def read_packets(
@@ -253,6 +263,7 @@ def read_packets(
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
     by: KeySet | str | Iterable[str] | None = None,
+    payload: int | Payload = 0,
     at: At | None = None,
     max_memory: int | str | None = None,
     ahead: int | None = None,
@@ -286,6 +297,10 @@ def read_packets(
     by : str or iterable of str, optional
         Make flows by this key in the same pass, and give the row of each packet in that flow table as the
         column `flow`. With `flow` in `columns` and no `by`: by five-tuple.
+    payload : int or Payload, default 0
+        Add the first so many payload bytes of each packet behind the other columns: `payload_offset`, where they begin
+        in the record, `payload_captured`, how many there are, and `payload` of shape (n, payload) and type uint8,
+        zeros behind these. A Payload says more: bytes from the IP header on, and zeros for addresses and ports.
     at : int, str, datetime or numpy.datetime64, optional
         Begin at the packet of this number, or at the first one of this time or later, such as "2026-11-29T21:05Z" (UTC
         where no zone is said), in the order of the file. An index leads there (docs/capture-index.md). None: at the
@@ -333,10 +348,12 @@ def read_packets(
     >>> [fluxcap.VERDICTS[verdict] for verdict in packets["verdict"][:2]]  # ARP has none; then UDP
     ['none', 'good']
     """
-    chosen, plan = choose(columns, by)
+    kept = payload_of(payload)
+    chosen, plan = choose(columns, by, kept)
     options = ReadOptions(
-        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead, at=place_of(at)
-    )
+        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead, at=place_of(at),
+        payload=kept,
+    )  # fmt: skip
     return collect_packets(src, chosen, plan, options, max_memory)
 
 

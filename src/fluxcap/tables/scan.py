@@ -12,6 +12,7 @@ from fluxcap.capture.live.following import as_read, named
 from fluxcap.capture.reading import Reading
 from fluxcap.capture.steps import each
 from fluxcap.plan.flow_plan import FlowPlan
+from fluxcap.plan.payload import Payload, payload_of
 from fluxcap.plan.places import place_of
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.sizes import octets
@@ -83,8 +84,7 @@ class PacketScan(Exportable):
         self._begun = False
 
     def __repr__(self) -> str:
-        names = ", ".join(item.name for item in self._inputs)
-        return f"<PacketScan of {names}: {len(self.columns)} columns, {self.batch_size:,} packets a batch>"
+        return f"<PacketScan of {', '.join(self._known()['inputs'])}: {len(self.columns)} columns, {self.batch_size:,} packets a batch>"
 
     def __iter__(self) -> Iterator[PacketTable]:
         return self.read(self.columns, self.batch_size)
@@ -142,7 +142,7 @@ class PacketScan(Exportable):
     def _stream(self, view: View) -> Stream:
         from fluxcap.values.arrow import Stream
 
-        return Stream(without_rows(self.columns).to_dict(), self, self._known(), view)
+        return Stream(self._like().to_dict(), self, self._known(), view)
 
     def write(self, path: str | os.PathLike[str], *, names: Scheme | None = None) -> None:
         """Write a file whose suffix decides the format, batch by batch, as the capture is read.
@@ -168,11 +168,12 @@ class PacketScan(Exportable):
         >>> import fluxcap, tempfile
         >>> fluxcap.scan_packets("samples/verdicts.pcap").write(tempfile.mkdtemp() + "/packets.parquet")
         """
-        like, chosen = without_rows(self.columns), other_names.names(names)
-        formats.save(
-            path,
-            formats.Rows(self, self.columns, metadata=lambda: self.metadata or self._known(), like=like, names=chosen),
-        )
+        rows = formats.Rows(self, self.columns, like=self._like(), names=other_names.names(names))
+        formats.save(path, rows._replace(metadata=lambda: self.metadata or self._known()))
+
+    def _like(self) -> PacketTable:
+        """A table without rows, of the types of all tables."""
+        return without_rows(self.columns, self._options.payload)
 
     def _known(self) -> Metadata:
         """What is known before anything is read."""
@@ -208,7 +209,7 @@ class PacketScan(Exportable):
         datetime64[ns, UTC]
         """
         wanted("pandas")  # before anything is read
-        return joined(list(self) or [without_rows(self.columns)]).to_pandas(ip=ip, labels=labels)
+        return joined(list(self) or [self._like()]).to_pandas(ip=ip, labels=labels)
 
     def to_arrow(self, *, ip: IpForm = "text", labels: bool | None = None) -> pa.RecordBatchReader:
         """Give a pyarrow RecordBatchReader, which reads the capture while it is read.
@@ -272,7 +273,7 @@ class PacketScan(Exportable):
         """
         from fluxcap.tables.lazy import lazy_frame
 
-        return lazy_frame(self, as_asked(ip, labels))
+        return lazy_frame(self, self._like(), as_asked(ip, labels))
 
     def to_polars(self, *, lazy: bool = False, ip: IpForm = "text", labels: bool | None = None) -> Any:
         """Give a polars DataFrame of all packets, or a LazyFrame as lazy() does.
@@ -322,6 +323,7 @@ def scan_packets(
     dedupe: bool | Duration = False,
     batch_size: int = BATCH_ROWS,
     by: KeySet | str | Iterable[str] | None = None,
+    payload: int | Payload = 0,
     at: At | None = None,
     max_memory: int | str | None = None,
     ahead: int | None = None,
@@ -346,22 +348,21 @@ def scan_packets(
     tunnels : dict of int to str, optional
         UDP ports that carry a tunnel besides the registered ones, as in {7777: "vxlan"}: docs/tunnels.md has the kinds.
     order : {"time"}, optional
-        "time": merge the inputs in the order of time, and sort the records of each within `reorder`. None: as they
-        stand.
+        "time": merge the inputs, sorted by time within `reorder`. None: as they stand.
     reorder : float or str, optional
         How much later than its time a record may stand in its input: seconds, or a text such as "100ms". None: "1s".
     dedupe : bool, float or str, default False
-        Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
-        seconds or a text (docs/duplicates.md).
+        Leave out copies of packets, as in read_packets().
     batch_size : int, default 65536
         Rows of each table; the last one may be shorter, and so are those of a pipe that pauses.
     by : str or iterable of str, optional
         Make flows by this key in the same pass, for the column `flow`, as in read_packets().
+    payload : int or Payload, default 0
+        Add the first so many payload bytes of each packet, as in read_packets().
     at : int, str, datetime or numpy.datetime64, optional
         Begin at the packet of this number, or at the first one of this time or later, as in read_packets().
     max_memory : int or str, optional
-        Stop, with a warning, before the flows that the column `flow` numbers take more than this: bytes, or a text such
-        as "512M" or "2GiB". A batch takes the same memory whatever the capture.
+        Stop, with a warning, before the flows of the column `flow` take more: bytes, or a text such as "512M".
     ahead : int, optional
         Compressed files to decompress ahead of the current one, up to 64 MiB of each. None: one a processor. 0: none.
     follow : bool, default False
@@ -390,9 +391,10 @@ def scan_packets(
     >>> all(len(packets) <= 50 for packets in scan)
     True
     """
-    chosen, plan = choose(columns, by)
+    chosen, plan = choose(columns, by, kept := payload_of(payload))
     octets(max_memory, "max_memory")  # refused even where there are no flows
     options = ReadOptions(
-        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead, follow, place_of(at)
+        where, decap, 1, on_damage, on_interrupt, inner, tunnels, order, reorder, dedupe, ahead, follow
     )
+    options = options._replace(at=place_of(at), payload=kept)
     return PacketScan(named(src, follow), chosen, plan and plan._replace(max_memory=max_memory), batch_size, options)

@@ -26,6 +26,11 @@ def array(column: Column | Array) -> Array:
     return values if column.width == 1 else values.reshape(-1, column.width)
 
 
+def wide(column: Column | Array, width: int) -> Array:
+    """One column as an array of (n, width), even if the width is one."""
+    return array(column).reshape(-1, width)
+
+
 def numbers(n: int) -> Array:
     """The numbers from 0 to n - 1."""
     return np.arange(n)

@@ -43,6 +43,8 @@ def _values(name: str, column: Any) -> Array:
         return _addresses(name, column, WIDTHS[kind])
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return _codes(name, column)
+    if kind == "octets":
+        return np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(-1, given.byte_width)
     if pa.types.is_fixed_size_list(given):
         return _numbers(pa.chunked_array([chunk.flatten() for chunk in column.chunks], given.value_type)).reshape(
             len(column), given.list_size

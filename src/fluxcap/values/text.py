@@ -72,6 +72,7 @@ KINDS: Final[Mapping[str, TextKind]] = {
     "state": STATES,
     "history": "letters",
     "ports": "letters",
+    "payload": "octets",
     "direction_basis": DIRECTION_BASES,
     "role_basis": DIRECTION_BASES,
     "server_name": "name",

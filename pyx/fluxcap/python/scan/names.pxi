@@ -27,7 +27,7 @@ cdef Names* look_for_names(Pipeline* line) except NULL:
     memcpy(&names.store.key, <const char*>seeds + sizeof(names.key), sizeof(names.store.key))
     line.tap = learn
     line.tapped = names
-    line.named = &names.queue
+    names.beside = line.beside
     return names
 
 

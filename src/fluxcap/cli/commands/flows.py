@@ -13,7 +13,7 @@ from fluxcap.cli.inputs import Sources
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import choose
-from fluxcap.cli.rows import community_ids, copies, extract, flow_rows, streamed
+from fluxcap.cli.rows import community_ids, copies, extract, flow_rows, payloads, streamed
 from fluxcap.formats import Rows
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
@@ -59,6 +59,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--splt", type=options.natural, default=0, metavar="N", help="direction, size and gap of the first N packets"
     )
+    payloads.add(parser, "each flow")
     flow_rows.add_server_names(parser)
     parser.add_argument("--max-flows", type=options.positive, metavar="N", help="stop at so many flows: exit code 4")
     options.add_max_memory(parser)
@@ -146,7 +147,9 @@ def _columns(given: Options) -> list[str]:
         *(field for field, *_ in key.fields),
         *(["interval"] if given.interval else []),
         *values,
-        *feature_columns(key.biflow, given.features, given.activity, given.splt, given.server_names),
+        *feature_columns(
+            key.biflow, given.features, given.activity, given.splt, given.payload.octets, given.server_names
+        ),
         *([derived.ICMP] if key.tells_ends else []),
     ]
 
@@ -168,6 +171,7 @@ def _plan(given: Options) -> FlowPlan:
         features=given.features,
         activity=given.activity,
         splt=given.splt,
+        payload=given.payload,
         server_names=given.server_names,
     )
     return flow_rows.checked(plan)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fluxcap._core import EXTRA_COLUMNS, PACKET_COLUMNS
+from fluxcap._core import EXTRA_COLUMNS, KEPT_COLUMNS, PACKET_COLUMNS
 from fluxcap.cli import inputs, options
 from fluxcap.cli.exits import Exit, UsageError
 from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Order, Parser
 from fluxcap.cli.output import choose
-from fluxcap.cli.rows import community_ids, streamed
+from fluxcap.cli.rows import community_ids, payloads, streamed
 from fluxcap.cli.rows.flow_rows import besides, how_it_ended
 from fluxcap.formats import Rows
 from fluxcap.values import derived, human
@@ -45,6 +45,7 @@ def configure(parser: Parser) -> None:
     options.add_follow(parser)
     options.add_resolve(parser)
     community_ids.add(parser)
+    payloads.add(parser, "each packet")
     options.add_max_memory(parser)
 
 
@@ -56,9 +57,10 @@ def run(given: Options, messages: Messages) -> Exit:
 
     output = choose(given.format, given.output, given.color, whole=given.strict, wide=given.wide)
     sources = inputs.find(given.inputs, output, given.follow)
-    known = (*PACKET_COLUMNS, *EXTRA_COLUMNS, derived.ICMP)
+    kept = KEPT_COLUMNS if given.payload.octets else ()
+    known = (*PACKET_COLUMNS, *EXTRA_COLUMNS, *kept, derived.ICMP)
     options.check_columns(given, known)
-    more = (*besides(PACKET_COLUMNS, given, output), *community_ids.column(given, PACKET_COLUMNS))
+    more = (*kept, *besides(PACKET_COLUMNS, given, output), *community_ids.column(given, PACKET_COLUMNS))
     columns = given.columns or (*PACKET_COLUMNS, *more)
     names = options.names(given, output)
     order = Order.of(given)
@@ -67,8 +69,8 @@ def run(given: Options, messages: Messages) -> Exit:
         unshown += [IP_VERSION, PROTOCOL]  # rows without IP are blank where others have addresses; names of services
     needed = derived.sources_of((*columns, *unshown), known)
     limit = options.row_limit(given, output)
-    reading = _from_place(given, sources)
-    chosen, plan = choose_columns(needed, by=None)
+    reading = _from_place(given, sources)._replace(payload=given.payload)
+    chosen, plan = choose_columns(needed, by=None, payload=given.payload)
     plan = plan and plan._replace(max_memory=given.max_memory)
     most = COLUMNAR_ROWS if output.binary else BATCH_ROWS
     batch = min(limit + 1, most) if limit else most  # one row past the limit tells whether there are more
@@ -80,7 +82,7 @@ def run(given: Options, messages: Messages) -> Exit:
         columns,
         chosen=given.columns is not None,
         noun="packets",
-        like=named(without_rows(needed)),
+        like=named(without_rows(needed, given.payload)),
         names=names,
         services=options.resolves(given),
     )
