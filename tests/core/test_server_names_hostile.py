@@ -14,14 +14,39 @@ import builders as b
 import fluxcap
 from capture_files import pcap, records
 from named_traffic import (
-    ASKED, CLIENT, CNAME, NAME, PORT, RESOLVER, SERVER, A, address, answered, extension, hello, labels, name_of,
-    names_of, over_ip, pointer, record, reply, request, segment, segments, syn, tls,
+    ASKED,
+    CLIENT,
+    CNAME,
+    NAME,
+    PORT,
+    RESOLVER,
+    SERVER,
+    A,
+    address,
+    answered,
+    extension,
+    hello,
+    labels,
+    name_of,
+    names_of,
+    over_ip,
+    pointer,
+    record,
+    reply,
+    request,
+    segment,
+    syn,
+    tls,
 )  # fmt: skip
 
 TO_SERVER = segment(b"data", ports=(PORT, 9999))
 CHAIN = reply(NAME, [record(ASKED, CNAME, labels("alias.test")), address(SERVER, labels("alias.test"))])
 MESSAGES = [CHAIN, reply(NAME, [address("2001:db8::7"), address(SERVER)])]
-STREAMS = [tls(hello(after=extension(10, b"")), 40), tls(hello(before=extension(10, bytes(20)), after=extension(11, b""))), request()]
+STREAMS = [
+    tls(hello(after=extension(10, b"")), 40),
+    tls(hello(before=extension(10, bytes(20)), after=extension(11, b""))),
+    request(),
+]
 PRINTABLE = set(range(0x21, 0x7F)) - set(b'",')
 
 

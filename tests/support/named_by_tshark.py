@@ -60,7 +60,11 @@ def told(capture: Path) -> Iterator[tuple[int, Tells]]:
         said = []
         if frame["tcp.srcport"]:
             said += [(one, "sni") for one in several[TLS][:1]]
-            said += [(one, "http") for one in several[HTTP][:1] if VERSION.fullmatch(frame["http.request.version"].split(SPLIT)[0])]
+            said += [
+                (one, "http")
+                for one in several[HTTP][:1]
+                if VERSION.fullmatch(frame["http.request.version"].split(SPLIT)[0])
+            ]
         flags = [(several[f"dns.flags.{name}"] or [""])[0] for name in ("response", "opcode", "rcode")]
         is_answer = flags == ANSWER and "53" in several["udp.srcport"] + several["tcp.srcport"]
         addresses = list(answered(several)) if is_answer else []

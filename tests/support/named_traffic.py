@@ -43,12 +43,20 @@ def address(given: str, owner: bytes = ASKED) -> bytes:
 
 
 def reply(
-    name: str = NAME, answers: Sequence[bytes] = (), *, flags: int = 0x8180, questions: int = 1, count: int | None = None
+    name: str = NAME,
+    answers: Sequence[bytes] = (),
+    *,
+    flags: int = 0x8180,
+    questions: int = 1,
+    count: int | None = None,
 ) -> bytes:
     """A DNS message with one question (section 4.1)."""
     n = len(answers) if count is None else count
-    return struct.pack(">HHHHHH", 7, flags, questions, n, 0, 0) + labels(name) + struct.pack(">HH", A, IN) + b"".join(
-        answers
+    return (
+        struct.pack(">HHHHHH", 7, flags, questions, n, 0, 0)
+        + labels(name)
+        + struct.pack(">HH", A, IN)
+        + b"".join(answers)
     )
 
 
@@ -62,7 +70,9 @@ def answered(
 def over_ip(payload: bytes, src: str, dst: str) -> bytes:
     """A frame, over IPv6 if its destination is of it; the other end then has an IPv6 address besides."""
     if ":" in dst or ":" in src:
-        return bytes(b.ethernet(b.ipv6(payload, *(one if ":" in one else f"2001:db8::{one[-1]}" for one in (src, dst)))))
+        return bytes(
+            b.ethernet(b.ipv6(payload, *(one if ":" in one else f"2001:db8::{one[-1]}" for one in (src, dst))))
+        )
     return bytes(b.ethernet(b.ipv4(payload, src, dst)))
 
 

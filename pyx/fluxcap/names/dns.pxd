@@ -120,7 +120,7 @@ cdef inline bint open_reply(Reply* r, const uint8_t* m, uint32_t n) noexcept nog
     r.n = n
     r.records = be16(m + DNS_ANSWERS)
     r.wanted = DNS_HEADER       # of several questions, which nobody asks, the first; each takes five bytes at least
-    for _question in range(be16(m + DNS_QUESTIONS)):  
+    for _question in range(be16(m + DNS_QUESTIONS)):
         at = behind_name(m, n, at)
         if at == NO_PLACE or n - at < QUESTION_FIXED:
             return False

@@ -1,6 +1,6 @@
 # What is kept of the bytes of each packet, or was read from them, from the stage that has them to the stage that counts
-# the packet: a packet that is held back for a fragment has none any more by then. What stands here goes in and comes out
-# in the order of the records, as the packets do.
+# the packet: a packet that is held back for a fragment has none any more by then. What stands here goes in and comes
+# out in the order of the records, as the packets do.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
@@ -28,8 +28,7 @@ cdef struct PayloadPlan:
 
 cdef struct Beside:
     PayloadPlan plan
-    uint64_t named_at           # bytes from an entry to what its packet tells of names, which the tap fills in; 0 = names
-                                # are not looked for
+    uint64_t named_at           # bytes from an entry to what its packet tells of names: the tap fills it in; 0 = none
     uint64_t stride
     uint8_t* entries
     uint64_t first              # the one that comes out next

@@ -37,8 +37,9 @@ def threads_worth(threads: int, octets: int) -> int:
 def divides(key: KeySpec | None) -> bool:
     """Does a flow table with this key divide into shards?
 
-    It does not where only one table will do: with a bound on flows or memory, with bytes of packets or names of servers,
-    which come in the order of the records, and where the direction of a flow depends on its row in an earlier interval.
+    It does not where only one table will do: with a bound on flows or memory, with bytes of packets or names of
+    servers, which come in the order of the records, and where the direction of a flow depends on its row in an earlier
+    interval.
     """
     beside = key is not None and (key.get("payload") or key.get("server_names"))
     if key is None or key["max_flows"] or key.get("max_memory") or beside:

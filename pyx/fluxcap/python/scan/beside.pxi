@@ -8,8 +8,8 @@ from fluxcap.pipeline.beside cimport Beside, MAX_PAYLOAD, PayloadPlan, open_besi
 
 
 cdef Beside* keep_beside(payload, bint names) except NULL:
-    """The state of keeping bytes of packets: so many of each, from the IP header on or not, masked or not; and what they
-    tell of names."""
+    """The state of keeping bytes of packets: so many of each, from the IP header on or not, masked or not; and what
+    they tell of names."""
     cdef PayloadPlan plan
     cdef Beside* beside
     plan.most, plan.whole, plan.masked = payload
