@@ -23,7 +23,7 @@ TELLING = {  # how bytes look that may tell a name
     ),  # an answer over UDP
 }
 WANTED = 40  # captures of each; FLUXCAP_EVERY_NAME=1 takes all
-OF_EACH = {"http": 100, "sni": 80, "dns": 30}  # flows with a name by each, at least
+OF_EACH = {"http": 100, "sni": 80, "dns": 20}  # flows with a name by each, at least
 
 
 def telling() -> set[str]:

@@ -31,6 +31,7 @@ from fluxcap.errors import (
     OutOfOrderWarning,
     printable,
 )
+from fluxcap.plan.payload import told as payload_told
 from fluxcap.plan.processors import ahead_for, divides, shards_for, threads_for, threads_worth
 from fluxcap.plan.read_options import DEFAULT, ReadOptions
 from fluxcap.plan.tunnels import codes
@@ -80,7 +81,7 @@ class Reading:
             resync=options.on_damage == "resync",
             dedupe=options.dedupe is not False,
             copy_window=options.copy_window,
-            payload=options.payload.told(),
+            payload=payload_told(options.payload),
         )
         self.inputs: list[str] = []
         self._begins: list[int] = []  # records that were read before each input

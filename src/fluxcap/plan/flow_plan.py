@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from fluxcap._core import MAX_SPLT
 from fluxcap.plan import keys, semantics
 from fluxcap.plan.durations import nanoseconds
-from fluxcap.plan.payload import NONE, Payload
+from fluxcap.plan.payload import NONE, Payload, told
 from fluxcap.plan.semantics import SERVER_PORTS, Semantics, ServerPorts
 from fluxcap.plan.sizes import octets
 from fluxcap.values.metadata import Metadata
@@ -68,7 +68,7 @@ class FlowPlan(NamedTuple):
             "features": self.features,
             "activity": self.activity,
             "splt": self.splt,
-            "payload": self.payload.told(),
+            "payload": told(self.payload),
             "server_names": self.server_names,
             "ip_octets": meant.octets == "ip",
             "server_ports": _server_ports(meant, self.connections),

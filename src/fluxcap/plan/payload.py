@@ -33,14 +33,6 @@ class Payload(NamedTuple):
     start: Start = "payload"
     masked: bool = False
 
-    def told(self) -> tuple[int, bool, bool] | None:
-        """The plan as the core takes it. ValueError for a value that there is not."""
-        if not 0 <= self.octets <= MOST_PAYLOAD:
-            raise ValueError(f"payload is 0 to {MOST_PAYLOAD} bytes, not {self.octets}")
-        if self.start not in get_args(Start):
-            raise ValueError(f"start is 'payload' or 'ip', not {self.start!r}")
-        return (self.octets, self.start == "ip", self.masked) if self.octets else None
-
 
 NONE: Final = Payload()
 
@@ -48,5 +40,14 @@ NONE: Final = Payload()
 def payload_of(asked: int | Payload) -> Payload:
     """What is asked for by a number of bytes, or by all that there is to say. ValueError for what there is not."""
     made = asked if isinstance(asked, Payload) else Payload(asked)
-    made.told()
+    told(made)
     return made
+
+
+def told(asked: Payload) -> tuple[int, bool, bool] | None:
+    """The plan as the core takes it. ValueError for a value that there is not."""
+    if not 0 <= asked.octets <= MOST_PAYLOAD:
+        raise ValueError(f"payload is 0 to {MOST_PAYLOAD} bytes, not {asked.octets}")
+    if asked.start not in get_args(Start):
+        raise ValueError(f"start is 'payload' or 'ip', not {asked.start!r}")
+    return (asked.octets, asked.start == "ip", asked.masked) if asked.octets else None

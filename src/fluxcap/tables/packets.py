@@ -11,7 +11,7 @@ from fluxcap.capture.inputs import Captures, expand
 from fluxcap.capture.reading import Reading
 from fluxcap.plan import keys
 from fluxcap.plan.flow_plan import FLOW, QUOTED_FLOW, FlowPlan
-from fluxcap.plan.payload import NONE, Payload
+from fluxcap.plan.payload import NONE, Payload, told
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.plan.sizes import octets
 from fluxcap.tables.table import Table
@@ -110,7 +110,7 @@ def collect_packets(
 
 def without_rows(columns: Sequence[str], payload: Payload = NONE) -> PacketTable:
     """A table without rows, whose columns have the types of these."""
-    scanner = Scanner(columns=derived.sources_of(columns, STORED), payload=payload.told())
+    scanner = Scanner(columns=derived.sources_of(columns, STORED), payload=told(payload))
     return _with_derived(PacketTable(shaped(scanner, payload)), columns)
 
 

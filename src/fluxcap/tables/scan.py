@@ -84,7 +84,8 @@ class PacketScan(Exportable):
         self._begun = False
 
     def __repr__(self) -> str:
-        return f"<PacketScan of {', '.join(self._known()['inputs'])}: {len(self.columns)} columns, {self.batch_size:,} packets a batch>"
+        names, columns = ", ".join(self._known()["inputs"]), f"{len(self.columns)} columns"
+        return f"<PacketScan of {names}: {columns}, {self.batch_size:,} packets a batch>"
 
     def __iter__(self) -> Iterator[PacketTable]:
         return self.read(self.columns, self.batch_size)
@@ -142,7 +143,7 @@ class PacketScan(Exportable):
     def _stream(self, view: View) -> Stream:
         from fluxcap.values.arrow import Stream
 
-        return Stream(self._like().to_dict(), self, self._known(), view)
+        return Stream(self._without_rows().to_dict(), self, self._known(), view)
 
     def write(self, path: str | os.PathLike[str], *, names: Scheme | None = None) -> None:
         """Write a file whose suffix decides the format, batch by batch, as the capture is read.
@@ -168,11 +169,10 @@ class PacketScan(Exportable):
         >>> import fluxcap, tempfile
         >>> fluxcap.scan_packets("samples/verdicts.pcap").write(tempfile.mkdtemp() + "/packets.parquet")
         """
-        rows = formats.Rows(self, self.columns, like=self._like(), names=other_names.names(names))
+        rows = formats.Rows(self, self.columns, like=self._without_rows(), names=other_names.names(names))
         formats.save(path, rows._replace(metadata=lambda: self.metadata or self._known()))
 
-    def _like(self) -> PacketTable:
-        """A table without rows, of the types of all tables."""
+    def _without_rows(self) -> PacketTable:
         return without_rows(self.columns, self._options.payload)
 
     def _known(self) -> Metadata:
@@ -209,7 +209,7 @@ class PacketScan(Exportable):
         datetime64[ns, UTC]
         """
         wanted("pandas")  # before anything is read
-        return joined(list(self) or [self._like()]).to_pandas(ip=ip, labels=labels)
+        return joined(list(self) or [self._without_rows()]).to_pandas(ip=ip, labels=labels)
 
     def to_arrow(self, *, ip: IpForm = "text", labels: bool | None = None) -> pa.RecordBatchReader:
         """Give a pyarrow RecordBatchReader, which reads the capture while it is read.
@@ -273,7 +273,7 @@ class PacketScan(Exportable):
         """
         from fluxcap.tables.lazy import lazy_frame
 
-        return lazy_frame(self, self._like(), as_asked(ip, labels))
+        return lazy_frame(self, self._without_rows(), as_asked(ip, labels))
 
     def to_polars(self, *, lazy: bool = False, ip: IpForm = "text", labels: bool | None = None) -> Any:
         """Give a polars DataFrame of all packets, or a LazyFrame as lazy() does.

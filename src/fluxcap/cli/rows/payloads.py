@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Final
 
-from fluxcap.plan.payload import NONE, Payload
+from fluxcap.plan.payload import NONE, Payload, told
 
 if TYPE_CHECKING:
     from fluxcap.cli.options import Parser
@@ -28,7 +28,7 @@ def _asked(text: str) -> Payload:
         raise argparse.ArgumentTypeError(f"{wrong[0]!r} is neither {IP} nor {MASKED}")
     asked = Payload(int(octets), "ip" if IP in more else "payload", MASKED in more)
     try:
-        asked.told()
+        told(asked)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return asked
