@@ -45,6 +45,7 @@ ENDINGS: list[dict[str, Any]] = [
     {"interval": "100us", "idle_timeout": "150us", "semantics": "zeek"},
     {"idle_timeout": "100us", "features": True, "splt": 2},
     {"idle_timeout": "100us", "payload": 9},
+    {"idle_timeout": "100us", "server_names": True},
     {"active_timeout": "100us", "activity": True, "end": "tcp"},
     {"idle_timeout": "100us", "by": "src_ip/24"},
     {"idle_timeout": "100us", "by": "hosts", "biflow": False},

@@ -29,7 +29,9 @@ def test_wherever_the_octets_are_split_the_flows_are_the_same(name, cuts):
 
 
 @pytest.mark.parametrize(
-    "asked", [{"features": True}, {"splt": 3}, {"payload": 9}, {"threads": 1}, {"threads": 2}], ids=str
+    "asked",
+    [{"features": True}, {"splt": 3}, {"payload": 9}, {"server_names": True}, {"threads": 1}, {"threads": 2}],
+    ids=str,
 )
 def test_it_takes_the_options_of_read_flows(asked):
     capture = CAPTURE + CAPTURE[24:] * 1500  # more than the mebibyte after which threads join

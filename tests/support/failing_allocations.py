@@ -91,6 +91,7 @@ READINGS: dict[str, Callable[[str, int], Any]] = {
     "features": lambda path, threads: fluxcap.read_flows(
         path, features=True, activity=True, splt=3, payload=9, threads=threads
     ),
+    "names of servers": lambda path, threads: fluxcap.read_flows(path, server_names=True, threads=threads),
     "packets of flows": lambda path, threads: list(fluxcap.read_flows(path, packets=True)),
     "connections": lambda path, threads: fluxcap.read_connections(path, threads=threads),
     "sockets": lambda path, threads: fluxcap.read_sockets(path),

@@ -41,6 +41,8 @@ def _values(name: str, column: Any) -> Array:
         return _numbers(column.fill_null(-1))
     if kind in WIDTHS:
         return _addresses(name, column, WIDTHS[kind])
+    if kind == "name":
+        return np.array([(one or "").encode() for one in column.to_pylist()], "S")
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return _codes(name, column)
     if kind == "octets":

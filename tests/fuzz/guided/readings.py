@@ -31,6 +31,7 @@ KEYS = {
     "flows": key(*FIVE_TUPLE),
     "activity": key(*FIVE_TUPLE, activity=True, ends_tcp=True, active_timeout=3 * 10**9),
     "connections": key(*FIVE_TUPLE, server_ports=({53, 80}, {53}), connections=True, features=True, splt=3),
+    "names": key(*FIVE_TUPLE, server_names=True, idle_timeout=10**9),
     "networks": key("src_ip", "dst_port", idle_timeout=10**9, active_timeout=3 * 10**9),
 }
 
