@@ -90,3 +90,8 @@ def _span(first: int, last: int, digits: int) -> str:
     elif texts[0][:date] == texts[1][:date]:
         texts[1] = texts[1][date:]
     return f"{' → '.join(texts)} UTC"
+
+
+def shortened(name: str, most: int = 40) -> str:
+    """The first letters of a name that is longer than nearly all names of hosts are."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"

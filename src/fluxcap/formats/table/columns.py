@@ -134,6 +134,7 @@ COMPUTED: Final = each(lambda value: f"{value:#06x}" if value else "")  # 0 wher
 DURATION: Final = each(lambda ns: human.duration(ns) if ns >= 0 else "")  # -1 where the time is not known
 BITS: Final = each(lambda rate: "" if rate != rate else human.bits(rate))  # no number where there is no rate
 LETTERS: Final = each(bytes.decode)
+HOST: Final = each(lambda name: human.shortened(name.decode()))
 FLAGS: Final = each(lambda bits: names.tcp_flags(bits) if bits else "")
 
 # Of 80 characters, those that two addresses, or the counts of a socket, need beside the endpoints.
@@ -186,6 +187,8 @@ WORDED: Final[Mapping[str, Spec]] = {
     "retransmitted": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
     "reverse_retransmitted": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
     "history": Spec(USEFUL, partial(text.cells, "history"), right=False),
+    "server_name": Spec(ESSENTIAL, HOST, right=False, dull=nameless),
+    "server_name_basis": words("server_name_basis", calm=frozenset(("none",)), rank=MINOR),
     "packets": Spec(ESSENTIAL, COUNT),
     "reverse_packets": Spec(USEFUL, COUNT, dull=zero),
     "bytes": Spec(KEY, OCTETS),
