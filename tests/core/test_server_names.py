@@ -238,6 +238,18 @@ def test_a_hello_in_fragments_counts_for_its_flow():
     assert names_of([*frames[1:], frames[0]]) == [SNI]
 
 
+def test_a_hello_in_fragments_inside_a_tunnel_counts_and_one_around_it_does_not():
+    whole = b.completed(b.tcp(HELLO, PORT, 443), b.packed(CLIENT), b.packed(SERVER))
+    inner = [b.ipv4(part, CLIENT, SERVER, 6, offset=at, more=more) for at, more, part in b.pieces(whole, 96)]
+    assert names_of([bytes(b.ethernet(b.ipv4(b.gre(one), "10.0.0.1", "10.0.0.2"))) for one in inner]) == [SNI]
+    tunnel = b.completed(b.gre(b.ipv4(b.tcp(HELLO, PORT, 443), CLIENT, SERVER)), bytes(4), bytes(4))
+    outer = [
+        bytes(b.ethernet(b.ipv4(part, "10.0.0.1", "10.0.0.2", 47, offset=at, more=more)))
+        for at, more, part in b.pieces(tunnel, 96)
+    ]
+    assert set(names_of(outer)) == {NONE}
+
+
 def test_packets_that_wait_for_fragments_keep_what_they_tell():
     late, first = (
         bytes(b.ethernet(b.ipv4(part, "10.0.0.1", "10.0.0.2", 17, offset=at, more=more)))

@@ -103,6 +103,7 @@ cdef inline Told read_hello(const uint8_t* at, uint32_t n, Piece16* name) noexce
         if length > end - i:
             return TOLD_NOTHING
         if kind == SERVER_NAME:
+            name.at = name.n = 0
             told = host_name(at + i, min(n - i, length), length, name)
             name.at += i
             return told if told != TOLD_NOT_YET else more

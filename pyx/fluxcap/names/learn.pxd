@@ -257,8 +257,9 @@ cdef inline bint learn_piece(Names* x, const Packet* piece, Named* to) noexcept 
         return not x.pieces.no_memory
     if not learn_packet(x, p, to):
         return False
-    # A fragment around a tunnel is in the flow of the tunnel, and who speaks is inside of it.
-    if piece.fragmented_around or p.depth != piece.depth:
+    # A fragment around a tunnel is in the flow of the tunnel, and who speaks is inside of it. `depth` is that of the
+    # packet in its datagram.
+    if piece.fragmented_around or p.depth:
         to.said = to.basis = 0
     return True
 
