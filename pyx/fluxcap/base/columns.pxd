@@ -1,6 +1,6 @@
 # Columns: each field of an array of structs becomes an array of its own. Packets and flow rows use the same code.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.memory cimport HUGE_FROM, Spare, block_free, block_octets, block_resize, block_zeroed, pages_take
@@ -148,6 +148,26 @@ cdef inline void put_column(const Columns* c, uint32_t i, const uint8_t* base, u
         copy_fields(to, base, stride, NULL, n, c.size[i])
     elif not is_there(c, i):
         memset(to, 0, <uint64_t>n * c.size[i])
+
+cdef inline void take_sized(uint8_t* to, uint64_t stride, const uint8_t* from_, const int64_t* rows, uint32_t n,
+                            uint32_t size) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        memcpy(to + i * stride, from_ + <uint64_t>rows[i] * size, size)
+
+cdef inline void take_column(const Columns* c, uint32_t i, const int64_t* rows, uint32_t n, uint8_t* to,
+                             uint64_t stride) noexcept nogil:
+    """The way back: write rows of one column into fields that lie a stride apart."""
+    if c.size[i] == 1:
+        take_sized(to, stride, c.data[i], rows, n, 1)
+    elif c.size[i] == 2:
+        take_sized(to, stride, c.data[i], rows, n, 2)
+    elif c.size[i] == 8:
+        take_sized(to, stride, c.data[i], rows, n, 8)
+    elif c.size[i] == 16:
+        take_sized(to, stride, c.data[i], rows, n, 16)
+    else:
+        take_sized(to, stride, c.data[i], rows, n, c.size[i])
 
 cdef inline bint is_wanted(const Columns* c, const Packet* p) noexcept nogil:
     """Is a row to be made of this packet?"""

@@ -319,6 +319,7 @@ cdef enum Merged:
     MERGED
     MERGE_FULL                  # the table has no room for another row
     MERGE_GOES_BACK             # the row began before the one in the table, in the other direction
+    NO_MEMORY_TO_MERGE
 
 cdef inline Merged merge_row(Flows* f, const FlowRecord* record, bint in_order) noexcept nogil:
     """Add a row of another table with the same key, or a row of its `unseen`.

@@ -1,7 +1,7 @@
 # Reading captures into tables: bytes go in, rows and totals come out.
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
@@ -13,12 +13,11 @@ from fluxcap.base.tunnels cimport TUNNEL_KINDS_END, TunnelPorts, UDP_PORTS, set_
 from fluxcap.base.types cimport Batch, Decoder, ERRORS_NOT_KEPT
 from fluxcap.capture.reader cimport Damage, Interface, InterfaceCounts
 from fluxcap.flows.connection cimport connections_stride
-from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, Merged, merge_row
+from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, NO_MEMORY_TO_MERGE, Merged
 from fluxcap.flows.follow cimport follow
 from fluxcap.flows.key cimport ABSENT as NO_WORD
-from fluxcap.flows.record cimport FlowRecord
 from fluxcap.flows.roles cimport accepts, answers
-from fluxcap.flows.table cimport Flows, MAX_ROWS, free_flows, open_unseen, reserve
+from fluxcap.flows.table cimport Flows, MAX_ROWS, free_flows
 from fluxcap.fragments.holding cimport free_holding
 from fluxcap.layers.cursor cimport MAX_DEPTH
 from fluxcap.layers.decode cimport decode_packets
@@ -31,6 +30,7 @@ from fluxcap.pipeline.ledger cimport Totals, open_totals
 from fluxcap.pipeline.scan cimport (
     OUTCOME_DAMAGED, OUTCOME_FLOWS_FULL, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome,
     Pipeline, may_take_lane, scan)
+from fluxcap.tables.adding cimport add_columns
 from fluxcap.tables.ended cimport take_ended
 from fluxcap.tables.shards cimport errors_not_kept, free_shards, rows_in
 from fluxcap.threads.crew cimport Crew, dismiss, hire, is_orphaned
@@ -341,30 +341,27 @@ cdef class Scanner(Window):
 
     def add_flows(self, dict columns, uint64_t n, bint in_order=False, const int64_t[::1] order=None):
         cdef Columns c
-        cdef FlowRecord record
         cdef Merged merged
-        cdef uint64_t row, at
-        cdef uint32_t i
-        cdef Flows* f = &self.line.flows
+        cdef uint64_t i
+        cdef const int64_t* numbers = &order[0] if order is not None and n else NULL
         cdef list held          # keeps the buffers alive, and their pointers valid, until the last row is read
         with self.claim:
-            if f.n_shards:
+            if self.line.flows.n_shards:
                 raise ValueError("rows are added to one table only, not to shards")
+            if order is not None and <uint64_t>order.shape[0] != n:
+                raise IndexError(f"{order.shape[0]} numbers of rows are given, of {n}")
+            for i in range(n if numbers != NULL else 0):
+                if <uint64_t>numbers[i] >= n:
+                    raise IndexError(f"there is no row {numbers[i]}")
             held = borrow_columns(&c, self.flow_fields, columns, n)
-            memset(&record, 0, sizeof(FlowRecord))     # the columns write the same fields of each row
-            for at in range(n):
-                row = at if order is None else order[at]    # bounds of `order` are checked
-                if row >= n:
-                    raise IndexError(f"there is no row {row}")
-                for i in range(c.n_columns):
-                    memcpy(<uint8_t*>&record + c.offset[i], c.data[i] + row * c.size[i], c.size[i])
-                if not reserve(f, 1) or not (record.row.packets[0] or record.row.packets[1] or open_unseen(f)):
-                    raise MemoryError("no room for more rows")
-                merged = merge_row(f, &record, in_order)
-                if merged == MERGE_GOES_BACK:
-                    raise ValueError("a row began before the row that it continues, and in the other direction")
-                if merged != MERGED:
-                    raise MemoryError(f"more than {f.max_rows} flows")
+            with nogil:
+                merged = add_columns(&self.line.flows, &c, numbers, n, in_order)
+            if merged == MERGE_GOES_BACK:
+                raise ValueError("a row began before the row that it continues, and in the other direction")
+            if merged == NO_MEMORY_TO_MERGE:
+                raise MemoryError("no room for more rows")
+            if merged != MERGED:
+                raise MemoryError(f"more than {self.line.flows.max_rows} flows")
 
     @property
     def limit(self):
