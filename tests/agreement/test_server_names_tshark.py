@@ -23,12 +23,16 @@ TELLING = {  # how bytes look that may tell a name
     ),  # an answer over UDP
 }
 WANTED = 40  # captures of each; FLUXCAP_EVERY_NAME=1 takes all
+DIFFERENT = (  # captures left out
+    "ntop+nDPI/tests/cfgs/default/pcap/ookla.pcap",  # TLS at port 8080, where tshark looks for HTTP alone
+    "wireshark+wireshark/test/captures/wireguard-ping-tcp-dsb.pcapng",  # tshark has the keys of the tunnel
+)
 OF_EACH = {"http": 100, "sni": 80, "dns": 20}  # flows with a name by each, at least
 
 
 def telling() -> set[str]:
     """The captures to compare."""
-    rows = [row for row in index() if int(row["udp"] or 0) + int(row["tcp"] or 0)]
+    rows = [row for row in index() if int(row["udp"] or 0) + int(row["tcp"] or 0) and row["path"] not in DIFFERENT]
     octets = {row["path"]: (CORPUS / row["path"]).read_bytes() for row in rows}
     wanted = len(rows) if os.environ.get("FLUXCAP_EVERY_NAME") == "1" else WANTED
     return {

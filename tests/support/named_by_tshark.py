@@ -20,7 +20,7 @@ FIELDS = (
 )
 WANTED = f"{TLS} or {HTTP} or dns.a or dns.aaaa"
 HEADERS_ALONE = ("-o", "http.desegment_body:FALSE")  # it would not show a request before its body has come
-VERSION = re.compile(r"HTTP/1\.\d")
+VERSION = re.compile(r"(.* )?HTTP/1\.\d")  # a target with a blank in it: tshark takes the rest for the version
 ANSWER = ["1", "0", "0"]  # to a query, without an error
 SPLIT = "\x1f"  # between values of one field: no name has it
 A, CNAME, AAAA = "1", "5", "28"

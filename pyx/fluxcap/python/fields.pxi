@@ -241,9 +241,9 @@ cdef dict kept_fields(uint32_t most):
 cdef tuple name_fields(size_t at):
     """The name of a server, as its number until name_column() writes it, and its basis, by their offsets in the
     features."""
-    cdef NameRow* x = NULL
-    return (field("_server_name", at + <size_t>&x.name, 4, "u"),
-            field("server_name_basis", at + <size_t>&x.basis, 1, "u"))
+    cdef NameRow x              # only used for its address
+    return (field("_server_name", at + (<char*>&x.name - <char*>&x), 4, "u"),
+            field("server_name_basis", at + (<char*>&x.basis - <char*>&x), 1, "u"))
 
 
 def feature_columns(bint biflow, bint features, bint activity, uint32_t splt, uint32_t payload=0,
