@@ -57,6 +57,7 @@ def told(payload: bytes) -> tuple[str, str]:
     [
         ([answered(SERVER), TO_SERVER], DNS),
         ([TO_SERVER, answered(SERVER)], NONE),
+        ([TO_SERVER, answered(SERVER), TO_SERVER], NONE),
         ([answered(OTHER), TO_SERVER], NONE),
         ([answered(OTHER, SERVER), TO_SERVER], DNS),
         ([answered(SERVER, client="192.0.2.2"), TO_SERVER], NONE),
@@ -67,7 +68,7 @@ def told(payload: bytes) -> tuple[str, str]:
         ([answered(V6_SERVER, client=V6_CLIENT), V6_SEGMENT], DNS),
     ],
     ids=[
-        "before the flow", "after it", "of another address", "of several", "of another client",
+        "before the flow", "after it", "during it", "of another address", "of several", "of another client",
         "the server speaks first", "the newest counts", "with the dot of the root", "the root has no name", "over IPv6",
     ],
 )  # fmt: skip

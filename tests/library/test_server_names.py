@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 
+import builders as b
 import fluxcap
 import fluxcap.cluster
 from capture_files import Record, pcap, records
@@ -76,6 +77,20 @@ def test_an_aggregator_that_is_fed_pieces_gives_the_same_names(size):
         for at in range(0, len(CAPTURE), size):
             flows.feed(CAPTURE[at : at + size])
         assert flows.result() == FLOWS
+
+
+def test_a_result_before_held_packets_are_released_changes_none_of_their_names():
+    late, first = (
+        bytes(b.ethernet(b.ipv4(part, "10.0.0.1", "10.0.0.2", 17, offset=at, more=more)))
+        for at, more, part in reversed(b.pieces(b.completed(b.udp(bytes(40)), bytes(4), bytes(4)), 24))
+    )
+    capture = pcap(records([late, *FRAMES, first]))
+    whole = fluxcap.read_flows(capture, server_names=True)
+    with fluxcap.FlowAggregator(server_names=True) as flows:
+        flows.feed(capture[:-70])
+        assert named(flows.result())[1:] == named(whole)[1:]
+        flows.feed(capture[-70:])
+        assert flows.result() == whole
 
 
 def test_a_scan_gives_the_rows_of_one_reading():
