@@ -1,7 +1,7 @@
 """What columns on request cost: a flow table with each of them, and without.
 
-`python tests/bench/bench_columns.py flood --packets 1000000` makes the capture if it is not there, then reads it with each
-of them in turn.
+`python tests/bench/bench_columns.py flood --packets 1000000` makes the capture if it is not there, then reads it with
+each of them in turn.
 """
 
 import shlex

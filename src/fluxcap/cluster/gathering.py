@@ -43,15 +43,38 @@ class HasSummary(Protocol):
         """What is to be known of it."""
 
 
+class _Begun:
+    """Tasks on single parts, which are begun when the reading of a part is: nobody waits for the client then."""
+
+    def __init__(self, sharers: Workers) -> None:
+        self._sharers = sharers
+        self._tasks: dict[tuple[int, Callable[[Any], Any]], tuple[Future, Future]] = {}  # with the part itself
+
+    def of(self, part: Future, work: Callable[[Any], Any]) -> Future:
+        """The task of this part; begun now, unless it was."""
+        if (id(part), work) not in self._tasks:
+            self._tasks[id(part), work] = part, self._sharers.do(work, part)
+        return self._tasks[id(part), work][1]
+
+    def summaries(self, parts: Sequence[Future]) -> list[Summary]:
+        """What is to be known of these."""
+        return self._sharers.results([self.of(part, _summary) for part in parts])
+
+
 class Gathered(NamedTuple):
     """The parts of all groups, where they were made."""
 
     sharers: Workers
+    begun: _Begun
     parts: list[Future]
     groups: list[list[Input]]
     summaries: list[Summary]
     account: Account
     interrupted: bool
+
+    def each(self, work: Callable[[Any], Any]) -> list[Future]:
+        """What is made of each part; begun with the parts, if `early` had it."""
+        return [self.begun.of(part, work) for part in self.parts]
 
     @property
     def split(self) -> bool:
@@ -90,16 +113,20 @@ def gathered(
     read: Callable[..., HasSummary],
     *arguments: Any,
     ranges: bool = False,
+    early: Sequence[Callable[[Any], Any]] = (),
 ) -> Iterator[Gathered]:
     """Let workers read groups of inputs: a part of each is what `read` makes of the group and these arguments. With
-    `ranges` a part may be that of a range."""
+    `ranges` a part may be that of a range. `early`: what will be asked of each()."""
     options.check()
     if options.order is not None:
         raise ValueError("order='time' merges all inputs, and each machine has some; name the inputs in order instead")
     groups = groups_of(src, sharing.task_bytes, ranges)
     with workers(sharing) as sharers:
         parts = sharers.each(read, groups, *arguments)
-        asked = sharers.each(_summary, parts)
+        begun = _Begun(sharers)
+        for work in (_summary, *early):
+            for part in parts:
+                begun.of(part, work)
         interrupted = False
         try:
             sharers.wait_for(parts, partial(_tell, sharing, groups))
@@ -109,20 +136,20 @@ def gathered(
                 raise
             interrupted = True
             parts, groups = [parts[place] for place in there], [groups[place] for place in there]
-            asked = [asked[place] for place in there]
-        summaries: list[Summary] = sharers.results(asked)
+        summaries = begun.summaries(parts)
         if ranges:
             again = None if interrupted else partial(_begin, sharers, read, arguments)
-            known = dict(zip(map(id, parts), summaries, strict=True))
+            known = {id(part): one for part, one in zip(parts, summaries, strict=True)}
             groups, parts = mended(Begun(groups, parts), [one.read for one in summaries], again)
-            new = [one for one in parts if id(one) not in known]
-            known.update(zip(map(id, new), sharers.results(sharers.each(_summary, new)), strict=True))
-            summaries = [known[id(one)] for one in parts]
+            if not all(id(part) in known for part in parts):
+                known.update(zip(map(id, parts), begun.summaries(parts), strict=True))
+            summaries = [known[id(part)] for part in parts]
         account = _account(groups, summaries, sharers.tries(parts))
         _check(account, [one.metadata["inputs"] for one in summaries], groups, sharing)
         captures = [number for number, one in enumerate(summaries) if one.metadata["inputs"]]
         yield Gathered(
             sharers,
+            begun,
             [parts[number] for number in captures],
             [groups[number] for number in captures],
             [summaries[number] for number in captures],

@@ -100,7 +100,7 @@ def read_whole(inputs: Sequence[Input], work: Work) -> FlowTable:
 
 def collect_sums(src: Captures, work: Work, sharing: Sharing) -> FlowTable:
     """Read captures into a table of flows that add up."""
-    with gathered(src, work.options, sharing, read_sum, work, ranges=True) as found:
+    with gathered(src, work.options, sharing, read_sum, work, ranges=True, early=(_own, _apart)) as found:
         table = _table(found, work)
         table.metadata = found.told(table.metadata)
     return table
@@ -108,12 +108,12 @@ def collect_sums(src: Captures, work: Work, sharing: Sharing) -> FlowTable:
 
 def _table(found: Gathered, work: Work) -> FlowTable:
     sharers, metadata = found.sharers, added_up(found.metadata)
-    leaves = sharers.each(_own, found.parts)
+    leaves = found.each(_own)
     if not any(one.fragments for one in found.summaries):
         table: FlowTable = sharers.result(sharers.tree(in_order, leaves)).table
         table.metadata = metadata
         return table
-    together = sharers.do(read_together, sharers.each(_apart, found.parts), _places(found), work, metadata["in_order"])
+    together = sharers.do(read_together, found.each(_apart), _places(found), work, metadata["in_order"])
     said = sharers.do(_said, together)
     # Begun before it is known whether they will be wanted, as they nearly always are: nobody waits for the client.
     joined = sharers.tree(in_order, [sharers.do(placed, leaf, n, together) for n, leaf in enumerate(leaves)])
