@@ -22,6 +22,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "splt=8": {"splt": 8},
     "payload=64": {"payload": 64},
     "payload=784": {"payload": 784},
+    "server_names": {"server_names": True},
     "payload=64, masked, with headers": {"payload": fluxcap.Payload(64, start="ip", masked=True)},
 }
 MADE_OF_OTHERS = ("duration", "bits_per_second", "dst_service", "community_id")

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import example, given, strategies
 
 import fluxcap
-from capture_files import pcap
+from capture_files import pcap, records
 from command_line import in_one_process
 from fluxcap.page import markup, reproduce
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.reports.places import Place
+from named_traffic import request, segment, syn
 from pages import EVIL, Page, hostile_names, many_hosts
 from real_captures import SAMPLES
 
@@ -188,3 +189,12 @@ def test_a_missing_package_is_named(module, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'fluxcap\[report\]'"):
         fluxcap.report(SAMPLES / "office.pcap", tmp_path / "report.html")
+
+
+def test_sockets_that_were_asked_have_the_names_that_clients_said_if_these_are_asked_for(tmp_path):
+    said = "<script>alert(1)</script>.example"
+    capture = pcap(records([syn(), segment(request(said))]))
+    assert said not in Page(written(capture, tmp_path)).text
+    page = Page(written(capture, tmp_path, server_names=True))
+    assert said in page.text
+    assert len(page.named("script")) == 1

@@ -52,10 +52,10 @@ class Findings(NamedTuple):
     evidence: Evidence
 
 
-def collect(src: Captures, options: ReadOptions) -> Findings:
-    """Read the captures once."""
+def collect(src: Captures, options: ReadOptions, server_names: bool = False) -> Findings:
+    """Read the captures once; look for the names of servers, or not."""
     judging = Judging(options, BAD_LISTED, stepwise=True)
-    plan = FlowPlan(connections=True)
+    plan = FlowPlan(connections=True, server_names=server_names)
     # One thread: rows are made in order.
     survey = Survey(
         options._replace(threads=1),

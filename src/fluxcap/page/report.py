@@ -34,6 +34,7 @@ def report(
     order: Order | None = None,
     reorder: Duration | None = None,
     dedupe: bool | Duration = False,
+    server_names: bool = False,
     threads: int | None = None,
     ahead: int | None = None,
     on_damage: OnDamage = "warn",
@@ -62,6 +63,8 @@ def report(
     dedupe : bool, float or str, default False
         Leave out copies of packets, which mirrors and hops show again within 10 ms, or within this: at most "200ms",
         seconds or a text (docs/duplicates.md).
+    server_names : bool, default False
+        Name the sockets that were asked, as far as the packets tell the names of servers (docs/server-names.md).
     threads : int, optional
         Threads to read with, at most one a processor. None: all, few for small inputs. The result is the same.
     ahead : int, optional
@@ -110,7 +113,7 @@ def report(
         ahead=ahead,
         dedupe=dedupe,
     )
-    found = collect(src, options)
+    found = collect(src, options, server_names)
     check_target(output, found.info.metadata["inputs"])
     whole = page(found, options)
     with replacing(output) as out:

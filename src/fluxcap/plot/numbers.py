@@ -224,7 +224,11 @@ def servers(connections: ConnectionTable) -> Numbers:
     sockets = _sockets(c, rows[most], "dst")
     # The connection that shows it: one that failed, where one did.
     failed = _leading(keys, refused | unanswered)
-    return {"protocol": protocols, "socket": sockets, **_lists(totals, most), FLOW: _flows(c, failed[most])}
+    found: Numbers = {"protocol": protocols, "socket": sockets}
+    if "server_name" in c.columns:
+        named = _leading(keys, c["server_name_basis"] > 0)
+        found["server_name"] = text.cells("server_name", c["server_name"][named[most]])
+    return {**found, **_lists(totals, most), FLOW: _flows(c, failed[most])}
 
 
 def _intervals(timeline: TimelineTable, by: str) -> tuple[list[int], Array, Array]:

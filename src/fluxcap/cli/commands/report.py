@@ -11,6 +11,7 @@ from fluxcap.cli.messages import Messages
 from fluxcap.cli.options import Options, Parser
 from fluxcap.cli.output import for_page
 from fluxcap.cli.progress import Progress
+from fluxcap.cli.rows import flow_rows
 
 HELP: Final = "a page for a colleague: the verdict in words, then pictures"
 DESCRIPTION: Final = """\
@@ -26,6 +27,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="the page to write; - is standard output")
     options.add_selection(parser)
     options.add_order(parser)
+    flow_rows.add_server_names(parser)
     options.add_threads(parser)
     options.add_strict(parser)
     options.add_messages(parser)
@@ -41,7 +43,7 @@ def run(given: Options, messages: Messages) -> Exit:
     sources = inputs.find(given.inputs, output)
     reading = given.reading._replace(on_interrupt="raise")
     with Progress(sources, messages):
-        found = collect(sources.inputs, reading)
+        found = collect(sources.inputs, reading, given.server_names)
         whole = page(found, reading)
     with output.stream() as out:
         out.write(whole)
