@@ -31,7 +31,7 @@ KEYS = {
     "flows": key(*FIVE_TUPLE),
     "activity": key(*FIVE_TUPLE, activity=True, ends_tcp=True, active_timeout=3 * 10**9),
     "connections": key(*FIVE_TUPLE, server_ports=({53, 80}, {53}), connections=True, features=True, splt=3),
-    "names": key(*FIVE_TUPLE, server_names=True, idle_timeout=10**9),
+    "bytes": key(*FIVE_TUPLE, server_names=True, payload=(9, True, True), idle_timeout=10**9),
     "networks": key("src_ip", "dst_port", idle_timeout=10**9, active_timeout=3 * 10**9),
 }
 
@@ -49,7 +49,7 @@ def in_any_pieces(octets: bytes) -> None:
     name = draw.choice([*KEYS, "columns"])
     options: dict[str, Any] = {"columns": ALL_COLUMNS} if name == "columns" else {"key": KEYS[name]}
     options |= {"decap": draw.random() < 0.8, "resync": draw.random() < 0.3}
-    shards = {} if name == "columns" else {"shards": draw.choice([1, 4])}
+    shards = {} if name in ("columns", "bytes") else {"shards": draw.choice([1, 4])}
     sizes = [draw.choice([1, 7, 60, 500]) for _ in range(9)]
     one = read(octets, [len(octets)], ONE, **options)
     threads = itertools.cycle([draw.randrange(1, 4) for _ in range(3)])
