@@ -21,7 +21,7 @@ def compared(paths) -> tuple[int, list]:
     """How many payloads were compared, and where they differ."""
     n, different = 0, []
     for path in paths:
-        asked = {"columns": "packet,protocol,fragment_offset,verdict", "payload": N}
+        asked = {"columns": "packet,protocol,fragment_offset,verdict,depth", "payload": N}
         packets = fluxcap.read_packets(path, **asked)
         if len(packets) > MOST:
             continue
@@ -34,6 +34,8 @@ def compared(paths) -> tuple[int, list]:
             if protocol not in NAMES or packets["fragment_offset"][row] or lengths_lie:
                 continue
             own = bytes(packets["payload"][row, : packets["payload_captured"][row]]).hex()
+            if packets["depth"][row] and not own:  # tshark shows the payload around a packet that has none
+                continue
             shown = dict(zip(NAMES, theirs[row], strict=True))[protocol].split(",")[-1][: 2 * N]  # the innermost
             n += 1
             if own != shown and (path.name, int(packets["packet"][row])) not in OTHERWISE:

@@ -19,6 +19,7 @@ from strategies import captures, dialogue_frames, fragment_frames, icmp_errors, 
 
 DATA = bytes(range(1, 41))
 FROM, TO = "192.0.2.1", "192.0.2.2"
+NO_PAYLOAD = ("truncated_header", "malformed")  # what is there of the header that is not whole is no payload
 UDP4 = b.ipv4(b.udp(DATA, 4000, 53), FROM, TO)
 frames = st.one_of(simple_frames, dialogue_frames, icmp_errors, fragment_frames, tunnelled_frames)
 
@@ -68,12 +69,14 @@ def test_what_the_snap_length_has_cut_is_not_there():
 @given(captures(frames))
 def test_bytes_are_those_of_the_record_even_if_it_was_held_back(capture):
     """Fragments that come before the first one wait, and records behind them too."""
-    packets = fluxcap.read_packets(capture, columns="offset,captured_length,payload_length", payload=100)
+    packets = fluxcap.read_packets(capture, columns="offset,captured_length,payload_length,disposition", payload=100)
     ends = packets["offset"] + packets["captured_length"]
+    headers_end = np.isin(packets["disposition"], [fluxcap.DISPOSITIONS.index(one) for one in NO_PAYLOAD])
     for row, data in enumerate(payloads(packets)):
         begin = int(packets["offset"][row] + packets["payload_offset"][row])
         n = min(int(packets["payload_length"][row]), max(int(ends[row]) - begin, 0), 100)
-        assert data == (capture[begin : begin + n] if packets["payload_offset"][row] else b"")
+        is_there = packets["payload_offset"][row] and not headers_end[row]
+        assert data == (capture[begin : begin + n] if is_there else b"")
 
 
 PLANS: list[dict[str, Any]] = [
@@ -149,7 +152,54 @@ def test_masked_bytes_do_not_tell_who_talks(ends, protocol, start):
     if start == "ip" or protocol == "icmp":
         assert bytes(read(False)[0]) != bytes(read(False)[1])
     assert bytes(read(True)[0]) == bytes(read(True)[1])
-    assert DATA in bytes(read(True)[0])
+    assert protocol == "icmp" or DATA in bytes(read(True)[0])
+
+
+QUOTES = {  # of a packet of IPv6: what an error may quote
+    "behind options": lambda udp, ends: b.ipv6(b.hop_by_hop(udp), *ends),
+    "a fragment": lambda udp, ends: b.ipv6(b.fragment(udp, 0, True), *ends),
+    "in a tunnel": lambda udp, ends: b.ipv6(b.gre(b.ipv6(udp, *ends))),
+    "behind an authentication header": lambda udp, ends: b.ipv6(b.authentication(udp), *ends),
+}
+
+
+@pytest.mark.parametrize("quote", QUOTES)
+def test_masked_bytes_do_not_tell_what_an_error_quotes_behind_any_headers(quote):
+    masked = []
+    for ends in (("2001:db8::1", "2001:db8::2"), ("2001:db8:ffff::9", "2001:db8::ffff")):
+        quoted = QUOTES[quote](b.udp(DATA, *((1000, 53) if ends[0].endswith("1") else (65535, 443))), ends)
+        frame = b.ethernet(b.ipv6(b.icmpv6(quoted, 1, 4, bytes(4)), "2001:db8::7", "2001:db8::8"))
+        packets = fluxcap.read_packets(pcap(records([frame])), payload=fluxcap.Payload(200, "ip", True))
+        masked.append(bytes(packets["payload"][0]))
+    assert masked[0] == masked[1]
+
+
+@pytest.mark.parametrize("gateway", ["203.0.113.7", "198.51.100.9"])
+def test_masked_redirects_do_not_tell_the_gateway(gateway):
+    message = b.icmp(bytes(UDP4)[:28], 5, 1, b.packed(gateway))
+    packets = fluxcap.read_packets(
+        pcap(records([b.ethernet(b.ipv4(message))])), payload=fluxcap.Payload(200, "ip", True)
+    )
+    assert b.packed(gateway) not in bytes(packets["payload"][0])
+    assert packets["payload"][0][20] == 5
+
+
+@pytest.mark.parametrize("captured", range(15, 43))
+@pytest.mark.parametrize("version", [b.ipv4, b.ipv6])
+def test_header_bytes_of_a_cut_packet_are_no_payload_and_masked(version, captured):
+    frame = b.ethernet(version(b.tcp(DATA, 0x1111, 0x2222)))
+    record = Record(frame, 1_000).cut(captured + (20 if version is b.ipv6 else 0))
+    asked = [fluxcap.Payload(200), fluxcap.Payload(200, "ip", True)]
+    plain, masked = (fluxcap.read_packets(pcap([record]), payload=one) for one in asked)
+    assert not plain["payload"].any()
+    assert b"\x11" not in bytes(masked["payload"][0])
+
+
+def test_an_authentication_header_is_no_payload():
+    frames = [b.ethernet(version(b.authentication(b.udp(DATA)))) for version in (b.ipv4, b.ipv6)]
+    assert payloads(fluxcap.read_packets(pcap(records(frames)), payload=64)) == [DATA, DATA]
+    unknown = b.ethernet(b.ipv4(b.authentication(b.Layer(DATA, None, 253))))
+    assert payloads(fluxcap.read_packets(pcap(records([unknown])), payload=64)) == [DATA]
 
 
 def test_masking_zeroes_just_what_tells():

@@ -12,10 +12,12 @@ from named_traffic import (
     ASKED,
     CLIENT,
     CNAME,
+    HTTPS,
     NAME,
     PORT,
     RESOLVER,
     SERVER,
+    START,
     A,
     address,
     answered,
@@ -351,3 +353,32 @@ def test_the_oldest_answer_makes_room_and_is_counted():
 def test_a_hello_that_claims_to_be_longer_than_a_record_is_no_hello():
     huge = b"\1\1\0\0" + hello()[4:]
     assert told(tls(huge)) == NONE
+
+
+def from_server(payload: bytes, at: int = 0) -> bytes:
+    """A segment of the side that answered the SYN."""
+    return over_ip(b.tcp(payload, HTTPS, PORT, seq=START + 1 + at), SERVER, CLIENT)
+
+
+@pytest.mark.parametrize("evil", [tls(hello(b"evil.test")), request("evil.test")])
+def test_what_the_server_sends_names_nobody(evil):
+    answers = over_ip(b.tcp(b"", HTTPS, PORT, seq=START, flags=b.SYN | b.ACK), SERVER, CLIENT)
+    frames = [syn(), answers, from_server(evil), segment(HELLO)]
+    assert names_of(frames) == [SNI]
+    assert names_of(frames[:-1]) == [NONE]
+
+
+def test_who_begins_a_connection_has_no_name_of_a_server():
+    """The client had looked up the address that connects to it."""
+    back = over_ip(b.tcp(b"", 5000, 22, flags=b.SYN), SERVER, CLIENT)
+    assert names_of([answered(SERVER), back])[-1] == NONE
+
+
+def test_empty_lines_before_a_request_are_passed_over():
+    assert told(b"\r\n" + request()) == HTTP
+
+
+def test_many_segments_in_reverse_order_are_one_hello():
+    size = len(HELLO) // 12
+    parts = segments(HELLO, *range(size, size * 12, size))
+    assert names_of([syn(), *reversed(parts)]) == [SNI]

@@ -232,7 +232,7 @@ cdef inline Next extended(Cursor* c, Packet* p, uint32_t length) noexcept nogil:
     c.extensions += 1
     c.at += length
     p.key.protocol = next_header
-    p.ip_header_length += <uint16_t>length
+    p.ip_header_length += <uint16_t>length if p.ip_version == 6 else 0     # an IPv4 header has a sum of its own
     p.payload_length = wire_left(c)
     return <Next>PROTOCOL | next_header
 

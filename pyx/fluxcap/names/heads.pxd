@@ -17,11 +17,11 @@ cdef enum:
     HEAD_MAX = HELLO_MAX + 64 * TLS_RECORD
     FIRST_HEAD = 2048           # bytes: most hellos
     HEADS = 1 << 10             # heads that are not whole yet: 17 MiB at most
-    # Sides whose SYN has come and whose first bytes have not: 400 KiB. It tells which bytes are the first, so that the
-    # second segment may come before the first one.
+    # Sides whose SYN has come and whose first bytes have not, and as many that answered one: 800 KiB. It tells which
+    # bytes are the first, so that the second segment may come before the first one.
     SIDES = 1 << 14
     MAX_BEFORE = 0x7FFFFFFF     # a sequence number further ahead is one before (RFC 9293 section 3.4)
-    GAPS = 4                    # segments that are held while one before them is missing
+    GAPS = 16                   # parts that are held while one before them is missing: most of what a hello has
 
 cdef enum HeadKind:
     HEAD_UNKNOWN                # the first segment has not come
@@ -45,13 +45,15 @@ cdef struct Beginning:
 
 cdef struct Heads:
     Latest sides                # sequence number of the first byte
+    Latest answering            # sides that have answered a SYN: servers, which name nobody
     Latest under_way            # a head at the same place
     Beginning* heads
     uint64_t forgotten          # messages that were begun, and made room or were too long
 
 cdef inline bint open_heads(Heads* x) noexcept nogil:
     x.heads = <Beginning*>calloc(HEADS, sizeof(Beginning))
-    return x.heads != NULL and open_latest(&x.sides, SIDES) and open_latest(&x.under_way, HEADS)
+    return x.heads != NULL and open_latest(&x.sides, SIDES) and \
+        open_latest(&x.answering, SIDES) and open_latest(&x.under_way, HEADS)
 
 cdef inline void free_heads(Heads* x) noexcept nogil:
     cdef uint32_t i
@@ -60,6 +62,7 @@ cdef inline void free_heads(Heads* x) noexcept nogil:
             free(x.heads[i].octets)
     free(x.heads)
     free_latest(&x.sides)
+    free_latest(&x.answering)
     free_latest(&x.under_way)
 
 cdef inline Beginning* find_head(Heads* x, uint64_t hash) noexcept nogil:
@@ -88,6 +91,15 @@ cdef inline void begin_side(Heads* x, uint64_t hash, uint32_t sequence) noexcept
     put_latest(&x.sides, hash, sequence, &_made_room)
     drop_head(x, hash)
 
+cdef inline void note_role(Heads* x, uint64_t hash, bint answers) noexcept nogil:
+    """Remember who answers a SYN, until this side sends one without an answer."""
+    cdef bint _made_room
+    cdef LatestEntry* entry = find_latest(&x.answering, hash)
+    if answers:
+        put_latest(&x.answering, hash, 1, &_made_room)
+    elif entry != NULL:
+        drop_latest(&x.answering, entry)
+
 cdef inline void join_early(Beginning* h) noexcept nogil:
     """Take the parts that there is no gap before any more. Each round takes one, so this ends."""
     cdef uint32_t i = 0
@@ -100,7 +112,8 @@ cdef inline void join_early(Beginning* h) noexcept nogil:
         h.early[i] = h.early[h.n_early]
         i = 0
 
-cdef inline bint put_segment(Beginning* h, uint32_t sequence, const uint8_t* octets, uint32_t n) noexcept nogil:
+cdef inline bint put_segment(Heads* x, Beginning* h, uint32_t sequence, const uint8_t* octets,
+                             uint32_t n) noexcept nogil:
     """Add the bytes of a segment that belong to the head and have not come yet. False when memory is out."""
     cdef uint32_t at = sequence - h.sequence, before = h.sequence - sequence
     if before <= MAX_BEFORE:
@@ -112,7 +125,10 @@ cdef inline bint put_segment(Beginning* h, uint32_t sequence, const uint8_t* oct
     if at >= HEAD_MAX or n == 0:
         return True
     n = min(n, HEAD_MAX - at)
-    if at + n <= h.n or (at > h.n and h.n_early == GAPS):
+    if at + n <= h.n:
+        return True
+    if at > h.n and h.n_early == GAPS:
+        x.forgotten += 1
         return True
     if not reserve_array(<void**>&h.octets, &h.room, at + n, FIRST_HEAD, 1):
         return False

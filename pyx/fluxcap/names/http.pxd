@@ -13,15 +13,24 @@ cdef enum:
     LINE_FEED = 10
     CARRIAGE_RETURN = 13
     TAB = 9
+    EMPTY_MAX = 4               # bytes of two empty lines
 
-cdef inline bint may_be_request(const uint8_t* at, uint32_t n, bint begins) noexcept nogil:
+cdef inline uint32_t empty_lines(const uint8_t* at, uint32_t n) noexcept nogil:
+    """Bytes of the empty lines before a request, which a server passes over (RFC 9112 section 2.2)."""
+    cdef uint32_t i = 0
+    while i < min(n, <uint32_t>EMPTY_MAX) and (at[i] == CARRIAGE_RETURN or at[i] == LINE_FEED):
+        i += 1
+    return i
+
+cdef inline bint may_be_request(const uint8_t* octets, uint32_t n_octets, bint begins) noexcept nogil:
     """Do these bytes begin with a method in capital letters and a space? `begins`: they are the first of a stream, and
     may be too few to tell."""
-    cdef uint32_t i = 0
+    cdef uint32_t i = 0, empty = empty_lines(octets, n_octets), n = n_octets - empty
+    cdef const uint8_t* at = octets + empty
     while i < min(n, <uint32_t>METHOD_MAX) and (b'A' <= at[i] <= b'Z' or at[i] == b'-' or at[i] == b'_'):
         i += 1
     if i == n:
-        return begins and n != 0
+        return begins and n_octets != 0
     return at[i] == b' ' and i >= METHOD_MIN
 
 cdef inline uint32_t line_end(const uint8_t* at, uint32_t n, uint32_t i) noexcept nogil:
@@ -66,15 +75,16 @@ cdef inline void set_value(const uint8_t* at, uint32_t begin, uint32_t end, Piec
 cdef inline Told read_request(const uint8_t* at, uint32_t n, uint32_t* line, Piece16* host) noexcept nogil:
     """Find the first Host in a request, of which n bytes are there. `line`: where the first line begins that was not
     read before, 0 for the line of the request."""
-    cdef uint32_t end, stop
+    cdef uint32_t begin, end, stop
     while True:
-        end = line_end(at, n, line[0])
+        begin = line[0] if line[0] else empty_lines(at, n)
+        end = line_end(at, n, begin)
         if end == n:
             return TOLD_NOT_YET
-        stop = without_return(at, line[0], end)
-        if line[0] == 0 and not is_request_line(at, stop):
+        stop = without_return(at, begin, end)
+        if line[0] == 0 and not is_request_line(at + begin, stop - begin):
             return TOLD_NOTHING
-        if stop == line[0]:     # the empty line behind the fields
+        if stop == begin:       # the empty line behind the fields
             return TOLD_NOTHING
         if line[0] and is_host(at + line[0], stop - line[0]):
             set_value(at, line[0] + 5, stop, host)

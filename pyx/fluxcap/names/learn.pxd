@@ -9,7 +9,7 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.bytes cimport be16, hash_bytes
-from fluxcap.base.numbers cimport IP_TCP, IP_UDP, SYN
+from fluxcap.base.numbers cimport ACK, IP_TCP, IP_UDP, SYN
 from fluxcap.base.types cimport ANOMALIES_END, Batch, COUNTED, Key, Named, Packet, in_a_flow, is_left_out
 from fluxcap.flows.features cimport BASIS_HTTP, BASIS_SNI, NameBasis
 from fluxcap.layers.transport cimport TCP_DATA_OFFSET, TCP_HEADER, UDP_HEADER
@@ -20,7 +20,7 @@ from fluxcap.names.dns cimport (
     read_name)
 from fluxcap.names.heads cimport (
     HEAD_ANSWERS, HEAD_HELLO, HEAD_MAX, HEAD_REQUEST, HEAD_UNKNOWN, Beginning, HeadKind, Heads, begin_head, begin_side,
-    drop_head, find_head, free_heads, open_heads, put_segment)
+    drop_head, find_head, free_heads, note_role, open_heads, put_segment)
 from fluxcap.names.http cimport may_be_request, read_request
 from fluxcap.names.latest cimport (
     Latest, LatestEntry, drop_latest, find_latest, free_latest, open_latest, put_latest)
@@ -77,13 +77,15 @@ cdef inline uint64_t hash_answer(const Names* x, const uint8_t* client, const ui
 
 # Asked ----------------------------------------------------------------------------------------------------------------
 
-cdef inline void look_up(const Names* x, const Key* key, Named* to) noexcept nogil:
-    """The name that the sender asked the receiver's address for, or else the receiver that of the sender."""
+cdef inline void look_up(const Names* x, const Packet* p, Named* to) noexcept nogil:
+    """The name that the sender asked the receiver's address for, or else the receiver that of the sender. Who begins a
+    connection of TCP is no server in it."""
     cdef const LatestEntry* entry
+    cdef const Key* key = &p.key
     if x.answers.n == 0:
         return
     entry = find_latest(&x.answers, hash_answer(x, key.src_ip, key.dst_ip))
-    if entry == NULL:
+    if entry == NULL and p.tcp_flags & (SYN | ACK) != SYN:
         entry = find_latest(&x.answers, hash_answer(x, key.dst_ip, key.src_ip))
     if entry != NULL:
         to.asked = entry.value
@@ -206,7 +208,7 @@ cdef inline bint begin(Names* x, const Packet* p, uint64_t hash, uint32_t sequen
             return True
     h = begin_head(&x.heads, hash, first, kind)
     h.read = read
-    return put_segment(h, sequence, at, n)
+    return put_segment(&x.heads, h, sequence, at, n)
 
 cdef inline bint learn_segment(Names* x, const Packet* p, Named* to) noexcept nogil:
     """Learn from a TCP segment. False when memory is out."""
@@ -225,14 +227,16 @@ cdef inline bint learn_segment(Names* x, const Packet* p, Named* to) noexcept no
     if p.tcp_flags & SYN:
         sequence += 1
         begin_side(&x.heads, hash, sequence)
+        note_role(&x.heads, hash, p.tcp_flags & ACK != 0)
     n = min(left - length, p.payload_length)
-    if n == 0:
+    # A server names nobody; it answers questions of DNS.
+    if n == 0 or (p.key.src_port != PORT_DNS and find_latest(&x.heads.answering, hash) != NULL):
         return True
     cut = n < p.payload_length
     h = find_head(&x.heads, hash)
     if h == NULL:
         return begin(x, p, hash, sequence, header + length, n, cut, to)
-    done = put_segment(h, sequence, header + length, n)
+    done = put_segment(&x.heads, h, sequence, header + length, n)
     if done and not go_on(x, p, hash, h, cut, to):
         drop_head(&x.heads, hash)
     return done
@@ -278,7 +282,7 @@ cdef inline Tapped learn(void* to, const Batch* batch) noexcept nogil:
         if is_left_out(p.disposition):
             continue
         if in_a_flow(p.disposition):
-            look_up(x, &p.key, named)
+            look_up(x, p, named)
         if p.fragmented or p.fragmented_around:
             done = learn_piece(x, p, named) and done
         else:

@@ -7,12 +7,9 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove, memset
 
 from fluxcap.base.arrays cimport reserve_array
-from fluxcap.base.bytes cimport be16
-from fluxcap.base.numbers cimport IP_ICMPV6, IP_SCTP
-from fluxcap.base.types cimport BATCH, Batch, HEADER_WORD, Kept, Named, Packet, octets_kept
-from fluxcap.layers.network cimport (
-    IPV4_CHECKSUM, IPV4_FRAGMENT, IPV4_HEADER, IPV4_PROTOCOL, IPV4_SOURCE, IPV6_HEADER, IPV6_NEXT_HEADER, IPV6_SOURCE,
-    OFFSET_MASK)
+from fluxcap.base.numbers cimport IP_ICMP, IP_ICMPV6, IP_SCTP
+from fluxcap.base.types cimport BATCH, Batch, HEADER_WORD, Kept, Named, Packet, in_a_flow, octets_kept
+from fluxcap.layers.network cimport IPV4_CHECKSUM, IPV4_SOURCE, IPV6_SOURCE
 from fluxcap.layers.transport cimport PORTS, SCTP_CHECKSUM, checksum_at
 from fluxcap.pipeline.identity cimport CHECKSUM_16, CHECKSUM_32, has_ports
 
@@ -20,6 +17,13 @@ cdef enum:
     # Bytes of a packet or flow at most: a jumbo frame of Ethernet. The 8,192 packets that may be held back (HELD_MAX)
     # take 72 MiB then.
     MAX_PAYLOAD = 9216
+
+cdef enum:                      # redirects, which tell addresses
+    REDIRECT = 5                # RFC 792
+    REDIRECT_GATEWAY = 4
+    ADDRESS_V4 = 4
+    REDIRECT_V6 = 137           # RFC 4861 section 4.5
+    REDIRECT_V6_TARGET = 8
 
 cdef struct PayloadPlan:
     uint32_t most               # bytes of each packet, 0 = none
@@ -50,12 +54,19 @@ cdef inline void free_beside(Beside* b) noexcept nogil:
 cdef inline Kept* kept_at(const Beside* b, uint64_t i) noexcept nogil:
     return <Kept*>(b.entries + i * b.stride)
 
+cdef inline bint has_transport(const Packet* p) noexcept nogil:
+    """Was a transport header of this packet read? It stands behind the IP header, that of a packet around it before."""
+    return p.sum_at > p.ip_at
+
 cdef inline uint32_t transport_at(const Packet* p) noexcept nogil:
-    """Where the IP headers of a packet end."""
-    return p.ip_at + p.ip_header_length
+    """Where the headers of IP end, as far as they were read."""
+    return p.sum_at if has_transport(p) else p.ip_at + p.ip_header_length
 
 cdef inline uint32_t payload_at(const Packet* p) noexcept nogil:
     """Where the bytes begin that Packet.payload_length counts."""
+    if p.ip_version == 4 and not has_transport(p) and not p.length_lies and \
+            p.ip_length >= p.payload_length + p.ip_header_length:
+        return p.ip_at + p.ip_length - p.payload_length     # an authentication header may stand between
     return transport_at(p) + p.header_words * HEADER_WORD
 
 cdef inline void blank(Kept* k, uint64_t at, uint64_t n) noexcept nogil:
@@ -80,17 +91,28 @@ cdef inline void blank_ports(Kept* k, uint64_t at, uint32_t protocol) noexcept n
     elif has_ports(protocol) or protocol == IP_ICMPV6:
         blank(k, at + checksum_at(protocol), CHECKSUM_16)
 
-cdef inline void blank_quoted(Kept* k, const Packet* p) noexcept nogil:
-    """Zero the same of the packet that an ICMP error quotes; of IPv6 as far as no extension header stands between."""
-    cdef const uint8_t* at = p.data + p.quote_at
-    cdef uint32_t left = p.captured - p.quote_at, version = at[0] >> 4
-    cdef uint32_t length = (at[0] & 0x0F) * HEADER_WORD if version == 4 else <uint32_t>IPV6_HEADER
-    blank_ip(k, p.quote_at, version, length)
-    if version != 4:
-        if left >= IPV6_HEADER:
-            blank_ports(k, <uint64_t>p.quote_at + length, at[IPV6_NEXT_HEADER])
-    elif left >= IPV4_HEADER and not be16(at + IPV4_FRAGMENT) & OFFSET_MASK:
-        blank_ports(k, <uint64_t>p.quote_at + length, at[IPV4_PROTOCOL])
+cdef inline void blank_message(Kept* k, const Packet* p) noexcept nogil:
+    """Zero what an ICMP message tells of other packets, and its checksum, which tells of the same: of a packet that it
+    quotes all behind the first bytes of the IP header, as more headers may follow; of a redirect the addresses."""
+    cdef uint64_t at = p.sum_at
+    cdef bint v6 = p.key.protocol == IP_ICMPV6
+    if p.quote_at and p.quote_at < p.captured:
+        blank(k, at + checksum_at(IP_ICMPV6), CHECKSUM_16)
+        blank(k, p.quote_at + (IPV4_CHECKSUM if p.data[p.quote_at] >> 4 == 4 else IPV6_SOURCE), p.captured)
+    if v6 and p.data[p.sum_at] == REDIRECT_V6:
+        blank(k, at + REDIRECT_V6_TARGET, p.captured)
+    elif not v6 and p.data[p.sum_at] == REDIRECT:
+        blank(k, at + REDIRECT_GATEWAY, ADDRESS_V4)
+
+cdef inline void mask(Kept* k, const Packet* p) noexcept nogil:
+    """Zero what tells who sends to whom."""
+    blank_ip(k, p.ip_at, p.ip_version, p.ip_header_length)
+    if not in_a_flow(p.disposition):        # the headers end somewhere: what is there of the next one is none's payload
+        blank(k, transport_at(p), p.captured)
+    elif has_transport(p):      # not in a fragment behind the first one
+        blank_ports(k, p.sum_at, p.key.protocol)
+        if p.key.protocol == IP_ICMP or p.key.protocol == IP_ICMPV6:
+            blank_message(k, p)
 
 cdef inline void keep(const PayloadPlan* plan, Kept* k, const Packet* p) noexcept nogil:
     cdef uint32_t length = p.ip_length if plan.whole else p.payload_length
@@ -98,15 +120,11 @@ cdef inline void keep(const PayloadPlan* plan, Kept* k, const Packet* p) noexcep
     if p.ip_version == 0:
         return
     k.at = p.ip_at if plan.whole else payload_at(p)
-    if k.at < p.captured:
+    if k.at < p.captured and (plan.whole or in_a_flow(p.disposition)):
         k.n = min(min(p.captured - k.at, length), plan.most)
         memcpy(<uint8_t*>octets_kept(k), p.data + k.at, k.n)
     if plan.masked:
-        blank_ip(k, p.ip_at, p.ip_version, p.ip_header_length)
-        if p.sum_at == transport_at(p):     # not in a fragment behind the first one
-            blank_ports(k, p.sum_at, p.key.protocol)
-        if p.quote_at and p.quote_at < p.captured:
-            blank_quoted(k, p)
+        mask(k, p)
 
 cdef inline bint keep_batch(Beside* b, const Batch* batch) noexcept nogil:
     """Keep what is wanted of an examined batch; False when memory is out."""

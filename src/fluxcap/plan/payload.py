@@ -39,6 +39,8 @@ NONE: Final = Payload()
 
 def payload_of(asked: int | Payload) -> Payload:
     """What is asked for by a number of bytes, or by all that there is to say. ValueError for what there is not."""
+    if not isinstance(asked, int | Payload) or isinstance(asked, bool):
+        raise TypeError(f"payload is a number of bytes or a fluxcap.Payload, not {asked!r}")
     made = asked if isinstance(asked, Payload) else Payload(asked)
     told(made)
     return made

@@ -92,6 +92,7 @@ def _span(first: int, last: int, digits: int) -> str:
     return f"{' → '.join(texts)} UTC"
 
 
-def shortened(name: str, most: int = 40) -> str:
-    """The first letters of a name that is longer than nearly all names of hosts are."""
+def shortened(name: str, most: int = 28) -> str:
+    """The first letters of a long name: whatever a stranger writes, a terminal of 80 columns has room for it beside the
+    ends of a flow."""
     return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -78,6 +78,16 @@ def columns() -> Meanings:
     return by_word(chain(in_words(_WORDS), schemes))
 
 
+_PAYLOAD: Final = "say --payload 64, or payload=64 in Python"
+_NAMES: Final = "say --server-names, or server_names=True in Python"
+ON_OPTION: Final = {
+    **dict.fromkeys(("payload", "payload_captured", "payload_offset"), _PAYLOAD),
+    **dict.fromkeys(("server_name", "server_name_basis"), _NAMES),
+}
+
+
 def unknown_column(given: str, known: Iterable[str], what: str = "column") -> ValueError:
     """The error for a name that is no column, with those that it may mean."""
+    if given in ON_OPTION:
+        return ValueError(f"{what} {given!r} is not among those that were asked for; {ON_OPTION[given]}")
     return unknown(what, given, known, columns())
