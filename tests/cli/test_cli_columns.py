@@ -6,7 +6,9 @@ import re
 import pandas as pd
 import pytest
 
+from capture_files import pcap, records
 from command_line import error_lines, fluxcap, rows, terminal
+from named_traffic import request, segment, syn
 from real_captures import SAMPLES
 
 SESSION = SAMPLES / "session.pcap"
@@ -141,3 +143,21 @@ def test_people_see_the_column_that_rows_are_sorted_by(command, columns):
     assert "total" in shown.text
     assert max(map(len, shown.lines)) <= columns
     assert "total" not in terminal(command, SESSION, "-n", "1", columns=columns).text
+
+
+@pytest.mark.parametrize("command", ["flows", "connections", "sockets"])
+def test_a_name_that_was_asked_for_is_shown_however_narrow_the_terminal_and_long_another_name(command, tmp_path):
+    capture = tmp_path / "names.pcap"
+    hosts = ("short.test", 70 * "x")
+    streams = (
+        (syn(ports=(5000 + n, 80)), segment(request(host), ports=(5000 + n, 80))) for n, host in enumerate(hosts)
+    )
+    capture.write_bytes(pcap(records([frame for stream in streams for frame in stream])))
+    assert "short.test" in terminal(command, capture, "--server-names", columns=80).text
+
+
+@pytest.mark.parametrize(("column", "option"), [("payload", "--payload 64"), ("server_name", "--server-names")])
+def test_a_column_that_an_option_adds_says_which(column, option):
+    done = fluxcap("flows", SAMPLES / "office.pcap", "--columns", column)
+    assert done.returncode == 2
+    assert option in done.stderr

@@ -187,7 +187,7 @@ WORDED: Final[Mapping[str, Spec]] = {
     "retransmitted": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
     "reverse_retransmitted": Spec(ESSENTIAL, COUNT, style=notice, dull=zero),
     "history": Spec(USEFUL, partial(text.cells, "history"), right=False),
-    "server_name": Spec(ESSENTIAL, HOST, right=False, dull=nameless),
+    "server_name": Spec(KEY, HOST, right=False, dull=nameless),
     "server_name_basis": words("server_name_basis", calm=frozenset(("none",)), rank=MINOR),
     "packets": Spec(ESSENTIAL, COUNT),
     "reverse_packets": Spec(USEFUL, COUNT, dull=zero),
