@@ -109,7 +109,7 @@ cdef struct Flows:
     bint describes              # features begin with a FeatureRow; else they are what is kept beside it
     uint32_t activity_at        # bytes from the features of a row to its activity, 0 = none: activity.pxd
     uint32_t payload_at         # the same to its first payload bytes
-    uint32_t payload_most       # ... and how many these are at most
+    uint32_t payload_most       # ... and how many these are at most, 0 = none
     uint32_t name_at            # ... and to the name of its server
     uint8_t* connections        # as many as rows, or NULL: connection.pxd
     uint64_t connections_stride

@@ -168,7 +168,7 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
     outcome = count_digests_and_ledger(p, r.counts, digests, words, &batch.n)
     if outcome == OUTCOME_NO_MEMORY:
         return outcome
-    if p.flows.payload_at:
+    if p.flows.payload_most:
         note_payloads(&p.flows, digests, batch.n, kept, p.beside.stride)
     if p.beside != NULL and p.beside.named_at:
         note_names(&p.flows, digests, batch.n, told_with(p.beside, kept), p.beside.stride)

@@ -114,7 +114,7 @@ cdef tuple plan_beside(Flows* flows, key):
     flows.first_packets = key.get("splt", 0)
     if flows.first_packets > MAX_FIRST_PACKETS:
         raise ValueError(f"splt is at most {MAX_FIRST_PACKETS}, not {flows.first_packets}")
-    flows.describes = bool(key.get("features") or key.get("activity") or key.get("payload") or flows.first_packets)
+    flows.describes = bool(key.get("features") or key.get("activity") or flows.first_packets)
     if flows.describes:
         flows.features_stride = features_stride(flows.first_packets)
         features = feature_fields(key["biflow"]) if key.get("features") else ()
