@@ -382,3 +382,8 @@ def test_many_segments_in_reverse_order_are_one_hello():
     size = len(HELLO) // 12
     parts = segments(HELLO, *range(size, size * 12, size))
     assert names_of([syn(), *reversed(parts)]) == [SNI]
+
+
+def test_a_message_with_more_gaps_than_are_held_is_counted_once():
+    parts = segments(HELLO, *range(2, 100, 2))
+    assert anomalies([syn(), *parts[:0:-2], parts[0]]) == {"heads_forgotten": 1}

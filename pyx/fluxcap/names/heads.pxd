@@ -42,13 +42,14 @@ cdef struct Beginning:
     uint32_t n_early
     EarlyPart early[GAPS]
     uint8_t kind                # HeadKind
+    uint8_t lacks               # a part was not held
 
 cdef struct Heads:
     Latest sides                # sequence number of the first byte
     Latest answering            # sides that have answered a SYN: servers, which name nobody
     Latest under_way            # a head at the same place
     Beginning* heads
-    uint64_t forgotten          # messages that were begun, and made room or were too long
+    uint64_t forgotten          # messages that were begun, and made room, were too long, or had too many gaps
 
 cdef inline bint open_heads(Heads* x) noexcept nogil:
     x.heads = <Beginning*>calloc(HEADS, sizeof(Beginning))
@@ -81,7 +82,7 @@ cdef inline Beginning* begin_head(Heads* x, uint64_t hash, uint32_t sequence, He
     cdef Beginning* h = &x.heads[place_of_latest(&x.under_way, entry)]
     x.forgotten += made_room and h.kind != HEAD_UNKNOWN
     h.sequence = sequence
-    h.n = h.read = h.n_early = 0
+    h.n = h.read = h.n_early = h.lacks = 0
     h.kind = <uint8_t>kind
     return h
 
@@ -128,7 +129,8 @@ cdef inline bint put_segment(Heads* x, Beginning* h, uint32_t sequence, const ui
     if at + n <= h.n:
         return True
     if at > h.n and h.n_early == GAPS:
-        x.forgotten += 1
+        x.forgotten += not h.lacks
+        h.lacks = True
         return True
     if not reserve_array(<void**>&h.octets, &h.room, at + n, FIRST_HEAD, 1):
         return False
