@@ -1,6 +1,6 @@
 # Columns: each field of an array of structs becomes an array of its own. Packets and flow rows use the same code.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.memory cimport HUGE_FROM, Spare, block_free, block_octets, block_resize, block_zeroed, pages_take
@@ -95,27 +95,29 @@ cdef inline void lay_pieces(Columns* c, Spare* spare, uint32_t n, uint64_t end) 
             if used != NULL:
                 c.used[i] = <uint8_t*>used
 
-cdef inline void copy_sized(uint8_t* to, const uint8_t* base, uint64_t stride, const uint32_t* rows, uint32_t n,
-                            uint32_t size) noexcept nogil:
+cdef inline void copy_sized(uint8_t* to, uint64_t to_stride, const uint8_t* base, uint64_t stride, const uint32_t* rows,
+                            uint32_t n, uint32_t size) noexcept nogil:
     cdef uint32_t i
     for i in range(n):
-        memcpy(to + <uint64_t>i * size, base + (rows[i] if rows != NULL else i) * stride, size)
+        memcpy(to + i * to_stride, base + (rows[i] if rows != NULL else i) * stride, size)
+
+# A constant size makes each copy one move, and a constant stride a constant step: hence both ways have the sizes.
 
 cdef inline void copy_fields(uint8_t* to, const uint8_t* base, uint64_t stride, const uint32_t* rows, uint32_t n,
                              uint32_t size) noexcept nogil:
-    """One field of the chosen structs, or of the first n if rows is NULL. A constant size makes each copy one move."""
+    """One field of the chosen structs, or of the first n if rows is NULL, one after the other."""
     if size == 1:
-        copy_sized(to, base, stride, rows, n, 1)
+        copy_sized(to, 1, base, stride, rows, n, 1)
     elif size == 2:
-        copy_sized(to, base, stride, rows, n, 2)
+        copy_sized(to, 2, base, stride, rows, n, 2)
     elif size == 4:
-        copy_sized(to, base, stride, rows, n, 4)
+        copy_sized(to, 4, base, stride, rows, n, 4)
     elif size == 8:
-        copy_sized(to, base, stride, rows, n, 8)
+        copy_sized(to, 8, base, stride, rows, n, 8)
     elif size == 16:
-        copy_sized(to, base, stride, rows, n, 16)
+        copy_sized(to, 16, base, stride, rows, n, 16)
     else:
-        copy_sized(to, base, stride, rows, n, size)
+        copy_sized(to, size, base, stride, rows, n, size)
 
 cdef inline void append_column(Columns* c, uint32_t i, const void* structs, uint64_t stride, const uint32_t* rows,
                                uint32_t n) noexcept nogil:
@@ -149,25 +151,21 @@ cdef inline void put_column(const Columns* c, uint32_t i, const uint8_t* base, u
     elif not is_there(c, i):
         memset(to, 0, <uint64_t>n * c.size[i])
 
-cdef inline void take_sized(uint8_t* to, uint64_t stride, const uint8_t* from_, const int64_t* rows, uint32_t n,
-                            uint32_t size) noexcept nogil:
-    cdef uint32_t i
-    for i in range(n):
-        memcpy(to + i * stride, from_ + <uint64_t>rows[i] * size, size)
-
-cdef inline void take_column(const Columns* c, uint32_t i, const int64_t* rows, uint32_t n, uint8_t* to,
+cdef inline void take_column(const Columns* c, uint32_t i, const uint32_t* rows, uint32_t n, void* structs,
                              uint64_t stride) noexcept nogil:
-    """The way back: write rows of one column into fields that lie a stride apart."""
+    """The way back of append_column(): write rows of one column into the field of structs that lie a stride apart."""
+    cdef uint8_t* to = <uint8_t*>structs + c.offset[i]
+    cdef const uint8_t* base = c.data[i]
     if c.size[i] == 1:
-        take_sized(to, stride, c.data[i], rows, n, 1)
+        copy_sized(to, stride, base, 1, rows, n, 1)
     elif c.size[i] == 2:
-        take_sized(to, stride, c.data[i], rows, n, 2)
+        copy_sized(to, stride, base, 2, rows, n, 2)
     elif c.size[i] == 8:
-        take_sized(to, stride, c.data[i], rows, n, 8)
+        copy_sized(to, stride, base, 8, rows, n, 8)
     elif c.size[i] == 16:
-        take_sized(to, stride, c.data[i], rows, n, 16)
+        copy_sized(to, stride, base, 16, rows, n, 16)
     else:
-        take_sized(to, stride, c.data[i], rows, n, c.size[i])
+        copy_sized(to, stride, base, c.size[i], rows, n, c.size[i])
 
 cdef inline bint is_wanted(const Columns* c, const Packet* p) noexcept nogil:
     """Is a row to be made of this packet?"""

@@ -1,6 +1,6 @@
 # Rows of another table, which lie in columns, come into a table: some rows at a time, each column of these in turn.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.columns cimport Columns, take_column
@@ -30,7 +30,7 @@ cdef inline Merged add_columns(Flows* f, const Columns* c, const int64_t* order,
     """Merge n rows into a table, as merge_row() does. `order`: the numbers of the rows as they are to be merged; NULL:
     as they stand."""
     cdef FlowRecord[ADDED_AT_ONCE] records
-    cdef int64_t[ADDED_AT_ONCE] rows
+    cdef uint32_t[ADDED_AT_ONCE] rows       # a table has MAX_ROWS at most
     cdef Merged merged = MERGED
     cdef uint64_t first = 0
     cdef uint32_t some, i
@@ -38,9 +38,9 @@ cdef inline Merged add_columns(Flows* f, const Columns* c, const int64_t* order,
     while first < n and merged == MERGED:
         some = <uint32_t>min(n - first, <uint64_t>ADDED_AT_ONCE)
         for i in range(some):
-            rows[i] = order[first + i] if order != NULL else <int64_t>(first + i)
+            rows[i] = <uint32_t>(order[first + i] if order != NULL else <int64_t>(first + i))
         for i in range(c.n_columns):
-            take_column(c, i, rows, some, <uint8_t*>records + c.offset[i], sizeof(FlowRecord))
+            take_column(c, i, rows, some, records, sizeof(FlowRecord))
         merged = add_records(f, records, some, in_order)
         first += some
     return merged

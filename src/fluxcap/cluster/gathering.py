@@ -49,6 +49,7 @@ class _Begun:
     def __init__(self, sharers: Workers) -> None:
         self._sharers = sharers
         self._tasks: dict[tuple[int, Callable[[Any], Any]], tuple[Future, Future]] = {}  # with the part itself
+        self._summaries: dict[int, Summary] = {}
 
     def of(self, part: Future, work: Callable[[Any], Any]) -> Future:
         """The task of this part; begun now, unless it was."""
@@ -57,8 +58,11 @@ class _Begun:
         return self._tasks[id(part), work][1]
 
     def summaries(self, parts: Sequence[Future]) -> list[Summary]:
-        """What is to be known of these."""
-        return self._sharers.results([self.of(part, _summary) for part in parts])
+        """What is to be known of these, asked for once."""
+        new = [part for part in parts if id(part) not in self._summaries]
+        found = self._sharers.results([self.of(part, _summary) for part in new])
+        self._summaries.update(zip(map(id, new), found, strict=True))
+        return [self._summaries[id(part)] for part in parts]
 
 
 class Gathered(NamedTuple):
@@ -139,11 +143,8 @@ def gathered(
         summaries = begun.summaries(parts)
         if ranges:
             again = None if interrupted else partial(_begin, sharers, read, arguments)
-            known = {id(part): one for part, one in zip(parts, summaries, strict=True)}
             groups, parts = mended(Begun(groups, parts), [one.read for one in summaries], again)
-            if not all(id(part) in known for part in parts):
-                known.update(zip(map(id, parts), begun.summaries(parts), strict=True))
-            summaries = [known[id(part)] for part in parts]
+            summaries = begun.summaries(parts)
         account = _account(groups, summaries, sharers.tries(parts))
         _check(account, [one.metadata["inputs"] for one in summaries], groups, sharing)
         captures = [number for number, one in enumerate(summaries) if one.metadata["inputs"]]

@@ -125,9 +125,8 @@ def choose(
         chosen = tuple(name.strip() for name in columns.split(",")) if isinstance(columns, str) else tuple(columns)
     if payload.octets:
         chosen = (*chosen, *(name for name in KEPT_COLUMNS if name not in chosen))
-    elif kept := [name for name in KEPT_COLUMNS if name in chosen]:
-        raise ValueError(f"column {kept[0]!r} is about bytes of each packet, and none are asked for; say payload=64")
-    known = (*STORED, *derived.names(STORED))
+    stored = STORED if payload.octets else [name for name in STORED if name not in KEPT_COLUMNS]
+    known = (*stored, *derived.names(stored))
     for name in chosen:
         if name not in known:
             from fluxcap.values.meanings import unknown_column  # only for a wrong name

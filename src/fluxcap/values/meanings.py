@@ -78,8 +78,8 @@ def columns() -> Meanings:
     return by_word(chain(in_words(_WORDS), schemes))
 
 
-_PAYLOAD: Final = "say --payload 64, or payload=64 in Python"
-_NAMES: Final = "say --server-names, or server_names=True in Python"
+_PAYLOAD: Final = "say payload=64, or --payload 64 in a shell"
+_NAMES: Final = "say server_names=True, or --server-names in a shell"
 ON_OPTION: Final = {
     **dict.fromkeys(("payload", "payload_captured", "payload_offset"), _PAYLOAD),
     **dict.fromkeys(("server_name", "server_name_basis"), _NAMES),
