@@ -193,19 +193,22 @@ class Scanner(Window):
         """Rows of the flow table, those of flows that have ended and were not taken among them."""
     def ended(self, until: int) -> dict[str, Column]:
         """Take the rows that no record of the time `until` (ns) or later can change, as flows() gives rows."""
-    def flows(self, last: bool = False, newest: int = ...) -> dict[str, Column]:
+    def flows(self, last: bool = False, newest: int = ..., order: Any = None) -> dict[str, Column]:
         """The flow table, in first-seen order: the key's columns, then FLOW_COLUMNS (reverse_* only when biflow), then
         `_icmp_last`, the time (ns) of the last ICMP error; then what feature_columns() says for this key. The `last`
         time the scanner gives up its own copy on the way: rows and columns together never take twice the room. Rows
-        that have been silent or active for too long at the time `newest` (ns) have ended."""
+        that have been silent or active for too long at the time `newest` (ns) have ended. `order`: the numbers of all
+        rows (int64, used up) as they are to come, the last time."""
     def server_names(self, numbers: Column) -> Column:
         """The names with these numbers, those of a column `_server_name`; none for 0."""
     def unseen(self) -> dict[str, Column]:
         """Rows as in flows(), without packets: ICMP errors that quote a flow of which no packet has been seen."""
-    def add_flows(self, columns: Mapping[str, Any], n: int, in_order: bool = False, order: Any = None) -> None:
+    def add_flows(self, columns: Mapping[str, Any], n: int, numbers: Any = None) -> None:
         """Merge n rows of flows() or unseen() of the same key into this table (exact; not with active_timeout).
-        `in_order`: their records come behind those of the rows there, whatever their times. `order`: the numbers of the
-        rows (int64) as they are to be merged; None: as they stand."""
+        `numbers` (uint64): those of the records that the rows began with, among all records. Rows may then come in any
+        order; without them the one that began first has to come first."""
+    def numbers(self) -> bytes:
+        """The number (uint64) of the record that each row began with, for rows that were added with numbers."""
     def totals(self) -> Totals: ...
     def format(self) -> CaptureFormat: ...
 

@@ -1,10 +1,8 @@
 """The core's flow table: its keys, directions, counters, times and limits."""
 
 import struct
-from array import array
 from collections import Counter
 from ipaddress import ip_network
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 
 import builders as b
 from capture_files import Record, enhanced_packet, interface, pcap, pcapng, records
-from core_driver import FIVE_TUPLE, Row, as_rows, feed, flows, key, of, rows, scan, taken
+from core_driver import FIVE_TUPLE, as_rows, feed, flows, key, of, rows, scan, taken
 from fluxcap._core import FLOW_COLUMNS, FLOWS_FULL, KEY_FIELDS, VERDICTS, WANTS_INPUT, Scanner
 from plain_checksums import ones_sum, pseudo_header
 
@@ -281,44 +279,7 @@ def test_just_max_flows_fit():
     assert [row["end_reason"] for row in as_rows(scanner.flows())] == [FORCED_END] * 3
 
 
-# Merging and size -----------------------------------------------------------------------------------------------------
-
-
-def merged(*scanners: Scanner, **limits: int) -> list[Row]:
-    into = Scanner(key=key(*FIVE_TUPLE, **limits))
-    for scanner in scanners:
-        columns = scanner.flows()
-        into.add_flows({name: memoryview(column) for name, column in columns.items()}, len(columns["first"]))
-    return as_rows(into.flows())
-
-
-def test_rows_added_to_a_table_are_those_of_all_the_records_at_once():
-    verdicts = [None, 0, 1, "partial"]
-    frames = [b.ethernet(b.ipv4(b.udp(b"", port, 9, checksum=verdicts[port % 4]))) for port in range(40)] * 2
-    frames += [b.ethernet(b.ipv4(b.udp(b"", 9, port), B4, A4, checksum=1)) for port in range(40)]
-    whole = records(frames)
-    parts = [pcap(whole[start:end]) for start, end in pairwise((0, 7, 7, 60, 120))]
-    assert merged(*(scan(part, columns=(), key=key(*FIVE_TUPLE)) for part in parts)) == flows(pcap(whole))
-
-
-def test_rows_that_do_not_fit_the_table_are_refused():
-    made = scan(pcap(records([frame()])), key=key("vlan")).flows()
-    columns = {name: memoryview(column) for name, column in made.items()}
-    with pytest.raises(ValueError, match="vlan has 2 bytes, not 2 times 2"):
-        Scanner(key=key("vlan")).add_flows(columns, 2)
-    with pytest.raises(MemoryError, match="more than 1 flows"):
-        merged(scan(pcap(records([frame(), frame(A6, B6)])), key=key(*FIVE_TUPLE)), max_flows=1)
-
-
-def test_rows_are_added_in_the_order_that_is_asked_for():
-    made = scan(pcap(records([frame(src_port=port) for port in (5, 6, 7)])), columns=(), key=key(*FIVE_TUPLE)).flows()
-    columns = {name: memoryview(column) for name, column in made.items()}
-    into = Scanner(key=key(*FIVE_TUPLE))
-    into.add_flows(columns, 3, True, array("q", [2, 0, 1]))
-    assert [row["src_port"] for row in as_rows(into.flows())] == [7, 5, 6]
-    for wrong in ([0, 1, 3], [0, 1, -1], [0, 1]):
-        with pytest.raises(IndexError):
-            Scanner(key=key(*FIVE_TUPLE)).add_flows(columns, 3, True, array("q", wrong))
+# Size -----------------------------------------------------------------------------------------------------------------
 
 
 def test_two_hundred_thousand_flows_are_those_of_a_dict_of_counters():

@@ -5,7 +5,7 @@ import pytest
 import builders as b
 from capture_files import pcap, records
 from core_driver import as_rows, scan
-from fluxcap._core import WAITED, Scanner
+from fluxcap._core import WAITED
 
 KEY = {"fields": [(name, 32, 128) for name in ("protocol", "src_ip", "src_port", "dst_ip", "dst_port")],
        "biflow": True, "idle_timeout": 0, "active_timeout": 0, "interval": 0, "max_flows": 0}  # fmt: skip
@@ -60,17 +60,3 @@ def test_a_fragment_that_comes_before_the_first_one_is_marked():
     for frames, marks in (([first, second], [0, 0]), ([second, first], [WAITED, 0]), ([second, whole(1)], [0, 0])):
         scanner = scan(pcap(records(frames)), columns=("_mark",), key=KEY)
         assert memoryview(scanner.take()["_mark"]).tolist() == marks
-
-
-def test_rows_added_in_order_have_the_direction_of_the_first_also_where_time_goes_back():
-    ask, answer = whole(1000), b.ethernet(b.ipv4(b.udp(b"x", 53, 1000), "192.0.2.2", "192.0.2.1"))
-    parts = [pcap(records([frame], start=start * 10**9)) for frame, start in ((answer, 2), (ask, 1))]
-    into = Scanner(key=KEY)
-    for part in parts:
-        columns = {name: memoryview(column) for name, column in scan(part, columns=(), key=KEY).flows().items()}
-        if part is parts[1]:
-            with pytest.raises(ValueError, match="in the other direction"):
-                into.add_flows(columns, 1)
-        into.add_flows(columns, 1, True)
-    (row,) = as_rows(into.flows())
-    assert (row["src_port"], row["packets"], row["reverse_packets"], row["first"]) == (53, 1, 1, 10**9)

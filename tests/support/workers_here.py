@@ -1,28 +1,45 @@
-"""A cluster of one process, this one: a task is done when it is begun."""
+"""A cluster of one process, this one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from fluxcap.cluster.sharing import Sharing, Workers
 
 
+class Later:
+    """A task that is done when its result is asked for, as nobody may ask."""
+
+    def __init__(self, work, arguments) -> None:
+        self.result = cache(lambda: work(*map(results_in, arguments)))
+
+
+def results_in(argument):
+    """An argument of a task, with the results of tasks in it."""
+    if isinstance(argument, list):
+        return [results_in(one) for one in argument]
+    return argument.result() if isinstance(argument, Later) else argument
+
+
 class Alone(Workers):
-    """This process, which does a task when it is begun; a result stands for its future."""
+    """This process, which does all tasks."""
+
+    near = False
 
     def __init__(self) -> None:
-        self.fan_in = Sharing().fan_in
+        super().__init__(None, Sharing())
 
-    def do(self, work, *arguments):
-        return work(*arguments)
+    def do(self, work, *arguments, first=False):
+        return Later(work, arguments)
 
     def tries(self, futures):
         return [1 for _ in futures]
 
     def results(self, futures):
-        return list(futures)
+        return [one.result() for one in futures]
 
     def wait_for(self, futures, done=None):
-        pass
+        self.results(futures)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-# Counting digests into the flow table, and merging rows of another table into it.
+# Counting digests into the flow table.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
@@ -7,9 +7,8 @@ from fluxcap.base.icmp cimport is_icmp
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.numbers cimport ACK, FIN, IP_ICMP, IP_TCP, RST, SYN
 from fluxcap.base.sequence cimport ASIDE_SYN
-from fluxcap.base.times cimport NO_TIME, earliest, is_earlier
-from fluxcap.base.types cimport (
-    BATCH, Digest, KEY_WORDS, VERDICTS_END, VERDICT_BAD, VERDICT_GOOD, in_a_flow)
+from fluxcap.base.times cimport NO_TIME, earliest
+from fluxcap.base.types cimport BATCH, Digest, KEY_WORDS, VERDICT_BAD, VERDICT_GOOD, in_a_flow
 from fluxcap.flows.activity cimport begin_activity, expect_activity, note_activity
 from fluxcap.flows.aside cimport Aside
 from fluxcap.flows.connection cimport aside_of, connection_at, expect_connection
@@ -17,7 +16,6 @@ from fluxcap.flows.doubt cimport confirms_syn, connection_of
 from fluxcap.flows.features cimport begin_features, expect_features, note_features
 from fluxcap.flows.follow cimport begin_connection, begins_another, continue_connection, remember_older
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, hash_words, interval_start, project
-from fluxcap.flows.record cimport FlowRecord
 from fluxcap.flows.table cimport (
     ACTIVE_TIMEOUT, END_OF_FLOW, EndReason, FORCED_END, FlowRow, Flows, IDLE_TIMEOUT, LACK_OF_RESOURCES, MARK_FLIPPED,
     Quoted, RareCounts, add_row, add_verdicts, expired, find_slot, find_tag, has_closed, home, is_flipped, is_full,
@@ -314,70 +312,3 @@ cdef inline void close_rows(Flows* f) noexcept nogil:
     for i in range(f.n):
         if row_at(f, i).end_reason == FORCED_END and not has_closed(f, row_at(f, i)):
             row_at(f, i).end_reason = LACK_OF_RESOURCES
-
-cdef enum Merged:
-    MERGED
-    MERGE_FULL                  # the table has no room for another row
-    MERGE_GOES_BACK             # the row began before the one in the table, in the other direction
-    NO_MEMORY_TO_MERGE
-
-cdef inline Merged merge_row(Flows* f, const FlowRecord* record, bint in_order) noexcept nogil:
-    """Add a row of another table with the same key, or a row of its `unseen`.
-
-    Forward is the direction of the row that is added first, so the row that began first has to be added first; its time
-    tells, unless rows are added `in_order` of their records, whatever the times of these. With an idle timeout, rows
-    have to be added in order of `first`: a row then continues the one before it exactly when one table over all packets
-    would have continued it."""
-    cdef uint64_t words[KEY_WORDS]
-    cdef uint32_t flip = project(&f.plan, f.plan.shape, &record.key, words)
-    cdef int v
-    cdef uint64_t tag = hash_words(&f.plan, words, f.plan.shape.n) >> 32
-    cdef uint64_t* slot = find_slot(f, f.index + home(f, tag), words, f.plan.shape.n, tag)
-    cdef FlowRow* row = NULL
-    cdef const FlowRow* other = &record.row
-    cdef RareCounts* rare
-    cdef EndReason reason
-    cdef bint counted = record.rare.ip_bad != 0 or record.rare.icmp_errors != 0
-    if other.packets[0] == 0 and other.packets[1] == 0:
-        rare = quoted_row(f, words, tag)
-        if rare == NULL:
-            f.errors_not_kept += record.rare.icmp_errors
-            return MERGED
-        note_errors(rare, record.rare.icmp_errors, record.rare.icmp_last, record.rare.icmp_type, record.rare.icmp_code)
-        return MERGED
-    if slot[0]:
-        row = row_of(f, slot[0])
-        reason = expired(f, row, other.first, record.key.protocol)
-        if reason:
-            row.end_reason = reason
-            row = NULL
-        elif not in_order and is_earlier(other.first, row.first) and flip != is_flipped(row):
-            return MERGE_GOES_BACK
-    if row == NULL:
-        if f.n == f.max_rows:
-            return MERGE_FULL
-        row = add_row(f, slot, words, f.plan.shape.n, tag, flip, other.first)
-        if record.rare.icmp:
-            rare_of(f, row).icmp = record.rare.icmp
-        if f.unseen != NULL:
-            take_unseen(f, row, words, tag)
-    flip ^= is_flipped(row)
-    for v in range(2):
-        row.packets[v ^ flip] += other.packets[v]
-        row.octets[v ^ flip] += other.octets[v]
-        row.payload[v ^ flip] += other.payload[v]
-        row.tcp_flags[v ^ flip] |= other.tcp_flags[v]
-    row.first = earliest(other.first, row.first)
-    row.last = other.last if other.last > row.last else row.last
-    row.end_reason = other.end_reason
-    row.good += other.good
-    for v in range(VERDICT_BAD, VERDICTS_END):
-        if record.rare.verdicts[v]:
-            add_verdicts(f, row, v, record.rare.verdicts[v])
-    if counted:
-        rare = rare_of(f, row)
-        rare.ip_bad += record.rare.ip_bad
-        if record.rare.icmp_errors:
-            note_errors(rare, record.rare.icmp_errors, record.rare.icmp_last, record.rare.icmp_type,
-                        record.rare.icmp_code)
-    return MERGED

@@ -8,6 +8,8 @@ from libc.string cimport memset
 from fluxcap.base.columns cimport Columns, free_columns, reserve_columns, resize_column
 from fluxcap.base.memory cimport block_free, block_least
 from fluxcap.flows.table cimport Flows
+from fluxcap.tables.adding cimport MERGED, MERGE_GOES_BACK, Merged, NO_MEMORY_TO_MERGE, add_columns
+from fluxcap.tables.arranging cimport ARRANGED, Arranged, NO_MEMORY_TO_ARRANGE, NO_ORDER, arrange
 from fluxcap.tables.export cimport FlowColumns, RowRange, close_ranges, open_ranges, ranges_of, split_range
 from fluxcap.tables.rows cimport drop_all_rows
 from fluxcap.tables.shards cimport rows_in
@@ -106,6 +108,51 @@ cdef list borrow_columns(Columns* c, tuple fields, dict columns, uint64_t n):
 
 cdef void split_one(void* ranges, uint32_t i) noexcept nogil:
     split_range(&(<RowRange*>ranges)[i])
+
+
+cdef void arrange_rows(Flows* f, int64_t[::1] order, bint last) except *:
+    """Put the rows of a table in this order before they are read for the last time."""
+    cdef Arranged arranged
+    if not last or f.n_shards or f.features_stride or f.connections_stride:
+        raise ValueError("rows are put in order in one table, without features and connections, the last time only")
+    if <uint64_t>order.shape[0] != f.n:
+        raise IndexError(f"{order.shape[0]} numbers of rows are given, of {f.n}")
+    with nogil:
+        arranged = arrange(f, &order[0]) if f.n else ARRANGED
+    if arranged == NO_ORDER:
+        raise IndexError("each row is to be there once")
+    if arranged == NO_MEMORY_TO_ARRANGE:
+        raise MemoryError
+
+
+cdef void add_rows(Flows* f, tuple fields, dict columns, uint64_t n, const uint64_t[::1] numbers) except *:
+    """Merge rows with columns of these fields into a table."""
+    cdef Columns c
+    cdef Merged merged
+    cdef const uint64_t* begun = &numbers[0] if numbers is not None and n else NULL
+    cdef list held          # keeps the buffers alive, and their pointers valid, until the last row is read
+    if f.n_shards:
+        raise ValueError("rows are added to one table only, not to shards")
+    if numbers is not None and <uint64_t>numbers.shape[0] != n:
+        raise IndexError(f"{numbers.shape[0]} numbers are given, of {n} rows")
+    if n and f.n and (f.numbers == NULL) != (begun == NULL):
+        raise ValueError("all rows have numbers, or none")
+    held = borrow_columns(&c, fields, columns, n)
+    with nogil:
+        merged = add_columns(f, &c, begun, n)
+    if merged == MERGE_GOES_BACK:
+        raise ValueError("a row began before the row that it continues, and in the other direction")
+    if merged == NO_MEMORY_TO_MERGE:
+        raise MemoryError("no room for more rows")
+    if merged != MERGED:
+        raise MemoryError(f"more than {f.max_rows} flows")
+
+
+cdef bytes numbers_of(const Flows* f):
+    """The number of the record that each row began with."""
+    if f.numbers_room < f.n:
+        raise ValueError("the rows have no numbers")
+    return (<const char*>f.numbers)[:f.n * sizeof(uint64_t)] if f.n else b""
 
 
 cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last, Crew* crew=NULL):

@@ -7,13 +7,12 @@ from libc.string cimport memcpy, memset
 
 import os
 
-from fluxcap.base.columns cimport Columns, free_columns
+from fluxcap.base.columns cimport free_columns
 from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.tunnels cimport TUNNEL_KINDS_END, TunnelPorts, UDP_PORTS, set_tunnel
 from fluxcap.base.types cimport Batch, Decoder, ERRORS_NOT_KEPT
 from fluxcap.capture.reader cimport Damage, Interface, InterfaceCounts
 from fluxcap.flows.connection cimport connections_stride
-from fluxcap.flows.count cimport MERGED, MERGE_GOES_BACK, NO_MEMORY_TO_MERGE, Merged
 from fluxcap.flows.follow cimport follow
 from fluxcap.flows.key cimport ABSENT as NO_WORD
 from fluxcap.flows.roles cimport accepts, answers
@@ -30,7 +29,6 @@ from fluxcap.pipeline.ledger cimport Totals, open_totals
 from fluxcap.pipeline.scan cimport (
     OUTCOME_DAMAGED, OUTCOME_FLOWS_FULL, OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, OUTCOME_WANTS_PROGRAM, Outcome,
     Pipeline, may_take_lane, scan)
-from fluxcap.tables.adding cimport add_columns
 from fluxcap.tables.ended cimport take_ended
 from fluxcap.tables.shards cimport errors_not_kept, free_shards, rows_in
 from fluxcap.threads.crew cimport Crew, dismiss, hire, is_orphaned
@@ -299,9 +297,11 @@ cdef class Scanner(Window):
         beside = (self.feature_fields, self.activity_fields, self.first_fields)
         return (self.flow_fields, *(beside if f.features_stride else ((), (), ())))
 
-    def flows(self, bint last=False, int64_t newest=NO_TIME_VALUE):
+    def flows(self, bint last=False, int64_t newest=NO_TIME_VALUE, int64_t[::1] order=None):
         with self.claim:
             self.settle_crew()
+            if order is not None:
+                arrange_rows(&self.line.flows, order, last)
             return read_rows(&self.line.flows, self.fields_of(&self.line.flows), newest, last, self.crew)
 
     def unseen(self):
@@ -339,29 +339,13 @@ cdef class Scanner(Window):
         with self.claim:
             return rows_in(&self.line.flows)
 
-    def add_flows(self, dict columns, uint64_t n, bint in_order=False, const int64_t[::1] order=None):
-        cdef Columns c
-        cdef Merged merged
-        cdef uint64_t i
-        cdef const int64_t* numbers = &order[0] if order is not None and n else NULL
-        cdef list held          # keeps the buffers alive, and their pointers valid, until the last row is read
+    def add_flows(self, dict columns, uint64_t n, const uint64_t[::1] numbers=None):
         with self.claim:
-            if self.line.flows.n_shards:
-                raise ValueError("rows are added to one table only, not to shards")
-            if order is not None and <uint64_t>order.shape[0] != n:
-                raise IndexError(f"{order.shape[0]} numbers of rows are given, of {n}")
-            for i in range(n if numbers != NULL else 0):
-                if <uint64_t>numbers[i] >= n:
-                    raise IndexError(f"there is no row {numbers[i]}")
-            held = borrow_columns(&c, self.flow_fields, columns, n)
-            with nogil:
-                merged = add_columns(&self.line.flows, &c, numbers, n, in_order)
-            if merged == MERGE_GOES_BACK:
-                raise ValueError("a row began before the row that it continues, and in the other direction")
-            if merged == NO_MEMORY_TO_MERGE:
-                raise MemoryError("no room for more rows")
-            if merged != MERGED:
-                raise MemoryError(f"more than {self.line.flows.max_rows} flows")
+            add_rows(&self.line.flows, self.flow_fields, columns, n, numbers)
+
+    def numbers(self):
+        with self.claim:
+            return numbers_of(&self.line.flows)
 
     @property
     def limit(self):

@@ -8,19 +8,23 @@ that comes before the first one of its datagram. It waits, and how long depends 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from fluxcap._core import DISPOSITIONS, WAITED, Copier
-from fluxcap.capture.inputs import Input, expand
+from fluxcap.capture.inputs import Input
+from fluxcap.capture.sources import Iterated
 from fluxcap.capture.warn import keeping_warnings
 from fluxcap.cluster.account import Accounting
+from fluxcap.cluster.gathering import Summary, metadata_of
 from fluxcap.cluster.part import Work, open_table
 from fluxcap.cluster.ranges import range_of
 from fluxcap.plan.flow_plan import FLOW
 from fluxcap.rewrite.extract import copied
 from fluxcap.tables.flows import FlowTable
+from fluxcap.tables.merging import added_up
 from fluxcap.values.arrays import Array, arrays
 
 if TYPE_CHECKING:
@@ -72,16 +76,20 @@ def copied_apart(rows: dict[str, Array], begun: Sequence[Input]) -> Apart:
     return Apart(rows, captures)
 
 
-def read_together(several: Sequence[Apart], places: Sequence[Place], work: Work, in_order: bool) -> Together:
-    """Read the fragments of all parts. `in_order`: so all records are, by time."""
+def read_together(several: Sequence[Apart], summaries: Sequence[Summary], work: Work) -> Together | None:
+    """Read the fragments of all parts; None if there are none."""
     captures: dict[int, list[Any]] = {}
+    places = _places(summaries)
     for one, place in zip(several, places, strict=True):
         for file, octets in one.captures.items():
             before = captures.setdefault(place.file + file, [])
             before.append(octets[place.headers if before else 0 :])
+    if not captures:
+        return None
+    in_order = added_up(metadata_of(summaries))["in_order"]
     reading = Accounting(work.options._replace(threads=1), False, key=work.plan.spec(), columns=TOGETHER)
     with keeping_warnings():
-        for _ in reading.read(expand([b"".join(captures[file]) for file in sorted(captures)])):
+        for _ in reading.read([_in_pieces(captures[file]) for file in sorted(captures)]):
             pass
         rows = arrays(reading.scanner.take())
         table = open_table(reading, work)
@@ -97,6 +105,25 @@ def read_together(several: Sequence[Apart], places: Sequence[Place], work: Work,
         not _errors(table) and _is_known(rows, numbers.astype(np.int64), in_order),
         _corrections(table.metadata, several),
     )
+
+
+def _in_pieces(octets: Sequence[Array]) -> Input:
+    return Input("<fragments>", lambda: nullcontext(Iterated(one.data for one in octets)), sum(map(len, octets)))
+
+
+def _places(summaries: Sequence[Summary]) -> list[Place]:
+    made: list[Place] = []
+    file = packets = 0  # inputs that have begun, and packets of the last one
+    for one in summaries:
+        metadata, seam = one.metadata, one.seam
+        if seam.goes_on:
+            made.append(Place(file - 1, seam.headers, packets if seam.passes else 0))
+            packets += metadata["packets"]
+        else:
+            made.append(Place(file, 0, 0))
+            file += len(metadata["inputs"])
+            packets = metadata["packets"]
+    return made
 
 
 def _errors(table: FlowTable) -> bool:

@@ -36,7 +36,7 @@ def collect_flows(src: Captures, plan: FlowPlan, options: ReadOptions, kind: typ
         if found.split or not added_up(found.metadata)["in_order"] or refusal(found.metadata):
             table = _by_seams(found, work)
         else:
-            table = found.sharers.result(found.sharers.tree(merge, found.sharers.each(_table, found.parts)))
+            table = found.sharers.joined(merge, found.parts, _table)
     table.metadata = found.told(table.metadata)
     return table
 
@@ -48,5 +48,5 @@ def _by_seams(found: Gathered, work: Work) -> Any:
     return sharers.result(sharers.do(joined, found.parts, shared, again, work, corrections))
 
 
-def _table(part: Part) -> FlowTable:
+def _table(part: Part, place: int) -> FlowTable:
     return part.table

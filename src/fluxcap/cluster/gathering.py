@@ -13,7 +13,7 @@ from fluxcap.capture.left_out import no_capture
 from fluxcap.capture.warn import warn
 from fluxcap.cluster.account import Account
 from fluxcap.cluster.groups import groups_of
-from fluxcap.cluster.ranges import Begun, Read, goes_on, mended, uncounted, whole
+from fluxcap.cluster.ranges import Begun, Read, Seam, mended, whole
 from fluxcap.cluster.sharing import Sharing, Workers, workers
 from fluxcap.errors import DamagedCaptureWarning
 from fluxcap.plan.read_options import ReadOptions
@@ -33,6 +33,7 @@ class Summary(NamedTuple):
     fragments: bool  # whether there are any
     suspects: bool  # whether there may be a first fragment of a datagram
     read: Read | None = None  # what became of it, if it is a range
+    seam: Seam = Seam()
 
 
 class HasSummary(Protocol):
@@ -43,42 +44,27 @@ class HasSummary(Protocol):
         """What is to be known of it."""
 
 
-class _Begun:
-    """Tasks on single parts, which are begun when the reading of a part is: nobody waits for the client then."""
-
-    def __init__(self, sharers: Workers) -> None:
-        self._sharers = sharers
-        self._tasks: dict[tuple[int, Callable[[Any], Any]], tuple[Future, Future]] = {}  # with the part itself
-        self._summaries: dict[int, Summary] = {}
-
-    def of(self, part: Future, work: Callable[[Any], Any]) -> Future:
-        """The task of this part; begun now, unless it was."""
-        if (id(part), work) not in self._tasks:
-            self._tasks[id(part), work] = part, self._sharers.do(work, part)
-        return self._tasks[id(part), work][1]
-
-    def summaries(self, parts: Sequence[Future]) -> list[Summary]:
-        """What is to be known of these, asked for once."""
-        new = [part for part in parts if id(part) not in self._summaries]
-        found = self._sharers.results([self.of(part, _summary) for part in new])
-        self._summaries.update(zip(map(id, new), found, strict=True))
-        return [self._summaries[id(part)] for part in parts]
+def metadata_of(summaries: Sequence[Summary]) -> list[Metadata]:
+    """The metadata of each part, of all ranges of an input together."""
+    made: list[Metadata] = []
+    for one in summaries:
+        if one.seam.goes_on:
+            made[-1] = continued(made[-1], one.metadata, made[-1]["packets"] if one.seam.passes else 0)
+        else:
+            made.append(one.metadata)
+    return made
 
 
 class Gathered(NamedTuple):
     """The parts of all groups, where they were made."""
 
     sharers: Workers
-    begun: _Begun
+    early: Any  # what `early` began with these parts
     parts: list[Future]
     groups: list[list[Input]]
     summaries: list[Summary]
     account: Account
     interrupted: bool
-
-    def each(self, work: Callable[[Any], Any]) -> list[Future]:
-        """What is made of each part; begun with the parts, if `early` had it."""
-        return [self.begun.of(part, work) for part in self.parts]
 
     @property
     def split(self) -> bool:
@@ -88,13 +74,7 @@ class Gathered(NamedTuple):
     @property
     def metadata(self) -> list[Metadata]:
         """That of each part, of all ranges of an input together."""
-        made: list[Metadata] = []
-        for group, one in zip(self.groups, self.summaries, strict=True):
-            if goes_on(group):
-                made[-1] = continued(made[-1], one.metadata, uncounted(group, made[-1]["packets"]))
-            else:
-                made.append(one.metadata)
-        return made
+        return metadata_of(self.summaries)
 
     def told(self, metadata: Metadata) -> Metadata:
         """The metadata of the result, with what became of its inputs. Warns of what the workers met."""
@@ -109,6 +89,10 @@ class Gathered(NamedTuple):
         return {**metadata, "hints": list(hints), "files": self.account.rows(), "interrupted": self.interrupted}
 
 
+def _nothing(sharers: Workers, parts: list[Future], told: list[Future]) -> None:
+    """Begin nothing."""
+
+
 @contextmanager
 def gathered(
     src: Captures,
@@ -117,20 +101,19 @@ def gathered(
     read: Callable[..., HasSummary],
     *arguments: Any,
     ranges: bool = False,
-    early: Sequence[Callable[[Any], Any]] = (),
+    early: Callable[[Workers, list[Future], list[Future]], Any] = _nothing,
 ) -> Iterator[Gathered]:
     """Let workers read groups of inputs: a part of each is what `read` makes of the group and these arguments. With
-    `ranges` a part may be that of a range. `early`: what will be asked of each()."""
+    `ranges` a part may be that of a range. `early`: what is to be begun with the reading of parts, and
+    is begun again for those that turn out to have captures."""
     options.check()
     if options.order is not None:
         raise ValueError("order='time' merges all inputs, and each machine has some; name the inputs in order instead")
     groups = groups_of(src, sharing.task_bytes, ranges)
     with workers(sharing) as sharers:
         parts = sharers.each(read, groups, *arguments)
-        begun = _Begun(sharers)
-        for work in (_summary, *early):
-            for part in parts:
-                begun.of(part, work)
+        told = dict(zip(parts, sharers.each(_summary, parts, first=True), strict=True))
+        begun, of_these = early(sharers, parts, list(told.values())), parts
         interrupted = False
         try:
             sharers.wait_for(parts, partial(_tell, sharing, groups))
@@ -140,18 +123,22 @@ def gathered(
                 raise
             interrupted = True
             parts, groups = [parts[place] for place in there], [groups[place] for place in there]
-        summaries = begun.summaries(parts)
+        known = dict(zip(parts, sharers.results([told[part] for part in parts]), strict=True))
         if ranges:
             again = None if interrupted else partial(_begin, sharers, read, arguments)
-            groups, parts = mended(Begun(groups, parts), [one.read for one in summaries], again)
-            summaries = begun.summaries(parts)
+            groups, parts = mended(Begun(groups, parts), [one.read for one in known.values()], again)
+            new = [part for part in parts if part not in known]
+            told |= zip(new, sharers.each(_summary, new), strict=True)
+            known |= zip(new, sharers.results([told[part] for part in new]), strict=True)
+        summaries = [known[part] for part in parts]
         account = _account(groups, summaries, sharers.tries(parts))
         _check(account, [one.metadata["inputs"] for one in summaries], groups, sharing)
         captures = [number for number, one in enumerate(summaries) if one.metadata["inputs"]]
+        parts = [parts[number] for number in captures]
         yield Gathered(
             sharers,
-            begun,
-            [parts[number] for number in captures],
+            begun if parts == of_these else early(sharers, parts, [told[part] for part in parts]),
+            parts,
             [groups[number] for number in captures],
             [summaries[number] for number in captures],
             account,
@@ -173,9 +160,9 @@ def _begin(
 def _account(groups: Sequence[Sequence[Input]], summaries: Sequence[Summary], tries: Sequence[int]) -> Account:
     """What became of all inputs, those that were read in ranges among them."""
     made = Account()
-    for group, one, n in zip(groups, summaries, tries, strict=True):
+    for one, n in zip(summaries, tries, strict=True):
         account = one.account.tried(n)
-        made = made.continued(account) if goes_on(group) else made + account
+        made = made.continued(account) if one.seam.goes_on else made + account
     return made.of_inputs(whole(groups))
 
 

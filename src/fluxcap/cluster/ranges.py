@@ -183,16 +183,20 @@ def range_of(group: Sequence[Input]) -> Range | None:
     return source.args[0] if isinstance(source, partial) and source.func is _opened else None
 
 
-def goes_on(group: Sequence[Input]) -> bool:
-    """Whether a group goes on with the input that the group before it ends with."""
-    found = range_of(group)
-    return found is not None and found.packets != 0
+class Seam(NamedTuple):
+    """How a part stands to the part before it."""
+
+    goes_on: bool = False  # with the input that the part before it ends with
+    headers: int = 0  # bytes of headers that it has again, then
+    passes: bool = False  # whether its reading does not count the packets of this input before it as passed
 
 
-def uncounted(group: Sequence[Input], packets: int) -> int:
-    """Of so many packets before a group in its first input, those that its reading does not count as passed."""
+def seam_of(group: Sequence[Input]) -> Seam:
+    """How the part of a group stands to the part before it."""
     found = range_of(group)
-    return packets if found is not None and found.packets is None else 0
+    if found is None or found.packets == 0:
+        return Seam()
+    return Seam(True, len(found.headers), found.packets is None)
 
 
 def whole(groups: Sequence[Sequence[Input]]) -> list[Input]:
@@ -200,7 +204,7 @@ def whole(groups: Sequence[Sequence[Input]]) -> list[Input]:
     made: list[Input] = []
     for group in groups:
         found = range_of(group)
-        if not goes_on(group):
+        if not seam_of(group).goes_on:
             made += group if found is None else [found.item]
     return made
 
@@ -253,7 +257,7 @@ def mended(begun: Begun, reads: Sequence[Read | None], read: Callable[[list[Inpu
             made.parts.append(part)
             continue
         if found.item is not item:
-            item, at, packets = found.item, None if goes_on(group) else found.begin, 0
+            item, at, packets = found.item, None if seam_of(group).goes_on else found.begin, 0
         if at is None:  # the rest is read by then
             continue
         if one.arrived and one.begin == at:

@@ -3,8 +3,9 @@ are read without a look at single packets but for fragments (apart.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -12,20 +13,25 @@ from fluxcap._core import Scanner
 from fluxcap.capture.inputs import Captures, Input
 from fluxcap.capture.warn import keeping_warnings
 from fluxcap.cluster.account import Account, Accounting
-from fluxcap.cluster.apart import COLUMNS, Apart, Place, Together, copied_apart, read_together
+from fluxcap.cluster.apart import COLUMNS, Apart, Together, copied_apart, read_together
 from fluxcap.cluster.gathering import Gathered, Summary, gathered
 from fluxcap.cluster.part import Work, open_table
-from fluxcap.cluster.ranges import Behind, Range, Read, arrived, as_input, goes_on, range_of, uncounted, whole
-from fluxcap.cluster.sharing import Sharing, is_tried_again
+from fluxcap.cluster.ranges import Behind, Range, Read, Seam, arrived, as_input, range_of, seam_of, whole
+from fluxcap.cluster.sharing import Joining, Sharing, Workers, is_tried_again
 from fluxcap.plan.flow_plan import FlowPlan, spec_of
 from fluxcap.tables.flows import FlowTable, about_unseen, add_rows, table_of
 from fluxcap.tables.merging import added_up
 from fluxcap.values.arrays import Array, arrays
 
 if TYPE_CHECKING:
+    from distributed import Future  # type: ignore[import-untyped,unused-ignore]
+
     from fluxcap.capture.index.beginning import Way
     from fluxcap.capture.inputs import Opened
     from fluxcap.values.metadata import Metadata
+
+
+PART_BITS: Final = 32  # of the number of a record: twice the rows of a table, and one; the place of the part is above
 
 
 def adds_up(plan: FlowPlan) -> bool:
@@ -43,11 +49,14 @@ class Sum(NamedTuple):
     apart: Apart
     account: Account
     read: Read | None
+    seam: Seam
 
     @property
     def summary(self) -> Summary:
         """What is to be known of it to join it to others."""
-        return Summary(self.table.metadata, self.account, len(self.apart.rows["packet"]) > 0, False, self.read)
+        return Summary(
+            self.table.metadata, self.account, len(self.apart.rows["packet"]) > 0, False, self.read, self.seam
+        )
 
 
 class _Adding(Accounting):
@@ -63,7 +72,7 @@ class _Adding(Accounting):
 
 def read_sum(inputs: Sequence[Input], work: Work) -> Sum:
     """Read a group of inputs, or a range."""
-    found, collect = range_of(inputs), work.collect
+    found, seam, collect = range_of(inputs), seam_of(inputs), work.collect
     if found is not None:
         try:
             found = found.found()
@@ -80,7 +89,7 @@ def read_sum(inputs: Sequence[Input], work: Work) -> Sum:
         rows = arrays(reading.scanner.take())
         table = open_table(reading, work)
     account = reading.account(warnings)
-    return Sum(table, copied_apart(rows, reading.begun), account, found and _read(found, reading, account))
+    return Sum(table, copied_apart(rows, reading.begun), account, found and _read(found, reading, account), seam)
 
 
 def _read(found: Range, reading: _Adding, account: Account) -> Read:
@@ -98,9 +107,27 @@ def read_whole(inputs: Sequence[Input], work: Work) -> FlowTable:
         return open_table(reading, work)
 
 
+class Early(NamedTuple):
+    """What is begun with the reading of parts, so that no worker waits for this process then."""
+
+    joining: Joining
+    fragments: Future
+    said: Future
+
+
+def begin_early(sharers: Workers, parts: list[Future], told: list[Future], work: Work) -> Early:
+    """Begin what needs no more than the parts and what is told of them."""
+    together = sharers.do(read_together, sharers.each(_apart, parts, first=True), told, work)
+    return Early(
+        sharers.joining(in_order, parts, leaf), sharers.do(leaf_of_fragments, together), sharers.do(_said, together)
+    )
+
+
 def collect_sums(src: Captures, work: Work, sharing: Sharing) -> FlowTable:
     """Read captures into a table of flows that add up."""
-    with gathered(src, work.options, sharing, read_sum, work, ranges=True, early=(_own, _apart)) as found:
+    with gathered(
+        src, work.options, sharing, read_sum, work, ranges=True, early=partial(begin_early, work=work)
+    ) as found:
         table = _table(found, work)
         table.metadata = found.told(table.metadata)
     return table
@@ -108,49 +135,26 @@ def collect_sums(src: Captures, work: Work, sharing: Sharing) -> FlowTable:
 
 def _table(found: Gathered, work: Work) -> FlowTable:
     sharers, metadata = found.sharers, added_up(found.metadata)
-    leaves = found.each(_own)
+    early: Early = found.early
     if not any(one.fragments for one in found.summaries):
-        table: FlowTable = sharers.result(sharers.tree(in_order, leaves)).table
+        table: FlowTable = early.joining.end().table
         table.metadata = metadata
         return table
-    together = sharers.do(read_together, found.each(_apart), _places(found), work, metadata["in_order"])
-    said = sharers.do(_said, together)
-    # Begun before it is known whether they will be wanted, as they nearly always are: nobody waits for the client.
-    joined = sharers.tree(in_order, [sharers.do(placed, leaf, n, together) for n, leaf in enumerate(leaves)])
-    exact, corrections = sharers.result(said)
+    table = early.joining.end([early.fragments]).table
+    exact, corrections = sharers.result(early.said)
     if not exact:
         everything: FlowTable = sharers.result(sharers.do(read_whole, whole(found.groups), work))
         return everything
-    table = sharers.result(joined).table
     table.metadata = metadata | {"ledger": _corrected(metadata["ledger"], corrections)}
     return table
-
-
-def _own(part: Sum) -> Leaf:
-    return Leaf(part.table)
 
 
 def _apart(part: Sum) -> Apart:
     return part.apart
 
 
-def _said(together: Together) -> tuple[bool, Any]:
-    return together.exact, together.ledger
-
-
-def _places(found: Gathered) -> list[Place]:
-    made: list[Place] = []
-    file = packets = 0  # inputs that have begun, and packets of the last one
-    for group, one in zip(found.groups, found.summaries, strict=True):
-        part = range_of(group)
-        if goes_on(group) and part is not None:
-            made.append(Place(file - 1, len(part.headers), uncounted(group, packets)))
-            packets += one.metadata["packets"]
-        else:
-            made.append(Place(file, 0, 0))
-            file += len(one.metadata["inputs"])
-            packets = one.metadata["packets"]
-    return made
+def _said(together: Together | None) -> tuple[bool, Any] | None:
+    return together and (together.exact, together.ledger)
 
 
 def _corrected(ledger: Metadata, corrections: Metadata) -> Metadata:
@@ -158,29 +162,40 @@ def _corrected(ledger: Metadata, corrections: Metadata) -> Metadata:
 
 
 class Leaf(NamedTuple):
-    """Flows for in_order()."""
+    """Flows of some records."""
 
     table: FlowTable
-    order: Array | None = None  # the numbers of its rows in the order of their first records; None: they are in order
+    numbers: Array  # of the record that each row began with, among all records: see _number()
 
 
-def placed(leaf: Leaf, number: int, together: Together) -> Leaf:
-    """The flows of a part, with those of its fragments."""
-    here = np.flatnonzero(together.parts == number)
-    if not len(here):
-        return leaf
-    table, more = leaf.table, together.table._arrays()
-    columns = {name: np.concatenate([own, more[name][here]]) for name, own in table._arrays().items()}
-    order = np.argsort(np.concatenate([2 * np.arange(len(table)) + 1, 2 * together.flows[here]]), kind="stable")
-    return Leaf(FlowTable(columns, table.metadata, table._unseen), order)
+def _number(part: Array | int, row: Array, fragment: bool) -> Array:
+    """The number of a record with which a row of a part begins. A fragment comes before the record with which the row
+    begins that has as many rows before it as the fragment."""
+    return np.asarray(part).astype(np.uint64) << PART_BITS | 2 * row.astype(np.uint64) + np.uint64(not fragment)
 
 
-def in_order(leaves: Sequence[Leaf]) -> Leaf:
-    """One row for each flow of tables in the order of records, whatever the times of these."""
-    metadata = leaves[0].table.metadata
-    scanner = Scanner(key=spec_of(metadata | {"max_flows": 0}))
-    for table, order in leaves:
-        add_rows(scanner, table, True, order)
+def leaf(part: Sum, place: int) -> Leaf:
+    """The flows of a part at this place."""
+    return Leaf(part.table, _number(place, np.arange(len(part.table)), False))
+
+
+def leaf_of_fragments(together: Together | None) -> Leaf | None:
+    """The flows of the fragments of all parts; None if there are none."""
+    return together and Leaf(together.table, _number(together.parts, together.flows, True))
+
+
+def in_order(leaves: Iterable[Leaf]) -> Leaf:
+    """One row for each flow, in the order of records, whatever the times of these."""
+    scanner: Scanner | None = None
+    for table, numbers in leaves:
+        if scanner is None:
+            metadata = table.metadata
+            scanner = Scanner(key=spec_of(metadata | {"max_flows": 0}))
+        add_rows(scanner, table, numbers)
         for unseen in about_unseen(table):
-            add_rows(scanner, unseen, True)
-    return Leaf(table_of(FlowTable, scanner, metadata, True))
+            add_rows(scanner, unseen, np.zeros(len(unseen), np.uint64))
+    assert scanner is not None
+    numbers = np.frombuffer(scanner.numbers(), np.uint64)
+    order = np.argsort(numbers, kind="stable")
+    numbers = numbers[order]
+    return Leaf(table_of(FlowTable, scanner, metadata, True, order=order), numbers)

@@ -283,11 +283,13 @@ def flow_metadata(reading: Reading, plan: FlowPlan) -> Metadata:
     }
 
 
-def table_of(kind: type[T], scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence[Input] = ()) -> T:
-    """The flows of a scanner; with `last` the scanner gives up its own copy."""
+def table_of(
+    kind: type[T], scanner: Scanner, metadata: Metadata, last: bool, inputs: Sequence[Input] = (), order: Any = None
+) -> T:
+    """The flows of a scanner; with `last` the scanner gives up its own copy, with the rows in this order of theirs."""
     unseen = FlowTable(scanner.unseen())
     newest = metadata["last"]
-    made = scanner.flows(last, NO_TIME if newest is None else newest)
+    made = scanner.flows(last, NO_TIME if newest is None else newest, order)
     return kind(shaped(made, metadata, scanner), metadata, unseen if len(unseen) else None, inputs=inputs)
 
 
@@ -356,12 +358,12 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     return table_of(FlowTable, scanner, added_up([part.metadata for part in parts]), True)
 
 
-def add_rows(scanner: Scanner, table: FlowTable, in_order: bool = False, order: Array | None = None) -> None:
-    """Merge the rows of a table into those of a scanner, in this order of their numbers."""
+def add_rows(scanner: Scanner, table: FlowTable, numbers: Array | None = None) -> None:
+    """Merge the rows of a table into those of a scanner. `numbers`: those of the records that they began with."""
     import numpy as np
 
     columns = {name: np.ascontiguousarray(values) for name, values in table._arrays().items()}
-    scanner.add_flows(columns, len(table), in_order, order)
+    scanner.add_flows(columns, len(table), numbers)
 
 
 def about_unseen(table: FlowTable) -> list[FlowTable]:
