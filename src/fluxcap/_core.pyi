@@ -188,6 +188,8 @@ class Scanner(Window):
     limit: str  # after FLOWS_FULL: which one was reached
     def take(self) -> dict[str, Column]:
         """The packet rows collected since the last take(), in the order the columns were asked for."""
+    def take_apart(self) -> bytes:
+        """The records of this input that stand apart, as they are in it; for a Scanner with fragments_apart."""
     @property
     def open_flows(self) -> int:
         """Rows of the flow table, those of flows that have ended and were not taken among them."""

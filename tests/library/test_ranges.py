@@ -1,5 +1,6 @@
 """One capture in ranges: the table is that of one process, wherever the capture is cut and whatever lies there."""
 
+import gzip
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 import builders as b
 import fluxcap
 import strategies as drawn
-from capture_files import enhanced_packet, interface, pcap, pcapng, records, snoop
+from capture_files import enhanced_packet, interface, pcap, pcapng, records, rewrapped, snoop
 from capture_pieces import pieces
 from fluxcap.capture.inputs import expand
 from fluxcap.cluster import apart, gathering, ranges, sums
@@ -124,6 +125,51 @@ def test_any_guess_where_a_record_begins_gives_the_table_of_one_reading(octets, 
     with cut(places(octets, shares), guesses):
         made = in_ranges(octets)
     check(made, whole(octets))
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+@pytest.mark.parametrize("wrapped", [pcap, rewrapped])
+@pytest.mark.parametrize("shares", [[], [0.3, 0.6]])
+def test_records_with_fragments_are_kept_when_they_are_read_and_not_read_again(compress, wrapped, shares, monkeypatch):
+    ends = b.packed("192.0.2.1"), b.packed("192.0.2.2")
+    frames = [
+        b.ethernet(b.ipv4(piece, protocol=b.UDP, identification=port, offset=at, more=more))
+        for port in range(1, 40)
+        for at, more, piece in b.pieces(b.udp(bytes(100), port, 53).over(*ends), 64)
+    ]
+    octets = compress(wrapped(records(frames)))
+    monkeypatch.setattr(apart, "_copied", lambda *told: pytest.fail("they are read again"))
+    with cut(places(octets, shares)):
+        made = in_ranges(octets)
+    check(made, whole(octets))
+    assert made["good"].sum() == 39
+
+
+def test_flows_that_begin_with_fragments_behind_one_flow_are_in_the_order_of_these():
+    """Also if the later one has a packet in one piece besides, and so a row before fragments are read."""
+    first, second = (
+        b.ethernet(b.ipv4(bytes(24), *ends, protocol=b.UDP, identification=7, more=True))
+        for ends in (("192.0.2.9", "192.0.2.2"), ("192.0.2.1", "192.0.2.2"))
+    )
+    one_piece = b.ethernet(b.ipv4(b.udp(b"x", 0, 0), "192.0.2.1", "192.0.2.2"))
+    octets = pcap(records([first, second, one_piece]))
+    with cut([]):
+        made = in_ranges(octets)
+    check(made, whole(octets))
+    assert made["src_ip"].tolist() == whole(octets)["src_ip"].tolist()
+
+
+def test_more_flows_of_fragments_than_there_are_numbers_for_are_read_by_one_worker(monkeypatch):
+    frames = [
+        b.ethernet(b.ipv4(bytes(24), f"192.0.2.{host}", "198.51.100.1", protocol=b.UDP, more=True)) for host in range(5)
+    ]
+    octets = pcap(records(frames))
+    monkeypatch.setattr(apart, "FLOW_BITS", 62)  # leaves three numbers behind one flow
+    by_one = []
+    monkeypatch.setattr(sums, "read_whole", lambda *told, read=sums.read_whole: by_one.append(1) or read(*told))
+    with cut([]):
+        check(in_ranges(octets), whole(octets))
+    assert by_one == [1]
 
 
 @settings(max_examples=100)

@@ -10,13 +10,13 @@ from fluxcap.capture.magic cimport SECTION_HEADER, SNOOP_MAGIC, is_snoop
 from fluxcap.capture.merged cimport fill_merged
 from fluxcap.capture.pcap cimport (
     CAPTURED_FIRST, RECORD_HEADER, Usual, is_pcap, is_usual, pcap_header, pcap_record, usual_of, usual_record)
-from fluxcap.capture.pcapng cimport pcapng_block
+from fluxcap.capture.pcapng cimport BLOCK_LENGTH, before_data, pcapng_block
 from fluxcap.capture.reader cimport (
     BROKEN, Damage, EMPTY, FILE_HEADER_CUT, FORMAT_MERGED, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_SNOOP, FORMAT_UNKNOWN,
     Interface, InterfaceCounts, JOINED, JOINED_CUT, MAX_INTERFACES, MORE, MORE_INTERFACES, NOT_A_CAPTURE, RECORD,
     Reader, SKIPPED, STRAY, Step, TOO_MANY_INTERFACES, available, broken, more, position)
 from fluxcap.capture.resync cimport resync_step
-from fluxcap.capture.snoop cimport snoop_header, snoop_record
+from fluxcap.capture.snoop cimport SNOOP_RECORD_HEADER, SNOOP_RECORD_LENGTH, snoop_header, snoop_record
 
 cdef enum:
     MAGIC = 4                   # bytes that tell one format from another
@@ -105,6 +105,27 @@ cdef inline Step next_record(Reader* r, Packet* p) noexcept nogil:
     while step == SKIPPED or step == STRAY:
         step = next_step(r, p)
     return step
+
+cdef inline const uint8_t* record_of(const Reader* r, const Packet* p, uint64_t* n) noexcept nogil:
+    """Where the record of a packet in the window begins, and its bytes: of the format and byte order that the reader
+    has now. If another section or capture has begun since, that is no record, and perhaps none in the window: 0."""
+    cdef uint64_t at = <uint64_t>(p.data - r.buffer), before = r.record_header, length
+    if r.format == FORMAT_PCAPNG:
+        before = before_data(p, r.swapped)
+    elif r.format == FORMAT_SNOOP:
+        before = SNOOP_RECORD_HEADER
+    n[0] = 0
+    if at < before:
+        return NULL
+    at -= before
+    length = before + p.captured
+    if r.format == FORMAT_PCAPNG:
+        length = file32(r.buffer + at + BLOCK_LENGTH, r.swapped)
+    elif r.format == FORMAT_SNOOP:
+        length = be32(r.buffer + at + SNOOP_RECORD_LENGTH)
+    if length <= r.end - at:
+        n[0] = length
+    return r.buffer + at
 
 cdef inline void fill_usual(Reader* r, Batch* batch, uint32_t limit) noexcept nogil:
     """Put the next records of a usual pcap into the batch, up to the first that is odd in any way. What the loop reads

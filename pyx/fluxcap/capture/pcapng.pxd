@@ -23,6 +23,7 @@ cdef enum:                      # block types; SECTION_HEADER is in magic.pxd
     ENHANCED_PACKET = 6
 
 cdef enum:                      # any block: type, length, body, length; sizes in bytes
+    BLOCK_LENGTH = 4
     BLOCK_HEADER = 8
     BLOCK_TRAILER_SIZE = 4
     BLOCK_MINIMUM = 12
@@ -33,6 +34,10 @@ cdef enum:                      # any block: type, length, body, length; sizes i
     SIMPLE_MINIMUM = 16
     ENHANCED_MINIMUM = 32
     STATISTICS_MINIMUM = 24
+
+cdef enum:                      # where the data of a packet begin
+    PACKET_DATA = 28            # of an enhanced or obsolete block
+    SIMPLE_DATA = 12
 
 cdef enum:                      # section header body
     SECTION_MAJOR = 12
@@ -276,7 +281,7 @@ cdef inline Step pcapng_block(Reader* r, Packet* p) noexcept nogil:
         step = byte_order(r, at)
         if step != SKIPPED:
             return step
-    length = file32(at + 4, r.swapped)
+    length = file32(at + BLOCK_LENGTH, r.swapped)
     if length < block_minimum(kind):
         return no_block(r, kind, BLOCK_TOO_SHORT, length, block_minimum(kind))
     if length > MAX_BLOCK:
@@ -293,11 +298,13 @@ cdef inline Step pcapng_block(Reader* r, Packet* p) noexcept nogil:
         return no_block(r, kind, BLOCK_TRAILER, trailer, length)
     # The whole block is in the window and as long as its kind needs: fixed fields need no further check below.
     if kind == ENHANCED_PACKET:
-        step = packet_block(r, p, file32(at + 8, r.swapped), at + 20, at + 12, at + 28, length - ENHANCED_MINIMUM)
+        step = packet_block(
+            r, p, file32(at + 8, r.swapped), at + 20, at + 12, at + PACKET_DATA, length - ENHANCED_MINIMUM)
     elif kind == SIMPLE_PACKET:
-        step = packet_block(r, p, 0, at + 8, NULL, at + 12, length - SIMPLE_MINIMUM)
+        step = packet_block(r, p, 0, at + 8, NULL, at + SIMPLE_DATA, length - SIMPLE_MINIMUM)
     elif kind == OBSOLETE_PACKET:
-        step = packet_block(r, p, file16(at + 8, r.swapped), at + 20, at + 12, at + 28, length - OBSOLETE_MINIMUM)
+        step = packet_block(
+            r, p, file16(at + 8, r.swapped), at + 20, at + 12, at + PACKET_DATA, length - OBSOLETE_MINIMUM)
     elif kind == INTERFACE_DESCRIPTION:
         step = interface_description(r, at, length)
     elif kind == SECTION_HEADER:
@@ -309,3 +316,8 @@ cdef inline Step pcapng_block(Reader* r, Packet* p) noexcept nogil:
     if step == RECORD or step == SKIPPED:
         r.start += length
     return step
+
+cdef inline uint32_t before_data(const Packet* p, bint swapped) noexcept nogil:
+    """Bytes from the beginning of a block to the data of its packet. The captured length stands before the data; in a
+    simple block, which has none, the length of the block does, which is larger."""
+    return SIMPLE_DATA if file32(p.data - 8, swapped) > p.captured else PACKET_DATA

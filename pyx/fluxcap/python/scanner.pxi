@@ -23,6 +23,7 @@ from fluxcap.layers.decode cimport decode_packets
 from fluxcap.layers.udp_tunnel cimport set_registered
 from fluxcap.names.learn cimport Names, free_names_of
 from fluxcap.names.store cimport NAME_MAX
+from fluxcap.pipeline.apart cimport RecordsApart, keep_apart
 from fluxcap.pipeline.beside cimport free_beside
 from fluxcap.pipeline.copies cimport COPY_WINDOW, free_copies, next_input
 from fluxcap.pipeline.ledger cimport Totals, open_totals
@@ -42,6 +43,7 @@ assert DAMAGED == OUTCOME_DAMAGED
 cdef class Scanner(Window):
     cdef Pipeline line
     cdef TunnelPorts* ports     # of UDP tunnels
+    cdef RecordsApart apart            # the records that stand apart
     cdef Crew* crew             # NULL while one thread reads
     cdef Trace traced           # tasks of its crews; without room: none
     cdef tuple packet_fields
@@ -96,7 +98,11 @@ cdef class Scanner(Window):
                 plan_shards(line, shards)
         if fragments_apart and self.names != NULL:
             raise ValueError("names are looked for in the order of the records, and what stands apart has left it")
-        line.apart = fragments_apart
+        if fragments_apart:
+            line.apart = True
+            line.tap = keep_apart
+            line.tapped = &self.apart
+            self.apart.reader = &self.reader
         line.lane = may_take_lane(line) and os.environ.get("FLUXCAP_LANE") != "0"
 
     def __dealloc__(self):
@@ -107,6 +113,7 @@ cdef class Scanner(Window):
         free_copies(self.line.copies)
         free_names_of(self.names)
         free_beside(self.line.beside)
+        free(self.apart.octets)
         free(self.line.batch)
         free(self.line.totals)
         free(self.ports)
@@ -291,6 +298,13 @@ cdef class Scanner(Window):
     def take(self):
         with self.claim:
             return hand_over(&self.line.columns, self.packet_fields)
+
+    def take_apart(self):
+        cdef bytes octets
+        with self.claim:
+            octets = (<char*>self.apart.octets)[:self.apart.n] if self.apart.n else b""
+            self.apart.n = 0
+            return octets
 
     cdef tuple fields_of(self, const Flows* f):
         """The fields of the columns that rows of this table have: of rows, features, activity, first packets."""

@@ -7,7 +7,7 @@ that comes before the first one of its datagram. It waits, and how long depends 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -37,20 +37,60 @@ TOGETHER: Final = (FLOW, "fragment_offset", "_datagram", "_mark")
 # Records that a fragment may wait for the first one, for the same to be known of it from fragments alone. The core
 # holds back twice as many (fragments/holding.pxd).
 WAIT_MAX: Final = 4096
+FLOW_BITS: Final = 31  # a table has MAX_ROWS (flows/table.pxd) at most, and a fragment may be behind all of them
+
+
+class Records(NamedTuple):
+    """Records of an input, as the bytes of a capture."""
+
+    headers: bytes  # before its first record
+    octets: bytes
+
+
+class Numbering(NamedTuple):
+    """Numbers of the records that flows of so many parts began with: in the order of all records, though none of them
+    is counted. A number has three fields: the part, the flows of the part before it, and among fragments behind the
+    same flow their order."""
+
+    parts: int
+
+    @property
+    def _last(self) -> int:
+        """The greatest value of the last field, which the flow itself has."""
+        return int((1 << 64 - FLOW_BITS - (self.parts - 1).bit_length()) - 1)
+
+    def _number(self, parts: Array | int, flows: Array, last: Array | int) -> Array:
+        room = np.uint64(self._last.bit_length())
+        first = np.asarray(parts).astype(np.uint64) << np.uint64(FLOW_BITS) | flows.astype(np.uint64)
+        made: Array = first << room | np.asarray(last).astype(np.uint64)
+        return made
+
+    def of_flows(self, part: int, n: int) -> Array:
+        """The numbers of the first n flows of a part."""
+        return self._number(part, np.arange(n), self._last)
+
+    def of_fragments(self, parts: Array, flows: Array) -> Array | None:
+        """The numbers of flows in the order of their first fragments, which are in these parts, behind so many flows.
+        None: more are behind the same flow than there is room for, or they are in another order."""
+        begins = np.flatnonzero(np.append(True, (np.diff(parts) != 0) | (np.diff(flows) != 0))[: len(parts)])
+        behind = np.arange(len(parts)) - np.repeat(begins, np.diff(np.append(begins, len(parts))))
+        if behind.max(initial=0) >= self._last:
+            return None
+        made = self._number(parts, flows, behind)
+        return made if (made[1:] > made[:-1]).all() else None
 
 
 class Apart(NamedTuple):
     """The fragments of a part."""
 
     rows: dict[str, Array]
-    captures: dict[int, Array]  # the records, as the bytes of a capture of each of its inputs that has some
+    captures: dict[int, tuple[bytes, Array]]  # for each of its inputs that has some: headers, and records
 
 
 class Place(NamedTuple):
     """Where a part stands among all records."""
 
     file: int  # number of its first input among those of all parts
-    headers: int  # bytes of headers that its first capture has again: an earlier part has begun this input
     packets: int  # records of this input before it, that its own numbers do not count
 
 
@@ -58,22 +98,26 @@ class Together(NamedTuple):
     """What became of the fragments of all parts."""
 
     table: FlowTable
-    parts: Array  # where the first fragment of each row is
-    flows: Array  # the flows of the part before that fragment
+    numbers: Array  # of the first fragment of each row: Numbering
     exact: bool  # whether a reading of all records says the same
     ledger: dict[str, Array]  # records and wire bytes that are to be added to those of the parts
 
 
-def copied_apart(rows: dict[str, Array], begun: Sequence[Input]) -> Apart:
-    """The fragments of a part with these inputs."""
+def apart_of(rows: dict[str, Array], kept: Mapping[int, Records], begun: Sequence[Input]) -> Apart:
+    """The fragments of a part with these inputs. Where they were not `kept` while they were read, they are copied."""
     captures = {}
-    for file in np.unique(rows["file"]):
-        item = begun[file]
-        found = range_of([item])
-        packets = rows["packet"][rows["file"] == file] - np.uint64((found and found.packets) or 0)
-        octets = b"".join(map(bytes, copied(Copier(joins=True), item, packets)))
-        captures[int(file)] = np.frombuffer(octets, np.uint8)  # arrays are sent without a copy, bytes are not
+    for file in map(int, np.unique(rows["file"])):
+        headers, octets = kept.get(file) or _copied(begun[file], rows["packet"][rows["file"] == file])
+        captures[file] = headers, np.frombuffer(octets, np.uint8)  # arrays are sent without a copy, bytes are not
     return Apart(rows, captures)
+
+
+def _copied(item: Input, packets: Array) -> Records:
+    """These records of an input, and all there is besides records."""
+    found = range_of([item])
+    octets = b"".join(map(bytes, copied(Copier(joins=True), item, packets - np.uint64((found and found.packets) or 0))))
+    headers = len(found.headers) if found is not None else 0
+    return Records(octets[:headers], octets[headers:])
 
 
 def read_together(several: Sequence[Apart], summaries: Sequence[Summary], work: Work) -> Together | None:
@@ -81,9 +125,8 @@ def read_together(several: Sequence[Apart], summaries: Sequence[Summary], work: 
     captures: dict[int, list[Any]] = {}
     places = _places(summaries)
     for one, place in zip(several, places, strict=True):
-        for file, octets in one.captures.items():
-            before = captures.setdefault(place.file + file, [])
-            before.append(octets[place.headers if before else 0 :])
+        for file, (headers, octets) in one.captures.items():
+            captures.setdefault(place.file + file, [np.frombuffer(headers, np.uint8)]).append(octets)
     if not captures:
         return None
     in_order = added_up(metadata_of(summaries))["in_order"]
@@ -98,17 +141,20 @@ def read_together(several: Sequence[Apart], summaries: Sequence[Summary], work: 
                               for one, place in zip(several, places, strict=True)])  # fmt: skip
     flows, at = np.unique(rows[FLOW], return_index=True)
     first = at[flows >= 0]
+    begun = Numbering(len(several)).of_fragments(
+        np.repeat(np.arange(len(several)), n)[first], np.concatenate([one.rows[FLOW] for one in several])[first]
+    )
     return Together(
         table,
-        np.repeat(np.arange(len(several)), n)[first],
-        np.concatenate([one.rows[FLOW] for one in several])[first],
-        not _errors(table) and _is_known(rows, numbers.astype(np.int64), in_order),
+        np.zeros(len(table), np.uint64) if begun is None else begun,
+        begun is not None and not _errors(table) and _is_known(rows, numbers.astype(np.int64), in_order),
         _corrections(table.metadata, several),
     )
 
 
 def _in_pieces(octets: Sequence[Array]) -> Input:
-    return Input("<fragments>", lambda: nullcontext(Iterated(one.data for one in octets)), sum(map(len, octets)))
+    some = [one for one in octets if len(one)]
+    return Input("<fragments>", lambda: nullcontext(Iterated(one.data for one in some)), sum(map(len, some)))
 
 
 def _places(summaries: Sequence[Summary]) -> list[Place]:
@@ -117,10 +163,10 @@ def _places(summaries: Sequence[Summary]) -> list[Place]:
     for one in summaries:
         metadata, seam = one.metadata, one.seam
         if seam.goes_on:
-            made.append(Place(file - 1, seam.headers, packets if seam.passes else 0))
+            made.append(Place(file - 1, packets if seam.passes else 0))
             packets += metadata["packets"]
         else:
-            made.append(Place(file, 0, 0))
+            made.append(Place(file, 0))
             file += len(metadata["inputs"])
             packets = metadata["packets"]
     return made

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fluxcap._core import RecordFinder, Scanner, Walker, Window
+from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.inputs import Input
 
 if TYPE_CHECKING:
@@ -151,23 +152,37 @@ def cut_at(item: Input, headers: bytes, places: Iterable[int]) -> list[Input]:
 
 def headers_of(item: Input) -> bytes:
     """What an input that can be cut has before its first record; nothing for another."""
-    walker = Walker()
     with item.open() as octets:
-        if octets.compression or not octets.seek(0):
-            return b""
-        while not (found := walker.walk(1)) and walker.position < HEADERS_MAX:
-            n = octets.readinto(walker.space())
-            if not n:
-                break
-            walker.advance(n)
-    headers = bytes(walker.headers)
-    if not found or len(headers) != walker.position or len(headers) > HEADERS_MAX:
-        return b""
+        headers = b"" if octets.compression or not octets.seek(0) else headers_in(octets)
     try:
         RecordFinder(headers)
     except ValueError:  # of another format
         return b""
     return headers
+
+
+def headers_in(octets: Opened) -> bytes:
+    """What an input has before its first record; nothing if there is none, or more than HEADERS_MAX before it."""
+    walker = Walker()
+    while not (found := walker.walk(1)) and walker.position < HEADERS_MAX:
+        n = octets.readinto(walker.space())
+        if not n:
+            break
+        walker.advance(n)
+    headers = bytes(walker.headers)
+    return headers if found and len(headers) == walker.position <= HEADERS_MAX else b""
+
+
+def beginning_of(item: Input) -> bytes:
+    """What an input, or the capture of which it is a range, has before its first record; nothing if not known."""
+    found = range_of([item])
+    if found is not None:
+        return found.headers
+    try:
+        with item.open() as octets:
+            return headers_in(octets)
+    except (OSError, DecompressionError):
+        return b""
 
 
 def as_input(found: Range) -> Input:
@@ -187,8 +202,7 @@ class Seam(NamedTuple):
     """How a part stands to the part before it."""
 
     goes_on: bool = False  # with the input that the part before it ends with
-    headers: int = 0  # bytes of headers that it has again, then
-    passes: bool = False  # whether its reading does not count the packets of this input before it as passed
+    passes: bool = False  # whether its reading does not count the packets of this input before it as passed, then
 
 
 def seam_of(group: Sequence[Input]) -> Seam:
@@ -196,7 +210,7 @@ def seam_of(group: Sequence[Input]) -> Seam:
     found = range_of(group)
     if found is None or found.packets == 0:
         return Seam()
-    return Seam(True, len(found.headers), found.packets is None)
+    return Seam(True, found.packets is None)
 
 
 def whole(groups: Sequence[Sequence[Input]]) -> list[Input]:
@@ -218,10 +232,10 @@ class Read(NamedTuple):
     arrived: bool  # exactly at its end, and nothing that was met changes the reading of what follows
 
 
-def arrived(scanner: Scanner, headers: bytes) -> bool:
-    """Whether a reading of a range has met neither damage nor what changes the reading of other ranges: another capture
-    that is joined, another section, another interface."""
-    return scanner.damage is None and not scanner.joined[0] and _described(scanner.format()) == _described_by(headers)
+def is_described(scanner: Scanner, headers: bytes) -> bool:
+    """Whether these headers describe all that a reading of an input has met: no other capture that is joined, no other
+    section, no other interface."""
+    return bool(headers) and not scanner.joined[0] and _described(scanner.format()) == _described_by(headers)
 
 
 def _described(made: CaptureFormat) -> tuple[int, int]:

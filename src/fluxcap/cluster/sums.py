@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,10 +13,21 @@ from fluxcap._core import Scanner
 from fluxcap.capture.inputs import Captures, Input
 from fluxcap.capture.warn import keeping_warnings
 from fluxcap.cluster.account import Account, Accounting
-from fluxcap.cluster.apart import COLUMNS, Apart, Together, copied_apart, read_together
+from fluxcap.cluster.apart import COLUMNS, Apart, Numbering, Records, Together, apart_of, read_together
 from fluxcap.cluster.gathering import Gathered, Summary, gathered
 from fluxcap.cluster.part import Work, open_table
-from fluxcap.cluster.ranges import Behind, Range, Read, Seam, arrived, as_input, range_of, seam_of, whole
+from fluxcap.cluster.ranges import (
+    Behind,
+    Range,
+    Read,
+    Seam,
+    as_input,
+    beginning_of,
+    is_described,
+    range_of,
+    seam_of,
+    whole,
+)
 from fluxcap.cluster.sharing import Joining, Sharing, Workers, is_tried_again
 from fluxcap.plan.flow_plan import FlowPlan, spec_of
 from fluxcap.tables.flows import FlowTable, about_unseen, add_rows, table_of
@@ -29,9 +40,6 @@ if TYPE_CHECKING:
     from fluxcap.capture.index.beginning import Way
     from fluxcap.capture.inputs import Opened
     from fluxcap.values.metadata import Metadata
-
-
-PART_BITS: Final = 32  # of the number of a record: twice the rows of a table, and one; the place of the part is above
 
 
 def adds_up(plan: FlowPlan) -> bool:
@@ -65,6 +73,18 @@ class _Adding(Accounting):
     def _scanner(self, **told: Any) -> Scanner:
         return Scanner(fragments_apart=True, **told)
 
+    def __init__(self, *arguments: Any, **told: Any) -> None:
+        super().__init__(*arguments, **told)
+        self.kept: dict[int, Records] = {}  # of inputs
+
+    def note(self, item: Input) -> None:
+        """Keep the records of an input that stand apart, if all that describes them is what the input begins with."""
+        super().note(item)
+        octets = self.scanner.take_apart()
+        headers = beginning_of(item) if octets else b""
+        if is_described(self.scanner, headers):
+            self.kept[len(self.begun) - 1] = Records(headers, octets)
+
     def _way(self, item: Input, octets: Opened) -> Way | None:
         found = range_of([item])
         return Behind(self.scanner, octets, found) if found is not None and found.packets else None
@@ -88,14 +108,14 @@ def read_sum(inputs: Sequence[Input], work: Work) -> Sum:
             pass
         rows = arrays(reading.scanner.take())
         table = open_table(reading, work)
-    account = reading.account(warnings)
-    return Sum(table, copied_apart(rows, reading.begun), account, found and _read(found, reading, account), seam)
+    account, apart = reading.account(warnings), apart_of(rows, reading.kept, reading.begun)
+    return Sum(table, apart, account, found and _read(found, reading, account), seam)
 
 
 def _read(found: Range, reading: _Adding, account: Account) -> Read:
-    fine = bool(reading.begun) and not (account.failed or account.damaged)
-    packets = reading.scanner.totals()["packets"]
-    return Read(found.begin, found.end, packets, fine and arrived(reading.scanner, found.headers))
+    scanner = reading.scanner
+    fine = bool(reading.begun) and scanner.damage is None and not (account.failed or account.damaged)
+    return Read(found.begin, found.end, scanner.totals()["packets"], fine and is_described(scanner, found.headers))
 
 
 def read_whole(inputs: Sequence[Input], work: Work) -> FlowTable:
@@ -119,7 +139,9 @@ def begin_early(sharers: Workers, parts: list[Future], told: list[Future], work:
     """Begin what needs no more than the parts and what is told of them."""
     together = sharers.do(read_together, sharers.each(_apart, parts, first=True), told, work)
     return Early(
-        sharers.joining(in_order, parts, leaf), sharers.do(leaf_of_fragments, together), sharers.do(_said, together)
+        sharers.joining(in_order, parts, partial(leaf, numbering=Numbering(len(parts)))),
+        sharers.do(leaf_of_fragments, together),
+        sharers.do(_said, together),
     )
 
 
@@ -165,23 +187,17 @@ class Leaf(NamedTuple):
     """Flows of some records."""
 
     table: FlowTable
-    numbers: Array  # of the record that each row began with, among all records: see _number()
+    numbers: Array  # of the record that each row began with: Numbering
 
 
-def _number(part: Array | int, row: Array, fragment: bool) -> Array:
-    """The number of a record with which a row of a part begins. A fragment comes before the record with which the row
-    begins that has as many rows before it as the fragment."""
-    return np.asarray(part).astype(np.uint64) << PART_BITS | 2 * row.astype(np.uint64) + np.uint64(not fragment)
-
-
-def leaf(part: Sum, place: int) -> Leaf:
+def leaf(part: Sum, place: int, numbering: Numbering) -> Leaf:
     """The flows of a part at this place."""
-    return Leaf(part.table, _number(place, np.arange(len(part.table)), False))
+    return Leaf(part.table, numbering.of_flows(place, len(part.table)))
 
 
 def leaf_of_fragments(together: Together | None) -> Leaf | None:
     """The flows of the fragments of all parts; None if there are none."""
-    return together and Leaf(together.table, _number(together.parts, together.flows, True))
+    return together and Leaf(together.table, together.numbers)
 
 
 def in_order(leaves: Iterable[Leaf]) -> Leaf:
