@@ -12,7 +12,7 @@ import fluxcap
 
 SUPPORT = Path(__file__).parent
 PRELOADABLE = (
-    sys.platform == "linux" and shutil.which("cc") is not None and "libasan" not in os.environ.get("LD_PRELOAD", "")
+    sys.platform == "linux" and shutil.which("cc") is not None and "san.so" not in os.environ.get("LD_PRELOAD", "")
 )
 
 
