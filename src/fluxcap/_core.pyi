@@ -336,7 +336,8 @@ class Copier(Window):
 
     # `joins`: captures that are joined in an input are joined in the copy.
     def __init__(self, *, resync: bool = False, joins: bool = False) -> None: ...
-    missing: int  # named records of the current input that have not come yet
+    packets: int  # records of the current input that have come
+    missing: int  # ... and those that are named and have not
     def begin(self, named: Any, leave_out: bool = False) -> None:
         """The next input, of which the records with these numbers, or all others, are wanted: uint64, ascending."""
     def run(self) -> int:

@@ -130,6 +130,15 @@ class UnfitRowsError(ValueError):
     """An output format has no form for these rows, or for the choice of their columns."""
 
 
+class ChangedError(ValueError):
+    """An input that is read twice is not the same both times."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(
+            f"the inputs have changed since they were read: {how}; read them again when nothing writes to them"
+        )
+
+
 class DamagedCaptureWarning(UserWarning):
     """An input was read up to where it is damaged.
 

@@ -53,7 +53,8 @@ def naming(path: str | os.PathLike[str], instead_of: Path | None = None) -> Iter
         yield
     except OSError as error:
         if error.filename is None or error.filename == str(instead_of):
-            error.filename, error.filename2 = os.fspath(path), None
+            error.filename = os.fspath(path)
+            del error.filename2  # None would be shown as a second name
         raise
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -120,6 +121,29 @@ def test_interrupted_it_writes_the_index_of_what_was_delivered(out):
     delivery = read(out)
     assert len(delivery.messages) == 56
     assert delivery.capture["interrupted"]
+
+
+def test_a_capture_that_changes_while_it_is_split_is_exit_code_2_and_no_bug(good, out, tmp_path):
+    script = f"""
+import sys
+from pathlib import Path
+from fluxcap.cli.main import main
+from fluxcap.rewrite.split import Octets
+opened = Octets.open
+def replaced(self, item):
+    Path({str(tmp_path / "other")!r}).replace(item.name)
+    Octets.open = opened
+    opened(self, item)
+Octets.open = replaced
+sys.exit(main(["demux", "--as", "pcap", *sys.argv[1:]]))
+"""
+    (tmp_path / "other").write_bytes(BAD)
+    done = subprocess.run(
+        [sys.executable, "-c", script, good, "-o", out], capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 2
+    assert "the inputs have changed since they were read" in error_lines(done.stderr)[0]
+    assert not (out / "index.ndjson").exists()
 
 
 def test_on_a_terminal_it_fits_80_columns_of_help():

@@ -1,7 +1,5 @@
 """If any allocation of the core fails, the caller gets a MemoryError or the right result, and nothing crashes."""
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,14 +7,11 @@ from pathlib import Path
 import pytest
 
 import builders as b
+import every_reading
 import failing_allocations
-import fluxcap
 from capture_files import pcap, records
+from preloaded import PRELOADABLE, SUPPORT, preloading, shim
 
-SUPPORT = Path(failing_allocations.__file__).parent
-PRELOADABLE = (
-    sys.platform == "linux" and shutil.which("cc") is not None and "libasan" not in os.environ.get("LD_PRELOAD", "")
-)
 pytestmark = [
     pytest.mark.skipif(not PRELOADABLE, reason="takes a C compiler, and a loader that preloads"),
     pytest.mark.slow,
@@ -25,11 +20,8 @@ A, B, ROUTER = "192.0.2.1", "192.0.2.2", "198.51.100.9"
 
 
 @pytest.fixture(scope="module")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    library = tmp_path_factory.mktemp("shim") / "failing_allocations.so"
-    source = SUPPORT / "failing_allocations.c"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-    return library
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shim("failing_allocations", tmp_path_factory.mktemp("shim"))
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +38,14 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("name", failing_allocations.READINGS)
-def test_an_allocation_that_fails_is_a_memory_error_or_makes_no_difference(name, threads, shim, capture):
-    paths = os.pathsep.join([str(Path(fluxcap.__file__).parents[1]), str(SUPPORT)])
+IN_THREADS = [(name, 3) for name in failing_allocations.READINGS if name not in every_reading.READINGS]
+
+
+@pytest.mark.parametrize(("name", "threads"), [*((name, 1) for name in failing_allocations.READINGS), *IN_THREADS])
+def test_an_allocation_that_fails_is_a_memory_error_or_makes_no_difference(name, threads, library, capture):
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", SUPPORT / "failing_allocations.py", shim, name, capture, str(threads)],
-        env={**os.environ, "LD_PRELOAD": str(shim), "PYTHONPATH": paths},
+        [sys.executable, "-W", "ignore", SUPPORT / "failing_allocations.py", library, name, capture, str(threads)],
+        env=preloading(library),
         capture_output=True,
         text=True,
         check=False,

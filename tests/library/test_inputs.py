@@ -3,7 +3,10 @@
 import gzip
 import io
 import os
+import random
 import sys
+import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -258,6 +261,39 @@ def test_a_read_error_midway_keeps_what_was_read():
         table = fluxcap.read_flows(Failing(CAPTURE))
     assert table["packets"].tolist() == [3]
     assert table.metadata["damage"] == [("<file>", 3, len(CAPTURE), "Input/output error")]
+
+
+def test_bytes_that_their_owner_changes_meanwhile_are_read_as_they_come():
+    octets = bytearray(pcap(records([b.ethernet(b.ipv4(b.udp(bytes(at))))[: at or 9] for at in range(300)])))
+    ended = threading.Event()
+
+    def scribble() -> None:
+        draw = random.Random(1)
+        while not ended.is_set():
+            octets[draw.randrange(24, len(octets))] = draw.randrange(256)
+
+    owner = threading.Thread(target=scribble)
+    owner.start()
+    try:
+        for _ in range(50):
+            with warnings.catch_warnings(action="ignore"):
+                tables = [fluxcap.read_packets(octets, on_damage="resync"), fluxcap.read_flows(octets)]
+                flows = fluxcap.FlowAggregator()
+                flows.feed(octets)
+            for table in (*tables, flows.result()):
+                assert sum(records for records, _ in table.metadata["ledger"].values()) == table.metadata["packets"]
+    finally:
+        ended.set()
+        owner.join()
+
+
+def test_bytes_cannot_be_made_shorter_by_their_owner_while_they_are_read():
+    octets = bytearray(pcap(records([FRAME] * 50)))
+    tables = iter(fluxcap.scan_packets(octets, batch_size=10))
+    next(tables)
+    with pytest.raises(BufferError):
+        octets.clear()
+    assert sum(map(len, tables)) == 40
 
 
 def test_two_stars_follow_no_link_so_that_one_to_a_parent_repeats_nothing(tree):

@@ -44,6 +44,7 @@ def test_a_failure_to_write_names_the_file(tmp_path):
     with pytest.raises(OSError, match=r"x\.csv") as caught, replacing(tmp_path / "x.csv"):
         full()
     assert caught.value.errno == errno.ENOSPC
+    assert str(caught.value).endswith("x.csv'")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,11 +14,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import every_reading
 import fluxcap
 from fluxcap import _core
 
 PIECE = 50_000
 TURNED = 40  # records
+SLOW = ("demux to captures",)  # writes a file for each flow; it asks the core for what other readings ask for
 
 
 def aggregated(path: str, threads: int) -> Any:
@@ -59,18 +61,6 @@ def ordered(read: Callable[..., Any], **options: Any) -> Callable[[str, int], An
     return lambda path, threads: read([path, turned(path)], order="time", **options)
 
 
-def repaired(path: str, threads: int) -> Any:
-    with tempfile.TemporaryDirectory() as folder:
-        fluxcap.repair(path, Path(folder, "out.pcap"))
-        return Path(folder, "out.pcap").read_bytes()
-
-
-def extracted(path: str, threads: int) -> Any:
-    with tempfile.TemporaryDirectory() as folder:
-        fluxcap.read_flows(path, threads=threads).extract([0], Path(folder, "out.pcap"))
-        return Path(folder, "out.pcap").read_bytes()
-
-
 def merged(path: str, threads: int) -> Any:
     return fluxcap.merge([fluxcap.read_flows(path, threads=threads)] * 2)
 
@@ -85,8 +75,12 @@ def csv(path: str, threads: int) -> Any:
         return Path(folder, "out.csv").read_bytes()
 
 
+def in_any_number_of_threads(read: Callable[[Any], Any]) -> Callable[[str, int], Any]:
+    return lambda path, threads: read(path)
+
+
 READINGS: dict[str, Callable[[str, int], Any]] = {
-    "info": lambda path, threads: str(fluxcap.read_info(path)),
+    **{name: in_any_number_of_threads(read) for name, read in every_reading.READINGS.items() if name not in SLOW},
     "flows": lambda path, threads: fluxcap.read_flows(path, threads=threads),
     "features": lambda path, threads: fluxcap.read_flows(
         path, features=True, activity=True, splt=3, payload=9, threads=threads
@@ -94,21 +88,12 @@ READINGS: dict[str, Callable[[str, int], Any]] = {
     "names of servers": lambda path, threads: fluxcap.read_flows(path, server_names=True, threads=threads),
     "packets of flows": lambda path, threads: list(fluxcap.read_flows(path, packets=True)),
     "connections": lambda path, threads: fluxcap.read_connections(path, threads=threads),
-    "sockets": lambda path, threads: fluxcap.read_sockets(path),
-    "hosts": lambda path, threads: [fluxcap.read_hosts(path), fluxcap.read_hosts(path, "mac")],
-    "timeline": lambda path, threads: fluxcap.read_timeline(path, "1d"),
-    "packets": lambda path, threads: fluxcap.read_packets(path),
-    "scan": lambda path, threads: [len(part) for part in fluxcap.scan_packets(path, batch_size=1000)],
-    "checksums": lambda path, threads: str(fluxcap.read_checksums(path)),
     "order of time": ordered(fluxcap.read_flows),
     "order of time within a window": ordered(fluxcap.read_packets, reorder="100s"),
     "packets in bounded memory": lambda path, threads: fluxcap.read_packets(path, by="5tuple", max_memory="1M"),
     "aggregator": aggregated,
-    "demux": demuxed,
     "demux in bounded memory": lambda path, threads: demuxed(path, threads, max_memory="1M"),
     "demux in the order of time": lambda path, threads: demuxed([path, turned(path)], threads, order="time"),
-    "repair": repaired,
-    "extract": extracted,
     "merge": merged,
     "arrow": arrow,
     "csv": csv,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from fluxcap._core import DAMAGES
 from fluxcap.capture.compression import DecompressionError
 from fluxcap.capture.inputs import contents
-from fluxcap.errors import CaptureError, damage_error
+from fluxcap.errors import CaptureError, ChangedError, damage_error, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from fluxcap._core import Damage, Scanner, Source
+    from fluxcap.capture.inputs import Input
 
 
 class Failure(NamedTuple):
@@ -58,3 +60,25 @@ def broken_off(why: Failure, path: str, damage: Damage | None, read: tuple[int, 
     """
     packet, offset = read if damage is None else (damage["packet"], damage["offset"])
     return damage_error(why.kind, path=path, packet=packet, offset=offset, what=why.what)
+
+
+class Unchanged:
+    """The files of inputs that are read twice, as they were before."""
+
+    def __init__(self, inputs: Sequence[Input]) -> None:
+        self._were = {item.name: os.stat(item.name) for item in inputs if _is_file(item)}  # noqa: PTH116 (as typed)
+
+    def check(self, *, may_grow: bool = True) -> None:
+        """ChangedError if a file is another one by now, or was written to. `may_grow`: except behind its end, where it
+        is known how many records count."""
+        for name, was in self._were.items():
+            now = os.stat(name)  # noqa: PTH116 (as typed)
+            if (now.st_dev, now.st_ino) != (was.st_dev, was.st_ino):
+                raise ChangedError(f"{printable(name)} is another file")
+            grown = may_grow and now.st_size > was.st_size
+            if not grown and (now.st_size, now.st_mtime_ns) != (was.st_size, was.st_mtime_ns):
+                raise ChangedError(f"{printable(name)} was written to")
+
+
+def _is_file(item: Input) -> bool:
+    return not item.once and os.path.isfile(item.name)  # noqa: PTH113 (neither bytes nor a URL)

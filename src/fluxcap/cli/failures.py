@@ -5,7 +5,14 @@ from collections.abc import Callable
 
 from fluxcap.cli.exits import CommandError, Exit, UsageError, worst
 from fluxcap.cli.messages import Messages
-from fluxcap.errors import CaptureError, DamagedCaptureWarning, FilterError, TooManyRowsError, UnfitRowsError
+from fluxcap.errors import (
+    CaptureError,
+    ChangedError,
+    DamagedCaptureWarning,
+    FilterError,
+    TooManyRowsError,
+    UnfitRowsError,
+)
 
 
 def explained(error: Exception) -> CommandError:
@@ -16,7 +23,7 @@ def explained(error: Exception) -> CommandError:
         return CommandError(str(error), error.help)
     if isinstance(error, ImportError) and not (error.name or "").startswith("fluxcap"):
         return UsageError.of(error)  # a library is missing or too old
-    if isinstance(error, TooManyRowsError | UnfitRowsError):
+    if isinstance(error, TooManyRowsError | UnfitRowsError | ChangedError):
         return UsageError.of(error)
     if isinstance(error, MemoryError):
         return CommandError(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from fluxcap._core import WALK_ENDED, Comparer, Watcher
+from fluxcap.capture.damaged import Unchanged
 from fluxcap.capture.inputs import Captures, Input, expand, refuse_once
 from fluxcap.capture.reading import Reading
 from fluxcap.capture.times import about_order
@@ -17,7 +19,7 @@ from fluxcap.comparison.clock import clock_of
 from fluxcap.comparison.comparison import Comparison, totals_of
 from fluxcap.comparison.differences import first_differences
 from fluxcap.comparison.tables import Ways, packet_table
-from fluxcap.errors import OutOfOrderWarning
+from fluxcap.errors import ChangedError, OutOfOrderWarning, printable
 from fluxcap.plan.durations import nanoseconds
 from fluxcap.plan.read_options import IN_FLIGHT, OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
@@ -101,7 +103,7 @@ def read_comparison(
     OSError
         An input cannot be opened.
     ValueError
-        An input can be read only once, as a pipe, or `in_flight` is no length of time.
+        An input can be read only once, as a pipe, or changes between two readings; or `in_flight` is no length of time.
 
     Warns
     -----
@@ -124,6 +126,7 @@ def collect_comparison(a: Captures, b: Captures, options: ReadOptions, in_flight
     sides = [expand(a), expand(b)]
     for inputs in sides:
         refuse_once(inputs, "compare it")
+    unchanged = Unchanged(list(chain(*sides)))
     comparer = Comparer(in_flight, every=every)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the second reading says the same
@@ -132,7 +135,9 @@ def collect_comparison(a: Captures, b: Captures, options: ReadOptions, in_flight
             readings = _read(comparer, sides, options._replace(on_end=None))
     clock = clock_of(comparer.learned())
     if not _interrupted(readings):
-        readings = _read(comparer, sides, options)
+        learned, readings = readings, _read(comparer, sides, options)
+        if not _interrupted(readings):
+            _check_alike(learned, readings)
     _check_order(readings, in_flight)
     metadata = _joint([reading.metadata() for reading in readings])
     metadata["in_flight"] = in_flight
@@ -143,6 +148,7 @@ def collect_comparison(a: Captures, b: Captures, options: ReadOptions, in_flight
     # Who has asked for the end does not wait for the captures to be read once more.
     once_more = [] if _interrupted(readings) else sides
     differences = first_differences(rows, once_more, options._replace(on_end=None))
+    unchanged.check()
     packets = packet_table(rows, differences, ways, flows, metadata)
     return Comparison(flows, packets, clock, totals_of(flows, comparer), metadata)
 
@@ -205,6 +211,15 @@ def _read(comparer: Comparer, inputs: Sequence[Sequence[Input]], options: ReadOp
 
 def _interrupted(readings: Sequence[Watching]) -> bool:
     return any(reading.interrupted for reading in readings)
+
+
+def _check_alike(before: Sequence[Watching], readings: Sequence[Watching]) -> None:
+    """ChangedError if the clocks were learned of more records than are compared, or of fewer."""
+    for was, reading in zip(before, readings, strict=True):
+        learned, packets = (one.scanner.totals()["packets"] for one in (was, reading))
+        if learned != packets:
+            names = ", ".join(map(printable, reading.inputs))
+            raise ChangedError(f"{names}: {packets:,} packets are there, not {learned:,}")
 
 
 def _check_order(readings: Sequence[Watching], in_flight: int) -> None:

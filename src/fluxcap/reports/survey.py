@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from fluxcap._core import ANOMALIES, REASONS, VERDICTS
+from fluxcap.capture.damaged import Unchanged
 from fluxcap.capture.inputs import Captures, Input, expand, refuse_once
 from fluxcap.capture.reading import Reading
 from fluxcap.plan.read_options import OnDamage, OnInterrupt, Order, ReadOptions
 from fluxcap.plan.tunnels import Tunnels
 from fluxcap.reports.info import CaptureInfo, InputInfo, InterfaceInfo
+from fluxcap.whole_files import naming
 
 if TYPE_CHECKING:
     from fluxcap._core import CaptureFormat, Interface
@@ -112,14 +114,17 @@ def collect_info(src: Captures, options: ReadOptions, sha256: bool = False) -> C
     inputs = expand(src)
     if sha256:
         refuse_once(inputs, "hash it")
+    unchanged = Unchanged(inputs)
     reading = Survey(options)
     info = reading.collect(inputs, reading.info)
-    return with_hashes(info, inputs) if sha256 else info
+    return with_hashes(info, inputs, unchanged) if sha256 else info
 
 
-def with_hashes(info: CaptureInfo, inputs: Sequence[Input]) -> CaptureInfo:
-    """The same with the hashes of its inputs, which are read a second time."""
+def with_hashes(info: CaptureInfo, inputs: Sequence[Input], unchanged: Unchanged) -> CaptureInfo:
+    """The same with the hashes of its inputs, which are read a second time. ChangedError if they are not those that
+    were described."""
     hashes = {item.name: _sha256(item) for item in inputs if item.name in info.metadata["inputs"]}
+    unchanged.check(may_grow=False)
     return info._replace(inputs=tuple(one._replace(sha256=hashes[one.name]) for one in info.inputs))
 
 
@@ -128,7 +133,7 @@ def _sha256(item: Input) -> str:
     import hashlib
 
     hashed, buffer = hashlib.sha256(), memoryview(bytearray(HASHED_AT_ONCE))
-    with item.source() as source:
+    with item.source() as source, naming(item.name):
         while n := source.readinto(buffer):
             hashed.update(buffer[:n])
     return hashed.hexdigest()

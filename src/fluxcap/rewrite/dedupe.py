@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import numpy as np
 
 from fluxcap._core import REASONS, Copier, Scanner
+from fluxcap.capture.damaged import Unchanged
 from fluxcap.capture.inputs import Capture, Input, expand, refuse_once
 from fluxcap.capture.reading import Reading
 from fluxcap.plan.read_options import COPY_WINDOW, OnDamage, ReadOptions
@@ -74,7 +75,8 @@ def dedupe(
     Raises
     ------
     ValueError
-        Several inputs are meant, the input can be read only once, or `dst` is the input or not a regular file.
+        Several inputs are meant, the input can be read only once or changes between two readings, or `dst` is the
+        input or not a regular file.
     NotACaptureError, CaptureError, OSError
         As in read_flows(); with `on_damage="raise"` no file is written.
 
@@ -103,10 +105,12 @@ def dedupe(
 def copy_deduped(item: Input, out: BinaryIO, options: ReadOptions) -> Deduped:
     """Write the capture without copies to a stream."""
     refuse_once([item], "leave out its copies")
+    unchanged = Unchanged([item])
     codes, numbers, packets = _copies(item, options)
     copier = Copier(resync=options.on_damage == "resync")
-    for octets in copied(copier, item, numbers, leave_out=True):
+    for octets in copied(copier, item, numbers, left_out_of=packets):
         out.write(octets)
+    unchanged.check()
     kinds = {REASONS[code]: int(n) for code, n in enumerate(np.bincount(codes)) if n}
     return Deduped(packets, len(numbers), kinds)
 

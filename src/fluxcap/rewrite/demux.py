@@ -197,7 +197,7 @@ def demux(
     FileExistsError
         The directory is not empty.
     ValueError
-        `form` is "pcap" and an input can be read only once, or an order is asked for.
+        `form` is "pcap", and an input can be read only once or changes between two readings, or an order is asked for.
     NotACaptureError, FilterError, CaptureError, OSError
         As in read_flows(); with `on_damage="raise"`, what was delivered until then is in the directory and on
         `partial`.

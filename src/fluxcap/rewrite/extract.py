@@ -10,8 +10,10 @@ import numpy as np
 
 from fluxcap._core import UNLIKE, WANTS_INPUT, Copier
 from fluxcap.capture.compression import DecompressionError
+from fluxcap.capture.damaged import Unchanged
 from fluxcap.capture.inputs import refuse_once
 from fluxcap.capture.reading import Reading
+from fluxcap.errors import ChangedError
 from fluxcap.plan.flow_plan import FLOW, spec_of
 from fluxcap.plan.read_options import ReadOptions
 from fluxcap.values.arrays import Array, arrays
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 Rows = int | np.integer | slice | Sequence[int] | Sequence[bool] | Array
 
 ROWS_AT_ONCE = 65536  # records whose flows are found before any of them is copied
-CHANGED, AGAIN = "the inputs have changed since they were read", "read them again when nothing writes to them"
 
 
 class Flows(NamedTuple):
@@ -52,12 +53,14 @@ def extract(flows: Flows, path: str | os.PathLike[str]) -> None:
 def copy_records(flows: Flows, out: BinaryIO) -> None:
     """Write the records of these flows to a stream; FlowTable.extract() describes the capture."""
     _check_repeatable(flows)
+    unchanged = Unchanged(flows.inputs)
     before = None
     copier = Copier(resync=bool(flows.metadata["strays"]))
     for item, records in _found(flows):
         for octets in copied(copier, item, records, before):
             out.write(octets)
         before = before or item
+    unchanged.check()
 
 
 def _check_repeatable(flows: Flows) -> None:
@@ -94,22 +97,22 @@ def _found(flows: Flows) -> Iterator[tuple[Input, Array]]:
     parts = [*(taken() for _ in reading.read(flows.inputs)), taken()]
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if (packets := reading.scanner.totals()["packets"]) != read["packets"]:
-        raise ValueError(f"{CHANGED}: {packets:,} packets are there, not {read['packets']:,}; {AGAIN}")
+        raise ChangedError(f"{packets:,} packets are there, not {read['packets']:,}")
     again = arrays(reading.scanner.flows(last=True))
     if len(again["packets"]) <= numbers.max(initial=-1) or any(
         not np.array_equal(again[name][numbers], values) for name, values in flows.columns.items() if name in again
     ):
-        raise ValueError(f"{CHANGED}: these flows are others now; {AGAIN}")
+        raise ChangedError("these flows are others now")
     for file in np.unique(found["file"]) if len(numbers) else [0]:
         yield flows.inputs[file], np.sort(found["packet"][found["file"] == file])
 
 
 def copied(
-    copier: Copier, item: Input, records: Array, before: Input | None = None, *, leave_out: bool = False
+    copier: Copier, item: Input, records: Array, before: Input | None = None, *, left_out_of: int | None = None
 ) -> Iterator[memoryview]:
     """The bytes of the copy from one input, behind that of the inputs before, in pieces; each piece is valid until the
-    next is asked for. `leave_out`: of all records but these."""
-    copier.begin(records, leave_out)
+    next is asked for. `left_out_of`: it is to have all of so many records but these."""
+    copier.begin(records, left_out_of is not None)
     state, n = WANTS_INPUT, 1
     with item.open() as source:
         while state == WANTS_INPUT and n:
@@ -129,4 +132,6 @@ def copied(
             f"{several} do not fit into one file: their formats or headers differ; extract from each by itself"
         )
     if copier.missing:
-        raise ValueError(f"{CHANGED}: {item.name} ends {copier.missing:,} records too early; {AGAIN}")
+        raise ChangedError(f"{item.name} ends {copier.missing:,} records too early")
+    if left_out_of not in (None, copier.packets):
+        raise ChangedError(f"{item.name} has {copier.packets:,} records, not {left_out_of:,}")

@@ -11,9 +11,12 @@ from typing import Final
 
 import numpy as np
 
+from fluxcap.capture.compression import DecompressionError
+from fluxcap.capture.damaged import Unchanged
 from fluxcap.capture.inputs import Captures, Input, expand, refuse_once
 from fluxcap.capture.magic import FILE_HEADER, MAGIC_NS, SNAPLEN, VERSION
 from fluxcap.capture.reading import Reading
+from fluxcap.errors import ChangedError
 from fluxcap.formats import Listing
 from fluxcap.plan.flow_plan import FLOW, FlowPlan
 from fluxcap.plan.read_options import ReadOptions
@@ -60,6 +63,7 @@ class Splitting(Job[Split]):
             row_limit=ROWS_AT_ONCE,
         )
         super().__init__(inputs, reading, Folder(directory))
+        self._unchanged = Unchanged(inputs)
         self._octets = Octets()
         self._link_types: dict[int, list[int]] = {}  # of each flow, in the order in which they came
         self._records = 0
@@ -67,6 +71,7 @@ class Splitting(Job[Split]):
     def finish(self, interrupted: bool = False) -> Split:
         """Copy the remaining records, and write the index."""
         self.take()
+        self._unchanged.check()
         self._octets.close()
         self.folder.close()
         flows = arrays(self.reading.scanner.flows(last=True))
@@ -152,7 +157,8 @@ class Octets:
         self._stack.close()
 
     def between(self, start: int, end: int) -> memoryview:
-        """Bytes of the current input, valid until the next call. ValueError if the input has become shorter."""
+        """Bytes of the current input, valid until the next call. ChangedError if they are not there a second
+        time."""
         self._skip(start - self._at)
         self._read(end - start)
         return memoryview(self._buffer)[: end - start]
@@ -167,9 +173,12 @@ class Octets:
             self._buffer = bytearray(n)
         left = memoryview(self._buffer)[:n]
         while left:
-            got = self._opened.readinto(left)
+            try:
+                got = self._opened.readinto(left)
+            except (DecompressionError, OSError):  # behind what the first reading has read, where there was no error
+                got = 0
             if not got:
                 assert self._item is not None
-                raise ValueError(f"{self._item.name} has become shorter while it was read")
+                raise ChangedError(f"{self._item.name} cannot be read so far a second time")
             left = left[got:]
         self._at += n

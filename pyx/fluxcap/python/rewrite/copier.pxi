@@ -45,6 +45,11 @@ cdef class Copier(Window):
             return PyMemoryView_FromMemory(<char*>self.reader.buffer, self.copy.kept, PyBUF_READ)
 
     @property
+    def packets(self):
+        with self.claim:
+            return self.reader.number
+
+    @property
     def missing(self):
         with self.claim:
             return self.copy.n_named - self.copy.n_found

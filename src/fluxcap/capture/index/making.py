@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from fluxcap._core import Walker
-from fluxcap.capture.damaged import damaged
+from fluxcap.capture.damaged import Unchanged, damaged
 from fluxcap.capture.index import EVERY
 from fluxcap.capture.index.file import Checkpoint, Index, write
 from fluxcap.capture.index.identity import Identity, identity_of, path_of
@@ -16,6 +16,7 @@ from fluxcap.capture.magic import is_capture
 from fluxcap.capture.warn import warn
 from fluxcap.errors import DamagedCaptureWarning, printable
 from fluxcap.plan.sizes import octets
+from fluxcap.whole_files import naming
 
 if TYPE_CHECKING:
     from fluxcap.errors import CaptureError
@@ -68,9 +69,9 @@ def index(src: Captures, *, every: int | str = EVERY) -> list[Indexed]:
     NotACaptureError
         An input is not a capture.
     OSError
-        An input cannot be opened, or its index cannot be written.
+        An input cannot be read, or its index cannot be written.
     ValueError
-        An input is compressed, or has no place beside it, or `every` is no size.
+        An input is compressed, has no place beside it, or is written to meanwhile; or `every` is no size.
     ModuleNotFoundError
         A library is missing; the message says how to install it.
 
@@ -99,17 +100,21 @@ def index_inputs(inputs: list[Input], every: int | str = EVERY) -> Iterator[Inde
     for item in inputs:
         try:
             path_of(item)
-            identity = identity_of(item)
+            unchanged = Unchanged([item])
+            with naming(item.name):
+                identity = identity_of(item)
         except ValueError as error:
             if not item.directory:
                 raise
             warn(UserWarning(printable(str(error))))
             continue
-        if (made := _made(item, identity, step)) is not None:
+        with naming(item.name):
+            made = _made(item, identity, step, unchanged)
+        if made is not None:
             yield made
 
 
-def _made(item: Input, identity: Identity, every: int) -> Indexed | None:
+def _made(item: Input, identity: Identity, every: int, unchanged: Unchanged) -> Indexed | None:
     walker, checkpoints = Walker(), []
     with item.open() as source:
         if item.directory and not is_capture(source.head):
@@ -127,6 +132,7 @@ def _made(item: Input, identity: Identity, every: int) -> Indexed | None:
                 goal = walker.position + every
         if (damage := walker.damage) is not None:
             _tell(damaged(damage, item.name, source.head, ""))
+    unchanged.check(may_grow=False)
     written = write(item, Index(checkpoints, bytes(walker.headers), identity))
     return Indexed(os.fspath(written), walker.packets, len(checkpoints))
 

@@ -74,10 +74,12 @@ def _survey(given: Options, sources: Sources, messages: Messages) -> tuple[Captu
     with Progress(sources, messages), _fetching(sources, messages):
         if not given.audit:
             return collect_info(sources.inputs, given.reading, given.hash), ""
+        from fluxcap.capture.damaged import Unchanged
         from fluxcap.reports.audit.reading import collect_both
 
+        unchanged = Unchanged(sources.inputs)
         info, audit = collect_both(sources.inputs, given.reading)
-        return with_hashes(info, sources.inputs) if given.hash else info, audit.sentence
+        return with_hashes(info, sources.inputs, unchanged) if given.hash else info, audit.sentence
 
 
 def _check_hash(given: Options, sources: Sources) -> None:
