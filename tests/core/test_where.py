@@ -74,7 +74,16 @@ def test_a_filter_accepts_as_many_records_as_tcpdump_counts(ethernet_records, ex
 
 @pytest.mark.parametrize(
     ("expression", "packets"),
-    [("udp", [1, 4]), ("tcp", [2]), ("vlan and udp", [3]), ("ip6", [4]), ("not ip and not ip6", [3]), ("less 1", [])],
+    [
+        ("udp", [1, 4]),
+        ("tcp", [2]),
+        ("vlan and udp", [3]),
+        ("ip6", [4]),
+        ("not ip and not ip6", [3]),
+        ("less 1", []),
+        ("len / (ip[9] - 6) = 4", [1]),  # a division by zero, here of TCP, refuses the record
+        ("len % (ip[9] - 6) = 3", [1]),
+    ],
 )
 def test_rows_are_those_of_the_accepted_records(expression, packets):
     table = fluxcap.read_packets(CAPTURE, where=expression)

@@ -82,6 +82,7 @@ LINKS = {
     "Cisco HDLC, IPv6": over(b.LINK_C_HDLC, b.c_hdlc(V6), 4, UDP_V6),
     "frame relay": over(b.LINK_FRELAY, b.frame_relay(V4), 4),
     "frame relay, four bytes of address": over(b.LINK_FRELAY, b.frame_relay(V6, b"\x18\x40\x02\x03"), 6, UDP_V6),
+    "frame relay with an ethertype": over(b.LINK_FRELAY, b"\x18\x41\x08\x00" + V4, 4),
     "frame relay with SNAP": over(b.LINK_FRELAY, b.frame_relay_snap(V4), 10),
     "FDDI": over(b.LINK_FDDI, b.fddi(LLC), 21, **MACS),
     "token ring": over(b.LINK_TOKEN_RING, b.token_ring(LLC), 22),
@@ -96,6 +97,9 @@ LINKS = {
     "Juniper, Ethernet without a link header": over(b.LINK_JUNIPER_ETHER, b.juniper(V4, link=False), 8),
     "Juniper, Ethernet with extensions and without a link header": over(
         b.LINK_JUNIPER_ETHER, b.juniper(V6, b"\1\1\1", link=False), 13, UDP_V6
+    ),
+    "Juniper, MPLS without a link header": over(
+        b.LINK_JUNIPER_ETHER, b"MGC\3\4\0\0\0" + b.mpls(V4, 100), 12, mpls_label=100
     ),
     "Juniper, PPPoE": over(b.LINK_JUNIPER_PPPOE, b.juniper(b.ethernet(V6)), 18, UDP_V6, **MACS),
     "Juniper, PPP": over(b.LINK_JUNIPER_PPP, b.juniper(b.ppp(V4)), 8),
@@ -237,6 +241,11 @@ BETWEEN = {
 OPTIONS = b"\x94\x04\0\0"  # router alert (RFC 2113)
 EXTENDED = {
     "hop-by-hop options": (b.hop_by_hop(b.udp(bytes(SIZE))), 8),
+    "an option that only fills, between others": (
+        b.hop_by_hop(b.udp(bytes(SIZE)), b"\0" + b.option(4, bytes(2)) + b"\0"),
+        8,
+    ),
+    "an option that is longer than all of them": (b.hop_by_hop(b.udp(bytes(SIZE)), b"\x04\x09" + bytes(4)), 8),
     "destination options": (b.destination_options(b.udp(bytes(SIZE)), b.option(4, bytes(5))), 16),
     "a routing header": (b.routing(b.udp(bytes(SIZE)), [DST6], 0), 24),
     "an authentication header": (b.authentication(b.udp(bytes(SIZE))), 24),

@@ -13,7 +13,18 @@ import pytest
 
 import builders as b
 import fluxcap
-from capture_files import Record, block, enhanced_packet, interface, pcap, pcapng, records, rewrapped
+from capture_files import (
+    Record,
+    block,
+    enhanced_packet,
+    interface,
+    old_packet,
+    pcap,
+    pcapng,
+    records,
+    rewrapped,
+    simple_packet,
+)
 from fluxcap._core import DAMAGED, ENDED, FLOWS_FULL, ROWS_FULL, WANTS_INPUT, Scanner
 
 ONE = itertools.repeat(1)
@@ -167,6 +178,10 @@ LONG = {
     ),
     "blocks without a packet": pcapng(
         interface(1), *[block(0x0A, bytes(400))] * 500, *map(enhanced_packet, numbered(900))
+    ),
+    "packets in obsolete and simple blocks": pcapng(
+        interface(1),
+        *(simple_packet(frame) if at % 3 else old_packet(frame) for at, frame in enumerate(numbered(2000, 200))),
     ),
     "sections": pcapng(interface(1), *map(enhanced_packet, numbered(900))) * 4,
 }
