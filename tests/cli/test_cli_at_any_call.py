@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -21,7 +22,7 @@ from command_line import PATIENCE, environment, error_lines
 from every_command import FILLING, PRINTING, WRITING
 from preloaded import PRELOADABLE, SUPPORT, preloading, shim
 
-TRIES = 5  # calls at which something happens, of those that a command makes
+TRIES = 2  # calls of a command at which something happens: other ones for each command
 preloads = pytest.mark.skipif(not PRELOADABLE, reason="takes a C compiler, and a loader that preloads")
 slow = pytest.mark.slow
 OLD = b"what was there before"
@@ -107,9 +108,11 @@ def calls(library: Path, command: str, sockets: Path, what: str = "count") -> in
     return int(done.stderr.split()[-1])
 
 
-def places(n: int) -> list[int]:
-    """Some of so many calls, the first and the last too."""
-    return sorted({1 + (n - 1) * at // (TRIES - 1) for at in range(TRIES)})
+def places(n: int, name: str) -> list[int]:
+    """Some of so many calls of a command: over all commands the first ones, the last ones, and those between."""
+    chosen = random.Random(name)
+    ends = 1, n, chosen.randint(1, n)
+    return sorted({chosen.choice(ends), *(chosen.randint(1, n) for _ in range(TRIES - 1))})
 
 
 def left(folder: Path, target: str) -> set[str]:
@@ -121,7 +124,7 @@ def left(folder: Path, target: str) -> set[str]:
 @pytest.mark.parametrize("name", WRITING)
 def test_a_disk_that_becomes_full_leaves_the_old_file_and_nothing_else(name, folder, library, sockets):
     command, target = WRITING[name]
-    for at in places(calls(library, command, sockets) - 1):  # the last one keeps the directory, with the new name
+    for at in places(calls(library, command, sockets) - 1, name):  # the last one keeps the directory, with the new name
         (folder / target).write_bytes(OLD)
         done = happening(library, "full", at, command, folder)
         assert done.returncode == 5, (at, done.stderr)
@@ -141,7 +144,7 @@ def test_a_command_that_is_ended_while_it_writes_leaves_the_old_file_or_the_new_
     (folder / target).unlink(missing_ok=True)
     assert happening(library, "count", 0, command, folder).returncode == 0
     new = (folder / target).read_bytes()
-    for at in places(calls(library, command, sockets)):
+    for at in places(calls(library, command, sockets), name):
         (folder / target).write_bytes(OLD)
         done = happening(library, number.name, at, command, folder)
         assert done.returncode == code, (at, done.stderr)
@@ -156,7 +159,7 @@ def test_a_command_that_is_ended_while_it_writes_leaves_the_old_file_or_the_new_
 @pytest.mark.parametrize("name", FILLING)
 def test_a_directory_that_cannot_be_filled_has_no_index(name, folder, library, sockets):
     command, index = FILLING[name]
-    for at in places(calls(library, command, sockets) - 1):
+    for at in places(calls(library, command, sockets) - 1, name):
         done = happening(library, "full", at, command, folder)
         assert done.returncode == 5, (at, done.stderr)
         assert "out/" in error_lines(done.stderr)[0]
@@ -171,7 +174,7 @@ def test_a_directory_whose_filling_was_killed_has_no_index_or_a_whole_one(name, 
     assert happening(library, "count", 0, command, folder).returncode == 0
     new = (folder / index).read_bytes()
     shutil.rmtree(folder / "out")
-    for at in places(calls(library, command, sockets)):
+    for at in places(calls(library, command, sockets), name):
         assert happening(library, "SIGKILL", at, command, folder).returncode == -signal.SIGKILL
         assert not (folder / index).exists() or (folder / index).read_bytes() == new
         shutil.rmtree(folder / "out")
@@ -188,7 +191,7 @@ def test_a_signal_while_a_command_reads_ends_it_with_the_code_of_the_signal(
     index = folder / "out" / "index.ndjson"
     assert happening(library, "rcount", 0, command, folder).returncode == 0
     whole = index.read_bytes() if name in FILLING else b""
-    for at in places(calls(library, command, sockets, "rcount")):
+    for at in places(calls(library, command, sockets, "rcount"), name):
         shutil.rmtree(index.parent, ignore_errors=True)
         done = happening(library, f"r{number.name}", at, command, folder)
         assert (done.returncode, done.stderr) == (code, ""), at
