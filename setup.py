@@ -24,9 +24,13 @@ def is_gcc(compiler: str) -> bool:
 
 # FLUXCAP_QUICK=1 compiles in a third of the time; the core then runs slower. It is meant for the minute between edits.
 QUICK = os.environ.get("FLUXCAP_QUICK") == "1"
-# FLUXCAP_DEBUG=1 builds with every check that can find a mistake; `.ci/sanitize` shows how to run that build.
-DEBUG = os.environ.get("FLUXCAP_DEBUG") == "1"
-SANITIZE = ["-fsanitize=address,undefined"]
+# FLUXCAP_DEBUG=1 builds with every check that can find a mistake, FLUXCAP_DEBUG=threads with the one for races between
+# threads: `.ci/sanitize` shows how to run both. FLUXCAP_DEBUG=coverage counts lines for `.ci/coverage.py`.
+CHECKS = {"1": "-fsanitize=address,undefined", "threads": "-fsanitize=thread", "coverage": "--coverage"}
+ASKED = os.environ.get("FLUXCAP_DEBUG", "")
+CHECK = [CHECKS[ASKED]] if ASKED in CHECKS else []
+COUNTED = ASKED == "coverage"
+DEBUG = ASKED in CHECKS and not COUNTED
 # A key is a struct, and it is masked, compared and hashed as words: the same memory under two types.
 PUNNING = "-fno-strict-aliasing"
 # The walk over the headers of a packet is one large function. GCC stops inlining into a function at 2,700 of its
@@ -34,7 +38,7 @@ PUNNING = "-fno-strict-aliasing"
 INLINING = ["--param=large-function-insns=20000"]
 
 # Python's own flags ask for debug information, three quarters of the wheel; -g0 leaves only the names of functions.
-DEBUGGING = ["-O1", "-g", "-Werror", *SANITIZE, "-fno-sanitize-recover=undefined"]
+DEBUGGING = ["-O1", "-g", "-Werror", "-fno-sanitize-recover=undefined"]
 
 core = Extension(
     "fluxcap._core",
@@ -44,10 +48,12 @@ core = Extension(
     extra_compile_args=[
         PUNNING,
         *(INLINING if is_gcc(compiler) else []),
-        *(DEBUGGING if DEBUG else ["-O1" if QUICK else "-O3", "-g0"]),
+        *(DEBUGGING if DEBUG else ["-O1" if QUICK or COUNTED else "-O3", "-g0"]),
+        *CHECK,
     ],
-    extra_link_args=SANITIZE if DEBUG else [],
+    extra_link_args=CHECK,
 )
+core.cython_line_directives = COUNTED  # lines are those of pyx/, not of the C that Cython makes
 core.cython_c_in_temp = True
 core.cython_include_dirs = ["pyx"]
 core.cython_directives = {

@@ -24,6 +24,12 @@ static inline void *lines_new(size_t octets) {
     return posix_memalign(&at, 64, octets) ? NULL : at;
 }
 
+/* The kernel moves pages without copying them. ThreadSanitizer does not see that: the memory that a table is moved to
+ * would be, to it, that of another thread's table which lay there before. */
+#if defined(__linux__) && !defined(__SANITIZE_THREAD__)
+#define MOVES_PAGES
+#endif
+
 static inline size_t pages_whole(size_t octets) {
     return octets < HUGE_FROM ? octets : (octets + HUGE_FROM - 1) / HUGE_FROM * HUGE_FROM;
 }
@@ -57,8 +63,8 @@ static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
         size_t kept = pages_whole(wanted), whole = pages_whole(octets);
         return kept == whole || munmap((char *)at + kept, whole - kept) == 0 ? at : NULL;
     }
-#if defined(__linux__)
-    /* The kernel moves pages without copying them. Small pages are copied once, when they become huge ones. */
+#if defined(MOVES_PAGES)
+    /* Small pages are copied once, when they become huge ones. */
     if (octets >= HUGE_FROM || (octets < wanted && wanted < HUGE_FROM)) {
         octets = pages_whole(octets);
         wanted = pages_whole(wanted);
@@ -78,7 +84,7 @@ static inline void *pages_grow(void *at, size_t octets, size_t wanted) {
  * back, a new page can cost more than all the work done with it. A piece keeps its old content. */
 enum {
     SPARE_MAX = 128,   /* pieces kept; further ones are given back to the system */
-#if defined(MREMAP_DONTUNMAP)
+#if defined(MOVES_PAGES) && defined(MREMAP_DONTUNMAP)
     MOVED_MAX = 4096,  /* pieces moved: each is a mapping of its own, and Linux allows a process 65,530 mappings */
 #else
     MOVED_MAX = 0,
