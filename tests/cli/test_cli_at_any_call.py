@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,6 @@ from command_line import PATIENCE, environment, error_lines
 from every_command import FILLING, PRINTING, WRITING
 from preloaded import PRELOADABLE, SUPPORT, preloading, shim
 
-TRIES = 2  # calls of a command at which something happens: other ones for each command
 preloads = pytest.mark.skipif(not PRELOADABLE, reason="takes a C compiler, and a loader that preloads")
 slow = pytest.mark.slow
 OLD = b"what was there before"
@@ -99,24 +100,29 @@ def test_standard_output_on_a_full_disk_is_exit_code_5_and_is_said(name, folder)
 
 
 @cache
-def calls(library: Path, command: str, sockets: Path, what: str = "count") -> int:
-    """How many calls a command makes, about outputs or (`rcount`) to read."""
+def calls(library: Path, command: str, sockets: Path) -> int:
+    """How many calls about outputs a command makes."""
     with tempfile.TemporaryDirectory() as name:
         shutil.copytree(sockets.parent, name, dirs_exist_ok=True)
-        done = happening(library, what, 0, command, Path(name))
+        done = happening(library, "count", 0, command, Path(name))
     assert done.returncode == 0, done.stderr
     return int(done.stderr.split()[-1])
 
 
-def places(n: int, name: str) -> list[int]:
-    """Some of so many calls of a command: over all commands the first ones, the last ones, and those between."""
+def place(n: int, name: str) -> int:
+    """One of so many calls of a command, as each try takes a second: over all commands the first ones, the last ones,
+    and those between."""
     chosen = random.Random(name)
-    ends = 1, n, chosen.randint(1, n)
-    return sorted({chosen.choice(ends), *(chosen.randint(1, n) for _ in range(TRIES - 1))})
+    return chosen.choice((1, n, chosen.randint(1, n)))
 
 
 def left(folder: Path, target: str) -> set[str]:
     return {path.name for path in folder.iterdir()} - ENDS - {target}
+
+
+def in_turn(names: Iterable[str], signals: Mapping[signal.Signals, int]) -> list[tuple[str, signal.Signals, int]]:
+    """Each command with one of the signals, and the exit code of that."""
+    return [(name, *one) for name, one in zip(names, cycle(signals.items()), strict=False)]
 
 
 @preloads
@@ -124,76 +130,69 @@ def left(folder: Path, target: str) -> set[str]:
 @pytest.mark.parametrize("name", WRITING)
 def test_a_disk_that_becomes_full_leaves_the_old_file_and_nothing_else(name, folder, library, sockets):
     command, target = WRITING[name]
-    for at in places(calls(library, command, sockets) - 1, name):  # the last one keeps the directory, with the new name
-        (folder / target).write_bytes(OLD)
-        done = happening(library, "full", at, command, folder)
-        assert done.returncode == 5, (at, done.stderr)
-        assert f"{target}: No space left on device" in error_lines(done.stderr)[0]
-        assert (folder / target).read_bytes() == OLD
-        assert left(folder, target) == set()
+    at = place(calls(library, command, sockets) - 1, name)  # the last one keeps the directory, with the new name
+    (folder / target).write_bytes(OLD)
+    done = happening(library, "full", at, command, folder)
+    assert done.returncode == 5, (at, done.stderr)
+    assert f"{target}: No space left on device" in error_lines(done.stderr)[0]
+    assert (folder / target).read_bytes() == OLD
+    assert left(folder, target) == set()
 
 
 @preloads
 @slow
-@pytest.mark.parametrize("name", WRITING)
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("name", "number", "code"), in_turn(WRITING, {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143})
+)
 def test_a_command_that_is_ended_while_it_writes_leaves_the_old_file_or_the_new_one(
     name, number, code, folder, library, sockets
 ):
     command, target = WRITING[name]
     (folder / target).unlink(missing_ok=True)
-    assert happening(library, "count", 0, command, folder).returncode == 0
+    at = place(int(happening(library, "count", 0, command, folder).stderr.split()[-1]), name)
     new = (folder / target).read_bytes()
-    for at in places(calls(library, command, sockets), name):
-        (folder / target).write_bytes(OLD)
-        done = happening(library, number.name, at, command, folder)
-        assert done.returncode == code, (at, done.stderr)
-        assert (folder / target).read_bytes() in (OLD, new), at
-        unfinished = left(folder, target)
-        assert unfinished == set() if number != signal.SIGKILL else all(one[0] == "." for one in unfinished)
-        for one in unfinished:
-            (folder / one).unlink()
+    (folder / target).write_bytes(OLD)
+    done = happening(library, number.name, at, command, folder)
+    assert done.returncode == code, (at, done.stderr)
+    assert (folder / target).read_bytes() in (OLD, new), at
+    unfinished = left(folder, target)
+    assert unfinished == set() if number != signal.SIGKILL else all(one[0] == "." for one in unfinished)
 
 
 @preloads
 @pytest.mark.parametrize("name", FILLING)
 def test_a_directory_that_cannot_be_filled_has_no_index(name, folder, library, sockets):
     command, index = FILLING[name]
-    for at in places(calls(library, command, sockets) - 1, name):
-        done = happening(library, "full", at, command, folder)
-        assert done.returncode == 5, (at, done.stderr)
-        assert "out/" in error_lines(done.stderr)[0]
-        assert not (folder / index).exists()
-        shutil.rmtree(folder / "out")
+    at = place(calls(library, command, sockets) - 1, name)
+    done = happening(library, "full", at, command, folder)
+    assert done.returncode == 5, (at, done.stderr)
+    assert "out/" in error_lines(done.stderr)[0]
+    assert not (folder / index).exists()
 
 
 @preloads
 @pytest.mark.parametrize("name", FILLING)
-def test_a_directory_whose_filling_was_killed_has_no_index_or_a_whole_one(name, folder, library, sockets):
+def test_a_directory_whose_filling_was_killed_has_no_index_or_a_whole_one(name, folder, library):
     command, index = FILLING[name]
-    assert happening(library, "count", 0, command, folder).returncode == 0
+    at = place(int(happening(library, "count", 0, command, folder).stderr.split()[-1]), name)
     new = (folder / index).read_bytes()
     shutil.rmtree(folder / "out")
-    for at in places(calls(library, command, sockets), name):
-        assert happening(library, "SIGKILL", at, command, folder).returncode == -signal.SIGKILL
-        assert not (folder / index).exists() or (folder / index).read_bytes() == new
-        shutil.rmtree(folder / "out")
+    assert happening(library, "SIGKILL", at, command, folder).returncode == -signal.SIGKILL
+    assert not (folder / index).exists() or (folder / index).read_bytes() == new
 
 
 @preloads
 @slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("name", PRINTING | FILLING | {"mux": ()})
-def test_a_signal_while_a_command_reads_ends_it_with_the_code_of_the_signal(
-    name, number, code, folder, library, sockets
-):
+@pytest.mark.parametrize(
+    ("name", "number", "code"), in_turn([*PRINTING, *FILLING, "mux"], {signal.SIGINT: 130, signal.SIGTERM: 143})
+)
+def test_a_signal_while_a_command_reads_ends_it_with_the_code_of_the_signal(name, number, code, folder, library):
     command = (PRINTING[name] if name in PRINTING else (FILLING | WRITING)[name][0]) + " -q"
     index = folder / "out" / "index.ndjson"
-    assert happening(library, "rcount", 0, command, folder).returncode == 0
+    at = place(int(happening(library, "rcount", 0, command, folder).stderr.split()[-1]), name)
     whole = index.read_bytes() if name in FILLING else b""
-    for at in places(calls(library, command, sockets, "rcount"), name):
-        shutil.rmtree(index.parent, ignore_errors=True)
-        done = happening(library, f"r{number.name}", at, command, folder)
-        assert (done.returncode, done.stderr) == (code, ""), at
-        if index.exists() and index.read_bytes() != whole:
-            assert json.loads(index.read_text().splitlines()[0])["interrupted"] is True, at
+    shutil.rmtree(index.parent, ignore_errors=True)
+    done = happening(library, f"r{number.name}", at, command, folder)
+    assert (done.returncode, done.stderr) == (code, ""), at
+    if index.exists() and index.read_bytes() != whole:
+        assert json.loads(index.read_text().splitlines()[0])["interrupted"] is True, at
