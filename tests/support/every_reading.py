@@ -70,7 +70,7 @@ READ_ONCE: dict[str, Callable[[Any], Any]] = {
     "scan_timeline": lambda src: together(fluxcap.scan_timeline(src, "100ms")),
     "read_packets": lambda src: rows(fluxcap.read_packets(src)),
     "read_packets without copies": lambda src: rows(fluxcap.read_packets(src, dedupe=True)),
-    "scan_packets": lambda src: together(fluxcap.scan_packets(src, batch_size=100)),
+    "scan_packets": lambda src: together(fluxcap.scan_packets(src, batch_size=1000)),
     "read_checksums": lambda src: told(fluxcap.read_checksums(src)),
     "read_audit": lambda src: fluxcap.read_audit(src).to_dict()["packets"],
     "explain": lambda src: told(fluxcap.explain(src, packet=3)),
