@@ -30,6 +30,8 @@ cdef inline Tapped keep_apart(void* to, const Batch* batch) noexcept nogil:
         p = &batch.packets[i]
         if is_apart(p) and not is_left_out(p.disposition):
             record = record_of(a.reader, p, &n)
+            if n == 0:
+                continue
             if not reserve_array(<void**>&a.octets, &a.room, a.n + n, FIRST_APART, 1):
                 return TAPPED_NO_MEMORY
             memcpy(a.octets + a.n, record, n)

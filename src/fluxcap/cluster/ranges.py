@@ -155,7 +155,8 @@ def headers_of(item: Input) -> bytes:
     with item.open() as octets:
         headers = b"" if octets.compression or not octets.seek(0) else headers_in(octets)
     try:
-        RecordFinder(headers)
+        if headers:
+            RecordFinder(headers)
     except ValueError:  # of another format
         return b""
     return headers
