@@ -151,21 +151,22 @@ cdef inline void put_column(const Columns* c, uint32_t i, const uint8_t* base, u
     elif not is_there(c, i):
         memset(to, 0, <uint64_t>n * c.size[i])
 
-cdef inline void take_column(const Columns* c, uint32_t i, const uint32_t* rows, uint32_t n, void* structs,
+cdef inline void take_column(const Columns* c, uint32_t i, uint64_t first, uint32_t n, void* structs,
                              uint64_t stride) noexcept nogil:
-    """The way back of append_column(): write rows of one column into the field of structs that lie a stride apart."""
+    """The way back of append_column(): write n rows of one column, from `first` on, into the field of structs that lie
+    a stride apart."""
     cdef uint8_t* to = <uint8_t*>structs + c.offset[i]
-    cdef const uint8_t* base = c.data[i]
+    cdef const uint8_t* base = c.data[i] + first * c.size[i]
     if c.size[i] == 1:
-        copy_sized(to, stride, base, 1, rows, n, 1)
+        copy_sized(to, stride, base, 1, NULL, n, 1)
     elif c.size[i] == 2:
-        copy_sized(to, stride, base, 2, rows, n, 2)
+        copy_sized(to, stride, base, 2, NULL, n, 2)
     elif c.size[i] == 8:
-        copy_sized(to, stride, base, 8, rows, n, 8)
+        copy_sized(to, stride, base, 8, NULL, n, 8)
     elif c.size[i] == 16:
-        copy_sized(to, stride, base, 16, rows, n, 16)
+        copy_sized(to, stride, base, 16, NULL, n, 16)
     else:
-        copy_sized(to, stride, base, c.size[i], rows, n, c.size[i])
+        copy_sized(to, stride, base, c.size[i], NULL, n, c.size[i])
 
 cdef inline bint is_wanted(const Columns* c, const Packet* p) noexcept nogil:
     """Is a row to be made of this packet?"""

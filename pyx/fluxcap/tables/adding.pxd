@@ -129,17 +129,14 @@ cdef inline Merged add_columns(Flows* f, const Columns* c, const uint64_t* numbe
     """Merge n rows into a table, as merge_row() does. `numbers`: those of the records that the rows began with, for all
     rows that are ever added to the table, or NULL for all."""
     cdef FlowRecord[ADDED_AT_ONCE] records
-    cdef uint32_t[ADDED_AT_ONCE] rows       # a table has MAX_ROWS at most
     cdef Merged merged = MERGED
     cdef uint64_t first = 0
     cdef uint32_t some, i
     memset(records, 0, sizeof(records))     # the columns write the same fields of each row
     while first < n and merged == MERGED:
         some = <uint32_t>min(n - first, <uint64_t>ADDED_AT_ONCE)
-        for i in range(some):
-            rows[i] = <uint32_t>(first + i)
         for i in range(c.n_columns):
-            take_column(c, i, rows, some, records, sizeof(FlowRecord))
+            take_column(c, i, first, some, records, sizeof(FlowRecord))
         merged = add_records(f, records, numbers + first if numbers != NULL else NULL, some)
         first += some
     return merged
