@@ -1,5 +1,6 @@
 """A cluster of one process, this one."""
 
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -8,10 +9,10 @@ from fluxcap.cluster.sharing import Sharing, Workers
 
 
 class Later:
-    """A task that is done when its result is asked for, as nobody may ask."""
+    """A task that is done when its result is asked for, as nobody may ask. What it makes is sent."""
 
     def __init__(self, work, arguments) -> None:
-        self.result = cache(lambda: work(*map(results_in, arguments)))
+        self.result = cache(lambda: pickle.loads(pickle.dumps(work(*map(results_in, arguments)), protocol=5)))
 
 
 def results_in(argument):

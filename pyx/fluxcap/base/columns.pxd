@@ -3,7 +3,8 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from fluxcap.base.memory cimport HUGE_FROM, Spare, block_free, block_octets, block_resize, block_zeroed, pages_take
+from fluxcap.base.memory cimport (
+    HUGE_FROM, Spare, block_expect, block_free, block_octets, block_resize, block_zeroed, pages_take)
 from fluxcap.base.types cimport BATCH, Batch, Packet, is_left_out
 
 cdef enum:
@@ -48,6 +49,15 @@ cdef inline bint reserve_columns(Columns* c, uint64_t more) noexcept nogil:
         if not resize_column(c, i, wanted * c.size[i]):
             return False
     c.room = wanted
+    return True
+
+cdef inline bint reserve_all(Columns* c, uint64_t rows) noexcept nogil:
+    """Have room for all rows that ever come."""
+    cdef uint32_t i
+    if not reserve_columns(c, rows):
+        return False
+    for i in range(c.n_columns):
+        block_expect(c.data[i], c.held[i], rows * c.size[i])
     return True
 
 cdef inline uint64_t octets_of(const Columns* c, uint64_t rows) noexcept nogil:

@@ -13,6 +13,7 @@ cdef extern from "base/memory.h" nogil:
     void* pages_take(Spare* spare, void* at, size_t octets, size_t first, size_t last)
     bint block_zeroed(size_t octets)
     void* block_resize(void* at, size_t octets, size_t wanted)
+    void block_expect(void* at, size_t octets, size_t used)
     size_t block_octets(size_t room, size_t used)
     size_t block_least(size_t octets, size_t used)
     void block_free(void* at, size_t octets)

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from fluxcap.base.columns cimport Columns, free_columns, reserve_columns, resize_column
+from fluxcap.base.columns cimport Columns, free_columns, reserve_all, resize_column
 from fluxcap.base.memory cimport block_free, block_least
 from fluxcap.flows.table cimport Flows
 from fluxcap.tables.adding cimport MERGED, MERGE_GOES_BACK, Merged, NO_MEMORY_TO_MERGE, add_columns
@@ -170,8 +170,8 @@ cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last, Crew* cre
     plan_columns(&c.activity, activity)
     plan_columns(&c.firsts, firsts)
     try:
-        if ranges == NULL or not (reserve_columns(&c.plain, rows) and reserve_columns(&c.features, rows) and
-                                  reserve_columns(&c.activity, rows) and reserve_columns(&c.firsts, rows)):
+        if ranges == NULL or not (reserve_all(&c.plain, rows) and reserve_all(&c.features, rows) and
+                                  reserve_all(&c.activity, rows) and reserve_all(&c.firsts, rows)):
             raise MemoryError
         with nogil:
             done = open_ranges(ranges, n, f, &c, newest, last)

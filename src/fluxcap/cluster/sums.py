@@ -3,9 +3,9 @@ are read without a look at single packets but for fragments (apart.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from fluxcap.capture.index.beginning import Way
     from fluxcap.capture.inputs import Opened
     from fluxcap.values.metadata import Metadata
+
+
+# The counts of so many rows are made wide at once: memory that is used again costs less than new memory for all.
+ROWS_AT_ONCE: Final = 8192
 
 
 def adds_up(plan: FlowPlan) -> bool:
@@ -159,10 +163,10 @@ def _table(found: Gathered, work: Work) -> FlowTable:
     sharers, metadata = found.sharers, added_up(found.metadata)
     early: Early = found.early
     if not any(one.fragments for one in found.summaries):
-        table: FlowTable = early.joining.end().table
+        table: FlowTable = early.joining.end().whole()
         table.metadata = metadata
         return table
-    table = early.joining.end([early.fragments]).table
+    table = early.joining.end([early.fragments]).whole()
     exact, corrections = sharers.result(early.said)
     if not exact:
         everything: FlowTable = sharers.result(sharers.do(read_whole, whole(found.groups), work))
@@ -184,14 +188,44 @@ def _corrected(ledger: Metadata, corrections: Metadata) -> Metadata:
 
 
 class Leaf(NamedTuple):
-    """Flows of some records."""
+    """Flows of some records. They are sent with their counts in as few bytes as the greatest one takes, which is half
+    of all bytes."""
 
     table: FlowTable
     numbers: Array  # of the record that each row began with: Numbering
+    narrow: Sequence[str] = ()  # the columns that were uint64 before
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Leaf, tuple(self if self.narrow else _narrow(self))
+
+    def whole(self) -> FlowTable:
+        """The flows as they were."""
+        if not self.narrow:
+            return self.table
+        return FlowTable(_wide(self, slice(None)), self.table.metadata, self.table._unseen)
+
+    def pieces(self) -> Iterator[tuple[FlowTable, Array]]:
+        """Some rows at a time as they were, and their numbers."""
+        step = ROWS_AT_ONCE if self.narrow else max(len(self.numbers), 1)
+        for begin in range(0, len(self.numbers), step):
+            rows = slice(begin, begin + step)
+            yield FlowTable(_wide(self, rows), self.table.metadata), self.numbers[rows]
+
+
+def _narrow(wide: Leaf) -> Leaf:
+    columns = wide.table._arrays()
+    counts = {name: column for name, column in columns.items() if column.dtype == np.uint64}
+    least = {name: count.astype(np.min_scalar_type(count.max(initial=0))) for name, count in counts.items()}
+    return Leaf(FlowTable({**columns, **least}, wide.table.metadata, wide.table._unseen), wide.numbers, tuple(counts))
+
+
+def _wide(sent: Leaf, rows: slice) -> dict[str, Array]:
+    some = {name: column[rows] for name, column in sent.table._arrays().items()}
+    return {**some, **{name: some[name].astype(np.uint64) for name in sent.narrow}}
 
 
 def leaf(part: Sum, place: int, numbering: Numbering) -> Leaf:
-    """The flows of a part at this place."""
+    """The flows of the part at this place."""
     return Leaf(part.table, numbering.of_flows(place, len(part.table)))
 
 
@@ -203,12 +237,13 @@ def leaf_of_fragments(together: Together | None) -> Leaf | None:
 def in_order(leaves: Iterable[Leaf]) -> Leaf:
     """One row for each flow, in the order of records, whatever the times of these."""
     scanner: Scanner | None = None
-    for table, numbers in leaves:
+    for one in leaves:
         if scanner is None:
-            metadata = table.metadata
+            metadata = one.table.metadata
             scanner = Scanner(key=spec_of(metadata | {"max_flows": 0}))
-        add_rows(scanner, table, numbers)
-        for unseen in about_unseen(table):
+        for table, numbers in one.pieces():
+            add_rows(scanner, table, numbers)
+        for unseen in about_unseen(one.table):
             add_rows(scanner, unseen, np.zeros(len(unseen), np.uint64))
     assert scanner is not None
     numbers = np.frombuffer(scanner.numbers(), np.uint64)
