@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import builders as b
+import fluxcap
 from capture_files import pcap, records
 from command_line import PATIENCE, environment, error_lines
 from every_command import FILLING, PRINTING, WRITING
@@ -30,10 +31,10 @@ OLD = b"what was there before"
 ENDS = {"in.pcap", "sockets"}  # what a folder has before a command runs
 
 
-def capture() -> bytes:
+def capture(n: int = 2000) -> bytes:
     """Flows of two hosts, with some packets that are shown twice and some that were left to the network card."""
     frames = []
-    for at in range(2000):
+    for at in range(n):
         udp = b.udp(bytes(at % 300), 4000 + at % 97, 53, checksum="partial" if at % 5 == 0 else None)
         frames += [b.ethernet(b.ipv4(udp, "192.0.2.1", "192.0.2.2"))] * (2 if at % 50 == 7 else 1)
     return pcap(records(frames))
@@ -168,6 +169,27 @@ def test_a_directory_that_cannot_be_filled_has_no_index(name, folder, library, s
     assert done.returncode == 5, (at, done.stderr)
     assert "out/" in error_lines(done.stderr)[0]
     assert not (folder / index).exists()
+
+
+@preloads
+@pytest.mark.parametrize("where", ["while it writes rows", "at the last call"])
+def test_an_export_to_a_disk_that_becomes_full_leaves_the_lake_as_it_was(where, folder, library, sockets):
+    """Also the next one, when there is room again, finds nothing that the one before has left."""
+    command = "export in.pcap -o lake"
+    lake = folder / "lake"
+    n = calls(library, command, sockets) - 1  # the last one keeps the directory, with the new name
+    run(command, folder)
+    before = {path: path.read_bytes() for path in lake.rglob("*") if path.is_file()}
+    (folder / "in.pcap").write_bytes(capture(1000))
+    at = n if where == "at the last call" else random.Random(n).randint(1, n - 1)
+    done = happening(library, "full", at, command, folder)
+    assert done.returncode == 5, (at, done.stderr)
+    assert "No space left on device" in error_lines(done.stderr)[0]
+    assert "lake/" in error_lines(done.stderr)[0]
+    there = {path: path.read_bytes() for path in lake.rglob("*") if path.is_file()}
+    assert before.items() <= there.items(), at
+    assert run(command, folder).returncode == 0
+    assert len(fluxcap.scan_lake(lake).lazy().collect()) == len(fluxcap.read_flows(folder / "in.pcap"))
 
 
 @preloads

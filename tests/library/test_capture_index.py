@@ -8,6 +8,8 @@ import gzip
 import io
 import os
 import struct
+import subprocess
+import sys
 import warnings
 from functools import partial
 from pathlib import Path
@@ -214,6 +216,24 @@ def test_with_an_index_only_the_place_and_what_is_behind_it_is_fetched(tmp_path)
     with serving({"/x.pcap": octets, "/x.pcap.fluxcap-index.parquet": index}, Behaviour(ranges=False)) as server:
         made = fluxcap.read_packets(f"{server.url}/x.pcap", columns="packet", at=3900)
         assert made["packet"].tolist() == list(range(3900, 4001))
+
+
+THREADS = """
+import os, sys, fluxcap, pyarrow.parquet
+begun = len(os.listdir("/proc/self/task"))
+assert len(fluxcap.read_packets(sys.argv[1], at=5))
+print(len(os.listdir("/proc/self/task")) - begun)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads where Linux lists them")
+def test_no_thread_that_reads_an_index_is_left_when_the_process_ends(tmp_path):
+    """One that frees memory of Python then aborts the process."""
+    path = tmp_path / "in.pcap"
+    path.write_bytes(pcap(Record(frame(number), START + number) for number in range(10)))
+    fluxcap.index(path)
+    done = subprocess.run([sys.executable, "-c", THREADS, path], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0"]
 
 
 def test_an_index_is_written_beside_an_object_of_a_store():

@@ -119,7 +119,9 @@ def _stored(path: str) -> bytes:
 def _read(octets: bytes) -> Index | None:
     """An index; None if it is of another version."""
     pa, pq = _arrow("an index")
-    table = pq.read_table(pa.BufferReader(octets))
+    # Not pq.read_table(), whose threads let go of the bytes later: if the process has ended by then, it is aborted.
+    with pq.ParquetFile(pa.BufferReader(octets)) as file:
+        table = file.read(use_threads=False)
     metadata: dict[bytes, bytes] = table.schema.metadata or {}
     of = json.loads(metadata[KEY])
     if of.pop("version") != VERSION:
