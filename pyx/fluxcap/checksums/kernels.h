@@ -100,7 +100,7 @@ __attribute__((target("avx2"))) static void sum_avx2(SumJob *jobs, size_t n) {
             sum = add_avx2(sum, _mm256_loadu_si256((const __m256i *)(at + 32)));
         }
         __m256i words = _mm256_sub_epi32(_mm256_add_epi32(sum.whole, sum.high), _mm256_slli_epi32(sum.high, 16));
-        jobs[i].sum = ones_add(jobs[i].sum + odd, add_lanes_avx2(words));
+        jobs[i].sum = ones_add(ones_add(jobs[i].sum, odd), add_lanes_avx2(words));
     }
 }
 
