@@ -73,10 +73,11 @@ __attribute__((target("avx2"))) static inline Lanes256 add_avx2(Lanes256 sum, __
     return sum;
 }
 
-/* A word of two 32-bit lanes has the ones'-complement sum of both, so that not all lanes have to be added. */
-__attribute__((target("avx2"))) static inline uint64_t add_lanes_avx2(__m256i sum) {
+/* A word of two 32-bit lanes has the ones'-complement sum of both, so that not all lanes have to be added. `odd` is one
+ * byte more, for which a lane has room. */
+__attribute__((target("avx2"))) static inline uint64_t add_lanes_avx2(__m256i sum, uint64_t odd) {
     __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    return ones_add((uint64_t)_mm_cvtsi128_si64(half), (uint64_t)_mm_extract_epi64(half, 1));
+    return ones_add((uint64_t)_mm_cvtsi128_si64(half) + odd, (uint64_t)_mm_extract_epi64(half, 1));
 }
 
 __attribute__((target("avx2"))) static void sum_avx2(SumJob *jobs, size_t n) {
@@ -105,7 +106,7 @@ __attribute__((target("avx2"))) static void sum_avx2(SumJob *jobs, size_t n) {
             sum = add_avx2(sum, _mm256_loadu_si256((const __m256i *)(at + 32)));
         }
         __m256i words = _mm256_sub_epi32(_mm256_add_epi32(sum.whole, sum.high), _mm256_slli_epi32(sum.high, 16));
-        jobs[i].sum = ones_add(ones_add(jobs[i].sum, odd), add_lanes_avx2(words));
+        jobs[i].sum = ones_add(jobs[i].sum, add_lanes_avx2(words, odd));
     }
 }
 
@@ -134,7 +135,7 @@ AVX512 static void sum_avx512(SumJob *jobs, size_t n) {
         sum = add_avx512(sum, _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, length < 64 ? 0 : length - 64), at + 64));
         __m512i words = _mm512_sub_epi32(_mm512_add_epi32(sum.whole, sum.high), _mm512_slli_epi32(sum.high, 16));
         __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(words), _mm512_extracti64x4_epi64(words, 1));
-        jobs[i].sum = ones_add(jobs[i].sum, add_lanes_avx2(half));
+        jobs[i].sum = ones_add(jobs[i].sum, add_lanes_avx2(half, 0));
     }
 }
 #elif defined(__AARCH64EL__)
