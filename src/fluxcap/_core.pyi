@@ -58,7 +58,7 @@ INPUT_ENDED: Final[int]  # Merger: one of the inputs has ended, or is broken
 RECORDS_MADE: Final[int]  # Merger: octets() are the next records
 UNLIKE: Final[int]  # Copier: this input cannot follow those before it in one file
 
-KernelName = Literal["avx512", "avx2", "scalar"]
+KernelName = Literal["avx512", "avx2", "neon", "scalar"]
 
 def feature_columns(
     biflow: bool, features: bool, activity: bool, splt: int, payload: int = 0, server_names: bool = False

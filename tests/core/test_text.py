@@ -221,7 +221,7 @@ def test_cells_longer_than_a_piece_of_text_are_written_whole():
         ([("integer", np.zeros(2, np.uint8))], [b""], ValueError),
         ([("integer", np.zeros(2, np.uint8)), ("integer", np.zeros(3, np.uint8))], [b""] * 3, ValueError),
         ([("integer", np.zeros(2))], [b""] * 2, TypeError),
-        ([("integer", np.zeros(2, ">u4"))], [b""] * 2, TypeError),
+        ([("integer", np.zeros(2, np.dtype(np.uint32).newbyteorder()))], [b""] * 2, TypeError),
         ([("integer", np.zeros((2, 3), np.uint8))], [b""] * 2, TypeError),
         ([("address", np.zeros((2, 6), np.uint8))], [b""] * 2, TypeError),
         ([("mac", np.zeros((2, 16), np.uint8))], [b""] * 2, TypeError),

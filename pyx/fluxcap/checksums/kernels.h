@@ -15,6 +15,11 @@
 #include "base/bytes.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__AARCH64EL__)
+#include <arm_neon.h>
+#if defined(__linux__)
+#include <sys/auxv.h>
+#endif
 #endif
 
 typedef struct {
@@ -68,10 +73,11 @@ __attribute__((target("avx2"))) static inline Lanes256 add_avx2(Lanes256 sum, __
     return sum;
 }
 
-/* A word of two 32-bit lanes has the ones'-complement sum of both, so that not all lanes have to be added. */
-__attribute__((target("avx2"))) static inline uint64_t add_lanes_avx2(__m256i sum) {
+/* A word of two 32-bit lanes has the ones'-complement sum of both, so that not all lanes have to be added. `odd` is one
+ * byte more, for which a lane has room. */
+__attribute__((target("avx2"))) static inline uint64_t add_lanes_avx2(__m256i sum, uint64_t odd) {
     __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    return ones_add((uint64_t)_mm_cvtsi128_si64(half), (uint64_t)_mm_extract_epi64(half, 1));
+    return ones_add((uint64_t)_mm_cvtsi128_si64(half) + odd, (uint64_t)_mm_extract_epi64(half, 1));
 }
 
 __attribute__((target("avx2"))) static void sum_avx2(SumJob *jobs, size_t n) {
@@ -100,7 +106,7 @@ __attribute__((target("avx2"))) static void sum_avx2(SumJob *jobs, size_t n) {
             sum = add_avx2(sum, _mm256_loadu_si256((const __m256i *)(at + 32)));
         }
         __m256i words = _mm256_sub_epi32(_mm256_add_epi32(sum.whole, sum.high), _mm256_slli_epi32(sum.high, 16));
-        jobs[i].sum = ones_add(jobs[i].sum + odd, add_lanes_avx2(words));
+        jobs[i].sum = ones_add(jobs[i].sum, add_lanes_avx2(words, odd));
     }
 }
 
@@ -129,7 +135,38 @@ AVX512 static void sum_avx512(SumJob *jobs, size_t n) {
         sum = add_avx512(sum, _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, length < 64 ? 0 : length - 64), at + 64));
         __m512i words = _mm512_sub_epi32(_mm512_add_epi32(sum.whole, sum.high), _mm512_slli_epi32(sum.high, 16));
         __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(words), _mm512_extracti64x4_epi64(words, 1));
-        jobs[i].sum = ones_add(jobs[i].sum, add_lanes_avx2(half));
+        jobs[i].sum = ones_add(jobs[i].sum, add_lanes_avx2(half, 0));
+    }
+}
+#elif defined(__AARCH64EL__)
+/* Each 64-bit lane takes both its 32-bit words in one operation, and has room for all carries. */
+static inline uint64x2_t add_neon(uint64x2_t sum, const uint8_t *at) {
+    return vpadalq_u32(sum, vreinterpretq_u32_u8(vld1q_u8(at)));
+}
+
+/* The rest comes first, as in sum_avx2(). */
+static void sum_neon(SumJob *jobs, size_t n) {
+    static const uint8_t masks[32] = {[16 ... 31] = 0xFF}; /* from i on: the last i of 16 bytes */
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *at = jobs[i].at;
+        size_t length = jobs[i].length;
+        if (length < 16) {
+            jobs[i].sum = ones_add(jobs[i].sum, sum_octets(at, length));
+            continue;
+        }
+        size_t even = length & ~(size_t)1;
+        uint64_t odd = at[length - 1] & (0 - (length & 1));
+        uint8x16_t rest = vandq_u8(vld1q_u8(masks + even % 16), vld1q_u8(at + even - 16));
+        uint64x2_t sum = vpaddlq_u32(vreinterpretq_u32_u8(rest)), other = vdupq_n_u64(0);
+        if (even & 16) {
+            other = add_neon(other, at);
+            at += 16;
+        }
+        for (const uint8_t *end = at + (even & ~(size_t)31); at != end; at += 32) {
+            sum = add_neon(sum, at);
+            other = add_neon(other, at + 16);
+        }
+        jobs[i].sum = ones_add(jobs[i].sum, vaddvq_u64(vaddq_u64(sum, other)) + odd);
     }
 }
 #endif
@@ -150,6 +187,8 @@ static size_t list_kernels(KernelRow rows[KERNELS_MAX]) {
     rows[n++] = (KernelRow){"avx512", sum_avx512, __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                                                       __builtin_cpu_supports("bmi2")};
     rows[n++] = (KernelRow){"avx2", sum_avx2, __builtin_cpu_supports("avx2")};
+#elif defined(__AARCH64EL__)
+    rows[n++] = (KernelRow){"neon", sum_neon, 1};
 #endif
     rows[n++] = (KernelRow){"scalar", sum_scalar, 1};
     return n;
@@ -170,24 +209,50 @@ static uint32_t crc32c_scalar(uint32_t crc, const uint8_t *at, size_t length) {
     return crc;
 }
 
+/* A processor's own instructions, for a word and for a byte. */
 #if defined(__x86_64__)
-__attribute__((target("sse4.2,crc32"))) static uint32_t crc32c_sse42(uint32_t crc, const uint8_t *at, size_t length) {
+#define CRC32C __attribute__((target("sse4.2,crc32")))
+#define crc32c_of_word _mm_crc32_u64
+#define crc32c_of_octet _mm_crc32_u8
+static inline int has_crc32c(void) { return __builtin_cpu_supports("sse4.2"); }
+#elif defined(__AARCH64EL__)
+/* In assembly: compilers, and versions of one, differ in the attribute that makes the functions of arm_acle.h known. */
+#define CRC32C
+static inline uint32_t crc32c_of_word(uint32_t crc, uint64_t word) {
+    __asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(crc) : "r"(word));
+    return crc;
+}
+static inline uint32_t crc32c_of_octet(uint32_t crc, uint32_t octet) {
+    __asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(crc) : "r"(octet));
+    return crc;
+}
+#if defined(__ARM_FEATURE_CRC32)
+static inline int has_crc32c(void) { return 1; } /* what is built runs on no other processor: so on macOS */
+#elif defined(__linux__)
+static inline int has_crc32c(void) { return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0; }
+#else
+static inline int has_crc32c(void) { return 0; }
+#endif
+#endif
+
+#ifdef CRC32C
+CRC32C static uint32_t crc32c_instructions(uint32_t crc, const uint8_t *at, size_t length) {
     uint64_t wide = crc, word;
     for (; length >= 8; at += 8, length -= 8) {
         memcpy(&word, at, 8);
-        wide = _mm_crc32_u64(wide, word);
+        wide = crc32c_of_word(wide, word);
     }
     crc = (uint32_t)wide;
     while (length--)
-        crc = _mm_crc32_u8(crc, *at++);
+        crc = crc32c_of_octet(crc, *at++);
     return crc;
 }
 #endif
 
 static uint32_t crc32c_update(uint32_t crc, const uint8_t *at, size_t length) {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("sse4.2"))
-        return crc32c_sse42(crc, at, length);
+#ifdef CRC32C
+    if (has_crc32c())
+        return crc32c_instructions(crc, at, length);
 #endif
     return crc32c_scalar(crc, at, length);
 }

@@ -240,7 +240,7 @@ cdef void sums(const uint8_t* octets, size_t size) noexcept nogil:
         for i in range(2):
             jobs[i].at = aside + at + (i * octets[1]) % size
             jobs[i].length = <uint32_t>(size - (i * octets[1]) % size)
-            jobs[i].sum = native64(octets) >> (16 if octets[2] & 1 else 0)
+            jobs[i].sum = native64(octets) >> (0 if octets[0] & SLACK else 16)  # all ones stay all ones
         (kernels[k - 1].run if k else scalar)(jobs, 2)
         for i in range(2):
             if k == 0:
