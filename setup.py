@@ -34,8 +34,8 @@ DEBUG = ASKED in CHECKS and not COUNTED
 # A key is a struct, and it is masked, compared and hashed as words: the same memory under two types.
 PUNNING = "-fno-strict-aliasing"
 # The walk over the headers of a packet is one large function. GCC stops inlining into a function at 2,700 of its
-# instructions; parts that most packets need would stay out, which costs 6 % more instructions a packet. Clang leaves out
-# what costs more than 225 in its own measure, which makes it 20 % more; with 1,500 it takes as long as GCC.
+# instructions; parts that most packets need would stay out, which costs 6 % more instructions a packet. Clang leaves
+# out what costs more than 225 in its own measure, which makes it 20 % more; with 1,500 it takes as long as GCC.
 INLINING = {"gcc": ["--param=large-function-insns=20000"], "clang": ["-mllvm", "-inline-threshold=1500"]}
 
 # Python's own flags ask for debug information, three quarters of the wheel; -g0 leaves only the names of functions.
