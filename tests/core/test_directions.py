@@ -107,6 +107,7 @@ def test_the_packet_type_of_a_cooked_header_says_the_direction(link_type, header
 @pytest.mark.parametrize(("link_type", "header"), [(b.LINK_SLL, b.sll), (b.LINK_SLL2, b.sll2)], ids=["SLL", "SLL2"])
 @pytest.mark.parametrize("direction", ["inbound", "outbound"])
 def test_libpcap_filters_by_the_same_direction(link_type, header, direction):
+    pytest.importorskip("cypcap")
     capture = pcap(records([header(V4, packet_type=kind) for kind in SLL_TYPES]), link_type)
     filtered = read_packets(capture, columns="packet", where=direction)["packet"].tolist()
     ours = [number for number, (found, _) in enumerate(told(capture), 1) if found == direction]

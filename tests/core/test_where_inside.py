@@ -10,6 +10,8 @@ from capture_files import enhanced_packet, interface, pcap, pcapng, records
 from command_line import fluxcap as run
 from real_captures import CORPUS, needs_corpus
 
+pytest.importorskip("cypcap")
+
 ETHERNET, RAW = 1, 101
 DNS = b.ipv4(b.udp(b"hello", 4000, 53))
 WEB = b.ipv4(b.tcp(b"hello", 4000, 80))

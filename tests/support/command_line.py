@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 COMMAND = [sys.executable, "-m", "fluxcap"]
-PATIENCE = 30  # seconds until a run is given up
+PATIENCE = int(os.environ.get("FLUXCAP_PATIENCE", "30"))  # seconds until a run is given up
 ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\].*?\x07|[()][A-Z0-9])")  # CSI, OSC and character set sequences
 
 
