@@ -5,7 +5,6 @@ not twice one, so in the same rounds one process and two add integers: that rati
 """
 
 import argparse
-import logging
 import multiprocessing
 import shlex
 import statistics
@@ -14,11 +13,10 @@ import warnings
 from contextlib import ExitStack
 from functools import partial
 
-from distributed import Client, LocalCluster
-
 import fluxcap
 import timing
 from fluxcap import cluster
+from fluxcap.cluster.sharing import scheduler
 
 ADDITIONS = 20_000_000  # take about as long as the reading of a part
 
@@ -31,7 +29,7 @@ def main() -> None:
     warnings.simplefilter("ignore", fluxcap.DamagedCaptureWarning)
     with ExitStack() as held:
         adders = held.enter_context(multiprocessing.get_context("spawn").Pool(2))
-        clients = [held.enter_context(Client(held.enter_context(workers(n)))) for n in (1, 2)]
+        clients = [held.enter_context(scheduler(f"local:{n}")) for n in (1, 2)]
         works = {
             "additions, one": partial(adders.map, add, range(2), chunksize=2),
             "additions, two": partial(adders.map, add, range(2), chunksize=1),
@@ -45,11 +43,6 @@ def main() -> None:
         print(f"{name:<15} {median:.3f} s ({min(times[name]):.3f} to {max(times[name]):.3f})")
     for what in ("additions", "flows"):
         print(f"one over two, {what}: {medians[f'{what}, one'] / medians[f'{what}, two']:.2f}")
-
-
-def workers(n: int) -> LocalCluster:
-    """So many processes, of one thread each."""
-    return LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL)
 
 
 def add(_: int) -> int:
