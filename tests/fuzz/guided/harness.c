@@ -11,8 +11,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc;
     (void)argv;
     Py_InitializeEx(0);
-    PyObject *module = PyImport_ImportModule("readings");
-    PyObject *address = module ? PyObject_CallMethod(module, "address_of_target", NULL) : NULL;
+    PyObject *module = PyImport_ImportModule("targets");
+    const char *name = getenv("FLUXCAP_TARGET");
+    PyObject *address = module ? PyObject_CallMethod(module, "address", "s", name ? name : "") : NULL;
     target = address ? (Target)PyLong_AsVoidPtr(address) : NULL;
     if (target == NULL) {
         PyErr_Print();

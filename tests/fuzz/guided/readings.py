@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import random
 import sys
 import tempfile
@@ -133,30 +132,18 @@ def by_every_kernel(octets: bytes) -> None:
         assert len({ones_sum(octets[at:], kernel) for kernel in kernels()}) == 1
 
 
-# In the order of IN_THE_CORE, what reads the inputs of these targets where there is no fuzzer.
-BESIDE_THE_CORE = (
-    partial(in_pieces, resync=False),
-    partial(in_pieces, resync=True),
-    by_lane_and_walk,
-    by_every_kernel,
-)
-IN_THE_CORE = "records", "records_past_damage", "packets", "sums"
 READINGS: dict[str, Callable[[bytes], object]] = {
-    **dict(zip(IN_THE_CORE, BESIDE_THE_CORE, strict=True)),
+    # Beside targets of the same names in targets.pyx: what reads their inputs where there is no fuzzer.
+    "records": partial(in_pieces, resync=False),
+    "records_past_damage": partial(in_pieces, resync=True),
+    "packets": by_lane_and_walk,
+    "sums": by_every_kernel,
     "pieces": in_any_pieces,
     "tables": tables,
     "explanations": explanations,
     "rewritten": rewritten,
     "delivered": delivered,
 }
-
-
-def address_of_target() -> int:
-    """The address of the function that harness.c calls: that of the target in FLUXCAP_TARGET."""
-    import targets
-
-    name = os.environ["FLUXCAP_TARGET"]
-    return int(targets.address(name, None if name in IN_THE_CORE else READINGS[name]))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ harness.c the function of a target.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport fprintf, stderr
-from libc.stdlib cimport abort, calloc, free, realloc
+from libc.stdlib cimport abort, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 import traceback
@@ -17,8 +17,8 @@ from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.tunnels cimport TunnelPorts
 from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, Key, KEY_WORDS, Packet
 from fluxcap.capture.capture cimport fill_batch
-from fluxcap.capture.reader cimport BROKEN, Damage, Interface, InterfaceCounts, MORE, MORE_INTERFACES, Reader, Step
-from fluxcap.capture.resync cimport begin_resync, free_resync, open_resync
+from fluxcap.capture.reader cimport BROKEN, Damage, Interface, InterfaceCounts, MORE, MORE_INTERFACES, Reader, Resync, Step
+from fluxcap.capture.resync cimport begin_resync, open_resync
 from fluxcap.checksums.verify cimport KERNELS_MAX, KernelRow, SumJob, SumKernel, fold, list_kernels, verify_batch
 from fluxcap.flows.key cimport FIVE_TUPLE_WORDS, KeyPlan, five_tuple, is_five_tuple
 from fluxcap.layers.cursor cimport MAX_DEPTH
@@ -40,13 +40,16 @@ cdef KernelRow kernels[KERNELS_MAX]
 cdef size_t n_kernels = list_kernels(kernels)
 cdef SumKernel scalar
 cdef uint8_t[LARGEST + 2 * SLACK] aside
+# Not on the stack, nor made for each input: AddressSanitizer would mark them anew, which takes longer than the target.
+cdef Batch walked, taken, rest, batch
+cdef Resync* resync
 cdef object reading             # the function of the target in Python
 
 cdef void prepare():
     cdef Packet packet
     cdef Key whole
     cdef size_t i
-    global scalar
+    global resync, scalar
     memset(&ports, 0, sizeof(ports))
     set_registered(&ports)
     memset(&whole, 0, sizeof(Key))
@@ -66,7 +69,8 @@ cdef void prepare():
     for i in range(n_kernels):
         if kernels[i].name == b"scalar":
             scalar = kernels[i].run
-    assert scalar != NULL
+    resync = open_resync()
+    assert scalar != NULL and resync != NULL
 
 prepare()
 
@@ -122,7 +126,6 @@ cdef bint grow_interfaces(Reader* r) noexcept nogil:
 cdef void read_records(const uint8_t* octets, size_t size, uint64_t pieces, bint past_damage, Account* a) noexcept nogil:
     """Read a capture that comes in pieces whose sizes follow from a number; 0: it is there at once."""
     cdef Reader r
-    cdef Batch* batch = <Batch*>calloc(1, sizeof(Batch))
     cdef Step step = MORE
     memset(&r, 0, sizeof(r))
     memset(a, 0, sizeof(a[0]))
@@ -130,17 +133,16 @@ cdef void read_records(const uint8_t* octets, size_t size, uint64_t pieces, bint
     r.buffer = <uint8_t*>octets
     r.capacity = size
     r.end = 0 if pieces else size
-    if past_damage:
-        r.resync = open_resync()
-    if batch == NULL or past_damage and r.resync == NULL or not grow_interfaces(&r):
+    if not grow_interfaces(&r):
         abort()
     memset(r.interfaces, 0, sizeof(Interface))
     memset(r.counts, 0, sizeof(InterfaceCounts))
     if past_damage:
-        begin_resync(r.resync)
+        r.resync = resync
+        begin_resync(resync)
     while True:
-        step = fill_batch(&r, batch, BATCH)
-        enter(a, batch)
+        step = fill_batch(&r, &batch, BATCH)
+        enter(a, &batch)
         hold(r.start <= r.end, "the window is not read past its end")
         if step == BROKEN or step == MORE and r.ended:
             break
@@ -152,11 +154,9 @@ cdef void read_records(const uint8_t* octets, size_t size, uint64_t pieces, bint
             r.end += min(size - r.end, 1 + (pieces >> 33) % (7 if pieces >> 63 else 300))
     a.damage = r.damage
     a.interfaces = r.n_interfaces
-    a.strays = r.resync.n_strays if past_damage else 0
-    free_resync(r.resync)
+    a.strays = resync.n_strays if past_damage else 0
     free(r.interfaces)
     free(r.counts)
-    free(batch)
 
 cdef void both_ways(const uint8_t* octets, size_t size, bint past_damage) noexcept nogil:
     cdef Account whole, in_pieces
@@ -188,7 +188,6 @@ cdef void decode_one(Batch* batch, const uint8_t* octets, uint32_t depth, SumKer
     verify_batch(batch, kernel)
 
 cdef void packets(const uint8_t* octets, size_t size) noexcept nogil:
-    cdef Batch walked, taken, rest
     cdef Packet* p = &walked.packets[0]
     cdef Digest by_walk[BATCH]
     cdef Digest by_lane[BATCH]
@@ -257,14 +256,18 @@ cdef void call_reading(const uint8_t* octets, size_t size) noexcept nogil:
             traceback.print_exc()
             abort()
 
-def address(str name, function):
-    """The address of the target of this name, or of the one that calls a function."""
+def address(str name):
+    """The address of the target of this name: one of the core, or the one that calls a function of readings.py."""
     global reading
-    cdef dict targets = {
+    cdef dict in_the_core = {
         "records": <size_t>&records,
         "records_past_damage": <size_t>&records_past_damage,
         "packets": <size_t>&packets,
         "sums": <size_t>&sums,
     }
-    reading = function
-    return targets[name] if function is None else <size_t>&call_reading
+    if name in in_the_core:
+        return in_the_core[name]
+    # Counters of all modules are looked through after each input: the library is loaded by those who call it.
+    from readings import READINGS
+    reading = READINGS[name]
+    return <size_t>&call_reading
