@@ -13,13 +13,11 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "checksums/processor.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #elif defined(__AARCH64EL__)
 #include <arm_neon.h>
-#if defined(__linux__)
-#include <sys/auxv.h>
-#endif
 #endif
 
 typedef struct {
@@ -183,10 +181,8 @@ enum { KERNELS_MAX = 3 };
 static size_t list_kernels(KernelRow rows[KERNELS_MAX]) {
     size_t n = 0;
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    rows[n++] = (KernelRow){"avx512", sum_avx512, __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-                                                      __builtin_cpu_supports("bmi2")};
-    rows[n++] = (KernelRow){"avx2", sum_avx2, __builtin_cpu_supports("avx2")};
+    rows[n++] = (KernelRow){"avx512", sum_avx512, processor & HAS_AVX512};
+    rows[n++] = (KernelRow){"avx2", sum_avx2, processor & HAS_AVX2};
 #elif defined(__AARCH64EL__)
     rows[n++] = (KernelRow){"neon", sum_neon, 1};
 #endif
@@ -214,7 +210,6 @@ static uint32_t crc32c_scalar(uint32_t crc, const uint8_t *at, size_t length) {
 #define CRC32C __attribute__((target("sse4.2,crc32")))
 #define crc32c_of_word _mm_crc32_u64
 #define crc32c_of_octet _mm_crc32_u8
-static inline int has_crc32c(void) { return __builtin_cpu_supports("sse4.2"); }
 #elif defined(__AARCH64EL__)
 /* In assembly: compilers, and versions of one, differ in the attribute that makes the functions of arm_acle.h known. */
 #define CRC32C
@@ -226,13 +221,6 @@ static inline uint32_t crc32c_of_octet(uint32_t crc, uint32_t octet) {
     __asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(crc) : "r"(octet));
     return crc;
 }
-#if defined(__ARM_FEATURE_CRC32)
-static inline int has_crc32c(void) { return 1; } /* what is built runs on no other processor: so on macOS */
-#elif defined(__linux__)
-static inline int has_crc32c(void) { return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0; }
-#else
-static inline int has_crc32c(void) { return 0; }
-#endif
 #endif
 
 #ifdef CRC32C
@@ -251,7 +239,7 @@ CRC32C static uint32_t crc32c_instructions(uint32_t crc, const uint8_t *at, size
 
 static uint32_t crc32c_update(uint32_t crc, const uint8_t *at, size_t length) {
 #ifdef CRC32C
-    if (has_crc32c())
+    if (processor & HAS_CRC32C)
         return crc32c_instructions(crc, at, length);
 #endif
     return crc32c_scalar(crc, at, length);
