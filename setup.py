@@ -38,14 +38,15 @@ DEBUG = ASKED in CHECKS and not COUNTED
 # A key is a struct, and it is masked, compared and hashed as words: the same memory under two types.
 PUNNING = "-fno-strict-aliasing"
 # The walk over the headers of a packet is one large function. GCC stops inlining into a function at 2,700 of its
-# instructions; parts that most packets need would stay out, which costs 6 % more instructions a packet. A function of 14
-# instructions is inlined before others are looked at; with 60 the lane takes 1 % less. Clang leaves out what costs more
-# than 225 in its own measure, which makes it 20 % more; with 1,500 it takes as long as GCC.
+# instructions; parts that most packets need would stay out, which costs 6 % more instructions a packet. A function of
+# 14 instructions is inlined before others are looked at; with 60 the lane takes 1 % less. Clang leaves out what costs
+# more than 225 in its own measure, which makes it 20 % more; with 1,500 it takes as long as GCC.
 INLINING = {
     "gcc": ["--param=large-function-insns=20000", "--param=early-inlining-insns=60"],
     "clang": ["-mllvm", "-inline-threshold=1500"],
 }.get(family(compiler), [])
-# One module is compiled by one processor. GCC divides it between all of them if it optimizes while it links: 33 s, not 47.
+# One module is compiled by one processor. GCC divides it between all of them if it optimizes while it links: two take
+# 33 s, one takes 47.
 DIVIDED = [f"-flto={os.cpu_count() or 1}"] if family(compiler) == "gcc" and not CHECK else []
 
 # Python's own flags ask for debug information, three quarters of the wheel; -g0 leaves only the names of functions.

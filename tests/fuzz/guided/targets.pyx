@@ -209,6 +209,7 @@ cdef void packets(const uint8_t* octets, size_t size) noexcept nogil:
     taken.packets[0] = p[0]
     decode_one(&walked, octets + BEFORE_PACKET, MAX_DEPTH if octets[2] & 1 else 0, scalar)
     hold(p.depth <= MAX_DEPTH and p.data == octets + BEFORE_PACKET, "the walk leaves the record where it is")
+    memset(by_walk, 0, sizeof(Digest))  # `mark` and the padding are set by neither
     digest_batch(&plan, &walked, NO_TIME, by_walk, words)
     memset(by_lane, 0, sizeof(Digest))
     take_lane(&plan, &ports, scalar, &taken, by_lane, lane_words, &rest, places)
