@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import builders as b
+import last_bytes
 from capture_files import Record, pcap, records, rewrapped
 from core_driver import ALL_COLUMNS, FIVE_TUPLE, key
 from fluxcap._core import VERDICTS
 from fluxcap.capture.filters import compiler
+from packet_cases import PLAIN
 from real_captures import CORPUS, index, needs_corpus
 from strategies import (
     byte_orders,
@@ -88,6 +93,14 @@ def test_a_frame_cut_anywhere_is_read_as_by_the_walk(patch: pytest.MonkeyPatch, 
     frame = FRAMES[name]
     cut = [Record(frame[:last], 1000, wire) for last in range(len(frame) + 1) for wire in (0, len(frame))]
     both(patch, pcap(cut), [1 << 18], key=CONNECTIONS)
+
+
+def test_no_frame_is_read_past_its_last_byte_wherever_it_is_cut() -> None:
+    cases = [(b.LINK_ETHERNET, frame) for frame in FRAMES.values()]
+    cases += [(case.link_type, bytes(case.octets)) for case in PLAIN.values()]
+    done = subprocess.run([sys.executable, last_bytes.__file__], input=pickle.dumps(cases), capture_output=True)
+    assert done.returncode == 0, done.stderr.splitlines()[-1]
+    assert int(done.stdout) == sum(len(frame) + 1 for _, frame in cases) * len(last_bytes.WAYS)
 
 
 @pytest.mark.parametrize("snaplen", [0, 40, 60, 262144])

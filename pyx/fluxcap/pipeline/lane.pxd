@@ -69,8 +69,12 @@ cdef inline bint read_udp(const uint8_t* at, uint32_t left, uint32_t addresses, 
 cdef inline bint read_tcp(const uint8_t* at, uint32_t seen, uint32_t left, uint32_t addresses, Digest* d,
                           SumJob* job) noexcept nogil:
     """The same for a segment of `left` bytes, of which `seen` are captured."""
-    cdef uint32_t words = at[TCP_DATA_OFFSET] >> 4, header = words * 4
-    if seen < TCP_HEADER or header < TCP_HEADER or header > left:
+    cdef uint32_t words, header
+    if seen < TCP_HEADER:
+        return False
+    words = at[TCP_DATA_OFFSET] >> 4
+    header = words * 4
+    if header < TCP_HEADER or header > left:
         return False
     d.tcp_seq = be32(at + TCP_SEQUENCE)
     d.tcp_ack = be32(at + TCP_ACKNOWLEDGMENT)
