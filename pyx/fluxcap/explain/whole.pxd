@@ -97,7 +97,7 @@ cdef inline bint add_pieces(Whole* w, const Batch* batch, uint32_t end) noexcept
         if not open_whole(w, most_pieces(&batch.packets[i])):
             return False
         completes(w, &batch.packets[i])
-    return True
+    return not w.datagrams.no_memory
 
 cdef inline bint keep_whole(Whole* w, const Packet* record) noexcept nogil:
     """Add the record that is asked for, and keep the datagram that it completes. False: memory is out."""
@@ -109,7 +109,7 @@ cdef inline bint keep_whole(Whole* w, const Packet* record) noexcept nogil:
     completed = completes(w, record)
     w.serial = w.packet.datagram
     if not completed:
-        return True
+        return not w.datagrams.no_memory
     w.octets = <uint8_t*>malloc(w.packet.captured)
     if w.octets == NULL:
         return False
