@@ -246,6 +246,8 @@ SITUATIONS: dict[str, Situation] = {
     "both sides of it, numbers near one another": Situation(
         [one for pair in zip(between(0), between(0, client=101_000, server=205_000), strict=True) for one in pair],
         ["SF", "SF"], [100, 1500, 100, 1500]),
+    "... and data behind the first one is not": Situation(
+        [c("S", 1000), s("SA", 70_000, 1001), s("A", 70_011, 1001, 10), *shake()[1:], *talk()], **ALL, refused=10),
     **{f"both sides of one that changes those of the server alone, {name}": Situation(
         translated(away), **ALL, counts={"retransmitted": 3}, refused=1500)     # the SYN, the data, and the FIN again
        for name, away in {"far": 3_333_333_333, "near": 2000}.items()},
