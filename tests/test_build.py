@@ -62,3 +62,9 @@ def test_instructions_are_counted_of_a_function_that_is_there():
     count = runpy.run_path(str(ROOT / ".ci" / "instructions.py"))
     source = (ROOT / "pyx").joinpath(*count["MODULE"]).with_suffix(".pxd").read_text()
     assert f" {count['FUNCTION']}(" in source
+
+
+def test_functions_that_tests_do_not_reach_are_named_as_long_as_they_are_there():
+    places, gone = runpy.run_path(str(ROOT / ".ci/coverage.py"))["named"]()
+    assert gone == []
+    assert places

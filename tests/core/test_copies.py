@@ -97,13 +97,18 @@ def test_another_packet_is_no_copy(frame):
     assert answers((numbered(), 0), (frame, 1 * US)) == [NONE, NONE]
 
 
-def syn(mss: int, scale: int = 7) -> bytes:
-    options = struct.pack(">BBHBBBB", 2, 4, mss, 1, 3, 3, scale)
+def syn(mss: int, scale: int = 7, before: bytes = b"") -> bytes:
+    options = before + struct.pack(">BBHBBBB", 2, 4, mss, 1, 3, 3, scale)
     return b.ethernet(b.ipv4(b.tcp(flags=SYN, options=options), identification=9))
 
 
 def test_a_syn_is_a_copy_though_a_router_lowered_its_mss():
     assert answers((syn(1460), 0), (syn(1380), 1 * US), (syn(1460, scale=8), 2 * US)) == [NONE, (1, "exact", 0), NONE]
+
+
+def test_an_option_shorter_than_its_own_header_ends_those_that_are_read():
+    one, other = (syn(mss, before=b"\x08\1\1\1") for mss in (1460, 1380))
+    assert answers((one, 0), (other, 1 * US)) == [NONE, NONE]
 
 
 def test_a_copy_comes_within_the_window_after_the_packet_was_seen_last():

@@ -69,8 +69,28 @@ def test_what_a_fragment_completes_stays_as_it_was_sent_whatever_is_inside(name,
     assert sent(read(tmp_path / "out")) == [(5, MESSAGE)] * messages
 
 
+LAST = 65_400  # where the last fragment of each of these begins: its bytes and those before it take 128 KiB
+KEPT = (16 << 20) // (128 << 10)  # of these, with the 16 MiB that are kept of datagrams under way
+
+
+def large(name: int) -> bytes:
+    """A message whose identification is its source port, too."""
+    return b.completed(b.udp(bytes(LAST), name, 6), *map(b.packed, (A, B)))
+
+
+def lasts(n: int) -> list[bytes]:
+    """The last fragments of so many datagrams."""
+    return [v4(large(name)[LAST:], name, protocol=b.UDP, offset=LAST) for name in range(1, 1 + n)]
+
+
 def test_a_datagram_is_whole_whatever_is_given_up_for_what_it_holds(tmp_path):
-    # Each of these takes up 128 KiB of the 16 MiB that are kept of datagrams under way.
-    under_way = [v4(bytes(8), 100 + place, protocol=b.UDP, offset=65_000, more=True) for place in range(128)]
-    delivery = demuxed(pcap(records(under_way + nested(256)), LINK_RAW), tmp_path / "out")
+    delivery = demuxed(pcap(records(lasts(KEPT) + nested(256)), LINK_RAW), tmp_path / "out")
     assert sent(delivery) == [(5, MESSAGE)]
+
+
+def test_datagrams_under_way_make_room_for_others_the_oldest_first(tmp_path):
+    names = range(1, KEPT + 3)
+    firsts = [v4(large(name)[:LAST], name, protocol=b.UDP, more=True) for name in names]
+    delivery = demuxed(pcap(records(lasts(len(names)) + firsts), LINK_RAW), tmp_path / "out")
+    assert sent(delivery) == [(name, bytes(LAST)) for name in names[2:]]
+    assert delivery.capture["incomplete"] == 2

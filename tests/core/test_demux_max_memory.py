@@ -22,14 +22,14 @@ def segment(port, seq, flags, data=b"", ack=0, back=False):
     return b.ethernet(b.ipv4(b.tcp(data, *ends, seq=seq, ack=ack, flags=flags), *hosts))
 
 
-def connection(port, isn, data):
+def connection(port, isn, data, answer=500):
     """A client that says something, is answered with the same, and resets."""
     return [
         segment(port, isn, b.SYN),
-        segment(port, 500, b.SYN | b.ACK, ack=isn + 1, back=True),
-        segment(port, isn + 1, b.ACK, data, ack=501),
-        segment(port, 501, b.ACK, data, ack=isn + 1 + len(data), back=True),
-        segment(port, isn + 1 + len(data), b.RST | b.ACK, ack=501 + len(data)),
+        segment(port, answer, b.SYN | b.ACK, ack=isn + 1, back=True),
+        segment(port, isn + 1, b.ACK, data, ack=answer + 1),
+        segment(port, answer + 1, b.ACK, data, ack=isn + 1 + len(data), back=True),
+        segment(port, isn + 1 + len(data), b.RST | b.ACK, ack=answer + 1 + len(data)),
     ]
 
 
@@ -76,6 +76,20 @@ def test_a_connection_in_the_place_of_another_one_is_left_out_whole(tmp_path):
     assert after.streams == before.streams
     assert after.capture["left_out"] == before.capture["left_out"] + len(again)
     assert after.capture["left_out_octets"] == before.capture["left_out_octets"] + 2 * len(b"second") * 2999
+
+
+def test_a_connection_that_an_acknowledgment_tells_is_left_out_whole(tmp_path):
+    """Its SYN comes into a connection that is open, so that it may be a stray one."""
+    n = 3000
+    opened = [frame for port in range(1, n) for frame in connection(port, 7, b"first")[:4]]
+    again = [frame for port in range(1, n) for frame in connection(port, 70_000_000, b"second", 90_000_000)[:4]]
+    with pytest.warns(UserWarning, match=STOPPED):
+        before = demuxed(pcap(records(opened)), tmp_path / "before", max_memory=BOUND)
+    with pytest.warns(UserWarning, match=STOPPED):
+        after = demuxed(pcap(records(opened + again)), tmp_path / "after", max_memory=BOUND)
+    assert [stream["data"] for stream in after.streams] == [stream["data"] for stream in before.streams]
+    assert sum(stream["packets"] for stream in after.streams) + after.capture["left_out"] == 8 * (n - 1)
+    assert sum(stream["octets"] for stream in after.streams) + after.capture["left_out_octets"] == 22 * (n - 1)
 
 
 def test_one_port_that_is_used_again_and_again_stays_within_the_bound(tmp_path):

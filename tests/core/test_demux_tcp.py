@@ -140,6 +140,12 @@ def test_a_stream_that_was_under_way_begins_with_the_first_octets_seen(tmp_path)
     assert (stream["data"], stream["began"], stream["ended"], delivery.gaps) == (b"abcdef", "midstream", "open", [])
 
 
+def test_octets_before_the_first_ones_of_a_stream_under_way_are_outside_of_it(tmp_path):
+    delivery = streams(tmp_path, segment(500, b"abc"), segment(498, b"YZab"), segment(490, b"WX"), segment(503, b"def"))
+    stream = delivery.stream()
+    assert (stream["data"], stream["outside_octets"], stream["out_of_window"]) == (b"abcdef", 4, 1)
+
+
 def test_a_reset_ends_a_stream(tmp_path):
     delivery = streams(tmp_path, syn(), segment(0, b"abc"), segment(3, b"why", b.RST), segment(3, b"XYZ"))
     stream = delivery.stream()
@@ -159,6 +165,26 @@ def test_another_initial_sequence_number_is_another_connection(tmp_path):
         segment(0, b"1", isn=1, **back),
         syn(other), segment(-1, flags=b.SYN | b.ACK, isn=2, **back), segment(0, b"other", isn=other),
         segment(0, b"2", isn=2, **back),
+    )  # fmt: skip
+    found = [(stream["number"], stream["side"], stream["data"]) for stream in delivery.streams]
+    assert sorted(found) == [(1, "a", b"one"), (1, "b", b"1"), (2, "a", b"other"), (2, "b", b"2")]
+
+
+def test_a_connection_is_another_one_if_only_the_end_of_the_other_direction_was_seen_before(tmp_path):
+    last = fin(0, b"bye", isn=7, back=True)
+    delivery = streams(tmp_path, last, syn(5_000_000), segment(0, b"new", isn=5_000_000))
+    found = [(stream["number"], stream["data"], stream["ended"]) for stream in delivery.streams]
+    assert found == [(1, b"bye", "fin"), (2, b"new", "open")]
+
+
+def test_a_connection_begins_when_its_syn_is_acknowledged_even_if_the_answer_was_not_captured(tmp_path):
+    one, other, back = 1000, 5_000_000, {"back": True}
+    delivery = streams(
+        tmp_path,
+        syn(one), segment(-1, flags=b.SYN | b.ACK, isn=1, ack=one + 1, **back), segment(0, b"one", isn=one, ack=2),
+        segment(0, b"1", isn=1, ack=one + 4, **back),
+        syn(other), segment(0, b"2", isn=9_000_000, ack=other + 1, **back),
+        segment(0, b"other", isn=other, ack=9_000_002),
     )  # fmt: skip
     found = [(stream["number"], stream["side"], stream["data"]) for stream in delivery.streams]
     assert sorted(found) == [(1, "a", b"one"), (1, "b", b"1"), (2, "a", b"other"), (2, "b", b"2")]

@@ -87,6 +87,11 @@ def test_the_record_that_completes_a_datagram_has_the_verdict_of_the_whole(messa
     assert read(v4(message, protocol=protocol))[-1]["verdict"] == verdict
 
 
+def test_a_surplus_that_came_before_its_length_was_known_leaves_the_datagram_unjudged():
+    packets = v4(whole(b.udp(DATA, length=1000, checksum=None)))
+    assert [row["verdict"] for row in read([*packets[1:], packets[0]])] == ["fragment"] * len(packets)
+
+
 def test_the_expected_checksum_of_a_bad_datagram_is_told():
     row = read(v4(whole(b.udp(DATA, checksum=0x1234))))[-1]
     assert (row["checksum"], row["expected"]) == (0x1234, int.from_bytes(UDP[6:8], "big"))

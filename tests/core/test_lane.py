@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
 import subprocess
 import sys
@@ -95,10 +96,12 @@ def test_a_frame_cut_anywhere_is_read_as_by_the_walk(patch: pytest.MonkeyPatch, 
     both(patch, pcap(cut), [1 << 18], key=CONNECTIONS)
 
 
-def test_no_frame_is_read_past_its_last_byte_wherever_it_is_cut() -> None:
+@pytest.mark.parametrize("lane", ["1", "0"], ids=["by the lane", "by the walk"])
+def test_no_frame_is_read_past_its_last_byte_wherever_it_is_cut(lane: str) -> None:
     cases = [(b.LINK_ETHERNET, frame) for frame in FRAMES.values()]
     cases += [(case.link_type, bytes(case.octets)) for case in PLAIN.values()]
-    done = subprocess.run([sys.executable, last_bytes.__file__], input=pickle.dumps(cases), capture_output=True)
+    command, env = [sys.executable, last_bytes.__file__], {**os.environ, "FLUXCAP_LANE": lane}
+    done = subprocess.run(command, input=pickle.dumps(cases), env=env, capture_output=True)
     assert done.returncode == 0, done.stderr.splitlines()[-1]
     assert int(done.stdout) == sum(len(frame) + 1 for _, frame in cases) * len(last_bytes.WAYS)
 

@@ -186,6 +186,17 @@ def test_masked_redirects_do_not_tell_the_gateway(gateway):
     assert packets["payload"][0][20] == 5
 
 
+def test_masked_redirects_over_ipv6_tell_neither_the_target_nor_the_destination():
+    target, destination = (b.packed(one) for one in ("2001:db8:7::9", "2001:db8:8::9"))
+    message = b.icmpv6(target + destination, 137, 0, bytes(4))  # RFC 4861 section 4.5
+    packets = fluxcap.read_packets(
+        pcap(records([b.ethernet(b.ipv6(message))])), payload=fluxcap.Payload(200, "ip", True)
+    )
+    shown = bytes(packets["payload"][0])
+    assert shown[40] == 137
+    assert not any(shown[42:44] + shown[48:80])
+
+
 @pytest.mark.parametrize("captured", range(15, 43))
 @pytest.mark.parametrize("version", [b.ipv4, b.ipv6])
 def test_header_bytes_of_a_cut_packet_are_no_payload_and_masked(version, captured):

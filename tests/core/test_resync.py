@@ -10,7 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capture_files import Block, ByteOrder, Record, block, enhanced_packet, interface, pcap, pcapng, rewrapped
+from capture_files import (
+    Block,
+    ByteOrder,
+    Record,
+    block,
+    enhanced_packet,
+    interface,
+    old_packet,
+    pcap,
+    pcapng,
+    rewrapped,
+    simple_packet,
+)
 from core_driver import ALL_COLUMNS, FIVE_TUPLE, feed, key, taken
 from damaged_captures import (
     a_record,
@@ -145,6 +157,30 @@ def test_a_long_capture_is_the_same_in_pieces_and_for_threads(name, threads):
     expected = read(octets, [len(octets)], ONE, **options)
     assert len(expected["strays"]) >= 8
     assert read(octets, [70_000], itertools.repeat(threads), **options) == expected
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_blocks_of_every_kind_are_the_same_in_pieces_and_for_threads(order):
+    kinds = itertools.cycle([enhanced_packet, old_packet, simple_packet])
+    blocks = [kind(one.data) for kind, one in zip(kinds, talk(200), strict=False)]
+    for at in range(0, 200, 10):
+        blocks[at:at] = [block(0x0BAD, bytes(at))]
+    capture = pcapng(interface(), *blocks, byteorder=order) * 20
+    unknown = enhanced_packet(bytes(60), interface_id=7)
+    broken = capture + pcapng(interface(), *blocks[:90], unknown, *blocks[90:], byteorder=order)
+    options = {"key": key(*FIVE_TUPLE), "resync": True}
+    for octets, packets, strays in ((capture, 4000, 0), (broken, 4200, 1)):
+        expected = read(octets, [len(octets)], ONE, **options)
+        assert read(octets, [70_000], itertools.repeat(4), **options) == expected
+        assert (expected["totals"]["packets"], len(expected["strays"])) == (packets, strays)
+
+
+def test_a_section_of_no_byte_order_is_not_read_and_the_next_one_is():
+    section = CAPTURES["pcapng, little"]
+    unknown = section[:8] + b"?" + section[9:]  # in the magic that tells the byte order
+    reading = resync(section + unknown + unknown + section)
+    found = [place.data for place in places(section)]
+    assert [offset for offset, _ in reading.records] == found + [3 * len(section) + at for at in found]
 
 
 # A header of zeros is what damage leaves most often: with resynchronising it is not a record.

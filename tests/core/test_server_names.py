@@ -102,6 +102,7 @@ def test_letters_of_either_case_are_one_name_for_a_canonical_name():
     "message",
     [
         reply(NAME, [address(SERVER, labels("bank.test"))]),
+        reply(NAME, [address(SERVER, labels(NAME.replace("www", "wwx")))]),
         reply(NAME, [address(SERVER)], flags=0x0100),
         reply(NAME, [address(SERVER)], flags=0x8183),
         reply(NAME, [address(SERVER)], flags=0xA980),
@@ -112,8 +113,8 @@ def test_letters_of_either_case_are_one_name_for_a_canonical_name():
         reply(NAME, [address(SERVER)], count=0),
     ],
     ids=[
-        "of a name that was not asked for", "a question", "no such name", "no query", "without a question",
-        "too short an A", "too short an AAAA", "of another class", "not in the answer section",
+        "of a name that was not asked for", "of one with another letter", "a question", "no such name", "no query",
+        "without a question", "too short an A", "too short an AAAA", "of another class", "not in the answer section",
     ],
 )  # fmt: skip
 def test_what_is_no_answer_names_nothing(message):
@@ -161,6 +162,8 @@ def test_an_answer_in_fragments_counts_when_it_is_whole():
         (tls(hello(before=extension(51, bytes(1200)))), SNI),
         (tls(hello(after=extension(51, bytes(1200)))), SNI),
         (tls(hello(None, before=server_name(b"other", 1), after=server_name(NAME.encode()))), NONE),
+        (tls(hello(None, before=extension(0, b"\0\x20\0\0\x30www"))), NONE),  # a name longer than its extension
+        (tls(hello(None, before=b"\0\x0a\3\xe7", after=server_name(NAME.encode()))), NONE),  # ... than all of them
         (tls(hello(NAME.encode() + b".")), SNI),
         (tls(hello(), 9), SNI),
         (tls(hello(), 1), SNI),
@@ -174,6 +177,7 @@ def test_an_answer_in_fragments_counts_when_it_is_whole():
         (request().replace(b"Host: ", b"hOST:\t ").replace(b"\r\n", b"\n"), HTTP),
         (request().replace(b"org\r", b"org \t\r"), HTTP),
         (request(more="X-Host: other\r\n"), HTTP),
+        (request(more="A:b\r\n"), HTTP),
         (request("first.test", more=f"Host: {NAME}\r\n"), HTTP),
         (request(""), NONE),
         (request(None), NONE),
@@ -207,6 +211,17 @@ def test_segments_may_come_in_another_order_and_again(payload):
     orders = [two, one, three, four], [four, three, two, one], [one, three, two, four], [one, four, one, two, three]
     for order in (*orders, [three, one, three, two, two, four]):
         assert name_of(syn(), *order)[0] == NAME, order
+
+
+@pytest.mark.parametrize("at", [-10, 1 << 17])
+def test_a_segment_before_a_message_or_far_behind_it_changes_nothing(at):
+    one, two = segments(HELLO, 30)
+    assert name_of(one, segment(b"other", at), two) == SNI
+
+
+def test_what_came_in_another_order_and_is_no_message_names_nothing():
+    one, two = segments(f"SSH-2.0-OpenSSH\r\nHost: {NAME}\r\n".encode(), 17)
+    assert name_of(syn(), two, one) == NONE
 
 
 def test_a_sequence_number_may_go_past_its_end():
@@ -261,32 +276,6 @@ def test_packets_that_wait_for_fragments_keep_what_they_tell():
     flows = names_of([late, answered(OTHER, name="other.test"), syn(), segment(HELLO),
                       segment(b"x", dst=OTHER), first])  # fmt: skip
     assert flows == [NONE, NONE, SNI, ("other.test", "dns")]
-
-
-# Checksums and cut records --------------------------------------------------------------------------------------------
-
-
-def test_a_packet_with_a_bad_checksum_teaches_nothing():
-    assert name_of(answered(SERVER, checksum=1), TO_SERVER) == NONE
-    assert name_of(syn(), segment(HELLO, checksum=1)) == NONE
-    assert name_of(syn(), segment(request(), checksum=1)) == NONE
-    one, two = segments(HELLO, 30)
-    assert name_of(syn(), one, segment(bytes(len(HELLO) - 30), 30, checksum=1), two) == SNI
-
-
-def test_a_checksum_that_is_left_to_the_card_or_absent_teaches():
-    assert name_of(answered(SERVER, checksum="partial"), TO_SERVER) == DNS
-    assert name_of(answered(SERVER, checksum=0), TO_SERVER) == DNS
-    assert name_of(syn(), segment(HELLO, checksum="partial")) == SNI
-
-
-def test_a_cut_record_teaches_what_it_has():
-    frame = segment(tls(hello(after=extension(51, bytes(1200)))))
-    needed = frame.index(NAME.encode()) + len(NAME)
-    assert fluxcap.read_flows(pcap([Record(frame).cut(needed)]), server_names=True)["server_name"] == [NAME.encode()]
-    with pytest.warns(UserWarning, match="1 messages that may name a server"):
-        table = fluxcap.read_flows(pcap([Record(frame).cut(needed - 1)]), server_names=True)
-    assert table["server_name"].tolist() == [b""]
 
 
 # Names that mean harm -------------------------------------------------------------------------------------------------
@@ -366,6 +355,13 @@ def test_what_the_server_sends_names_nobody(evil):
     frames = [syn(), answers, from_server(evil), segment(HELLO)]
     assert names_of(frames) == [SNI]
     assert names_of(frames[:-1]) == [NONE]
+
+
+def test_who_answered_once_and_then_begins_a_connection_names_its_server():
+    answers, begins = (
+        over_ip(b.tcp(b"", HTTPS, PORT, seq=START, flags=flags), SERVER, CLIENT) for flags in (b.SYN | b.ACK, b.SYN)
+    )
+    assert names_of([syn(), answers, begins, from_server(HELLO)]) == [SNI]
 
 
 def test_who_begins_a_connection_has_no_name_of_a_server():

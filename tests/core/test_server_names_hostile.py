@@ -115,15 +115,23 @@ def test_any_bytes_harm_nothing(payload, start):
     [
         pointer(12), pointer(14), pointer(13), pointer(0x3FFF), pointer(4), b"\1a" + pointer(12), b"\xc0",
         b"\x40abc\0", b"\x80abc\0", b"\x3fabc", (b"\x3f" + b"a" * 63) * 4 + b"\0", b"\1a" * 128 + b"\0",
+        b"\1a" + pointer(14), b"\1a" + pointer(13),
     ],
     ids=[
         "a loop", "behind itself", "into itself", "far ahead", "into the header", "a loop with a label", "cut",
         "of a kind that is no more", "of a reserved kind", "past the end", "longer than a name", "more labels than fit",
+        "into itself behind a label", "into a label",
     ],
 )  # fmt: skip
 def test_a_name_that_is_none_names_nothing(name):
     message = reply("", [])[:12] + name + b"\0\1\0\1" + record(pointer(12), A, bytes([198, 51, 100, 7]))
     message = message[:7] + b"\1" + message[8:]
+    assert checked([datagram(message), TO_SERVER])[-1] == ("", "none")
+
+
+def test_a_name_that_is_too_long_twice_names_nothing():
+    long = labels(".".join(["a" * 63] * 4))
+    message = reply("", [address(SERVER, long)]).replace(b"\0\0\1\0\1", long + b"\0\1\0\1", 1)
     assert checked([datagram(message), TO_SERVER])[-1] == ("", "none")
 
 

@@ -65,6 +65,11 @@ def test_the_sum_that_would_be_right_is_told_where_one_was_taken(checksum, verdi
     assert (row["verdict"], row["expected"]) == (verdict, 0 if expected == 0 else right)
 
 
+def test_the_sum_of_nothing_but_zeros_is_all_ones():
+    row = judged(b.ipv4(b.icmp(bytes(8), 0, 0, bytes(4), checksum=0)))
+    assert (row["verdict"], row["expected"]) == ("bad", 0xFFFF)  # RFC 1071: the complement of 0 + 0 + ...
+
+
 @pytest.mark.parametrize(
     ("transport", "network", "expected"),
     [

@@ -54,6 +54,9 @@ void *mmap(void *at, size_t size, int protection, int flags, int file, off_t off
     return fails(CALLER) ? MAP_FAILED : next(at, size, protection, flags, file, offset);
 }
 
+/* The name by which code calls it whose offsets in files have 64 bits, as those of Python's extensions have. */
+void *mmap64(void *at, size_t size, int protection, int flags, int file, off_t offset) __attribute__((alias("mmap")));
+
 void *mremap(void *at, size_t size, size_t wanted, int flags, ...) {
     static void *(*next)(void *, size_t, size_t, int, void *);
     va_list rest;

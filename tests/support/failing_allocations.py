@@ -20,7 +20,6 @@ from fluxcap import _core
 
 PIECE = 50_000
 TURNED = 40  # records
-SLOW = ("demux to captures",)  # writes a file for each flow; it asks the core for what other readings ask for
 
 
 def aggregated(path: str, threads: int) -> Any:
@@ -80,7 +79,7 @@ def in_any_number_of_threads(read: Callable[[Any], Any]) -> Callable[[str, int],
 
 
 READINGS: dict[str, Callable[[str, int], Any]] = {
-    **{name: in_any_number_of_threads(read) for name, read in every_reading.READINGS.items() if name not in SLOW},
+    **{name: in_any_number_of_threads(read) for name, read in every_reading.READINGS.items()},
     "flows": lambda path, threads: fluxcap.read_flows(path, threads=threads),
     "features": lambda path, threads: fluxcap.read_flows(
         path, features=True, activity=True, splt=3, payload=9, threads=threads

@@ -103,8 +103,20 @@ def blind(away: int, flags: str = "R") -> list[Sent]:
     return between(4, s(flags, (5001 + away) % 2**32, 1101))
 
 
+def translated(away: int) -> list[Sent]:
+    """A whole connection at both sides of a firewall that changes the sequence numbers of the server alone, as those
+    do that draw the initial numbers of the hosts behind them anew."""
+    inside = between(0)
+    outside = [
+        one._replace(seq=one.seq + away) if one.way == SERVER else one._replace(ack=one.ack and one.ack + away)
+        for one in inside
+    ]
+    return [one for pair in zip(inside, outside, strict=True) for one in pair]
+
+
 FARTHER = 2**31 + 5  # so far numbers compare the other way round
 BLIND = {"below": -5001, "in the window": 3000, "ahead": 49_999, "far ahead": 10**9}
+BEHIND = 3 * 2**29
 HOLES = range(0, 1200, 200)
 PLACES = (3, 4, 5, 7)
 STRAY = {  # what may come into an open connection, and changes nothing
@@ -158,6 +170,27 @@ SITUATIONS: dict[str, Situation] = {
         [*shake(), c("A", 1001, 5001, 100), s("A", 5001, 1001 + FARTHER), c("A", 1001 + FARTHER, 5001, 100),
          s("A", 5001, 1101 + FARTHER)], ["S1"], [200, 0], gaps=[FARTHER - 100],
         counts={"gap_bytes": FARTHER - 100}),
+    **{
+        f"the end behind a gap of 1.5 x 2^30 bytes, {name}": Situation(
+            [*shake(), c("A", 1001, 5001, 100), c("FA", 1101 + BEHIND, 5001, length),
+             s("A", 5001, 1102 + BEHIND + length), *close(1101 + BEHIND + length, 5001)[1:]],
+            ["SF"], [100 + length, 0], gaps=[BEHIND], counts={"gap_bytes": BEHIND}, history="ShADaGf")
+        for name, length in (("with data", 50), ("alone", 0))
+    },
+    "an end far off": Situation(between(5, c("FA", 2_000_000_000, 5001)), **ALL),
+    "an end far off, with data": Situation(between(5, c("FA", 2_000_000_000, 5001, 10)), **ALL, refused=10),
+    "one side alone, and a gap of 1.5 x 2^30 bytes": Situation(
+        [c("S", 1000), c("A", 1001, 5001, 100), c("A", 1101 + BEHIND, 5001, 50), c("FA", 1151 + BEHIND, 5001, 50)],
+        ["SH"], [200], gaps=[BEHIND], counts={"gap_bytes": BEHIND}, history="SDF"),
+    "acknowledgments go on behind a gap of 1.5 x 2^30 bytes": Situation(
+        [*shake(), c("A", 1001, 5001, 100), *[s("A", 5001, 1101 + BEHIND + at) for at in (0, 100, 200)]],
+        ["S1"], [100, 0], counts={"gap_bytes": BEHIND + 200}),
+    "keep-alives behind a gap": Situation(
+        [*shake(), c("A", 1101, 5001, 100), *[c("A", 1200, 5001, n, 45) for n in (0, 1)], c("A", 1001, 5001, 100),
+         *close(1201, 5001)], ["SF"], [200, 0], counts={"keep_alives": 2, "out_of_order": 1}),
+    "the last byte of what an empty segment tells": Situation(
+        [*shake(), c("A", 1001, 5001, 100), c("A", 1201, 5001), c("A", 1200, 5001, 1), s("A", 5001, 1201)],
+        ["S1"], [101, 0], gaps=[99], counts={"gap_bytes": 99, "out_of_order": 1}),
     "keep-alives": Situation(
         [*shake(), c("A", 1001, 5001, 10), s("A", 5001, 1011), *[c("A", 1010, 5001, n, 45) for n in (0, 0, 0, 1, 1)],
          *close(1011, 5001)], ["SF"], [10, 0], counts={"keep_alives": 5}, history="ShADaFf"),
@@ -171,6 +204,8 @@ SITUATIONS: dict[str, Situation] = {
     "an old connection is reset first": Situation(
         [c("S", 1_000_000), s("A", 777_777_777, 888_888_888), c("R", 888_888_888), c("S", 1_000_000),
          *shake(1_000_000, 5_000_000)[1:], *talk(1_000_000, 5_000_000)], **ALL, counts={"retransmitted": 1}),
+    "an old connection is reset, and nothing more": Situation(
+        [c("S", 1_000_000), s("A", 777_777_777, 888_888_888), c("R", 888_888_888)], ["RSTOS0"], [0, 0]),
     "refused, then accepted": Situation(
         [c("S", 1000), s("RA", 0, 1001), *shake(), *talk()], **ALL, counts={"retransmitted": 1}),
     "refused with zero, then accepted with the number before zero": Situation(
@@ -194,6 +229,9 @@ SITUATIONS: dict[str, Situation] = {
          *[s("A", 5001 + at * 20, 1001, 10) for at in range(100)],
          *[s("A", 5001 + at * 10, 1001, 10) for at in range(200)], c("A", 1001, 7001)], ["S1"], [0, 2000],
         counts={"reverse_out_of_order": 100, "reverse_retransmitted": 200}),
+    "400 holes, more than a row keeps": Situation(
+        [*shake(), *[s("A", 5011 + at * 20, 1001, 10) for at in range(400)], c("A", 1001, 13_001)], ["S1"], [0, 4000],
+        gaps=[10] * 400, counts={"reverse_gap_bytes": 4000}),
     "a gap of 1.5 x 2^30 bytes, acknowledged": Situation(
         [*shake(), s("A", 5001, 1001, 100), s("A", 5101 + 3 * 2**29, 1001, 100), c("A", 1001, 5201 + 3 * 2**29)],
         ["S1"], [0, 200], gaps=[3 * 2**29], counts={"reverse_gap_bytes": 3 * 2**29}),
@@ -208,6 +246,11 @@ SITUATIONS: dict[str, Situation] = {
     "both sides of it, numbers near one another": Situation(
         [one for pair in zip(between(0), between(0, client=101_000, server=205_000), strict=True) for one in pair],
         ["SF", "SF"], [100, 1500, 100, 1500]),
+    "... and data behind the first one is not": Situation(
+        [c("S", 1000), s("SA", 70_000, 1001), s("A", 70_011, 1001, 10), *shake()[1:], *talk()], **ALL, refused=10),
+    **{f"both sides of one that changes those of the server alone, {name}": Situation(
+        translated(away), **ALL, counts={"retransmitted": 3}, refused=1500)     # the SYN, the data, and the FIN again
+       for name, away in {"far": 3_333_333_333, "near": 2000}.items()},
     "both sides of it, the answer from the inside": Situation(
         [c("S", 1000), c("S", 2_000_000_000), s("SA", 9_000_000, 2_000_000_001), s("SA", 5000, 1001),
          *[one for pair in zip([*shake()[2:], *talk()], [*shake(2_000_000_000, 9_000_000)[2:],

@@ -69,7 +69,7 @@ cdef inline Tapped keep_payloads(void* to, const Batch* batch) noexcept nogil:
             k.next += 1
             if not keep_payload(k, wanted, p):
                 return TAPPED_NO_MEMORY
-    return TAPPED_NO_MEMORY if k.watch.pieces.no_memory else TAPPED
+    return TAPPED_NO_MEMORY if k.watch.pieces.datagrams.no_memory else TAPPED
 
 cdef inline int64_t first_difference(const Payloads* a, uint64_t of_a, const Payloads* b, uint64_t of_b) noexcept nogil:
     """The place of the first byte that is not the same, or behind the shorter payload; -1 where one was not kept."""

@@ -146,6 +146,6 @@ cdef inline Tapped see(void* to, const Batch* batch) noexcept nogil:
         sight(p, &w.key, &w.seen.at[w.seen.n])
         w.seen.n += 1
         w.compared += 1
-    if w.pieces.no_memory:
+    if w.pieces.datagrams.no_memory:
         return TAPPED_NO_MEMORY
     return TAPPED_FULL if w.seen.n >= SEEN_AT_ONCE else TAPPED

@@ -109,7 +109,7 @@ cdef inline bint keep_whole(Whole* w, const Packet* record) noexcept nogil:
     completed = completes(w, record)
     w.serial = w.packet.datagram
     if not completed:
-        return True
+        return not w.datagrams.no_memory
     w.octets = <uint8_t*>malloc(w.packet.captured)
     if w.octets == NULL:
         return False

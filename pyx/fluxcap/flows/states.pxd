@@ -80,11 +80,9 @@ cdef inline void step_state(Connection* c, uint32_t way, uint32_t flags, uint32_
     # The connection ends when both sides have closed, one has aborted, or one has closed without any answer.
     s.ended |= s.state == RESET or (s.state == CLOSED and (is_closed(peer) or peer.state == INACTIVE))
 
-cdef inline bint sent_nothing(const Side* s, const Side* peer) noexcept nogil:
+cdef inline bint sent_nothing(const Side* s) noexcept nogil:
     """Did this side send no data, by its sequence numbers and by the acknowledgments that it got?"""
     cdef uint32_t top = s.last if ahead(s.last, s.ack) > 0 else s.ack
-    if s.before == SYN_SENT and s.state == RESET and peer.state == INACTIVE and s.ack != s.start:
-        return True             # half open: the acknowledgment is of an older connection
     return top - s.start <= <uint32_t>1 + s.fins
 
 cdef inline uint8_t tcp_state(const Connection* c) noexcept nogil:
@@ -95,7 +93,7 @@ cdef inline uint8_t tcp_state(const Connection* c) noexcept nogil:
     if r.state == RESET:
         if o.state == SYN_SENT or o.state == SYN_ACK_SENT:
             return STATE_REJ
-        if o.state == RESET and sent_nothing(o, r) and sent_nothing(r, o):
+        if o.state == RESET and sent_nothing(o) and sent_nothing(r):
             return STATE_REJ
         return STATE_RSTRH if no_o else STATE_RSTR
     if o.state == RESET:

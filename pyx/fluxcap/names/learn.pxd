@@ -67,7 +67,7 @@ cdef inline void free_names_of(Names* x) noexcept nogil:
     free(x)
 
 cdef inline bint out_of_memory(const Names* x) noexcept nogil:
-    return x.store.no_memory or x.pieces.no_memory
+    return x.store.no_memory or x.pieces.datagrams.no_memory
 
 cdef inline uint64_t hash_answer(const Names* x, const uint8_t* client, const uint8_t* address) noexcept nogil:
     cdef uint8_t both[ADDRESSES]
@@ -258,7 +258,7 @@ cdef inline bint learn_piece(Names* x, const Packet* piece, Named* to) noexcept 
     """Learn from the packet that a fragment completes. False when memory is out."""
     cdef const Packet* p = &x.pieces.whole.packets[0]
     if not completes_packet(&x.pieces, piece, False):
-        return not x.pieces.no_memory
+        return not x.pieces.datagrams.no_memory
     if not learn_packet(x, p, to):
         return False
     # A fragment around a tunnel is in the flow of the tunnel, and who speaks is inside of it. `depth` is that of the

@@ -42,6 +42,7 @@ cdef struct Datagrams:
     Store* lent                 # packets of this batch point into these; freed when the next batch begins
     uint64_t octets             # bytes kept for datagrams under way
     uint64_t incomplete         # datagrams given up: a fragment was missing, or there was no room
+    bint no_memory              # memory was out, so the bytes of a fragment are missing
 
 cdef inline bint open_datagrams(Datagrams* d) noexcept nogil:
     """Allocate the tables. Called at the first fragment, so that other captures do not pay for them."""
@@ -49,7 +50,9 @@ cdef inline bint open_datagrams(Datagrams* d) noexcept nogil:
         d.assemblies = <Assembly*>pages_new(PLACES * sizeof(Assembly))
     if d.links == NULL:
         d.links = <Link*>pages_new(PLACES * sizeof(Link))
-    return d.assemblies != NULL and d.links != NULL and open_fragments(&d.fragments)
+    if d.assemblies == NULL or d.links == NULL or not open_fragments(&d.fragments):
+        d.no_memory = True
+    return not d.no_memory
 
 cdef inline uint8_t* bytes_of(Store* store) noexcept nogil:
     return <uint8_t*>(store + 1)
@@ -114,6 +117,7 @@ cdef inline bint widen(Datagrams* d, Assembly* a, uint32_t wanted) noexcept nogi
         larger *= 2
     grown = <Store*>realloc(a.store, sizeof(Store) + larger)
     if grown == NULL:
+        d.no_memory = True
         return False
     if a.store == NULL:
         join_queue(&d.stored, d.links, <uint32_t>(a - d.assemblies))

@@ -128,7 +128,7 @@ cdef inline void deliver_pieces(Demux* d, const Packet* piece) noexcept nogil:
     """Deliver what a fragment completes."""
     if completes_packet(&d.pieces, piece, d.keep_bad):
         deliver_packet(d, &d.pieces.whole.packets[0])
-    if d.pieces.no_memory:
+    if d.pieces.datagrams.no_memory:
         d.reassembly.out.no_memory = True
 
 cdef inline Tapped tap(void* to, const Batch* batch) noexcept nogil:

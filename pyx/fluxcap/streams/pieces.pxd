@@ -14,7 +14,6 @@ cdef struct Pieces:
     SumKernel kernel
     uint64_t* anomalies
     uint64_t refused            # fragments with a bad IPv4 header checksum
-    bint no_memory
 
 cdef inline uint32_t outermost(uint32_t depths) noexcept nogil:
     cdef uint32_t depth = 0
@@ -33,10 +32,7 @@ cdef inline bint complete(Pieces* d, Packet* p, bint keep_bad) noexcept nogil:
     if p.ip_verdict == VERDICT_BAD and not keep_bad:
         d.refused += 1
         return False
-    if not open_datagrams(&d.datagrams):
-        d.no_memory = True
-        return False
-    return put_together(&d.datagrams, p, d.anomalies)
+    return open_datagrams(&d.datagrams) and put_together(&d.datagrams, p, d.anomalies)
 
 cdef inline bint completes_packet(Pieces* d, const Packet* piece, bint keep_bad) noexcept nogil:
     """Add a fragment, or a packet inside a tunnel in fragments. True if that makes a packet, which is in `whole` then.
