@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import fluxcap
 from capture_files import Record, pcap
 from core_driver import ALL_COLUMNS, FIVE_TUPLE, key
@@ -67,20 +69,22 @@ def wrong_files_allowed() -> Iterator[None]:
 
 def tables(octets: bytes) -> None:
     """Assert that the ledger of every table adds up to the records that the capture has."""
+    capture = memoryview(np.frombuffer(octets, np.uint8).copy())  # bytes have another byte behind the last one
     with wrong_files_allowed():
-        packets = fluxcap.read_packets(octets)
+        packets = fluxcap.read_packets(capture)
         n = packets.metadata["packets"]
         for table in (
             packets,
-            fluxcap.read_flows(octets),
-            fluxcap.read_connections(octets),
-            fluxcap.read_sockets(octets),
-            fluxcap.read_timeline(octets, "1000d"),
-            fluxcap.read_hosts(octets),
+            fluxcap.read_flows(capture),
+            fluxcap.read_flows(capture, server_names=True, payload=9),
+            fluxcap.read_connections(capture),
+            fluxcap.read_sockets(capture),
+            fluxcap.read_timeline(capture, "1000d"),
+            fluxcap.read_hosts(capture),
         ):
             ledger_adds_up(table, n)
-        fluxcap.read_info(octets)
-        fluxcap.read_audit(octets)
+        fluxcap.read_info(capture)
+        fluxcap.read_audit(capture)
 
 
 def explanations(octets: bytes) -> None:
