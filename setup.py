@@ -26,6 +26,7 @@ def family(compiler: str) -> str:
     return "gcc" if "Free Software Foundation" in said else "clang" if "clang" in said else ""
 
 
+FAMILY = family(compiler)
 # FLUXCAP_QUICK=1 takes three quarters of the time; the core then runs slower. It is meant for the minute between edits.
 QUICK = os.environ.get("FLUXCAP_QUICK") == "1"
 # FLUXCAP_DEBUG=1 builds with every check that can find a mistake, FLUXCAP_DEBUG=threads with the one for races between
@@ -44,10 +45,10 @@ PUNNING = "-fno-strict-aliasing"
 INLINING = {
     "gcc": ["--param=large-function-insns=20000", "--param=early-inlining-insns=60"],
     "clang": ["-mllvm", "-inline-threshold=1500"],
-}.get(family(compiler), [])
+}.get(FAMILY, [])
 # One module is compiled by one processor. GCC divides it between all of them if it optimizes while it links: two take
 # 33 s, one takes 47.
-DIVIDED = [f"-flto={os.cpu_count() or 1}"] if family(compiler) == "gcc" and not CHECK else []
+DIVIDED = [f"-flto={os.cpu_count() or 1}"] if FAMILY == "gcc" and not CHECK else []
 
 # Python's own flags ask for debug information, three quarters of the wheel; -g0 leaves only the names of functions.
 DEBUGGING = ["-O1", "-g", "-Werror", "-fno-sanitize-recover=undefined"]
