@@ -14,6 +14,7 @@ import plain_checksums
 from capture_files import pcap, records
 from core_driver import rows
 from fluxcap._core import crc32c, kernel, kernels, ones_sum, use_kernel
+from preloaded import SUPPORT
 
 CACHE_LINE = 64
 LONGEST = 200  # past three of the widest vectors, with every tail
@@ -121,17 +122,15 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=60)
 
 
-# Address sanitizers do not see masked vector loads; a page that must not be touched does.
-SUMS_BEFORE_A_FORBIDDEN_PAGE = """
-import ctypes, mmap
+SUMS_BEFORE_A_FORBIDDEN_PAGE = f"""
+import sys
+sys.path.append({str(SUPPORT)!r})
 from fluxcap._core import ones_sum
+from forbidden_page import memory_before_it
 
-page = mmap.PAGESIZE
-pages = mmap.mmap(-1, 2 * page)
-forbidden = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(pages)) + page)
-assert ctypes.CDLL(None).mprotect(forbidden, page, 0) == 0
+memory = memory_before_it(200)
 for length in range(200):
-    ones_sum(memoryview(pages)[page - length : page])
+    ones_sum(memory[len(memory) - length :])
 """
 
 
