@@ -30,7 +30,7 @@ from fluxcap.plan.processors import shards_for
 from sweeps import Point
 
 CORES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-SPANS_A_THREAD = 3  # pyx/fluxcap/threads/crew.pxd
+SPANS_A_THREAD, SHARDS_A_SPAN, SPANS_A_PART = 3, 4, 16  # pyx/fluxcap/threads/crew.pxd
 WINDOW = 256 << 10  # bytes: pyx/fluxcap/capture/window.pxd
 TASKS = 1 << 20  # kept at most
 FIELDS = ("protocol", "src_ip", "src_port", "dst_ip", "dst_port")
@@ -102,15 +102,30 @@ def run(path: Path, threads: int, shards: int, trace: bool) -> Run:
     return Run(path.stat().st_size, threads, shards, wall, processor, tasks)
 
 
+def took(of: Run) -> dict[str, dict[tuple[int, int], float]]:
+    """What each span took of a processor, by the kind of task and the lane. A task that counts a part of several spans
+    names the first; each of them took as much."""
+    found: dict[str, dict[tuple[int, int], float]] = defaultdict(dict)
+    end = max(task.span for task in of.tasks if task.kind == "examine") + 1
+    behind: dict[int, int] = defaultdict(lambda: end)  # by lane
+    for task in sorted(of.tasks, key=lambda task: -task.span):
+        n = 1
+        if task.kind == "part":
+            n = max(behind[task.lane] - task.span, 1)
+            behind[task.lane] = task.span
+        for span in range(task.span, task.span + n):
+            found[task.kind][span, task.lane] = task.processor / 1e9 / n
+    return found
+
+
 class Schedule:
     """The tasks of a run on so many processors: `seconds` is when the last one ends."""
 
     def __init__(self, of: Run, cores: int) -> None:
-        self.took: dict[str, dict[tuple[int, int], float]] = defaultdict(dict)
-        a_task = of.a_task
-        for task in of.tasks:
-            self.took[task.kind][task.span, task.lane] = task.processor / 1e9 + a_task
+        self.took = took(of)
+        self.a_task = of.a_task
         self.cores, self.lanes = cores, of.shards + 1 if of.shards > 1 else 0
+        self.least = max(of.shards // SHARDS_A_SPAN, 1)
         self.spans = len(self.took["examine"])
         self.first = min(span for span, _ in self.took["examine"])
         self.begun = self.cut = self.counted = self.first
@@ -121,7 +136,7 @@ class Schedule:
         self.parts: Counter[int] = Counter()  # that were counted, of each span
         self.read: set[int] = set()  # windows whose threads wait for their turn
         self.now = 0.0
-        self.events: list[tuple[float, int, str, int, int]] = []
+        self.events: list[tuple[float, int, str, int, int, int]] = []
         self.n = 0
         idle = cores
         while True:
@@ -133,30 +148,38 @@ class Schedule:
         assert self.counted == self.first + self.spans
         self.seconds = of.in_order + self.now + of.took(("job",)) / cores
 
-    def begin(self, kind: str, span: int, lane: int = 0) -> bool:
+    def begin(self, kind: str, span: int, lane: int = 0, n: int = 1) -> bool:
+        """Begin a task, of so many spans."""
         self.n += 1
-        took = self.took[kind].get((span, lane), 0.0)
-        heapq.heappush(self.events, (self.now + took, self.n, kind, span, lane))
+        took = sum(self.took[kind].get((one, lane), 0.0) for one in range(span, span + n))
+        heapq.heappush(self.events, (self.now + took + self.a_task, self.n, kind, span, lane, n))
         return True
+
+    def count_in(self, lane: int) -> bool:
+        """Begin to count in a lane whose next span is examined."""
+        self.busy.add(lane)
+        span, n = self.passed[lane], 1
+        while n < SPANS_A_PART and span + n in self.examined:
+            n += 1
+        return self.begin("part", span, lane, n)
 
     def take(self) -> bool:
         """Give the most urgent task to a free thread; False if there is none."""
         due = [lane for lane in range(self.lanes) if lane not in self.busy and self.passed[lane] in self.examined]
-        if due:
-            lane = min(due, key=self.passed.__getitem__)
-            self.busy.add(lane)
-            return self.begin("part", self.passed[lane], lane)
+        lane = min(due, key=self.passed.__getitem__, default=None)
+        if lane is not None and self.passed[lane] + self.least - 1 in self.examined:
+            return self.count_in(lane)
         if not self.lanes and not self.alone and self.counted in self.examined:
             self.alone = True
             return self.begin("alone", self.counted)
         if self.begun < self.first + self.spans and self.begun - self.counted < SPANS_A_THREAD * self.cores:
             self.begun += 1
             return self.begin("read", self.begun - 1)
-        return False
+        return lane is not None and self.count_in(lane)
 
     def end(self) -> int:
         """End the task that ends next; 1 if its thread is free then."""
-        self.now, _, kind, span, lane = heapq.heappop(self.events)
+        self.now, _, kind, span, lane, n = heapq.heappop(self.events)
         if kind == "read":
             self.read.add(span)
         elif kind == "hop":
@@ -170,9 +193,10 @@ class Schedule:
             self.counted += 1
         elif kind == "part":
             self.busy.discard(lane)
-            self.passed[lane] += 1
-            self.parts[span] += 1
-            self.counted += self.parts[span] == self.lanes
+            self.passed[lane] += n
+            for one in range(span, span + n):
+                self.parts[one] += 1
+                self.counted += self.parts[one] == self.lanes
         if not self.hopping and self.cut in self.read:  # its turn has come
             self.read.discard(self.cut)
             self.hopping = self.begin("hop", self.cut)

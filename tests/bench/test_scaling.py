@@ -1,22 +1,23 @@
 """The schedule of recorded tasks keeps the order of spans, and ends when the last task does."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest
 
-from bench_scaling import WINDOW, Run, Schedule, Task, alone
+from bench_scaling import WINDOW, Run, Schedule, Task, alone, took
 
 MS = 1_000_000  # ns
 
 
-def recorded(spans: int, took: dict[str, int], shards: int = 1) -> Run:
-    """A run of so many windows; `took` are the ms of each task. Taking a task costs nothing."""
+def recorded(spans: int, each: dict[str, int], shards: int = 1) -> Run:
+    """A run of so many windows; `each` are the ms of each task. Taking a task costs nothing."""
     counts = [("alone", 0)] if shards == 1 else [("part", lane) for lane in range(shards + 1)]
     tasks = [
-        Task(kind, span, lane, 0, took[kind] * MS, took[kind] * MS)
+        Task(kind, span, lane, 0, each[kind] * MS, each[kind] * MS)
         for span in range(spans)
         for kind, lane in [("read", 0), ("hop", 0), ("examine", 0), *counts]
     ]
@@ -43,10 +44,18 @@ def test_hops_are_in_order_whatever_else_is_done():
     assert seconds(recorded(100, ONE_MS | {"hop": 10}), 64) == 1.003  # 1 s of hops, after a read, before two tasks
 
 
-@pytest.mark.parametrize(("shards", "took"), [(1, 0.402), (4, 0.202)])
-def test_shards_are_counted_side_by_side(shards, took):
+@pytest.mark.parametrize(("shards", "most"), [(1, 0.402), (4, 0.202)])
+def test_shards_are_counted_side_by_side(shards, most):
     each = ONE_MS | {"alone": 4, "part": 1}
-    assert seconds(recorded(100, each, shards), 64) <= took + 0.003
+    assert seconds(recorded(100, each, shards), 64) <= most + 0.003
+
+
+def test_a_task_that_counts_several_spans_is_as_much_for_each():
+    of = recorded(4, ONE_MS | {"part": 6}, shards=4)
+    fewer = [task for task in of.tasks if task.kind != "part" or task.span in (0, 3)]  # the first is of three spans
+    assert took(replace(of, tasks=tuple(fewer)))["part"] == {
+        (span, lane): (0.002, 0.002, 0.002, 0.006)[span] for span in range(4) for lane in range(5)
+    }
 
 
 def test_the_ring_holds_three_spans_a_thread():

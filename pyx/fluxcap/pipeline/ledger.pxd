@@ -6,7 +6,7 @@ from fluxcap.base.bytes cimport native64
 from fluxcap.base.numbers cimport ETHERTYPE_FIRST
 from fluxcap.base.times cimport NO_TIME, earliest, later_by
 from fluxcap.base.types cimport (
-    ANOMALIES_END, DISPOSITIONS_END, Digest, NON_IP, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK,
+    ANOMALIES_END, BATCH, DISPOSITIONS_END, Digest, NON_IP, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK,
     VERDICTS_END, is_left_out)
 from fluxcap.capture.reader cimport InterfaceCounts
 
@@ -40,6 +40,17 @@ cdef struct Totals:
     uint32_t n_others
     uint64_t anomalies[ANOMALIES_END]
 
+cdef struct Sums:               # of up to BATCH digests
+    uint64_t captured
+    uint64_t wire
+    int64_t first               # time of the first record and of the last one
+    int64_t last
+    bint in_order               # each has a time, none earlier than the one before it
+    bint alike                  # all have the same common_bytes() and interface
+    bint one_sum                # ... and the same sum_bytes(); else these are set:
+    uint8_t protocols[BATCH]
+    uint8_t verdicts[BATCH]
+
 cdef inline void open_totals(Totals* t) noexcept nogil:
     """Totals that are zeroed: no record with a time was seen."""
     t.first = t.last = t.before = NO_TIME
@@ -71,13 +82,39 @@ cdef inline void tally_other(Totals* t, uint16_t ethertype) noexcept nogil:
     t.others[i].ethertype = ethertype
     t.others[i].packets += 1
 
+cdef inline void sum_digests(const Digest* digests, uint32_t n, Sums* s) noexcept nogil:
+    """Sum up a batch that is not empty, while its digests are in the cache: another thread may count them in the
+    ledger."""
+    cdef const Digest* d
+    cdef uint64_t unlike = 0, first_kind = kind(&digests[0])
+    cdef uint32_t i, went_back = digests[0].time == NO_TIME, interfaces_differ = 0
+    cdef int64_t before = digests[0].time
+    s.captured = s.wire = 0
+    for i in range(n):
+        d = &digests[i]
+        s.captured += d.captured
+        s.wire += d.wire
+        went_back |= d.time < before
+        before = d.time
+        unlike |= kind(d) ^ first_kind
+        interfaces_differ |= d.interface ^ digests[0].interface
+    s.first = digests[0].time
+    s.last = before
+    s.in_order = not went_back
+    s.alike = not (unlike & common_bytes() or interfaces_differ)
+    s.one_sum = unlike & sum_bytes() == 0
+    if not s.one_sum:
+        for i in range(n):
+            s.protocols[i] = digests[i].protocol
+            s.verdicts[i] = digests[i].verdict
+
 cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Digest* digests, uint32_t n,
-                             uint64_t wire, bint one_sum) noexcept nogil:
-    """Count digests that all have the same common_bytes() and interface; `one_sum`: the same sum_bytes(), too."""
+                             const Sums* s) noexcept nogil:
+    """Count digests that all have the same common_bytes() and interface."""
     cdef const Digest* d = digests
     cdef uint32_t i
     t.records[d.disposition] += n
-    t.octets[d.disposition] += wire
+    t.octets[d.disposition] += s.wire
     interfaces[d.interface].packets += n
     if is_left_out(d.disposition):
         t.reasons[d.reason] += n
@@ -88,11 +125,11 @@ cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Diges
         for i in range(n):
             tally_other(t, digests[i].ethertype)
     t.reasons[d.reason] += n
-    if d.ip_version and one_sum:
+    if d.ip_version and s.one_sum:
         t.verdicts[d.protocol][d.verdict] += n
     elif d.ip_version:
         for i in range(n):
-            t.verdicts[digests[i].protocol][digests[i].verdict] += 1
+            t.verdicts[s.protocols[i]][s.verdicts[i]] += 1
     t.ip_verdicts[d.ip_verdict] += n
     t.gre_verdicts[d.gre_verdict] += n
     t.ip_versions[d.ip_version] += n
@@ -115,33 +152,30 @@ cdef inline void note_times(Totals* t, const Digest* digests, uint32_t n) noexce
         t.first = earliest(t.first, time)
         t.last = max(t.last, time)
 
+cdef inline void tally_sums(Totals* t, InterfaceCounts* interfaces, const Digest* digests, uint32_t n,
+                            const Sums* s) noexcept nogil:
+    """Count a batch that was summed up. Its digests are seldom read but for the first one."""
+    cdef Sums alone
+    cdef uint32_t i
+    if s.in_order and s.first >= t.last:
+        t.first = earliest(t.first, s.first)
+        t.last = t.before = s.last
+    else:
+        note_times(t, digests, n)
+    if s.alike:
+        tally_alike(t, interfaces, digests, n, s)
+    else:
+        for i in range(n):
+            sum_digests(&digests[i], 1, &alone)
+            tally_alike(t, interfaces, &digests[i], 1, &alone)
+    t.packets += n
+    t.captured += s.captured
+    t.wire += s.wire
+
 cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Digest* digests,
                                uint32_t n) noexcept nogil:
-    cdef const Digest* d
-    cdef uint64_t captured = 0, wire = 0, went_back = 0, unlike = 0, interfaces_differ = 0, first_kind
-    cdef int64_t before = t.last
-    cdef uint32_t i
-    if n == 0:
-        return
-    first_kind = kind(&digests[0])
-    for i in range(n):
-        d = &digests[i]
-        captured += d.captured
-        wire += d.wire
-        went_back += d.time < before
-        before = d.time
-        unlike |= kind(d) ^ first_kind
-        interfaces_differ |= d.interface ^ digests[0].interface
-    if went_back or digests[0].time == NO_TIME:
-        note_times(t, digests, n)
-    else:                       # in order, each with a time: NO_TIME is less than any
-        t.first = earliest(t.first, digests[0].time)
-        t.last = t.before = before
-    if unlike & common_bytes() or interfaces_differ:
-        for i in range(n):
-            tally_alike(t, interfaces, &digests[i], 1, digests[i].wire, True)
-    else:
-        tally_alike(t, interfaces, digests, n, wire, unlike & sum_bytes() == 0)
-    t.packets += n
-    t.captured += captured
-    t.wire += wire
+    """Count up to BATCH digests."""
+    cdef Sums s
+    if n:
+        sum_digests(digests, n, &s)
+        tally_sums(t, interfaces, digests, n, &s)

@@ -22,7 +22,7 @@ from fluxcap.pipeline.digest cimport digest_batch, digest_scattered
 from fluxcap.pipeline.filter cimport Filters, filter_batch
 from fluxcap.pipeline.inside cimport filter_inside, look_inside
 from fluxcap.pipeline.lane cimport take_lane
-from fluxcap.pipeline.ledger cimport Totals, tally_digests
+from fluxcap.pipeline.ledger cimport Sums, Totals, tally_digests, tally_sums
 from fluxcap.pipeline.origins cimport decode_merged
 from fluxcap.pipeline.quotation cimport quote_batch
 from fluxcap.tables.shards cimport count_in_order
@@ -126,9 +126,9 @@ cdef inline void examine_batch(Pipeline* p, const Reader* r, Batch* batch) noexc
     verify_batch(batch, p.kernel)
 
 cdef inline Outcome count_digests_and_ledger(Pipeline* p, InterfaceCounts* interfaces, Digest* digests,
-                                             const uint64_t* words, uint32_t* n) noexcept nogil:
+                                             const uint64_t* words, uint32_t* n, const Sums* sums) noexcept nogil:
     """Count up to BATCH digests in flows and ledger. Where the flow table becomes full, n is set to the number
-    counted."""
+    counted. `sums`: what sum_digests() gave of them, or NULL."""
     cdef uint32_t whole = n[0]
     if p.flows.n_shards:
         if not count_in_order(&p.flows, digests, words, whole, p.totals.packets):
@@ -137,7 +137,10 @@ cdef inline Outcome count_digests_and_ledger(Pipeline* p, InterfaceCounts* inter
         if not reserve(&p.flows, BATCH):
             return OUTCOME_NO_MEMORY
         n[0] = count_digests(&p.flows, digests, words, whole)
-    tally_digests(p.totals, interfaces, digests, n[0])
+    if sums != NULL and n[0] == whole:
+        tally_sums(p.totals, interfaces, digests, whole, sums)
+    else:
+        tally_digests(p.totals, interfaces, digests, n[0])
     if n[0] < whole:
         close_rows(&p.flows)
         return OUTCOME_FLOWS_FULL
@@ -165,7 +168,7 @@ cdef inline Outcome count_batch(Pipeline* p, const Reader* r, Batch* batch) noex
     digest_batch(&p.flows.plan, batch, p.totals.before, digests, words)
     if p.counts_flows and not p.flows.n_shards:
         prefetch_slots(&p.flows, digests, batch.n)
-    outcome = count_digests_and_ledger(p, r.counts, digests, words, &batch.n)
+    outcome = count_digests_and_ledger(p, r.counts, digests, words, &batch.n, NULL)
     if outcome == OUTCOME_NO_MEMORY:
         return outcome
     if p.flows.payload_most:
@@ -221,7 +224,7 @@ cdef inline Digested count_by_lane(Pipeline* p, const Reader* r, Batch* batch, O
     if digested == DIGESTED:
         if p.counts_flows:
             prefetch_slots(&p.flows, digests, batch.n)
-        outcome[0] = count_digests_and_ledger(p, r.counts, digests, words, &batch.n)
+        outcome[0] = count_digests_and_ledger(p, r.counts, digests, words, &batch.n, NULL)
     return digested
 
 cdef inline Outcome count_held(Pipeline* p, const Reader* r) noexcept nogil:

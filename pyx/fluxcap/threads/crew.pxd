@@ -37,6 +37,10 @@ cdef enum:
     MAX_LANES = MAX_SHARDS + 1
     SPANS_A_THREAD = 3          # one in work, one waiting for its turn, one waiting for its thread
     MAX_SPANS = MAX_THREADS * SPANS_A_THREAD
+    # Spans that one task counts in a lane. Of many shards each has few records in a span: 20 of 32 shards in a mix of
+    # packets, too few to hide a cache miss behind the others.
+    SHARDS_A_SPAN = 4           # a task waits for one span for each four shards, as long as there is other work
+    SPANS_A_PART = 2 * MAX_SHARDS // SHARDS_A_SPAN  # at most
     NO_FILE = -1
 
 cdef struct Lane:
@@ -60,6 +64,7 @@ cdef struct Crew:
     uint64_t counted            # ... ever counted
     Lane lanes[MAX_LANES]
     uint32_t n_lanes            # 0: the flow table has no shards
+    uint32_t least              # spans that make a task in a lane, while there is other work
     uint32_t counting           # threads that count a span or a part of one
     bint alone                  # one thread counts for all lanes
     Trace* trace                # of its tasks
@@ -84,6 +89,7 @@ cdef inline Crew* hire(Pipeline* pipeline, Trace* trace) noexcept nogil:
         crew.process = getpid()
         crew.trace = trace
         crew.file = NO_FILE
+        crew.least = max(pipeline.flows.n_shards // <uint32_t>SHARDS_A_SPAN, <uint32_t>1)
         crew.n_lanes = pipeline.flows.n_shards + 1 if pipeline.flows.n_shards else 0
         pthread_mutex_init(&crew.lock, NULL)
         pthread_cond_init(&crew.work, NULL)

@@ -7,14 +7,14 @@
 # made). When the span is counted, scan() reads those in order, and also every batch that comes while fragments are held
 # back, as it reads all batches where there is one thread. So the number of threads changes no result.
 
-from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from posix.types cimport off_t
 from posix.unistd cimport pread
 
 from fluxcap.base.columns cimport is_wanted
-from fluxcap.base.memory cimport lines_new
+from fluxcap.base.memory cimport lines_new, prefetch
 from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, KEY_WORDS, QUOTATIONS, in_a_flow
 from fluxcap.capture.capture cimport fill_batch
@@ -25,7 +25,7 @@ from fluxcap.flows.count cimport prefetch_slots
 from fluxcap.flows.table cimport Flows
 from fluxcap.fragments.holding cimport held_count
 from fluxcap.pipeline.digest cimport digest_batch
-from fluxcap.pipeline.ledger cimport tally_digests
+from fluxcap.pipeline.ledger cimport Sums, sum_digests, tally_sums
 from fluxcap.pipeline.scan cimport (
     DIGESTED, OUTCOME_ROWS_FULL, OUTCOME_WANTS_INPUT, Outcome, Pipeline, admit_batch, count_digests_and_ledger,
     digest_by_lane, examine_batch, scan)
@@ -41,6 +41,7 @@ cdef struct Stretch:            # one batch of a span
     uint32_t n
     bint plain                  # it has digests, and there is nothing special in it
     uint32_t run                # the first stretch from this one on that is not plain; the number of stretches if none
+    Sums sums                   # where it is plain
 
 cdef struct Span:
     Reader reader               # its window ends with the last record of the span
@@ -51,8 +52,8 @@ cdef struct Span:
     Digest* digests
     uint64_t* words             # plan.shape.n for each digest
     Stretch* stretches
-    uint32_t* sorted            # numbers of the records that are in a flow, by shard
-    uint32_t begins[MAX_SHARDS + 1]     # of each shard: its first place in `sorted`; then the end
+    uint32_t* sorted            # `room` for each shard: numbers of its records that are in a flow
+    uint32_t in_shard[MAX_SHARDS]       # how many they are
     uint32_t parts              # still to be counted: shards, and the ledger
     uint32_t n                  # stretches
     uint32_t counted            # ... that are counted by one thread
@@ -74,13 +75,15 @@ cdef inline bint open_span(Span* s, const Pipeline* p, uint64_t records) noexcep
     """Make room for `records`; False when memory is out."""
     if s.room and records <= s.room:
         return True
-    records += records // 4 + BATCH     # spans differ in size: without this the arrays would grow again and again
+    # Spans differ in size: without more room the arrays would grow again and again. Of `sorted` each shard has an odd
+    # number of cache lines, so that the places to which all shards write next do not share a few sets of L1.
+    records = (records + records // 4 + BATCH | 16) & ~<uint64_t>15
     free_room(s)
     s.digests = <Digest*>lines_new(records * sizeof(Digest))
     s.words = <uint64_t*>lines_new(records * max(p.flows.plan.shape.n, 1) * sizeof(uint64_t))
     # All batches are full but the last one; a damaged record may add one without records.
     s.stretches = <Stretch*>malloc((records // BATCH + 2) * sizeof(Stretch))
-    s.sorted = <uint32_t*>malloc(records * sizeof(uint32_t))
+    s.sorted = <uint32_t*>malloc(max(p.flows.n_shards, 1) * records * sizeof(uint32_t))  # most of it is never used
     if s.digests == NULL or s.words == NULL or s.stretches == NULL or s.sorted == NULL:
         free_room(s)
         return False
@@ -185,32 +188,14 @@ cdef inline bint digest_plain(Pipeline* p, const Reader* r, Batch* batch, Digest
     digest_batch(&p.flows.plan, batch, NO_TIME, digests, words)
     return True
 
-cdef inline uint32_t digests_end(const Span* s, uint32_t stretch) noexcept nogil:
-    """The number after the last record of a stretch; only a plain one has digests."""
-    cdef const Stretch* there = &s.stretches[stretch]
-    return <uint32_t>(there.first + (there.n if there.plain else 0))
-
-cdef inline void sort_digests(const Flows* f, Span* s) noexcept nogil:
-    """Sort the records that are in a flow by shard; in a shard they stay in order."""
-    cdef uint32_t places[MAX_SHARDS]
-    cdef uint32_t i, k, end, shard, place = 0
-    memset(places, 0, sizeof(places))
-    for i in range(s.n):
-        end = digests_end(s, i)
-        for k in range(<uint32_t>s.stretches[i].first, end):
-            places[s.digests[k].tag & f.n_shards - 1] += in_a_flow(s.digests[k].disposition)
-    for shard in range(f.n_shards):
-        s.begins[shard] = place
-        place += places[shard]
-        places[shard] = s.begins[shard]
-    s.begins[f.n_shards] = place
-    for i in range(s.n):
-        end = digests_end(s, i)
-        for k in range(<uint32_t>s.stretches[i].first, end):
-            if in_a_flow(s.digests[k].disposition):
-                shard = s.digests[k].tag & f.n_shards - 1
-                s.sorted[places[shard]] = k
-                places[shard] += 1
+cdef inline void sort_digests(const Flows* f, Span* s, const Stretch* stretch) noexcept nogil:
+    """Sort the records of a stretch that are in a flow by shard; in a shard they stay in order."""
+    cdef uint32_t shard, k
+    for k in range(<uint32_t>stretch.first, <uint32_t>stretch.first + stretch.n):
+        if in_a_flow(s.digests[k].disposition):
+            shard = s.digests[k].tag & f.n_shards - 1
+            s.sorted[shard * s.room + s.in_shard[shard]] = k
+            s.in_shard[shard] += 1
 
 cdef inline void divide_span(const Flows* f, Span* s) noexcept nogil:
     """Make an examined span parts of which several threads can count."""
@@ -219,7 +204,6 @@ cdef inline void divide_span(const Flows* f, Span* s) noexcept nogil:
         if not s.stretches[i - 1].plain:
             run = i - 1
         s.stretches[i - 1].run = run
-    sort_digests(f, s)
     s.parts = f.n_shards + 1
 
 cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil:
@@ -229,6 +213,7 @@ cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil
     cdef Stretch* stretch
     cdef Step step = RECORD
     cdef uint64_t done = 0
+    memset(s.in_shard, 0, sizeof(s.in_shard))
     r.anomalies = anomalies
     memset(anomalies, 0, sizeof(anomalies))
     s.n = 0
@@ -244,7 +229,11 @@ cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil
         stretch.plain = step != BROKEN and digest_plain(
             p, &r, batch, s.digests + done, s.words + done * p.flows.plan.shape.n)
         s.n += 1
-        if not stretch.plain:
+        if stretch.plain:
+            sum_digests(s.digests + done, batch.n, &stretch.sums)
+            if p.flows.n_shards:
+                sort_digests(&p.flows, s, stretch)
+        else:
             memset(anomalies, 0, sizeof(anomalies))
         done += batch.n
     if p.flows.n_shards:
@@ -267,7 +256,8 @@ cdef inline Outcome count_span(Pipeline* p, Span* s) noexcept nogil:
             prefetch_slots(&p.flows, s.digests + stretch[1].first, stretch[1].n)
         if stretch.plain and not s.midway and held_count(&p.holding) == 0:
             outcome = count_digests_and_ledger(p, s.reader.counts, s.digests + stretch.first,
-                                               s.words + stretch.first * p.flows.plan.shape.n, &stretch.n)
+                                               s.words + stretch.first * p.flows.plan.shape.n, &stretch.n,
+                                               &stretch.sums)
         else:
             if not s.midway:
                 s.reader.start = stretch.start
@@ -286,55 +276,99 @@ cdef struct Gathered:           # up to BATCH records of one shard
     uint64_t numbers[BATCH]     # over all inputs
     uint32_t n
 
-cdef inline void gather_shard(const Pipeline* p, const Span* s, uint32_t at, uint32_t end, Gathered* g) noexcept nogil:
-    """Copy the records from place `at` on."""
-    cdef uint32_t i, k, words = p.flows.plan.shape.n
-    g.n = min(end - at, <uint32_t>BATCH)
-    for i in range(g.n):
-        k = s.sorted[at + i]
-        g.digests[i] = s.digests[k]
-        memcpy(g.words + i * words, s.words + <uint64_t>k * words, words * sizeof(uint64_t))
-        g.numbers[i] = p.earlier + s.before + k
+cdef struct Course:             # the way through the records of one shard
+    Span** spans
+    uint32_t n                  # spans
+    uint32_t shard
+    uint32_t at                 # the span that is read
+    uint32_t place              # in its `sorted`
+    uint32_t end                # ... where it stops
 
-cdef inline uint64_t first_record(const Span* s, uint32_t stretch) noexcept nogil:
-    return s.stretches[stretch].first if stretch < s.n else UINT64_MAX
-
-cdef inline uint32_t place_of(const Span* s, uint32_t shard, uint64_t record) noexcept nogil:
-    """The first place of a shard whose record is this one or a later one."""
-    cdef uint32_t low = s.begins[shard], high = s.begins[shard + 1], middle
+cdef inline uint32_t place_of(const Span* s, uint32_t shard, uint32_t stretch) noexcept nogil:
+    """The first place of a shard whose record is in this stretch or a later one."""
+    cdef const uint32_t* sorted = s.sorted + shard * s.room
+    cdef uint32_t low = 0, high = s.in_shard[shard], middle
+    if stretch == s.n:
+        return high
     while low < high:
         middle = low + (high - low) // 2
-        if s.sorted[middle] < record:
+        if sorted[middle] < s.stretches[stretch].first:
             low = middle + 1
         else:
             high = middle
     return low
 
-cdef inline bint count_places(Pipeline* p, const Span* s, uint32_t shard, uint32_t at, uint32_t end) noexcept nogil:
-    """Count the records of one shard from place `at` to the place `end`. False when memory is out."""
+cdef inline bint next_record(Course* course, uint32_t* k) noexcept nogil:
+    """The next record, which is in the span course.at; False at the end."""
+    cdef const Span* s = course.spans[course.at]
+    while course.place == course.end:
+        if course.at + 1 == course.n:
+            return False
+        course.at += 1
+        s = course.spans[course.at]
+        course.place = 0
+        course.end = s.in_shard[course.shard]
+    k[0] = s.sorted[course.shard * s.room + course.place]
+    course.place += 1
+    return True
+
+cdef inline void expect_records(Course* course, uint32_t words) noexcept nogil:
+    """Prefetch the next records: most were written by other processors, and lie apart."""
+    cdef const Span* s
+    cdef uint32_t k
+    cdef int _i
+    for _i in range(BATCH):
+        if not next_record(course, &k):
+            break
+        s = course.spans[course.at]
+        prefetch(s.digests + k)
+        prefetch(s.words + <uint64_t>k * words)
+        prefetch(s.words + <uint64_t>k * words + words - 1)
+
+cdef inline void gather_records(const Pipeline* p, Course* course, Gathered* g) noexcept nogil:
+    """Copy the next records."""
+    cdef const Span* s
+    cdef uint32_t k, words = p.flows.plan.shape.n
+    g.n = 0
+    while g.n < BATCH and next_record(course, &k):
+        s = course.spans[course.at]
+        g.digests[g.n] = s.digests[k]
+        memcpy(g.words + g.n * words, s.words + <uint64_t>k * words, words * sizeof(uint64_t))
+        g.numbers[g.n] = p.earlier + s.before + k
+        g.n += 1
+
+cdef inline bint count_course(Pipeline* p, Course course) noexcept nogil:
+    """Count records of one shard. False when memory is out."""
     cdef Gathered gathered[2]
     cdef Gathered* g
-    cdef Flows* f = &p.flows.shards[shard]
+    cdef Course ahead = course
+    cdef Flows* f = &p.flows.shards[course.shard]
     cdef uint32_t turn = 0
-    gather_shard(p, s, at, end, &gathered[0])
+    expect_records(&ahead, p.flows.plan.shape.n)
+    expect_records(&ahead, p.flows.plan.shape.n)
+    gather_records(p, &course, &gathered[0])
     prefetch_slots(f, gathered[0].digests, gathered[0].n)
-    while at < end:
+    while gathered[turn].n:
         g = &gathered[turn]
         turn ^= 1
-        at += g.n
-        gather_shard(p, s, at, end, &gathered[turn])
+        expect_records(&ahead, p.flows.plan.shape.n)
+        gather_records(p, &course, &gathered[turn])
         prefetch_slots(f, gathered[turn].digests, gathered[turn].n)
         if not count_shard(&p.flows, f, g.digests, g.words, g.numbers, g.n):
             return False
     return True
 
-cdef inline bint count_part(Pipeline* p, const Span* s, uint32_t part, uint32_t first, uint32_t end) noexcept nogil:
-    """Count one part of some stretches of a span: the records of a shard, or, as the last part, all records in the
-    ledger. False when memory is out."""
-    cdef uint32_t i
+cdef inline bint count_part(Pipeline* p, Span** spans, uint32_t n, uint32_t part, uint32_t first,
+                            uint32_t end) noexcept nogil:
+    """Count one part of some spans: the records of a shard, or, as the last part, all records in the ledger. Of the
+    first span, count the stretches from `first` to `end`. False when memory is out."""
+    cdef const Span* s = spans[0]
+    cdef uint32_t i, k
     if part < p.flows.n_shards:
-        return count_places(
-            p, s, part, place_of(s, part, first_record(s, first)), place_of(s, part, first_record(s, end)))
-    for i in range(first, end):
-        tally_digests(p.totals, s.reader.counts, s.digests + s.stretches[i].first, s.stretches[i].n)
+        return count_course(p, Course(spans, n, part, 0, place_of(s, part, first), place_of(s, part, end)))
+    for i in range(n):
+        s = spans[i]
+        for k in range(first if i == 0 else 0, end if i == 0 else s.n):
+            tally_sums(p.totals, s.reader.counts, s.digests + s.stretches[k].first, s.stretches[k].n,
+                       &s.stretches[k].sums)
     return True

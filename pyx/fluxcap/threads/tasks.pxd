@@ -6,7 +6,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from fluxcap.base.types cimport Batch
 from fluxcap.capture.window cimport WINDOW
 from fluxcap.pipeline.scan cimport OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, Outcome
-from fluxcap.threads.crew cimport Crew, Lane, NO_FILE, tell
+from fluxcap.threads.crew cimport Crew, Lane, NO_FILE, SPANS_A_PART, tell
 from fluxcap.threads.jobs cimport Jobs
 from fluxcap.threads.posix cimport (
     pthread_cond_broadcast, pthread_cond_signal, pthread_cond_t, pthread_cond_wait, pthread_mutex_lock,
@@ -127,33 +127,52 @@ cdef inline void count_alone(Crew* crew, Span* span) noexcept nogil:
             pthread_cond_broadcast(&crew.work)
     tell(crew)                  # the turn of the next span has come, and the thread that examined it may wait
 
-cdef inline void count_lane(Crew* crew, uint32_t number) noexcept nogil:
-    """Count a part of the next span of a lane."""
-    cdef Lane* lane = &crew.lanes[number]
+cdef inline bint is_due(const Crew* crew, uint64_t number) noexcept nogil:
+    """Is this span examined?"""
+    return number < crew.taken and crew.spans[number % crew.n_spans].examined
+
+cdef inline uint32_t spans_open(Crew* crew, const Lane* lane, Span** spans) noexcept nogil:
+    """The spans that a thread counts at once in an open lane: behind the first one, as long as all of a span can be
+    counted."""
     cdef Span* span = &crew.spans[lane.counted % crew.n_spans]
-    cdef uint32_t run = span.stretches[lane.stretch].run if lane.stretch < span.n else span.n
+    cdef uint32_t n = 0, run = span.stretches[lane.stretch].run if lane.stretch < span.n else span.n
+    while run == span.n and n < SPANS_A_PART:
+        spans[n] = span
+        n += 1
+        if not is_due(crew, lane.counted + n):
+            break
+        span = &crew.spans[(lane.counted + n) % crew.n_spans]
+        run = span.stretches[0].run if span.n else 0
+    if n == 0:
+        spans[0] = span
+        n = 1
+    return n
+
+cdef inline void count_lane(Crew* crew, uint32_t number) noexcept nogil:
+    """Count a part of the next spans of a lane."""
+    cdef Lane* lane = &crew.lanes[number]
+    cdef Span* spans[SPANS_A_PART]
+    cdef uint32_t i, n = spans_open(crew, lane, spans)
+    cdef uint32_t run = spans[0].stretches[lane.stretch].run if lane.stretch < spans[0].n else spans[0].n
     cdef bint done
     cdef Task task
     crew.counting += 1
     lane.busy = True
     begin_task(crew, &task)
-    done = count_part(crew.pipeline, span, number, lane.stretch, run)
+    done = count_part(crew.pipeline, spans, n, number, lane.stretch, run)
     end_task(crew, &task, TASK_PART, lane.counted, number)
     crew.counting -= 1
     lane.busy = False
     lane.stretch = run
-    if run == span.n:
-        lane.counted += 1
+    if run == spans[0].n:
+        lane.counted += n
         lane.stretch = 0
-        span.parts -= 1
-        crew.counted += span.parts == 0     # the spans before passed every lane earlier
+        for i in range(n):
+            spans[i].parts -= 1
+            crew.counted += spans[i].parts == 0     # the spans before passed every lane earlier
     if not done:
         crew.outcome = OUTCOME_NO_MEMORY
     tell(crew)
-
-cdef inline bint is_due(const Crew* crew, uint64_t number) noexcept nogil:
-    """Is this span examined?"""
-    return number < crew.taken and crew.spans[number % crew.n_spans].examined
 
 cdef inline bint is_open(const Crew* crew, const Lane* lane) noexcept nogil:
     """Is there something that can be counted in this lane?"""
@@ -195,11 +214,11 @@ cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
     if crew.outcome != OUTCOME_WANTS_INPUT:
         return False
     lane = lane_due(crew)
-    if lane < crew.n_lanes:
+    if lane < crew.n_lanes and is_due(crew, crew.lanes[lane].counted + crew.least - 1):
         count_lane(crew, lane)
         return True
     # No lane is open: all wait at the same stretch.
-    if not crew.counting and is_due(crew, crew.counted):
+    if lane == crew.n_lanes and not crew.counting and is_due(crew, crew.counted):
         count_alone(crew, &crew.spans[crew.counted % crew.n_spans])
         return True
     if crew.taken < crew.cut:
@@ -207,5 +226,8 @@ cdef inline bint do_task(Crew* crew, Batch* batch) noexcept nogil:
         return True
     if crew.file != NO_FILE and not crew.pausing and crew.begun - crew.counted < crew.n_spans:
         read_on(crew, batch)
+        return True
+    if lane < crew.n_lanes:
+        count_lane(crew, lane)
         return True
     return False
