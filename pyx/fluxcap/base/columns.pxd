@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from fluxcap.base.memory cimport (
-    HUGE_FROM, Spare, block_expect, block_free, block_octets, block_resize, block_zeroed, pages_take)
+    Spare, block_expect, block_free, block_octets, block_resize, block_zeroed, pages_take)
 from fluxcap.base.types cimport BATCH, Batch, Packet, is_left_out
 
 cdef enum:
@@ -91,19 +91,21 @@ cdef inline bint is_there(const Columns* c, uint32_t i) noexcept nogil:
     """Do the next rows of this column read as zero without being written? Pages that nothing touches cost nothing."""
     return c.zero >> i & 1 and block_zeroed(c.held[i]) and c.data[i] + c.n * c.size[i] >= c.used[i]
 
-cdef inline void lay_pieces(Columns* c, Spare* spare, uint32_t n, uint64_t end) noexcept nogil:
-    """Move spare pieces under the memory that the next n rows are the first to touch, as far as there are pieces. The
-    rows from `end` on are another's, who may have touched their memory already; c.room: there are none."""
-    cdef uint64_t at, octets
+cdef inline void lay_pieces(Columns* c, Spare* spare, uint64_t n) noexcept nogil:
+    """Move spare pieces under the memory that the next n rows are the first to touch, as far as there are pieces."""
+    cdef uint64_t at, end
     cdef uint32_t i
     cdef void* used
     for i in range(c.n_columns):
         if block_zeroed(c.held[i]) and not is_there(c, i):
             at = c.n * c.size[i]
-            octets = c.held[i] if end == c.room else end * c.size[i] // HUGE_FROM * HUGE_FROM
-            used = pages_take(spare, c.data[i], octets, at, at + <uint64_t>n * c.size[i])
-            if used != NULL:
+            end = at + n * c.size[i]
+            while at < end:
+                used = pages_take(spare, c.data[i], c.held[i], at, end)
+                if used == NULL:
+                    break
                 c.used[i] = <uint8_t*>used
+                at = c.used[i] - c.data[i]
 
 cdef inline void copy_sized(uint8_t* to, uint64_t to_stride, const uint8_t* base, uint64_t stride, const uint32_t* rows,
                             uint32_t n, uint32_t size) noexcept nogil:

@@ -18,12 +18,6 @@
  * page tables as well. The kernel gives huge pages where size and address are multiples of their size. */
 enum { HUGE_FROM = 2 << 20 };
 
-/* Memory that begins with a cache line, so that a digest is one line and not two halves. */
-static inline void *lines_new(size_t octets) {
-    void *at;
-    return posix_memalign(&at, 64, octets) ? NULL : at;
-}
-
 /* The kernel moves pages without copying them. ThreadSanitizer does not see that: the memory that a table is moved to
  * would be, to it, that of another thread's table which lay there before. */
 #if defined(__linux__) && !defined(__SANITIZE_THREAD__)
@@ -98,21 +92,15 @@ typedef struct {
     char *piece[SPARE_MAX];
 } Spare;
 
-/* Begin with nothing, as one of so many that move pieces at once. */
-static inline void spare_open(Spare *spare, uint32_t many) {
-    spare->n = 0;
-    spare->moved = MOVED_MAX - MOVED_MAX / many;
-    spare->failed = 0;
-}
+static inline void spare_open(Spare *spare) { *spare = (Spare){0}; }
 
 static inline char *piece_at(void *at) { return (char *)at - (uintptr_t)at % HUGE_FROM; }
 
-/* Make the huge pages between `from` and `to` spare: they are not read again. Those from `begin` to `from` are spare
- * already; those that begin before `begin` are another's. */
-static inline void pages_spare(Spare *spare, void *at, size_t begin, size_t from, size_t to) {
+/* Make the huge pages between `from` and `to` spare: they are not read again. What lies before `from` is spare already. */
+static inline void pages_spare(Spare *spare, void *at, size_t from, size_t to) {
     char *piece = piece_at((char *)at + from), *end = (char *)at + to;
-    if (piece < (char *)at + begin)
-        piece = piece_at((char *)at + begin + HUGE_FROM - 1);
+    if (piece < (char *)at)
+        piece += HUGE_FROM;
     for (; piece + HUGE_FROM <= end; piece += HUGE_FROM) {
         if (spare->n < SPARE_MAX && spare->moved < MOVED_MAX)
             spare->piece[spare->n++] = piece;

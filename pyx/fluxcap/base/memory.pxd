@@ -2,14 +2,13 @@
 
 cdef extern from "base/memory.h" nogil:
     enum: HUGE_FROM
-    void* lines_new(size_t octets)
     void* pages_new(size_t octets)
     void* pages_grow(void* at, size_t octets, size_t wanted)
     void pages_free(void* at, size_t octets)
     ctypedef struct Spare:
         bint failed
-    void spare_open(Spare* spare, unsigned int many)
-    void pages_spare(Spare* spare, void* at, size_t begin, size_t first, size_t last)
+    void spare_open(Spare* spare)
+    void pages_spare(Spare* spare, void* at, size_t first, size_t last)
     void* pages_take(Spare* spare, void* at, size_t octets, size_t first, size_t last)
     bint block_zeroed(size_t octets)
     void* block_resize(void* at, size_t octets, size_t wanted)

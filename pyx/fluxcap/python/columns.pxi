@@ -10,11 +10,10 @@ from fluxcap.base.memory cimport block_free, block_least
 from fluxcap.flows.table cimport Flows
 from fluxcap.tables.adding cimport MERGED, MERGE_GOES_BACK, Merged, NO_MEMORY_TO_MERGE, add_columns
 from fluxcap.tables.arranging cimport ARRANGED, Arranged, NO_MEMORY_TO_ARRANGE, NO_ORDER, arrange
-from fluxcap.tables.export cimport FlowColumns, RowRange, close_ranges, open_ranges, ranges_of, split_range
-from fluxcap.tables.rows cimport drop_all_rows
+from fluxcap.tables.export cimport FlowColumns, close_export, open_export, ranges_of
 from fluxcap.tables.shards cimport rows_in
 from fluxcap.threads.crew cimport Crew
-from fluxcap.threads.share cimport do_jobs
+from fluxcap.threads.ranges cimport Ranges, export_ranges
 
 # Formats of the struct module by the typestr of numpy, without the byte order, which is that of this machine. Letters
 # ("S") have a length besides.
@@ -106,10 +105,6 @@ cdef list borrow_columns(Columns* c, tuple fields, dict columns, uint64_t n):
     return held
 
 
-cdef void split_one(void* ranges, uint32_t i) noexcept nogil:
-    split_range(&(<RowRange*>ranges)[i])
-
-
 cdef void arrange_rows(Flows* f, int64_t[::1] order, bint last) except *:
     """Put the rows of a table in this order before they are read for the last time."""
     cdef Arranged arranged
@@ -156,40 +151,38 @@ cdef bytes numbers_of(const Flows* f):
 
 
 cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last, Crew* crew=NULL):
-    """The columns of a flow table, see split_range(). `fields`: of rows, features, activity, first packets. `crew`: a
+    """The columns of a flow table, see fill_range(). `fields`: of rows, features, activity, first packets. `crew`: a
     settled one, whose threads share the work."""
-    cdef FlowColumns c
+    cdef Ranges* all = <Ranges*>calloc(1, sizeof(Ranges))
+    cdef FlowColumns* columns
     cdef uint64_t rows = rows_in(f)
-    cdef uint32_t n = ranges_of(f, rows, crew.n + 1 if crew != NULL else 1)
-    cdef RowRange* ranges = <RowRange*>calloc(n, sizeof(RowRange))
-    cdef bint done
     plain, features, activity, firsts = fields
-    memset(&c, 0, sizeof(FlowColumns))
-    plan_columns(&c.plain, plain)
-    plan_columns(&c.features, features)
-    plan_columns(&c.activity, activity)
-    plan_columns(&c.firsts, firsts)
     try:
-        if ranges == NULL or not (reserve_all(&c.plain, rows) and reserve_all(&c.features, rows) and
-                                  reserve_all(&c.activity, rows) and reserve_all(&c.firsts, rows)):
+        if all == NULL:
+            raise MemoryError
+        columns = &all.of.columns
+        plan_columns(&columns.plain, plain)
+        plan_columns(&columns.features, features)
+        plan_columns(&columns.activity, activity)
+        plan_columns(&columns.firsts, firsts)
+        all.of.ranges = ranges_of(rows)
+        all.of.ends = <uint64_t*>calloc(<uint64_t>all.of.ranges * max(f.n_shards, 1), sizeof(uint64_t))
+        if all.of.ends == NULL or not (reserve_all(&columns.plain, rows) and reserve_all(&columns.features, rows) and
+                                       reserve_all(&columns.activity, rows) and reserve_all(&columns.firsts, rows)):
             raise MemoryError
         with nogil:
-            done = open_ranges(ranges, n, f, &c, newest, last)
-            if done:
-                if n > 1:
-                    do_jobs(crew, split_one, ranges, n)
-                else:
-                    split_range(ranges)
-                if last:
-                    drop_all_rows(f)
-            done = close_ranges(ranges, n, &c) and done
-        if not done:
+            open_export(&all.of, f, newest, last)
+            export_ranges(crew, all)
+            close_export(&all.of, rows)
+        if all.of.failed:
             raise MemoryError
-        return {**hand_over(&c.plain, plain), **hand_over(&c.features, features), **hand_over(&c.activity, activity),
-                **hand_over(&c.firsts, firsts)}
+        return {**hand_over(&columns.plain, plain), **hand_over(&columns.features, features),
+                **hand_over(&columns.activity, activity), **hand_over(&columns.firsts, firsts)}
     finally:
-        free(ranges)
-        free_columns(&c.plain)
-        free_columns(&c.features)
-        free_columns(&c.activity)
-        free_columns(&c.firsts)
+        if all != NULL:
+            free(all.of.ends)
+            free_columns(&all.of.columns.plain)
+            free_columns(&all.of.columns.features)
+            free_columns(&all.of.columns.activity)
+            free_columns(&all.of.columns.firsts)
+        free(all)

@@ -1,11 +1,14 @@
-# From rows to columns, a few rows at a time. A value that stands in a row is appended to its column directly; one that
-# has to be computed goes into a FlowRecord first.
+# From rows to columns, a range of rows after the other, and a few rows of it at a time. A value that stands in a row is
+# appended to its column directly; one that has to be computed goes into a FlowRecord first.
+#
+# Several threads may fill the columns with ranges at once. The memory of rows that have been read becomes that of the
+# columns, in the order of the ranges, so many threads need hardly more memory than one.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fluxcap.base.columns cimport Columns, lay_pieces, put_column
-from fluxcap.base.memory cimport HUGE_FROM, Spare, spare_open
+from fluxcap.base.memory cimport Spare, spare_open
 from fluxcap.base.types cimport VERDICTS_END, VERDICT_BAD
 from fluxcap.flows.activity cimport read_activity
 from fluxcap.flows.features cimport features_at, read_features
@@ -16,7 +19,9 @@ from fluxcap.flows.table cimport (
     END_OF_FLOW, EndReason, FORCED_END, FlowRow, Flows, MARK_FLIPPED, RareCounts, expired, has_closed, is_flipped,
     key_of, mark_of, row_at)
 from fluxcap.tables.rows cimport (
-    ROWS_AT_ONCE, Rows, close_rows_of, next_rows, open_rows, rows_before_range, spare_index, spare_rows)
+    ROWS_AT_ONCE, Rows, close_rows_of, drop_all_rows, next_rows, open_rows, rows_before_range, rows_in_range,
+    spare_index, spare_rows)
+from fluxcap.tables.shards cimport MAX_SHARDS
 
 cdef enum:
     ROW_WORDS = sizeof(FlowRow) // 8
@@ -29,19 +34,16 @@ cdef struct FlowColumns:
     Columns activity
     Columns firsts
 
-cdef inline FlowRow united(const Flows* f, uint64_t first, uint32_t n) noexcept nogil:
-    """The bitwise OR of these rows: a field that is zero here is zero in all of them."""
-    cdef FlowRow all
-    cdef uint64_t* words = <uint64_t*>&all
+cdef inline void unite(const Flows* f, uint64_t first, uint64_t n, FlowRow* all) noexcept nogil:
+    """Add rows to the bitwise OR of rows: a field that is zero there is zero in all of them."""
+    cdef uint64_t* words = <uint64_t*>all
     cdef const uint64_t* row
-    cdef uint32_t i
+    cdef uint64_t i
     cdef int word
-    memset(&all, 0, sizeof(FlowRow))
     for i in range(n):
         row = <const uint64_t*>row_at(f, first + i)
         for word in range(ROW_WORDS):
             words[word] |= row[word]
-    return all
 
 cdef inline uint64_t place_in(const void* record, const void* field) noexcept nogil:
     return <const char*>field - <const char*>record
@@ -129,12 +131,6 @@ cdef inline void put_rows(const Flows* f, uint64_t first, uint32_t n, const Flow
         put_column(c, i, <const uint8_t*>features_at(f, first) + c.offset[i], f.features_stride, n)
     c.n += n
 
-cdef inline void lay_rows(FlowColumns* columns, Spare* spare, uint32_t n, uint64_t end) noexcept nogil:
-    lay_pieces(&columns.plain, spare, n, end)
-    lay_pieces(&columns.features, spare, n, end)
-    lay_pieces(&columns.activity, spare, n, end)
-    lay_pieces(&columns.firsts, spare, n, end)
-
 cdef inline uint32_t end_rows(const Flows* f, uint64_t first, uint32_t n, const FlowRecord* records,
                               int64_t newest) noexcept nogil:
     """End the open rows, of up to 32, that TCP has ended or a record of the time `newest` would not continue; a bit for
@@ -156,63 +152,82 @@ cdef inline void reopen_rows(const Flows* f, uint64_t first, uint32_t found) noe
         if found >> i & 1:
             row_at(f, first + i).end_reason = FORCED_END
 
-cdef struct RowRange:           # some rows of a table on their way to columns
-    Rows rows
-    uint32_t place              # this range,
-    uint32_t ranges             # ... of so many
-    uint64_t end                # the row after it; room of the columns: it is the last range
-    FlowColumns columns         # those of the table, up to the next row of the range
-    FlowRecord records[ROWS_AT_ONCE]
+cdef enum:
+    # Rows of a range: few, so that little memory waits for threads to end with theirs; enough to pay for a start, and
+    # for a place in the order.
+    ROWS_A_RANGE = 4096
+
+cdef struct Export:             # a table on its way to columns
+    Flows* table
+    FlowColumns columns         # `n`: rows that have memory, if the columns take over that of the rows
+    uint32_t ranges
     int64_t newest              # rows that have been silent or active for too long at this time have ended
     bint last                   # the columns take over the memory of rows that have been read
+    uint32_t laid               # ranges whose columns have memory
+    uint32_t spared             # ranges whose rows have given theirs away
+    uint64_t* ends              # of each range, the row after it in each shard; 0 in all: it has not been read
+    uint64_t shards_spared[MAX_SHARDS]  # rows that have given their memory away
+    Spare spare
     bint failed                 # memory is out
 
-cdef enum:
-    LEAST_RANGE = 4096          # rows: fewer take less time than another thread does to wake up
-    KEPT_TWICE = 64 << 20       # bytes of rows whose memory need not become columns at once
-    PIECES_A_RANGE = 8          # of each shard: the piece where two ranges meet becomes no column
+cdef struct RowRange:           # some rows of a table
+    Rows rows
+    FlowColumns columns         # those of the table, up to the next row of the range
+    FlowRecord records[ROWS_AT_ONCE]
 
-cdef inline uint32_t ranges_of(const Flows* f, uint64_t rows, uint32_t threads) noexcept nogil:
-    """How many ranges of so many rows are worth making for so many threads."""
-    cdef uint64_t octets = rows * (f.stride + f.features_stride + f.connections_stride)
-    cdef uint64_t ranges = min(<uint64_t>threads, rows // LEAST_RANGE)
-    if octets > KEPT_TWICE:
-        ranges = min(ranges, octets // (<uint64_t>max(f.n_shards, 1) * PIECES_A_RANGE * HUGE_FROM))
-    return <uint32_t>max(ranges, <uint64_t>1)
+cdef inline uint32_t ranges_of(uint64_t rows) noexcept nogil:
+    return <uint32_t>(rows // ROWS_A_RANGE + 1)
 
 cdef inline void set_rows(FlowColumns* columns, uint64_t n) noexcept nogil:
     """Say that each column has so many rows."""
     columns.plain.n = columns.features.n = columns.activity.n = columns.firsts.n = n
 
-cdef inline bint open_ranges(RowRange* all, uint32_t n, Flows* f, const FlowColumns* columns, int64_t newest,
-                             bint last) noexcept nogil:
-    """Divide the rows of a table into n zeroed ranges, in order. The caller has reserved room in the columns.
-    close_ranges() frees what the ranges have, also after False: memory is out."""
-    cdef bint done = True
-    cdef uint32_t i
-    for i in range(n):
-        all[i].place = i
-        all[i].ranges = n
-        all[i].newest = newest
-        all[i].last = last
-        all[i].columns = columns[0]
-        done = open_rows(&all[i].rows, f, i, n) and done
-        set_rows(&all[i].columns, rows_before_range(&all[i].rows))
-    for i in range(n):
-        all[i].end = all[i + 1].columns.plain.n if i + 1 < n else columns.plain.room
-    return done
+cdef inline void open_export(Export* e, Flows* f, int64_t newest, bint last) noexcept nogil:
+    """Begin with a zeroed struct that has columns with room for all rows, and room for the ends of the ranges."""
+    e.table = f
+    e.newest = newest
+    e.last = last
+    spare_open(&e.spare)
+    if last:
+        spare_index(f, &e.spare)
 
-cdef inline bint close_ranges(RowRange* all, uint32_t n, FlowColumns* columns) noexcept nogil:
-    """The columns have all rows now. False when memory is out."""
-    cdef bint done = True
-    cdef uint32_t i
-    for i in range(n):
-        close_rows_of(&all[i].rows)
-        done = done and not all[i].failed
-    set_rows(columns, all[n - 1].columns.plain.n)
-    return done
+cdef inline void close_export(Export* e, uint64_t rows) noexcept nogil:
+    """The columns have all rows now."""
+    set_rows(&e.columns, rows)
+    if e.last:
+        drop_all_rows(e.table)
 
-cdef inline void split_range(RowRange* r) noexcept nogil:
+cdef inline bint open_range(const Export* e, uint32_t i, RowRange* r) noexcept nogil:
+    """Go before the first row of range i. close_range() frees what it has, also after False: memory is out."""
+    memset(r, 0, sizeof(RowRange))
+    return open_rows(&r.rows, e.table, i, e.ranges)
+
+cdef inline uint64_t zero_in_range(const RowRange* r, const Columns* c) noexcept nogil:
+    """The columns that are zero in all rows of the range."""
+    cdef FlowRow all
+    cdef const Flows* f
+    cdef uint32_t i
+    memset(&all, 0, sizeof(FlowRow))
+    for i in range(max(r.rows.table.n_shards, 1)):
+        f = &r.rows.table.shards[i] if r.rows.table.n_shards else r.rows.table
+        unite(f, r.rows.begin[i], r.rows.end[i] - r.rows.begin[i], &all)
+    return zero_columns(c, r.records, &all)
+
+cdef inline void lay_range(Export* e, const RowRange* r, uint64_t zero) noexcept nogil:
+    """Give the columns memory for the rows of a range, in which the columns `zero` are zero. The ranges come here in
+    order: a piece lies under the rows of several, and only the first has not touched its memory."""
+    cdef uint64_t n = rows_in_range(&r.rows)
+    if not e.failed:
+        set_rows(&e.columns, rows_before_range(&r.rows))
+        e.columns.plain.zero = zero
+        lay_pieces(&e.columns.plain, &e.spare, n)
+        lay_pieces(&e.columns.features, &e.spare, n)
+        lay_pieces(&e.columns.activity, &e.spare, n)
+        lay_pieces(&e.columns.firsts, &e.spare, n)
+        e.failed = e.spare.failed
+    e.laid += 1
+
+cdef inline void fill_range(const Export* e, RowRange* r) noexcept nogil:
     """Write the rows of a range into the columns, in order."""
     cdef Rows* rows = &r.rows
     cdef FlowColumns* columns = &r.columns
@@ -222,14 +237,12 @@ cdef inline void split_range(RowRange* r) noexcept nogil:
     cdef bint counted_before = False, counted, rarely
     cdef Flows* f = rows.there
     cdef FlowRow all
-    cdef Spare spare
-    spare_open(&spare, r.ranges)
-    if r.last:
-        spare_index(rows.table, r.place, r.ranges, &spare)
+    set_rows(columns, rows_before_range(rows))
     while next_rows(rows):
         first = rows.first
         n = rows.n
-        all = united(f, first, n)
+        memset(&all, 0, sizeof(FlowRow))
+        unite(f, first, n, &all)
         read_keys(f, first, n, records)
         counted = all.rare or all.marks & ~MARK_FLIPPED
         # Records that got such counts in the round before have to be cleared.
@@ -239,14 +252,29 @@ cdef inline void split_range(RowRange* r) noexcept nogil:
                 read_record(f, first + i, rarely, &records[i])
         counted_before = counted
         columns.plain.zero = zero_columns(&columns.plain, records, &all)
-        if r.last:
-            lay_rows(columns, &spare, n, r.end)
-            if spare.failed:
-                break
-        ended = end_rows(f, first, n, records, r.newest)
+        ended = end_rows(f, first, n, records, e.newest)
         put_rows(f, first, n, records, columns)
-        if r.last:
-            spare_rows(rows, &spare)
-        else:
+        if not e.last:
             reopen_rows(f, first, ended)
-    r.failed = spare.failed
+
+cdef inline bint was_read(const Export* e, uint32_t i, uint32_t shards) noexcept nogil:
+    cdef uint64_t ends = 0
+    cdef uint32_t k
+    for k in range(shards):
+        ends |= e.ends[<uint64_t>i * shards + k]
+    return ends != 0
+
+cdef inline void spare_range(Export* e, uint32_t i, const RowRange* r) noexcept nogil:
+    """The rows of a range are not read again. Their memory is free to use when that of all ranges before it is."""
+    cdef uint32_t k, shards = max(e.table.n_shards, 1)
+    for k in range(shards):
+        e.ends[<uint64_t>i * shards + k] = r.rows.end[k]
+    while e.spared < e.ranges and was_read(e, e.spared, shards):
+        for k in range(shards):
+            spare_rows(&e.table.shards[k] if e.table.n_shards else e.table, e.shards_spared[k],
+                       e.ends[<uint64_t>e.spared * shards + k], &e.spare)
+            e.shards_spared[k] = e.ends[<uint64_t>e.spared * shards + k]
+        e.spared += 1
+
+cdef inline void close_range(RowRange* r) noexcept nogil:
+    close_rows_of(&r.rows)

@@ -21,8 +21,7 @@ cdef struct Rows:
     uint64_t begin[MAX_SHARDS]  # of each shard, or of the one table: the first row of the range,
     uint64_t end[MAX_SHARDS]    # ... the row after it,
     uint64_t at[MAX_SHARDS]     # ... the next row,
-    uint64_t next[MAX_SHARDS]   # ... the number of its record, UINT64_MAX behind the last one,
-    uint64_t spared[MAX_SHARDS]     # ... rows whose memory was given away
+    uint64_t next[MAX_SHARDS]   # ... the number of its record, UINT64_MAX behind the last one
     Flows block
 
 cdef inline uint64_t rows_before(const Flows* shard, uint64_t number) noexcept nogil:
@@ -93,11 +92,11 @@ cdef inline bint open_rows(Rows* r, Flows* f, uint32_t place, uint32_t ranges) n
     memset(r, 0, sizeof(Rows))
     r.table = r.there = f
     if f.n_shards == 0:
-        r.first = r.begin[0] = r.at[0] = r.spared[0] = begin
+        r.first = r.begin[0] = begin
         r.end[0] = end
         return True
     for i in range(f.n_shards):
-        r.begin[i] = r.at[i] = r.spared[i] = rows_before(&f.shards[i], begin)
+        r.begin[i] = r.at[i] = rows_before(&f.shards[i], begin)
         r.end[i] = rows_before(&f.shards[i], end)
         r.next[i] = number_of(r, i)
     r.there = &r.block
@@ -157,33 +156,28 @@ cdef inline bint next_rows(Rows* r) noexcept nogil:
     else:
         r.first += r.n
         r.n = <uint32_t>min(r.end[0] - r.first, <uint64_t>ROWS_AT_ONCE)
-        r.at[0] = r.first + r.n
     return r.n != 0
 
-cdef inline void spare_index(const Flows* f, uint32_t place, uint32_t ranges, Spare* spare) noexcept nogil:
-    """The memory of the index is free to use; each range has a share of it."""
-    cdef uint64_t octets = index_octets(f)
-    cdef uint64_t begin = octets * place // ranges
+cdef inline void spare_index(const Flows* f, Spare* spare) noexcept nogil:
+    """The memory of the index is free to use."""
     cdef uint32_t i
-    pages_spare(spare, f.index, begin, begin, octets * (place + 1) // ranges)
+    pages_spare(spare, f.index, 0, index_octets(f))
     for i in range(f.n_shards):
-        spare_index(&f.shards[i], place, ranges, spare)
+        spare_index(&f.shards[i], spare)
 
-cdef inline void spare_octets(Spare* spare, void* at, uint64_t stride, const Rows* r, uint32_t i) noexcept nogil:
-    if stride:
-        pages_spare(spare, at, r.begin[i] * stride, r.spared[i] * stride, r.at[i] * stride)
+cdef inline void spare_rows(const Flows* f, uint64_t spared, uint64_t end, Spare* spare) noexcept nogil:
+    """The memory of the rows before `end` is free to use; that of those before `spared` was so before."""
+    if spared < end:
+        pages_spare(spare, f.rows, spared * f.stride, end * f.stride)
+        pages_spare(spare, f.features, spared * f.features_stride, end * f.features_stride)
+        pages_spare(spare, f.connections, spared * f.connections_stride, end * f.connections_stride)
 
-cdef inline void spare_rows(Rows* r, Spare* spare) noexcept nogil:
-    """The memory of the rows at hand and those before them is free to use: they are not read again."""
-    cdef const Flows* f
+cdef inline uint64_t rows_in_range(const Rows* r) noexcept nogil:
+    cdef uint64_t rows = 0
     cdef uint32_t i
     for i in range(max(r.table.n_shards, 1)):
-        f = &r.table.shards[i] if r.table.n_shards else r.table
-        if r.spared[i] < r.at[i]:
-            spare_octets(spare, f.rows, f.stride, r, i)
-            spare_octets(spare, f.features, f.features_stride, r, i)
-            spare_octets(spare, f.connections, f.connections_stride, r, i)
-            r.spared[i] = r.at[i]
+        rows += r.end[i] - r.begin[i]
+    return rows
 
 cdef inline uint64_t rows_before_range(const Rows* r) noexcept nogil:
     """The rows of all ranges before this one."""

@@ -101,6 +101,12 @@ cdef inline bint is_orphaned(const Crew* crew) noexcept nogil:
     """Was this process forked from that of the crew? Then the members do not run here: nothing can be waited for."""
     return crew.process != getpid()
 
+cdef inline void drop_spans(Crew* crew) noexcept nogil:
+    """Give back the memory of all spans, which none is using."""
+    cdef uint32_t i
+    for i in range(crew.n_spans):
+        free_span(&crew.spans[i])
+
 cdef inline void send_home(Crew* crew) noexcept nogil:
     cdef uint32_t i
     pthread_mutex_lock(&crew.lock)
@@ -116,13 +122,11 @@ cdef inline void send_home(Crew* crew) noexcept nogil:
 
 cdef inline void dismiss(Crew* crew) noexcept nogil:
     """Nothing, if there is no crew."""
-    cdef uint32_t i
     if crew == NULL:
         return
     if not is_orphaned(crew):
         send_home(crew)
-    for i in range(crew.n_spans):
-        free_span(&crew.spans[i])
+    drop_spans(crew)
     free(crew)
 
 cdef inline void tell(Crew* crew) noexcept nogil:
