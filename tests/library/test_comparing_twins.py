@@ -164,6 +164,11 @@ def test_messages_that_are_alike_in_two_flows_are_not_those_of_a_translated_one(
     came = [(2 * MS, datagram(text, 1003))]
     alike = compared([(0, datagram(text, 1001)), (MS, datagram(text, 1002))], came)
     assert counts(alike) == {"sent": 3, "arrived": 0, "lost": 3, "appeared": 0}  # of neither, a direction is known
+    near, far = crossing()  # from which the clocks are known
+    near += [(time, datagram(text, port)) for time, port in ((0, 1001), (9 * SECOND, 1002))]
+    far += [(time, datagram(text, port)) for time, port in ((9500 * MS, 1003), (10500 * MS, 1004))]
+    later = compared(near, far)  # when the last one comes, the first one has waited for too long
+    assert int(later.flows.filter(protocol=17)["arrived"].sum()) == 0
     alone = compared([(0, datagram(text, 1001))], came)
     assert counts(alone) == {"sent": 1, "arrived": 1, "lost": 0, "appeared": 0}
 
@@ -200,3 +205,12 @@ def test_of_a_segment_that_was_joined_the_pieces_that_were_seen_arrive(sent, app
     packets = comparison.packets
     assert packets["b_packet"][packets["outcome"] == APPEARED].tolist() == appeared
     assert packets["b_packet"][packets["a_packet"] > 0].tolist() == [1, *[2] * len(sent)]
+
+
+def test_ttl_tells_the_way_of_a_message_that_was_changed_before_the_clocks_do():
+    """Nothing is learned from it. By the clocks B sees it 2 ms after A, and its TTL is lower at A."""
+    a, far = crossing()
+    changed = datagram(b"0" * 60 + b"?" * 20, ttl=63), datagram(b"0" * 60 + b"!" * 20, ttl=64)
+    comparison = compared([*a, (SECOND, changed[0])], [*far, (SECOND + 2 * MS, changed[1])])
+    message = comparison.flows.filter(protocol=17)
+    assert (message["way"].tolist(), message["arrived"].tolist(), message["changed"].tolist()) == ([1], [1], [1])

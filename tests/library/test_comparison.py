@@ -137,7 +137,7 @@ def test_what_was_learned_twice_because_two_ways_are_not_one_tells_directions_as
     alike = 10 * ms
     a.append(Record(udp(b"the same", (3, 4), 9), START + alike))
     other.append(Record(udp(b"the same", (5, 6), 9), START + alike + ahead + 20 * ms))
-    sent(udp(b"its own", own, 10), 200 * ms)
+    sent(udp(b"its own", own, 10), 4 * SECOND)  # by the clock of B, after the others
     captures = [pcap(sorted(side, key=lambda one: one.time), ns=True) for side in (a, other)]
     flows = fluxcap.read_comparison(*captures).flows
     ways = dict(zip(flows["src_port"].tolist(), flows["way"].tolist(), strict=True))
