@@ -34,8 +34,8 @@ def measure(copy: Path, tests: list[str]) -> tuple[dict[str, Counter[int]], list
     env = {**os.environ, "PYTHONPATH": f"{copy / 'src'}:{copy / 'tests/support'}", "FLUXCAP_DEBUG": "coverage"}
     env.pop("FLUXCAP_CORPUS", None)
     subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=copy, env=env, check=True)
-    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=few", *tests]
-    subprocess.run(pytest, cwd=copy, env=env, check=False)
+    pytest = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider"]  # gcov locks its files
+    subprocess.run([*pytest, "--hypothesis-profile=few", *tests], cwd=copy, env=env, check=False)
     (notes,) = copy.rglob("_core.gcno")
     gcov = ["gcov", "--json-format", "--branch-probabilities", str(notes)]
     subprocess.run(gcov, cwd=copy, check=True, capture_output=True)

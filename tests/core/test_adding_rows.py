@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import builders as b
 from capture_files import pcap, records
-from core_driver import FIVE_TUPLE, Row, as_rows, flows, key, scan
+from core_driver import FIVE_TUPLE, Row, anomalies, as_rows, flows, key, scan
 from fluxcap._core import FLOW_COLUMNS, Scanner
 
 SECOND = 1_000_000_000
@@ -45,6 +45,19 @@ def test_rows_that_do_not_fit_the_table_are_refused():
         Scanner(key=key("vlan")).add_flows(columns, 2)
     with pytest.raises(MemoryError, match="more than 1 flows"):
         merged(scan(pcap(records([frame(), frame(A6, B6)])), key=key(*FIVE_TUPLE)), max_flows=1)
+
+
+def test_errors_about_more_flows_than_there_is_room_for_are_counted_as_not_kept():
+    """The table is bounded to two rows, and what is quoted and not seen to as many."""
+    quoted = [frame(src_port=port)[14:] for port in range(1, 6)]
+    errors = scan(pcap(records([b.ethernet(b.ipv4(b.icmp(bytes(one)[:28], 3, 3, bytes(4)))) for one in quoted])),
+                  columns=(), key=key(*FIVE_TUPLE))  # fmt: skip
+    seen = scan(pcap(records([frame(src_port=port) for port in (2, 3)])), columns=(), key=key(*FIVE_TUPLE))
+    into = Scanner(key=key(*FIVE_TUPLE, max_flows=2))
+    for made in (errors.unseen(), seen.flows()):
+        into.add_flows({name: memoryview(column) for name, column in made.items()}, len(made["first"]))
+    assert [(row["src_port"], row["icmp_errors"]) for row in as_rows(into.flows())] == [(2, 1), (3, 0)]
+    assert anomalies(into) == {"errors_not_kept": 3}
 
 
 def columns_of(frames: list[bytes], start: int = 0) -> tuple[dict[str, memoryview], int]:

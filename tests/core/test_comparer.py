@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import builders as b
-from capture_files import Record, pcap
+from capture_files import Record, enhanced_packet, interface, pcap, pcapng, simple_packet
 from fluxcap._core import ROWS_FULL, WALK_ENDED, Comparer, Watcher
 
 SECOND = 1_000_000_000
@@ -121,3 +121,11 @@ def test_a_point_has_seen_no_more_than_was_taken_of_it():
     assert not comparer.take(0)  # what was taken before is still behind
     with pytest.raises(MemoryError):  # there is no room for more
         a.run()
+
+
+def test_records_of_no_flow_and_those_without_a_time_are_left_out_and_counted():
+    arp = b.ethernet(bytes(28), 0x0806)
+    blocks = [enhanced_packet(datagram(1), 1), enhanced_packet(bytes(arp), 2), simple_packet(datagram(2))]
+    point = watcher(pcapng(interface(), *blocks))
+    point.run()
+    assert point.seen == (1, 0, 2)

@@ -116,6 +116,13 @@ def test_a_history_that_has_no_room_says_so():
     assert histories(read(talkative)) == ["ShA" + "F" * 24 + "X"]
 
 
+def test_an_abort_for_which_the_history_has_no_room_is_told_by_no_state():
+    """The state RSTOS0 says what came between the SYN and the RST: only letters that were written down tell that."""
+    repeated = f"{'>D10@-10w ' * 1000} {'>D1! ' * 1000} {'<D10@-10w ' * 1000} {'<D1! ' * 1000}"
+    table = read(f">S <A <D10 >D10 {repeated} >R")
+    assert (states(table), histories(table)) == (["OTH"], ["SadD" + "WT" * 4 + "CCCC" + "wt" * 4 + "cccx"])
+
+
 @pytest.mark.parametrize(
     ("line", "port", "basis", "history"),
     [
@@ -327,6 +334,16 @@ def test_tables_of_connections_do_not_merge():
     table = read(SHAKE)
     with pytest.raises(ValueError, match="tables of connections do not merge"):
         fluxcap.merge([table, table])
+
+
+@pytest.mark.parametrize(("column", "at", "good"), [("ip_bad", 24, [2, 3]), ("bad", 50, [2, 2])])
+def test_a_syn_that_began_another_connection_takes_its_wrong_checksums_along(column, at, good):
+    """It is counted in the connection before until it is answered. `at`: of the checksum of IP or TCP in the frame."""
+    segments = records(">D5 <A >S@+1000000i <SAi >A")
+    octets = segments[2].data
+    segments[2] = segments[2]._replace(data=octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1 :])
+    table = fluxcap.read_connections(pcap(segments), ignore_checksums=True)
+    assert (table["packets"].tolist(), table[column].tolist(), table["good"].tolist()) == ([1, 2], [0, 1], good)
 
 
 def test_the_packets_of_a_connection_can_be_extracted(tmp_path):

@@ -121,6 +121,17 @@ def test_any_order_of_the_pieces_of_a_stream_some_of_them_twice_gives_it_back(tm
     assert (delivery.stream()["data"], delivery.gaps, delivery.stream()["conflicting"]) == (octets, [], 0)
 
 
+def test_bytes_that_a_snap_length_cut_from_what_is_held_do_not_differ_from_any(tmp_path):
+    """They are missing in the stream, also where the segment is sent again behind them."""
+    frames = [syn(), segment(3, b"defghi"), segment(6, b"GHI"), segment(0, b"abc"), fin(9)]
+    captured = records(frames)
+    captured[1] = captured[1].cut(len(captured[1].data) - 4)  # "de" is left
+    delivery = demuxed(pcap(captured), tmp_path / "out")
+    stream = delivery.stream()
+    assert (stream["data"], delivery.gaps_of(stream)) == (b"abcde", [(5, 4)])
+    assert {name: stream[name] for name in COUNTS if stream[name]} == {"retransmitted": 1, "out_of_order": 1}
+
+
 def test_both_directions_are_streams_of_one_connection_and_one_may_end_before_the_other(tmp_path):
     back = {"back": True, "isn": 7}
     delivery = streams(

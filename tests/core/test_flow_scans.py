@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import builders as b
+import core_driver
 import fluxcap
 from capture_files import Record, interface, pcap, pcapng, simple_packet
 from fluxcap.tables import flow_scan
@@ -131,6 +132,27 @@ def test_a_flow_ends_by_its_timeout_without_another_packet(limits, end, reason):
         assert aggregator.result()["end_reason"].tolist() == [reason, FORCED]
     parts = [fluxcap.read_flows(timed(0, end=9)), fluxcap.read_flows(timed(10, end=end))]
     assert "end_reason" in fluxcap.merge(parts).columns
+
+
+@pytest.mark.parametrize(
+    ("limits", "until", "left"),
+    [
+        ({"idle_timeout": 10, "tcp_idle_timeout": 30}, 9, []),
+        ({"idle_timeout": 10, "tcp_idle_timeout": 30}, 10, [b.UDP]),
+        ({"idle_timeout": 10, "tcp_idle_timeout": 30}, 30, [b.UDP, b.TCP]),
+        ({"idle_timeout": 30, "tcp_idle_timeout": 10}, 10, [b.TCP]),
+        ({"idle_timeout": 0, "tcp_idle_timeout": 10}, 10**9, [b.TCP]),
+        ({"idle_timeout": 10, "tcp_idle_timeout": 0}, 10**9, [b.UDP]),
+        ({}, 10**9, []),
+    ],
+)
+def test_flows_of_tcp_leave_by_a_timeout_of_their_own(limits, until, left):
+    """A timeout of zero is none."""
+    frames = [b.ethernet(b.ipv4(b.udp(b"", 1, 2))), b.ethernet(b.ipv4(b.tcp(b"", 1, 2)))]
+    by = core_driver.key(*core_driver.FIVE_TUPLE, **{name: seconds * SECOND for name, seconds in limits.items()})
+    scanner = core_driver.scan(pcap([Record(bytes(frame), 0) for frame in frames]), columns=(), key=by)
+    ended = [row["protocol"] for row in core_driver.as_rows(scanner.ended(until * SECOND))]
+    assert (ended, scanner.open_flows) == (left, 2 - len(left))
 
 
 def test_an_ended_flow_leaves_before_the_capture_ends(eager):

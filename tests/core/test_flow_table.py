@@ -134,6 +134,15 @@ def test_the_ports_tell_the_direction_where_both_addresses_are_the_same():
     assert (row["src_port"], row["packets"], row["reverse_packets"]) == (2000, 1, 2)
 
 
+def test_a_key_of_ports_alone_has_the_server_as_its_destination():
+    """Of a key without addresses nobody can tell whether a packet went to all."""
+    capture = pcap(records([frame(src_port=53, dst_port=40000), frame(src_port=40000, dst_port=53)]))
+    by = key("protocol", "src_port", "dst_port", server_ports=({80}, {53}))
+    (row,) = flows(capture, by=by)
+    expected = {"src_port": 40000, "dst_port": 53, "packets": 1, "reverse_packets": 1}
+    assert of(row, expected) == expected
+
+
 def test_a_flow_of_an_end_with_itself_is_all_forward():
     (row,) = flows(pcap(records([frame(A4, A4, 7, 7)] * 3)))
     assert (row["packets"], row["reverse_packets"]) == (3, 0)

@@ -22,6 +22,7 @@ from real_captures import CORPUS, index, needs_corpus
 
 A4, B4, R4, A6, B6, R6 = "192.0.2.1", "192.0.2.2", "198.51.100.9", "2001:db8::1", "2001:db8::2", "2001:db8::9"
 UNUSED = bytes(4)
+SECOND = 1_000_000_000
 COLUMNS = ("icmp_errors", "icmp_type", "icmp_code")
 
 
@@ -154,6 +155,37 @@ FRAMES = [
 ]
 
 
+def about_many(first: int, n: int) -> bytes:
+    """A capture of so many errors, each about a datagram to another address."""
+    frame = bytes(about(b.ipv4(b.udp(bytes(4), 4000, 53), A4, B4), octets=32))
+    record = np.frombuffer(struct.pack("<IIII", 1, 0, len(frame), len(frame)) + frame, np.uint8)
+    many = np.tile(record, (n, 1))
+    quoted = 16 + 14 + 20 + 8
+    assert bytes(many[0, quoted + 16 : quoted + 20]) == bytes((192, 0, 2, 2))
+    # The destination counts up in the first four bytes, and down in the last four: the sum of the error stays right.
+    destination = np.arange(first, first + n, dtype=np.uint32)
+    before = many[:, quoted + 16 : quoted + 20].copy().view(">u4")[0, 0]
+    many[:, quoted + 16 : quoted + 20] = destination.astype(">u4").view(np.uint8).reshape(-1, 4)
+    many[:, quoted + 28 :] = (before - destination).astype(">u4").view(np.uint8).reshape(-1, 4)
+    return pcap([]) + many.tobytes()
+
+
+def test_merging_counts_an_error_on_the_row_that_is_current_when_it_comes():
+    asked = b.ipv4(b.udp(b"", 1, 53), A4, B4)
+    made = records([b.ethernet(asked), b.ethernet(asked), about(asked)], step=100 * SECOND)
+    parts = [fluxcap.read_flows(pcap([one]), idle_timeout=10) for one in made]
+    assert fluxcap.merge(parts)["icmp_errors"].tolist() == [0, 1, 0]
+    assert fluxcap.merge(parts) == fluxcap.read_flows(pcap(made), idle_timeout=10)
+
+
+def test_merging_says_how_many_errors_it_does_not_keep():
+    """Each of the tables has kept all of its own."""
+    kept, part = 1 << 16, 33_000
+    tables = [fluxcap.read_flows(about_many(1 + start, part)) for start in (0, part)]
+    with pytest.warns(UserWarning, match=f"{2 * part - kept:,} ICMP errors about flows not seen"):
+        assert fluxcap.merge(tables)["packets"].tolist() == [2 * part]
+
+
 @given(st.lists(st.sampled_from(FRAMES), min_size=1, max_size=12), st.data())
 def test_merging_joins_errors_with_flows_of_other_parts(frames, data):
     made = records(frames)
@@ -237,18 +269,8 @@ def test_errors_about_flows_not_seen_are_kept_up_to_a_bound():
 
 @pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer takes memory of its own")
 def test_a_million_errors_about_different_flows_take_bounded_memory(tmp_path):
-    frame = bytes(about(b.ipv4(b.udp(bytes(4), 4000, 53), A4, B4), octets=32))
-    record = np.frombuffer(struct.pack("<IIII", 1, 0, len(frame), len(frame)) + frame, np.uint8)
-    many = np.tile(record, (1_000_000, 1))
-    quoted = 16 + 14 + 20 + 8
-    assert bytes(many[0, quoted + 16 : quoted + 20]) == bytes((192, 0, 2, 2))
-    # The destination counts up in the first four bytes, and down in the last four: the sum of the error stays right.
-    destination = np.arange(1, 1 + len(many), dtype=np.uint32)
-    before = many[:, quoted + 16 : quoted + 20].copy().view(">u4")[0, 0]
-    many[:, quoted + 16 : quoted + 20] = destination.astype(">u4").view(np.uint8).reshape(-1, 4)
-    many[:, quoted + 28 :] = (before - destination).astype(">u4").view(np.uint8).reshape(-1, 4)
     path = tmp_path / "errors.pcap"
-    path.write_bytes(pcap([]) + many.tobytes())
+    path.write_bytes(about_many(1, 1_000_000))
     script = """
 import sys, fluxcap, numpy
 def peak():

@@ -120,6 +120,28 @@ def test_damage_ends_one_input_and_is_named_by_its_file(tmp_path: Path):
     assert rows(raised.value.partial) == [(1, 1), (0, 1), (1, 2)]  # one more had to be read to know what comes first
 
 
+def test_what_comes_before_the_damage_of_one_input_is_let_go_before_the_damage_is_told():
+    broken = one_pcap([10, 30, 50]) + b"\xff" * 40 + one_pcap([70])[24:]
+    inputs = [broken, one_pcap([20, 40, 60])]
+    with pytest.warns(fluxcap.DamagedCaptureWarning):
+        table = fluxcap.read_packets(inputs, columns="file,packet", order="time", reorder=1e-9)
+    assert rows(table) == [(0, 1), (1, 1), (0, 2), (1, 2), (0, 3), (1, 3)]
+    (damage,) = table.metadata["damage"]
+    assert (damage.packet, damage.offset) == (3, len(one_pcap([10, 30, 50])))
+
+
+def test_inputs_with_many_interfaces_are_merged():
+    """Each record is of an interface of its own."""
+    captures = [
+        pcapng(*[interface(tsresol=9)] * 40, *(enhanced_packet(FRAME, 2 * at + odd, at) for at in range(40)))
+        for odd in (0, 1)
+    ]
+    table = read(captures, 10, "file,interface,time")
+    assert list(zip(*(table[name].tolist() for name in ("time", "file", "interface")), strict=True)) == [
+        (time, time % 2, time // 2) for time in range(80)
+    ]
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
 def test_cut_compressed_inputs_end_alone(pack):
     captures = [pack(one_pcap(list(range(start, 100_000, 2))))[:-20] for start in (0, 1)]

@@ -78,6 +78,17 @@ def test_another_capture_behind_a_fragment_is_no_danger(first, second):
     assert len(scanner.take_apart()) <= len(octets)
 
 
+@pytest.mark.parametrize("second", ["pcap modified", "enhanced little", "obsolete big"])
+def test_a_fragment_that_begins_the_window_is_not_sought_before_it(second):
+    """Its header is shorter than that of a record of the capture behind it."""
+    octets, apart = CAPTURES["pcap little"]
+    last = len(octets) - 16 - len(FRAMES[-1])
+    behind, behind_apart = CAPTURES[second]
+    scanner = Scanner(key=key(*FIVE_TUPLE), columns=("packet",), fragments_apart=True)
+    feed(scanner, [octets[:last], octets[last:] + behind])
+    assert scanner.take_apart() == apart.removesuffix(octets[last:]) + behind_apart
+
+
 def test_records_that_a_filter_refuses_are_not_kept():
     octets, _ = CAPTURES["pcap little"]
     refusing = b"\6\0\0\0\0\0\0\0"  # the program `ret 0`

@@ -298,6 +298,25 @@ def test_joined_captures_of_different_link_types_are_not_mixed():
         assert [row["link_type"] for row in taken(scanner)] == [1] * 19 + [101] * 3000
 
 
+def test_many_beginnings_of_captures_of_another_kind_hide_no_record():
+    """Each could be one that goes on to the end, so only the first ones are followed."""
+    inside = b"".join(nested(T0, 0, 0xA1B23C4D) + b"-" for _ in range(30))
+    around = [*talk(8), Record(inside, T0 * SECOND), *talk(12)]
+    capture = pcap(around)
+    whole = places(capture)
+    reading = resync(overwritten(capture, whole[8].start, whole[8].data, "ones", random.Random(4)))
+    assert [offset for offset, _ in reading.records] == [one.data for one in whole if one != whole[8]]
+
+
+def test_records_before_a_gap_in_time_are_found_where_the_last_one_of_them_was_cut():
+    before = [Record(bytes([at]) * (50 + at), (T0 + at) * SECOND, 200) for at in range(5)]
+    later = [Record(bytes([at]) * (50 + at), (T0 + 10**6 + at) * SECOND) for at in range(5)]
+    capture = pcap([*talk(4), *before, *later])
+    whole = places(capture)
+    reading = resync(overwritten(capture, whole[3].start, whole[3].data, "ones", random.Random(0)))
+    assert [offset for offset, _ in reading.records] == [one.data for one in whole if one != whole[3]]
+
+
 # Sections and interfaces ----------------------------------------------------------------------------------------------
 
 
@@ -334,6 +353,57 @@ def test_a_block_longer_than_any_record_is_read():
     assert len(resync(capture).records) == 8
 
 
+def with_trailer(made: Block, length: int) -> Block:
+    """A block with another length at its end."""
+    return lambda order: made(order)[:-4] + struct.pack(order + "I", length)
+
+
+def with_captured_length(made: Block, length: int) -> Block:
+    """A packet block of which more, or fewer, bytes were captured than it has."""
+    return lambda order: made(order)[:20] + struct.pack(order + "I", length) + made(order)[24:]
+
+
+ENDINGS = {
+    "a few bytes": lambda order: b"\6\0\0\0\1",
+    "a section of no byte order": lambda order: block(0x0A0D0D0A, b"?" * 16)(order),
+    "a block that ends otherwise": with_trailer(enhanced_packet(bytes(60)), 4),
+    "a packet longer than its block": with_captured_length(enhanced_packet(bytes(60)), 1000),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_blocks_between_damage_and_what_is_no_block_are_read(ending, order):
+    """Nothing leads to them: the length at the end of the block before is destroyed too."""
+    capture = pcapng(interface(), *packets(12), byteorder=order)
+    whole = places(capture)
+    lost = whole[3]
+    broken = overwritten(capture, lost.start, lost.end, "ones", random.Random(0))
+    reading = resync(broken + ending("<" if order == "little" else ">"))
+    assert [offset for offset, _ in reading.records] == [one.data for one in whole if one != lost]
+
+
+NOT_SOUND = {
+    "an interface that is not there": enhanced_packet(bytes(60), interface_id=7),
+    "an interface that is not there, obsolete": old_packet(bytes(60), interface_id=7),
+    "another length at the end": with_trailer(enhanced_packet(bytes(60)), 4),
+    "more bytes than it has": with_captured_length(enhanced_packet(bytes(60)), 1000),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("damaged_block", NOT_SOUND.values(), ids=NOT_SOUND)
+def test_damage_in_the_middle_of_a_long_section_is_found_by_threads_too(damaged_block, order):
+    kinds = itertools.cycle([enhanced_packet, old_packet, simple_packet])
+    blocks = [kind(one.data) for kind, one in zip(kinds, talk(4000), strict=False)]
+    blocks[2000:2000] = [damaged_block]
+    octets = pcapng(interface(), *blocks, byteorder=order)
+    options = {"key": key(*FIVE_TUPLE), "resync": True}
+    expected = read(octets, [len(octets)], ONE, **options)
+    assert (expected["totals"]["packets"], len(expected["strays"])) == (4000, 1)
+    assert read(octets, [70_000], itertools.repeat(4), **options) == expected
+
+
 # Limits ---------------------------------------------------------------------------------------------------------------
 
 
@@ -368,3 +438,11 @@ def test_a_search_in_a_part_of_a_capture_says_how_far_it_came():
     assert len(zeros) - finder.needs < searched <= len(zeros)
     with pytest.raises(ValueError, match="head"):
         RecordFinder(b"plain text, and more of it")
+
+
+def test_a_head_with_many_interfaces_is_the_head_of_all_their_records():
+    head = pcapng(*(interface() for _ in range(40)))
+    capture = head + pcapng(*(packet for index in range(40) for packet in packets(1, index)))[28:]
+    finder = RecordFinder(head)
+    starts = [place.start for place in places(capture)]
+    assert [finder.find(capture, start - 1)[0] for start in starts] == starts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+from itertools import zip_longest
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 import builders as b
 import fluxcap
+import tcp_talks
 from capture_files import pcap, records
-from core_driver import ALL_COLUMNS, FIVE_TUPLE, key
-from fluxcap._core import Scanner
+from core_driver import ALL_COLUMNS, FIVE_TUPLE, as_rows, key
+from fluxcap._core import HeldCounted, Scanner
 from fluxcap.plan import processors
 from fluxcap.plan.processors import ONE_TABLE, divides, shards_for, threads_for, threads_worth
 from real_captures import CORPUS, index, needs_corpus
@@ -115,6 +117,45 @@ def test_an_icmp_error_changes_the_flow_that_it_quotes_in_whichever_shard_that_i
         assert struct.unpack("=65Q", found["flows"]["icmp_errors"]) == (
             (0, *(1,) * 64) if capture is early else (*(1,) * 64, 0)
         )
+
+
+def test_the_gaps_of_connections_do_not_depend_on_shards():
+    """Most of the connections have more gaps than have room in themselves."""
+    talks = [
+        tcp_talks.records(f">S <SA >A {'>D10@+5 <D10@+7 ' * gaps} >F", client=("192.0.2.1", 40_000 + gaps))
+        for gaps in range(1, 70)
+    ]
+    capture = pcap([one for segments in zip_longest(*talks) for one in segments if one])
+    for shards in SHARDS:
+        columns = read(capture, [1 << 18], ONE, key=CONNECTIONS, shards=shards)["flows"]
+        for name, octets in (("gap_bytes", 5), ("reverse_gap_bytes", 7)):
+            assert struct.unpack("=69Q", columns[name]) == tuple(octets * gaps for gaps in range(1, 70))
+
+
+def test_a_table_in_shards_is_read_before_a_datagram_is_whole_and_reading_goes_on():
+    """The last fragment waits for the first one, which would tell its ports. It is counted by its addresses meanwhile,
+    in a copy of the table."""
+    last, first = (
+        b.ethernet(b.ipv4(piece, "192.0.2.1", "192.0.2.2", b.UDP, identification=7, offset=at, more=more))
+        for at, more, piece in b.pieces(b.udp(bytes(40), 4000, 53).over(b"\xc0\0\2\1", b"\xc0\0\2\2"), 24)[::-1]
+    )
+    others = [b.ethernet(b.ipv4(b.udp(b"", port, 53), "192.0.2.1", "192.0.2.2")) for port in range(1, 40)]
+    capture = pcap(records([*others, last, first]))
+    before = len(capture) - 16 - len(bytes(first))
+    for shards in SHARDS:
+        scanner = Scanner(key=key(*FIVE_TUPLE), shards=shards)
+        found = []
+        for piece in (capture[:before], capture[before:]):
+            if not found:
+                scanner.begin()
+            space = scanner.space()
+            space[: len(piece)] = piece
+            space.release()
+            scanner.advance(len(piece))
+            scanner.run()
+            with HeldCounted(scanner):
+                found.append([row["src_port"] for row in as_rows(scanner.flows())])
+        assert found == [[*range(1, 40), 0], [*range(1, 40), 4000]]
 
 
 def test_a_table_in_shards_is_read_half_way():

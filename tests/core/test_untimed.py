@@ -124,6 +124,14 @@ def test_a_record_without_a_time_is_in_the_interval_of_the_record_before_it_of_w
     ]
 
 
+def test_a_flow_that_begins_before_any_time_is_known_has_no_earlier_interval():
+    """Its source is the client by the port, also where another flow is in the same interval."""
+    answer = b.ethernet(b.ipv4(b.udp(b"", 53, 40000), SERVER, CLIENT))
+    entries = [Entry(datagram(1), None), Entry(answer, None), Entry(answer, START)]
+    found = rows(flows(entries, interval=10, semantics="zeek"), "src_port", "interval", "reverse_packets")
+    assert found == [(1, NO_TIME, 0), (40000, NO_TIME, 1), (40000, START, 1)]
+
+
 def test_an_interval_does_not_reach_from_one_input_into_the_next():
     inputs = [capture([Entry(datagram(1), START)]), capture([Entry(datagram(1), None)])]
     assert fluxcap.read_flows(inputs, interval=10)["interval"].tolist() == [START, NO_TIME]

@@ -147,3 +147,70 @@ def test_what_arrives_of_a_direction_in_which_nothing_was_seen_to_be_sent_is_sai
     comparison = compared([(time + MS, segment(False, n)) for n, (time, _) in enumerate(answers)], [*answers, *there])
     assert counts(comparison) == {"sent": 40, "arrived": 40, "lost": 0, "appeared": 40}
     assert "From A to B: no packet was seen to be sent, and 40 to arrive." in comparison.sentences
+
+
+def crossing() -> list[list[tuple[int, bytes]]]:
+    """What both points see of segments and their answers, each of which takes 20 ms from one to the other."""
+    times = [(number * 100 * MS, number) for number in range(40)]
+    return [
+        [(time + out, segment(True, n)) for time, n in times] + [(time + back, segment(False, n)) for time, n in times]
+        for out, back in ((0, 40 * MS), (20 * MS, 20 * MS))
+    ]
+
+
+def test_messages_that_are_alike_in_two_flows_are_not_those_of_a_translated_one():
+    """Nothing tells which of the two would have the ports of the third behind a translation."""
+    text = b"an announcement"
+    came = [(2 * MS, datagram(text, 1003))]
+    alike = compared([(0, datagram(text, 1001)), (MS, datagram(text, 1002))], came)
+    assert counts(alike) == {"sent": 3, "arrived": 0, "lost": 3, "appeared": 0}  # of neither, a direction is known
+    near, far = crossing()  # from which the clocks are known
+    near += [(time, datagram(text, port)) for time, port in ((0, 1001), (9 * SECOND, 1002))]
+    far += [(time, datagram(text, port)) for time, port in ((9500 * MS, 1003), (10500 * MS, 1004))]
+    later = compared(near, far)  # when the last one comes, the first one has waited for too long
+    assert int(later.flows.filter(protocol=17)["arrived"].sum()) == 0
+    alone = compared([(0, datagram(text, 1001))], came)
+    assert counts(alone) == {"sent": 1, "arrived": 1, "lost": 0, "appeared": 0}
+
+
+def test_a_translated_flow_that_only_the_common_clock_tells_has_all_packets_of_both_its_ends():
+    """B is 3 s ahead: by the clocks as they are, both of the flows with the same message come before what B sees. The
+    first packet that B has seen of the flow, A has not."""
+    ahead, text = 3 * SECOND, b"an announcement"
+    crossing = [(number * 100 * MS, number) for number in range(40)]
+    a = [(time, segment(True, n)) for time, n in crossing] + [(t + 40 * MS, segment(False, n)) for t, n in crossing]
+    far = [(t + 20 * MS, segment(True, n)) for t, n in crossing] + [
+        (t + 20 * MS, segment(False, n)) for t, n in crossing
+    ]
+    a += [(SECOND, datagram(text, 1001)), (2 * SECOND, datagram(text, 1002))]
+    far += [(SECOND // 2, datagram(b"not seen at A", 1003)), (SECOND + 20 * MS, datagram(text, 1003))]
+    comparison = compared(a, [(time + ahead, data) for time, data in far])
+    flows = comparison.flows.filter(protocol=17)
+    names = ("src_port", "first", "last", "sent", "arrived", "lost", "appeared")
+    first, last, other = (START + ahead // 2 + time for time in (SECOND // 2, SECOND + 20 * MS, 2 * SECOND))
+    assert list(zip(*(flows[name].tolist() for name in names), strict=True)) == [
+        (1001, first, last, 1, 1, 0, 1),
+        (1002, other, other, 1, 0, 1, 0),
+    ]
+
+
+@pytest.mark.parametrize(("sent", "appeared"), [([1, 2, 3], []), ([1, 2], [2]), ([1], [2])])
+def test_of_a_segment_that_was_joined_the_pieces_that_were_seen_arrive(sent, appeared):
+    """The capture at A may lack the last ones. Then the joined segment has bytes that nobody was seen to send."""
+    pieces = [(number * US, segment(True, number, 100)) for number in sent]
+    before = segment(True, 900), segment(True, 900, ttl=63)
+    comparison = compared(
+        [(-SECOND, before[0]), *pieces], [(-SECOND + MS, before[1]), (2 * MS, segment(True, 1, 300, ttl=63))]
+    )
+    packets = comparison.packets
+    assert packets["b_packet"][packets["outcome"] == APPEARED].tolist() == appeared
+    assert packets["b_packet"][packets["a_packet"] > 0].tolist() == [1, *[2] * len(sent)]
+
+
+def test_ttl_tells_the_way_of_a_message_that_was_changed_before_the_clocks_do():
+    """Nothing is learned from it. By the clocks B sees it 2 ms after A, and its TTL is lower at A."""
+    a, far = crossing()
+    changed = datagram(b"0" * 60 + b"?" * 20, ttl=63), datagram(b"0" * 60 + b"!" * 20, ttl=64)
+    comparison = compared([*a, (SECOND, changed[0])], [*far, (SECOND + 2 * MS, changed[1])])
+    message = comparison.flows.filter(protocol=17)
+    assert (message["way"].tolist(), message["arrived"].tolist(), message["changed"].tolist()) == ([1], [1], [1])

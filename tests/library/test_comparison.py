@@ -113,8 +113,9 @@ def test_quantiles_of_a_few_delays_are_delays_and_those_of_more_are_near(packets
         assert flows[name][0] == pytest.approx(wanted, rel=0 if exact else 0.01, abs=0)
 
 
-def test_what_was_learned_twice_because_two_ways_are_not_one_tells_directions_as_well():
-    """A packet of each of two ways is the same, so these seem to be one, until both points see the first of them. Of
+@pytest.mark.parametrize("own", [(3, 4), (5, 6)], ids=["the first", "the other"])
+def test_what_was_learned_twice_because_two_ways_are_not_one_tells_directions_as_well(own):
+    """A packet of each of two ways is the same, so these seem to be one, until both points see one of them. Of
     another way nothing tells the direction but the clock, which is 3 s ahead at B."""
     ahead, ms = 3 * SECOND, MS
 
@@ -136,7 +137,7 @@ def test_what_was_learned_twice_because_two_ways_are_not_one_tells_directions_as
     alike = 10 * ms
     a.append(Record(udp(b"the same", (3, 4), 9), START + alike))
     other.append(Record(udp(b"the same", (5, 6), 9), START + alike + ahead + 20 * ms))
-    sent(udp(b"its own", (3, 4), 10), 200 * ms)
+    sent(udp(b"its own", own, 10), 4 * SECOND)  # by the clock of B, after the others
     captures = [pcap(sorted(side, key=lambda one: one.time), ns=True) for side in (a, other)]
     flows = fluxcap.read_comparison(*captures).flows
     ways = dict(zip(flows["src_port"].tolist(), flows["way"].tolist(), strict=True))

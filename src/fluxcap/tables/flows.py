@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fluxcap._core import NO_TIME, Column, Scanner
 from fluxcap.capture.inputs import expand
+from fluxcap.capture.left_out import about_left_out
 from fluxcap.capture.reading import Reading
+from fluxcap.capture.warn import warn
 from fluxcap.plan.flow_plan import FLOW, FlowPlan, spec_of
-from fluxcap.tables.merging import IN_ORDER, added_up, refusal
+from fluxcap.tables.merging import IN_ORDER, added_up, in_time_order, refusal
 from fluxcap.tables.table import Table
 from fluxcap.values import human
 from fluxcap.values.metadata import Metadata
@@ -319,7 +321,8 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
     -------
     FlowTable
         One row a flow: exactly what reading the captures together gives, where each begins after the one before it
-        has ended. `file` counts through the inputs of all tables. Columns of with_columns() are left out.
+        has ended. `file` counts through the inputs of all tables. Columns of with_columns() are left out. With an idle
+        timeout, an ICMP error that came before its flow in a capture counts on that flow, not on one that ended before.
 
     Raises
     ------
@@ -346,15 +349,16 @@ def merge(tables: Iterable[FlowTable]) -> FlowTable:
         raise ValueError(said)
     made = parts[0].metadata
     scanner = Scanner(key=spec_of(made | {"max_flows": 0}))
-    parts = _counted_through(parts)
-    unseen = [one for part in parts for one in about_unseen(part)]
-    for part in [*unseen, *([_in_time_order(parts)] if made["idle_timeout"] else parts)]:
+    for part in _counted_through(parts):
         try:
-            add_rows(scanner, part)
+            for rows in (in_time_order(part) if made["idle_timeout"] else part, *about_unseen(part)):
+                add_rows(scanner, rows)
         except KeyError as name:
             raise ValueError(f"a table without its column {name} does not merge: merge first, then select") from None
         except ValueError as error:
             raise ValueError(f"time goes back between these tables: {error}; {IN_ORDER}") from error
+    for sentence in about_left_out(scanner.totals(), ()):
+        warn(UserWarning(sentence))
     return table_of(FlowTable, scanner, added_up([part.metadata for part in parts]), True)
 
 
@@ -387,11 +391,3 @@ def _counted_through(parts: list[FlowTable]) -> list[FlowTable]:
 def _renumbered(part: FlowTable, before: int) -> FlowTable:
     columns = part._arrays()
     return FlowTable({**columns, "file": columns["file"] + columns["file"].dtype.type(before)}, part.metadata)
-
-
-def _in_time_order(parts: list[FlowTable]) -> FlowTable:
-    """All rows in the order of their first records: only in that order it shows whether a row continues another."""
-    import numpy as np
-
-    order = np.argsort(np.concatenate([part["first"] for part in parts]), kind="stable")
-    return FlowTable({name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]._columns})

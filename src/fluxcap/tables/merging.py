@@ -140,3 +140,11 @@ def joined(tables: Sequence[TableT]) -> TableT:
     arrays = [table._arrays() for table in tables]
     columns = {name: np.concatenate([one[name] for one in arrays]) for name in arrays[0]}
     return type(tables[-1])(columns, tables[-1].metadata)
+
+
+def in_time_order(table: TableT) -> TableT:
+    """The rows in the order of their first records: only in that order it shows whether a row continues another."""
+    import numpy as np
+
+    order = np.argsort(table["first"], kind="stable")
+    return type(table)({name: values[order] for name, values in table._arrays().items()}, table.metadata)
