@@ -167,8 +167,10 @@ cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last, Crew* cre
         plan_columns(&columns.firsts, firsts)
         all.of.ranges = ranges_of(rows)
         all.of.ends = <uint64_t*>calloc(<uint64_t>all.of.ranges * max(f.n_shards, 1), sizeof(uint64_t))
-        if all.of.ends == NULL or not (reserve_all(&columns.plain, rows) and reserve_all(&columns.features, rows) and
-                                       reserve_all(&columns.activity, rows) and reserve_all(&columns.firsts, rows)):
+        all.of.read = <uint8_t*>calloc(all.of.ranges, 1)
+        if all.of.ends == NULL or all.of.read == NULL or not (
+                reserve_all(&columns.plain, rows) and reserve_all(&columns.features, rows) and
+                reserve_all(&columns.activity, rows) and reserve_all(&columns.firsts, rows)):
             raise MemoryError
         with nogil:
             open_export(&all.of, f, newest, last)
@@ -181,6 +183,7 @@ cdef dict read_rows(Flows* f, tuple fields, int64_t newest, bint last, Crew* cre
     finally:
         if all != NULL:
             free(all.of.ends)
+            free(all.of.read)
             free_columns(&all.of.columns.plain)
             free_columns(&all.of.columns.features)
             free_columns(&all.of.columns.activity)

@@ -5,7 +5,7 @@
 # columns, in the order of the ranges, so many threads need hardly more memory than one.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from fluxcap.base.columns cimport Columns, lay_pieces, put_column
 from fluxcap.base.memory cimport Spare, spare_open
@@ -165,7 +165,8 @@ cdef struct Export:             # a table on its way to columns
     bint last                   # the columns take over the memory of rows that have been read
     uint32_t laid               # ranges whose columns have memory
     uint32_t spared             # ranges whose rows have given theirs away
-    uint64_t* ends              # of each range, the row after it in each shard; 0 in all: it has not been read
+    uint8_t* read               # of each range: whether it has been read
+    uint64_t* ends              # ... and then the row after it in each shard
     uint64_t shards_spared[MAX_SHARDS]  # rows that have given their memory away
     Spare spare
     bint failed                 # memory is out
@@ -257,23 +258,17 @@ cdef inline void fill_range(const Export* e, RowRange* r) noexcept nogil:
         if not e.last:
             reopen_rows(f, first, ended)
 
-cdef inline bint was_read(const Export* e, uint32_t i, uint32_t shards) noexcept nogil:
-    cdef uint64_t ends = 0
-    cdef uint32_t k
-    for k in range(shards):
-        ends |= e.ends[<uint64_t>i * shards + k]
-    return ends != 0
-
 cdef inline void spare_range(Export* e, uint32_t i, const RowRange* r) noexcept nogil:
     """The rows of a range are not read again. Their memory is free to use when that of all ranges before it is."""
     cdef uint32_t k, shards = max(e.table.n_shards, 1)
-    for k in range(shards):
-        e.ends[<uint64_t>i * shards + k] = r.rows.end[k]
-    while e.spared < e.ranges and was_read(e, e.spared, shards):
+    cdef const uint64_t* ends
+    memcpy(e.ends + <uint64_t>i * shards, r.rows.end, shards * sizeof(uint64_t))
+    e.read[i] = True
+    while e.spared < e.ranges and e.read[e.spared]:
+        ends = e.ends + <uint64_t>e.spared * shards
         for k in range(shards):
-            spare_rows(&e.table.shards[k] if e.table.n_shards else e.table, e.shards_spared[k],
-                       e.ends[<uint64_t>e.spared * shards + k], &e.spare)
-            e.shards_spared[k] = e.ends[<uint64_t>e.spared * shards + k]
+            spare_rows(&e.table.shards[k] if e.table.n_shards else e.table, e.shards_spared[k], ends[k], &e.spare)
+        memcpy(e.shards_spared, ends, shards * sizeof(uint64_t))
         e.spared += 1
 
 cdef inline void close_range(RowRange* r) noexcept nogil:

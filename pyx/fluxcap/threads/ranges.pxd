@@ -13,11 +13,13 @@ from fluxcap.threads.share cimport do_jobs
 
 cdef enum:
     WORTH_A_THREAD = 2          # ranges: fewer take less time than another thread does to wake up
+    RANGES_A_THREAD = 3         # begun before the first of them is read: a thread may be kept waiting by other programs
 
 cdef struct Ranges:
     Export of
     pthread_mutex_t lock
-    pthread_cond_t turn         # the columns have memory for another range
+    pthread_cond_t turn         # the columns have memory for another range, or rows have given theirs away
+    uint32_t ahead              # ranges that may have memory and have not given theirs away
 
 cdef inline void export_range(void* ranges, uint32_t i) noexcept nogil:
     cdef Ranges* all = <Ranges*>ranges
@@ -28,7 +30,7 @@ cdef inline void export_range(void* ranges, uint32_t i) noexcept nogil:
     pthread_mutex_lock(&all.lock)
     e.failed = e.failed or failed
     if e.last:
-        while e.laid != i:
+        while e.laid != i or i - e.spared >= all.ahead:
             pthread_cond_wait(&all.turn, &all.lock)
         lay_range(e, &r, zero)
         pthread_cond_broadcast(&all.turn)
@@ -40,12 +42,14 @@ cdef inline void export_range(void* ranges, uint32_t i) noexcept nogil:
     if e.last:
         pthread_mutex_lock(&all.lock)
         spare_range(e, i, &r)
+        pthread_cond_broadcast(&all.turn)
         pthread_mutex_unlock(&all.lock)
     close_range(&r)
 
 cdef inline void export_ranges(Crew* crew, Ranges* all) noexcept nogil:
     """Fill the columns with all rows. `crew`: a settled one, or NULL."""
     cdef uint32_t i
+    all.ahead = RANGES_A_THREAD * (crew.n + 1 if crew != NULL else 1)
     if crew != NULL and all.of.last:
         drop_spans(crew)        # nothing is read while rows and columns take most memory
     pthread_mutex_init(&all.lock, NULL)
