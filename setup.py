@@ -61,7 +61,7 @@ core = Extension(
     extra_compile_args=[
         PUNNING,
         "-Wno-misleading-indentation",  # nobody reads how Cython indents, and GCC looks at it for 14 s
-        *INLINING,
+        *([] if COUNTED else INLINING),  # of a function that is inlined early, GCC counts not every line
         *DIVIDED,
         *(DEBUGGING if DEBUG else ["-O1" if QUICK or COUNTED else "-O3", "-g0"]),
         *CHECK,

@@ -336,6 +336,13 @@ def test_tables_of_connections_do_not_merge():
         fluxcap.merge([table, table])
 
 
+@pytest.mark.parametrize(("ack", "packets"), [("", [1, 1]), ("a-1000001", [2])])
+def test_a_syn_in_an_open_connection_begins_another_where_an_ack_of_its_number_comes(ack, packets):
+    """An ACK of what was expected before is a challenge (RFC 5961 section 4): the connection goes on."""
+    table = read(f">D5 <A >S@+1000000i <A{ack}")
+    assert (table["packets"].tolist(), int(table["reverse_packets"].sum())) == (packets, 2)
+
+
 @pytest.mark.parametrize(("column", "at", "good"), [("ip_bad", 24, [2, 3]), ("bad", 50, [2, 2])])
 def test_a_syn_that_began_another_connection_takes_its_wrong_checksums_along(column, at, good):
     """It is counted in the connection before until it is answered. `at`: of the checksum of IP or TCP in the frame."""

@@ -124,9 +124,10 @@ def test_a_record_without_a_time_is_in_the_interval_of_the_record_before_it_of_w
     ]
 
 
-def test_a_flow_that_begins_before_any_time_is_known_has_no_earlier_interval():
+@pytest.mark.parametrize("ends", [(SERVER, CLIENT), (CLIENT, SERVER)])
+def test_a_flow_that_begins_before_any_time_is_known_has_no_earlier_interval(ends):
     """Its source is the client by the port, also where another flow is in the same interval."""
-    answer = b.ethernet(b.ipv4(b.udp(b"", 53, 40000), SERVER, CLIENT))
+    answer = b.ethernet(b.ipv4(b.udp(b"", 53, 40000), *ends))
     entries = [Entry(datagram(1), None), Entry(answer, None), Entry(answer, START)]
     found = rows(flows(entries, interval=10, semantics="zeek"), "src_port", "interval", "reverse_packets")
     assert found == [(1, NO_TIME, 0), (40000, NO_TIME, 1), (40000, START, 1)]
