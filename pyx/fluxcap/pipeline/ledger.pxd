@@ -6,7 +6,7 @@ from fluxcap.base.bytes cimport native64
 from fluxcap.base.numbers cimport ETHERTYPE_FIRST
 from fluxcap.base.times cimport NO_TIME, earliest, later_by
 from fluxcap.base.types cimport (
-    ANOMALIES_END, BATCH, DISPOSITIONS_END, Digest, NON_IP, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK,
+    ANOMALIES_END, DISPOSITIONS_END, Digest, NON_IP, REASONS_END, TIME_WENT_BACK, UNKNOWN_LINK,
     VERDICTS_END, is_left_out)
 from fluxcap.capture.reader cimport InterfaceCounts
 
@@ -47,9 +47,7 @@ cdef struct Sums:               # of up to BATCH digests
     int64_t last
     bint in_order               # each has a time, none earlier than the one before it
     bint alike                  # all have the same common_bytes() and interface
-    bint one_sum                # ... and the same sum_bytes(); else these are set:
-    uint8_t protocols[BATCH]
-    uint8_t verdicts[BATCH]
+    bint one_sum                # ... and the same sum_bytes()
 
 cdef inline void open_totals(Totals* t) noexcept nogil:
     """Totals that are zeroed: no record with a time was seen."""
@@ -86,27 +84,24 @@ cdef inline void sum_digests(const Digest* digests, uint32_t n, Sums* s) noexcep
     """Sum up a batch that is not empty, while its digests are in the cache: another thread may count them in the
     ledger."""
     cdef const Digest* d
-    cdef uint64_t unlike = 0, first_kind = kind(&digests[0])
+    cdef uint64_t captured = 0, wire = 0, unlike = 0, first_kind = kind(&digests[0])
     cdef uint32_t i, went_back = digests[0].time == NO_TIME, interfaces_differ = 0
     cdef int64_t before = digests[0].time
-    s.captured = s.wire = 0
     for i in range(n):
         d = &digests[i]
-        s.captured += d.captured
-        s.wire += d.wire
+        captured += d.captured
+        wire += d.wire
         went_back |= d.time < before
         before = d.time
         unlike |= kind(d) ^ first_kind
         interfaces_differ |= d.interface ^ digests[0].interface
+    s.captured = captured
+    s.wire = wire
     s.first = digests[0].time
     s.last = before
     s.in_order = not went_back
     s.alike = not (unlike & common_bytes() or interfaces_differ)
     s.one_sum = unlike & sum_bytes() == 0
-    if not s.one_sum:
-        for i in range(n):
-            s.protocols[i] = digests[i].protocol
-            s.verdicts[i] = digests[i].verdict
 
 cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Digest* digests, uint32_t n,
                              const Sums* s) noexcept nogil:
@@ -129,7 +124,7 @@ cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Diges
         t.verdicts[d.protocol][d.verdict] += n
     elif d.ip_version:
         for i in range(n):
-            t.verdicts[s.protocols[i]][s.verdicts[i]] += 1
+            t.verdicts[digests[i].protocol][digests[i].verdict] += 1
     t.ip_verdicts[d.ip_verdict] += n
     t.gre_verdicts[d.gre_verdict] += n
     t.ip_versions[d.ip_version] += n
@@ -154,7 +149,7 @@ cdef inline void note_times(Totals* t, const Digest* digests, uint32_t n) noexce
 
 cdef inline void tally_sums(Totals* t, InterfaceCounts* interfaces, const Digest* digests, uint32_t n,
                             const Sums* s) noexcept nogil:
-    """Count a batch that was summed up. Its digests are seldom read but for the first one."""
+    """Count a batch that was summed up. Where all its sums are alike, only its first digest is read."""
     cdef Sums alone
     cdef uint32_t i
     if s.in_order and s.first >= t.last:

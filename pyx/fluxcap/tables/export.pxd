@@ -45,6 +45,14 @@ cdef inline void unite(const Flows* f, uint64_t first, uint64_t n, FlowRow* all)
         for word in range(ROW_WORDS):
             words[word] |= row[word]
 
+cdef inline bint has_rare_counts(const Flows* f, uint64_t first, uint32_t n) noexcept nogil:
+    cdef const FlowRow* row
+    cdef uint32_t i, found = 0
+    for i in range(n):
+        row = row_at(f, first + i)
+        found |= row.rare | row.marks & ~<uint32_t>MARK_FLIPPED
+    return found != 0
+
 cdef inline uint64_t place_in(const void* record, const void* field) noexcept nogil:
     return <const char*>field - <const char*>record
 
@@ -228,8 +236,8 @@ cdef inline void lay_range(Export* e, const RowRange* r, uint64_t zero) noexcept
         e.failed = e.spare.failed
     e.laid += 1
 
-cdef inline void fill_range(const Export* e, RowRange* r) noexcept nogil:
-    """Write the rows of a range into the columns, in order."""
+cdef inline void fill_range(const Export* e, RowRange* r, uint64_t zero) noexcept nogil:
+    """Write the rows of a range into the columns, in order; the columns `zero` are zero in all of them."""
     cdef Rows* rows = &r.rows
     cdef FlowColumns* columns = &r.columns
     cdef FlowRecord* records = r.records
@@ -237,22 +245,19 @@ cdef inline void fill_range(const Export* e, RowRange* r) noexcept nogil:
     cdef uint32_t n, i, ended
     cdef bint counted_before = False, counted, rarely
     cdef Flows* f = rows.there
-    cdef FlowRow all
     set_rows(columns, rows_before_range(rows))
+    columns.plain.zero = zero
     while next_rows(rows):
         first = rows.first
         n = rows.n
-        memset(&all, 0, sizeof(FlowRow))
-        unite(f, first, n, &all)
         read_keys(f, first, n, records)
-        counted = all.rare or all.marks & ~MARK_FLIPPED
+        counted = has_rare_counts(f, first, n)
         # Records that got such counts in the round before have to be cleared.
         rarely = counted_before or counted
         if rarely or f.describes or f.connections_stride:
             for i in range(n):
                 read_record(f, first + i, rarely, &records[i])
         counted_before = counted
-        columns.plain.zero = zero_columns(&columns.plain, records, &all)
         ended = end_rows(f, first, n, records, e.newest)
         put_rows(f, first, n, records, columns)
         if not e.last:

@@ -26,7 +26,7 @@ cdef inline void export_range(void* ranges, uint32_t i) noexcept nogil:
     cdef Export* e = &all.of
     cdef RowRange r
     cdef bint failed = not open_range(e, i, &r)
-    cdef uint64_t zero = zero_in_range(&r, &e.columns.plain) if e.last and not failed else 0
+    cdef uint64_t zero = zero_in_range(&r, &e.columns.plain) if not failed else 0
     pthread_mutex_lock(&all.lock)
     e.failed = e.failed or failed
     if e.last:
@@ -38,7 +38,7 @@ cdef inline void export_range(void* ranges, uint32_t i) noexcept nogil:
     failed = e.failed
     pthread_mutex_unlock(&all.lock)
     if not failed:
-        fill_range(e, &r)
+        fill_range(e, &r, zero)
     if e.last:
         pthread_mutex_lock(&all.lock)
         spare_range(e, i, &r)
