@@ -18,6 +18,12 @@
  * page tables as well. The kernel gives huge pages where size and address are multiples of their size. */
 enum { HUGE_FROM = 2 << 20 };
 
+/* Memory that begins with a cache line, so that a digest is one line and not two halves. */
+static inline void *lines_new(size_t octets) {
+    void *at;
+    return posix_memalign(&at, 64, octets) ? NULL : at;
+}
+
 /* The kernel moves pages without copying them. ThreadSanitizer does not see that: the memory that a table is moved to
  * would be, to it, that of another thread's table which lay there before. */
 #if defined(__linux__) && !defined(__SANITIZE_THREAD__)

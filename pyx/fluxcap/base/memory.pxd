@@ -2,6 +2,7 @@
 
 cdef extern from "base/memory.h" nogil:
     enum: HUGE_FROM
+    void* lines_new(size_t octets)
     void* pages_new(size_t octets)
     void* pages_grow(void* at, size_t octets, size_t wanted)
     void pages_free(void* at, size_t octets)

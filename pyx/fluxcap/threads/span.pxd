@@ -14,7 +14,7 @@ from posix.types cimport off_t
 from posix.unistd cimport pread
 
 from fluxcap.base.columns cimport is_wanted
-from fluxcap.base.memory cimport pages_free, pages_new, prefetch
+from fluxcap.base.memory cimport lines_new, prefetch
 from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, KEY_WORDS, QUOTATIONS, in_a_flow
 from fluxcap.capture.capture cimport fill_batch
@@ -50,8 +50,7 @@ cdef struct Span:
     uint64_t before             # records of the input before the span
     uint64_t room               # records that the next four arrays have room for
     Digest* digests
-    uint64_t* words             # key_words for each digest
-    uint32_t key_words
+    uint64_t* words             # plan.shape.n for each digest
     Stretch* stretches
     uint32_t* sorted            # `room` for each shard: numbers of its records that are in a flow
     uint32_t in_shard[MAX_SHARDS]       # how many they are
@@ -62,8 +61,8 @@ cdef struct Span:
     bint examined
 
 cdef inline void free_room(Span* s) noexcept nogil:
-    pages_free(s.digests, s.room * sizeof(Digest))
-    pages_free(s.words, s.room * s.key_words * sizeof(uint64_t))
+    free(s.digests)
+    free(s.words)
     free(s.stretches)
     free(s.sorted)
     s.digests = NULL
@@ -80,18 +79,15 @@ cdef inline bint open_span(Span* s, const Pipeline* p, uint64_t records) noexcep
     # number of cache lines, so that the places to which all shards write next do not share a few sets of L1.
     records = (records + records // 4 + BATCH | 16) & ~<uint64_t>15
     free_room(s)
-    s.room = records
-    s.key_words = max(p.flows.plan.shape.n, 1)
-    # In whole pages a digest is one cache line and not two halves; and the system has them back once all is read, which
-    # memory of the heap of another thread does not say.
-    s.digests = <Digest*>pages_new(records * sizeof(Digest))
-    s.words = <uint64_t*>pages_new(records * s.key_words * sizeof(uint64_t))
+    s.digests = <Digest*>lines_new(records * sizeof(Digest))
+    s.words = <uint64_t*>lines_new(records * max(p.flows.plan.shape.n, 1) * sizeof(uint64_t))
     # All batches are full but the last one; a damaged record may add one without records.
     s.stretches = <Stretch*>malloc((records // BATCH + 2) * sizeof(Stretch))
     s.sorted = <uint32_t*>malloc(max(p.flows.n_shards, 1) * records * sizeof(uint32_t))  # most of it is never used
     if s.digests == NULL or s.words == NULL or s.stretches == NULL or s.sorted == NULL:
         free_room(s)
         return False
+    s.room = records
     return True
 
 cdef inline void free_span(Span* s) noexcept nogil:
