@@ -102,7 +102,8 @@ static inline void spare_open(Spare *spare) { *spare = (Spare){0}; }
 
 static inline char *piece_at(void *at) { return (char *)at - (uintptr_t)at % HUGE_FROM; }
 
-/* Make the huge pages between `from` and `to` spare: they are not read again. What lies before `from` is spare already. */
+/* Make the huge pages between `from` and `to` spare: they are not read again. What lies before `from` is spare
+ * already. */
 static inline void pages_spare(Spare *spare, void *at, size_t from, size_t to) {
     char *piece = piece_at((char *)at + from), *end = (char *)at + to;
     if (piece < (char *)at)
