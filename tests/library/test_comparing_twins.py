@@ -177,11 +177,7 @@ def test_a_translated_flow_that_only_the_common_clock_tells_has_all_packets_of_b
     """B is 3 s ahead: by the clocks as they are, both of the flows with the same message come before what B sees. The
     first packet that B has seen of the flow, A has not."""
     ahead, text = 3 * SECOND, b"an announcement"
-    crossing = [(number * 100 * MS, number) for number in range(40)]
-    a = [(time, segment(True, n)) for time, n in crossing] + [(t + 40 * MS, segment(False, n)) for t, n in crossing]
-    far = [(t + 20 * MS, segment(True, n)) for t, n in crossing] + [
-        (t + 20 * MS, segment(False, n)) for t, n in crossing
-    ]
+    a, far = crossing()
     a += [(SECOND, datagram(text, 1001)), (2 * SECOND, datagram(text, 1002))]
     far += [(SECOND // 2, datagram(b"not seen at A", 1003)), (SECOND + 20 * MS, datagram(text, 1003))]
     comparison = compared(a, [(time + ahead, data) for time, data in far])

@@ -131,18 +131,22 @@ cdef inline bint is_due(const Crew* crew, uint64_t number) noexcept nogil:
     """Is this span examined?"""
     return number < crew.taken and crew.spans[number % crew.n_spans].examined
 
+cdef inline uint32_t run_of(const Span* span, uint32_t stretch) noexcept nogil:
+    """The first stretch from this one on that only one thread counts, or the end of the span."""
+    return span.stretches[stretch].run if stretch < span.n else span.n
+
 cdef inline uint32_t spans_open(Crew* crew, const Lane* lane, Span** spans) noexcept nogil:
     """The spans that a thread counts at once in an open lane: behind the first one, as long as all of a span can be
     counted."""
     cdef Span* span = &crew.spans[lane.counted % crew.n_spans]
-    cdef uint32_t n = 0, run = span.stretches[lane.stretch].run if lane.stretch < span.n else span.n
+    cdef uint32_t n = 0, run = run_of(span, lane.stretch)
     while run == span.n and n < SPANS_A_PART:
         spans[n] = span
         n += 1
         if not is_due(crew, lane.counted + n):
             break
         span = &crew.spans[(lane.counted + n) % crew.n_spans]
-        run = span.stretches[0].run if span.n else 0
+        run = run_of(span, 0)
     if n == 0:
         spans[0] = span
         n = 1
@@ -153,7 +157,7 @@ cdef inline void count_lane(Crew* crew, uint32_t number) noexcept nogil:
     cdef Lane* lane = &crew.lanes[number]
     cdef Span* spans[SPANS_A_PART]
     cdef uint32_t i, n = spans_open(crew, lane, spans)
-    cdef uint32_t run = spans[0].stretches[lane.stretch].run if lane.stretch < spans[0].n else spans[0].n
+    cdef uint32_t run = run_of(spans[0], lane.stretch)
     cdef bint done
     cdef Task task
     crew.counting += 1
