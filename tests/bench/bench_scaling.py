@@ -47,7 +47,8 @@ WORK, WAITS = ("read", "hop", "examine", "alone", "part"), ("turn", "idle")
 
 class Task(NamedTuple):
     kind: str
-    span: int
+    span: int  # the first one, of `n`
+    n: int
     lane: int
     began: int  # monotonic, ns
     wall: int  # ns
@@ -103,18 +104,12 @@ def run(path: Path, threads: int, shards: int, trace: bool) -> Run:
 
 
 def took(of: Run) -> dict[str, dict[tuple[int, int], float]]:
-    """What each span took of a processor, by the kind of task and the lane. A task that counts a part of several spans
-    names the first; each of them took as much."""
-    found: dict[str, dict[tuple[int, int], float]] = defaultdict(dict)
-    end = max(task.span for task in of.tasks if task.kind == "examine") + 1
-    behind: dict[int, int] = defaultdict(lambda: end)  # by lane
-    for task in sorted(of.tasks, key=lambda task: -task.span):
-        n = 1
-        if task.kind == "part":
-            n = max(behind[task.lane] - task.span, 1)
-            behind[task.lane] = task.span
-        for span in range(task.span, task.span + n):
-            found[task.kind][span, task.lane] = task.processor / 1e9 / n
+    """What each span took of a processor, by the kind of task and the lane. Of a task for several spans each took as
+    much."""
+    found: dict[str, dict[tuple[int, int], float]] = defaultdict(lambda: defaultdict(float))
+    for task in of.tasks:
+        for span in range(task.span, task.span + task.n):
+            found[task.kind][span, task.lane] += task.processor / 1e9 / task.n
     return found
 
 

@@ -102,5 +102,5 @@ def traced_tasks(Scanner scanner not None):
         scanner.settle_crew()
         for i in range(min(scanner.traced.n, scanner.traced.room)):
             task = scanner.traced.tasks[i]
-            found.append((TASK_KINDS[task.kind], task.span, task.lane, task.began, task.wall, task.processor))
+            found.append((TASK_KINDS[task.kind], task.span, task.n, task.lane, task.began, task.wall, task.processor))
     return found

@@ -101,6 +101,10 @@ cdef inline bint is_orphaned(const Crew* crew) noexcept nogil:
     """Was this process forked from that of the crew? Then the members do not run here: nothing can be waited for."""
     return crew.process != getpid()
 
+cdef inline bint is_done(const Crew* crew) noexcept nogil:
+    """Of a settled crew: are all spans counted? If a limit stopped it, threads may still examine spans behind the limit."""
+    return crew.counted == crew.cut
+
 cdef inline void drop_spans(Crew* crew) noexcept nogil:
     """Give back the memory of all spans, which none is using."""
     cdef uint32_t i

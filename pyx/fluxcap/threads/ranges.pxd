@@ -5,7 +5,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from fluxcap.tables.export cimport (
     Export, RowRange, close_range, fill_range, lay_range, open_range, spare_range, zero_in_range)
-from fluxcap.threads.crew cimport Crew, drop_spans
+from fluxcap.threads.crew cimport Crew, drop_spans, is_done
 from fluxcap.threads.posix cimport (
     pthread_cond_broadcast, pthread_cond_destroy, pthread_cond_init, pthread_cond_t, pthread_cond_wait,
     pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock)
@@ -50,7 +50,7 @@ cdef inline void export_ranges(Crew* crew, Ranges* all) noexcept nogil:
     """Fill the columns with all rows. `crew`: a settled one, or NULL."""
     cdef uint32_t i
     all.ahead = RANGES_A_THREAD * (crew.n + 1 if crew != NULL else 1)
-    if crew != NULL and all.of.last:
+    if crew != NULL and all.of.last and is_done(crew):
         drop_spans(crew)        # nothing is read while rows and columns take most memory
     pthread_mutex_init(&all.lock, NULL)
     pthread_cond_init(&all.turn, NULL)

@@ -21,10 +21,11 @@ cdef inline void begin_task(Crew* crew, Task* task) noexcept nogil:
     pthread_mutex_unlock(&crew.lock)
     start_task(crew.trace, task)
 
-cdef inline void end_task(Crew* crew, Task* task, TaskKind kind, uint64_t span, uint32_t lane=0) noexcept nogil:
+cdef inline void end_task(
+        Crew* crew, Task* task, TaskKind kind, uint64_t span, uint32_t lane=0, uint32_t n=1) noexcept nogil:
     stop_task(crew.trace, task)
     pthread_mutex_lock(&crew.lock)
-    note_task(crew.trace, task, kind, span, lane)
+    note_task(crew.trace, task, kind, span, lane, n)
 
 cdef inline void wait_for(Crew* crew, pthread_cond_t* condition) noexcept nogil:
     """Wait for something to do."""
@@ -32,7 +33,7 @@ cdef inline void wait_for(Crew* crew, pthread_cond_t* condition) noexcept nogil:
     start_task(crew.trace, &task)
     pthread_cond_wait(condition, &crew.lock)
     stop_task(crew.trace, &task)
-    note_task(crew.trace, &task, TASK_IDLE, crew.counted, 0)
+    note_task(crew.trace, &task, TASK_IDLE, crew.counted, 0, 0)
 
 cdef inline void examine(Crew* crew, Batch* batch) noexcept nogil:
     """Examine the next span that was cut."""
@@ -60,7 +61,7 @@ cdef inline void wait_for_turn(Crew* crew, uint64_t number) noexcept nogil:
     while crew.file != NO_FILE and crew.cut != number:
         pthread_cond_wait(&crew.turn, &crew.lock)
     stop_task(crew.trace, &task)
-    note_task(crew.trace, &task, TASK_TURN, number, 0)
+    note_task(crew.trace, &task, TASK_TURN, number, 0, 1)
 
 cdef inline void read_on(Crew* crew, Batch* batch) noexcept nogil:
     """Read the next window of the file, make it a span when its turn has come, and examine the span while its bytes are
@@ -104,8 +105,7 @@ cdef inline void meet(Crew* crew, uint64_t counted, uint32_t stretch) noexcept n
         crew.lanes[i].stretch = stretch
 
 cdef inline void count_alone(Crew* crew, Span* span) noexcept nogil:
-    """Count what one thread has to count of the next span: all of it, or, if there are lanes, what they wait for.
-   """
+    """Count what one thread has to count of the next span: all of it, or, if there are lanes, what they wait for."""
     cdef Outcome outcome
     cdef Task task
     crew.counting += 1
@@ -164,7 +164,7 @@ cdef inline void count_lane(Crew* crew, uint32_t number) noexcept nogil:
     lane.busy = True
     begin_task(crew, &task)
     done = count_part(crew.pipeline, spans, n, number, lane.stretch, run)
-    end_task(crew, &task, TASK_PART, lane.counted, number)
+    end_task(crew, &task, TASK_PART, lane.counted, number, n)
     crew.counting -= 1
     lane.busy = False
     lane.stretch = run

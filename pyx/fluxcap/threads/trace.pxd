@@ -17,12 +17,13 @@ cdef enum TaskKind:             # TASK_KINDS in python/held.pxi names them
     TASK_KINDS_END
 
 cdef struct Task:
-    uint64_t span
+    uint64_t span               # or job: the first one, of `n`
     uint64_t began              # monotonic time, in ns
     uint64_t wall               # ns until it was over
     uint64_t processor          # ns of them on a processor
     uint32_t kind
     uint32_t lane
+    uint32_t n
 
 cdef struct Trace:              # guarded by the lock of the crew
     Task* tasks
@@ -59,12 +60,14 @@ cdef inline void stop_task(const Trace* t, Task* task) noexcept nogil:
         task.processor = read_time(CLOCK_THREAD_CPUTIME_ID) - task.processor
         task.wall = monotonic() - task.began
 
-cdef inline void note_task(Trace* t, Task* task, TaskKind kind, uint64_t span, uint32_t lane) noexcept nogil:
+cdef inline void note_task(Trace* t, Task* task, TaskKind kind, uint64_t span, uint32_t lane, uint32_t n) noexcept nogil:
+    """Keep a task of `n` spans from `span` on."""
     if t.room == 0:
         return
     task.kind = kind
     task.span = span
     task.lane = lane
+    task.n = n
     if t.n < t.room:
         t.tasks[t.n] = task[0]
     t.n += 1
