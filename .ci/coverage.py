@@ -37,8 +37,9 @@ def measure(copy: Path, tests: list[str]) -> tuple[dict[str, Counter[int]], list
     env = {**os.environ, "PYTHONPATH": f"{copy / 'src'}:{copy / 'tests/support'}", "FLUXCAP_DEBUG": "coverage"}
     env.pop("FLUXCAP_CORPUS", None)
     subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=copy, env=env, check=True)
-    run_tests(copy, tests, env)
     (notes,) = copy.rglob("_core.gcno")
+    for counters in run_tests(copy, tests, env):
+        merge(counters, notes.parent)
     gcov = ["gcov", "--json-format", "--branch-probabilities", str(notes)]
     subprocess.run(gcov, cwd=copy, check=True, capture_output=True)
     reached: dict[str, Counter[int]] = defaultdict(Counter)
@@ -57,9 +58,10 @@ def measure(copy: Path, tests: list[str]) -> tuple[dict[str, Counter[int]], list
     return reached, branches
 
 
-def run_tests(copy: Path, tests: list[str], env: dict[str, str]) -> None:
-    """Run the tests, each file in a process of its own: they add their counters to those of the others when they end.
-    A worker of pytest-xdist that takes its time to end is killed, and its counters are lost."""
+def run_tests(copy: Path, tests: list[str], env: dict[str, str]) -> list[Path]:
+    """Run the tests, each file in a process of its own, and return the folders of their counters. A process adds its
+    counters to those in the folder when it ends: a worker of pytest-xdist that takes its time to end is killed, and its
+    counters are lost; a command that a test kills while it adds them destroys those in the folder."""
     files = [
         str(file)
         for one in tests
@@ -67,13 +69,29 @@ def run_tests(copy: Path, tests: list[str], env: dict[str, str]) -> None:
     ]
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=few"]
 
-    def run(file: str) -> None:
-        done = subprocess.run([*pytest, file], cwd=copy, env=env, check=False, capture_output=True, text=True)
+    def run(number: int) -> Path:
+        counters = copy / "counters" / str(number)
+        counters.mkdir(parents=True)
+        place = {"GCOV_PREFIX": str(counters), "GCOV_PREFIX_STRIP": "99"}  # without the folders of the build
+        done = subprocess.run(
+            [*pytest, files[number]], cwd=copy, env=env | place, check=False, capture_output=True, text=True
+        )
         if done.returncode:
             print(done.stdout, done.stderr, flush=True)
+        return counters
 
     with ThreadPoolExecutor(os.cpu_count()) as several:
-        list(several.map(run, files))
+        return list(several.map(run, range(len(files))))
+
+
+def merge(counters: Path, into: Path) -> None:
+    """Add the counters of some processes to those in a folder."""
+    both = counters / "both"
+    for made in list(counters.glob("*.gcda")):  # none, of tests that ask nothing of the core
+        if (into / made.name).is_file():
+            subprocess.run(["gcov-tool", "merge", "-o", both, counters, into], check=True)
+            made = both / made.name
+        shutil.copy(made, into)
 
 
 def functions(path: Path) -> dict[int, str]:

@@ -55,6 +55,7 @@ def test_packets_of_the_samples_have_the_ids_of_tshark(path):
     assert differing(path) == []
 
 
+@pytest.mark.slow
 @needs_tshark
 @needs_corpus
 def test_packets_of_real_captures_have_the_ids_of_tshark():

@@ -106,6 +106,7 @@ def read(path):
             return error.partial
 
 
+@pytest.mark.slow
 @needs_corpus
 @needs_tshark
 def test_a_segment_that_was_sent_again_is_no_copy():

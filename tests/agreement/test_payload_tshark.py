@@ -51,6 +51,7 @@ def test_payloads_of_the_samples_are_those_that_tshark_shows():
     assert n > 200
 
 
+@pytest.mark.slow
 @needs_tshark
 @needs_corpus
 @pytest.mark.filterwarnings("ignore")

@@ -38,6 +38,7 @@ def joined(draw: random.Random) -> bytes:
     return header + b"".join(one for octets in captures for packet, one in pieces(octets) if packet)
 
 
+@pytest.mark.slow
 def test_from_a_thousand_places_the_next_record_is_found_and_the_table_is_that_of_one_process(monkeypatch):
     draw = random.Random(1)
     octets = joined(draw)

@@ -100,6 +100,7 @@ def test_the_response_times_of_a_sample_are_those_of_its_segments(name):
     assert counted >= SAMPLED[name]
 
 
+@pytest.mark.slow
 @needs_tshark
 @needs_corpus
 @pytest.mark.filterwarnings("ignore::UserWarning")

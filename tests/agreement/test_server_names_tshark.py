@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from named_by_tshark import Flow, compared
 from real_captures import CORPUS, SAMPLES, index, needs_corpus, spread
 from tshark import needs_tshark
@@ -52,6 +54,7 @@ def all_compared(folder: Path, paths: Iterable[str]) -> list[tuple[str, Flow]]:
         return [(path, flow) for path, found in zip(paths, flows, strict=True) for flow in found]
 
 
+@pytest.mark.slow
 @needs_corpus
 def test_every_flow_of_the_corpus_has_the_name_that_tshark_shows():
     found = all_compared(CORPUS, sorted(telling()))

@@ -1,8 +1,10 @@
 """Captures with something behind their last record: another capture, as `cat` puts it there, or zeros."""
 
+import io
 import itertools
 import struct
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 import builders as b
 from capture_files import PREFIX, ByteOrder, Record, enhanced_packet, interface, pcap, pcapng, rewrapped, snoop
 from core_driver import ALL_COLUMNS, feed, key, rows, scan, taken
-from fluxcap._core import DAMAGED, DAMAGES, Scanner
+from fluxcap._core import DAMAGED, DAMAGES, UNLIKE, WANTS_INPUT, Copier, Scanner
 from whole_readings import ONE, read, read_file
 
 SECOND = 1_000_000_000
@@ -90,6 +92,26 @@ def test_a_capture_behind_another_is_read_on_whatever_its_kind_but_snoop(first, 
     assert damage(joined) is damage(joined, pieces=1) is None
     sections = first in PCAPNGS and second in PCAPNGS
     assert scanner.joined == ((0, 0, 0) if sections else (1, len(RECORDS), len(FIRST[first])))
+
+
+@pytest.mark.parametrize("joins", [True, False])
+@pytest.mark.parametrize("second", PCAPS)
+@pytest.mark.parametrize("first", PCAPS)
+def test_a_copy_is_joined_as_its_input_is_or_refuses_a_second_header_that_differs(first, second, joins):
+    copier, copy = Copier(joins=joins), b""
+    copier.begin(np.arange(1, 2 * len(RECORDS) + 1, dtype=np.uint64))
+    source = io.BytesIO(PCAPS[first] + PCAPS[second])
+    state = WANTS_INPUT
+    while state == WANTS_INPUT and (n := source.readinto(copier.space()[:50])):
+        copier.advance(n)
+        state = copier.run()
+        copy += copier.kept()
+    if joins:
+        assert (state, copy) == (WANTS_INPUT, source.getvalue())
+    elif first == second:
+        assert (state, copy) == (WANTS_INPUT, PCAPS[first] + PCAPS[second][24:])
+    else:
+        assert state == UNLIKE
 
 
 KINDS = st.builds(

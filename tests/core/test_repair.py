@@ -330,6 +330,7 @@ def test_after_the_repair_of_a_sample_nothing_is_partial(capture, out):
     check(capture, out)
 
 
+@pytest.mark.slow
 @needs_corpus
 def test_after_the_repair_of_any_real_capture_nothing_is_partial(out):
     done = 0
