@@ -119,8 +119,9 @@ def bring_up(namespace: str, device: str, place: int, addresses: Sequence[str]) 
 
 
 @contextmanager
-def started(command: Sequence[str], ready: str, stop: signal.Signals) -> Iterator[None]:
-    """A program that runs until the block ends; the block begins once it has said that it is ready."""
+def started(command: Sequence[str], ready: str, stop: signal.Signals | None = None) -> Iterator[None]:
+    """A program that runs until the block ends; the block begins once it has said that it is ready. Without a signal
+    that stops it, it ends when its input does."""
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True) as process:
         try:
@@ -129,7 +130,8 @@ def started(command: Sequence[str], ready: str, stop: signal.Signals) -> Iterato
                 raise RuntimeError(f"{command} ended before it was ready")
             yield
         finally:
-            process.send_signal(stop)
+            if stop is not None:
+                process.send_signal(stop)
             process.communicate(timeout=TIME_LIMIT)
 
 
@@ -147,7 +149,7 @@ def record(recording: Recording, path: Path) -> None:
     serving = client if recording.interface == "lo" else server
     with (
         network(recording),
-        started([*inside(serving), *python, "serve"], "ready", signal.SIGTERM),
+        started([*inside(serving), *python, "serve"], "ready"),
         started([*inside(client), *recorder], ready, signal.SIGINT),
     ):
         time.sleep(0.5)  # dumpcap says where it will write before it listens

@@ -43,9 +43,9 @@ def forwarded(folder: Path, treatment: Treatment, offloaded: bool = False) -> Fo
     log = folder / "log"
     wire = [forwarder.__file__, "A", "B", str(log), json.dumps(asdict(treatment))]
     with network(offloaded), ExitStack() as running:
-        for command in ([forwarded_traffic.__file__, "serve"], [str(recorded.SERVERS), "serve"]):
-            running.enter_context(python(SERVER, command))
-        running.enter_context(python(WIRE, wire))
+        running.enter_context(python(SERVER, [forwarded_traffic.__file__, "serve"], signal.SIGTERM))
+        running.enter_context(python(SERVER, [str(recorded.SERVERS), "serve"]))
+        running.enter_context(python(WIRE, wire, signal.SIGTERM))
         for point, path in paths.items():
             recorder = ["tcpdump", "-Z", "root", "-U", "--immediate-mode", "-B", recorded.BUFFER, "-i", "veth"]
             recorder += ["--time-stamp-precision=nano", "-w", str(path)]
@@ -55,10 +55,10 @@ def forwarded(folder: Path, treatment: Treatment, offloaded: bool = False) -> Fo
     return Forwarded(paths, numbered(forwarder.read_log(log), paths))
 
 
-def python(namespace: str, command: list[str]) -> AbstractContextManager[None]:
-    """A script that says when it is ready."""
+def python(namespace: str, command: list[str], stop: signal.Signals | None = None) -> AbstractContextManager[None]:
+    """A script that says when it is ready, and ends with its input or at a signal."""
     library = ("env", f"PYTHONPATH={LIBRARY}")
-    return started([*inside(namespace), *library, sys.executable, *command], "ready", signal.SIGTERM)
+    return started([*inside(namespace), *library, sys.executable, *command], "ready", stop)
 
 
 @contextmanager
