@@ -7,7 +7,7 @@ import signal
 import threading
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import fluxcap
@@ -23,6 +23,7 @@ WINDOW = 1 << 18  # bytes that are read at once
 SOME = 1 << VERDICTS.index("bad") | 1 << VERDICTS.index("fragment")
 
 FRAMES = numbered(9000)
+MANY_FLOWS = pcap(records(numbered(20_000)))
 # Records and blocks around the size of the window.
 LARGE = {
     "records as large as a window": pcap(
@@ -39,7 +40,7 @@ LARGE = {
     "a block after block": pcapng(interface(1), *[block(0x0A, bytes(WINDOW + 4))] * 7, *map(enhanced_packet, FRAMES)),
     "a record cut at the end of a window": pcap(records([bytes(WINDOW // 64 - 16)] * 640))[: 5 * WINDOW],
     "a whole number of windows": pcap(records([bytes(WINDOW // 64 - 24 - 16), *[bytes(WINDOW // 64 - 16)] * 319])),
-    "a header that says too much": pcap(records(numbered(20_000))) + b"\xff" * 16 + bytes(3 * WINDOW),
+    "a header that says too much": MANY_FLOWS + b"\xff" * 16 + bytes(3 * WINDOW),
     "no record": pcap([]),
     "nothing": b"",
     "no capture": bytes(4 * WINDOW),
@@ -81,6 +82,22 @@ def test_any_file_reads_as_its_octets_do(capture, cut, threads, row_limit, most,
         "row_limit": row_limit,
     }
     assert read_file(path, threads, **options) == read(longer, [len(longer)], ONE, **options)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    limit=st.one_of(
+        st.builds(dict, max_flows=st.integers(1, 20_000)), st.builds(dict, max_memory=st.integers(1 << 20, 8 << 20))
+    ),
+    threads=st.integers(2, 16),
+)
+@example(limit={"max_flows": 6000}, threads=16)
+def test_a_table_that_is_full_at_any_record_is_that_of_one_thread(limit, threads, tmp_path):
+    """Other threads may still examine what lies behind the limit when the table is taken."""
+    path = tmp_path / "capture"
+    path.write_bytes(MANY_FLOWS)
+    options = {"key": key(*FIVE_TUPLE, **limit)}
+    assert read_file(path, threads, **options) == read(MANY_FLOWS, [WINDOW], ONE, **options)
 
 
 def test_a_filter_does_not_mind_who_reads(tmp_path):

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import builders as b
 import fluxcap
 from capture_files import pcap, records
 from core_driver import ALL_COLUMNS, FIVE_TUPLE, key
@@ -144,23 +143,6 @@ def test_a_scanner_dropped_in_the_middle_leaves_no_thread_behind():
     joined = half_way() - before
     assert len(joined) == 3
     assert not joined & tasks()
-
-
-@pytest.mark.parametrize("limit", [{"max_flows": 6_000}, {"max_memory": 2 << 20}])
-def test_what_threads_examine_behind_a_limit_keeps_its_memory(limit, tmp_path):
-    """The limit lies behind the first window (256 KiB), which one thread reads."""
-    frames = [b.ethernet(b.ipv4(b.udp(b"", port, 9))) for port in range(1, 30_000)]
-    path = tmp_path / "many-flows.pcap"
-    path.write_bytes(pcap(records(frames)))
-    found = set()
-    for threads in (1, 2, 4, 16) * 5:
-        scanner = Scanner(key=key(*FIVE_TUPLE, **limit))
-        scanner.begin()
-        with path.open("rb", buffering=0) as file:
-            scanner.read(file.fileno(), threads)
-        found.add(bytes(scanner.flows(last=True)["src_port"]))
-    assert len(found) == 1
-    assert 2 * 5_000 < len(found.pop()) < 2 * len(frames)
 
 
 @settings(max_examples=5, deadline=None)
