@@ -200,6 +200,20 @@ def test_a_first_fragment_that_completes_its_datagram_belongs_to_it_across_seams
     assert made.metadata["ledger"] == whole.metadata["ledger"]
 
 
+def test_icmp_errors_that_find_no_room_where_parts_meet_are_told():
+    """Each part has room for the errors about its flows; all together have it for 65,536."""
+    groups = []
+    for port, n in ((53, 40_000), (54, 30_000)):
+        quoted = (b.ipv4(b.udp(b"", source, port), "192.0.2.1", "192.0.2.2") for source in range(1, n + 1))
+        errors = (b.ipv4(b.icmp(bytes(one)[:28], 3, 3, bytes(4)), "198.51.100.9", "192.0.2.1") for one in quoted)
+        groups.append([pcap(records(map(b.ethernet, errors)))])
+    plan, told = FlowPlan(keys.parse("5tuple", True)), "4,464 ICMP errors about flows not seen before them are not kept"
+    with here(), pytest.warns(UserWarning, match=told):
+        collect.collect_flows(groups, plan, ReadOptions(), FlowTable, Sharing())
+    with pytest.warns(UserWarning, match=told):
+        fluxcap.read_flows([one for group in groups for one in group])
+
+
 @given(groups=inputs, ignore_checksums=st.booleans(), semantics=st.sampled_from([None, "zeek"]))
 def test_whatever_crosses_a_seam_the_connections_are_those_of_one_reading(groups, ignore_checksums, semantics):
     plan = FlowPlan(connections=True, ignore_checksums=ignore_checksums, semantics=semantics)

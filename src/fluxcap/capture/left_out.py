@@ -35,6 +35,16 @@ class LeftOut:
                 warn(UserWarning(f"{sentence}, up to now"))
 
 
+def errors_not_kept(totals: Totals) -> int:
+    """How many ICMP errors about flows not seen before them found no room."""
+    return totals["anomalies"][ANOMALIES.index("errors_not_kept")]
+
+
+def about_errors(unkept: int) -> str:
+    """A sentence about so many ICMP errors that found no room."""
+    return f"{unkept:,} ICMP errors about flows not seen before them are not kept for these flows"
+
+
 def about_left_out(totals: Totals, skipped: Sequence[str]) -> Iterator[str]:
     """Sentences about rows, errors, records and files that the result does not have."""
     for _, sentence in _kinds(totals):
@@ -59,8 +69,8 @@ def _kinds(totals: Totals) -> Iterator[tuple[str, str]]:
     if left_out := totals["rows_left_out"]:
         packets = human.counted(left_out, "packet")
         yield "rows", f"rows of packets stopped at max_memory; {packets} after them are counted, without a row"
-    if unkept := totals["anomalies"][ANOMALIES.index("errors_not_kept")]:
-        yield "errors", f"{unkept:,} ICMP errors about flows not seen before them are not kept for these flows"
+    if unkept := errors_not_kept(totals):
+        yield "errors", about_errors(unkept)
     for name, sentence in _OF_NAMES.items():
         if count := totals["anomalies"][ANOMALIES.index(name)]:
             yield name, sentence.format(f"{count:,}")

@@ -11,7 +11,8 @@ import numpy as np
 
 from fluxcap._core import Scanner
 from fluxcap.capture.inputs import Captures, Input
-from fluxcap.capture.warn import keeping_warnings
+from fluxcap.capture.left_out import about_errors, errors_not_kept
+from fluxcap.capture.warn import keeping_warnings, warn
 from fluxcap.cluster.account import Account, Accounting
 from fluxcap.cluster.apart import COLUMNS, Apart, Numbering, Records, Together, apart_of, read_together
 from fluxcap.cluster.gathering import Gathered, Summary, gathered
@@ -162,16 +163,18 @@ def collect_sums(src: Captures, work: Work, sharing: Sharing) -> FlowTable:
 def _table(found: Gathered, work: Work) -> FlowTable:
     sharers, metadata = found.sharers, added_up(found.metadata)
     early: Early = found.early
-    if not any(one.fragments for one in found.summaries):
-        table: FlowTable = early.joining.end().whole()
-        table.metadata = metadata
-        return table
-    table = early.joining.end([early.fragments]).whole()
-    exact, corrections = sharers.result(early.said)
-    if not exact:
-        everything: FlowTable = sharers.result(sharers.do(read_whole, whole(found.groups), work))
-        return everything
-    table.metadata = metadata | {"ledger": _corrected(metadata["ledger"], corrections)}
+    fragments = any(one.fragments for one in found.summaries)
+    joined: Leaf = early.joining.end([early.fragments] if fragments else [])
+    if fragments:
+        exact, corrections = sharers.result(early.said)
+        if not exact:
+            everything: FlowTable = sharers.result(sharers.do(read_whole, whole(found.groups), work))
+            return everything
+        metadata = metadata | {"ledger": _corrected(metadata["ledger"], corrections)}
+    if joined.unkept:
+        warn(UserWarning(about_errors(joined.unkept)))
+    table = joined.whole()
+    table.metadata = metadata
     return table
 
 
@@ -193,6 +196,7 @@ class Leaf(NamedTuple):
 
     table: FlowTable
     numbers: Array  # of the record that each row began with: Numbering
+    unkept: int = 0  # ICMP errors about flows not seen that found no room where leaves were joined
     narrow: Sequence[str] = ()  # the columns that were uint64 before
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -216,7 +220,12 @@ def _narrow(wide: Leaf) -> Leaf:
     columns = wide.table._arrays()
     counts = {name: column for name, column in columns.items() if column.dtype == np.uint64}
     least = {name: count.astype(np.min_scalar_type(count.max(initial=0))) for name, count in counts.items()}
-    return Leaf(FlowTable({**columns, **least}, wide.table.metadata, wide.table._unseen), wide.numbers, tuple(counts))
+    return Leaf(
+        FlowTable({**columns, **least}, wide.table.metadata, wide.table._unseen),
+        wide.numbers,
+        wide.unkept,
+        tuple(counts),
+    )
 
 
 def _wide(sent: Leaf, rows: slice) -> dict[str, Array]:
@@ -237,6 +246,7 @@ def leaf_of_fragments(together: Together | None) -> Leaf | None:
 def in_order(leaves: Iterable[Leaf]) -> Leaf:
     """One row for each flow, in the order of records, whatever the times of these."""
     scanner: Scanner | None = None
+    unkept = 0
     for one in leaves:
         if scanner is None:
             metadata = one.table.metadata
@@ -245,8 +255,10 @@ def in_order(leaves: Iterable[Leaf]) -> Leaf:
             add_rows(scanner, table, numbers)
         for unseen in about_unseen(one.table):
             add_rows(scanner, unseen, np.zeros(len(unseen), np.uint64))
+        unkept += one.unkept
     assert scanner is not None
+    unkept += errors_not_kept(scanner.totals())
     numbers = np.frombuffer(scanner.numbers(), np.uint64)
     order = np.argsort(numbers, kind="stable")
     numbers = numbers[order]
-    return Leaf(table_of(FlowTable, scanner, metadata, True, order=order), numbers)
+    return Leaf(table_of(FlowTable, scanner, metadata, True, order=order), numbers, unkept)
