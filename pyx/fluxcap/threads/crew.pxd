@@ -102,7 +102,7 @@ cdef inline bint is_orphaned(const Crew* crew) noexcept nogil:
     return crew.process != getpid()
 
 cdef inline bint is_done(const Crew* crew) noexcept nogil:
-    """Of a settled crew: are all spans counted? If a limit stopped it, threads may still examine spans behind the limit."""
+    """Of a settled crew: are all spans counted? If not, a limit stopped it, and threads may examine spans behind it."""
     return crew.counted == crew.cut
 
 cdef inline void drop_spans(Crew* crew) noexcept nogil:

@@ -60,7 +60,9 @@ cdef inline void stop_task(const Trace* t, Task* task) noexcept nogil:
         task.processor = read_time(CLOCK_THREAD_CPUTIME_ID) - task.processor
         task.wall = monotonic() - task.began
 
-cdef inline void note_task(Trace* t, Task* task, TaskKind kind, uint64_t span, uint32_t lane, uint32_t n) noexcept nogil:
+cdef inline void note_task(
+    Trace* t, Task* task, TaskKind kind, uint64_t span, uint32_t lane, uint32_t n
+) noexcept nogil:
     """Keep a task of `n` spans from `span` on."""
     if t.room == 0:
         return
