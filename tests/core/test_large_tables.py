@@ -29,8 +29,8 @@ CHECKSUM = SRC + 2 * ADDRESS + 6
 
 def addresses() -> np.ndarray:
     """One frame a flow. Numbers and their complements add up to zero, so that one checksum is right for all."""
-    numbers = np.arange(FLOWS, dtype=np.uint32).view(np.uint16).reshape(-1, 2)
-    words = np.zeros((FLOWS, 8), np.uint16)
+    numbers = np.arange(FLOWS, dtype="<u4").view("<u2").reshape(-1, 2)
+    words = np.zeros((FLOWS, 8), "<u2")
     words[:, 0] = 0x0120
     words[:, 4:] = np.stack([numbers[:, 0], ~numbers[:, 0], numbers[:, 1], ~numbers[:, 1]], axis=1)
     return words.view(np.uint8)
@@ -42,11 +42,11 @@ def capture() -> bytes:
     asked = pcap([Record(b.ethernet(b.ipv6(b.udp(b"asks", 4000, 53), client, server)))])
     answer = pcap([Record(b.ethernet(b.ipv6(b.udp(b"says", 53, 4000), server, client)))])
     requests = np.tile(np.frombuffer(asked[FILE_HEADER:], np.uint8), (FLOWS, 1))
-    requests[:, 4:8] = np.arange(FLOWS, dtype=np.uint32).view(np.uint8).reshape(-1, 4)
+    requests[:, 4:8] = np.arange(FLOWS, dtype="<u4").view(np.uint8).reshape(-1, 4)
     requests[:, SRC : SRC + ADDRESS] = addresses()
     requests[BAD, CHECKSUM] ^= 1
     answers = np.tile(np.frombuffer(answer[FILE_HEADER:], np.uint8), (ANSWERED.stop - ANSWERED.start, 1))
-    answers[:, :4] = np.frombuffer(np.uint32(1).tobytes(), np.uint8)
+    answers[:, :4] = np.frombuffer((1).to_bytes(4, "little"), np.uint8)
     answers[:, SRC + ADDRESS : SRC + 2 * ADDRESS] = addresses()[ANSWERED]
     return asked[:FILE_HEADER] + requests.tobytes() + answers.tobytes()
 

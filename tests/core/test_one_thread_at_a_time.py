@@ -1,6 +1,7 @@
 """Objects that several threads use at once: each call waits for its turn or is refused, and nothing is corrupted."""
 
 import os
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_a_scanner_tells_a_second_thread_that_it_is_in_use(tmp_path: Path):
     def where(link_type: int, swapped: bool) -> bytes:
         compiling.set()
         tried.wait()
-        return b"\6\0\0\0\xff\xff\xff\xff"  # BPF: accept the whole record
+        return struct.pack("=HBBI", 6, 0, 0, 0xFFFFFFFF)  # BPF: accept the whole record
 
     scanner = Scanner(columns=["packet"], where=where)
     scanner.begin()

@@ -1,5 +1,7 @@
 """Records with fragments are kept as they are in the input, in every format."""
 
+import struct
+
 import pytest
 
 import builders as b
@@ -91,7 +93,7 @@ def test_a_fragment_that_begins_the_window_is_not_sought_before_it(second):
 
 def test_records_that_a_filter_refuses_are_not_kept():
     octets, _ = CAPTURES["pcap little"]
-    refusing = b"\6\0\0\0\0\0\0\0"  # the program `ret 0`
+    refusing = struct.pack("=HBBI", 6, 0, 0, 0)  # the program `ret 0`
     scanner = scan(
         octets, columns=("packet",), key=key(*FIVE_TUPLE), fragments_apart=True, where=lambda link, swapped: refusing
     )
