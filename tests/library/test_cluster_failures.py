@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from functools import partial
@@ -111,6 +112,31 @@ def test_a_task_is_tried_again_after_an_error_that_may_pass(inside, on_error, cl
     FAILURES[:] = [OSError(errno.EIO, "Input/output error") for _ in range(2)]
     with pytest.raises(fluxcap.CaptureError, match="Input/output error"):
         cluster.read_flows(source, client=client, on_error="raise", retries=1)
+
+
+go_on = threading.Event()
+
+
+def slow(name):
+    """Open what cannot be read, or wait."""
+    if name not in REFUSALS:
+        assert go_on.wait(60)
+    return wrong(name)
+
+
+def test_what_else_the_client_does_goes_on_after_an_error():
+    """Tasks are under way then whose results go into joins that wait for them."""
+    go_on.clear()
+    sources = [Input(name, partial(slow, name), 100) for name in ["refused", *["text"] * 8]]
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0") as local,
+        distributed.Client(local) as client,
+    ):
+        other = client.submit(len, "four", pure=False)
+        with pytest.raises(fluxcap.CaptureError, match="refused"):
+            cluster.read_flows(sources, client=client, task_bytes=1, fan_in=2, on_error="raise")
+        go_on.set()
+        assert client.submit(lambda n: n + 1, other).result(60) == 5
 
 
 @pytest.mark.parametrize("name", [*FINAL, *REFUSALS])

@@ -15,6 +15,7 @@ from itertools import count
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from uuid import uuid4
+from weakref import WeakSet
 
 from fluxcap.errors import missing
 from fluxcap.plan.processors import processors
@@ -59,6 +60,7 @@ class Workers:
         self._retries = sharing.retries
         self._topic = f"fluxcap-{uuid4()}"
         self._under_way: list[Joining] = []
+        self._begun: WeakSet[Future] = WeakSet()
         self.fan_in = sharing.fan_in
 
     def do(self, work: Callable[..., Any], *arguments: Any, first: bool = False) -> Future:
@@ -69,9 +71,10 @@ class Workers:
         # Dask would try again after any error. The name is what the page of the cluster shows; it has to be new, since
         # a file may have changed after a task of the same arguments.
         key = f"{funcname(work)}-{uuid4()}"
-        return self._client.submit(
-            partial(_tried, self._topic, self._retries, work), *arguments, key=key, priority=int(first)
-        )
+        tried = partial(_tried, self._topic, self._retries, work)
+        begun = self._client.submit(tried, *arguments, key=key, priority=int(first))
+        self._begun.add(begun)
+        return begun
 
     def each(
         self, work: Callable[..., Any], several: Sequence[Any], *arguments: Any, first: bool = False
@@ -112,7 +115,11 @@ class Workers:
                 if done is not None:
                     done(places[one.key])
         except BaseException:
-            self._client.cancel([one for one in futures if not one.done()])
+            # Not cancel(): where a task waits for one whose Future is gone, the scheduler fails and breaks off the
+            # connection of the client, who loses what else is under way there.
+            for one in list(self._begun):
+                if not one.done():
+                    one.release()
             raise
 
     def finished(self, futures: Sequence[Future]) -> list[int]:
