@@ -42,7 +42,7 @@ KEY = {
     "interval": 0,
     "max_flows": 0,
 }
-WORK, WAITS = ("read", "hop", "examine", "alone", "part"), ("turn", "idle")
+WORK, WAITS = ("read", "ahead", "hop", "examine", "alone", "part"), ("turn", "idle")
 
 
 class Task(NamedTuple):
@@ -118,6 +118,8 @@ class Schedule:
 
     def __init__(self, of: Run, cores: int) -> None:
         self.took = took(of)
+        for place, seconds in self.took["ahead"].items():  # a part of the task that reads
+            self.took["read"][place] += seconds
         self.a_task = of.a_task
         self.cores, self.lanes = cores, of.shards + 1 if of.shards > 1 else 0
         self.least = max(of.shards // SHARDS_A_SPAN, 1)
@@ -199,7 +201,7 @@ class Schedule:
 
 
 def alone(of: Run) -> float:
-    """Seconds of one thread, which hops over no records and takes no tasks."""
+    """Seconds of one thread, which hops over no records, neither ahead nor in order, and takes no tasks."""
     return of.in_order + of.took(("read", "examine", "alone", "job"))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import signal
+import struct
 import threading
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import builders as b
 import fluxcap
 from capture_files import block, enhanced_packet, interface, pcap, pcapng, records
 from core_driver import ALL_COLUMNS, FIVE_TUPLE, key
@@ -19,18 +21,35 @@ from real_captures import CORPUS, index, needs_corpus
 from strategies import captures, dialogue_frames, odd_frames, tunnelled_frames
 from whole_readings import LONG, ONE, again, numbered, read, read_file
 
-WINDOW = 1 << 18  # bytes that are read at once
+WINDOW = 1 << 18  # bytes that are read at once,
+BEGINNING = 4096  # ... behind those that one thread reads
 SOME = 1 << VERDICTS.index("bad") | 1 << VERDICTS.index("fragment")
 
 FRAMES = numbered(9000)
 MANY_FLOWS = pcap(records(numbered(20_000)))
+
+
+def long_frame(port: int, payload: bytes) -> bytes:
+    return b.ethernet(b.ipv4(b.udp(payload.ljust(958, b"\xff"), port, 53), "192.0.2.1", "192.0.2.2"))
+
+
+def shadowed(shadow: bytes) -> list[bytes]:
+    """Frames of 1,000 bytes with a header in each payload that leads to the one in the next: whoever takes one of them
+    for a record finds no other one to the end of the file. From most places on they come first."""
+    return [long_frame(port, bytes(700) + shadow) for port in range(2000)]
+
+
+PCAP_SHADOW = struct.pack("<4I", 1_700_000_000, 0, 1000, 1000)
+PCAPNG_SHADOW = struct.pack("<I7I", 1032, 6, 1032, 0, 0, 1, 1000, 1000)  # the end of a block, and another one
+
 # Records and blocks around the size of the window.
 LARGE = {
     "records as large as a window": pcap(
         records([bytes(WINDOW - 16), bytes(WINDOW), *FRAMES[:4000], bytes(WINDOW)] * 3)
     ),
     "records that end with the window": pcap(records([bytes(WINDOW // 64 - 16)] * 640)),
-    "a record that ends with the file's first window": pcap(records([bytes(WINDOW - 24 - 16), *FRAMES])),
+    "a record that ends with what one thread reads": pcap(records([bytes(BEGINNING - 24 - 16), *FRAMES])),
+    "a record that ends with the first window": pcap(records([bytes(BEGINNING), bytes(WINDOW - 24 - 32), *FRAMES])),
     "blocks larger than a window": pcapng(
         interface(1),
         *map(enhanced_packet, FRAMES),
@@ -39,8 +58,20 @@ LARGE = {
     ),
     "a block after block": pcapng(interface(1), *[block(0x0A, bytes(WINDOW + 4))] * 7, *map(enhanced_packet, FRAMES)),
     "a record cut at the end of a window": pcap(records([bytes(WINDOW // 64 - 16)] * 640))[: 5 * WINDOW],
-    "a whole number of windows": pcap(records([bytes(WINDOW // 64 - 24 - 16), *[bytes(WINDOW // 64 - 16)] * 319])),
+    "a whole number of windows": pcap(records([bytes(WINDOW // 64 - 24 - 16), *[bytes(WINDOW // 64 - 16)] * 320])),
     "a header that says too much": MANY_FLOWS + b"\xff" * 16 + bytes(3 * WINDOW),
+    "beside each chain of records another one": pcap(records(shadowed(PCAP_SHADOW))),
+    "beside each chain of blocks another one": pcapng(
+        interface(1), *(enhanced_packet(frame, ticks=1) for frame in shadowed(PCAPNG_SHADOW))
+    ),
+    "a capture in each packet": pcap(records([long_frame(port, pcap(records(FRAMES[:12]))) for port in range(2000)])),
+    "a section in each packet": pcapng(
+        interface(1),
+        *(
+            enhanced_packet(long_frame(port, pcapng(interface(1), *map(enhanced_packet, FRAMES[:8]))))
+            for port in range(2000)
+        ),
+    ),
     "no record": pcap([]),
     "nothing": b"",
     "no capture": bytes(4 * WINDOW),

@@ -13,6 +13,7 @@ from fluxcap.capture.reader cimport (
     FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_UNKNOWN, Framing, Interface, MAX_BLOCK, MAX_CAPTURED, Reader)
 
 cdef struct Hop:
+    size_t begin                # of the first record
     size_t end                  # past the last whole record
     uint64_t records
     uint32_t second             # of the last record of a pcap that is resynchronised
@@ -22,29 +23,39 @@ cdef inline bint has_program(const Reader* r, uint32_t index) noexcept nogil:
     """Does this interface of the section have a filter program already?"""
     return index < r.n_interfaces - r.section_interfaces and r.interfaces[r.section_interfaces + index].program
 
-cdef inline void hop_pcap(const Reader* r, bint filtered, Hop* hop) noexcept nogil:
-    cdef size_t at = hop.end
-    cdef uint32_t captured, wire
-    # Records are read in order where the captured length may stand second, or a filter is not compiled yet.
-    hop.stopped = r.lengths != CAPTURED_FIRST or filtered and not has_program(r, 0)
-    while not hop.stopped and r.end - at >= r.record_header:
-        captured = file32(r.buffer + at + CAPTURED_LENGTH, r.swapped)
-        wire = file32(r.buffer + at + WIRE_LENGTH, r.swapped)
-        # A header of zeros may be padding, which the bytes after it tell. Another capture may be of another kind.
-        hop.stopped = captured > MAX_CAPTURED or (captured == 0 or captured > wire) and (
-            begins_capture(r.buffer + at) or is_zero(r.buffer + at, r.record_header))
-        if hop.stopped or r.end - at - r.record_header < captured:
-            break
-        at += r.record_header + captured
-        hop.records += 1
-    hop.end = at
+cdef inline bint hops_pcap(const Reader* r, bint filtered) noexcept nogil:
+    """Records are read in order where the captured length may stand second, or a filter is not compiled yet."""
+    return r.lengths == CAPTURED_FIRST and not (filtered and not has_program(r, 0))
 
-cdef inline void hop_pcapng(const Reader* r, bint filtered, Hop* hop) noexcept nogil:
+cdef inline bint hop_over(const Reader* r, Hop* hop) noexcept nogil:
+    """Hop over one record of a pcap; False where there is none."""
+    cdef const uint8_t* at = r.buffer + hop.end
+    cdef size_t there = r.end - hop.end
+    cdef uint32_t captured, wire
+    if there < r.record_header:
+        return False
+    captured = file32(at + CAPTURED_LENGTH, r.swapped)
+    wire = file32(at + WIRE_LENGTH, r.swapped)
+    # A header of zeros may be padding, which the bytes after it tell. Another capture may be of another kind.
+    hop.stopped = captured > MAX_CAPTURED or (captured == 0 or captured > wire) and (
+        begins_capture(at) or is_zero(at, r.record_header))
+    if hop.stopped or there - r.record_header < captured:
+        return False
+    hop.end += r.record_header + captured
+    hop.records += 1
+    return True
+
+cdef inline void hop_pcap(const Reader* r, bint filtered, size_t until, Hop* hop) noexcept nogil:
+    hop.stopped = not hops_pcap(r, filtered)
+    while not hop.stopped and hop.end < until and hop_over(r, hop):
+        pass
+
+cdef inline void hop_pcapng(const Reader* r, bint filtered, size_t until, Hop* hop) noexcept nogil:
     cdef size_t at = hop.end
     cdef uint32_t kind, length, index
     cdef bint packet
     hop.stopped = r.resync != NULL and (r.resync.searching or r.resync.fresh)
-    while not hop.stopped and r.end - at >= BLOCK_HEADER:
+    while not hop.stopped and at < until and r.end - at >= BLOCK_HEADER:
         kind = file32(r.buffer + at, r.swapped)
         length = file32(r.buffer + at + 4, r.swapped)
         # Statistics are read in order too: the ledger counts beside them.
@@ -109,18 +120,24 @@ cdef inline bint is_sound_block(const Reader* r, const uint8_t* at, uint32_t kin
         return captured <= length - SIMPLE_MINIMUM and captured <= MAX_CAPTURED
     return file32(at + 20, swapped) <= MAX_CAPTURED and interface.divisor != 0
 
-cdef inline Hop hop_records(const Reader* r, bint filtered) noexcept nogil:
-    """Only the framing is looked at: damage inside a record is found when the record is read."""
-    cdef Hop hop
-    hop.end = r.start
-    hop.records = 0
-    hop.stopped = True
-    hop.second = 0
+cdef inline Hop hop_from(size_t begin) noexcept nogil:
+    """No hop yet."""
+    return Hop(begin, begin, 0, 0, False)
+
+cdef inline void hop_to(const Reader* r, bint filtered, size_t until, Hop* hop) noexcept nogil:
+    """Hop on, over all records that begin before a place. Only the framing is looked at: damage inside a record is
+    found when the record is read."""
     if r.format == FORMAT_PCAP and r.resync != NULL:
-        hop_sound_pcap(r, filtered, &hop)
+        hop_sound_pcap(r, filtered, hop)
     elif r.format == FORMAT_PCAP:
-        hop_pcap(r, filtered, &hop)
+        hop_pcap(r, filtered, until, hop)
     elif r.format == FORMAT_PCAPNG:
-        hop.stopped = False
-        hop_pcapng(r, filtered, &hop)
+        hop_pcapng(r, filtered, until, hop)
+    else:
+        hop.stopped = True
+
+cdef inline Hop hop_records(const Reader* r, bint filtered) noexcept nogil:
+    """Hop over all records in the window."""
+    cdef Hop hop = hop_from(r.start)
+    hop_to(r, filtered, r.end, &hop)
     return hop

@@ -13,6 +13,8 @@ cdef enum:
     # Reading this many bytes at once is faster than mapping the file: there are no page faults, and the copy stays in
     # L2 (1 MiB and up today).
     WINDOW = 262144
+    # So much is read before anything is known of an input: one thread reads it, and others can join then.
+    BEGINNING = 4096
     # A record or block that does not fit doubles the window, up to the longest block and the start of the next.
     MAX_WINDOW = 2 * MAX_BLOCK
 
@@ -39,7 +41,8 @@ cdef inline bint make_space(Reader* r) noexcept nogil:
 cdef inline int fill(Reader* r, int file) noexcept nogil:
     """Read the next bytes of a file into the free part of the window; no byte: the input has ended. Returns 0 or
     errno."""
-    cdef ssize_t n = pread(file, r.buffer + r.end, r.capacity - r.end, <off_t>octets_come(r))
+    cdef size_t most = r.capacity - r.end if octets_come(r) else min(r.capacity, <size_t>BEGINNING)
+    cdef ssize_t n = pread(file, r.buffer + r.end, most, <off_t>octets_come(r))
     if n < 0:
         return 0 if errno == EINTR else errno
     r.end += n

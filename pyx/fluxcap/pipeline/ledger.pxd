@@ -49,6 +49,11 @@ cdef struct Sums:               # of up to BATCH digests
     bint alike                  # all have the same common_bytes() and interface
     bint one_sum                # ... and the same sum_bytes()
 
+cdef struct Noted:              # of a digest: what the ledger counts of each record of a batch whose sums are alike
+    int64_t time
+    uint8_t protocol
+    uint8_t verdict
+
 cdef inline void open_totals(Totals* t) noexcept nogil:
     """Totals that are zeroed: no record with a time was seen."""
     t.first = t.last = t.before = NO_TIME
@@ -103,8 +108,26 @@ cdef inline void sum_digests(const Digest* digests, uint32_t n, Sums* s) noexcep
     s.alike = not (unlike & common_bytes() or interfaces_differ)
     s.one_sum = unlike & sum_bytes() == 0
 
-cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Digest* digests, uint32_t n,
-                             const Sums* s) noexcept nogil:
+cdef inline void note_digests(const Digest* digests, uint32_t n, Noted* noted) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        noted[i] = Noted(digests[i].time, digests[i].protocol, digests[i].verdict)
+
+cdef inline bint suffices(const Digest* first, const Sums* s) noexcept nogil:
+    """Does the ledger need no more of a batch than its first digest and what is noted of the others?"""
+    return s.alike and first.disposition != NON_IP
+
+cdef inline void tally_verdicts(Totals* t, const Digest* digests, const Noted* noted, uint32_t n) noexcept nogil:
+    cdef uint32_t i
+    if noted != NULL:
+        for i in range(n):
+            t.verdicts[noted[i].protocol][noted[i].verdict] += 1
+    else:
+        for i in range(n):
+            t.verdicts[digests[i].protocol][digests[i].verdict] += 1
+
+cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Digest* digests, const Noted* noted,
+                             uint32_t n, const Sums* s) noexcept nogil:
     """Count digests that all have the same common_bytes() and interface."""
     cdef const Digest* d = digests
     cdef uint32_t i
@@ -123,18 +146,17 @@ cdef inline void tally_alike(Totals* t, InterfaceCounts* interfaces, const Diges
     if d.ip_version and s.one_sum:
         t.verdicts[d.protocol][d.verdict] += n
     elif d.ip_version:
-        for i in range(n):
-            t.verdicts[digests[i].protocol][digests[i].verdict] += 1
+        tally_verdicts(t, digests, noted, n)
     t.ip_verdicts[d.ip_verdict] += n
     t.gre_verdicts[d.gre_verdict] += n
     t.ip_versions[d.ip_version] += n
 
-cdef inline void note_times(Totals* t, const Digest* digests, uint32_t n) noexcept nogil:
+cdef inline void note_times(Totals* t, const Digest* digests, const Noted* noted, uint32_t n) noexcept nogil:
     """Count the times of records of which some have none, or are earlier than others before them."""
     cdef int64_t time
     cdef uint32_t i
     for i in range(n):
-        time = digests[i].time
+        time = noted[i].time if noted != NULL else digests[i].time
         if time == NO_TIME:
             continue
         t.anomalies[TIME_WENT_BACK] += time < t.before
@@ -147,22 +169,23 @@ cdef inline void note_times(Totals* t, const Digest* digests, uint32_t n) noexce
         t.first = earliest(t.first, time)
         t.last = max(t.last, time)
 
-cdef inline void tally_sums(Totals* t, InterfaceCounts* interfaces, const Digest* digests, uint32_t n,
-                            const Sums* s) noexcept nogil:
-    """Count a batch that was summed up. Where all its sums are alike, only its first digest is read."""
+cdef inline void tally_sums(Totals* t, InterfaceCounts* interfaces, const Digest* digests, const Noted* noted,
+                            uint32_t n, const Sums* s) noexcept nogil:
+    """Count a batch that was summed up. `noted`: of its digests, or NULL; where that suffices(), only the first digest
+    is read."""
     cdef Sums alone
     cdef uint32_t i
     if s.in_order and s.first >= t.last:
         t.first = earliest(t.first, s.first)
         t.last = t.before = s.last
     else:
-        note_times(t, digests, n)
+        note_times(t, digests, noted, n)
     if s.alike:
-        tally_alike(t, interfaces, digests, n, s)
+        tally_alike(t, interfaces, digests, noted, n, s)
     else:
         for i in range(n):
             sum_digests(&digests[i], 1, &alone)
-            tally_alike(t, interfaces, &digests[i], 1, &alone)
+            tally_alike(t, interfaces, &digests[i], NULL, 1, &alone)
     t.packets += n
     t.captured += s.captured
     t.wire += s.wire
@@ -173,4 +196,4 @@ cdef inline void tally_digests(Totals* t, InterfaceCounts* interfaces, const Dig
     cdef Sums s
     if n:
         sum_digests(digests, n, &s)
-        tally_sums(t, interfaces, digests, n, &s)
+        tally_sums(t, interfaces, digests, NULL, n, &s)

@@ -138,7 +138,7 @@ cdef inline Outcome count_digests_and_ledger(Pipeline* p, InterfaceCounts* inter
             return OUTCOME_NO_MEMORY
         n[0] = count_digests(&p.flows, digests, words, whole)
     if sums != NULL and n[0] == whole:
-        tally_sums(p.totals, interfaces, digests, whole, sums)
+        tally_sums(p.totals, interfaces, digests, NULL, whole, sums)
     else:
         tally_digests(p.totals, interfaces, digests, n[0])
     if n[0] < whole:

@@ -83,7 +83,7 @@ def losses(Scanner scanner not None, uint64_t[:, ::1] lost):
 
 
 # Which tasks the threads of a scanner did, and what each took.
-TASK_KINDS = ("read", "turn", "hop", "examine", "alone", "part", "job", "idle")
+TASK_KINDS = ("read", "ahead", "turn", "hop", "examine", "alone", "part", "job", "idle")
 assert len(TASK_KINDS) == TASK_KINDS_END
 
 

@@ -237,7 +237,7 @@ cdef class Scanner(Window):
                 state = self.step(1) if in_order else WANTS_INPUT
                 if state != WANTS_INPUT or self.reader.ended:
                     return ENDED if state == WANTS_INPUT else state
-                if threads > 1 and self.hire_crew():
+                if threads > 1 and self.reader.format != FORMAT_UNKNOWN and self.hire_crew():
                     self.check_crew()
                     with nogil:
                         state = share_file(self.crew, &self.reader, file, threads)

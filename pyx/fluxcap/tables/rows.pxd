@@ -4,13 +4,14 @@
 from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from fluxcap.base.memory cimport Spare, pages_new, pages_spare
+from fluxcap.base.memory cimport Spare, pages_new, pages_spare, prefetch
 from fluxcap.flows.aside cimport HoleBlock
 from fluxcap.flows.connection cimport Connection, connection_at
 from fluxcap.flows.table cimport FlowRow, Flows, RareCounts, drop_rows, free_flows, index_octets, row_at
 from fluxcap.tables.shards cimport MAX_SHARDS
 
 cdef enum:
+    ROWS_AHEAD = 2              # rows of a shard that are prefetched before they are copied
     ROWS_AT_ONCE = 32           # rows and the used parts of their records stay in the first-level cache
 
 cdef struct Rows:
@@ -22,6 +23,9 @@ cdef struct Rows:
     uint64_t end[MAX_SHARDS]    # ... the row after it,
     uint64_t at[MAX_SHARDS]     # ... the next row,
     uint64_t next[MAX_SHARDS]   # ... the number of its record, UINT64_MAX behind the last one
+    # A tournament of the shards: winner[1] has the earliest next row, winner[k] that of 2 * k and 2 * k + 1, and
+    # winner[n_shards + i] is shard i.
+    uint8_t winner[2 * MAX_SHARDS]
     Flows block
 
 cdef inline uint64_t rows_before(const Flows* shard, uint64_t number) noexcept nogil:
@@ -52,6 +56,10 @@ cdef inline uint64_t border(const Flows* f, uint32_t i, uint32_t n) noexcept nog
 cdef inline uint64_t number_of(const Rows* r, uint32_t shard) noexcept nogil:
     """The number of the record that the next row of a shard began with."""
     return r.table.shards[shard].numbers[r.at[shard]] if r.at[shard] < r.end[shard] else UINT64_MAX
+
+cdef inline void play(Rows* r, uint32_t k) noexcept nogil:
+    cdef uint8_t a = r.winner[2 * k], b = r.winner[2 * k + 1]
+    r.winner[k] = b if r.next[b] < r.next[a] else a
 
 cdef inline bint open_block(Flows* block, const Flows* f) noexcept nogil:
     cdef bint done = True
@@ -99,18 +107,14 @@ cdef inline bint open_rows(Rows* r, Flows* f, uint32_t place, uint32_t ranges) n
         r.begin[i] = r.at[i] = rows_before(&f.shards[i], begin)
         r.end[i] = rows_before(&f.shards[i], end)
         r.next[i] = number_of(r, i)
+        r.winner[f.n_shards + i] = <uint8_t>i
+    for i in range(f.n_shards - 1, 0, -1):
+        play(r, i)
     r.there = &r.block
     return open_block(&r.block, f)
 
 cdef inline void close_rows_of(Rows* r) noexcept nogil:
     free_flows(&r.block)
-
-cdef inline uint32_t earliest_shard(const Rows* r) noexcept nogil:
-    cdef uint32_t i, found = 0
-    for i in range(1, r.table.n_shards):
-        if r.next[i] < r.next[found]:
-            found = i
-    return found
 
 cdef inline void copy_connection(const Flows* shard, uint64_t i, Flows* block) noexcept nogil:
     cdef Connection* c = connection_at(block, block.n)
@@ -137,16 +141,29 @@ cdef inline void copy_row(const Flows* shard, uint64_t i, Flows* block) noexcept
         copy_connection(shard, i, block)
     block.n += 1
 
+cdef inline void pass_row(Rows* r, uint32_t shard) noexcept nogil:
+    """Go on to the next row of a shard."""
+    cdef uint32_t k = (r.table.n_shards + shard) // 2
+    r.at[shard] += 1
+    r.next[shard] = number_of(r, shard)
+    while k:
+        play(r, k)
+        k //= 2
+
 cdef inline void fill_block(Rows* r) noexcept nogil:
+    cdef const Flows* shard
     cdef uint32_t i
     r.block.n = r.block.n_rare = r.block.n_blocks = 0
     while r.block.n < ROWS_AT_ONCE:
-        i = earliest_shard(r)
+        i = r.winner[1]
         if r.next[i] == UINT64_MAX:
             break
-        copy_row(&r.table.shards[i], r.at[i], &r.block)
-        r.at[i] += 1
-        r.next[i] = number_of(r, i)
+        shard = &r.table.shards[i]
+        copy_row(shard, r.at[i], &r.block)
+        # There are more shards than a processor expects places where memory is read on.
+        prefetch(row_at(shard, r.at[i] + ROWS_AHEAD))
+        prefetch(<char*>row_at(shard, r.at[i] + ROWS_AHEAD) + 64)
+        pass_row(r, i)
     r.n = <uint32_t>r.block.n
 
 cdef inline bint next_rows(Rows* r) noexcept nogil:

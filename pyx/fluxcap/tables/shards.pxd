@@ -15,6 +15,7 @@ from fluxcap.flows.count cimport count_digests
 from fluxcap.flows.table cimport FIRST_ROWS, Flows, find_tag, free_flows, home, make_room, reserve, row_of, shard_of
 
 cdef enum:
+    FIRST_SHARD_ROWS = 512
     MAX_SHARDS = 32             # a power of two, because the lowest bits of a tag choose; home() takes the highest
 
 cdef inline bint open_shards(Flows* f, uint32_t n) noexcept nogil:
@@ -56,10 +57,12 @@ cdef inline uint64_t errors_not_kept(const Flows* f) noexcept nogil:
 
 cdef inline bint reserve_shard(Flows* shard) noexcept nogil:
     """Room for a batch; False when memory is out. Call before lend()."""
-    # Rows begin with a huge page, as many shards have no more rows than that: in small pages, counting takes a quarter
-    # more time.
-    cdef uint64_t least = HUGE_FROM // shard.stride + 1
-    return make_room(<void**>&shard.rows, &shard.room, shard.n + BATCH, least, shard.stride) and \
+    cdef uint64_t wanted = shard.n + BATCH
+    # The first rows are in small pages: to zero a huge one for each shard takes longer than to read a small capture.
+    # More rows come into huge pages at once: in small ones, counting takes a quarter more time.
+    if wanted > FIRST_SHARD_ROWS and shard.room < HUGE_FROM // shard.stride:
+        wanted = HUGE_FROM // shard.stride + 1
+    return make_room(<void**>&shard.rows, &shard.room, wanted, FIRST_SHARD_ROWS, shard.stride) and \
         reserve(shard, BATCH) and \
         make_room(<void**>&shard.numbers, &shard.numbers_room, shard.n + BATCH, FIRST_ROWS, sizeof(uint64_t))
 
@@ -72,10 +75,10 @@ cdef inline void take_back(Flows* shard) noexcept nogil:
     shard.whole = shard.unseen = NULL
     shard.quoted = NULL
 
-cdef inline bint count_shard(Flows* f, Flows* shard, Digest* digests, const uint64_t* words, const uint64_t* numbers,
-                             uint32_t n) noexcept nogil:
-    """Count up to BATCH digests of one shard, none with a quotation; `numbers` are those of their records. False when
-    memory is out."""
+cdef inline bint count_shard(Flows* f, Flows* shard, Digest* digests, const uint64_t* words, uint64_t first,
+                             const uint32_t* numbers, uint32_t n) noexcept nogil:
+    """Count up to BATCH digests of one shard, none with a quotation; `numbers` are those of their records, from `first`
+    on. False when memory is out."""
     cdef uint64_t rows = shard.n
     cdef uint32_t i, counted
     if not reserve_shard(shard):
@@ -86,7 +89,7 @@ cdef inline bint count_shard(Flows* f, Flows* shard, Digest* digests, const uint
     if shard.n > rows:
         for i in range(counted):
             if digests[i].row > rows:
-                shard.numbers[rows] = numbers[i]
+                shard.numbers[rows] = first + numbers[i]
                 rows += 1
     return counted == n
 

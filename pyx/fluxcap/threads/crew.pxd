@@ -71,7 +71,8 @@ cdef struct Crew:
     Jobs jobs                   # for members that have no span to work on
     bint leaving
     int file                    # read a window at a time; NO_FILE: none
-    Reader* reader              # the reader of that file
+    Reader* reader              # the reader of that file,
+    Reader opened               # ... as it was at the first of these windows: its format stays the same
     uint64_t offset             # of the next window
     uint64_t until              # monotonic time, in ns, when Python is asked whether to go on
     bint pausing                # that time has come: no further window is begun

@@ -99,6 +99,7 @@ cdef inline Outcome share_file(Crew* crew, Reader* r, int file, uint32_t threads
     resume(crew)
     enlist(crew, threads)
     crew.reader = r
+    crew.opened = r[0]
     crew.file = file
     crew.offset = octets_come(r)
     crew.begun = crew.cut

@@ -4,18 +4,19 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from fluxcap.base.types cimport Batch
+from fluxcap.capture.ahead cimport hop_ahead
 from fluxcap.capture.window cimport WINDOW
 from fluxcap.pipeline.scan cimport OUTCOME_NO_MEMORY, OUTCOME_WANTS_INPUT, Outcome
 from fluxcap.threads.crew cimport Crew, Lane, NO_FILE, SPANS_A_PART, tell
 from fluxcap.threads.jobs cimport Jobs
+from fluxcap.threads.parts cimport count_part
 from fluxcap.threads.posix cimport (
     pthread_cond_broadcast, pthread_cond_signal, pthread_cond_t, pthread_cond_wait, pthread_mutex_lock,
     pthread_mutex_unlock)
-from fluxcap.threads.span cimport (
-    Span, count_part, count_span, examine_span, is_for_all, join_window, read_window)
+from fluxcap.threads.span cimport Span, count_span, examine_span, is_for_all, is_short, join_window, read_window
 from fluxcap.threads.trace cimport (
-    TASK_ALONE, TASK_EXAMINE, TASK_HOP, TASK_IDLE, TASK_JOB, TASK_PART, TASK_READ, TASK_TURN, Task, TaskKind, monotonic,
-    note_task, start_task, stop_task)
+    TASK_AHEAD, TASK_ALONE, TASK_EXAMINE, TASK_HOP, TASK_IDLE, TASK_JOB, TASK_PART, TASK_READ, TASK_TURN, Task,
+    TaskKind, monotonic, note_task, start_task, stop_task)
 
 cdef inline void begin_task(Crew* crew, Task* task) noexcept nogil:
     pthread_mutex_unlock(&crew.lock)
@@ -70,22 +71,28 @@ cdef inline void read_on(Crew* crew, Batch* batch) noexcept nogil:
     cdef Span* span = &crew.spans[number % crew.n_spans]
     cdef int file = crew.file
     cdef uint64_t offset = crew.offset
-    cdef bint joined
-    cdef Task task
+    cdef bint joined, last
+    cdef Task task, ahead
     crew.begun += 1
     crew.offset += WINDOW
     crew.pausing = monotonic() >= crew.until
     crew.reading += 1
     begin_task(crew, &task)
-    joined = read_window(span, file, offset)
-    end_task(crew, &task, TASK_READ, number)
+    joined = read_window(span, &crew.opened, file, offset)
+    last = not joined or is_short(span)
+    stop_task(crew.trace, &task)
+    start_task(crew.trace, &ahead)
+    if joined:
+        hop_ahead(&span.reader, crew.pipeline.filtered, &span.ahead)
+    end_task(crew, &ahead, TASK_AHEAD, number)
+    note_task(crew.trace, &task, TASK_READ, number, 0, 1)
     wait_for_turn(crew, number)
     if crew.file != NO_FILE:
         begin_task(crew, &task)
         joined = joined and join_window(span, crew.reader, crew.pipeline)
         end_task(crew, &task, TASK_HOP, number)
-        if joined:
-            crew.cut += 1
+        crew.cut += joined
+        if joined and not last:
             pthread_cond_broadcast(&crew.turn)
         else:
             crew.in_order = True

@@ -7,6 +7,7 @@ from posix.time cimport CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID, clock_gettime,
 
 cdef enum TaskKind:             # TASK_KINDS in python/held.pxi names them
     TASK_READ
+    TASK_AHEAD                  # hops in a window before its turn
     TASK_TURN                   # a thread waits until the window before its own has been cut
     TASK_HOP
     TASK_EXAMINE

@@ -48,10 +48,8 @@ def divides(key: KeySpec | None) -> bool:
 
 
 def shards_for(threads: int) -> int:
-    """The shards of a flow table that divides: a power of two, one for two threads or more, as counting is less than
-    half of the work and more shards are more work."""
-    half = (threads + 1) // 2
-    return 1 if threads < SHARDED else min(max(1 << (half - 1).bit_length(), SHARDED), MAX_SHARDS)
+    """The shards of a flow table that divides: a power of two, one or more for each thread."""
+    return 1 if threads < SHARDED else min(1 << (threads - 1).bit_length(), MAX_SHARDS)
 
 
 def ahead_for(asked: int | None) -> int:
