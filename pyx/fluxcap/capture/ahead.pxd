@@ -15,11 +15,11 @@ from fluxcap.capture.pcap cimport CAPTURED_LENGTH, WIRE_LENGTH
 from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, Framing, Reader
 
 cdef enum:
-    PLACES = 4                  # hops from so many places wait for memory at the same time
-    GUESSED = 16384             # bytes in which one is looked for: where records are longer, few hops are made
+    HOPS_AHEAD = 4              # hops from so many places wait for memory at the same time
+    GUESSED = 4096              # bytes in which one is looked for: where records are longer, few hops are made
 
 cdef struct Ahead:
-    Hop hops[PLACES]            # one behind the other; where none was found, from the next place or the end on
+    Hop hops[HOPS_AHEAD]        # one behind the other; where none was found, from the next place or the end on
 
 cdef inline size_t next_likely_pcap(const uint8_t* octets, size_t at, size_t end, bint swapped) noexcept nogil:
     """The next place whose lengths may be those of a record; hardly any other place is looked at further."""
@@ -55,7 +55,7 @@ cdef inline size_t guess_record(const Reader* r, size_t start, size_t otherwise)
 
 cdef inline size_t end_of(const Reader* r, const Ahead* a, uint32_t i) noexcept nogil:
     """Where a hop ends: the next one begins there, or before."""
-    return a.hops[i + 1].begin if i + 1 < PLACES else r.end
+    return a.hops[i + 1].begin if i + 1 < HOPS_AHEAD else r.end
 
 cdef inline void hop_side_by_side(const Reader* r, Ahead* a) noexcept nogil:
     """All hops of a pcap, a record of each in turn."""
@@ -63,24 +63,31 @@ cdef inline void hop_side_by_side(const Reader* r, Ahead* a) noexcept nogil:
     cdef uint32_t i
     while more:
         more = False
-        for i in range(<uint32_t>PLACES):
+        for i in range(<uint32_t>HOPS_AHEAD):
             if a.hops[i].end < end_of(r, a, i) and not a.hops[i].stopped:
                 more |= hop_over(r, &a.hops[i])
+
+cdef inline void choose_places(const Reader* r, bint guesses, Ahead* a) noexcept nogil:
+    """Where one is not found, no other one is looked for: records are long, or look like none."""
+    cdef size_t part = (r.end - r.start) // HOPS_AHEAD, begin = r.end, found
+    cdef uint32_t i
+    for i in range(HOPS_AHEAD, 0, -1):
+        if guesses:
+            found = guess_record(r, r.start + part * (i - 1), begin)
+            guesses = found < begin
+            begin = found
+        a.hops[i - 1] = hop_from(begin)
 
 cdef inline void hop_ahead(const Reader* r, bint filtered, Ahead* a) noexcept nogil:
     # What reads past damage learns from each record what the next one may be.
     cdef bint guesses = r.resync == NULL and (
         r.format == FORMAT_PCAPNG or r.format == FORMAT_PCAP and hops_pcap(r, filtered))
-    cdef size_t begin = r.end
     cdef uint32_t i
-    for i in range(PLACES, 0, -1):
-        if guesses:
-            begin = guess_record(r, r.start + (r.end - r.start) // PLACES * (i - 1), begin)
-        a.hops[i - 1] = hop_from(begin)
+    choose_places(r, guesses, a)
     if guesses and r.format == FORMAT_PCAP:
         hop_side_by_side(r, a)
     elif guesses:
-        for i in range(<uint32_t>PLACES):
+        for i in range(<uint32_t>HOPS_AHEAD):
             hop_to(r, filtered, end_of(r, a, i), &a.hops[i])
 
 cdef inline Hop hop_on(const Reader* r, bint filtered, const Ahead* a) noexcept nogil:
@@ -88,7 +95,7 @@ cdef inline Hop hop_on(const Reader* r, bint filtered, const Ahead* a) noexcept 
     cdef Hop hop = hop_from(r.start)
     cdef const Hop* ahead
     cdef uint32_t i
-    for i in range(<uint32_t>PLACES):
+    for i in range(<uint32_t>HOPS_AHEAD):
         ahead = &a.hops[i]
         if not hop.stopped:
             hop_to(r, filtered, ahead.begin, &hop)

@@ -11,7 +11,7 @@ from fluxcap.base.columns cimport free_columns
 from fluxcap.base.times cimport NO_TIME as NO_TIME_VALUE
 from fluxcap.base.tunnels cimport TUNNEL_KINDS_END, TunnelPorts, UDP_PORTS, set_tunnel
 from fluxcap.base.types cimport Batch, Decoder, ERRORS_NOT_KEPT
-from fluxcap.capture.reader cimport Damage, Interface, InterfaceCounts
+from fluxcap.capture.reader cimport Damage, FORMAT_UNKNOWN, Interface, InterfaceCounts
 from fluxcap.flows.connection cimport connections_stride
 from fluxcap.flows.follow cimport follow
 from fluxcap.flows.key cimport ABSENT as NO_WORD

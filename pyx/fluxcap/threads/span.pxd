@@ -17,7 +17,7 @@ from fluxcap.base.columns cimport is_wanted
 from fluxcap.base.memory cimport lines_new
 from fluxcap.base.times cimport NO_TIME
 from fluxcap.base.types cimport ANOMALIES_END, BATCH, Batch, Digest, FRAGMENTS, KEY_WORDS, QUOTATIONS
-from fluxcap.capture.ahead cimport Ahead, hop_ahead, hop_on
+from fluxcap.capture.ahead cimport Ahead, hop_on
 from fluxcap.capture.capture cimport fill_batch
 from fluxcap.capture.hop cimport Hop
 from fluxcap.capture.reader cimport BROKEN, FORMAT_PCAP, MAX_CAPTURED, RECORD, Reader, Step, available, position
