@@ -279,8 +279,9 @@ cdef inline bint is_for_all(const Pipeline* p, const Span* s, uint32_t stretch) 
     return s.stretches[stretch].plain and held_count(&p.holding) == 0
 
 cdef inline Outcome count_span(Pipeline* p, Span* s) noexcept nogil:
-    """Count the records of a span, after all those before it; with shards, up to the next stretch that several threads
-    may count. Damage is left in the reader of the span; after full rows the next call goes on."""
+    """Count the records of a span, after all those before it; with shards, whose digests lie in blocks, read those of
+    the stretches up to the next one that several threads may count. Damage is left in the reader of the span; after
+    full rows the next call goes on."""
     cdef Outcome outcome = OUTCOME_WANTS_INPUT
     cdef Stretch* stretch
     cdef bint last
@@ -289,7 +290,7 @@ cdef inline Outcome count_span(Pipeline* p, Span* s) noexcept nogil:
         last = s.counted + 1 == s.n
         if p.counts_flows and not p.flows.n_shards and not last and stretch[1].plain:
             prefetch_slots(&p.flows, s.digests + stretch[1].first, stretch[1].n)
-        if stretch.plain and not s.midway and held_count(&p.holding) == 0:
+        if not p.flows.n_shards and stretch.plain and not s.midway and held_count(&p.holding) == 0:
             outcome = count_digests_and_ledger(p, s.reader.counts, s.digests + stretch.first,
                                                s.words + stretch.first * p.flows.plan.shape.n, &stretch.n,
                                                &stretch.sums)
