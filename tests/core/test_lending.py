@@ -105,3 +105,20 @@ def test_a_compressed_capture_is_read_repaired_and_demultiplexed_as_a_plain_one(
     found = {path.name: path.read_bytes() for path in (tmp_path / "from packed").glob("udp*")}
     assert found == {path.name: path.read_bytes() for path in (tmp_path / "from plain").glob("udp*")}
     assert found
+
+
+def test_bytes_that_are_lent_are_as_before_when_a_file_is_read_behind_them(tmp_path):
+    """Several threads put what a window ends with where the bytes before it lie."""
+    frames = numbered(9000)
+    capture = pcap(records(frames))
+    path = tmp_path / "capture"
+    path.write_bytes(capture)
+    scanner = Scanner(key=key(*FIVE_TUPLE))
+    scanner.begin()
+    beginning = capture[:1000]
+    kept = bytearray(beginning)
+    scanner.lend(beginning, 0)
+    with path.open("rb", buffering=0) as file:
+        scanner.read(file.fileno(), 2)
+    assert beginning == kept
+    assert scanner.totals()["packets"] == len(frames)

@@ -26,8 +26,8 @@ def long(tmp_path_factory):
     return path
 
 
-def traced(path, shards, room=10_000):
-    scanner = Scanner(key=BY, shards=shards)
+def traced(path, shards, room=10_000, **options):
+    scanner = Scanner(key=BY, shards=shards, **options)
     trace_tasks(scanner, room)
     scanner.begin()
     with path.open("rb", buffering=0) as file:
@@ -52,6 +52,14 @@ def test_every_window_of_a_file_is_examined_once_and_counted_in_order_in_each_la
             for each in range(span, span + n)
         ]
         assert counted == examined
+
+
+def test_what_reads_past_damage_shares_windows_that_span_hours(tmp_path):
+    path = tmp_path / "slow.pcap"
+    path.write_bytes(pcap(records(FRAMES * 50, step=10_000_000_000)))
+    tasks, _ = traced(path, 4, resync=True)
+    examined = [span for kind, span, *_ in tasks if kind == "examine"]
+    assert len(examined) == math.ceil((path.stat().st_size - BEGINNING) / WINDOW)
 
 
 def test_no_task_is_on_a_processor_for_longer_than_it_takes(long):

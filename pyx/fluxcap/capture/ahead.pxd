@@ -10,7 +10,7 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from fluxcap.base.bytes cimport file32
 from fluxcap.capture.chain cimport CHAIN_GOES_ON, MAX_WIRE, Walk, follow, may_begin, open_framing
-from fluxcap.capture.hop cimport Hop, hop_from, hop_over, hop_to, hops_pcap
+from fluxcap.capture.hop cimport Hop, hop_from, hop_over, hop_records, hop_to, hops_pcap
 from fluxcap.capture.pcap cimport CAPTURED_LENGTH, WIRE_LENGTH
 from fluxcap.capture.reader cimport FORMAT_PCAP, FORMAT_PCAPNG, Framing, Reader
 
@@ -95,6 +95,8 @@ cdef inline Hop hop_on(const Reader* r, bint filtered, const Ahead* a) noexcept 
     cdef Hop hop = hop_from(r.start)
     cdef const Hop* ahead
     cdef uint32_t i
+    if r.resync != NULL:                # none went ahead, and a hop begins with what was learned before the window
+        return hop_records(r, filtered)
     for i in range(<uint32_t>HOPS_AHEAD):
         ahead = &a.hops[i]
         if not hop.stopped:

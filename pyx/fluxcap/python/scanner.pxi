@@ -239,6 +239,7 @@ cdef class Scanner(Window):
                     return ENDED if state == WANTS_INPUT else state
                 if threads > 1 and self.reader.format != FORMAT_UNKNOWN and self.hire_crew():
                     self.check_crew()
+                    self.take_back()
                     with nogil:
                         state = share_file(self.crew, &self.reader, file, threads)
                     in_order = state != WANTS_INPUT or self.crew.in_order

@@ -22,8 +22,9 @@ cdef struct Blocks:
     Block* blocks
     uint32_t n                          # blocks in use
     uint32_t records[MAX_SHARDS]        # of each shard; only its last block is not full
-    uint32_t first[MAX_SHARDS]          # the place of its first block
-    uint32_t last[MAX_SHARDS]
+    uint32_t last[MAX_SHARDS]           # the place of that block
+    uint32_t passed[MAX_SHARDS]         # records that were counted when counting stopped within the span,
+    uint32_t at[MAX_SHARDS]             # ... and the place of the block with the next one
 
 cdef inline bint open_blocks(Blocks* b, uint32_t shards, uint64_t records) noexcept nogil:
     """Make room for so many records of any shards; False when memory is out. Pages that are not used cost nothing."""
@@ -37,14 +38,15 @@ cdef inline void free_blocks(Blocks* b) noexcept nogil:
 cdef inline void empty_blocks(Blocks* b) noexcept nogil:
     b.n = 0
     memset(b.records, 0, sizeof(b.records))
-    memset(b.first, 0, sizeof(b.first))
+    memset(b.passed, 0, sizeof(b.passed))
+    memset(b.at, 0, sizeof(b.at))
 
 cdef inline Block* open_block_of(Blocks* b, uint32_t shard) noexcept nogil:
     """A further block of a shard whose last one is full."""
     if b.records[shard]:
         b.blocks[b.last[shard]].next = b.n
     else:
-        b.first[shard] = b.n
+        b.at[shard] = b.n
     b.last[shard] = b.n
     b.blocks[b.n].next = 0
     b.n += 1
@@ -73,22 +75,3 @@ cdef inline void sort_digests(Blocks* b, const Flows* f, const Digest* digests, 
         sort_with_words(b, f.n_shards, digests, words, FIVE_TUPLE_WORDS, first, n)
     else:
         sort_with_words(b, f.n_shards, digests, words, f.plan.shape.n, first, n)
-
-cdef inline Block* block_with(const Blocks* b, uint32_t shard, uint32_t place) noexcept nogil:
-    """The block of a shard with its record at this place; any block, not to be read, if it has fewer records."""
-    cdef Block* block = &b.blocks[b.first[shard]]
-    cdef uint32_t _i
-    for _i in range(place // BATCH):
-        block = &b.blocks[block.next]
-    return block
-
-cdef inline uint32_t records_before(const Blocks* b, uint32_t shard, uint64_t number) noexcept nogil:
-    """How many records of a shard come before the record of this number in the span?"""
-    cdef const Block* block = &b.blocks[b.first[shard]]
-    cdef uint32_t place = 0
-    while place + BATCH <= b.records[shard] and block.numbers[BATCH - 1] < number:
-        block = &b.blocks[block.next]
-        place += BATCH
-    while place < b.records[shard] and block.numbers[place % BATCH] < number:
-        place += 1
-    return place

@@ -1,6 +1,6 @@
 # Counting a part of examined spans: the records of one shard, or the ledger.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
 
 from fluxcap.base.memory cimport prefetch
 from fluxcap.base.types cimport BATCH, Digest
@@ -9,7 +9,7 @@ from fluxcap.flows.table cimport Flows
 from fluxcap.pipeline.ledger cimport tally_sums
 from fluxcap.pipeline.scan cimport Pipeline
 from fluxcap.tables.shards cimport count_shard
-from fluxcap.threads.blocks cimport Block, block_with, records_before
+from fluxcap.threads.blocks cimport Block, Blocks
 from fluxcap.threads.span cimport Span
 
 cdef enum:
@@ -19,10 +19,10 @@ cdef struct Course:             # the way through the records of one shard
     Span** spans
     uint32_t n                  # spans
     uint32_t shard
+    uint64_t limit              # of the first span, the number of the record where counting stops
     uint32_t at                 # the span that is read,
     uint32_t place              # ... its next record in the shard,
-    uint32_t end                # ... the record where it stops,
-    Block* block                # ... and the block with the next record
+    Block* block                # ... and the block with that record
 
 cdef struct Section:            # records of a course that lie in one block
     Digest* digests
@@ -31,24 +31,40 @@ cdef struct Section:            # records of a course that lie in one block
     uint64_t first              # number of the first record of the span, over all inputs
     uint32_t n                  # 0: behind the last one
 
+cdef inline void enter_span(Course* c) noexcept nogil:
+    cdef const Blocks* b = &c.spans[c.at].blocks
+    c.place = b.passed[c.shard]
+    c.block = &b.blocks[b.at[c.shard]]
+
+cdef inline void pass_records(Course* c, uint32_t n) noexcept nogil:
+    """Go on by n records, none of them in another block."""
+    c.place += n
+    if n and c.place % BATCH == 0:
+        c.block = &c.spans[c.at].blocks.blocks[c.block.next]
+
+cdef inline uint32_t records_in_block(const Course* c) noexcept nogil:
+    """How many records that are to be counted does the block still have?"""
+    cdef uint32_t at = c.place % BATCH
+    cdef uint32_t n = min(c.spans[c.at].blocks.records[c.shard] - c.place, BATCH - at)
+    while c.at == 0 and n and c.block.numbers[at + n - 1] >= c.limit:
+        n -= 1
+    return n
+
 cdef inline Section next_section(const Pipeline* p, Course* c) noexcept nogil:
     """The next records, which another processor wrote: they are prefetched."""
     cdef uint32_t i, at, words = p.flows.plan.shape.n
     cdef Section section
-    while c.place == c.end and c.at + 1 < c.n:
+    section.n = records_in_block(c)
+    while section.n == 0 and c.at + 1 < c.n:
         c.at += 1
-        c.place = 0
-        c.end = c.spans[c.at].blocks.records[c.shard]
-        c.block = block_with(&c.spans[c.at].blocks, c.shard, 0)
+        enter_span(c)
+        section.n = records_in_block(c)
     at = c.place % BATCH
-    section.n = min(c.end - c.place, BATCH - at)
     section.digests = c.block.digests + at
     section.words = c.block.words + at * words
     section.numbers = c.block.numbers + at
     section.first = p.earlier + c.spans[c.at].before
-    c.place += section.n
-    if section.n and c.place % BATCH == 0 and c.place < c.end:
-        c.block = &c.spans[c.at].blocks.blocks[c.block.next]
+    pass_records(c, section.n)
     for i in range(section.n):
         prefetch(section.digests + i)
     for i in range((section.n * words + LINE_WORDS - 1) // LINE_WORDS):
@@ -69,19 +85,24 @@ cdef inline bint count_course(Pipeline* p, Course* course) noexcept nogil:
         next = after
     return True
 
-cdef inline uint32_t place_of(const Span* s, uint32_t shard, uint32_t stretch) noexcept nogil:
-    """The place of the first record of a shard that is in this stretch or a later one."""
-    if stretch == 0:
-        return 0
-    return s.blocks.records[shard] if stretch == s.n else \
-        records_before(&s.blocks, shard, s.stretches[stretch].first)
+cdef inline uint64_t number_at(const Span* s, uint32_t stretch) noexcept nogil:
+    """The number of the first record of a stretch; behind the last stretch that of none."""
+    return s.stretches[stretch].first if stretch < s.n else UINT64_MAX
 
 cdef inline bint count_shard_of(Pipeline* p, Span** spans, uint32_t n, uint32_t shard, uint32_t first,
                                 uint32_t end) noexcept nogil:
-    cdef uint32_t place = place_of(spans[0], shard, first)
-    cdef Course course = Course(spans, n, shard, 0, place, place_of(spans[0], shard, end),
-                                block_with(&spans[0].blocks, shard, place))
-    return count_course(p, &course)
+    cdef Blocks* b = &spans[0].blocks
+    cdef Course course = Course(spans, n, shard, number_at(spans[0], first), 0, 0, NULL)
+    enter_span(&course)
+    while records_in_block(&course):    # one thread counted those before the first stretch in the order of all records
+        pass_records(&course, records_in_block(&course))
+    course.limit = number_at(spans[0], end)
+    if not count_course(p, &course):
+        return False
+    if course.at == 0:
+        b.passed[shard] = course.place
+        b.at[shard] = <uint32_t>(course.block - b.blocks)
+    return True
 
 cdef inline bint count_part(Pipeline* p, Span** spans, uint32_t n, uint32_t part, uint32_t first,
                             uint32_t end) noexcept nogil:
