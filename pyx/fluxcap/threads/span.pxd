@@ -215,25 +215,27 @@ cdef inline bint digest_plain(Pipeline* p, const Reader* r, Batch* batch, Digest
     digest_batch(&p.flows.plan, batch, NO_TIME, digests, words)
     return True
 
-cdef inline bint examine_stretch(Pipeline* p, Span* s, const Reader* r, Batch* batch, Stretch* stretch) noexcept nogil:
-    """Fill the digests of an admitted batch; False where it has something special."""
-    cdef Digest* digests = s.digests + stretch.first
-    if not digest_plain(p, r, batch, digests, s.words + stretch.first * p.flows.plan.shape.n):
-        return False
-    sum_digests(digests, stretch.n, &stretch.sums)
-    return True
-
-cdef inline bint sort_stretch(Pipeline* p, Span* s, const Reader* r, Batch* batch, Stretch* stretch) noexcept nogil:
-    """The same, where digests are sorted by shard: out of the cache of this processor, which no other one reads."""
-    cdef Digest digests[BATCH]
-    cdef uint64_t words[BATCH * KEY_WORDS]
-    if not digest_plain(p, r, batch, digests, words):
-        return False
-    sum_digests(digests, stretch.n, &stretch.sums)
+cdef inline void sort_stretch(Span* s, const Flows* f, const Stretch* stretch, const Digest* digests,
+                              const uint64_t* words) noexcept nogil:
+    """Keep the digests by shard, and of them in order what the ledger needs."""
     note_digests(digests, stretch.n, s.noted + stretch.first)
     memcpy(s.digests + stretch.first, digests,
            (1 if suffices(digests, &stretch.sums) else stretch.n) * sizeof(Digest))
-    sort_digests(&s.blocks, &p.flows, digests, words, <uint32_t>stretch.first, stretch.n)
+    sort_digests(&s.blocks, f, digests, words, <uint32_t>stretch.first, stretch.n)
+
+cdef inline bint examine_stretch(Pipeline* p, Span* s, const Reader* r, Batch* batch, Stretch* stretch) noexcept nogil:
+    """Fill the digests of an admitted batch; False where it has something special."""
+    # Those that are sorted come from memory that stays in the cache of this processor, as no other one reads it.
+    cdef Digest unsorted[BATCH]
+    cdef uint64_t unsorted_words[BATCH * KEY_WORDS]
+    cdef bint sorts = p.flows.n_shards != 0
+    cdef Digest* digests = &unsorted[0] if sorts else s.digests + stretch.first
+    cdef uint64_t* words = &unsorted_words[0] if sorts else s.words + stretch.first * p.flows.plan.shape.n
+    if not digest_plain(p, r, batch, digests, words):
+        return False
+    sum_digests(digests, stretch.n, &stretch.sums)
+    if sorts:
+        sort_stretch(s, &p.flows, stretch, digests, words)
     return True
 
 cdef inline void divide_span(const Flows* f, Span* s) noexcept nogil:
@@ -265,8 +267,7 @@ cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil
         admit_batch(p, &r, batch)
         stretch.first = done
         stretch.n = batch.n
-        stretch.plain = step != BROKEN and (
-            sort_stretch(p, s, &r, batch, stretch) if p.flows.n_shards else examine_stretch(p, s, &r, batch, stretch))
+        stretch.plain = step != BROKEN and examine_stretch(p, s, &r, batch, stretch)
         s.n += 1
         if not stretch.plain:
             memset(anomalies, 0, sizeof(anomalies))

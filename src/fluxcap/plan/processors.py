@@ -12,7 +12,7 @@ MAX_THREADS: Final = 64  # of the core
 MAX_SHARDS: Final = 32  # of the core
 # A third of the work on small packets is counting: so many threads keep one that counts for all of them busy.
 ONE_TABLE: Final = 4
-# From so many threads on the table is in at least as many shards. These take up to a third more work, and 60 % more
+# From so many threads on the table is in at least as many shards. These take up to 40 % more work, and 60 % more
 # for a flood; four threads gain 20 % on small packets, 11 % on a mix, 62 % on a flood, and lose 9 % on big packets.
 SHARDED: Final = 4
 # Small packets of so many bytes take a millisecond, ten times what it takes to start a thread.
