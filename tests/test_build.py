@@ -51,6 +51,30 @@ def test_a_source_tree_that_nobody_installed_knows_its_version():
     assert (done.stdout.split(), done.stderr) == ([fluxcap.__version__] * 2, "")
 
 
+def build_of(source: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Build a core of one line with the project's setup.py."""
+    (folder / "pyx" / "fluxcap").mkdir(parents=True, exist_ok=True)
+    (folder / "pyx" / "fluxcap" / "_core.pyx").write_text(source)
+    (folder / "setup.py").write_bytes((ROOT / "setup.py").read_bytes())
+    build = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", "built"]
+    quick = {**os.environ, "FLUXCAP_QUICK": "1"}
+    return subprocess.run(build, cwd=folder, env=quick, capture_output=True, text=True, check=False)
+
+
+def test_a_source_that_changed_is_built_anew(tmp_path):
+    says = [sys.executable, "-ES", "-c", "import fluxcap._core as core; print(core.said)"]
+    for source in ("said = 1", "said = 2"):
+        assert build_of(source, tmp_path).returncode == 0
+        done = subprocess.run(says, cwd=tmp_path / "built", capture_output=True, text=True, check=True)
+        assert f"said = {done.stdout.strip()}" == source
+
+
+def test_an_error_in_a_source_ends_the_build(tmp_path):
+    done = build_of("said = ", tmp_path)
+    assert done.returncode != 0
+    assert "Cython found errors in pyx/fluxcap/_core.pyx" in done.stderr
+
+
 @pytest.mark.parametrize("said", ["", "==1== Collected : 0\n"])
 def test_instructions_that_were_not_counted_are_no_success(said):
     count = runpy.run_path(str(ROOT / ".ci" / "instructions.py"))
