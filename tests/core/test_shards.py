@@ -106,6 +106,19 @@ def test_rows_of_several_inputs_stay_in_first_seen_order():
     assert of(8, 1) == of(8, 4) == of(32, 2) == expected
 
 
+@pytest.mark.parametrize("between", [65_535 - 20, 65_536 - 20, 65_537 - 20, 200_000])
+def test_rows_that_begin_far_apart_stay_in_first_seen_order(between):
+    # A shard keeps the numbers of the records that its rows begin with as steps of 16 bits.
+    new, same = (records(numbered(3 * 20)), pcap(records(numbered(1)[:1]))[24:])
+    capture = pcap([])
+    for first in (0, 20, 40):
+        capture += pcap(new[first : first + 20])[24:] + same * between
+    expected = read(capture, [1 << 20], ONE, key=key(*FIVE_TUPLE))
+    assert len(expected["flows"]["packets"]) == 60 * 8
+    for shards in SHARDS:
+        assert read(capture, [1 << 20], itertools.repeat(2), key=key(*FIVE_TUPLE), shards=shards) == expected
+
+
 def test_an_icmp_error_changes_the_flow_that_it_quotes_in_whichever_shard_that_is():
     asked = [b.ethernet(b.ipv4(b.udp(b"?", port, 53), "192.0.2.1", "192.0.2.2")) for port in range(40_000, 40_064)]
     about = [

@@ -74,6 +74,11 @@ cdef struct ServerPorts:
     uint64_t tcp[PORT_WORDS]
     uint64_t udp[PORT_WORDS]
 
+# Rows of a shard that begin within 65,536 records: tables/beginnings.pxd.
+cdef struct Leg:
+    uint64_t row                # the first one
+    uint64_t number             # ... and that of the record that it begins with
+
 cdef struct Flows
 
 ctypedef uint32_t (*Answers)(const Flows* f, const uint64_t* words, const Digest* d) noexcept nogil
@@ -131,8 +136,13 @@ cdef struct Flows:
     uint32_t n_shards           # a power of two, or 0
     Count count                 # of a shard: count_digests(); a pointer: called by name twice, it is not inlined
     Flows* whole                # of a shard that is being counted: the table it is part of; else NULL
-    uint64_t* numbers           # of a shard: for each row, the number of the record that it began with
+    uint64_t* numbers           # of each row the number of the record that it began with, or NULL: adding.pxd
     uint64_t numbers_room
+    Leg* legs                   # of a shard, the same: its rows begin with later and later records
+    uint64_t n_legs
+    uint64_t legs_room
+    uint16_t* steps             # of each row: from the record that its leg begins with
+    uint64_t steps_room
 
 cdef inline FlowRow* row_at(const Flows* f, uint64_t i) noexcept nogil:
     return <FlowRow*>(f.rows + i * f.stride)
@@ -279,9 +289,13 @@ cdef inline void drop_rows(Flows* f) noexcept nogil:
     pages_free(f.connections, f.connections_room * f.connections_stride)
     pages_free(f.index, index_octets(f))
     pages_free(f.numbers, f.numbers_room * sizeof(uint64_t))
+    pages_free(f.legs, f.legs_room * sizeof(Leg))
+    pages_free(f.steps, f.steps_room * sizeof(uint16_t))
     f.rows = f.features = f.connections = NULL
     f.numbers = NULL
-    f.room = f.features_room = f.connections_room = f.numbers_room = f.n = 0
+    f.legs = NULL
+    f.steps = NULL
+    f.room = f.features_room = f.connections_room = f.numbers_room = f.legs_room = f.steps_room = f.n_legs = f.n = 0
     f.index = NULL
     f.bits = 0
 

@@ -1,12 +1,12 @@
 # A copy of a flow table. Counting in the copy does not change the original.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, malloc
 from libc.string cimport memcpy
 
 from fluxcap.base.memory cimport pages_new
 from fluxcap.flows.aside cimport Aside, HoleBlock
-from fluxcap.flows.table cimport Flows, Quoted, RareCounts, free_flows, index_octets
+from fluxcap.flows.table cimport Flows, Leg, Quoted, RareCounts, free_flows, index_octets
 from fluxcap.tables.shards cimport free_shards
 
 cdef inline void* copied(const void* at, uint64_t room, uint64_t used, bint* done) noexcept nogil:
@@ -53,6 +53,9 @@ cdef inline bint copy_flows(Flows* to, const Flows* from_, uint64_t quotations) 
     to.asides = <Aside*>copied(from_.asides, from_.asides_room * sizeof(Aside), from_.n_asides * sizeof(Aside), &done)
     to.numbers = <uint64_t*>copied(
         from_.numbers, from_.numbers_room * sizeof(uint64_t), from_.n * sizeof(uint64_t), &done)
+    to.legs = <Leg*>copied(from_.legs, from_.legs_room * sizeof(Leg), from_.n_legs * sizeof(Leg), &done)
+    to.steps = <uint16_t*>copied(
+        from_.steps, from_.steps_room * sizeof(uint16_t), from_.n * sizeof(uint16_t), &done)
     if from_.n_shards and not copy_shards(to, from_):
         return False
     if from_.quoted != NULL:

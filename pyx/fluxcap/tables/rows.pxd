@@ -8,6 +8,7 @@ from fluxcap.base.memory cimport Spare, pages_new, pages_spare, prefetch
 from fluxcap.flows.aside cimport HoleBlock
 from fluxcap.flows.connection cimport Connection, connection_at
 from fluxcap.flows.table cimport FlowRow, Flows, RareCounts, drop_rows, free_flows, index_octets, row_at
+from fluxcap.tables.beginnings cimport beginning_in, beginning_of, leg_of, next_leg, rows_before
 from fluxcap.tables.shards cimport MAX_SHARDS
 
 cdef enum:
@@ -22,22 +23,12 @@ cdef struct Rows:
     uint64_t begin[MAX_SHARDS]  # of each shard, or of the one table: the first row of the range,
     uint64_t end[MAX_SHARDS]    # ... the row after it,
     uint64_t at[MAX_SHARDS]     # ... the next row,
+    uint64_t leg[MAX_SHARDS]    # ... its leg,
     uint64_t next[MAX_SHARDS]   # ... the number of its record, UINT64_MAX behind the last one
     # A tournament of the shards: winner[1] has the earliest next row, winner[k] that of 2 * k and 2 * k + 1, and
     # winner[n_shards + i] is shard i.
     uint8_t winner[2 * MAX_SHARDS]
     Flows block
-
-cdef inline uint64_t rows_before(const Flows* shard, uint64_t number) noexcept nogil:
-    """The rows of a shard that began before the record of this number."""
-    cdef uint64_t low = 0, high = shard.n, middle
-    while low < high:
-        middle = low + (high - low) // 2
-        if shard.numbers[middle] < number:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 cdef inline uint64_t border(const Flows* f, uint32_t i, uint32_t n) noexcept nogil:
     """Where range i of n ranges of about as many rows begins: the number of a record, in one table that of a row. Keys
@@ -51,11 +42,13 @@ cdef inline uint64_t border(const Flows* f, uint32_t i, uint32_t n) noexcept nog
             most = &f.shards[k]
     if i == 0 or most.n == 0:
         return 0
-    return UINT64_MAX if i == n else most.numbers[most.n * i // n]
+    return UINT64_MAX if i == n else beginning_of(most, most.n * i // n)
 
 cdef inline uint64_t number_of(const Rows* r, uint32_t shard) noexcept nogil:
     """The number of the record that the next row of a shard began with."""
-    return r.table.shards[shard].numbers[r.at[shard]] if r.at[shard] < r.end[shard] else UINT64_MAX
+    if r.at[shard] == r.end[shard]:
+        return UINT64_MAX
+    return beginning_in(&r.table.shards[shard], r.leg[shard], r.at[shard])
 
 cdef inline void play(Rows* r, uint32_t k) noexcept nogil:
     cdef uint8_t a = r.winner[2 * k], b = r.winner[2 * k + 1]
@@ -105,6 +98,7 @@ cdef inline bint open_rows(Rows* r, Flows* f, uint32_t place, uint32_t ranges) n
         return True
     for i in range(f.n_shards):
         r.begin[i] = r.at[i] = rows_before(&f.shards[i], begin)
+        r.leg[i] = leg_of(&f.shards[i], r.at[i])
         r.end[i] = rows_before(&f.shards[i], end)
         r.next[i] = number_of(r, i)
         r.winner[f.n_shards + i] = <uint8_t>i
@@ -145,6 +139,7 @@ cdef inline void pass_row(Rows* r, uint32_t shard) noexcept nogil:
     """Go on to the next row of a shard."""
     cdef uint32_t k = (r.table.n_shards + shard) // 2
     r.at[shard] += 1
+    r.leg[shard] = next_leg(&r.table.shards[shard], r.leg[shard], r.at[shard])
     r.next[shard] = number_of(r, shard)
     while k:
         play(r, k)

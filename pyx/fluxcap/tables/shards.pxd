@@ -1,6 +1,6 @@
 # A flow table in shards. The tag of a key chooses the shard that has all rows of the key, so several threads may count
-# at once, each in a shard of its own. Every shard is counted in the order of the input. A row keeps the number of the
-# record that it began with: tables/rows.pxd puts the rows of all shards in first-seen order.
+# at once, each in a shard of its own. Every shard is counted in the order of the input. tables/beginnings.pxd keeps the
+# numbers of the records that rows began with: tables/rows.pxd puts the rows of all shards in first-seen order by them.
 #
 # The table itself then has no rows, but what the shards share: settings, quotations, and flows that were quoted and not
 # seen. It lends these to a shard while the shard is counted. Only records that are counted one after the other add to
@@ -12,7 +12,8 @@ from libc.stdlib cimport calloc, free
 from fluxcap.base.memory cimport HUGE_FROM, prefetch
 from fluxcap.base.types cimport BATCH, Digest, in_a_flow
 from fluxcap.flows.count cimport count_digests
-from fluxcap.flows.table cimport FIRST_ROWS, Flows, find_tag, free_flows, home, make_room, reserve, row_of, shard_of
+from fluxcap.flows.table cimport Flows, find_tag, free_flows, home, make_room, reserve, row_of, shard_of
+from fluxcap.tables.beginnings cimport note_beginning, reserve_beginnings
 
 cdef enum:
     FIRST_SHARD_ROWS = 512
@@ -63,8 +64,7 @@ cdef inline bint reserve_shard(Flows* shard) noexcept nogil:
     if wanted > FIRST_SHARD_ROWS and shard.room < HUGE_FROM // shard.stride:
         wanted = HUGE_FROM // shard.stride + 1
     return make_room(<void**>&shard.rows, &shard.room, wanted, FIRST_SHARD_ROWS, shard.stride) and \
-        reserve(shard, BATCH) and \
-        make_room(<void**>&shard.numbers, &shard.numbers_room, shard.n + BATCH, FIRST_ROWS, sizeof(uint64_t))
+        reserve(shard, BATCH) and reserve_beginnings(shard)
 
 cdef inline void lend(Flows* f, Flows* shard) noexcept nogil:
     shard.whole = f
@@ -89,7 +89,7 @@ cdef inline bint count_shard(Flows* f, Flows* shard, Digest* digests, const uint
     if shard.n > rows:
         for i in range(counted):
             if digests[i].row > rows:
-                shard.numbers[rows] = first + numbers[i]
+                note_beginning(shard, rows, first + numbers[i])
                 rows += 1
     return counted == n
 
@@ -130,7 +130,7 @@ cdef inline bint count_in_order(Flows* f, Digest* digests, const uint64_t* words
             rows = shard.n
             done = shard.count(shard, digests + i, words + <uint64_t>i * f.plan.shape.n, 1) == 1
             if shard.n > rows:
-                shard.numbers[rows] = number + i
+                note_beginning(shard, rows, number + i)
     for i in range(f.n_shards):
         take_back(&f.shards[i])
     return done

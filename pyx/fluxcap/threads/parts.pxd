@@ -115,6 +115,6 @@ cdef inline bint count_part(Pipeline* p, Span** spans, uint32_t n, uint32_t part
     for i in range(n):
         s = spans[i]
         for k in range(first if i == 0 else 0, end if i == 0 else s.n):
-            tally_sums(p.totals, s.reader.counts, s.digests + s.stretches[k].first, s.noted + s.stretches[k].first,
+            tally_sums(p.totals, s.reader.counts, s.digests + s.stretches[k].kept, s.noted + s.stretches[k].first,
                        s.stretches[k].n, &s.stretches[k].sums)
     return True

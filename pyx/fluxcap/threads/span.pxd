@@ -39,6 +39,7 @@ cdef enum:
 cdef struct Stretch:            # one batch of a span
     size_t start                # in the window
     uint64_t first              # number of its first record in the span, from 0
+    uint64_t kept               # with shards, the place of the digests that the ledger reads
     uint32_t n
     bint plain                  # it has digests, and there is nothing special in it
     uint32_t run                # the first stretch from this one on that is not plain; the number of stretches if none
@@ -52,7 +53,8 @@ cdef struct Span:
     uint64_t before             # records of the input before the span
     uint64_t room               # records that the arrays have room for
     Stretch* stretches
-    Digest* digests             # with shards, only what the ledger reads of them
+    Digest* digests             # with shards, only those that the ledger reads, one behind the other
+    uint64_t kept               # ... and how many of them there are
     uint64_t* words             # plan.shape.n for each digest; NULL with shards, and without them:
     Noted* noted                # of each digest
     Blocks blocks               # the digests by shard, with their words
@@ -215,12 +217,14 @@ cdef inline bint digest_plain(Pipeline* p, const Reader* r, Batch* batch, Digest
     digest_batch(&p.flows.plan, batch, NO_TIME, digests, words)
     return True
 
-cdef inline void sort_stretch(Span* s, const Flows* f, const Stretch* stretch, const Digest* digests,
+cdef inline void sort_stretch(Span* s, const Flows* f, Stretch* stretch, const Digest* digests,
                               const uint64_t* words) noexcept nogil:
     """Keep the digests by shard, and of them in order what the ledger needs."""
+    cdef uint32_t kept = 1 if suffices(digests, &stretch.sums) else stretch.n
     note_digests(digests, stretch.n, s.noted + stretch.first)
-    memcpy(s.digests + stretch.first, digests,
-           (1 if suffices(digests, &stretch.sums) else stretch.n) * sizeof(Digest))
+    memcpy(s.digests + s.kept, digests, kept * sizeof(Digest))
+    stretch.kept = s.kept
+    s.kept += kept
     sort_digests(&s.blocks, f, digests, words, <uint32_t>stretch.first, stretch.n)
 
 cdef inline bint examine_stretch(Pipeline* p, Span* s, const Reader* r, Batch* batch, Stretch* stretch) noexcept nogil:
@@ -258,6 +262,7 @@ cdef inline void examine_span(Pipeline* p, Span* s, Batch* batch) noexcept nogil
     r.anomalies = anomalies
     memset(anomalies, 0, sizeof(anomalies))
     s.n = 0
+    s.kept = 0
     while step == RECORD:
         stretch = &s.stretches[s.n]
         stretch.start = r.start
