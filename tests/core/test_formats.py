@@ -183,6 +183,20 @@ def test_cells_of_any_text_are_quoted_as_the_standard_library_quotes_them(cells)
     assert [json.loads(line)["cell"] for line in written("ndjson", listing).splitlines()] == cells
 
 
+odd_texts = st.text(st.sampled_from('ab 1\\",=+-@\t\r\n\x1b\u202e\u00e9\U0001f600'), max_size=4)
+
+
+@pytest.mark.parametrize("name", ["tsv", "csv"])
+@given(st.lists(odd_texts | st.integers(-5, 5) | st.floats(), min_size=1, max_size=5))
+def test_cells_are_the_same_written_at_once_and_one_by_one(name, cells):
+    def lines(cells: list[Any]) -> bytes:
+        out = io.BytesIO()
+        formats.find(name).write(out, Rows([Listing({"cell": cells})], ("cell",)))
+        return out.getvalue()
+
+    assert lines([*cells, None]) == lines(cells) + b"\n"  # None has no text of its own: all are written one by one
+
+
 def test_csv_cells_that_a_spreadsheet_would_run_get_an_apostrophe():
     rows = list(csv.reader(io.StringIO(written("csv", Listing({"field": NASTY, "value": list(range(-1, 10))})))))[1:]
     assert [field for field, _ in rows[:4]] == ["'=1+2", "'+1", "'-1", "'@SUM(A1)"]

@@ -186,7 +186,7 @@ def write_object(name: str, out: BinaryIO, members: Mapping[str, Any]) -> None:
     if own := getattr(module, "write_object", None):
         own(out, members)
         return
-    fields = dict(_fields(members))
+    fields = dict(_fields(members.items()))
     listing = Listing({"field": list(fields), "value": list(fields.values())})
     module.write(out, Rows([listing], listing.columns))
 
@@ -199,17 +199,15 @@ def write_report(name: str, out: BinaryIO, whole: Mapping[str, Any], rows: Table
         find(name).write(out, Rows([rows], rows.columns))
 
 
-def _fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested members; the name of each is the names on the way to it, joined by dots."""
-    if isinstance(value, Mapping):
-        inside = value.items()
-    elif isinstance(value, (list, tuple)):
-        inside = dict(enumerate(value)).items()
-    else:
-        yield path, word(value)
-        return
-    for name, member in inside:
-        yield from _fields(member, f"{path}.{name}" if path else str(name))
+def _fields(members: Iterable[tuple[Any, Any]], path: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of dicts, lists and tuples; the name of each is the names on the way to it, joined by dots."""
+    for name, member in members:
+        if isinstance(member, (list, tuple)):
+            yield from _fields(enumerate(member), f"{path}{name}.")
+        elif isinstance(member, dict):
+            yield from _fields(member.items(), f"{path}{name}.")
+        else:
+            yield f"{path}{name}", word(member)
 
 
 def at_least_one(rows: Rows) -> Iterator[Table]:

@@ -33,7 +33,11 @@ def objects(rows: Rows, before: str, behind: str) -> Iterator[bytes]:
     """The rows as JSON objects, with the same text before each of them and behind it, in pieces of some ten KiB."""
     for table in rows.tables:
         columns = raw_columns_of(table, rows)
-        yield from text.rows(columns, _around(rows, columns, before, behind), json.dumps, True, there_in(table, rows))
+        yield from text.rows(columns, _around(rows, columns, before, behind), _dumped, True, there_in(table, rows))
+
+
+def _dumped(values: list[Any]) -> list[bytes]:
+    return [json.dumps(value).encode() for value in values]
 
 
 def _around(rows: Rows, columns: Mapping[str, Any], before: str, behind: str) -> list[bytes]:

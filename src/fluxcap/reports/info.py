@@ -173,7 +173,7 @@ class CaptureInfo(NamedTuple):
             {**one._asdict(), "interfaces": tuple(interface._asdict() for interface in one.interfaces)}
             for one in self.inputs
         )
-        values = deepcopy({**self._asdict(), "inputs": inputs})
+        values = deepcopy({**self._asdict(), "inputs": ()}) | {"inputs": inputs}
         read = values.pop("metadata")  # CaptureInfo has the rest of the metadata already
         rates = {name: getattr(self, name) for name in RATES}
         return values | rates | {"damage": read["damage"], "skipped": read["skipped"]}

@@ -105,21 +105,19 @@ JSON_KINDS: Final[Mapping[Any, TextKind]] = {
 def rows(
     columns: Mapping[str, Column],
     around: Sequence[bytes],
-    free: Callable[[Any], str],
+    free: Callable[[list[Any]], list[bytes]],
     as_json: bool = False,
     there: Mapping[str, Any] = ALL_THERE,
 ) -> Iterator[bytes]:
     """The rows of some columns as text, in pieces of about ten KiB.
 
-    `around` has the bytes before each cell of a row and, last, the bytes after the row; `free` writes the values of
-    lists; `as_json`: what is missing is null, and what may be missing has quotes of its own. `there` says of columns of
+    `around` has the bytes before each cell of a row and, last, the bytes after the row; `free` writes the values of a
+    list; `as_json`: what is missing is null, and what may be missing has quotes of its own. `there` says of columns of
     addresses which rows have one.
     """
     kinds = JSON_KINDS if as_json else {}
     plan: list[tuple[TextKind, Any]] = [
-        ("text", [free(value).encode() for value in values])
-        if isinstance(values, list)
-        else (kinds.get(kind := _kind(name, values), kind), values)
+        ("text", free(values)) if isinstance(values, list) else (kinds.get(kind := _kind(name, values), kind), values)
         for name, values in columns.items()
     ]
     return TextRows(plan, around, {place: there[name] for place, name in enumerate(columns) if name in there})
