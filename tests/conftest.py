@@ -1,5 +1,6 @@
 """Captures as files, for the tests of the command line and of extraction; skips tests of a missing corpus."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ settings.register_profile("untimed", deadline=None)
 # Where every case takes many times as long, or has been tried already by another build: --hypothesis-profile=few.
 settings.register_profile("few", deadline=None, max_examples=20)
 settings.load_profile("untimed")
+
+# Tests that a shell runs in the background, or nohup, ignore signals, and so would each command that they start.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
