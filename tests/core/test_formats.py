@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from fluxcap import formats
@@ -187,6 +187,7 @@ odd_texts = st.text(st.sampled_from('ab 1\\",=+-@\t\r\n\x1b\u202e\u00e9\U0001f60
 
 
 @pytest.mark.parametrize("name", ["tsv", "csv"])
+@example(["a\nb"])
 @given(st.lists(odd_texts | st.integers(-5, 5) | st.floats(), min_size=1, max_size=5))
 def test_cells_are_the_same_written_at_once_and_one_by_one(name, cells):
     def lines(cells: list[Any]) -> bytes:

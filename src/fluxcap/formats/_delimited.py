@@ -36,10 +36,10 @@ def _around(columns: Iterable[Any], delimiter: bytes, quote: bytes) -> list[byte
 def _cells(free: Callable[[Any], str], values: list[Any]) -> list[bytes]:
     """The cells of a list: all at once where no format changes one, as a capture may have 100,000 interfaces."""
     if {*map(type, values)} <= {str, int, float}:
-        lines = "\n".join(map(str, values))
-        one_a_line = lines.count("\n") + 1 == len(values) and lines.replace("\n", "").isprintable()
-        if one_a_line and not any(odd in lines for odd in CHANGED) and not lines.startswith(FORMULA_STARTS):
-            return lines.encode().split(b"\n")
+        lines = "".join(f"\n{value}" for value in values)
+        one_a_line = lines.count("\n") == len(values) and lines.replace("\n", "").isprintable()
+        if one_a_line and not any(odd in lines for odd in CHANGED):
+            return lines.encode().split(b"\n")[1:]
     return [free(value).encode() for value in values]
 
 
